@@ -1,0 +1,78 @@
+# `make help` lists what there is. Everything runs from .venv, which `setup` fills from requirements.lock.
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+COMPILE := --universal --generate-hashes --no-emit-index-url --python-version 3.11 --custom-compile-command "make lock"
+
+# Nothing that is run here reports home. BentoML understands only the word `true`.
+export MLFLOW_DISABLE_TELEMETRY := true
+export BENTOML_DO_NOT_TRACK := true
+export DO_NOT_TRACK := 1
+# uv trusts the certificates the machine trusts, so that set-up works behind a company's proxy.
+export UV_SYSTEM_CERTS := true
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help setup demo test test-slow check fmt docs serve bench wheel lock clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
+
+setup: $(INSTALLED) ## Make .venv and install everything, with hashes checked
+
+# The installer itself comes from the lock too: its pin and its hashes are cut out for plain pip.
+$(INSTALLED): pyproject.toml requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "churn needs Python 3.11 or newer, and '$(PYTHON)' is: $$($(PYTHON) --version 2>&1)." >&2; \
+		echo "Hint: make setup PYTHON=/path/to/a/newer/python3" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@sed -n '/^uv==/,/^ *#/p' requirements.lock > $(VENV)/installer.lock
+	@$(BIN)/python -m pip install --quiet --require-hashes -r $(VENV)/installer.lock
+	$(BIN)/uv pip sync --quiet --python $(BIN)/python --compile-bytecode --require-hashes requirements.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --offline --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -c 'import lightgbm' || { \
+		echo "LightGBM found no OpenMP runtime on this machine." >&2; \
+		echo "Hint: apt-get install libgomp1 (Debian, Ubuntu), dnf install libgomp (Fedora), brew install libomp (macOS)" >&2; exit 1; }
+	@touch $@
+
+demo: setup ## The whole way on a small simulated world, in under three minutes
+	@$(BIN)/python -m cli.demo
+
+test: setup ## The tests, without those marked slow
+	@$(BIN)/pytest -q -m "not slow"
+
+test-slow: setup ## The tests marked slow
+	@$(BIN)/pytest -q -m slow
+
+check: setup ## Style, types and architecture
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/basedpyright
+	$(BIN)/lint-imports --no-logo
+
+fmt: setup ## Format, and fix what can be fixed
+	$(BIN)/ruff check --fix-only
+	$(BIN)/ruff format
+
+docs: setup ## Build the documentation into site/
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "site/index.html"
+
+serve: setup ## Serve the champion on 127.0.0.1
+	@$(BIN)/churn serve
+
+bench: setup ## Run every benchmark in benchmarks/
+	@ls benchmarks/*.py >/dev/null 2>&1 || echo "benchmarks/ holds no script yet"
+	@for script in $(wildcard benchmarks/*.py); do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+wheel: setup ## Build the wheel into dist/
+	@$(BIN)/python -m hatchling build -t wheel
+
+lock: setup ## Resolve requirements.lock again (make lock UPGRADE=--upgrade for the newest versions)
+	$(BIN)/uv pip compile --quiet $(COMPILE) $(UPGRADE) --group dev pyproject.toml -o requirements.lock >/dev/null
+
+clean: ## Remove caches and built files (.venv and .churn stay)
+	@rm -rf build dist site .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +

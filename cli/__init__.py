@@ -1,0 +1,1 @@
+"""The command: settings put together, one file per group of verbs."""

@@ -1,0 +1,58 @@
+"""The command: its verbs, and how errors leave it."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import typer
+
+from cli import console, data, delivery, learning
+from features.errors import ChurnError, InputError
+
+app = typer.Typer(
+    name="churn",
+    help="From an event log to user profiles, churn models, served scores and the weekly at-risk list.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+for verb in (data.simulate, data.settings, data.features, data.profiles):
+    app.command()(verb)
+for verb in (learning.train, learning.promote, learning.rollback):
+    app.command()(verb)
+for verb in (delivery.score, delivery.export, delivery.serve):
+    app.command()(verb)
+
+
+def run() -> int:
+    """Run the command and return its exit code: 0 done, 1 a bug, 2 input or settings, 3 a guard refused."""
+    try:
+        app()
+    except SystemExit as leaving:
+        return leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
+    except KeyboardInterrupt:
+        return 130
+    except Exception as error:
+        if os.environ.get("CHURN_DEBUG") and not isinstance(error, ChurnError):
+            raise
+        known = as_churn_error(error)
+        console.err.print(f"churn: {known}", markup=False)
+        return known.exit_code
+    return 0
+
+
+def as_churn_error(error: Exception) -> ChurnError:
+    """Put any error into words; what is neither churn's nor the file system's is a bug."""
+    if isinstance(error, ChurnError):
+        return error
+    if isinstance(error, OSError):
+        what = f"{error.strerror or error}: {error.filename or ''}"
+        return InputError(what, hint="name a place that exists and may be written to")
+    hint = "run again with CHURN_DEBUG=1 for the traceback, and report it"
+    return ChurnError(f"a bug: {type(error).__name__}: {error}", hint=hint)
+
+
+if __name__ == "__main__":
+    sys.exit(run())

@@ -1,0 +1,134 @@
+"""Verbs about data: simulate, settings, features, profiles."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cli import console
+from cli.options import AsOf, Config, Events, Home, Json, Set, Week, a_date, cutoff_of
+from cli.project import open_project
+from features.errors import SettingsError
+
+
+def simulate(
+    out: Annotated[Path, typer.Option(help="Folder to write the world to: events/, truth/ and churn.toml.")],
+    users: Annotated[int, typer.Option(min=10, help="People who ever sign up.")] = 5000,
+    days: Annotated[int, typer.Option(min=30, help="Days of log.")] = 180,
+    start: Annotated[str, typer.Option(metavar="DATE", help="First day.")] = "2026-01-05",
+    seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 7,
+    horizon_days: Annotated[int, typer.Option(min=1, help="Horizon of the label.")] = 14,
+    gap_days: Annotated[int, typer.Option(min=0, help="Gap before the horizon.")] = 0,
+    cutoff: Annotated[
+        list[str] | None, typer.Option(metavar="DATE", help="Write each user's true probability here.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Make a small world of app users, with each user's true churn probability.
+
+    Example:
+
+        churn simulate --out world --users 5000 --days 180 --cutoff 2026-06-15
+    """
+    from seeds.simulate import World
+    from seeds.simulate import simulate as run
+
+    world = World(users, days, a_date(start, "--start"), seed, horizon_days, gap_days)
+    with console.steps("simulate", days) as say:
+        say(f"{users} users over {days} days into {out}")
+        summary = run(world, out, cutoffs=[a_date(text, "--cutoff") for text in cutoff or ()], progress=say.at)
+    if as_json:
+        console.print_json(asdict(summary))
+        return
+    console.print_report("A small world", asdict(summary))
+    console.out.print(f"next: churn train --config {out}/churn.toml", markup=False)
+
+
+def settings(
+    config: Config = None,
+    set_: Set = None,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print the page docs/settings.md.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Print every setting: value, where it came from, default, unit, help.
+
+    Example:
+
+        churn settings --config examples/cdnow.toml --set churn.horizon_days=60
+    """
+    from cli.settings import as_markdown, rows
+
+    found = rows(open_project(config, pairs=set_ or ()).loaded)
+    if markdown:
+        console.out.print(as_markdown(found), markup=False, end="")
+    elif as_json:
+        console.print_json([asdict(row) for row in found])
+    else:
+        console.print_table("Settings", [asdict(row) for row in found])
+
+
+def features(
+    config: Config = None,
+    set_: Set = None,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print the page docs/features.md.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Print the catalogue of features: name, unit, meaning, expression.
+
+    Example:
+
+        churn features --markdown > docs/features.md
+    """
+    from features.documentation import as_markdown, as_rows
+
+    windows = open_project(config, pairs=set_ or ()).settings.features.windows_days
+    if markdown:
+        console.out.print(as_markdown(windows), markup=False, end="")
+    elif as_json:
+        console.print_json(as_rows(windows))
+    else:
+        shown = ("name", "unit", "family", "description")
+        console.print_table("Features", [{key: row[key] for key in shown} for row in as_rows(windows)])
+
+
+def profiles(
+    out: Annotated[Path, typer.Option(help="Parquet file to write.")],
+    as_of: AsOf = None,
+    week: Week = None,
+    config: Config = None,
+    home: Home = None,
+    events: Events = None,
+    set_: Set = None,
+    as_json: Json = False,
+) -> None:
+    """Build the profiles of all users seen before a cutoff.
+
+    Example:
+
+        churn profiles --as-of 2026-06-15 --out profiles.parquet
+    """
+    import pyarrow.parquet as pq
+
+    from cli.api import Log, build_profiles
+
+    project = open_project(config, home=home, events=events, pairs=set_ or ())
+    if out.suffix != ".parquet":
+        raise SettingsError(f"--out: got {out}, expected a name that ends in .parquet", hint="--out profiles.parquet")
+    with console.steps("profiles", 3) as say:
+        say("reading the log")
+        log = Log(project, project.activity())
+        say("building profiles")
+        table = build_profiles(log, cutoffs=[cutoff_of(as_of, week)])
+        say(f"writing {table.num_rows:,} profiles")
+        aside = out.with_suffix(".tmp")
+        pq.write_table(table, aside, compression="zstd")
+        aside.replace(out)
+    report: dict[str, Any] = log.summary() | {
+        "profiles": table.num_rows,
+        "columns": table.num_columns,
+        "path": str(out),
+    }
+    console.print_json(report) if as_json else console.print_report("Profiles", report)

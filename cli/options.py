@@ -1,0 +1,53 @@
+"""Options that several verbs share."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from features.errors import InputError
+
+Config = Annotated[Path | None, typer.Option(help="Settings file; default: churn.toml here, if there is one.")]
+Home = Annotated[Path | None, typer.Option(help="Where activity, models, scores and lists are kept; default: .churn")]
+Events = Annotated[Path | None, typer.Option(help="The event log, in place of [events] path.")]
+Set = Annotated[list[str] | None, typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Override one setting.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
+AsOf = Annotated[
+    str | None, typer.Option("--as-of", metavar="DATE", help="Cutoff, local midnight; knowledge stops before it.")
+]
+Week = Annotated[
+    str | None, typer.Option("--week", metavar="2026-W47", help="Cutoff: Monday of an ISO week, 00:00 local.")
+]
+Model = Annotated[str, typer.Option("--model", help="Alias or version number of the registered model.")]
+
+
+def cutoff_of(as_of: str | None, week: str | None) -> date:
+    """Read ``--as-of`` or ``--week``.
+
+    Raises
+    ------
+    InputError
+        When both or none are given, or one is not a date.
+    """
+    from features.snapshots import monday_of
+
+    if (as_of is None) == (week is None):
+        raise InputError("give one of --as-of and --week", hint="--as-of 2026-11-16, or --week 2026-W47")
+    return a_date(as_of, "--as-of") if as_of is not None else monday_of(str(week))
+
+
+def a_date(text: str, option: str) -> date:
+    """Read a date.
+
+    Raises
+    ------
+    InputError
+        When it is none.
+    """
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise InputError(f'{option}: got "{text}", expected a date', hint=f"as in {option} 2026-11-16") from error

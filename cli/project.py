@@ -1,0 +1,127 @@
+"""One project, opened: settings, home, and how its parts are put together."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cli.settings import Loaded, Settings, load_settings, parse_flags
+from features.errors import SettingsError
+
+if TYPE_CHECKING:
+    from features.activity import Activity
+    from features.settings import ChurnSettings
+    from models.churn_model import ChurnModel
+    from models.registry import Registry
+    from training.pipeline import Recipe
+
+DEFAULT_CONFIG, DEFAULT_HOME = Path("churn.toml"), Path(".churn")
+
+
+@dataclass(frozen=True)
+class Project:
+    """What every verb works on.
+
+    Attributes
+    ----------
+    base
+        Folder that a relative ``[events] path`` starts from: that of churn.toml.
+    """
+
+    loaded: Loaded
+    home: Path
+    base: Path
+
+    @property
+    def settings(self) -> Settings:
+        """All sections."""
+        return self.loaded.settings
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of every setting, for manifests."""
+        return hashlib.sha256(self.settings.model_dump_json().encode()).hexdigest()[:16]
+
+    def activity(self, *, frozen: ChurnModel | None = None) -> Activity:
+        """Return the kept activity of the log; under a model's frozen ``[churn]`` section where one is given.
+
+        Raises
+        ------
+        InputError
+            When the log cannot be read, or the settings contradict the model.
+        """
+        from features.activity import ActivitySettings, open_activity
+
+        churn, features = self.settings.churn, self.settings.features
+        if frozen:
+            churn = self.churn_of(frozen)
+            self._check_frozen("features", frozen.frozen_features)
+            features = features.model_copy(update=frozen.frozen_features)
+        return open_activity(ActivitySettings(self.settings.events, churn, features, self.base), self.home)
+
+    def churn_of(self, model: ChurnModel) -> ChurnSettings:
+        """Return the ``[churn]`` section that a model was trained under.
+
+        Raises
+        ------
+        SettingsError
+            When somebody set a value that contradicts it.
+        """
+        self._check_frozen("churn", model.frozen_churn)
+        return self.settings.churn.model_copy(update=model.frozen_churn)
+
+    def _check_frozen(self, section: str, frozen: Mapping[str, Any]) -> None:
+        """Refuse settings, set by somebody, that contradict what a model was trained under."""
+        asked = getattr(self.settings, section).model_dump()
+        for key, value in frozen.items():
+            name = f"{section}.{key}"
+            if name in self.loaded.origins and asked[key] != value:
+                raise SettingsError(
+                    f"{name} is {asked[key]!r} ({self.loaded.origins[name]}), but the model was trained with {value!r}",
+                    hint="train a model with the new value: churn train; or take the setting back",
+                )
+
+    @property
+    def recipe(self) -> Recipe:
+        """The sections that decide how a model is trained."""
+        from training.pipeline import Recipe
+
+        s = self.settings
+        return Recipe(s.churn, s.features, s.model, s.training)
+
+    @cached_property
+    def registry(self) -> Registry:
+        """The project's registered model in MLflow."""
+        from models.registry import Registry
+
+        return Registry(self.home, self.settings.project.name)
+
+
+def open_project(
+    config: Path | None = None,
+    *,
+    home: Path | None = None,
+    events: Path | None = None,
+    pairs: Sequence[str] = (),
+    flags: Mapping[str, Any] | None = None,
+) -> Project:
+    """Open the project of a churn.toml; without one, of the file in this folder if there is one.
+
+    Parameters
+    ----------
+    events
+        The log, in place of ``[events] path``; relative to the current folder.
+    pairs
+        ``section.key=value`` texts.
+    flags
+        ``section.key`` to value.
+    """
+    found = config or (DEFAULT_CONFIG if DEFAULT_CONFIG.exists() else None)
+    given = parse_flags(pairs) | dict(flags or {}) | ({"events.path": str(events.absolute())} if events else {})
+    place = home or Path(os.environ.get("CHURN_HOME", DEFAULT_HOME))
+    return Project(load_settings(found, flags=given), place, found.parent if found else Path())

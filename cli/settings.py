@@ -1,0 +1,241 @@
+"""All settings put together, once: churn.toml, then the environment, then flags."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, Field, ValidationError
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import SettingsError as UnreadableVariableError
+
+from features.errors import SettingsError, closest
+from features.settings import ChurnSettings, EventsSettings, FeatureSettings, ProjectSettings
+from models.settings import ModelSettings
+from serving.settings import ExportSettings, ScoringSettings, ServingSettings
+from training.settings import TrainingSettings
+
+_PREFIX, _NESTED = "CHURN_", "__"
+
+
+class Settings(BaseSettings):
+    """Every section, under the name it has in churn.toml."""
+
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, env_nested_delimiter=_NESTED, extra="forbid", frozen=True)
+
+    project: ProjectSettings = Field(default_factory=ProjectSettings)
+    events: EventsSettings = Field(default_factory=EventsSettings)
+    churn: ChurnSettings = Field(default_factory=ChurnSettings)
+    features: FeatureSettings = Field(default_factory=FeatureSettings)
+    model: ModelSettings = Field(default_factory=ModelSettings)
+    training: TrainingSettings = Field(default_factory=TrainingSettings)
+    scoring: ScoringSettings = Field(default_factory=ScoringSettings)
+    export: ExportSettings = Field(default_factory=ExportSettings)
+    serving: ServingSettings = Field(default_factory=ServingSettings)
+
+    @classmethod
+    def settings_customise_sources(cls, *_: Any, **sources: Any) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read nothing by itself: :func:`load_settings` merges the sources, and keeps which value came from where."""
+        return (sources["init_settings"],)
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """The settings, and for each that was set, ``section.key`` to where it was set."""
+
+    settings: Settings
+    origins: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of ``churn settings``."""
+
+    name: str
+    value: Any
+    origin: str
+    default: Any
+    unit: str
+    help: str
+
+
+def load_settings(config: Path | None, *, flags: Mapping[str, Any]) -> Loaded:
+    """Merge churn.toml, the environment (``CHURN_CHURN__HORIZON_DAYS``) and flags; the later wins.
+
+    Parameters
+    ----------
+    config
+        The file; None: no file, all defaults.
+    flags
+        ``section.key`` to value, from ``--set`` and the like.
+
+    Raises
+    ------
+    SettingsError
+        For an unreadable file, an unknown key or a value of the wrong kind.
+    """
+    sources = {
+        config.name if config else "churn.toml": _read(config) if config else {},
+        "environment": _environment(),
+        "flag": _nested(flags),
+    }
+    merged: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    for origin, values in sources.items():
+        _check_sections(values, origin)
+        merged = _merge(merged, values)
+        origins |= dict.fromkeys(_leaves(values), origin)
+    try:
+        return Loaded(Settings(**merged), origins)
+    except ValidationError as error:
+        message, hint = _explain(error, origins)
+        raise SettingsError(message, hint=hint) from error
+
+
+def _check_sections(values: Mapping[str, Any], origin: str) -> None:
+    for section, keys in values.items():
+        if section in Settings.model_fields and not isinstance(keys, Mapping):
+            raise SettingsError(f"{section} ({origin}): got a value, expected a section", hint=f"as in [{section}]")
+
+
+def _environment() -> dict[str, Any]:
+    """Read ``CHURN_SECTION__KEY``; a variable with a section that does not exist is an error, as in the file."""
+    prefix, nested = _PREFIX, _NESTED
+    asked = {
+        name.removeprefix(prefix).lower().split(nested)[0]
+        for name in os.environ
+        if name.startswith(prefix) and nested in name
+    }
+    try:
+        return dict.fromkeys(asked - set(Settings.model_fields)) | EnvSettingsSource(Settings)()
+    except UnreadableVariableError as error:
+        raise SettingsError(
+            f"environment: {error}", hint="lists are JSON, as in CHURN_FEATURES__WINDOWS_DAYS=[7,28]"
+        ) from error
+
+
+def _merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    both = {
+        key: _merge(under[key], over[key])
+        for key in under.keys() & over.keys()
+        if isinstance(under[key], Mapping) and isinstance(over[key], Mapping)
+    }
+    return {**under, **over, **both}
+
+
+def parse_flags(pairs: Sequence[str]) -> dict[str, Any]:
+    """Read ``--set section.key=value``; the value is TOML, and plain text where it is not.
+
+    Raises
+    ------
+    SettingsError
+        When a pair has no ``=`` or names no section.
+
+    Examples
+    --------
+    >>> parse_flags(["churn.horizon_days=30", "events.path=a.csv"])
+    {'churn.horizon_days': 30, 'events.path': 'a.csv'}
+    """
+    flags: dict[str, Any] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals or "." not in key:
+            raise SettingsError(f'--set: got "{pair}", expected section.key=value', hint="as in churn.horizon_days=30")
+        flags[key.strip()] = _value(value.strip())
+    return flags
+
+
+def _value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _read(config: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(config.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise SettingsError(f"--config: there is no file {config}", hint="write one, or leave --config out") from error
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(f"{config} cannot be read: {error}", hint="it must be TOML, as in examples/") from error
+
+
+def _nested(flags: Mapping[str, Any]) -> dict[str, Any]:
+    nested: dict[str, Any] = {}
+    for name, value in flags.items():
+        section, _, key = name.partition(".")
+        place = nested.setdefault(section, {})
+        *parents, last = key.split(".")
+        for parent in parents:
+            place = place.setdefault(parent, {})
+            if not isinstance(place, dict):
+                raise SettingsError(
+                    f"--set: {name} and {section}.{parent} contradict each other", hint="set one of them"
+                )
+        place[last] = value
+    return nested
+
+
+def _leaves(values: Mapping[str, Any]) -> Iterator[str]:
+    for section, keys in values.items():
+        yield section
+        yield from (f"{section}.{key}" for key in (keys if isinstance(keys, Mapping) else ()))
+
+
+def _explain(error: ValidationError, origins: Mapping[str, str]) -> tuple[str, str]:
+    """Return message and hint; only the first fault has room for a hint."""
+    lines = [_fault(fault, origins) for fault in error.errors()]
+    return "; ".join(line for line, _ in lines), lines[0][1]
+
+
+def _fault(fault: Any, origins: Mapping[str, str]) -> tuple[str, str]:
+    place = [str(part) for part in fault["loc"]]
+    name = ".".join(place)
+    origin = origins.get(".".join(place[:2])) or origins.get(place[0], "default")
+    if fault["type"] == "extra_forbidden":
+        return f'unknown setting "{name}" ({origin})', closest(place[-1], _known(place[:-1]))
+    message = str(fault["msg"]).removeprefix("Value error, ")
+    return f"setting {name} ({origin}): {message}; got {fault['input']!r}", "churn settings lists every setting"
+
+
+def _known(parents: Sequence[str]) -> list[str]:
+    model: Any = Settings
+    for parent in parents:
+        model = model.model_fields[parent].annotation
+    return list(model.model_fields)
+
+
+def rows(loaded: Loaded) -> list[Row]:
+    """Every setting as a row; secrets are masked by their type."""
+    found: list[Row] = []
+    for section, values in loaded.settings.model_dump(mode="json").items():
+        kind: type[BaseModel] = type(getattr(loaded.settings, section))
+        for key, field in kind.model_fields.items():
+            name = f"{section}.{key}"
+            extra = field.json_schema_extra
+            unit = str(extra.get("unit", "")) if isinstance(extra, dict) else ""
+            default = kind.model_construct().model_dump(mode="json")[key]
+            found.append(
+                Row(name, values[key], loaded.origins.get(name, "default"), default, unit, field.description or "")
+            )
+    return found
+
+
+def as_markdown(found: Sequence[Row]) -> str:
+    """The page that documents every setting; generated, never edited."""
+    head = (
+        "# Settings\n\nGenerated by `churn settings --markdown`; do not edit.\n\n"
+        "A setting comes from `churn.toml`, from the environment (`CHURN_CHURN__HORIZON_DAYS=30`), or from a flag "
+        "(`--set churn.horizon_days=30`); the later wins.\n\n"
+        "| setting | default | unit | what it does |\n|---|---|---|---|\n"
+    )
+    return head + "".join(f"| `{row.name}` | {_default(row)} | {row.unit} | {row.help} |\n" for row in found)
+
+
+def _default(row: Row) -> str:
+    return "" if row.default in (None, "", {}) else f"`{row.default}`"

@@ -1,0 +1,101 @@
+"""The SQL that casts a log's columns to the contract and says, row by row, what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from features.feature import quoted
+from features.schema import COLUMNS, REQUIRED
+
+_MAX_SECONDS, _MAX_AMOUNT, _MAX_COUNT = 10**9, 10**12, 10**9
+_INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
+_FLOATS = ("DOUBLE", "FLOAT")
+
+
+def checked_sql(
+    mapping: Mapping[str, str], kinds: Mapping[str, str], *, source: str, zone: str, known_until: datetime
+) -> str:
+    """Return a SELECT of ``raw_*`` as read, the contract columns as cast, and ``reason`` (null: the row is valid).
+
+    Parameters
+    ----------
+    mapping
+        Contract column to expression over the log's own columns.
+    kinds
+        Contract column to the DuckDB type of its expression.
+    source
+        FROM clause, with its WHERE.
+    zone
+        Zone of local days: a date is that day there.
+    known_until
+        UTC instant from which on an event lies in the future.
+    """
+    raw = ", ".join(
+        f"{_present(name, expression, kind=kinds[name])} as raw_{name}" for name, expression in mapping.items()
+    )
+    cast = ", ".join(f"{_cast(name, kinds[name], zone=zone)} as {name}" for name in mapping)
+    rules = "\n".join(f"when {condition} then {quoted(why)}" for condition, why in _rules(mapping, known_until))
+    return f"select *, case {rules} end as reason from (select *, {cast} from (select {raw} from {source}))"
+
+
+def _present(name: str, expression: str, *, kind: str) -> str:
+    """Return an expression in which an empty text, or no number where text is wanted, is an absent value."""
+    if kind == "VARCHAR":
+        return f"nullif(({expression}), '')"
+    if kind in _FLOATS and COLUMNS[name].type == "VARCHAR":
+        return f"case when not isnan({expression}) then ({expression}) end"
+    return f"({expression})"
+
+
+def _cast(name: str, kind: str, *, zone: str) -> str:
+    raw, wanted = f"raw_{name}", COLUMNS[name].type
+    if wanted.startswith("TIMESTAMP"):
+        return _time(raw, kind, zone=zone)
+    return _plain(raw, wanted)
+
+
+def _time(raw: str, kind: str, *, zone: str) -> str:
+    if kind == "DATE":
+        return f"timezone({quoted(zone)}, cast({raw} as timestamp))"
+    if kind == "TIMESTAMP_NS":  # a cast would round, and the last half microsecond of a day would be tomorrow
+        return f"cast(make_timestamp(epoch_ns({raw}) // 1000) as timestamptz)"
+    if kind.removeprefix("U") in _INTEGERS:
+        return _from_epoch(f"cast({raw} as hugeint)")
+    if kind in _FLOATS or kind.startswith("DECIMAL"):
+        return _from_epoch(f"cast({raw} as double)")
+    return f"coalesce({_plain(raw, 'timestamptz')}, {_from_epoch(_plain(raw, 'double'))})"
+
+
+def _plain(raw: str, wanted: str) -> str:
+    return f"try_cast({raw} as {wanted})"
+
+
+def _from_epoch(number: str) -> str:
+    """Seconds, milliseconds, microseconds or nanoseconds since 1970, told apart by size (years 1973 to 5138); else null."""
+    scales = (("1e11", " * 1000000"), ("1e14", " * 1000"), ("1e17", ""), ("9e18", " / 1000"))
+    cases = " ".join(f"when {number} < {top} then cast(floor({number}{scale}) as bigint)" for top, scale in scales)
+    return f"make_timestamptz(case when {number} < 1e8 then null {cases} end)"
+
+
+def _rules(mapping: Mapping[str, str], known_until: datetime) -> list[tuple[str, str]]:
+    """Return (condition, reason) pairs; the first that holds names the row."""
+    missing = [(f"raw_{name} is null", f"{name} is null") for name in REQUIRED]
+    unreadable = [(f"{name} is null and raw_{name} is not null", f"{name} is unreadable") for name in mapping]
+    times = [
+        (f"event_time >= timestamptz '{known_until.isoformat()}'", "event_time is in the future"),
+        ("event_time < timestamptz '1900-01-01 00:00:00+00'", "event_time is absurd"),
+    ]
+    bounds = {
+        "count": [
+            ("count < 0", "count is negative"),
+            ("count = 0", "count is zero"),
+            (f"count > {_MAX_COUNT}", "count is absurd"),
+        ],
+        "duration_seconds": [
+            ("duration_seconds < 0", "duration_seconds is negative"),
+            (f"not (duration_seconds < {_MAX_SECONDS})", "duration_seconds is absurd"),
+        ],
+        "amount": [(f"not (abs(amount) < {_MAX_AMOUNT})", "amount is absurd")],
+    }
+    return missing + unreadable + times + [rule for name in mapping for rule in bounds.get(name, [])]

@@ -1,0 +1,92 @@
+"""How much: events, active days, sessions, minutes of use."""
+
+from features.feature import Derived, OverDays, Unit, Windowed
+
+FEATURES = (
+    Windowed("events", Unit.EVENTS, "Events.", daily="sum(n)", reason="{value} events in {window} days"),
+    Windowed("active_days", Unit.DAYS, "Days with any event.", daily="1", reason="active on {value} of {window} days"),
+    Windowed(
+        "sessions",
+        Unit.SESSIONS,
+        "Sessions; one across midnight counts in both days, rows without an id form one a day.",
+        daily="sum(starts_session)",
+        reason="{value} sessions in {window} days",
+        needs=("sessions",),
+    ),
+    Windowed(
+        "usage_minutes",
+        Unit.MINUTES,
+        "Minutes of use: stated durations, each cut at the end of its day; else from first to last event of each session.",
+        daily="sum(usage_ms)",
+        scale=1 / 60_000,
+        reason="used for {value} minutes in {window} days",
+        needs=("usage",),
+    ),
+    OverDays(
+        "active_days",
+        Unit.DAYS,
+        "Active days so far.",
+        sql="count(*)",
+        reason="{value} active days so far",
+    ),
+    Derived(
+        "active_day_share",
+        Unit.SHARE,
+        "Active days so far over the days since first seen.",
+        sql="active_days / tenure_days",
+        reason="active on {value} of the days since first seen",
+    ),
+    OverDays(
+        "active_days_decayed_7d",
+        Unit.DAYS,
+        "Active days, each weighing half as much for every 7 days of age; summed in units of 2^-20, so any order gives the same bits.",
+        sql="sum(cast(round(pow(2, 20 - age / 7)) as bigint)) / pow(2, 20)",
+        reason="{value} active days, the recent ones weighing most",
+        told_as="active_days_7d",
+    ),
+    OverDays(
+        "active_days_decayed_28d",
+        Unit.DAYS,
+        "Active days, each weighing half as much for every 28 days of age; summed in units of 2^-20.",
+        sql="sum(cast(round(pow(2, 20 - age / 28)) as bigint)) / pow(2, 20)",
+        reason="{value} active days, the recent ones weighing most",
+        told_as="active_days_28d",
+    ),
+    OverDays(
+        "events_decayed_7d",
+        Unit.EVENTS,
+        "Events, each weighing half as much for every 7 days of age; summed in units of 2^-20.",
+        sql="sum(cast(round(events * pow(2, 20 - age / 7)) as hugeint)) / pow(2, 20)",
+        reason="{value} events, the recent ones weighing most",
+        told_as="events_7d",
+    ),
+    Derived(
+        "events_per_active_day_28d",
+        Unit.EVENTS,
+        "Events on a day of use, over 28 days.",
+        sql="events_28d / nullif(active_days_28d, 0)",
+        reason="{value} events on a day of use",
+    ),
+    Derived(
+        "usage_minutes_per_active_day_7d",
+        Unit.MINUTES,
+        "Minutes on a day of use, over 7 days.",
+        sql="usage_minutes_7d / nullif(active_days_7d, 0)",
+        reason="{value} minutes on a day of use",
+        usual=("usage_minutes_per_active_day_28d", 1),
+    ),
+    Derived(
+        "usage_minutes_per_active_day_28d",
+        Unit.MINUTES,
+        "Minutes on a day of use, over 28 days.",
+        sql="usage_minutes_28d / nullif(active_days_28d, 0)",
+        reason="{value} minutes on a day of use",
+    ),
+    Derived(
+        "usage_minutes_per_session_28d",
+        Unit.MINUTES,
+        "Minutes in a session, over 28 days.",
+        sql="usage_minutes_28d / nullif(sessions_28d, 0)",
+        reason="{value} minutes in a session",
+    ),
+)

@@ -1,0 +1,93 @@
+"""All date arithmetic: cutoffs, gaps, horizons and what the log covers. Days are local calendar days, intervals half-open."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from features.errors import InputError
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """The days that the log covers: ``[first_day, covered_until)``."""
+
+    first_day: date
+    covered_until: date
+
+    def check_cutoff(self, cutoff: date) -> None:
+        """Refuse a cutoff that the log does not reach.
+
+        Raises
+        ------
+        InputError
+            When the cutoff lies past the coverage, or nothing comes before it.
+        """
+        if cutoff > self.covered_until or cutoff <= self.first_day:
+            raise InputError(
+                f"cutoff {cutoff}: the log covers {self.first_day} up to, not including, {self.covered_until}",
+                hint=f"take a date after {self.first_day} and up to {self.covered_until}; if the log is quiet but complete "
+                "until later, say so with [events] covered_until",
+            )
+
+
+@dataclass(frozen=True)
+class LabelWindow:
+    """Where labels look: ``[cutoff + gap, cutoff + gap + horizon)``, in days."""
+
+    gap_days: int
+    horizon_days: int
+
+    @property
+    def days_to_label(self) -> int:
+        """Days after a cutoff until its label is known."""
+        return self.gap_days + self.horizon_days
+
+    def start(self, cutoff: date) -> date:
+        """First day that the label sees."""
+        return cutoff + timedelta(days=self.gap_days)
+
+    def end(self, cutoff: date) -> date:
+        """First day that the label no longer sees; the label is known from here on."""
+        return cutoff + timedelta(days=self.days_to_label)
+
+    def latest_finished(self, covered_until: date) -> date:
+        """The latest cutoff whose label window the log covers whole."""
+        return covered_until - timedelta(days=self.days_to_label)
+
+
+def cutoffs_between(first: date, last: date, *, every_days: int) -> tuple[date, ...]:
+    """Cutoffs from ``last`` backwards in steps, not before ``first``; in rising order.
+
+    Examples
+    --------
+    >>> [str(day) for day in cutoffs_between(date(2026, 1, 1), date(2026, 1, 20), every_days=7)]
+    ['2026-01-06', '2026-01-13', '2026-01-20']
+    """
+    steps = range((last - first).days // every_days + 1) if last >= first else range(0)
+    return tuple(sorted(last - timedelta(days=every_days * step) for step in steps))
+
+
+def instant(day: date, zone: str) -> datetime:
+    """The UTC instant of local midnight at the start of ``day``."""
+    return datetime.combine(day, time.min, ZoneInfo(zone)).astimezone(UTC)
+
+
+def monday_of(week: str) -> date:
+    """The Monday of an ISO week.
+
+    Raises
+    ------
+    InputError
+        When the text is not an ISO week.
+
+    Examples
+    --------
+    >>> monday_of("2026-W47")
+    datetime.date(2026, 11, 16)
+    """
+    try:
+        return date.fromisoformat(f"{week}-1")
+    except ValueError as error:
+        raise InputError(f'week: got "{week}", expected an ISO week', hint="for example --week 2026-W47") from error

@@ -1,0 +1,183 @@
+"""The files of a log as one relation of its own columns. What a reader must not guess is never guessed: texts stay texts."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import glob
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from features.engine import explained
+from features.errors import InputError, closest
+from features.feature import quoted
+from features.schema import COLUMNS
+from features.settings import EventsSettings
+
+_READERS = {".parquet": "parquet", ".csv": "csv", ".tsv": "csv", ".json": "json", ".jsonl": "json", ".ndjson": "json"}
+_PACKED = {".gz", ".zst"}
+_HEADER_BYTES = 65_536
+_DELIMITERS = ",;\t|"
+_UNREADABLE = ("[events] path: the log cannot be read", "check that the files are whole and of one format")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A log before its mapping.
+
+    Attributes
+    ----------
+    sql
+        FROM clause of the log's own columns.
+    mapping
+        Contract column to SQL over them; a bare name is quoted, whatever SQL thinks of it.
+    """
+
+    sql: str
+    mapping: dict[str, str]
+    columns: tuple[str, ...]
+
+
+def files_of(settings: EventsSettings, base: Path) -> tuple[str, ...]:
+    """Return the files of a log, in the order of their names.
+
+    Raises
+    ------
+    InputError
+        When there is none, or they are of several formats.
+    """
+    place = base / settings.path
+    if place.is_file():
+        names = [str(place)]
+    else:
+        names = [str(path) for path in place.rglob("*")] if place.is_dir() else glob.glob(str(place), recursive=True)
+    found = sorted(name for name in names if _format(name) and Path(name).is_file())
+    if not found:
+        raise InputError(
+            f"[events] path: no Parquet, CSV or JSON Lines file at {place}",
+            hint="name a file, a folder or a glob; a relative path starts at the folder of churn.toml, "
+            "one given with --events where you are",
+        )
+    if len({_format(name) for name in found}) > 1:
+        raise InputError(f"[events] path: files of several formats at {place}", hint='name one, as in "logs/*.parquet"')
+    return tuple(found)
+
+
+def _format(name: str) -> str | None:
+    path = Path(name.lower())
+    return _READERS.get((path.with_suffix("") if path.suffix in _PACKED else path).suffix)
+
+
+def open_source(connection: duckdb.DuckDBPyConnection, files: tuple[str, ...], *, settings: EventsSettings) -> Source:
+    """Look at the files' own columns and resolve the mapping against them.
+
+    Raises
+    ------
+    InputError
+        When a file cannot be read.
+    """
+    mapping = settings.mapping()
+    with explained(*_UNREADABLE):
+        match _format(files[0]):
+            case "parquet":
+                sql = f"read_parquet({_listed(files)}, hive_partitioning = true, union_by_name = true)"
+                columns = _columns(connection, sql)
+            case "csv":
+                sql, columns = _csv(connection, files, mapping=mapping, has_where=bool(settings.where))
+            case _:
+                sql, columns = _json(connection, files, mapping=mapping, has_where=bool(settings.where))
+    resolved = {name: _identifier(found) if (found := bare(e, columns)) else e for name, e in mapping.items()}
+    return Source(sql, resolved, tuple(columns))
+
+
+def bare(expression: str, columns: Collection[str]) -> str | None:
+    """Return the log's column that an expression simply names; None: it is SQL.
+
+    Examples
+    --------
+    >>> bare("User ID", ["User ID"]), bare('"user id"', ["User ID"]), bare("a + b", ["a", "b"])
+    ('User ID', 'User ID', None)
+    """
+    if expression.strip() in columns:
+        return expression.strip()
+    named = re.fullmatch(r'\s*(?:"((?:[^"]|"")+)"|(\w+))\s*', expression)
+    wanted = (named.group(1) or named.group(2)).replace('""', '"').casefold() if named else None
+    return next((column for column in columns if column.casefold() == wanted), None)
+
+
+def _identifier(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _listed(files: Collection[str]) -> str:
+    """Write file names as an SQL list; DuckDB reads names as globs."""
+    return "[" + ", ".join(quoted(glob.escape(name)) for name in files) + "]"
+
+
+def _columns(connection: duckdb.DuckDBPyConnection, sql: str) -> dict[str, str]:
+    relation = connection.sql(f"select * from {sql} limit 0")
+    return dict(zip(relation.columns, map(str, relation.types), strict=True))
+
+
+def _kept_as_text(mapping: Mapping[str, str], columns: Collection[str], *, has_where: bool) -> set[str]:
+    """Return the columns whose type nobody may guess: texts and times, or all where no SQL calculates with them."""
+    named = {name: found for name, e in mapping.items() if (found := bare(e, columns))}
+    if len(named) == len(mapping) and not has_where:
+        return set(columns)
+    return {found for name, found in named.items() if COLUMNS[name].type not in ("BIGINT", "DOUBLE")}
+
+
+def _struct(columns: Mapping[str, str]) -> str:
+    return "{" + ", ".join(f"{quoted(name)}: {quoted(kind)}" for name, kind in columns.items()) + "}"
+
+
+def _json(
+    connection: duckdb.DuckDBPyConnection, files: tuple[str, ...], *, mapping: Mapping[str, str], has_where: bool
+) -> tuple[str, dict[str, str]]:
+    found = _columns(connection, f"read_json({_listed(files)}, union_by_name = true, sample_size = -1)")
+    texts = _kept_as_text(mapping, found, has_where=has_where)
+    named = {name for e in mapping.values() if (name := bare(e, found))}
+    columns = {name: "VARCHAR" if name in texts & named else kind for name, kind in found.items()}
+    return f"read_json({_listed(files)}, columns = {_struct(columns)})", columns
+
+
+def _csv(
+    connection: duckdb.DuckDBPyConnection, files: tuple[str, ...], *, mapping: Mapping[str, str], has_where: bool
+) -> tuple[str, dict[str, str]]:
+    """Read files of one header with one reader, those of several side by side."""
+    headers: dict[str, list[str]] = {}
+    for name in files:
+        headers.setdefault(_first_line(name), []).append(name)
+    readers: list[str] = []
+    columns: dict[str, str] = {}
+    for header, group in headers.items():
+        delimiter = max(_DELIMITERS, key=header.count)
+        kinds = dict.fromkeys(next(csv.reader([header], delimiter=delimiter), []), "VARCHAR")
+        dialect = f"header = true, delim = {quoted(delimiter)}, quote = '\"', escape = '\"'"
+        texts = _kept_as_text(mapping, kinds, has_where=has_where)
+        if texts != set(kinds):
+            guessed = _columns(connection, f"read_csv({_listed(group)}, {dialect}, sample_size = -1)")
+            kinds = {name: "VARCHAR" if name in texts else guessed.get(name, "VARCHAR") for name in kinds}
+        columns |= kinds
+        readers.append(f"read_csv({_listed(group)}, {dialect}, auto_detect = false, columns = {_struct(kinds)})")
+    return "(" + " union all by name ".join(f"select * from {reader}" for reader in readers) + ")", columns
+
+
+def _first_line(name: str) -> str:
+    """Return the header of a CSV, packed or not."""
+    try:
+        with pa.input_stream(name, compression="detect") as stream:
+            start = codecs.getincrementaldecoder("utf-8-sig")().decode(stream.read(_HEADER_BYTES))
+    except (UnicodeDecodeError, OSError) as error:
+        raise InputError(f"{_UNREADABLE[0]}: {name} is not whole, or not text in utf-8", hint=_UNREADABLE[1]) from error
+    return start.partition("\n")[0].rstrip("\r")
+
+
+def suggestion(expression: str, source: Source) -> str:
+    """Say which of the log's columns was probably meant."""
+    return f"{closest(expression, source.columns)} (the log's own columns)"

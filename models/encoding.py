@@ -1,0 +1,92 @@
+"""Profiles to the numbers that LightGBM sees: doubles, NaN where null; categories as integer codes from a frozen map."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from features.errors import InputError
+from features.specification import Specification
+
+Matrix = NDArray[np.float64]
+Column = Any  # a pyarrow.ChunkedArray: its stubs refuse most operations on one whose type is not known beforehand
+
+
+def fit_categories(profiles: pa.Table, names: Sequence[str], *, most: int) -> dict[str, tuple[str, ...]]:
+    """Find the known values of each text feature: the most frequent first, ties by their bytes.
+
+    Parameters
+    ----------
+    profiles
+        Training profiles only.
+    names
+        The text features.
+    most
+        How many values get a code of their own; the rest shares UNKNOWN.
+    """
+    return {name: _most_frequent(profiles.column(name), most) for name in names}
+
+
+def _most_frequent(column: Column, most: int) -> tuple[str, ...]:
+    counts = Counter(
+        {str(pair["values"]): int(pair["counts"]) for pair in pc.value_counts(column.drop_null()).to_pylist()}
+    )
+    return tuple(sorted(counts, key=lambda value: (-counts[value], value.encode()))[:most])
+
+
+def encode(profiles: pa.Table, specification: Specification) -> Matrix:
+    """Turn profiles into the matrix of a specification.
+
+    Returns
+    -------
+    Shape (n, features), float64. A category is the place of its value in the frozen map, UNKNOWN (the length of the map)
+    for any other value, NaN for null.
+
+    Raises
+    ------
+    InputError
+        When a column is missing.
+    """
+    missing = sorted(set(specification.feature_names) - set(profiles.column_names))
+    if missing:
+        raise InputError(
+            f"profiles lack {len(missing)} of the model's features, among them {missing[0]}",
+            hint="build them with the model's own specification",
+        )
+    matrix = np.empty((profiles.num_rows, len(specification.feature_names)), dtype=np.float64)
+    for place, name in enumerate(specification.feature_names):
+        column = profiles.column(name)
+        known = specification.categories.get(name)
+        matrix[:, place] = _numbers(column) if known is None else _codes(column, known)
+    return matrix
+
+
+def _numbers(column: Column) -> NDArray[np.float64]:
+    return column.cast(pa.float64()).fill_null(float("nan")).to_numpy()
+
+
+def _codes(column: Column, known: tuple[str, ...]) -> NDArray[np.float64]:
+    codes = pc.index_in(column.cast(pa.string()), value_set=pa.array(known, pa.string()), skip_nulls=True)
+    unknown = pc.if_else(pc.is_null(codes), float(len(known)), codes.cast(pa.float64()))
+    return pc.if_else(pc.is_null(column), float("nan"), unknown).to_numpy()
+
+
+def encode_rows(profiles: Sequence[Mapping[str, object]], specification: Specification) -> Matrix:
+    """Encode profiles given as mappings; the same numbers as :func:`encode`, without a table. Shape (n, features)."""
+    known = [(name, specification.categories.get(name)) for name in specification.feature_names]
+    rows = [[_number(profile[name], values) for name, values in known] for profile in profiles]
+    return np.array(rows, dtype=np.float64).reshape(len(rows), len(known))
+
+
+def _number(value: object, known: tuple[str, ...] | None) -> float:
+    if value is None:
+        return float("nan")
+    if known is None:
+        return float(value)  # type: ignore[arg-type]
+    return float(known.index(str(value))) if value in known else float(len(known))

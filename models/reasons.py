@@ -1,0 +1,113 @@
+"""Contributions to reasons in words. Correlated features share their credit, so families are what people read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.feature import Feature, Unit
+from features.specification import Specification
+
+MOST = 3
+_WHOLE_FROM = 100  # larger values are shown without decimals
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why a score is what it is.
+
+    Attributes
+    ----------
+    code
+        The family: stable, for grouping and translation.
+    contribution
+        Signed, in log-odds of the churn probability; above zero raises the risk.
+    """
+
+    code: str
+    feature: str
+    text: str
+    contribution: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return asdict(self)
+
+
+class Narrator:
+    """Turns one user's contributions into reasons.
+
+    Parameters
+    ----------
+    specification
+        Of the model.
+    medians
+        Feature to its median in the reference population: what is usual where the user has no companion feature.
+    """
+
+    def __init__(self, specification: Specification, medians: Mapping[str, float]) -> None:
+        self._features = specification.features
+        self._medians = medians
+        known = {feature.name: feature for feature in self._features}
+        self._told = [known.get(feature.told_as or "", feature) for feature in self._features]
+        families = [feature.family for feature in self._features]
+        self._families = sorted(set(families))
+        self._places = [np.flatnonzero(np.array(families) == family) for family in self._families]
+
+    def reasons(self, contributions: NDArray[np.float64], profile: Mapping[str, object]) -> list[Reason]:
+        """Name the families that moved the score most, each in the words of its strongest feature.
+
+        Parameters
+        ----------
+        contributions
+            Shape (features,), in log-odds.
+        profile
+            The raw profile: text and numbers by feature name.
+        """
+        sums = np.array([contributions[places].sum() for places in self._places])
+        strongest = sorted(range(len(sums)), key=lambda place: -abs(sums[place]))[:MOST]
+        return [self._reason(place, contributions, profile=profile) for place in strongest if sums[place] != 0]
+
+    def _reason(self, place: int, contributions: NDArray[np.float64], *, profile: Mapping[str, object]) -> Reason:
+        places = self._places[place]
+        total = float(contributions[places].sum())
+        pull = np.sign(total) * contributions[places]
+        ranked = places[np.argsort(-pull, kind="stable")][: int((pull > 0).sum())]
+        features = [self._told[other] for other in ranked]
+        feature = next((one for one in features if profile.get(one.name) is not None), features[0])
+        return Reason(feature.family, feature.name, self._words(feature, profile), round(total, 6))
+
+    def _words(self, feature: Feature, profile: Mapping[str, object]) -> str:
+        value = profile.get(feature.name)
+        if value is None:
+            return f"{feature.name.replace('_', ' ')}: not known yet"
+        said = feature.reason.replace("{value}", show(value, feature.unit))
+        if feature.is_text or feature.unit is Unit.FLAG:
+            return said if value != 0 else f"not: {said}"
+        own = profile.get(feature.usual[0]) if feature.usual else None
+        if feature.usual and isinstance(own, float):
+            return f"{said} (usual for this user: {show(own * feature.usual[1], feature.unit)})"
+        return f"{said} (typical: {show(self._medians.get(feature.name), feature.unit)})"
+
+
+def show(value: object, unit: Unit) -> str:
+    """Write a value as people read it.
+
+    Examples
+    --------
+    >>> show(0.125, Unit.SHARE), show(3.0, Unit.DAYS), show(2.345, Unit.DAYS), show(None, Unit.TEXT)
+    ('12 %', '3', '2.3', 'unknown')
+    """
+    if value is None:
+        return "unknown"
+    if not isinstance(value, float):
+        return str(value)
+    if unit is Unit.SHARE:
+        return f"{value:.0%}".replace("%", " %")
+    if unit is Unit.MONEY:
+        return f"{value:,.2f}"
+    return f"{value:,.0f}" if value.is_integer() or abs(value) >= _WHOLE_FROM else f"{value:,.1f}"

@@ -1,0 +1,1 @@
+"""The champion at work: scores, the endpoint, the weekly list, the ledger."""

@@ -1,0 +1,134 @@
+"""Profiles to scores: one function for the batch, the list and the endpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from features.eligibility import RECENT, TENURE
+from models.churn_model import ChurnModel
+from models.encoding import Matrix, encode_rows
+from serving.contract import Code, RiskBand, Score
+from serving.settings import ScoringSettings
+
+Profile = Mapping[str, object]
+CHUNK_ROWS = 10_000
+
+
+def score(model: ChurnModel, profiles: Sequence[Profile], *, bands: ScoringSettings) -> list[Score]:
+    """Score profiles, in their order. No profile's score depends on another's.
+
+    Parameters
+    ----------
+    profiles
+        Each a mapping of feature names to text, numbers or None, with ``user_id`` and ``cutoff`` where known.
+
+    Returns
+    -------
+    One score each: ``unscored`` with a code for users who are not eligible, or whose profile lacks a feature of the model.
+    """
+    codes = _codes(model, profiles)
+    chosen = [profile for profile, code in zip(profiles, codes, strict=True) if code is None]
+    scored = iter(_scored(model, chosen, bands=bands))
+    return [
+        next(scored) if code is None else unscored(profile, code) for profile, code in zip(profiles, codes, strict=True)
+    ]
+
+
+def unscored(profile: Profile, code: Code) -> Score:
+    """Answer for a user who cannot be scored."""
+    return Score(_user_id(profile), "unscored", code, as_of=_as_of(profile))
+
+
+def _codes(model: ChurnModel, profiles: Sequence[Profile]) -> list[Code | None]:
+    """Say of each profile why it cannot be scored; None: it can."""
+    needed = frozenset(model.specification.feature_names)
+    eligible = model.definition.eligibility.mask(_numbers(profiles, RECENT), _numbers(profiles, TENURE))
+    return [
+        "incomplete_profile" if not needed <= profile.keys() else None if can else "not_eligible"
+        for profile, can in zip(profiles, eligible, strict=True)
+    ]
+
+
+def _numbers(profiles: Sequence[Profile], name: str) -> NDArray[np.float64]:
+    values = (profile.get(name) for profile in profiles)
+    return np.array([value if isinstance(value, int | float) else np.nan for value in values], dtype=np.float64)
+
+
+def _scored(model: ChurnModel, profiles: Sequence[Profile], *, bands: ScoringSettings) -> Iterator[Score]:
+    for start in range(0, len(profiles), CHUNK_ROWS):
+        chunk = profiles[start : start + CHUNK_ROWS]
+        matrix = encode_rows(chunk, model.specification)
+        yield from _answers(model, chunk, matrix=matrix, bands=bands)
+
+
+def _answers(
+    model: ChurnModel, profiles: Sequence[Profile], *, matrix: Matrix, bands: ScoringSettings
+) -> Iterator[Score]:
+    raw = model.raw(matrix)
+    probability, percentile = model.calibration.probability(raw), model.reference.percentile(raw)
+    contributions = model.contributions(matrix)
+    for place, profile in enumerate(profiles):
+        yield Score(
+            _user_id(profile),
+            "scored",
+            churn_probability=float(probability[place]),
+            percentile=round(float(percentile[place]), 1),
+            risk_band=risk_band(float(percentile[place]), bands),
+            as_of=_as_of(profile),
+            reasons=model.narrator.reasons(contributions[place], profile),
+        )
+
+
+def risk_band(percentile: float, bands: ScoringSettings) -> RiskBand:
+    """High, medium or low, by the configured percentiles."""
+    if percentile >= bands.high_percentile:
+        return "high"
+    return "medium" if percentile >= bands.medium_percentile else "low"
+
+
+def _user_id(profile: Profile) -> str | None:
+    user_id = profile.get("user_id")
+    return None if user_id is None else str(user_id)
+
+
+def _as_of(profile: Profile) -> date | None:
+    cutoff = profile.get("cutoff")
+    return cutoff if isinstance(cutoff, date) else None
+
+
+def score_table(model: ChurnModel, profiles: pa.Table, *, bands: ScoringSettings) -> list[Score]:
+    """Score a table of profiles, as :func:`score` does, a chunk of rows at a time."""
+    batches = profiles.to_batches(max_chunksize=CHUNK_ROWS)
+    return [one for batch in batches for one in score(model, batch.to_pylist(), bands=bands)]
+
+
+def to_table(scores: Sequence[Score]) -> pa.Table:
+    """Scores as a table, in their order: reasons as text, one column each."""
+    columns: dict[str, list[object]] = {
+        name: [getattr(one, name) for one in scores]
+        for name in ("user_id", "status", "code", "churn_probability", "percentile", "risk_band", "as_of")
+    }
+    for place in range(3):
+        reasons = [one.reasons[place] if place < len(one.reasons) else None for one in scores]
+        columns[f"reason_{place + 1}"] = [reason.text if reason else None for reason in reasons]
+        columns[f"reason_{place + 1}_code"] = [reason.code if reason else None for reason in reasons]
+        columns[f"reason_{place + 1}_contribution"] = [reason.contribution if reason else None for reason in reasons]
+    return pa.table(columns, schema=_schema(list(columns)))
+
+
+def _schema(names: Sequence[str]) -> pa.Schema:
+    numbers = ("churn_probability", "percentile")
+    kinds = {
+        name: pa.float64()
+        if name in numbers or name.endswith("contribution")
+        else pa.date32()
+        if name == "as_of"
+        else pa.string()
+        for name in names
+    }
+    return pa.schema([pa.field(name, kind) for name, kind in kinds.items()])

@@ -1,0 +1,38 @@
+"""The knobs of this package."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import model_validator
+
+from features.settings import Section, knob
+
+
+class ScoringSettings(Section):
+    """``[scoring]``: where the risk bands begin, as percentiles of the model's frozen reference population."""
+
+    high_percentile: float = knob(90.0, "Risk band high from this percentile on.", ge=0, le=100)
+    medium_percentile: float = knob(70.0, "Risk band medium from this percentile on.", ge=0, le=100)
+
+    @model_validator(mode="after")
+    def _bands_rise(self) -> Self:
+        if self.medium_percentile > self.high_percentile:
+            raise ValueError(
+                f"medium_percentile {self.medium_percentile} lies above high_percentile {self.high_percentile}"
+            )
+        return self
+
+
+class ExportSettings(Section):
+    """``[export]``: who is on the weekly list."""
+
+    at_least: Literal["high", "medium", "low"] = knob("medium", "Lowest risk band that is listed.")
+
+
+class ServingSettings(Section):
+    """``[serving]``: the endpoint."""
+
+    port: int = knob(3000, "Port on 127.0.0.1.", ge=1, le=65535)
+    workers: int = knob(1, "Worker processes; each uses one core.", ge=1, le=256)
+    max_items: int = knob(1000, "Most items of one request.", unit="items", ge=1, le=100_000)

@@ -1,0 +1,82 @@
+"""The real command as a process, and what it leaves behind when it goes the whole way once."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+CHURN = Path(sys.executable).with_name("churn")
+TEST_CUTOFF = "2026-04-21"  # the latest whose horizon the world's log covers
+AS_OF = "2026-04-27"  # a Monday: week 2026-W18
+WEEK = "2026-W18"
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a command answered."""
+
+    code: int
+    out: str
+    err: str
+
+    def json(self) -> Any:
+        """The one document on standard output."""
+        assert self.code in {0, 3}, self.err
+        return json.loads(self.out)
+
+
+def churn(*arguments: str | Path, cwd: Path, **environment: str) -> Ran:
+    """Run the installed command as a process."""
+    command = [str(CHURN), *map(str, arguments)]
+    ran = subprocess.run(
+        command, cwd=cwd, env=os.environ | environment, capture_output=True, text=True, check=False, timeout=200
+    )
+    return Ran(ran.returncode, ran.stdout, ran.stderr)
+
+
+@dataclass(frozen=True)
+class TrainedWorld:
+    """A simulated world, its home, and what each verb printed on the way."""
+
+    folder: Path
+    home: Path
+    said: dict[str, Any]
+
+    @property
+    def config(self) -> Path:
+        return self.folder / "churn.toml"
+
+    @property
+    def list_folder(self) -> Path:
+        return self.home / "lists" / WEEK
+
+    def options(self) -> tuple[str, ...]:
+        return ("--config", str(self.config), "--home", str(self.home))
+
+    def copy_to(self, home: Path) -> TrainedWorld:
+        """The same with a home of its own: what is written there changes nothing here (models stay where they are)."""
+        shutil.copytree(self.home, home)
+        return replace(self, home=home)
+
+
+def make_trained_world(place: Path) -> TrainedWorld:
+    """Go the whole way once, every step a process, every answer JSON."""
+    world = TrainedWorld(place / "world", place / "home", {})
+    steps = {
+        "simulate": ("--out", world.folder, "--users", "1500", "--days", "120", "--seed", "7", "--cutoff", AS_OF),
+        "train": world.options(),
+        "promote": world.options(),
+        "score": (*world.options(), "--as-of", AS_OF),
+        "export": (*world.options(), "--week", WEEK),
+    }
+    for verb, options in steps.items():
+        ran = churn(verb, *options, "--json", cwd=place)
+        assert ran.code == 0, f"churn {verb}\n{ran.out}{ran.err}"
+        world.said[verb] = json.loads(ran.out)
+    return world

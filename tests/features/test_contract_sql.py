@@ -1,0 +1,218 @@
+"""From the log's values to the contract: times of every kind, and rows set aside with their reason."""
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from features.errors import InputError
+from features.events import EventLog, open_log
+from features.settings import EventsSettings
+from tests.builders import Row, found_in, log_of, read, write
+
+TWO = ["anna 2026-01-05T10:00 open", "bob 2026-01-06T11:30 buy"]
+LENIENT: dict[str, Any] = {"max_rejected_share": 0.99}
+GOOD = {"user_id": "anna", "event_time": "2026-01-05 10:00", "event_type": "open"}
+
+
+def parquet(folder: Path, /, **columns: Any) -> Path:
+    """A Parquet file of exactly these columns."""
+    folder.mkdir(exist_ok=True)
+    pq.write_table(pa.table(columns), folder / "log.parquet")
+    return folder / "log.parquet"
+
+
+def times_in(log: EventLog) -> list[str]:
+    return [str(found[1]) for found in found_in(log)]
+
+
+# --- Times ---------------------------------------------------------------------------------------------------------
+
+SECONDS = 1767607200  # 2026-01-05 10:00 UTC
+
+
+@pytest.mark.parametrize(
+    "number", [SECONDS, SECONDS * 10**3, SECONDS * 10**6, SECONDS * 10**9, float(SECONDS), float(SECONDS * 10**3)]
+)
+def test_seconds_to_nanoseconds_since_1970_are_told_apart(tmp_path: Path, number: float):
+    log = read(parquet(tmp_path, user_id=["anna"], event_time=[number], event_type=["open"]))
+    assert times_in(log) == ["2026-01-05 10:00:00"]
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pa.int64(),
+        pa.uint64(),
+        pa.decimal128(38, 3),
+        pa.int32(),
+        pa.uint32(),
+        pa.decimal128(13, 3),
+    ],
+    ids=str,
+)
+def test_an_epoch_may_be_any_kind_of_number(tmp_path: Path, kind: pa.DataType):
+    number = Decimal(SECONDS) if pa.types.is_decimal(kind) else SECONDS
+    log = read(parquet(tmp_path, user_id=["anna"], event_time=pa.array([number], kind), event_type=["open"]))
+    assert times_in(log) == ["2026-01-05 10:00:00"]
+
+
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+def test_a_naive_timestamp_is_in_the_zone_of_the_events(tmp_path: Path, unit: str):
+    times = pa.array([datetime(2026, 1, 5, 11)], pa.timestamp(unit))  # noqa: DTZ001
+    path = parquet(tmp_path, user_id=["anna"], event_time=times, event_type=["open"])
+    assert times_in(read(path, timezone="Europe/Berlin")) == ["2026-01-05 10:00:00"]
+
+
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+def test_a_timestamp_with_zone_needs_no_zone_of_the_events(tmp_path: Path, unit: str):
+    times = pa.array([datetime(2026, 1, 5, 10, tzinfo=UTC)], pa.timestamp(unit, "Asia/Tokyo"))
+    path = parquet(tmp_path, user_id=["anna"], event_time=times, event_type=["open"])
+    assert times_in(read(path, timezone="Europe/Berlin")) == ["2026-01-05 10:00:00"]
+
+
+def test_a_log_of_dates_knows_no_time_of_day(tmp_path: Path):
+    path = parquet(tmp_path, user_id=["anna"], event_time=[date(2026, 1, 5)], event_type=["open"])
+    assert not read(path).has_time_of_day
+
+
+def test_a_date_is_that_day_in_every_zone(tmp_path: Path):
+    path = parquet(tmp_path, user_id=["anna"], event_time=[date(2026, 1, 5)], event_type=["open"])
+    log = open_log(EventsSettings(path=str(path)), "America/New_York")
+    assert (log.coverage.first_day, log.has_time_of_day) == (date(2026, 1, 5), False)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["2026-01-05 11:00", "2026-01-05T11:00:00.000", "2026-01-05T10:00:00Z", "2026-01-05 15:30:00+05:30"],
+)
+def test_a_time_may_be_text(tmp_path: Path, text: str):
+    path = parquet(tmp_path, user_id=["anna"], event_time=[text], event_type=["open"])
+    assert times_in(read(path, timezone="Europe/Berlin")) == ["2026-01-05 10:00:00"]
+
+
+def test_a_time_in_words_of_its_own_takes_an_expression(tmp_path: Path):
+    path = parquet(tmp_path, user_id=["anna"], moment=["05.01.2026 10h00"], event_type=["open"])
+    log = read(path, columns={"event_time": "strptime(moment, '%d.%m.%Y %Hh%M')"})
+    assert times_in(log) == ["2026-01-05 10:00:00"]
+
+
+def test_the_last_nanosecond_of_a_day_is_not_the_next_day(tmp_path: Path):
+    times = pa.array([1768176000 * 10**9 - 1], pa.timestamp("ns"))  # 2026-01-12 00:00 UTC less one
+    log = read(parquet(tmp_path, user_id=["anna"], event_time=times, event_type=["open"]))
+    assert times_in(log) == ["2026-01-11 23:59:59"]
+
+
+# --- Rows set aside ------------------------------------------------------------------------------------------------
+
+BAD = [
+    ({"user_id": None}, "user_id is null"),
+    ({"user_id": ""}, "user_id is null"),
+    ({"event_time": None}, "event_time is null"),
+    ({"event_time": "yesterday"}, "event_time is unreadable"),
+    ({"event_time": "2199-01-01"}, "event_time is in the future"),
+    ({"event_time": "infinity"}, "event_time is in the future"),
+    ({"event_type": None}, "event_type is null"),
+    ({"event_type": ""}, "event_type is null"),
+    ({"count": -1.0}, "count is negative"),
+    ({"count": 0.0}, "count is zero"),
+    ({"count": 1e10}, "count is absurd"),
+    ({"count": float("nan")}, "count is unreadable"),
+    ({"count": float("inf")}, "count is unreadable"),
+    ({"duration_seconds": -0.5}, "duration_seconds is negative"),
+    ({"duration_seconds": float("-inf")}, "duration_seconds is negative"),
+    ({"duration_seconds": float("inf")}, "duration_seconds is absurd"),
+    ({"duration_seconds": float("nan")}, "duration_seconds is absurd"),
+    ({"amount": float("nan")}, "amount is absurd"),
+    ({"amount": float("-inf")}, "amount is absurd"),
+    ({"amount": 1e13}, "amount is absurd"),
+]
+
+
+@pytest.mark.parametrize(("bad", "reason"), BAD, ids=[f"{bad}" for bad, _ in BAD])
+def test_a_bad_row_is_set_aside_with_its_reason(tmp_path: Path, bad: Row, reason: str):
+    rows = [GOOD, GOOD | bad]
+    log = log_of(tmp_path, [dict.fromkeys(GOOD | bad) | row for row in rows], **LENIENT)
+    assert (log.rows, log.rejected) == (1, {reason: 1})
+
+
+@pytest.mark.parametrize("time", ["-infinity", "0044-03-15 (BC) 00:00:00", "0001-01-01"])
+def test_a_time_before_all_calendars_is_set_aside(tmp_path: Path, time: str):
+    log = log_of(tmp_path, [GOOD, GOOD | {"event_time": time}], **LENIENT)
+    assert (log.rows, sum(log.rejected.values())) == (1, 1)
+
+
+def test_a_user_id_that_is_no_number_is_set_aside(tmp_path: Path):
+    path = parquet(tmp_path, user_id=[float("nan"), 7.0], event_time=[date(2026, 1, 5)] * 2, event_type=["x"] * 2)
+    assert read(path, **LENIENT).rejected == {"user_id is null": 1}
+
+
+def test_the_smallest_epoch_there_is_does_not_stop_the_run(tmp_path: Path):
+    path = parquet(tmp_path, user_id=["a", "b"], event_time=[-(2**63) + 1, SECONDS], event_type=["x", "x"])
+    assert read(path, **LENIENT).rejected == {"event_time is unreadable": 1}
+
+
+@pytest.mark.parametrize("column", ["count", "duration_seconds", "amount"])
+def test_a_value_that_is_no_number_is_set_aside_whatever_the_statistics_of_the_file_say(tmp_path: Path, column: str):
+    log = log_of(tmp_path, [GOOD | {column: 1.0}, GOOD | {column: float("nan")}], **LENIENT)
+    assert (log.rows, sum(log.rejected.values())) == (1, 1)
+
+
+def test_an_empty_optional_value_is_no_reason(tmp_path: Path):
+    log = log_of(
+        tmp_path, [GOOD | {"amount": None, "count": None, "device_os": None}, GOOD | {"amount": 5.0, "count": 2}]
+    )
+    assert log.rejected == {}
+
+
+def test_an_empty_text_is_an_absent_value(tmp_path: Path):
+    log = log_of(tmp_path, [GOOD | {"amount": "", "device_os": ""}, GOOD | {"amount": "5", "device_os": "ios"}])
+    assert sorted(found_in(log), key=str)[1][3:] == (None, None)
+
+
+def test_the_first_reason_names_a_row_with_two(tmp_path: Path):
+    log = log_of(tmp_path, [GOOD | {"count": 1}, {"user_id": None, "event_time": "never", "count": -1}], **LENIENT)
+    assert log.rejected == {"user_id is null": 1}
+
+
+def test_rows_set_aside_are_written_as_they_were_read(tmp_path: Path):
+    log_of(tmp_path, [GOOD | {"amount": "5"}, GOOD | {"amount": "free"}], **LENIENT)
+    assert pq.read_table(tmp_path / "rejected/x.parquet").to_pylist() == [
+        GOOD | {"amount": "free", "reason": "amount is unreadable"}
+    ]
+
+
+def test_nothing_is_written_where_nothing_is_set_aside(tmp_path: Path):
+    log_of(tmp_path, TWO)
+    assert not (tmp_path / "rejected").exists()
+
+
+def test_too_many_bad_rows_stop_the_run_with_their_reasons(tmp_path: Path):
+    with pytest.raises(InputError, match=r"2 of 3 rows are invalid \(2 x user_id is null\), expected at most 5.0%"):
+        log_of(tmp_path, [GOOD, GOOD | {"user_id": None}, GOOD | {"user_id": ""}])
+
+
+def test_as_many_bad_rows_as_are_allowed_do_not_stop_it(tmp_path: Path):
+    assert log_of(tmp_path, [GOOD, GOOD | {"user_id": None}], max_rejected_share=0.5).rows == 1
+
+
+def test_a_log_without_a_valid_row_stops_the_run_however_lenient(tmp_path: Path):
+    with pytest.raises(InputError, match="1 of 1 rows are invalid"):
+        log_of(tmp_path, [GOOD | {"user_id": ""}], max_rejected_share=1.0)
+
+
+@pytest.mark.parametrize("name", ["log.parquet", "log.csv"])
+def test_a_log_without_rows_is_empty(tmp_path: Path, name: str):
+    with pytest.raises(InputError, match="the log is empty: 0 rows"):
+        read(write(tmp_path / name, TWO), where="false")
+
+
+@pytest.mark.parametrize("name", ["log.csv", "log.jsonl", "log.csv.gz"])
+def test_a_file_without_a_byte_is_a_clear_error(tmp_path: Path, name: str):
+    (tmp_path / name).write_bytes(b"")
+    with pytest.raises(InputError):
+        read(tmp_path / name)

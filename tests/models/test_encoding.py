@@ -1,0 +1,119 @@
+"""Categories get the place of their value in the frozen map; the table's way and the mapping's way give the same numbers."""
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from features.errors import InputError
+from features.specification import Specification
+from models.encoding import encode, encode_rows, fit_categories
+
+# tenure_days is a number, last_device_os a category
+SPECIFICATION = Specification(
+    ("tenure_days", "last_device_os"), (7,), categories={"last_device_os": ("android", "ios", "windows")}
+)
+UNKNOWN = 3.0
+SCHEMA = pa.schema([("tenure_days", pa.float64()), ("last_device_os", pa.string())])
+
+
+def table(*rows: tuple[float | None, str | None]) -> pa.Table:
+    return pa.table(list(zip(*rows, strict=True)), schema=SCHEMA)
+
+
+def same(left: np.ndarray, right: np.ndarray) -> bool:
+    return left.dtype == right.dtype and left.shape == right.shape and left.tobytes() == right.tobytes()
+
+
+# --- Codes ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_category_is_the_place_of_its_value_in_the_map():
+    found = encode(table((1.0, "android"), (2.0, "windows"), (3.0, "ios")), SPECIFICATION)
+    assert found.tolist() == [[1, 0], [2, 2], [3, 1]]
+
+
+@pytest.mark.parametrize("value", ["symbian", "Android", "", " ios", "None", "nan"])
+def test_a_value_that_training_never_saw_is_unknown(value: str):
+    assert encode(table((1.0, value)), SPECIFICATION).tolist() == [[1, UNKNOWN]]
+
+
+def test_null_is_neither_zero_nor_unknown():
+    assert np.isnan(encode(table((None, None)), SPECIFICATION)).all()
+    assert encode(table((0.0, "symbian")), SPECIFICATION).tolist() == [[0, UNKNOWN]]
+
+
+def test_no_rows_are_no_rows():
+    empty = encode(SCHEMA.empty_table(), SPECIFICATION)
+    assert empty.shape == encode_rows([], SPECIFICATION).shape == (0, 2)
+
+
+def test_columns_come_in_the_order_of_the_specification_whatever_their_order_in_the_table():
+    turned = table((5.0, "ios")).select(["last_device_os", "tenure_days"])
+    assert encode(turned, SPECIFICATION).tolist() == [[5, 1]]
+
+
+def test_columns_that_the_model_does_not_know_are_ignored():
+    assert encode(table((5.0, "ios")).append_column("more", [[1]]), SPECIFICATION).tolist() == [[5, 1]]
+
+
+def test_a_missing_column_is_named():
+    with pytest.raises(InputError, match="lack 1 of the model's features, among them last_device_os"):
+        encode(table((5.0, "ios")).drop_columns(["last_device_os"]), SPECIFICATION)
+
+
+# --- The map -------------------------------------------------------------------------------------------------------
+
+
+def values(*found: str | None) -> pa.Table:
+    return pa.table({"last_device_os": pa.array(found, pa.string())})
+
+
+def test_the_most_frequent_value_comes_first_and_ties_go_by_their_bytes():
+    profiles = values("b", "a", "c", "c", "é", "Z", None, None, None)
+    assert fit_categories(profiles, ["last_device_os"], most=10) == {"last_device_os": ("c", "Z", "a", "b", "é")}
+
+
+def test_values_beyond_the_most_share_unknown():
+    frozen = fit_categories(values("a", "a", "b", "b", "c"), ["last_device_os"], most=2)
+    specification = Specification(("last_device_os",), (7,), categories=frozen)
+    assert encode(values("a", "b", "c", "d"), specification)[:, 0].tolist() == [0, 1, 2, 2]
+
+
+def test_a_text_feature_that_is_always_null_has_an_empty_map():
+    assert fit_categories(values(None, None), ["last_device_os"], most=5) == {"last_device_os": ()}
+    specification = Specification(("last_device_os",), (7,), categories={"last_device_os": ()})
+    assert encode(values("a"), specification).tolist() == [[0]]
+
+
+@given(found=st.lists(st.sampled_from(["a", "b", "c", "d", None]), min_size=1, max_size=30), seed=st.integers(0, 3))
+def test_the_map_does_not_depend_on_the_order_of_rows(found: list[str | None], seed: int):
+    order = np.random.default_rng(seed).permutation(len(found))
+    turned = values(*(found[place] for place in order))
+    assert fit_categories(turned, ["last_device_os"], most=3) == fit_categories(
+        values(*found), ["last_device_os"], most=3
+    )
+
+
+# --- Two ways, one answer ------------------------------------------------------------------------------------------
+
+row = st.tuples(
+    st.none() | st.floats(allow_nan=False, allow_infinity=False) | st.sampled_from([0.0, -0.0, 1e-300]),
+    st.none() | st.sampled_from(["android", "ios", "windows"]) | st.text(max_size=5),
+)
+
+
+@given(rows=st.lists(row, min_size=1, max_size=8))
+def test_a_table_and_mappings_are_encoded_to_the_same_bits(rows: list[tuple[float | None, str | None]]):
+    profiles = table(*rows)
+    assert same(encode(profiles, SPECIFICATION), encode_rows(profiles.to_pylist(), SPECIFICATION))
+
+
+@given(rows=st.lists(row, min_size=2, max_size=8))
+def test_a_row_is_encoded_the_same_alone_and_among_others(rows: list[tuple[float | None, str | None]]):
+    profiles: list[dict[str, Any]] = table(*rows).to_pylist()
+    together = encode_rows(profiles, SPECIFICATION)
+    assert all(same(together[[place]], encode_rows([one], SPECIFICATION)) for place, one in enumerate(profiles))

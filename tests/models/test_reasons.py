@@ -1,0 +1,199 @@
+"""Reasons: the families that moved the score most, signed, each in the words of its strongest feature."""
+
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from features.catalogue import catalogue
+from features.feature import Unit
+from features.specification import Specification
+from models.encoding import encode
+from models.reasons import Narrator, Reason, show
+from tests.models.model_builder import profiles_of, rows_of, tiny_model
+
+# recency: the first two; usage: the next three; device and purchases: one each
+NAMES = (
+    "days_since_last_event",
+    "tenure_days",
+    "events_7d",
+    "events_28d",
+    "events_decayed_7d",
+    "last_device_os",
+    "is_repeat_purchaser",
+    "overdue_deviations",
+    "overdue_ratio",
+)
+NARRATOR = Narrator(
+    Specification(NAMES, (7, 28)), {"days_since_last_event": 1.5, "tenure_days": 80.0, "overdue_ratio": 0.5}
+)
+PROFILE: dict[str, Any] = {
+    "days_since_last_event": 6.0,
+    "tenure_days": 40.0,
+    "events_7d": 2.0,
+    "events_28d": 40.0,
+    "events_decayed_7d": 3.25,
+    "last_device_os": "ios",
+    "is_repeat_purchaser": 0.0,
+    "overdue_deviations": 4.0,
+    "overdue_ratio": 3.0,
+}
+
+
+def reasons(profile: dict[str, Any] | None = None, **contributions: float) -> list[Reason]:
+    return NARRATOR.reasons(np.array([contributions.get(name, 0.0) for name in NAMES]), PROFILE | (profile or {}))
+
+
+def text(profile: dict[str, Any] | None = None, **contributions: float) -> str:
+    (found,) = reasons(profile, **contributions)
+    return found.text
+
+
+# --- Which, and how strong -----------------------------------------------------------------------------------------
+
+
+def test_a_reason_is_the_signed_sum_of_its_family():
+    found = reasons(days_since_last_event=0.875, tenure_days=-0.25, events_7d=-0.5, last_device_os=0.125)
+    assert [(one.code, one.contribution) for one in found] == [("recency", 0.625), ("usage", -0.5), ("device", 0.125)]
+
+
+def test_above_zero_raises_the_risk_and_below_lowers_it():
+    found = {one.code: one.contribution for one in reasons(events_7d=-1.0, days_since_last_event=0.5)}
+    assert found == {"usage": -1.0, "recency": 0.5}
+
+
+def test_the_strongest_family_comes_first_whatever_its_sign():
+    found = reasons(events_7d=-1.0, days_since_last_event=0.5, last_device_os=0.75)
+    assert [one.code for one in found] == ["usage", "device", "recency"]
+
+
+def test_there_are_at_most_three():
+    four = {"events_7d": 1.0, "days_since_last_event": 0.5, "last_device_os": 0.75, "is_repeat_purchaser": 0.25}
+    assert [one.code for one in reasons(**four)] == ["usage", "device", "recency"]
+
+
+def test_a_family_that_moved_nothing_is_no_reason():
+    assert reasons() == []
+    assert [one.code for one in reasons(events_7d=0.25, days_since_last_event=1.0, tenure_days=-1.0)] == ["usage"]
+
+
+def test_a_family_speaks_through_the_feature_that_pulled_hardest_its_way():
+    # tenure pulled harder, but the other way
+    (found,) = reasons(days_since_last_event=1.0, tenure_days=-0.75)
+    assert (found.feature, found.contribution) == ("days_since_last_event", 0.25)
+
+
+# --- In words ------------------------------------------------------------------------------------------------------
+
+
+def test_what_is_usual_is_the_users_own_companion():
+    # 40 events in 28 days are 10 in 7
+    assert text(events_7d=0.5) == "2 events in 7 days (usual for this user: 10)"
+
+
+def test_without_a_companion_of_its_own_the_reference_is_typical():
+    assert text(tenure_days=0.5) == "first seen 40 days ago (typical: 80)"
+
+
+@pytest.mark.parametrize("absent", [{"gap_days_mean": None}, {}])
+def test_a_user_without_the_companions_value_is_measured_against_the_reference(absent: dict[str, Any]):
+    assert text(absent, days_since_last_event=0.5) == "last seen 6 days ago (typical: 1.5)"
+
+
+def test_a_feature_may_be_told_through_one_that_people_know():
+    assert text(events_decayed_7d=0.5) == text(events_7d=0.5)
+    assert (
+        text(overdue_deviations=0.5) == text(overdue_ratio=0.5) == "away for 3 times the own usual gap (typical: 0.5)"
+    )
+
+
+def test_a_category_is_told_by_its_value():
+    assert text(last_device_os=-0.5) == "operating system is ios"
+
+
+def test_a_flag_that_is_not_set_is_said_to_be_not():
+    assert text({"is_repeat_purchaser": 1.0}, is_repeat_purchaser=0.5) == "bought more than once"
+    assert text(is_repeat_purchaser=0.5) == "not: bought more than once"
+
+
+def test_a_feature_without_a_value_lets_the_next_of_its_family_speak():
+    (found,) = reasons({"days_since_last_event": None}, days_since_last_event=1.0, tenure_days=0.25)
+    assert (found.feature, found.contribution) == ("tenure_days", 1.25)
+
+
+def test_a_feature_that_pulled_the_other_way_never_speaks_for_its_family():
+    (found,) = reasons({"days_since_last_event": None}, days_since_last_event=1.0, tenure_days=-0.25)
+    assert (found.feature, found.contribution) == ("days_since_last_event", 0.75)
+
+
+@pytest.mark.parametrize("name", ["is_repeat_purchaser", "last_device_os", "overdue_ratio", "days_since_last_event"])
+def test_what_is_not_known_is_never_stated_as_a_fact(name: str):
+    profile = dict.fromkeys(NAMES) | {"gap_days_mean": None}
+    found = text(profile, **{name: 0.5})
+    assert "unknown" in found or "not known" in found
+
+
+def test_a_value_is_put_into_the_words_as_it_is():
+    odd = "{value} <b>%s</b> {window}"
+    assert text({"last_device_os": odd}, last_device_os=0.5) == f"operating system is {odd}"
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "said"),
+    [
+        (0.0, Unit.DAYS, "0"),
+        (2.0, Unit.SESSIONS, "2"),
+        (2.349, Unit.DAYS, "2.3"),
+        (99.95, Unit.MINUTES, "100.0"),
+        (123.4, Unit.MINUTES, "123"),
+        (12345.6, Unit.EVENTS, "12,346"),
+        (1234.5, Unit.MONEY, "1,234.50"),
+        (0.5, Unit.SHARE, "50 %"),
+        (1.0, Unit.SHARE, "100 %"),
+        (-1.5, Unit.RATIO, "-1.5"),
+        (None, Unit.DAYS, "unknown"),
+        ("ios", Unit.TEXT, "ios"),
+    ],
+)
+def test_values_are_shown_as_people_read_them(value: object, unit: Unit, said: str):
+    assert show(value, unit) == said
+
+
+# --- Of a real model -----------------------------------------------------------------------------------------------
+
+
+@given(seed=st.integers(0, 1_000))
+def test_reasons_of_a_model_are_the_largest_sums_of_its_families(seed: int):
+    model, profiles = tiny_model(), profiles_of(3, seed=seed)
+    contributions = model.contributions(encode(profiles, model.specification))
+    families = [feature.family for feature in model.specification.features]
+    for place, profile in enumerate(rows_of(profiles)):
+        sums = {
+            family: sum(value for value, own in zip(contributions[place], families, strict=True) if own == family)
+            for family in set(families)
+        }
+        largest = sorted((family for family in sums if sums[family]), key=lambda family: -abs(sums[family]))[:3]
+        found = model.narrator.reasons(contributions[place], profile)
+        assert [one.code for one in found] == largest
+        assert [one.contribution for one in found] == pytest.approx([sums[family] for family in largest], abs=1e-6)
+
+
+def test_the_code_of_a_reason_is_the_family_whose_sum_it_is():
+    # a feature told through another must not change the family
+    told = {feature.name: feature for feature in catalogue((7, 28), ("view",))}
+    assert all(told[f.told_as].family == f.family for f in told.values() if f.told_as in told)
+
+
+def test_no_words_of_any_feature_are_left_unfilled():
+    for feature in catalogue((1, 7, 28), ("view",)):
+        filled = feature.reason.replace("{value}", "")
+        assert not re.search(r"[{}]", filled), feature.name
+        assert filled.strip(), feature.name
+
+
+def test_every_companion_is_a_feature_of_the_catalogue():
+    features = {feature.name for feature in catalogue((7, 28), ("view",))}
+    assert {f.usual[0] for f in catalogue((7, 28), ("view",)) if f.usual} <= features

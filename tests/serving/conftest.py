@@ -1,0 +1,33 @@
+"""One small served model for all tests that only look at it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from models.churn_model import ChurnModel
+from serving.served import Served, write_served
+from serving.settings import ScoringSettings, ServingSettings
+from tests.models.model_builder import profiles_of, tiny_model
+
+BANDS = ScoringSettings()
+
+
+@pytest.fixture(scope="session")
+def model() -> ChurnModel:
+    return tiny_model()
+
+
+@pytest.fixture(scope="session")
+def profiles() -> pa.Table:
+    return profiles_of(120, seed=3)
+
+
+@pytest.fixture
+def served(model: ChurnModel, tmp_path: Path) -> Served:
+    """A served model in a home of its own, without profiles yet."""
+    served = Served(model, "shop", "7", "champion", tmp_path / "store", BANDS, ServingSettings(max_items=50))
+    write_served(tmp_path / "served", served)
+    return served

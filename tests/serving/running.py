@@ -1,0 +1,96 @@
+"""The real server, in processes of its own, on a free port of 127.0.0.1; gone when the block ends."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import psutil
+
+PATIENCE_SECONDS = 40
+SERVE = """
+import sys
+from pathlib import Path
+from serving.launch import serve
+sys.exit(serve(Path(sys.argv[1]), port=int(sys.argv[2]), workers=int(sys.argv[3])))
+"""
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server; ``client`` talks to it."""
+
+    address: str
+    process: subprocess.Popen[bytes]
+    client: httpx.Client
+    log: Path
+
+    def ask(self, *user_ids: str, **headers: str) -> httpx.Response:
+        items = [{"user_id": user_id} for user_id in user_ids]
+        return self.client.post("/v1/score", json={"items": items}, headers=headers)
+
+    def wait_until(self, status: int, path: str = "/readyz") -> None:
+        def has_come() -> bool:
+            assert self.process.poll() is None, self.log.read_text()
+            with suppress(httpx.TransportError):
+                return self.client.get(path).status_code == status
+            return False
+
+        wait_for(has_come)
+
+    def family(self) -> list[psutil.Process]:
+        """Every process it consists of."""
+        own = psutil.Process(self.process.pid)
+        return [own, *own.children(recursive=True)]
+
+    def stop(self) -> int:
+        """End it as a process manager does; return the exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(PATIENCE_SECONDS)
+
+
+def wait_for(has_come: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not has_come():
+        assert time.monotonic() < deadline, "it never came"
+        time.sleep(0.1)
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        return found.getsockname()[1]
+
+
+@contextmanager
+def running(served: Path, *, workers: int = 1, folder: Path) -> Iterator[Server]:
+    """Start a server from a folder, and end all its processes, whatever happens."""
+    port, log = free_port(), folder / "server.log"
+    address = f"http://127.0.0.1:{port}"
+    command = [sys.executable, "-c", SERVE, str(served), str(port), str(workers)]
+    with log.open("wb") as output, httpx.Client(base_url=address, timeout=20) as client:
+        server = Server(address, subprocess.Popen(command, cwd=folder, stdout=output, stderr=output), client, log)
+        try:
+            yield server
+        finally:
+            _end(server)
+
+
+def _end(server: Server) -> None:
+    if server.process.poll() is not None:
+        return
+    family = server.family()
+    try:
+        server.stop()
+    except subprocess.TimeoutExpired:
+        for process in family:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        server.process.wait()

@@ -1,0 +1,173 @@
+"""The real server over HTTP. One with two workers for whatever leaves it as it was, one that goes through a life."""
+
+import json
+import socket
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pyarrow as pa
+import pytest
+
+from models.churn_model import ChurnModel
+from serving.openapi import MAX_BODY_BYTES
+from serving.profile_store import write_store
+from serving.scoring import score_table
+from serving.served import Served, write_served
+from serving.settings import ScoringSettings, ServingSettings
+from tests.models.model_builder import profiles_of, rows_of, specification
+from tests.serving.running import Server, running, wait_for
+
+BANDS = ScoringSettings()
+USERS = 120
+
+
+@pytest.fixture(scope="module")
+def server(model: ChurnModel, profiles: pa.Table, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    home = tmp_path_factory.mktemp("home")
+    write_store(home / "store", profiles, specification=model.specification)
+    served = Served(model, "shop", "7", "champion", home / "store", BANDS, ServingSettings(max_items=150))
+    write_served(home / "served", served)
+    with running(home / "served", workers=2, folder=home) as server:
+        server.wait_until(200)
+        yield server
+
+
+def metrics(server: Server) -> dict[str, float]:
+    lines = server.client.get("/metrics").text.splitlines()
+    return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines if not line.startswith("#")}
+
+
+def scored(server: Server, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    answer = server.client.post("/v1/score", content=json.dumps({"items": items}, default=str))
+    assert answer.status_code == 200, answer.text
+    return answer.json()["results"]
+
+
+def test_a_user_id_a_profile_and_the_batch_get_the_same_score(server: Server, model: ChurnModel, profiles: pa.Table):
+    batch = score_table(model, profiles, bands=BANDS)
+    by_id = scored(server, [{"user_id": f"u{place}"} for place in range(USERS)])
+    by_profile = scored(server, [{"profile": row} for row in rows_of(profiles)])
+    one_by_one = [found for place in range(USERS) for found in server.ask(f"u{place}").json()["results"]]
+    assert by_id == by_profile == one_by_one
+    assert [one["churn_probability"] for one in by_id] == [one.churn_probability for one in batch]
+    assert [one["reasons"] for one in by_id] == [[reason.to_json() for reason in one.reasons] for one in batch]
+    assert [one["code"] for one in by_id] == [one.code for one in batch]
+
+
+def test_the_answer_is_the_contract(server: Server):
+    answer = server.ask("u1", "nobody")
+    assert answer.headers["content-type"] == "application/json"
+    body = answer.json()
+    assert list(body) == ["request_id", "model", "quality", "results"]
+    assert body["model"] == {"name": "shop", "version": "7", "alias": "champion", "trained_through": "2026-05-04"}
+    assert body["results"][1] == {
+        "user_id": "nobody",
+        "status": "unscored",
+        "code": "unknown_user",
+        "churn_probability": None,
+        "percentile": None,
+        "risk_band": None,
+        "as_of": None,
+        "reasons": [],
+    }
+
+
+def test_the_id_of_a_request_comes_back_in_body_and_header(server: Server):
+    answer = server.ask("u1", **{"X-Request-Id": "order-17"})
+    assert answer.json()["request_id"] == answer.headers["x-request-id"] == "order-17"
+    refused = server.client.post("/v1/score", content=b"{", headers={"X-Request-Id": "order-18"})
+    assert refused.json()["request_id"] == refused.headers["x-request-id"] == "order-18"
+    made = [server.ask("u1").json()["request_id"] for _ in range(2)]
+    assert made[0] != made[1]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", b'{"items":[]}', b'{"items":[{"user":"u1"}]}', b'{"items":[{"profile":{"events_7d":"many"}}]}'],
+)
+def test_a_body_that_is_not_of_the_contract_is_answered_400_in_words(server: Server, content: bytes):
+    answer = server.client.post("/v1/score", content=content)
+    assert answer.status_code == 400
+    assert set(answer.json()) == {"error", "hint", "request_id"}
+    assert "Traceback" not in answer.text
+
+
+def test_too_many_items_are_400_and_too_many_bytes_413(server: Server):
+    assert server.ask(*["u1"] * 151).status_code == 400
+    answer = server.client.post("/v1/score", content=b"x" * (MAX_BODY_BYTES + 1))
+    assert answer.status_code == 413
+    assert server.client.post("/v1/score", content=b"x" * MAX_BODY_BYTES).status_code == 400
+
+
+def test_the_server_is_alive_ready_and_documented(server: Server):
+    assert [server.client.get(path).status_code for path in ("/livez", "/readyz", "/schema.json")] == [200, 200, 200]
+    assert "/v1/score" in server.client.get("/docs.json").json()["paths"]
+
+
+@pytest.mark.parametrize("path", ["/", "/static_content/index.css", "/v1/score/", "/../etc/passwd", "/qxzjw"])
+def test_an_unknown_path_is_404_and_no_label_of_the_metrics(server: Server, path: str):
+    answer = server.client.post(path)
+    assert answer.status_code == 404
+    assert set(answer.json()) == {"error", "hint"}
+    labels = {name.partition('endpoint="')[2].partition('"')[0] for name in metrics(server)}
+    assert labels <= {"", "/v1/score", "/readyz", "/livez", "/schema.json", "/docs.json"}
+
+
+def test_both_workers_are_counted_and_nothing_is_lost(server: Server):
+    workers = [process for process in server.family() if "_bentoml_impl.worker.service" in " ".join(process.cmdline())]
+    assert len(workers) == 2
+    before = metrics(server)
+
+    def ask(_: int) -> int:
+        return httpx.post(f"{server.address}/v1/score", json={"items": [{"user_id": "nobody"}] * 3}).status_code
+
+    with ThreadPoolExecutor(8) as threads:
+        assert set(threads.map(ask, range(60))) == {200}
+    after = metrics(server)
+    more = {name: value - before.get(name, 0) for name, value in after.items()}
+    assert more['churn_answers_total{outcome="unknown_user"}'] == 180
+    assert more["churn_request_items_count"] == 60
+    assert more["churn_request_items_sum"] == 180
+    assert after['churn_model_info{alias="champion",name="shop",version="7"}'] == 1
+    assert any(name.startswith("bentoml_service_request_duration") and 'le="0.0005"' in name for name in after)
+
+
+def test_a_sender_that_hangs_up_disturbs_nobody(server: Server):
+    with socket.create_connection(("127.0.0.1", int(server.address.rpartition(":")[2]))) as sender:
+        sender.sendall(b"POST /v1/score HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+    assert server.ask("u1").status_code == 200
+
+
+def test_the_log_of_all_this_is_one_calm_line(server: Server):
+    (line,) = [line for line in server.log.read_text().splitlines() if line]
+    assert line.endswith(f"shop version 7 (champion) answers at {server.address}/v1/score")
+
+
+def test_a_life_of_a_server(served: Served, profiles: pa.Table, tmp_path: Path):
+    """Without profiles, with them, with newer ones, with unfit ones, and a quiet end."""
+    other = replace(specification(), feature_names=specification().feature_names[1:])
+    with running(tmp_path / "served", folder=tmp_path) as server:
+        server.wait_until(200, "/livez")
+        for answer in (server.client.get("/readyz"), server.ask("u1")):
+            assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+        assert "churn score --as-of DATE" in server.log.read_text()
+
+        write_store(served.store, profiles, specification=specification())
+        server.wait_until(200)
+        assert server.ask("u100").json()["results"][0]["code"] != "unknown_user"
+
+        write_store(served.store, profiles_of(10), specification=specification())
+        wait_for(lambda: server.ask("u100").json()["results"][0]["code"] == "unknown_user")
+
+        write_store(served.store, profiles, specification=other)
+        wait_for(lambda: server.ask("u1").is_success and metrics(server)["churn_refused_stores_total"] == 2)
+        assert server.ask("u100").json()["results"][0]["code"] == "unknown_user"
+
+        family = server.family()
+        assert server.stop() == 0
+        assert not any(process.is_running() for process in family)
+        assert "Traceback" not in server.log.read_text()

@@ -1,0 +1,96 @@
+"""The wheel is the product: built here, installed elsewhere, run from a folder that knows nothing of the checkout.
+
+What is isolated: the code of `churn` itself. It comes from the wheel, in an environment of its own, and the checkout
+is on no path. What is not: the dependencies. They are read from the environment the tests run in, because installing
+them again needs the network.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import sysconfig
+import tomllib
+import venv
+import zipfile
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+TOP = Path(__file__).parents[1]
+PYPROJECT = tomllib.loads((TOP / "pyproject.toml").read_text())
+LISTED = PYPROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["only-include"]
+SHIPPED = {name for name in LISTED if (TOP / name).exists()}
+
+
+class Environment(NamedTuple):
+    bin: Path
+    elsewhere: Path
+
+    def run(self, program: str, *arguments: str) -> str:
+        """What the program prints, run from an empty folder with no path of ours in its environment."""
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+        run = subprocess.run(
+            [self.bin / program, *arguments],
+            cwd=self.elsewhere,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert run.returncode == 0, run.stdout + run.stderr
+        return run.stdout
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Built by the backend that the lock installed: no build isolation, so no network."""
+    folder = tmp_path_factory.mktemp("dist")
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
+    subprocess.run(build, cwd=TOP, check=True, capture_output=True)
+    (built,) = folder.glob("*.whl")
+    return built
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    folder = tmp_path_factory.mktemp("installed")
+    venv.create(folder / "env", with_pip=False, symlinks=True)
+    binaries = folder / "env/bin"
+    uv = [Path(sys.executable).with_name("uv"), "pip", "install", "--offline", "--no-deps", "--no-config"]
+    subprocess.run([*uv, "--python", binaries / "python", wheel], check=True, capture_output=True)
+    (site_packages,) = (folder / "env/lib").glob("python*/site-packages")
+    # A folder named in a .pth file is searched, but no .pth file in it is read: not the one that leads to the checkout.
+    dependencies = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
+    (site_packages / "dependencies.pth").write_text("\n".join(dependencies))
+    (folder / "empty").mkdir()
+    return Environment(binaries, folder / "empty")
+
+
+def test_the_wheel_holds_the_packages_and_nothing_else(wheel: Path):
+    names = {name.split("/")[0] for name in zipfile.ZipFile(wheel).namelist()}
+    assert {name for name in names if not name.endswith(".dist-info")} == SHIPPED
+
+
+def test_the_wheel_refuses_to_be_uploaded_and_carries_its_license(wheel: Path):
+    archive = zipfile.ZipFile(wheel)
+    (metadata,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+    assert "Classifier: Private :: Do Not Upload" in archive.read(metadata).decode()
+    assert any(name.endswith("licenses/LICENSE") for name in archive.namelist())
+
+
+def test_every_package_is_imported_from_the_wheel(installed: Environment):
+    names = sorted(Path(name).stem for name in SHIPPED)
+    code = f"import importlib, json; print(json.dumps([importlib.import_module(n).__file__ for n in {names}]))"
+    files = json.loads(installed.run("python", "-c", code))
+    home = installed.bin.parent
+    assert all(Path(file).is_relative_to(home) for file in files), files
+
+
+def test_the_installed_command_explains_itself(installed: Environment):
+    assert "Usage" in installed.run("churn", "--help")
+
+
+def test_the_installed_command_lists_its_features(installed: Environment):
+    assert json.loads(installed.run("churn", "features", "--json"))

@@ -1,0 +1,257 @@
+"""A whole training: what it learns from, what it never sees, what it refuses, and that it can be done again."""
+
+import re
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cli.project import open_project
+from features.errors import GuardRefused
+from features.snapshots import LabelWindow
+from models.calibration import fit_platt
+from models.churn_model import ChurnModel
+from models.classifier import Learner, raw_scores
+from models.encoding import encode
+from models.metrics import summary
+from serving.scoring import score_table
+from serving.settings import ScoringSettings
+from tests.cli.command import TEST_CUTOFF, TrainedWorld
+from tests.training.conftest import FOLDS, QUICK, Trainer, Training, train_in
+from training.dataset import with_categories
+from training.pipeline import digest, train
+
+BOTH = pytest.mark.parametrize("way", ["periods", "folds"])
+
+
+@pytest.fixture
+def training(way: str, request: pytest.FixtureRequest) -> Training:
+    return request.getfixturevalue(way)
+
+
+def bytes_of(model: ChurnModel, folder: Path) -> dict[str, bytes]:
+    model.save(folder)
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+# --- The parts -----------------------------------------------------------------------------------------------------
+
+
+def test_the_two_ways_are_what_they_are_called(periods: Training, folds: Training):
+    assert not periods.trained.split.uses_folds
+    assert folds.trained.split.uses_folds
+
+
+@BOTH
+def test_which_way_was_taken_is_said(training: Training, way: str):
+    assert any(way in line and str(training.trained.split.test) in line for line in training.said)
+
+
+@BOTH
+def test_every_label_was_known_when_the_test_began(training: Training):
+    split, churn = training.trained.split, training.recipe.churn
+    window = LabelWindow(churn.gap_days, churn.horizon_days)
+    learnt = set(training.trained.learnt.profiles["cutoff"].to_pylist())
+    assert max(window.end(cutoff) for cutoff in learnt) <= split.test
+    assert set(training.trained.test.profiles["cutoff"].to_pylist()) == {split.test}
+    assert training.trained.model.quality.trained_through == max(window.end(cutoff) for cutoff in learnt)
+
+
+@BOTH
+def test_everybody_in_any_part_is_eligible(training: Training):
+    for part in (training.trained.learnt, training.trained.test):
+        away = part.profiles["days_since_last_qualifying_day"].to_numpy()
+        assert away.max() <= training.recipe.churn.active_within_days
+
+
+def test_whoever_was_tested_is_whoever_is_scored(periods: Training):
+    from features.profiles import build
+
+    model = periods.trained.model
+    profiles = build(periods.activity, model.specification, cutoffs=[periods.trained.split.test])
+    scores = score_table(model, profiles, bands=ScoringSettings())
+    scored = {one.user_id: one.churn_probability for one in scores if one.status == "scored"}
+    tested = periods.trained.test.profiles
+    assert list(scored) == tested["user_id"].to_pylist()
+    assert list(scored.values()) == model.predict_probability(tested).tolist()
+
+
+@BOTH
+def test_the_figures_are_those_of_the_model_that_is_saved(training: Training):
+    test, model = training.trained.test, training.trained.model
+    assert training.trained.evaluation.metrics == summary(test.churned, model.predict_probability(test.profiles))
+    assert model.quality.metrics == training.trained.evaluation.metrics
+    assert model.quality.test_cutoff == training.trained.split.test
+
+
+# --- Calibration ---------------------------------------------------------------------------------------------------
+
+
+def test_with_periods_the_calibration_is_fitted_on_a_cutoff_that_the_trees_never_saw(periods: Training):
+    found, model = periods.trained, periods.trained.model
+    rows = found.learnt.at(found.split.calibration)
+    assert set(found.split.calibration).isdisjoint({*found.split.train, *found.split.validation})
+    assert model.calibration == fit_platt(model.raw(encode(rows.profiles, model.specification)), rows.churned)
+
+
+def test_with_periods_the_trees_are_fitted_on_the_training_cutoffs_alone(periods: Training):
+    found, spec = periods.trained, periods.trained.model.specification
+    learner = Learner(periods.recipe.model, periods.recipe.training.seed, spec.feature_names, tuple(spec.categories))
+    again = learner.fit(
+        found.learnt.at(found.split.train).rows(spec), validation=found.learnt.at(found.split.validation).rows(spec)
+    )
+    assert again.model_to_string() == found.model.booster.model_to_string()
+
+
+def test_with_folds_the_calibration_is_fitted_on_scores_of_folds_that_never_saw_the_user(folds: Training):
+    found, spec = folds.trained, folds.trained.model.specification
+    learner = Learner(folds.recipe.model, folds.recipe.training.seed, spec.feature_names, tuple(spec.categories))
+    booster, unseen = learner.fit_by_folds(found.learnt.rows(spec))
+    latest = np.array([cutoff in found.split.calibration for cutoff in found.learnt.profiles["cutoff"].to_pylist()])
+    assert found.model.calibration == fit_platt(unseen[latest], found.learnt.churned[latest])
+    assert booster.model_to_string() == found.model.booster.model_to_string()
+
+
+# --- What is frozen ------------------------------------------------------------------------------------------------
+
+
+@BOTH
+def test_categories_are_those_of_the_training_cutoffs(training: Training):
+    found = training.trained
+    seen = found.learnt.at(found.split.train).profiles
+    expected = with_categories(found.model.specification, seen, most=training.recipe.model.max_categories).categories
+    assert found.model.specification.categories == expected
+    assert all(expected.values())
+
+
+@BOTH
+def test_what_is_typical_is_learnt_from_the_training_cutoffs(training: Training):
+    found = training.trained
+    seen = found.learnt.at(found.split.train).profiles
+    expected = {
+        feature.name: float(np.median(seen[feature.name].drop_null().to_numpy()))
+        for feature in found.model.specification.features
+        if not feature.is_text
+    }
+    assert found.model.reference.medians == expected
+
+
+@BOTH
+def test_the_reference_population_is_everybody_who_was_tested(training: Training):
+    found = training.trained
+    raw = found.model.raw(encode(found.test.profiles, found.model.specification))
+    at_most_as_high = [100 * np.mean(raw <= one) for one in raw]
+    assert found.model.reference.percentile(raw) == pytest.approx(at_most_as_high, abs=0.2)
+
+
+def renamed_after(cutoff: date) -> str:
+    """An event_type expression under which users switch to another type on a day."""
+    return f"events.columns.event_type=case when event_time >= timestamptz '{cutoff} 00:00+00' then 'late' else event_type end"
+
+
+def test_event_types_that_appear_after_the_training_cutoffs_are_not_known(periods: Training, trainer: Trainer):
+    last = max(periods.trained.split.train)
+    found = trainer(renamed_after(last), "features.main_event_types=50").trained
+    assert len(found.model.specification.event_types) > 6
+    assert "late" not in found.model.specification.event_types
+
+
+@BOTH
+def test_nothing_that_happens_from_the_test_cutoff_on_changes_the_model(way: str, training: Training, trainer: Trainer):
+    # every other user vanishes on the day of the test cutoff; the log still covers its horizon
+    test, until = training.trained.split.test, training.activity.coverage.covered_until
+    gone = f"events.where=event_time < timestamptz '{test} 00:00+00' or hash(user_id) % 2 = 0"
+    settings = (gone, f"events.covered_until={until}", *(FOLDS if way == "folds" else ()))
+    found, known = trainer(*settings).trained, training.trained
+    assert found.evaluation.metrics["churn_rate"] > known.evaluation.metrics["churn_rate"]
+    assert found.model.booster.model_to_string() == known.model.booster.model_to_string()
+    for part in ("specification", "calibration", "definition", "reference"):
+        assert getattr(found.model, part) == getattr(known.model, part)
+
+
+# --- Again ---------------------------------------------------------------------------------------------------------
+
+
+@BOTH
+def test_training_again_gives_the_same_bytes(way: str, training: Training, trained_world: TrainedWorld, tmp_path: Path):
+    pairs = (*QUICK, *(FOLDS if way == "folds" else ()))
+    again = train_in(open_project(trained_world.config, home=trained_world.home, pairs=pairs)).trained
+    assert bytes_of(again.model, tmp_path / "again") == bytes_of(training.trained.model, tmp_path / "first")
+    assert again.evaluation == training.trained.evaluation
+    assert digest(again.learnt.profiles) == digest(training.trained.learnt.profiles)
+    assert digest(again.test.profiles) == digest(training.trained.test.profiles)
+
+
+def test_another_seed_gives_another_model(periods: Training, trainer: Trainer, tmp_path: Path):
+    other = trainer("training.seed=8").trained
+    assert bytes_of(other.model, tmp_path / "other") != bytes_of(periods.trained.model, tmp_path / "first")
+    assert digest(other.learnt.profiles) == digest(periods.trained.learnt.profiles)
+
+
+def test_the_digest_of_a_data_set_sees_every_value(periods: Training):
+    profiles = periods.trained.test.profiles
+    place = profiles.column_names.index("events_7d")
+    values: list[Any] = profiles["events_7d"].to_pylist()
+    values[-1] += 1
+    assert digest(profiles.set_column(place, "events_7d", [values])) != digest(profiles)
+    assert digest(profiles.slice(1)) != digest(profiles)
+
+
+def test_a_sample_of_users_is_learnt_from_where_the_log_is_too_large(periods: Training, trainer: Trainer):
+    found = trainer("training.max_training_rows=3000", "training.min_class_rows=20").trained
+    assert len(found.learnt.churned) < len(periods.trained.learnt.churned)
+    assert found.test.profiles.equals(periods.trained.test.profiles)  # the test is never sampled
+
+
+# --- Refused -------------------------------------------------------------------------------------------------------
+
+
+def refused(world: TrainedWorld, *pairs: str) -> GuardRefused:
+    project = open_project(world.config, home=world.home, pairs=(*QUICK, *pairs))
+    with pytest.raises(GuardRefused) as refusal:
+        train(project.activity(), project.recipe, say=lambda _: None)
+    return refusal.value
+
+
+def test_a_part_with_too_few_of_a_class_is_refused_with_its_figures(trained_world: TrainedWorld, periods: Training):
+    test = periods.trained.test.churned
+    found = refused(trained_world, f"training.min_class_rows={test.sum() + 1}")
+    counts = re.search(r"the (\w+) part has (\d+) churners and (\d+) stayers, expected at least (\d+)", found.message)
+    assert counts
+    assert int(counts[4]) == test.sum() + 1
+    assert min(int(counts[2]), int(counts[3])) <= test.sum()
+
+
+def test_the_figures_of_the_test_are_those_of_the_test(trained_world: TrainedWorld, periods: Training):
+    stacked = periods.trained.learnt
+    parts = [stacked.at(periods.trained.split.validation), stacked.at(periods.trained.split.calibration)]
+    test = periods.trained.test.churned
+    if min(part.churned.sum() for part in parts) <= test.sum():
+        pytest.skip("another part is smaller in this world")
+    found = refused(trained_world, f"training.min_class_rows={test.sum() + 1}")
+    assert f"the test part has {test.sum()} churners and {(~test).sum()} stayers" in found.message
+
+
+def test_a_refusal_never_names_a_day_that_was_just_refused(trained_world: TrainedWorld, periods: Training):
+    found = refused(trained_world, f"training.min_class_rows={periods.trained.test.churned.sum() + 1}")
+    named = re.findall(r"from test cutoff (\S+) on", found.hint)
+    assert all(date.fromisoformat(day) > date.fromisoformat(TEST_CUTOFF) for day in named)
+
+
+def test_a_log_in_which_nobody_is_eligible_is_refused(trained_world: TrainedWorld):
+    found = refused(trained_world, "churn.qualifying=event_type = 'no such type'")
+    assert "0 churners and 0 stayers" in found.message
+
+
+def test_a_log_in_which_nobody_leaves_is_refused(trained_world: TrainedWorld):
+    found = refused(trained_world, "churn.event=event_type = 'no such type'")
+    assert "0 churners" in found.message
+
+
+def test_raw_scores_are_those_of_the_booster(periods: Training):
+    model = periods.trained.model
+    matrix = encode(periods.trained.test.profiles, model.specification)
+    assert replace(model, threads=1).raw(matrix).tobytes() == raw_scores(model.booster, matrix).tobytes()

@@ -1,0 +1,118 @@
+"""Random small logs: ties, midnights, clock changes, gaps of years, columns that come and go."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from hypothesis import strategies as st
+
+# each zone with a day on which its clocks change, spring and autumn
+CLOCK_CHANGES = [
+    ("UTC", date(2025, 3, 30)),
+    ("Europe/Berlin", date(2025, 3, 30)),
+    ("Europe/Berlin", date(2025, 10, 26)),
+    ("America/New_York", date(2025, 3, 9)),
+    ("America/New_York", date(2025, 11, 2)),
+]
+TIMES = [
+    time(0),
+    time(0, 0, 0, 1000),
+    time(0, 30),
+    time(1, 59, 59, 999000),
+    time(2, 30),
+    time(5, 59, 59, 999000),
+    time(6),
+    time(12),
+    time(12, 30),
+    time(12, 30, 0, 1000),
+    time(23, 45),
+    time(23, 59, 59, 999000),
+]
+NEAR_DAYS = range(-8, 9)  # before the clock change; cutoffs lie here too
+FAR_DAYS = [13, 14, 15, 20, 27, 28, 29, 35, 55, 56, 57, 89, 90, 91, 365, 366, 3_000]
+USERS = ["anna", "bob", "O'Brien", "日本", "007"]
+EVENT_TYPES = ("open", "it's bought")
+VALUES: dict[str, list[Any]] = {
+    "count": [None, 1, 2, 7],
+    "session_id": [None, "s1", "s2", "s3"],
+    "duration_seconds": [None, 0.0, 0.5, 59.999, 600.0, 50_000.0],
+    "device_os": [None, "ios", "android"],
+    "device_model": [None, "A1", "B2", "Ç3"],
+    "app_version": [None, "1.9", "1.10", "2.0"],
+    "network": [None, "wifi", "4g"],
+    "channel": [None, "ads", "search", "friend"],
+    "amount": [None, -5.0, 0.0, 0.01, 9.99, 19.5, 1000.0],
+}
+# Somebody has been there for ten years, at an odd hour: so every log reaches back, and knows the time of day.
+FIRST = {"user_id": "eve", "event_time": datetime(2015, 6, 1, 12, 34, tzinfo=UTC), "event_type": "open"}
+
+
+@dataclass(frozen=True)
+class RandomLog:
+    """Rows in contract columns, and the settings and cutoffs to read them with."""
+
+    rows: tuple[Mapping[str, Any], ...]
+    zone: str
+    cutoffs: tuple[date, ...]
+    observation_days: int | None
+
+    @property
+    def users(self) -> list[str]:
+        return sorted({row["user_id"] for row in self.rows})
+
+    @property
+    def covered_until(self) -> date:
+        return date(2026, 6, 1)
+
+    def knobs(self) -> dict[str, Any]:
+        """Keywords of ``world_of``."""
+        return {
+            "churn": {"timezone": self.zone, "qualifying": "event_type = 'open'"},
+            "features": {"observation_days": self.observation_days},
+            "covered_until": self.covered_until,
+        }
+
+
+@st.composite
+def random_logs(draw: st.DrawFn, *, fewest_rows: int = 20) -> RandomLog:
+    """Some users around a clock change, one of them for ten years; one cutoff or two, before, between or after events."""
+    zone, change = draw(st.sampled_from(CLOCK_CHANGES))
+    lacking = draw(st.sets(st.sampled_from(sorted(VALUES)), max_size=len(VALUES)))
+    values = {name: st.sampled_from(VALUES[name]) for name in sorted(set(VALUES) - lacking)}
+    near = draw(st.lists(st.sampled_from(NEAR_DAYS), min_size=2, max_size=8, unique=True))
+    busy_days = near + draw(st.lists(st.sampled_from(FAR_DAYS), max_size=5, unique=True))
+    event = st.fixed_dictionaries(
+        {
+            "user_id": st.sampled_from(USERS),
+            "event_time": _times(zone, change, busy_days),
+            "event_type": st.sampled_from([*EVENT_TYPES, "rare"]),
+        }
+        | values
+    )
+    rows = draw(st.lists(event, min_size=fewest_rows, max_size=fewest_rows + 20))
+    days = st.builds(
+        lambda busy, later: change + timedelta(days=later - busy),
+        st.sampled_from(near),
+        st.sampled_from([0, 1, 2, 3, 7, 14]),
+    )
+    cutoffs = {draw(days), draw(days | st.just(date(2026, 1, 1)))}
+    observation_days = draw(st.sampled_from([None, None, 1, 2, 7, 14]))
+    # every row names every column, so that a log has the same columns however it is cut
+    return RandomLog((dict.fromkeys(values) | FIRST, *rows), zone, tuple(sorted(cutoffs)), observation_days)
+
+
+def _times(zone: str, around: date, days_before: list[int]) -> st.SearchStrategy[datetime]:
+    """Instants on some days at telling times of day, twice where the clock shows them twice."""
+    grain = st.times().map(lambda clock: clock.replace(microsecond=clock.microsecond // 1000 * 1000))
+    return st.builds(
+        lambda days, clock, fold: datetime.combine(
+            around - timedelta(days=days), clock.replace(fold=fold), ZoneInfo(zone)
+        ).astimezone(UTC),
+        st.sampled_from(days_before),
+        st.sampled_from(TIMES) | grain,
+        st.sampled_from([0, 1]),
+    )

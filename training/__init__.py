@@ -1,0 +1,1 @@
+"""Profiles to a registered challenger, and perhaps the champion."""
