@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -15,8 +16,6 @@ from rich.text import Text
 _FILE_WIDTH = 130  # of tables that go to a file or a pipe
 
 out = Console(highlight=False, soft_wrap=True, emoji=False)
-if not out.is_terminal:
-    out.width = _FILE_WIDTH
 err = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 
 
@@ -77,7 +76,8 @@ def print_table(title: str, rows: Sequence[Mapping[str, Any]]) -> None:
         table.add_column(name, overflow="fold")
     for row in rows:
         table.add_row(*(Text(_cell(value)) for value in row.values()))
-    out.print(table, soft_wrap=False)
+    width = None if out.is_terminal or "COLUMNS" in os.environ else _FILE_WIDTH
+    out.print(table, soft_wrap=False, width=width)
 
 
 def _cell(value: Any) -> str:

@@ -68,9 +68,9 @@ def test_the_next_export_is_as_if_nothing_had_happened(
     command: Command, killed: dict[int, TrainedWorld], trained_world: TrainedWorld, tmp_path: Path
 ):
     spared = trained_world.copy_to(tmp_path / "spared")
-    for world in (spared, killed[5], killed[11]):
+    for world in (spared, killed[5], killed[12]):
         assert command("export", *world.options(), *ONLY_HIGH).code == 0
-    for world in (killed[5], killed[11]):
+    for world in (killed[5], killed[12]):
         assert {path.name for path in (world.home / "lists").iterdir()} == {WEEK}
         for path in spared.list_folder.iterdir():
             assert (world.list_folder / path.name).read_bytes() == path.read_bytes()
