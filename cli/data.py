@@ -20,14 +20,14 @@ def simulate(
     days: Annotated[int, typer.Option(min=30, help="Days of log.")] = 180,
     start: Annotated[str, typer.Option(metavar="DATE", help="First day.")] = "2026-01-05",
     seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 7,
-    horizon_days: Annotated[int, typer.Option(min=1, help="Horizon of the label.")] = 14,
-    gap_days: Annotated[int, typer.Option(min=0, help="Gap before the horizon.")] = 0,
     cutoff: Annotated[
-        list[str] | None, typer.Option(metavar="DATE", help="Write each user's true probability here.")
+        list[str] | None, typer.Option(metavar="DATE", help="Write each user's true probability of the label here.")
     ] = None,
+    config: Config = None,
+    set_: Set = None,
     as_json: Json = False,
 ) -> None:
-    """Make a small world of app users, with each user's true churn probability.
+    """Make a small world of app users, with each user's true probability of the label that [churn] configures.
 
     Example:
 
@@ -35,8 +35,12 @@ def simulate(
     """
     from seeds.simulate import World
     from seeds.simulate import simulate as run
+    from seeds.truth import check_label
 
-    world = World(users, days, a_date(start, "--start"), seed, horizon_days, gap_days)
+    label = open_project(config, pairs=set_ or ()).settings.churn
+    if cutoff:
+        check_label(event=label.event, qualifying=label.qualifying, timezone=label.timezone)
+    world = World(users, days, a_date(start, "--start"), seed, label.horizon_days, label.gap_days)
     with console.steps("simulate", days) as say:
         say(f"{users} users over {days} days into {out}")
         summary = run(world, out, cutoffs=[a_date(text, "--cutoff") for text in cutoff or ()], progress=say.at)

@@ -17,7 +17,7 @@ os.environ["MPLBACKEND"] = "Agg"
 os.environ["OMP_WAIT_POLICY"] = "passive"
 
 # Settings and a tracking store of the developer's own would change what is tested.
-for _name in [name for name in os.environ if name.startswith(("CHURN_", "MLFLOW_TRACKING_"))]:
+for _name in [name for name in os.environ if name.startswith(("CHURN_", "MLFLOW_TRACKING_", "MLFLOW_REGISTRY_"))]:
     del os.environ[_name]
 
 # A busy machine is slow, and that is no failure.

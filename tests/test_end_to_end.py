@@ -238,16 +238,3 @@ def test_the_ranking_is_near_the_best_possible(truth: tuple[np.ndarray, np.ndarr
     left = np.random.default_rng(1).random((200, len(true))) < true
     best, own = (np.mean([roc_auc_score(row, score) for row in left]) for score in (true, predicted))
     assert best - 0.08 < own < best
-
-
-# --- The server ends when it is told to ------------------------------------------------------------------------------
-
-
-def test_a_taken_port_is_said_to_be(trained_world: TrainedWorld, tmp_path: Path):
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = str(taken.getsockname()[1])
-        home = trained_world.copy_to(tmp_path / "home")
-        ran = churn("serve", *home.options(), "--port", port, cwd=tmp_path)
-    assert ran.code == 2
-    assert f"cannot listen on 127.0.0.1:{port}" in ran.err
-    assert "Traceback" not in ran.err

@@ -157,17 +157,23 @@ def test_a_log_that_cannot_be_read_exits_with_2(
     assert "Traceback" not in ran.err
 
 
+@pytest.fixture(scope="module")
+def empty_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home without a model; its store is made once."""
+    return tmp_path_factory.mktemp("empty")
+
+
 @pytest.mark.parametrize("verb", ["promote", "score", "export", "serve"])
-def test_without_a_model_the_way_to_one_is_said(command: Command, verb: str):
+def test_without_a_model_the_way_to_one_is_said(command: Command, empty_home: Path, verb: str):
     when = ("--as-of", "2026-03-01") if verb in {"score", "export"} else ()
-    ran = command(verb, *when)
+    ran = command(verb, "--home", empty_home, *when)
     assert ran.code == 2
     assert 'no model "churn" is registered' in ran.err
     assert "churn train" in ran.err or "churn promote" in ran.err
 
 
-def test_a_rollback_without_history_is_refused(command: Command):
-    ran = command("rollback")
+def test_a_rollback_without_history_is_refused(command: Command, empty_home: Path):
+    ran = command("rollback", "--home", empty_home)
     assert ran.code == 3
     assert "no earlier champion" in ran.err
 

@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,15 @@ from models.churn_model import ChurnModel
 from models.classifier import Learner, raw_scores
 from models.encoding import encode
 from models.metrics import summary
+from models.settings import ModelSettings
 from serving.scoring import score_table
 from serving.settings import ScoringSettings
+from tests.builders import world_of
 from tests.cli.command import TEST_CUTOFF, TrainedWorld
 from tests.training.conftest import FOLDS, QUICK, Trainer, Training, train_in
 from training.dataset import with_categories
-from training.pipeline import digest, train
+from training.pipeline import Recipe, digest, train
+from training.settings import TrainingSettings
 
 BOTH = pytest.mark.parametrize("way", ["periods", "folds"])
 
@@ -217,22 +220,18 @@ def refused(world: TrainedWorld, *pairs: str) -> GuardRefused:
 
 
 def test_a_part_with_too_few_of_a_class_is_refused_with_its_figures(trained_world: TrainedWorld, periods: Training):
-    test = periods.trained.test.churned
-    found = refused(trained_world, f"training.min_class_rows={test.sum() + 1}")
-    counts = re.search(r"the (\w+) part has (\d+) churners and (\d+) stayers, expected at least (\d+)", found.message)
-    assert counts
-    assert int(counts[4]) == test.sum() + 1
-    assert min(int(counts[2]), int(counts[3])) <= test.sum()
-
-
-def test_the_figures_of_the_test_are_those_of_the_test(trained_world: TrainedWorld, periods: Training):
-    stacked = periods.trained.learnt
-    parts = [stacked.at(periods.trained.split.validation), stacked.at(periods.trained.split.calibration)]
-    test = periods.trained.test.churned
-    if min(part.churned.sum() for part in parts) <= test.sum():
-        pytest.skip("another part is smaller in this world")
-    found = refused(trained_world, f"training.min_class_rows={test.sum() + 1}")
-    assert f"the test part has {test.sum()} churners and {(~test).sum()} stayers" in found.message
+    known = periods.trained
+    labels = {name: known.learnt.at(getattr(known.split, name)).churned for name in ("validation", "calibration")}
+    labels |= {"training": known.learnt.at(known.split.train).churned, "test": known.test.churned}
+    fewest = int(known.test.churned.sum()) + 1
+    said = re.search(
+        r"the (\w+) part has (\d+) churners and (\d+) stayers, expected at least (\d+)",
+        refused(trained_world, f"training.min_class_rows={fewest}").message,
+    )
+    assert said
+    part = labels[said[1]]
+    assert [int(said[place]) for place in (2, 3, 4)] == [part.sum(), (~part).sum(), fewest]
+    assert min(part.sum(), (~part).sum()) < fewest
 
 
 def test_a_refusal_never_names_a_day_that_was_just_refused(trained_world: TrainedWorld, periods: Training):
@@ -241,14 +240,24 @@ def test_a_refusal_never_names_a_day_that_was_just_refused(trained_world: Traine
     assert all(date.fromisoformat(day) > date.fromisoformat(TEST_CUTOFF) for day in named)
 
 
-def test_a_log_in_which_nobody_is_eligible_is_refused(trained_world: TrainedWorld):
-    found = refused(trained_world, "churn.qualifying=event_type = 'no such type'")
-    assert "0 churners and 0 stayers" in found.message
+def refused_of_few(folder: Path, **churn: Any) -> GuardRefused:
+    """Five people who come every day for two months."""
+    lines = [f"u{user} {date(2026, 1, 1) + timedelta(days=day)}T10:00" for day in range(60) for user in range(5)]
+    world = world_of(folder, lines, churn=churn, covered_until=date(2026, 3, 2))
+    recipe = Recipe(world.settings.churn, world.settings.features, ModelSettings(), TrainingSettings())
+    with pytest.raises(GuardRefused) as refusal:
+        train(world.activity(), recipe, say=lambda _: None)
+    return refusal.value
 
 
-def test_a_log_in_which_nobody_leaves_is_refused(trained_world: TrainedWorld):
-    found = refused(trained_world, "churn.event=event_type = 'no such type'")
-    assert "0 churners" in found.message
+def test_a_log_in_which_nobody_is_eligible_is_refused(tmp_path: Path):
+    assert "0 churners and 0 stayers" in refused_of_few(tmp_path, qualifying="event_type = 'no such type'").message
+
+
+def test_a_log_in_which_nobody_leaves_is_refused(tmp_path: Path):
+    found = refused_of_few(tmp_path)
+    assert "0 churners and 15 stayers" in found.message  # three weekly snapshots of five people
+    assert found.hint
 
 
 def test_raw_scores_are_those_of_the_booster(periods: Training):
