@@ -16,6 +16,9 @@ from typing import Any
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("DO_NOT_TRACK", "1")
+# a tracking server that does not answer is said to be so within a minute, not within many
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "15")
 
 import mlflow
 import pandas as pd
@@ -81,7 +84,7 @@ class Registry:
         home.mkdir(parents=True, exist_ok=True)
         self.uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home.resolve() / 'mlflow.db'}"
         self._registry_uri = os.environ.get("MLFLOW_REGISTRY_URI") or self.uri
-        self._is_own = "MLFLOW_TRACKING_URI" not in os.environ
+        self._is_own = not os.environ.get("MLFLOW_TRACKING_URI")
         self._artifacts = home.resolve() / "artifacts"
         self.project = project
         with self._store():

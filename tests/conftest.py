@@ -25,12 +25,17 @@ settings.register_profile("untimed", deadline=None, suppress_health_check=[Healt
 settings.load_profile("untimed")
 
 
+def _forget_the_store() -> None:
+    """MLflow writes the store it was told of into the environment, for its child processes."""
+    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"):
+        os.environ.pop(name, None)
+
+
 @pytest.fixture(autouse=True)
 def _no_test_inherits_the_store_of_another() -> Iterator[None]:
-    """MLflow writes the tracking store it was told of into the environment, for its child processes."""
-    os.environ.pop("MLFLOW_TRACKING_URI", None)
+    _forget_the_store()
     yield
-    os.environ.pop("MLFLOW_TRACKING_URI", None)
+    _forget_the_store()
 
 
 @pytest.fixture(scope="session")
