@@ -11,8 +11,6 @@ COMPILE := --universal --generate-hashes --no-emit-index-url --python-version 3.
 export MLFLOW_DISABLE_TELEMETRY := true
 export BENTOML_DO_NOT_TRACK := true
 export DO_NOT_TRACK := 1
-# Threads that wait by spinning are several times slower on a machine that does other things too.
-export OMP_WAIT_POLICY := PASSIVE
 # uv trusts the certificates the machine trusts, so that set-up works behind a company's proxy.
 export UV_SYSTEM_CERTS := true
 export PIP_DISABLE_PIP_VERSION_CHECK := 1

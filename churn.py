@@ -26,8 +26,6 @@ def main() -> None:
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("BENTOML_DO_NOT_TRACK", "true")
     os.environ.setdefault("DO_NOT_TRACK", "1")
-    # threads that wait for each other must not burn the cores that others need: several times faster on a busy machine
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from cli.app import run
 
     raise SystemExit(run())

@@ -156,6 +156,7 @@ def test_a_taken_port_is_said_to_be(command: Command, world: TrainedWorld):
         ran = command("serve", *world.options(), "--port", port)
     assert ran.code == 2
     assert f"cannot listen on 127.0.0.1:{port}" in ran.err
+    assert "Traceback" not in ran.err
 
 
 # --- Frozen with the model -----------------------------------------------------------------------------------------

@@ -120,22 +120,18 @@ def test_requirements_are_pinned_and_hold_what_the_model_imports(home: Path, log
     assert {"lightgbm", "numpy", "pyarrow", "msgspec", "scipy", "scikit-learn"} <= set(pinned)
 
 
-def at_store(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let MLflow's own functions look here; it writes that into the environment, which is put back afterwards."""
+def at_store(registry: Registry) -> None:
+    """Let MLflow's own functions look here, for this test."""
     import mlflow
 
-    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"):
-        monkeypatch.setenv(name, registry.uri)
     mlflow.set_tracking_uri(registry.uri)
     mlflow.set_registry_uri(registry.uri)
 
 
-def test_the_signature_takes_text_as_text_and_numbers_as_nullable_doubles(
-    registry: Registry, logged: Registered, monkeypatch: pytest.MonkeyPatch
-):
+def test_the_signature_takes_text_as_text_and_numbers_as_nullable_doubles(registry: Registry, logged: Registered):
     import mlflow
 
-    at_store(registry, monkeypatch)
+    at_store(registry)
     signature = mlflow.models.get_model_info(f"models:/{PROJECT}/{logged.version}").signature
     kinds = {column.name: (column.type.name, column.required) for column in signature.inputs}
     for feature in tiny_model().specification.features:
@@ -159,7 +155,7 @@ def test_the_pyfunc_gives_probabilities_and_the_same_ones(registry: Registry, mo
     import mlflow
 
     monkeypatch.setattr(sys, "path", list(sys.path))  # MLflow puts the model's own code there, and leaves it
-    at_store(registry, monkeypatch)
+    at_store(registry)
     found = mlflow.pyfunc.load_model(f"models:/{PROJECT}@{CHALLENGER}").predict(frame())
     assert np.asarray(found).tobytes() == tiny_model().predict_probability(profiles_of(40, seed=8)).tobytes()
 
