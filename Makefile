@@ -15,10 +15,10 @@ export DO_NOT_TRACK := 1
 export UV_SYSTEM_CERTS := true
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup demo test test-slow check fmt docs serve bench wheel lock clean
+.PHONY: help setup demo test test-slow system check fmt docs serve bench wheel lock clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' Makefile
 
 setup: $(INSTALLED) ## Make .venv and install everything, with hashes checked
 
@@ -46,6 +46,9 @@ test: setup ## The tests, without those marked slow
 test-slow: setup ## The tests marked slow
 	@$(BIN)/pytest -q -m slow
 
+system: ## System packages that some tests need: a Java runtime (Spark), PostgreSQL's server
+	@.ci/system
+
 check: setup ## Style, types and architecture
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -63,9 +66,16 @@ docs: setup ## Build the documentation into site/
 serve: setup ## Serve the champion on 127.0.0.1
 	@$(BIN)/churn serve
 
-bench: setup ## Run every benchmark in benchmarks/
-	@ls benchmarks/*.py >/dev/null 2>&1 || echo "benchmarks/ holds no script yet"
-	@for script in $(wildcard benchmarks/*.py); do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+bench: setup ## How fast the service answers, and online profiles
+	@$(BIN)/python benchmarks/serving_latency.py
+	@$(BIN)/python -m benchmarks.online_profiles
+
+SIZE ?=
+bench-profiles: setup ## Time and memory of profiles at 1M and 10M events (SIZE=100m: at 100M)
+	@SIZE="$(SIZE)" $(BIN)/python benchmarks/profiles.py
+
+bench-ablation: setup ## Which families carry the AUC, on the real logs in REAL_LOGS
+	@$(BIN)/python benchmarks/ablation.py
 
 wheel: setup ## Build the wheel into dist/
 	@$(BIN)/python -m hatchling build -t wheel

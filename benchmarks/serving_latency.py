@@ -22,6 +22,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from features.catalogue import catalogue
+from features.learnt import Learnt
 from features.specification import Specification
 from serving.profile_store import write_store
 from serving.served import Served, write_served
@@ -43,10 +44,10 @@ RUNS = ((1, 1, 1), (1, 16, 1), (1, 1, 100), (1, 1, 1000), (2, 1, 1), (2, 16, 1))
 
 
 def fill(home: Path) -> Path:
-    features = catalogue(WINDOWS, ("open", "buy"))
+    features = catalogue(WINDOWS, Learnt(("open", "buy")))
     names = tuple(feature.name for feature in features)
     categories = {feature.name: ("one", "two") for feature in features if feature.is_text}
-    specification = Specification(names, WINDOWS, ("open", "buy"), categories=categories)
+    specification = Specification(names, WINDOWS, Learnt(("open", "buy")), categories=categories)
     model = fit_model(3_000, trees=200, of=specification)
     write_store(home / "store", profiles_of(USERS, seed=1, of=specification), specification=specification)
     served = Served(model, "churn", "1", "champion", home / "store", ScoringSettings(), ServingSettings())

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from features.activity import Activity
+    from features.profiles import Shard
+    from features.specification import Specification
     from models.churn_model import ChurnModel
     from models.registry import Registered
     from training.pipeline import Trained
@@ -28,24 +30,26 @@ class Log:
 
     def summary(self) -> dict[str, Any]:
         """Count what was read, and what was set aside and why."""
-        found = self.activity.manifest
+        found, coverage = self.activity.manifest.contents, self.activity.coverage
         return {
             "rows": found.rows,
             "rejected": found.rejected,
-            "first_day": str(found.first_day),
-            "covered_until": str(found.covered_until),
+            "first_day": str(coverage.first_day),
+            "covered_until": str(coverage.covered_until),
+            "days_rolled_up": len(self.activity.rolled_up),
         }
 
     def describe(self) -> str:
         """Say in a line what was read."""
         from features.activity import describe_rejected
 
-        found = self.activity.manifest
+        activity = self.activity
+        found, coverage = activity.manifest.contents, activity.coverage
+        rolled_up, days = len(activity.rolled_up), len(activity.manifest.days)
         return (
-            f"{found.rows:,} rows from {found.first_day} up to {found.covered_until}; "
-            f"set aside: {describe_rejected(found.rejected)}"
-            + ("; activity kept from before" if self.activity.is_reused else "")
-            + ("; ingested_at is checked and not used yet" if "ingested_at" in found.facts else "")
+            f"{found.rows:,} rows from {coverage.first_day} up to {coverage.covered_until}; "
+            f"set aside: {describe_rejected(found.rejected)}; "
+            + ("activity kept from before" if activity.is_reused else f"{rolled_up} of {days} days rolled up")
         )
 
 
@@ -108,7 +112,7 @@ def read_events(
     InputError
         When the log or a setting cannot be used.
     """
-    project = open_project(_path(config), home=_path(home), events=_path(events), pairs=pairs)
+    project = open_project(_path(config), home=_path(home), events=events, pairs=pairs)
     return Log(project, project.activity())
 
 
@@ -124,11 +128,35 @@ def build_profiles(log: Log, *, cutoffs: Sequence[date]) -> pa.Table:
     One row per user and cutoff (Arrow; ``.to_pandas()`` for a frame).
     """
     from features.profiles import build
+
+    return build(log.activity, _everything(log, cutoffs), cutoffs=cutoffs)
+
+
+def write_profiles(
+    log: Log, place: Path, *, cutoffs: Sequence[date], model: ChurnModel | None = None, shard: Shard | None = None
+) -> int:
+    """Build profiles and write them to a Parquet file, a part of the users after the other.
+
+    Parameters
+    ----------
+    model
+        Build what this model reads; default: every feature that the log can answer, as :func:`build_profiles` does.
+
+    Returns
+    -------
+    How many profiles there are.
+    """
+    from features.profiles import build_in_parts, write
+
+    specification = model.specification if model else _everything(log, cutoffs)
+    return write(build_in_parts(log.activity, specification, cutoffs=cutoffs, shard=shard), place)
+
+
+def _everything(log: Log, cutoffs: Sequence[date]) -> Specification:
     from training.dataset import freeze
 
     settings = log.project.settings
-    specification, _ = freeze(log.activity, settings.features, churn=settings.churn, learnt_from=cutoffs)
-    return build(log.activity, specification, cutoffs=cutoffs)
+    return freeze(log.activity, settings.features, churn=settings.churn, learnt_from=cutoffs)[0]
 
 
 def train(log: Log, *, say: Callable[[str], None] = lambda _: None) -> TrainedModel:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from cli import console
-from cli.options import AsOf, Config, Events, Home, Json, Set, Week, a_date, cutoff_of
+from cli.options import AsOf, Config, Events, Home, Json, MemoryLimit, Set, Week, a_date, cutoff_of
 from cli.project import open_project
 from features.errors import SettingsError
 
@@ -102,37 +102,55 @@ def profiles(
     out: Annotated[Path, typer.Option(help="Parquet file to write.")],
     as_of: AsOf = None,
     week: Week = None,
+    shard: Annotated[
+        str, typer.Option(metavar="I/N", help="Only part I of N of the users, so that a scheduler can split the work.")
+    ] = "1/1",
+    memory_limit: MemoryLimit = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="The profiles that this model reads (alias or version); default: all that the log can answer."
+        ),
+    ] = None,
     config: Config = None,
     home: Home = None,
     events: Events = None,
     set_: Set = None,
     as_json: Json = False,
 ) -> None:
-    """Build the profiles of all users seen before a cutoff.
+    """Build the profiles of all users seen before a cutoff; with [compute] engine = "spark" those of a model, into a folder.
 
     Example:
 
         churn profiles --as-of 2026-06-15 --out profiles.parquet
+
+        churn profiles --as-of 2026-06-15 --model champion --out p.parquet
+
+        churn profiles --as-of 2026-06-15 --shard 2/8 --out part-2.parquet
     """
-    import pyarrow.parquet as pq
+    from pyarrow.parquet import read_metadata
 
-    from cli.api import Log, build_profiles
+    from cli.api import Log, write_profiles
+    from cli.spark import write_profiles as write_in_spark
+    from features.profiles import Shard
 
-    project = open_project(config, home=home, events=events, pairs=set_ or ())
+    part = Shard.parse(shard)
     if out.suffix != ".parquet":
         raise SettingsError(f"--out: got {out}, expected a name that ends in .parquet", hint="--out profiles.parquet")
-    with console.steps("profiles", 3) as say:
-        say("reading the log")
-        log = Log(project, project.activity())
-        say("building profiles")
-        table = build_profiles(log, cutoffs=[cutoff_of(as_of, week)])
-        say(f"writing {table.num_rows:,} profiles")
-        aside = out.with_suffix(".tmp")
-        pq.write_table(table, aside, compression="zstd")
-        aside.replace(out)
-    report: dict[str, Any] = log.summary() | {
-        "profiles": table.num_rows,
-        "columns": table.num_columns,
-        "path": str(out),
-    }
+    flags = {"compute.memory_limit_gb": memory_limit} if memory_limit else {}
+    project = open_project(config, home=home, events=events, pairs=set_ or (), flags=flags)
+    cutoff, in_spark = cutoff_of(as_of, week), project.settings.compute.engine == "spark"
+    if in_spark and part.of > 1:
+        raise SettingsError("--shard: Spark splits the users itself", hint="leave --shard out")
+    with console.steps("profiles", 2) as say:
+        if in_spark:
+            report = write_in_spark(project, out, cutoff=cutoff, model=model or "champion", say=say)
+        else:
+            say("reading the log")
+            frozen = project.registry.get(model).model if model else None
+            log = Log(project, project.activity(frozen=frozen))
+            say("building profiles")
+            rows = write_profiles(log, out, cutoffs=[cutoff], model=frozen, shard=part)
+            columns = read_metadata(out).num_columns
+            report = log.summary() | {"profiles": rows, "columns": columns, "path": str(out)}
     console.print_json(report) if as_json else console.print_report("Profiles", report)

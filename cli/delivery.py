@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,10 +11,14 @@ import typer
 from cli import console
 from cli.options import AsOf, Config, Events, Home, Json, Model, Set, Week, cutoff_of
 from cli.project import Project, open_project
+from cli.spark import score_all
+from features.errors import SettingsError
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from features.activity import Activity
+    from features.settings import EventsSettings
     from models.registry import Registered
     from serving.contract import Score
     from serving.ledger import Batch
@@ -37,19 +42,19 @@ def score(
     """
     from models.registry import CHAMPION
     from serving.ledger import write_scores
-    from serving.profile_store import refresh_store
 
     project = open_project(config, home=home, events=events, pairs=set_ or ())
+    _check_keeping(project)
     cutoff = cutoff_of(as_of, week)
     with console.steps("score", 5) as say:
-        registered, profiles, scores = _score_all(project, cutoff, model=model, say=say)
+        done = _score_all(project, cutoff, model=model, say=say)
         say("writing scores and ledger")
-        folder = write_scores(project.home, _batch(project, cutoff, registered), scores=scores)
+        folder = write_scores(project.home, _batch(project, cutoff, done.by), scores=done.scores)
         is_fresh = False
         if model == CHAMPION:  # the store serves the champion; another model may read other features
             say("refreshing the profile store")
-            is_fresh = refresh_store(project.home / "store", profiles, specification=registered.model.specification)
-    report = _report(registered, scores) | {"cutoff": str(cutoff), "path": str(folder), "store_refreshed": is_fresh}
+            is_fresh = _refresh_store(project, cutoff, done)
+    report = _report(done) | {"cutoff": str(cutoff), "path": str(folder), "store_refreshed": is_fresh}
     console.print_json(report) if as_json else console.print_report("Scores", report)
 
 
@@ -80,29 +85,63 @@ def run_export(project: Project, cutoff: date, *, model: str, say: console.Steps
     from serving.export import at_risk, write_list
     from serving.ledger import write_scores
 
-    registered, _, scores = _score_all(project, cutoff, model=model, say=say)
+    done = _score_all(project, cutoff, model=model, say=say)
     say("writing ledger and list")
-    batch = _batch(project, cutoff, registered)
-    write_scores(project.home, batch, scores=scores)
-    listed = at_risk(scores, project.settings.export.at_least)
+    batch = _batch(project, cutoff, done.by)
+    write_scores(project.home, batch, scores=done.scores)
+    listed = at_risk(done.scores, project.settings.export.at_least)
     folder = write_list(project.home, batch, listed=listed)
-    return _report(registered, scores) | {"cutoff": str(cutoff), "listed": len(listed), "path": str(folder)}, listed
+    return _report(done) | {"cutoff": str(cutoff), "listed": len(listed), "path": str(folder)}, listed
 
 
-def _score_all(
-    project: Project, cutoff: date, *, model: str, say: console.Steps
-) -> tuple[Registered, pa.Table, list[Score]]:
+@dataclass(frozen=True)
+class _Scored:
+    """Everybody's profile and score, by which model, and the activity behind them; None: it is not kept here."""
+
+    by: Registered
+    profiles: pa.Table
+    scores: list[Score]
+    activity: Activity | None = None
+
+
+def _score_all(project: Project, cutoff: date, *, model: str, say: console.Steps) -> _Scored:
     from features import profiles as profile_kernel
     from serving.scoring import score_table
 
     say(f"loading {model}")
     registered = project.registry.get(model)
+    if project.settings.compute.engine == "spark":
+        return _Scored(registered, *score_all(project, registered.model, cutoff=cutoff, say=say))
     say("reading the log")
     activity = project.activity(frozen=registered.model)
     say(f"building profiles at {cutoff}")
     profiles = profile_kernel.build(activity, registered.model.specification, cutoffs=[cutoff])
     say(f"scoring {profiles.num_rows:,} users")
-    return registered, profiles, score_table(registered.model, profiles, bands=project.settings.scoring)
+    scores = score_table(registered.model, profiles, bands=project.settings.scoring)
+    return _Scored(registered, profiles, scores, activity)
+
+
+def _refresh_store(project: Project, cutoff: date, done: _Scored) -> bool:
+    from serving.kept_activity import KeptRows
+    from serving.profile_store import refresh_store
+
+    is_kept = project.settings.serving.keep_activity
+    kept = KeptRows(done.activity, cutoff) if done.activity and is_kept else None
+    return refresh_store(project.home / "store", done.profiles, specification=done.by.model.specification, kept=kept)
+
+
+def _check_keeping(project: Project) -> None:
+    """Refuse to keep days in the profile store where they are not a user's own, or nowhere to be read."""
+    settings = project.settings
+    if not settings.serving.keep_activity:
+        return
+    hint = "set [serving] keep_activity = false; items with all events of a user need no kept activity"
+    if settings.compute.engine == "spark":
+        raise SettingsError(
+            '[serving] keep_activity needs [compute] engine = "duckdb": Spark keeps no activity', hint=hint
+        )
+    if settings.identities.path:
+        raise SettingsError("[serving] keep_activity keeps the days of ids, and [identities] joins several", hint=hint)
 
 
 def _batch(project: Project, cutoff: date, registered: Registered) -> Batch:
@@ -111,14 +150,22 @@ def _batch(project: Project, cutoff: date, registered: Registered) -> Batch:
     return Batch(cutoff, registered.name, registered.version, project.digest)
 
 
-def _report(registered: Registered, scores: list[Score]) -> dict[str, Any]:
-    scored = sum(one.status == "scored" for one in scores)
+def _report(done: _Scored) -> dict[str, Any]:
+    scored = sum(one.status == "scored" for one in done.scores)
     return {
-        "model": registered.name,
-        "version": registered.version,
+        "model": done.by.name,
+        "version": done.by.version,
         "scored": scored,
-        "unscored": len(scores) - scored,
+        "unscored": len(done.scores) - scored,
     }
+
+
+def _mapped_columns(events: EventsSettings) -> tuple[str, ...]:
+    """Return the contract columns that churn.toml maps; none where it says nothing of the log."""
+    from features.schema import COLUMNS
+
+    mapped = events.mapping() if events.columns else {}
+    return tuple(name for name in COLUMNS if name in mapped)
 
 
 def serve(
@@ -141,6 +188,8 @@ def serve(
     settings = project.settings
     found = project.registry.get(model)
     store = project.home / "store"
-    served = Served(found.model, found.name, found.version, model, store, settings.scoring, settings.serving)
+    names = (found.name, found.version, model)
+    columns = _mapped_columns(settings.events)
+    served = Served(found.model, *names, store, settings.scoring, settings.serving, columns)
     write_served(project.home / "served", served)
     raise typer.Exit(run(project.home / "served", port=port or settings.serving.port, workers=settings.serving.workers))

@@ -12,8 +12,14 @@ from features.errors import InputError
 
 Config = Annotated[Path | None, typer.Option(help="Settings file; default: churn.toml here, if there is one.")]
 Home = Annotated[Path | None, typer.Option(help="Where activity, models, scores and lists are kept; default: .churn")]
-Events = Annotated[Path | None, typer.Option(help="The event log, in place of [events] path.")]
+Events = Annotated[
+    str | None, typer.Option(metavar="PLACE", help="The event log, in place of [events] path: a path or a URL.")
+]
 Set = Annotated[list[str] | None, typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Override one setting.")]
+MemoryLimit = Annotated[
+    float | None,
+    typer.Option(metavar="GB", help="Memory of the engine, beyond which it works on disk; [compute] memory_limit_gb."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
 AsOf = Annotated[
     str | None, typer.Option("--as-of", metavar="DATE", help="Cutoff, local midnight; knowledge stops before it.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,8 +14,9 @@ from cli.settings import Loaded, Settings, load_settings, parse_flags
 from features.errors import SettingsError
 
 if TYPE_CHECKING:
-    from features.activity import Activity
-    from features.settings import ChurnSettings
+    from features.activity import Activity, ActivitySettings
+    from features.settings import ChurnSettings, EventsSettings
+    from features.user_tables import UserTablesSettings
     from models.churn_model import ChurnModel
     from models.registry import Registry
     from training.pipeline import Recipe
@@ -55,14 +56,54 @@ class Project:
         InputError
             When the log cannot be read, or the settings contradict the model.
         """
-        from features.activity import ActivitySettings, open_activity
+        from features.activity import open_activity
+        from features.user_tables import open_user_tables
+
+        settings = self.activity_settings(frozen=frozen)
+        activity = open_activity(settings, self.home)
+        tables = open_user_tables(
+            activity.connection, self._user_tables(settings.churn), rejected=self.home / "rejected"
+        )
+        return replace(activity, tables=tables)
+
+    def _user_tables(self, churn: ChurnSettings) -> UserTablesSettings:
+        """Return how the tables beside the log are read; days are those of the log."""
+        from features.user_tables import UserTablesSettings
+
+        s = self.settings
+        return UserTablesSettings(s.users, s.identities, churn.timezone, s.events.timezone, self.base, s.compute)
+
+    def activity_settings(self, *, frozen: ChurnModel | None = None) -> ActivitySettings:
+        """Return what decides how the log becomes activity; under a model's frozen sections where one is given.
+
+        Raises
+        ------
+        InputError
+            When the settings contradict the model, or the database of the log cannot be read.
+        """
+        from features.activity import ActivitySettings
 
         churn, features = self.settings.churn, self.settings.features
         if frozen:
             churn = self.churn_of(frozen)
             self._check_frozen("features", frozen.frozen_features)
             features = features.model_copy(update=frozen.frozen_features)
-        return open_activity(ActivitySettings(self.settings.events, churn, features, self.base), self.home)
+        return ActivitySettings(self.events(), churn, features, self.base, self.settings.compute)
+
+    def events(self) -> EventsSettings:
+        """Return the ``[events]`` section; where the log is in a database, with the path of what was fetched just now.
+
+        Raises
+        ------
+        InputError
+            When the database cannot be read.
+        """
+        events = self.settings.events
+        if not events.is_in_a_database:
+            return events
+        from features.database import fetch
+
+        return events.model_copy(update={"path": fetch(events, self.home.absolute())})
 
     def churn_of(self, model: ChurnModel) -> ChurnSettings:
         """Return the ``[churn]`` section that a model was trained under.
@@ -77,12 +118,12 @@ class Project:
 
     def _check_frozen(self, section: str, frozen: Mapping[str, Any]) -> None:
         """Refuse settings, set by somebody, that contradict what a model was trained under."""
-        asked = getattr(self.settings, section).model_dump()
+        asked = getattr(self.settings, section)
         for key, value in frozen.items():
             name = f"{section}.{key}"
-            if name in self.loaded.origins and asked[key] != value:
+            if name in self.loaded.origins and getattr(asked, key) != value:
                 raise SettingsError(
-                    f"{name} is {asked[key]!r} ({self.loaded.origins[name]}), but the model was trained with {value!r}",
+                    f"{name} is {getattr(asked, key)!r} ({self.loaded.origins[name]}), but the model was trained with {value!r}",
                     hint="train a model with the new value: churn train; or take the setting back",
                 )
 
@@ -106,7 +147,7 @@ def open_project(
     config: Path | None = None,
     *,
     home: Path | None = None,
-    events: Path | None = None,
+    events: str | Path | None = None,
     pairs: Sequence[str] = (),
     flags: Mapping[str, Any] | None = None,
 ) -> Project:
@@ -122,6 +163,13 @@ def open_project(
         ``section.key`` to value.
     """
     found = config or (DEFAULT_CONFIG if DEFAULT_CONFIG.exists() else None)
-    given = parse_flags(pairs) | dict(flags or {}) | ({"events.path": str(events.absolute())} if events else {})
+    given = parse_flags(pairs) | dict(flags or {}) | (_in_place_of_the_log(events) if events else {})
     place = home or Path(os.environ.get("CHURN_HOME", DEFAULT_HOME))
     return Project(load_settings(found, flags=given), place, found.parent if found else Path())
+
+
+def _in_place_of_the_log(events: str | Path) -> dict[str, Any]:
+    from features.places import is_far
+
+    place = str(events) if is_far(str(events)) else str(Path(events).absolute())
+    return {"events.path": place, "events.connection": None, "events.query": "", "events.watermark": ""}

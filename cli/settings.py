@@ -14,12 +14,21 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSetti
 from pydantic_settings import SettingsError as UnreadableVariableError
 
 from features.errors import SettingsError, closest
-from features.settings import ChurnSettings, EventsSettings, FeatureSettings, ProjectSettings
+from features.settings import (
+    ChurnSettings,
+    ComputeSettings,
+    EventsSettings,
+    FeatureSettings,
+    IdentitiesSettings,
+    ProjectSettings,
+    UsersSettings,
+)
 from models.settings import ModelSettings
 from serving.settings import ExportSettings, ScoringSettings, ServingSettings
 from training.settings import TrainingSettings
 
 _PREFIX, _NESTED = "CHURN_", "__"
+_SECRETS = {"connection"}
 
 
 class Settings(BaseSettings):
@@ -29,6 +38,9 @@ class Settings(BaseSettings):
 
     project: ProjectSettings = Field(default_factory=ProjectSettings)
     events: EventsSettings = Field(default_factory=EventsSettings)
+    users: UsersSettings = Field(default_factory=UsersSettings)
+    identities: IdentitiesSettings = Field(default_factory=IdentitiesSettings)
+    compute: ComputeSettings = Field(default_factory=ComputeSettings)
     churn: ChurnSettings = Field(default_factory=ChurnSettings)
     features: FeatureSettings = Field(default_factory=FeatureSettings)
     model: ModelSettings = Field(default_factory=ModelSettings)
@@ -200,7 +212,13 @@ def _fault(fault: Any, origins: Mapping[str, str]) -> tuple[str, str]:
     if fault["type"] == "extra_forbidden":
         return f'unknown setting "{name}" ({origin})', closest(place[-1], _known(place[:-1]))
     message = str(fault["msg"]).removeprefix("Value error, ")
-    return f"setting {name} ({origin}): {message}; got {fault['input']!r}", "churn settings lists every setting"
+    return f"setting {name} ({origin}): {message}{_got(place, fault['input'])}", "churn settings lists every setting"
+
+
+def _got(place: Sequence[str], value: Any) -> str:
+    """Show what was got, unless it is a secret or a section, which may hold one."""
+    is_shown = not isinstance(value, Mapping) and place[-1] not in _SECRETS
+    return f"; got {value!r}" if is_shown else ""
 
 
 def _known(parents: Sequence[str]) -> list[str]:

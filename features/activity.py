@@ -1,12 +1,8 @@
-"""Events to activity: one row per user and day, computed once and kept.
+"""Activity: user x day, computed once for each day of log and kept.
 
-Three relations, all additive over any split of rows and independent of any model's specification:
-
-* ``days``: user x day, the daily columns of the catalogue, all of them integers;
-* ``contexts``: user x day x combination of device, version, network and channel, with its first and last instant;
-* ``event_types``: user x day x event type, with the count.
-
-Sessions and durations are cut at the end of the local day, so that no day knows anything of the next.
+A day's folder is named after what it was computed from: the files that hold rows of the day, their fingerprints and numbers of
+rows. So a day that is there is right, a killed run goes on where it stopped, and a file that is new, changed or gone costs its
+own days only. The manifest is written last and names the folders that make up the activity.
 """
 
 from __future__ import annotations
@@ -14,63 +10,109 @@ from __future__ import annotations
 import glob
 import hashlib
 import json
-from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass
-from datetime import date
+import shutil
+from collections.abc import Callable, Generator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date, timedelta
 from pathlib import Path
 
 import duckdb
 import msgspec
+from filelock import FileLock, Timeout
 
-from features.catalogue import daily_columns
+from features.batches import batches, folders
 from features.engine import connect, explained
-from features.events import EventLog, open_log, refuse_a_bad_log
+from features.errors import InputError
+from features.events import EventLog, FileContents, LogContents, open_log, rejected_of
 from features.feature import quoted
-from features.settings import ChurnSettings, EventsSettings, FeatureSettings
-from features.snapshots import Coverage
-from features.sources import files_of
-from features.whole import whole_folder
+from features.places import LogFile
+from features.roll_up import RollUp, facts_of
+from features.settings import ChurnSettings, ComputeSettings, EventsSettings, FeatureSettings
+from features.snapshots import Coverage, instant
+from features.sources import LOG_FILE, files_of
+from features.user_tables import UserTables
+from features.whole import sync, written_whole
 
-CONTEXT_COLUMNS = ("device_os", "device_model", "app_version", "network", "channel")
-RELATIONS = ("days", "contexts", "event_types")
-TOLD = ("time_of_day", "sessions", "usage")  # facts that are found in the values of a log
+_WAIT_SECONDS = 600
+Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """Written last into the folder of an activity: what it was computed from, and what was found on the way."""
+    """Written last into the folder of an activity: what it was computed from, and where each day lies.
 
-    source: str
-    rows: int
-    rejected: dict[str, int]
-    facts: tuple[str, ...]
-    first_day: date
+    Attributes
+    ----------
+    told
+        ``[events] covered_until``, where it was set.
+    days
+        Day to the name of its folder below ``day=.../``.
+    """
+
+    files: tuple[FileContents, ...]
     covered_until: date
+    told: date | None
+    facts: tuple[str, ...]
+    days: dict[date, str]
+
+    @property
+    def contents(self) -> LogContents:
+        """What the files of the log hold."""
+        return LogContents(self.files)
 
 
 @dataclass(frozen=True)
 class Activity:
-    """The kept activity of one log under one mapping."""
+    """The kept activity of one log under one mapping.
+
+    Attributes
+    ----------
+    rows_at_once
+        Rows of the log whose users are worked on together.
+    rolled_up
+        The days that this run had to compute.
+    tables
+        What the project knows of users besides their events.
+    """
 
     connection: duckdb.DuckDBPyConnection
     folder: Path
     manifest: Manifest
-    is_reused: bool
+    rows_at_once: int
+    rolled_up: tuple[date, ...] = ()
+    tables: UserTables = field(default_factory=UserTables)
+
+    @property
+    def is_reused(self) -> bool:
+        """True where nothing had to be computed."""
+        return not self.rolled_up
 
     @property
     def coverage(self) -> Coverage:
         """The days that the log covers."""
-        return Coverage(self.manifest.first_day, self.manifest.covered_until)
+        return Coverage(min(self.manifest.days), self.manifest.covered_until)
 
     @property
     def facts(self) -> frozenset[str]:
-        """Contract columns that are mapped, and ``time_of_day``, ``sessions``, ``usage`` where the log can tell them."""
-        return frozenset(self.manifest.facts)
+        """Contract columns that are mapped, what of :data:`TOLD` the log can tell, and the attributes of users."""
+        return frozenset(self.manifest.facts) | self.tables.facts
+
+    @property
+    def has_versions(self) -> bool:
+        """True where a day has versions, by when they became known."""
+        return "ingested_at" in self.facts
 
     def relation(self, name: str) -> str:
-        """Return the FROM clause of one of :data:`RELATIONS`."""
-        place = f"{glob.escape(str(self.folder))}/day=*/{name}-*.parquet"
-        return f"read_parquet({quoted(place)}, hive_partitioning = false)"
+        """Return the FROM clause of one of :data:`features.roll_up.RELATIONS`, as all of it is known today."""
+        return f"(from {self.versions(name)} where known_until is null)" if self.has_versions else self.versions(name)
+
+    def versions(self, name: str) -> str:
+        """Return the FROM clause of a relation with every version of its days."""
+        folders = (f"{glob.escape(str(self.folder))}/day={day}/{found}" for day, found in self.manifest.days.items())
+        places = ", ".join(quoted(f"{folder}/{name}-*.parquet") for folder in folders)
+        return f"read_parquet([{places}], hive_partitioning = false)"
 
 
 @dataclass(frozen=True)
@@ -81,127 +123,170 @@ class ActivitySettings:
     churn: ChurnSettings
     features: FeatureSettings
     base: Path = Path()
+    compute: ComputeSettings = field(default_factory=ComputeSettings)
+
+    def roll_up(self, columns: Sequence[str]) -> RollUp:
+        """Return how a log with these contract columns becomes days."""
+        churn = self.churn
+        gap, own = self.features.session_gap_minutes, self.features.own
+        return RollUp(tuple(columns), churn.timezone, gap, churn.qualifying, churn.event, own=own)
 
     def digest(self) -> str:
         """Cover mapping, zones, session gap, the labels' conditions and every expression of the roll-up."""
         mapping = self.events.mapping()
-        parts = (mapping, self.events.where, self.events.timezone, roll_up_sql("", tuple(mapping), settings=self))
+        parts = (mapping, self.events.where, self.events.timezone, self.roll_up(tuple(mapping)).sql(""))
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def open_activity(settings: ActivitySettings, home: Path) -> Activity:
-    """Return the activity of a log: the kept one where the log has not changed, else computed now and kept.
+def open_activity(settings: ActivitySettings, home: Path, *, say: Say = lambda _: None) -> Activity:
+    """Return the activity of a log; days whose files are new, changed or gone are rolled up now, and all of it is kept.
 
     Raises
     ------
     InputError
-        See :func:`features.events.open_log`.
+        When the log cannot be read, too much of it is invalid, or another run keeps the activity locked.
     """
     folder = home / "activity" / settings.digest()
-    source = _fingerprint(files_of(settings.events, settings.base), settings.events)
-    manifest = _read_manifest(folder)
-    if manifest and manifest.source == source:
-        refuse_a_bad_log(manifest.rows, manifest.rejected, settings=settings.events)
-        return Activity(connect(), folder, manifest, is_reused=True)
-    rejected = home / "rejected" / f"{settings.digest()}.parquet"
-    log = open_log(settings.events, settings.churn.timezone, base=settings.base, rejected_to=rejected)
-    return Activity(connect(), folder, _roll_up(log, settings, folder=folder, source=source), is_reused=False)
+    files = files_of(settings.events, settings.base)
+    with _locked(folder, say):
+        before = _read_manifest(folder)
+        keeper = _Keeper(settings, folder, home / "rejected" / folder.name, say)
+        if before and _is_current(before, settings.events, files=files):
+            before.contents.check(settings.events)
+            return Activity(connect(compute=settings.compute), folder, before, settings.compute.rows_at_once)
+        return keeper.refreshed(files, before)
 
 
-def _fingerprint(files: tuple[str, ...], events: EventsSettings) -> str:
-    """Tell whether any file of the log came, went or changed (path, size, time of change)."""
-    stats = [(name, Path(name).stat().st_size, Path(name).stat().st_mtime_ns) for name in files]
-    return hashlib.sha256(json.dumps([stats, str(events.covered_until)]).encode()).hexdigest()
+@contextmanager
+def _locked(folder: Path, say: Say) -> Generator[None]:
+    """Let one run at a time change an activity."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder.with_name(f"{folder.name}.lock"))
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        say("another run is rolling up this log; waiting for it")
+        _wait(lock)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _wait(lock: FileLock) -> None:
+    try:
+        lock.acquire(timeout=_WAIT_SECONDS)
+    except Timeout as error:
+        raise InputError(
+            f"{lock.lock_file}: another run has been rolling up this log for {_WAIT_SECONDS // 60} minutes",
+            hint="wait for it or end it, or take a home of your own with --home",
+        ) from error
+
+
+def _is_current(manifest: Manifest, events: EventsSettings, *, files: Sequence[LogFile]) -> bool:
+    known = [(file.name, file.fingerprint) for file in manifest.files if file.is_final]
+    return manifest.told == events.covered_until and known == [(file.name, file.fingerprint) for file in files]
 
 
 def _read_manifest(folder: Path) -> Manifest | None:
-    """Return what stands there, if it is of this version."""
+    """Return what stands there, if it is of this version and its days are there."""
     try:
-        return msgspec.json.decode((folder / "manifest.json").read_bytes(), type=Manifest)
+        found = msgspec.json.decode((folder / "manifest.json").read_bytes(), type=Manifest)
     except (OSError, msgspec.DecodeError):
         return None
+    return found if all((folder / f"day={day}" / name).is_dir() for day, name in found.days.items()) else None
 
 
-def _roll_up(log: EventLog, settings: ActivitySettings, *, folder: Path, source: str) -> Manifest:
-    """Write the three relations by day, whole or not at all."""
-    facts = facts_of(log)
-    found = Manifest(source, log.rows, log.rejected, facts, log.coverage.first_day, log.coverage.covered_until)
-    hint = "check [churn] qualifying and event: SQL over the contract's columns"
-    with whole_folder(folder) as aside, explained("the log cannot be rolled up", hint):
-        for name, query in roll_up_sql(log.valid_sql, log.columns, settings=settings).items():
+@dataclass(frozen=True)
+class _Keeper:
+    """Brings one activity up to date; the lock is held."""
+
+    settings: ActivitySettings
+    folder: Path
+    rejected: Path
+    say: Say
+
+    def refreshed(self, files: Sequence[LogFile], before: Manifest | None) -> Activity:
+        """Look into new and changed files, roll up their days, and write the manifest."""
+        events, zone = self.settings.events, self.settings.churn.timezone
+        log = open_log(events, zone, files=files, compute=self.settings.compute)
+        contents = self._examined(log, before)
+        contents.check(events)
+        self.settings.roll_up(log.columns).check_own(log.connection, log.valid_sql("false"))
+        coverage = contents.coverage(events)
+        days = folders(contents.files)
+        stale = [day for day, name in days.items() if not (self.folder / f"day={day}" / name).is_dir()]
+        self._roll_up(log, contents, days={day: days[day] for day in stale})
+        facts = facts_of(log.columns, has_time_of_day=contents.has_time_of_day)
+        now = Manifest(contents.files, coverage.covered_until, events.covered_until, facts, days)
+        written_whole(self.folder / "manifest.json", msgspec.json.encode(now))
+        self._forget(now, before)
+        compute = self.settings.compute
+        return Activity(connect(compute=compute), self.folder, now, compute.rows_at_once, tuple(stale))
+
+    def _examined(self, log: EventLog, before: Manifest | None) -> LogContents:
+        """Look into the files that are not known yet, and set their invalid rows aside."""
+        known = self._known(before)
+        new = [file for file in log.files if (file.name, file.fingerprint) not in known]
+        if new:
+            self.say(f"looking into {len(new)} of {len(log.files)} files")
+        found = {(file.name, file.fingerprint): file for file in (log.examine(new) if new else ())}
+        log.set_aside(tuple(found.values()), self.rejected)
+        for name in {name for name, _ in known} - {file.name for file in log.files}:
+            rejected_of(name, self.rejected).unlink(missing_ok=True)
+        return LogContents(tuple((known | found)[(file.name, file.fingerprint)] for file in log.files))
+
+    def _known(self, before: Manifest | None) -> dict[tuple[str, str], FileContents]:
+        """Return what is known of files; all are looked into again where what lies in the future was told differently."""
+        if not before or before.told != self.settings.events.covered_until:
+            return {}
+        return {(file.name, file.fingerprint): file for file in before.files if file.is_final}
+
+    def _roll_up(self, log: EventLog, contents: LogContents, *, days: Mapping[date, str]) -> None:
+        """Write the relations of some days, as many at a time as the settings allow; each day appears whole or not at all."""
+        done = 0
+        hint = "check [churn] qualifying and event: SQL over the contract's columns"
+        for batch in batches(days, contents.days, most=self.settings.compute.rows_at_once):
+            self.say(f"rolling up {batch[0]} to {batch[-1]}: {done} of {len(days)} days are done")
+            with explained("the log cannot be rolled up", hint):
+                self._write(log, _rows_of(batch, log, contents=contents), days={day: days[day] for day in batch})
+            done += len(batch)
+
+    def _write(self, log: EventLog, valid_sql: str, *, days: Mapping[date, str]) -> None:
+        aside = self.folder / ".tmp"
+        shutil.rmtree(aside, ignore_errors=True)
+        aside.mkdir(parents=True)
+        for name, query in self.settings.roll_up(log.columns).sql(valid_sql).items():
             log.connection.execute(
                 f"copy ({query}) to {quoted(str(aside))} (format parquet, partition_by (day), write_partition_columns, "
                 f"filename_pattern '{name}-{{i}}', overwrite_or_ignore)"
             )
-        (aside / "manifest.json").write_bytes(msgspec.json.encode(asdict(found)))
-    return found
+        with ThreadPoolExecutor() as pool:  # one disk writes down many files in about the time of one
+            list(pool.map(sync, aside.rglob("*")))
+        for day, name in days.items():
+            (self.folder / f"day={day}").mkdir(exist_ok=True)
+            (aside / f"day={day}").rename(self.folder / f"day={day}" / name)
+        shutil.rmtree(aside)
+
+    def _forget(self, now: Manifest, before: Manifest | None) -> None:
+        """Remove days that neither this manifest nor the one before it names: somebody may still read the latter."""
+        named = {(day, name) for found in (now, before) if found for day, name in found.days.items()}
+        for place in self.folder.glob("day=*/*"):
+            if (date.fromisoformat(place.parent.name.removeprefix("day=")), place.name) not in named:
+                shutil.rmtree(place)
+                if not any(place.parent.iterdir()):
+                    place.parent.rmdir()
 
 
-def facts_of(log: EventLog) -> tuple[str, ...]:
-    """Return what the log can tell: its mapped columns, and whether sessions, use and the time of day are known.
-
-    They decide which features a model gets, never what a day of activity holds: that is the user's own.
-    """
-    timed = log.has_time_of_day
-    known = {"time_of_day": timed, "sessions": timed or "session_id" in log.columns}
-    known["usage"] = timed or "duration_seconds" in log.columns
-    return (*log.columns, *(fact for fact, is_known in known.items() if is_known))
-
-
-def roll_up_sql(valid_sql: str, columns: Collection[str], *, settings: ActivitySettings) -> dict[str, str]:
-    """Return the queries of the three relations over the valid rows of a log with these contract columns."""
-    events = _events_sql(valid_sql, columns, settings=settings)
-    contexts = ", ".join(CONTEXT_COLUMNS)
-    daily = ", ".join(f"cast({sql} as bigint) as {name}" for name, sql in daily_columns((*columns, *TOLD)).items())
-    return {
-        "days": f"""select user_id, day, max(us) as last_us, {daily},
-            cast(coalesce(sum(n) filter (is_qualifying), 0) as bigint) as qualifying_events,
-            cast(coalesce(sum(n) filter (is_leaving), 0) as bigint) as leaving_events
-            from ({_with_pauses(events, columns, settings=settings)}) group by user_id, day""",
-        "contexts": f"""select user_id, day, {contexts}, min(us) as first_at, max(us) as last_at
-            from ({events}) group by user_id, day, {contexts}""",
-        "event_types": f"""select user_id, day, event_type, cast(sum(n) as bigint) as n
-            from ({events}) group by user_id, day, event_type""",
-    }
-
-
-def _events_sql(valid_sql: str, columns: Collection[str], *, settings: ActivitySettings) -> str:
-    """Return one row per event, in the words that daily expressions may use."""
-    missing = "".join(f", cast(null as varchar) as {name}" for name in CONTEXT_COLUMNS if name not in columns)
-    churn = settings.churn
-    return f"""select *, cast(local_time as date) as day, hour(local_time) as hour
-        from (select *{missing}, epoch_us(event_time) as us, {local_time(churn.timezone)} as local_time,
-            {"coalesce(count, 1)" if "count" in columns else "1"} as n,
-            {"cast(round(amount * 100) as bigint)" if "amount" in columns else "cast(null as bigint)"} as amount_cents
-            from (select *, ({churn.qualifying or "true"}) as is_qualifying, ({churn.event or "false"}) as is_leaving
-                from ({valid_sql})))"""
-
-
-def local_time(zone: str) -> str:
-    """Return the naive local time of an event; UTC needs no calendar, which is several times faster."""
-    return "make_timestamp(epoch_us(event_time))" if zone == "UTC" else f"timezone({quoted(zone)}, event_time)"
-
-
-def _day_ends(zone: str) -> str:
-    """Return the instant, in microseconds, at which the event's local day ends."""
-    midnight = "cast(day + 1 as timestamp)"
-    return f"epoch_us({midnight})" if zone == "UTC" else f"epoch_us(timezone({quoted(zone)}, {midnight}))"
-
-
-def _with_pauses(events: str, columns: Collection[str], *, settings: ActivitySettings) -> str:
-    """Add ``starts_session`` and ``usage_ms``; a visit never spans midnight."""
-    has_ids, has_durations = "session_id" in columns, "duration_seconds" in columns
-    pause = settings.features.session_gap_minutes * 60_000_000
-    goes_on = "pause_us is not null" if has_ids else f"pause_us <= {pause}"
-    rest = f"({_day_ends(settings.churn.timezone)} - us) / 1e3"
-    use = (
-        f"cast(round(least(coalesce(duration_seconds, 0) * 1e3, {rest})) as bigint)"
-        if has_durations
-        else f"case when {goes_on} then pause_us // 1000 else 0 end"
+def _rows_of(batch: Sequence[date], log: EventLog, *, contents: LogContents) -> str:
+    """Return the SELECT of the valid rows of some days in a row, from the files that hold any."""
+    start, end = (instant(day, log.zone).isoformat() for day in (batch[0], batch[-1] + timedelta(days=1)))
+    files = [file for file in contents.files if not file.days.keys().isdisjoint(batch)]
+    among = ", ".join(quoted(file.name) for file in files)
+    return log.valid_sql(
+        f"{LOG_FILE} in ({among}) and event_time >= timestamptz '{start}' and event_time < timestamptz '{end}'",
+        is_clean=not any(file.rejected for file in files),
     )
-    session = ", session_id" if has_ids else ""
-    return f"""select *, cast(coalesce(not ({goes_on}), true) as integer) as starts_session, {use} as usage_ms
-        from (select *, us - lag(us) over (partition by user_id, day{session} order by us) as pause_us from ({events}))"""
 
 
 def describe_rejected(rejected: Mapping[str, int]) -> str:

@@ -6,12 +6,20 @@ import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
-from features.families import channel, device, event_mix, purchases, recency, rhythm, trend, usage
-from features.feature import Derived, Feature, PerEventType, Windowed
+from features.families import attributes, channel, device, event_mix, purchases, recency, rhythm, trend, usage
+from features.feature import Daily, Derived, Feature, PerAttribute, PerEventType, Windowed, WithConstants
+from features.learnt import Learnt
+from features.own import OwnFeature
 
 _WINDOWED = re.compile(r".*_[0-9]+d")
 
-FAMILIES = (recency, usage, rhythm, trend, device, channel, purchases, event_mix)
+OWN = "own"
+_WORDS_OF_A_DAY = {
+    *("user_id", "day", "visit", "visit_ms", "visit_start_us", "last_us", "qualifying_events", "leaving_events"),
+    *("known_day", "known_until", "u", "cutoff", "cutoff_at", "age", "band", "gap", "gap_days", "first_day"),
+    *("streak", "streak_days", "observed_from"),
+}
+FAMILIES = (recency, usage, rhythm, trend, device, channel, purchases, event_mix, attributes)
 
 
 @dataclass(frozen=True)
@@ -22,31 +30,48 @@ class Selection:
     left_out: dict[str, str]
 
 
-def catalogue(windows_days: tuple[int, ...], event_types: tuple[str, ...]) -> tuple[Feature, ...]:
-    """Every feature there is for these windows and main event types."""
+def catalogue(
+    windows_days: tuple[int, ...], learnt: Learnt, *, own: tuple[OwnFeature, ...] = ()
+) -> tuple[Feature, ...]:
+    """Every feature there is for these windows, main event types and constants; the project's own come last."""
+    families = {family.__name__.rpartition(".")[2]: family.FEATURES for family in FAMILIES}
     return tuple(
-        replace(feature, family=family.__name__.rpartition(".")[2])
-        for family in FAMILIES
-        for literal in family.FEATURES
-        for feature in _expanded(literal, windows_days, event_types=event_types)
+        replace(feature, family=family)
+        for family, literals in (families | {OWN: tuple(one.literal() for one in own)}).items()
+        for literal in literals
+        for feature in _expanded(literal, windows_days, learnt=learnt)
     )
 
 
+def taken_names(windows_days: tuple[int, ...]) -> frozenset[str]:
+    """Return the names that an own feature may not have: features, and the columns of a day."""
+    named = {feature.name for feature in catalogue(windows_days, Learnt())}
+    facts = {need for family in FAMILIES for literal in family.FEATURES for need in getattr(literal, "needs", ())}
+    return frozenset(named | daily_columns(facts).keys() | _WORDS_OF_A_DAY)
+
+
 def _expanded(
-    literal: Feature | Windowed | PerEventType, windows_days: tuple[int, ...], *, event_types: tuple[str, ...]
+    literal: Feature | Windowed | PerEventType | PerAttribute | WithConstants,
+    windows_days: tuple[int, ...],
+    *,
+    learnt: Learnt,
 ) -> tuple[Feature, ...]:
     match literal:
         case Windowed():
             return literal.over(windows_days)
         case PerEventType():
-            return literal.of(event_types)
+            return literal.of(learnt.event_types)
+        case PerAttribute():
+            return literal.of(learnt.attributes)
+        case WithConstants():
+            return literal.of(learnt.constants())
         case Feature():
             return (literal,)
 
 
-def daily_columns(facts: Collection[str]) -> dict[str, str]:
-    """All daily columns that a log with these facts can answer: name to SQL over the events of one user and day."""
-    columns: dict[str, str] = {}
+def daily_columns(facts: Collection[str]) -> dict[str, Daily]:
+    """All daily columns that a log with these facts can answer, by name."""
+    columns: dict[str, Daily] = {}
     for family in FAMILIES:
         for literal in family.FEATURES:
             if isinstance(literal, Windowed | Feature) and set(literal.needs) <= set(facts):

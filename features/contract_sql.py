@@ -7,7 +7,9 @@ from datetime import datetime
 
 from features.feature import quoted
 from features.schema import COLUMNS, REQUIRED
+from features.sources import LOG_FILE
 
+FUTURE = "event_time is in the future"
 _MAX_SECONDS, _MAX_AMOUNT, _MAX_COUNT = 10**9, 10**12, 10**9
 _INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
 _FLOATS = ("DOUBLE", "FLOAT")
@@ -16,7 +18,7 @@ _FLOATS = ("DOUBLE", "FLOAT")
 def checked_sql(
     mapping: Mapping[str, str], kinds: Mapping[str, str], *, source: str, zone: str, known_until: datetime
 ) -> str:
-    """Return a SELECT of ``raw_*`` as read, the contract columns as cast, and ``reason`` (null: the row is valid).
+    """Return a SELECT of the file, ``raw_*`` as read, the contract columns as cast, and ``reason`` (null: the row is valid).
 
     Parameters
     ----------
@@ -31,7 +33,7 @@ def checked_sql(
     known_until
         UTC instant from which on an event lies in the future.
     """
-    raw = ", ".join(
+    raw = f"{LOG_FILE}, " + ", ".join(
         f"{_present(name, expression, kind=kinds[name])} as raw_{name}" for name, expression in mapping.items()
     )
     cast = ", ".join(f"{_cast(name, kinds[name], zone=zone)} as {name}" for name in mapping)
@@ -43,19 +45,28 @@ def _present(name: str, expression: str, *, kind: str) -> str:
     """Return an expression in which an empty text, or no number where text is wanted, is an absent value."""
     if kind == "VARCHAR":
         return f"nullif(({expression}), '')"
-    if kind in _FLOATS and COLUMNS[name].type == "VARCHAR":
+    if kind in _FLOATS and name in COLUMNS and COLUMNS[name].type == "VARCHAR":
         return f"case when not isnan({expression}) then ({expression}) end"
     return f"({expression})"
 
 
 def _cast(name: str, kind: str, *, zone: str) -> str:
-    raw, wanted = f"raw_{name}", COLUMNS[name].type
+    raw = f"raw_{name}"
+    if name not in COLUMNS:
+        return _extra(raw, kind)
+    wanted = COLUMNS[name].type
     if wanted.startswith("TIMESTAMP"):
-        return _time(raw, kind, zone=zone)
+        return instant_of(raw, kind, zone=zone)
     return _plain(raw, wanted)
 
 
-def _time(raw: str, kind: str, *, zone: str) -> str:
+def _extra(raw: str, kind: str) -> str:
+    """Cast a column of the project's own: text stays text, all else is a finite number or absent."""
+    return raw if kind == "VARCHAR" else f"case when isfinite(cast({raw} as double)) then cast({raw} as double) end"
+
+
+def instant_of(raw: str, kind: str, *, zone: str) -> str:
+    """Return a column of any type as an instant; null where it is none."""
     if kind == "DATE":
         return f"timezone({quoted(zone)}, cast({raw} as timestamp))"
     if kind == "TIMESTAMP_NS":  # a cast would round, and the last half microsecond of a day would be tomorrow
@@ -81,9 +92,11 @@ def _from_epoch(number: str) -> str:
 def _rules(mapping: Mapping[str, str], known_until: datetime) -> list[tuple[str, str]]:
     """Return (condition, reason) pairs; the first that holds names the row."""
     missing = [(f"raw_{name} is null", f"{name} is null") for name in REQUIRED]
-    unreadable = [(f"{name} is null and raw_{name} is not null", f"{name} is unreadable") for name in mapping]
+    unreadable = [
+        (f"{name} is null and raw_{name} is not null", f"{name} is unreadable") for name in mapping if name in COLUMNS
+    ]
     times = [
-        (f"event_time >= timestamptz '{known_until.isoformat()}'", "event_time is in the future"),
+        (f"event_time >= timestamptz '{known_until.isoformat()}'", FUTURE),
         ("event_time < timestamptz '1900-01-01 00:00:00+00'", "event_time is absurd"),
     ]
     bounds = {

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Generator
 from contextlib import contextmanager
+from pathlib import Path
+from tempfile import gettempdir
 
 import duckdb
 
 from features.errors import InputError
+from features.feature import quoted
+from features.settings import ComputeSettings
 
 
-def connect(timezone: str = "UTC") -> duckdb.DuckDBPyConnection:
-    """Open an in-memory database that fetches nothing from the network.
+def connect(timezone: str = "UTC", compute: ComputeSettings | None = None) -> duckdb.DuckDBPyConnection:
+    """Open an in-memory database that fetches nothing from the network, and spills to the system's folder for such files.
 
     Parameters
     ----------
@@ -27,6 +32,11 @@ def connect(timezone: str = "UTC") -> duckdb.DuckDBPyConnection:
     # rows keep their order: without it DuckDB 2.0.0 hands out Arrow tables unsorted in spite of ORDER BY
     connection.execute("set preserve_insertion_order = true")
     connection.execute(f"set timezone = '{timezone}'")
+    connection.execute(f"set temp_directory = {quoted(str(Path(gettempdir()) / f'churn-{os.getpid()}'))}")
+    if compute and compute.memory_limit_gb:
+        connection.execute(f"set memory_limit = '{int(compute.memory_limit_gb * 1000)}MB'")
+    if compute and compute.threads:
+        connection.execute(f"set threads = {compute.threads}")
     return connection
 
 

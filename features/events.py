@@ -2,20 +2,111 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 
-from features.contract_sql import checked_sql
+from features.contract_sql import FUTURE, checked_sql
 from features.engine import connect, explained
 from features.errors import InputError
 from features.feature import quoted
-from features.settings import EventsSettings
+from features.places import LogFile
+from features.roll_up import local_time_of
+from features.settings import ComputeSettings, EventsSettings
 from features.snapshots import Coverage, instant
-from features.sources import Source, files_of, open_source, suggestion
+from features.sources import LOG_FILE, Source, files_of, open_source, suggestion
+
+_UNREADABLE = ("[events]: the log cannot be read", "the message names the place; mend it or leave it out")
+
+
+@dataclass(frozen=True)
+class FileContents:
+    """What one file of a log holds.
+
+    Attributes
+    ----------
+    days
+        Local day to its number of valid rows.
+    rejected
+        Reason to number of rows set aside.
+    has_time_of_day
+        False where every event is at midnight.
+    """
+
+    name: str
+    fingerprint: str
+    days: dict[date, int]
+    rejected: dict[str, int]
+    has_time_of_day: bool
+
+    @property
+    def is_final(self) -> bool:
+        """False where rows lie in the future: they will be valid one day, though the file stays as it is."""
+        return FUTURE not in self.rejected
+
+
+@dataclass(frozen=True)
+class LogContents:
+    """What all files of a log hold."""
+
+    files: tuple[FileContents, ...]
+
+    @cached_property
+    def days(self) -> dict[date, int]:
+        """Local day to its number of valid rows."""
+        return dict(sorted(sum((Counter(file.days) for file in self.files), Counter[date]()).items()))
+
+    @cached_property
+    def rejected(self) -> dict[str, int]:
+        """Reason to number of rows set aside."""
+        return dict(sorted(sum((Counter(file.rejected) for file in self.files), Counter[str]()).items()))
+
+    @property
+    def rows(self) -> int:
+        """Valid rows."""
+        return sum(self.days.values())
+
+    @property
+    def has_time_of_day(self) -> bool:
+        """False where every event is at midnight: the log knows days only."""
+        return any(file.has_time_of_day for file in self.files)
+
+    def coverage(self, settings: EventsSettings) -> Coverage:
+        """Return the days that the log covers.
+
+        Raises
+        ------
+        InputError
+            When no row is valid.
+        """
+        if not self.days:
+            raise InputError(f"the log is empty: 0 rows at {settings.path}", hint="check [events] path and where")
+        return Coverage(min(self.days), settings.covered_until or max(self.days) + timedelta(days=1))
+
+    def check(self, settings: EventsSettings) -> None:
+        """Refuse an empty log, and one of which too large a share is invalid.
+
+        Raises
+        ------
+        InputError
+            With the counts by reason.
+        """
+        bad, rows = sum(self.rejected.values()), self.rows
+        said = ", ".join(f"{count} x {reason}" for reason, count in self.rejected.items())
+        if rows + bad == 0:
+            raise InputError(f"the log is empty: 0 rows at {settings.path}", hint="check [events] path and where")
+        if rows == 0 or bad / (rows + bad) > settings.max_rejected_share:
+            raise InputError(
+                f"{bad} of {rows + bad} rows are invalid ({said}), expected at most {settings.max_rejected_share:.1%}",
+                hint="look at them in the home's folder rejected/; mend [events.columns], or raise [events] max_rejected_share",
+            )
 
 
 @dataclass(frozen=True)
@@ -25,48 +116,98 @@ class EventLog:
     Attributes
     ----------
     checked_sql
-        ``SELECT`` of all rows with ``reason``, null where the row is valid.
+        ``SELECT`` of all rows with the file they are from and ``reason``, null where the row is valid.
     columns
         The contract columns that are mapped.
-    rows
-        Valid rows.
-    rejected
-        Reason to number of rows set aside.
-    has_time_of_day
-        False where every event is at midnight: the log knows days only.
+    zone
+        Zone of the local days.
     """
 
     connection: duckdb.DuckDBPyConnection
-    files: tuple[str, ...]
+    files: tuple[LogFile, ...]
     checked_sql: str
     columns: tuple[str, ...]
-    rows: int
-    rejected: dict[str, int]
-    coverage: Coverage
-    has_time_of_day: bool
+    zone: str
 
-    @property
-    def valid_sql(self) -> str:
-        """``SELECT`` of the valid rows, in contract columns."""
-        return f"select {', '.join(self.columns)} from ({self.checked_sql}) where reason is null"
+    def valid_sql(self, condition: str = "true", *, is_clean: bool = False) -> str:
+        """``SELECT`` of the valid rows, in contract columns.
+
+        Parameters
+        ----------
+        condition
+            Which rows; it may also name the file, :data:`LOG_FILE`.
+        is_clean
+            All these rows are known to be valid, and need not be asked again.
+        """
+        valid = "true" if is_clean else "reason is null"
+        return f"select {', '.join(self.columns)} from ({self.checked_sql}) where {valid} and {condition}"
 
     def to_arrow(self) -> pa.Table:
         """Return all valid rows, in contract columns (for a look at a small log)."""
-        return self.connection.sql(self.valid_sql).to_arrow_table()
+        return self.connection.sql(self.valid_sql()).to_arrow_table()
+
+    def examine(self, files: Sequence[LogFile]) -> tuple[FileContents, ...]:
+        """Count the valid rows of some files by day, and the others by reason.
+
+        Raises
+        ------
+        InputError
+            When a file cannot be read.
+        """
+        local = f"case when reason is null then {local_time_of('event_time', self.zone)} end"
+        with explained(*_UNREADABLE):
+            rows = self.connection.execute(
+                f"""select {LOG_FILE}, reason, cast(local_time as date) as day, count(*),
+                    coalesce(bool_or(epoch_us(local_time) % 86400000000 <> 0), false)
+                from (select {LOG_FILE}, reason, {local} as local_time from ({self.checked_sql}) where {_among(files)})
+                group by all order by all"""
+            ).fetchall()
+        found: dict[str, list[tuple[str | None, date, int, bool]]] = {}
+        for name, *row in rows:
+            found.setdefault(name, []).append(tuple(row))
+        return tuple(_contents(file, found.get(file.name, [])) for file in files)
+
+    def set_aside(self, files: Sequence[FileContents], folder: Path) -> None:
+        """Write the invalid rows of some files as they were read, with the reason: one Parquet file for each that has any."""
+        kept = ", ".join(f"cast(raw_{name} as varchar) as {name}" for name in self.columns)
+        for file in files:
+            place = rejected_of(file.name, folder)
+            place.unlink(missing_ok=True)
+            if file.rejected:
+                folder.mkdir(parents=True, exist_ok=True)
+                rows = f"select {kept}, reason from ({self.checked_sql}) where reason is not null and {_among([file])}"
+                aside = place.with_suffix(".tmp")
+                self.connection.execute(f"copy ({rows} order by all) to {quoted(str(aside))} (format parquet)")
+                aside.replace(place)
 
 
-@dataclass(frozen=True)
-class _Valid:
-    rows: int = 0
-    first: date | None = None
-    last: date | None = None
-    has_time_of_day: bool = False
+def rejected_of(name: str, folder: Path) -> Path:
+    """Return where the invalid rows of a file of the log are written."""
+    return folder / f"{sha256(name.encode()).hexdigest()[:16]}.parquet"
+
+
+def _among(files: Collection[LogFile | FileContents]) -> str:
+    return f"{LOG_FILE} in ({', '.join(quoted(file.name) for file in files)})"
+
+
+def _contents(file: LogFile, rows: Sequence[tuple[str | None, date, int, bool]]) -> FileContents:
+    days = {day: count for reason, day, count, _ in rows if reason is None}
+    rejected: dict[str, int] = {}
+    for reason, _, count, _ in rows:
+        if reason is not None:
+            rejected[reason] = rejected.get(reason, 0) + count
+    return FileContents(file.name, file.fingerprint, days, rejected, any(timed for *_, timed in rows))
 
 
 def open_log(
-    settings: EventsSettings, zone: str, *, base: Path | None = None, rejected_to: Path | None = None
+    settings: EventsSettings,
+    zone: str,
+    *,
+    files: Sequence[LogFile] = (),
+    base: Path | None = None,
+    compute: ComputeSettings | None = None,
 ) -> EventLog:
-    """Open a log, check its mapping against the contract, count what is invalid and set it aside.
+    """Open a log and check its mapping against the contract; nothing but its header is read yet.
 
     Parameters
     ----------
@@ -74,44 +215,50 @@ def open_log(
         Where it is and how its columns map.
     zone
         Zone of the local days that coverage is counted in.
+    files
+        Its files, where they are known already.
     base
         Folder that a relative path starts from; default: the current one.
-    rejected_to
-        Parquet file for the rows set aside, as they were read, with the reason; absent where there are none.
 
     Raises
     ------
     InputError
-        When nothing is there, a file cannot be read, a column is missing, no row is valid, or too many are not.
+        When nothing is there, a file cannot be read, or a column is missing.
     """
-    files = files_of(settings, base or Path())
-    connection = connect(settings.timezone)
+    found = tuple(files) or files_of(settings, base or Path())
+    connection = connect(settings.timezone, compute)
     # file statistics leave NaN out, and DuckDB believes them: NaN would pass as being below any bound
     connection.execute("set disabled_optimizers = 'statistics_propagation'")
-    source = open_source(connection, files, settings=settings)
-    kinds = _kinds(connection, source, where=settings.where)
+    source = open_source(connection, found, settings=settings)
+    kinds = kinds_of(connection, source, where=settings.where)
     filtered = source.sql + (f" where ({settings.where})" if settings.where else "")
     checked = checked_sql(source.mapping, kinds, source=filtered, zone=zone, known_until=_known_until(settings, zone))
-    valid, rejected = _count(connection, checked, zone=zone)
-    if rejected_to:
-        rejected_to.unlink(missing_ok=True)
-    if rejected_to and rejected:
-        _set_aside(connection, checked, columns=tuple(kinds), path=rejected_to)
-    refuse_a_bad_log(valid.rows, rejected, settings=settings)
-    coverage = _coverage(valid, settings)
-    return EventLog(connection, files, checked, tuple(kinds), valid.rows, rejected, coverage, valid.has_time_of_day)
+    return EventLog(connection, found, checked, tuple(kinds), zone)
 
 
-def _kinds(connection: duckdb.DuckDBPyConnection, source: Source, *, where: str) -> dict[str, str]:
-    """Return the type of each mapped expression, asked one by one so that an error names its column."""
+def kinds_of(connection: duckdb.DuckDBPyConnection, source: Source, *, where: str) -> dict[str, str]:
+    """Return the type of each mapped expression; where one fails they are asked one by one, so that an error names its column."""
     columns = ", ".join(source.columns)
     with explained(f"[events] where = {where!r}: the log cannot answer it", f"its columns: {columns}"):
         connection.sql(f"select 1 from {source.sql} where ({where or 'true'}) limit 0").fetchall()
+    try:
+        return _types(connection, source, mapping=source.mapping)
+    except duckdb.Error:
+        return _types_one_by_one(connection, source)
+
+
+def _types(connection: duckdb.DuckDBPyConnection, source: Source, *, mapping: Mapping[str, str]) -> dict[str, str]:
+    expressions = ", ".join(f"({expression})" for expression in mapping.values())
+    types = connection.sql(f"select {expressions} from {source.sql} limit 0").types
+    return dict(zip(mapping, map(str, types), strict=True))
+
+
+def _types_one_by_one(connection: duckdb.DuckDBPyConnection, source: Source) -> dict[str, str]:
     kinds: dict[str, str] = {}
     for name, expression in source.mapping.items():
         what = f"[events.columns] {name} = {_as_written(expression)}: the log has no such column or cannot answer it"
         with explained(what, f"map {name} to a column of the log; {suggestion(expression, source)}"):
-            kinds[name] = str(connection.sql(f"select ({expression}) from {source.sql} limit 0").types[0])
+            kinds |= _types(connection, source, mapping={name: expression})
     return kinds
 
 
@@ -122,51 +269,3 @@ def _as_written(expression: str) -> str:
 def _known_until(settings: EventsSettings, zone: str) -> datetime:
     """Return the instant from which on an event lies in the future."""
     return instant(settings.covered_until, zone) if settings.covered_until else datetime.now(UTC) + timedelta(days=1)
-
-
-def _count(connection: duckdb.DuckDBPyConnection, checked: str, *, zone: str) -> tuple[_Valid, dict[str, int]]:
-    """Count valid rows with their first and last local day, and the others by reason."""
-    local = f"case when reason is null then timezone({quoted(zone)}, event_time) end"
-    with explained("[events]: the log cannot be read", "the message names the place; mend it or leave it out"):
-        rows = connection.execute(
-            f"""select reason, count(*), cast(min(local_time) as date), cast(max(local_time) as date),
-                coalesce(bool_or(local_time <> date_trunc('day', local_time)), false)
-            from (select reason, {local} as local_time from ({checked})) group by 1 order by 1"""
-        ).fetchall()
-    valid = next((_Valid(*row[1:]) for row in rows if row[0] is None), _Valid())
-    return valid, {str(row[0]): row[1] for row in rows if row[0] is not None}
-
-
-def _set_aside(connection: duckdb.DuckDBPyConnection, checked: str, *, columns: tuple[str, ...], path: Path) -> None:
-    """Write the invalid rows as they were read, with the reason."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_suffix(".tmp")
-    kept = ", ".join(f"cast(raw_{name} as varchar) as {name}" for name in columns)
-    rows = f"select {kept}, reason from ({checked}) where reason is not null order by all"
-    connection.execute(f"copy ({rows}) to {quoted(str(aside))} (format parquet)")
-    aside.replace(path)
-
-
-def refuse_a_bad_log(rows: int, rejected: dict[str, int], *, settings: EventsSettings) -> None:
-    """Refuse an empty log, and one of which too large a share is invalid.
-
-    Raises
-    ------
-    InputError
-        With the counts by reason.
-    """
-    bad = sum(rejected.values())
-    said = ", ".join(f"{count} x {reason}" for reason, count in rejected.items())
-    if rows + bad == 0:
-        raise InputError(f"the log is empty: 0 rows at {settings.path}", hint="check [events] path and where")
-    if rows == 0 or bad / (rows + bad) > settings.max_rejected_share:
-        raise InputError(
-            f"{bad} of {rows + bad} rows are invalid ({said}), expected at most {settings.max_rejected_share:.1%}",
-            hint="look at them in the home's folder rejected/; mend [events.columns], or raise [events] max_rejected_share",
-        )
-
-
-def _coverage(valid: _Valid, settings: EventsSettings) -> Coverage:
-    if valid.first is None or valid.last is None:
-        raise InputError(f"the log has no readable times at {settings.path}", hint="check [events.columns] event_time")
-    return Coverage(valid.first, settings.covered_until or valid.last + timedelta(days=1))

@@ -5,15 +5,16 @@ The class of a literal says where its SQL is evaluated, and so which words it ma
 ========================  =====================================  =======================================================
 literal                   one row of input is                    words
 ========================  =====================================  =======================================================
-:class:`Windowed`         an event (``daily`` sums up a day)     the contract's columns, ``n`` (the row's count), ``hour``,
-                                                                 ``amount_cents``, ``usage_ms``, ``starts_session``
+:class:`Windowed`         an event (``daily`` sums up a day)     see :class:`Daily`
 :class:`OverDays`         an active day before the cutoff        ``age`` (days before the cutoff, 1 is the day before it),
                                                                  ``gap_days`` (since the active day before), ``first_day``,
+                                                                 ``streak_days`` (of the run of active days up to it),
                                                                  ``cutoff``, ``cutoff_at``, and every daily column
-:class:`OverContexts`     a day with one combination of device,  those columns, ``age``, ``first_at``, ``last_at``
-                          version, network and channel
-:class:`OverEventTypes`   a day with one event type              ``event_type``, ``age``, ``n``
-:class:`Derived`          the profile itself                     other features
+:class:`OverValues`       a value that its column ``of`` had     ``value``; ``n``, ``n_7d``, ``n_28d`` (events with it);
+                          before the cutoff: a device, a         ``first_age``, ``last_age`` (of its days); ``first_at``,
+                          channel, an event type ...             ``last_at`` (microseconds; not of event types)
+:class:`OverAttributes`   a row of ``[users]`` from before it    ``version``: its attributes, behind when it became valid
+:class:`Derived`          the profile itself                     other features, ``cutoff``
 ========================  =====================================  =======================================================
 """
 
@@ -32,13 +33,16 @@ class Unit(StrEnum):
 
     EVENTS = "events"
     DAYS = "days"
+    WEEKS = "weeks"
     SESSIONS = "sessions"
     MINUTES = "minutes"
     PURCHASES = "purchases"
     MONEY = "money"
     SHARE = "share"
     RATIO = "ratio"
+    BITS = "bits"
     COUNT = "count"
+    NUMBER = "number"
     FLAG = "flag"
     TEXT = "text"
 
@@ -63,6 +67,36 @@ class Literal:
 
 
 @dataclass(frozen=True)
+class Daily:
+    """A column of a user's day: an integer, an aggregate over its events.
+
+    Attributes
+    ----------
+    sql
+        Aggregate over the events of the day, in the contract's columns and ``n`` (the row's count), ``hour``, ``weekday``
+        (1 is Monday), ``amount_cents``, ``us`` (its instant in microseconds).
+    over_visits
+        The expression is an aggregate over the visits of the day instead: ``visit_ms``, ``visit_start_us`` and every
+        daily column over events, each of one visit.
+    """
+
+    sql: str
+    over_visits: bool = False
+
+    @property
+    def merge(self) -> str:
+        """How the parts of a day that several ids of one person had become one: as its aggregate does; a constant stays.
+
+        Examples
+        --------
+        >>> Daily("sum(n)").merge, Daily("count(*)").merge, Daily("max(us)").merge, Daily("1").merge
+        ('sum', 'sum', 'max', 'max')
+        """
+        outermost = re.match(r"(bit_or|bit_and|max|min)\(", self.sql)
+        return outermost[1] if outermost else "sum" if "(" in self.sql else "max"
+
+
+@dataclass(frozen=True)
 class Feature(Literal):
     """One column of a profile.
 
@@ -71,7 +105,7 @@ class Feature(Literal):
     sql
         The expression, in the words of its place (see the module).
     daily
-        Daily columns that it needs: name to SQL over the events of one user and day.
+        Daily columns that it needs, by name.
     window_days
         Days it looks back, where it looks back a fixed time; longer than the history, it is left out.
     when_absent
@@ -85,7 +119,7 @@ class Feature(Literal):
     """
 
     sql: str = field(kw_only=True)
-    daily: Mapping[str, str] = field(default_factory=dict[str, str], kw_only=True)
+    daily: Mapping[str, Daily] = field(default_factory=dict[str, Daily], kw_only=True)
     window_days: int | None = field(default=None, kw_only=True)
     when_absent: float | None = field(default=None, kw_only=True)
     usual: tuple[str, float] | None = field(default=None, kw_only=True)
@@ -117,12 +151,15 @@ class OverDays(Feature):
     """An aggregate over one user's active days before the cutoff."""
 
 
-class OverContexts(Feature):
-    """An aggregate over one user's days and combinations of device, version, network and channel."""
+@dataclass(frozen=True)
+class OverValues(Feature):
+    """An aggregate over the values that one column had for a user: ``of`` a context column, or ``event_type``."""
+
+    of: str = field(kw_only=True)
 
 
-class OverEventTypes(Feature):
-    """An aggregate over one user's days and event types."""
+class OverAttributes(Feature):
+    """An aggregate over the rows of ``[users]`` that were valid before the cutoff."""
 
 
 class Derived(Feature):
@@ -133,7 +170,7 @@ class Derived(Feature):
 class Windowed(Literal):
     """A daily sum, added up over every window: one feature per window. ``scale`` turns the integer sum into the unit."""
 
-    daily: str = field(kw_only=True)
+    daily: Daily = field(kw_only=True)
     scale: float = field(default=1, kw_only=True)
 
     def over(self, windows_days: tuple[int, ...]) -> tuple[Feature, ...]:
@@ -177,6 +214,44 @@ class PerEventType:
         usual = (fill(one.usual[0]), one.usual[1]) if one.usual else None
         texts = {name: fill(getattr(one, name)) for name in ("name", "description", "sql", "reason")}
         return replace(one, **texts, usual=usual)
+
+
+@dataclass(frozen=True)
+class PerAttribute:
+    """One literal for each attribute of ``[users]``; ``{attribute}`` stands for its name."""
+
+    literal: Feature
+
+    def of(self, attributes: Mapping[str, Unit]) -> tuple[Feature, ...]:
+        """One feature per attribute, in the frozen order, each in its own unit."""
+        return tuple(self._of(attribute, unit) for attribute, unit in attributes.items())
+
+    def _of(self, attribute: str, unit: Unit) -> Feature:
+        one, texts = self.literal, ("name", "description", "sql", "reason")
+        filled = {name: getattr(one, name).replace("{attribute}", attribute) for name in texts}
+        needs = tuple(need.replace("{attribute}", attribute) for need in one.needs)
+        return replace(one, **filled, unit=unit, needs=needs)
+
+
+@dataclass(frozen=True)
+class WithConstants:
+    """A literal whose SQL holds constants learnt from many users: ``{name}`` stands for one.
+
+    Attributes
+    ----------
+    source
+        What they are learnt from, in words; a model that could not learn them leaves the feature out.
+    """
+
+    literal: Feature
+    source: str
+
+    def of(self, constants: Mapping[str, str]) -> tuple[Feature, ...]:
+        """Return the feature with its constants in place."""
+        wanted = set(re.findall(r"\{(\w+)\}", self.literal.sql))
+        if not wanted <= constants.keys():
+            return (replace(self.literal, needs=(*self.literal.needs, self.source)),)
+        return (replace(self.literal, sql=re.sub(r"\{(\w+)\}", lambda found: constants[found[1]], self.literal.sql)),)
 
 
 def quoted(text: str) -> str:

@@ -1,22 +1,67 @@
-"""Activity to profiles: one SQL text, generated from a specification, run here and wherever else profiles are built.
-
-Days are first summed into the bands between window edges (ages 1, 2-3, 4-7, ...); a window is the sum of its bands.
-"""
+"""Activity to profiles, on this machine: as many users at a time as fit into memory."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import date
+from itertools import chain
+from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
-from features.activity import RELATIONS, TOLD, Activity
+from features.activity import Activity
 from features.errors import InputError
-from features.feature import Derived, Feature, OverContexts, OverDays, OverEventTypes, OverWindow
-from features.snapshots import instant
+from features.feature import quoted
+from features.kernel import KEYS, Kernel
+from features.roll_up import RELATIONS, TOLD
+from features.snapshots import Coverage
 from features.specification import Specification
+from features.whole import sync
 
-KEYS = ("user_id", "cutoff")
+__all__ = ["KEYS", "Shard", "build", "build_in_parts", "write"]
+
+_CUTOFFS_LIKE_THE_LOG = 6  # so many cutoffs need about as much memory again as the log of one
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One of ``of`` parts of all users, by a hash of the user id that is the same on every machine.
+
+    Attributes
+    ----------
+    number
+        1 to ``of``.
+    """
+
+    number: int = 1
+    of: int = 1
+
+    def sql(self) -> str:
+        """Return the condition on ``user_id``."""
+        return "true" if self.of == 1 else f"md5_number_lower(user_id) % {self.of} = {self.number - 1}"
+
+    @classmethod
+    def parse(cls, text: str) -> Shard:
+        """Read ``2/8``.
+
+        Raises
+        ------
+        InputError
+            When it is not a shard.
+
+        Examples
+        --------
+        >>> Shard.parse("2/8")
+        Shard(number=2, of=8)
+        """
+        number, _, of = text.partition("/")
+        if not (number.isdigit() and of.isdigit() and 1 <= int(number) <= int(of)):
+            raise InputError(
+                f'--shard: got "{text}", expected one of so many parts', hint="as in --shard 1/4 to --shard 4/4"
+            )
+        return cls(int(number), int(of))
 
 
 def build(
@@ -33,7 +78,7 @@ def build(
 
     Returns
     -------
-    One row per user and cutoff, sorted by both: ``user_id``, ``cutoff`` and the features of the specification,
+    One row per user and cutoff, sorted by cutoff and user: ``user_id``, ``cutoff`` and the features of the specification,
     numbers as nullable doubles, categories as text.
 
     Raises
@@ -41,94 +86,97 @@ def build(
     InputError
         When the log does not cover a cutoff.
     """
-    _check_answerable(activity, specification)
+    parts = list(build_in_parts(activity, specification, cutoffs=cutoffs, where=where))
+    table = pa.concat_tables(parts)
+    one_by_one = len(parts) == 1 or len(set(cutoffs)) == 1
+    return table if one_by_one else table.sort_by([("cutoff", "ascending"), ("user_id", "ascending")])
+
+
+def build_in_parts(
+    activity: Activity,
+    specification: Specification,
+    *,
+    cutoffs: Sequence[date],
+    where: str = "true",
+    shard: Shard | None = None,
+) -> Iterator[pa.Table]:
+    """Build profiles as :func:`build` does, some users after the others, in the order of their ids.
+
+    Parameters
+    ----------
+    shard
+        Only these users; default: all.
+
+    Yields
+    ------
+    Profiles of users that come after those of the part before, sorted by cutoff and user. At least one part, perhaps empty.
+    """
+    check_buildable(specification, activity.facts, cutoffs=cutoffs, coverage=activity.coverage)
+    for among in _parts(activity, cutoffs, shard=shard or Shard()):
+        relations = _relations(activity, among)
+        kernel = Kernel.at_midnights(specification, cutoffs, relations=relations, has_versions=activity.has_versions)
+        found = f"select * from ({kernel.sql()}) where {where} order by cutoff, user_id"
+        yield activity.connection.sql(found).to_arrow_table()
+
+
+def _relations(activity: Activity, among: str) -> dict[str, str]:
+    """Return what the kernel reads for some users; all ids have to be read where any may be a person's."""
+    tables = activity.tables
+    if tables.has_identities:
+        days = {name: activity.versions(name) for name in RELATIONS}
+        return days | tables.relations | {"persons": f"(from {tables.persons(days['days'])} where {among})"}
+    return {name: f"(from {activity.versions(name)} where {among})" for name in RELATIONS} | tables.relations
+
+
+def write(parts: Iterable[pa.Table], place: Path) -> int:
+    """Write profiles to a Parquet file that appears whole or not at all; return how many there are."""
+    rows, aside = 0, place.with_name(f".{place.name}.tmp")
+    parts = iter(parts)
+    first = next(parts)
+    with pq.ParquetWriter(aside, first.schema, compression="zstd") as writer:
+        for part in chain([first], parts):
+            writer.write_table(part)
+            rows += part.num_rows
+    sync(aside)
+    aside.replace(place)
+    sync(place.parent)
+    return rows
+
+
+def _parts(activity: Activity, cutoffs: Sequence[date], *, shard: Shard) -> list[str]:
+    """Return conditions on ``user_id`` that cut the users of a shard into parts that fit, in the order of their ids."""
+    rows = activity.manifest.contents.rows * (1 + len(set(cutoffs)) / _CUTOFFS_LIKE_THE_LOG) / shard.of
+    parts = 1 + int(rows // activity.rows_at_once)
+    if parts == 1:
+        return [shard.sql()]
+    firsts = activity.connection.execute(
+        f"""select min(user_id) from (select user_id, ntile({parts}) over (order by user_id) as part
+            from (select distinct user_id from {activity.versions("days")} where {shard.sql()})) group by part order by 1"""
+    ).fetchall()
+    edges = [quoted(first) for (first,) in firsts[1:]]
+    lower = ["true", *(f"user_id >= {edge}" for edge in edges)]
+    upper = [*(f"user_id < {edge}" for edge in edges), "true"]
+    return [f"{shard.sql()} and {low} and {high}" for low, high in zip(lower, upper, strict=True)]
+
+
+def check_buildable(
+    specification: Specification, facts: Collection[str], *, cutoffs: Sequence[date], coverage: Coverage
+) -> None:
+    """Refuse cutoffs that a log does not reach, and a log that lacks a column which the specification needs.
+
+    Raises
+    ------
+    InputError
+        In both cases: absent columns would read as absent events.
+    """
     if not cutoffs:
         raise InputError("no cutoff was given", hint="name at least one date")
     for cutoff in cutoffs:
-        activity.coverage.check_cutoff(cutoff)
-    relations = {name: activity.relation(name) for name in RELATIONS}
-    query = profile_sql(specification, relations, cutoffs=cutoffs)
-    return activity.connection.sql(f"select * from ({query}) where {where} order by cutoff, user_id").to_arrow_table()
-
-
-def _check_answerable(activity: Activity, specification: Specification) -> None:
-    """Refuse a log that lacks a column which the specification needs: absent columns would read as absent events."""
-    known = {*activity.facts, *TOLD, "observation_days"}
+        coverage.check_cutoff(cutoff)
+    known = {*facts, *TOLD, "observation_days"}
     lacking = sorted({need for feature in specification.features for need in feature.needs} - known)
     if lacking:
         raise InputError(
             f"the log has no {', '.join(lacking)}, which the model's profile needs",
-            hint="map them in [events.columns], or train a model without them: churn train",
+            hint="map them in [events.columns] or [users.columns], or train a model without them: churn train",
         )
-
-
-def profile_sql(specification: Specification, relations: dict[str, str], *, cutoffs: Sequence[date]) -> str:
-    """Return the kernel: the SELECT of all profiles at the cutoffs, over the three relations of activity.
-
-    Parameters
-    ----------
-    relations
-        FROM clause of each of ``days``, ``contexts`` and ``event_types``.
-    """
-    features = specification.features
-    parts = {
-        "windows": _windows(specification, [f for f in features if isinstance(f, OverWindow)]),
-        "lifetimes": _grouped("aged_days", [f for f in features if isinstance(f, OverDays)]),
-        "settings_seen": _grouped("aged_contexts", [f for f in features if isinstance(f, OverContexts)]),
-        "mix": _grouped("aged_event_types", [f for f in features if isinstance(f, OverEventTypes)]),
-    }
-    joined = " ".join(f"left join {name} using (user_id, cutoff)" for name in list(parts)[1:])
-    absent = ", ".join(f"{_when_absent(f)} as {f.name}" for f in features if not isinstance(f, Derived))
-    derived = "".join(f", {_typed(f, f.sql)} as {f.name}" for f in features if isinstance(f, Derived))
-    bodies = ",\n".join(
-        f"{name} as ({body})" for name, body in (_aged(specification, relations, cutoffs=cutoffs) | parts).items()
-    )
-    columns = ", ".join((*KEYS, *specification.feature_names))
-    return f"""with {bodies}
-        select {columns} from (select *{derived} from (select user_id, cutoff, {absent} from windows {joined}))"""
-
-
-def _aged(specification: Specification, relations: dict[str, str], *, cutoffs: Sequence[date]) -> dict[str, str]:
-    """Return the relations with the age of each day before each cutoff, and what the user's own earlier days say."""
-    observed = specification.observation_days
-    values = ", ".join(
-        f"(date '{day}', timestamp '{instant(day, specification.timezone):%Y-%m-%d %H:%M:%S}')"
-        for day in sorted(set(cutoffs))
-    )
-    within = f" and day >= cutoff - {observed}" if observed else ""
-    start = f"cutoff - {observed}" if observed else "first_day"
-    return {
-        "cutoffs": f"select * from (values {values}) t(cutoff, cutoff_at)",
-        "history": f"""select *, cast(day - lag(day) over user_days as integer) as gap, min(day) over (partition by user_id) as first_day
-            from {relations["days"]} window user_days as (partition by user_id order by day)""",
-        "aged_days": f"""select *, cast(cutoff - day as integer) as age, {start} as observed_from,
-            case when day - gap >= observed_from then gap end as gap_days
-            from history join cutoffs on day < cutoff{within}""",
-        "aged_contexts": f"""select *, cast(cutoff - day as integer) as age
-            from {relations["contexts"]} join cutoffs on day < cutoff{within}""",
-        "aged_event_types": f"""select *, cast(cutoff - day as integer) as age
-            from {relations["event_types"]} join cutoffs on day < cutoff{within}""",
-    }
-
-
-def _windows(specification: Specification, features: list[Feature]) -> str:
-    """Sum days into bands, bands into windows. A band's ``age`` is its far edge, so a window's expression fits both."""
-    edges = " ".join(f"when age <= {edge} then {edge}" for edge in specification.windows_days)
-    daily = sorted({name for feature in features for name in feature.daily})
-    sums = ", ".join(f"sum({name}) as {name}" for name in daily)
-    bands = f"""select user_id, cutoff, case {edges} else 1000000 end as band{", " + sums if sums else ""}
-        from aged_days group by user_id, cutoff, band"""
-    return _grouped(f"(select *, band as age from ({bands}))", features)
-
-
-def _grouped(source: str, features: list[Feature]) -> str:
-    columns = "".join(f", {_typed(feature, feature.sql)} as {feature.name}" for feature in features)
-    return f"select user_id, cutoff{columns} from {source} group by user_id, cutoff"
-
-
-def _typed(feature: Feature, sql: str) -> str:
-    return f"cast({sql} as {'varchar' if feature.is_text else 'double'})"
-
-
-def _when_absent(feature: Feature) -> str:
-    return feature.name if feature.when_absent is None else f"coalesce({feature.name}, {feature.when_absent})"

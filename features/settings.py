@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
+from features.catalogue import taken_names
 from features.errors import closest
+from features.own import OwnFeature
 from features.schema import COLUMNS, REQUIRED
 
 
@@ -20,6 +23,10 @@ def _known_zone(name: str) -> str:
     return name
 
 
+_WORDS_OF_AN_EVENT = {
+    *("n", "hour", "weekday", "us", "day", "visit", "local_time", "amount_cents", "is_qualifying", "is_leaving"),
+    *("known_day", "known_until", "reason", "day_ends_us", "starts_visit"),
+}
 Zone = Annotated[str, AfterValidator(_known_zone)]
 
 
@@ -46,13 +53,25 @@ class ProjectSettings(Section):
 class EventsSettings(Section):
     """``[events]``: where the log is and how its columns map to the contract."""
 
-    path: str = knob("events/**/*.parquet", "File, folder or glob of Parquet, CSV or JSON Lines, gzipped or not.")
+    path: str = knob(
+        "events/**/*.parquet", "File, folder, glob or URL (s3://...) of Parquet, CSV or JSON Lines, gzipped or not."
+    )
+    connection: SecretStr | None = knob(
+        None, "SQLAlchemy URL of a database that holds the log, in place of path; best given by the environment."
+    )
+    query: str = knob("", "SELECT of the log's rows, in the database's own SQL.")
+    watermark: str = knob(
+        "", "Column of the query that only grows, such as an id; rows above the last one are fetched."
+    )
     where: str = knob("", "SQL condition over the log's own columns; rows that fail it are not read.")
     timezone: Zone = knob("UTC", "Time zone of timestamps that carry none.")
     covered_until: date | None = knob(
         None, "Day after the last day that the log covers; default: after its last event."
     )
     columns: dict[str, str] = knob({}, "Contract column = SQL expression over the log's own columns.")
+    extra: dict[str, str] = knob(
+        {}, "Column of your own = SQL expression over the log's own columns, for [[features.own]]."
+    )
     max_rejected_share: float = knob(0.05, "Above this share of invalid rows the run stops.", ge=0, le=1)
 
     @model_validator(mode="after")
@@ -62,9 +81,112 @@ class EventsSettings(Section):
                 raise ValueError(f'columns: "{name}" is not in the event contract; {closest(name, COLUMNS)}')
         return self
 
+    @model_validator(mode="after")
+    def _extra_columns_have_names_of_their_own(self) -> Self:
+        for name in self.extra:
+            if name in (*COLUMNS, *_WORDS_OF_AN_EVENT) or not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+                raise ValueError(f'extra: "{name}" is taken, or not of small letters, digits and underscores')
+        return self
+
+    @property
+    def is_in_a_database(self) -> bool:
+        """Whether the log is a query's rows rather than files."""
+        return bool(self.connection or self.query or self.watermark)
+
     def mapping(self) -> dict[str, str]:
-        """Contract column to expression; a required column that is not mapped is expected under its own name."""
-        return {name: self.columns.get(name, name) for name in COLUMNS if name in self.columns or name in REQUIRED}
+        """Column to expression, the extra ones last; a required column that is not mapped is expected under its own name."""
+        mapped = {name: self.columns.get(name, name) for name in COLUMNS if name in self.columns or name in REQUIRED}
+        return mapped | self.extra
+
+
+class TableSettings(Section):
+    """What the tables beside the log have in common."""
+
+    path: str = knob("", "File, folder, glob or URL of the table, as for the log; empty: there is none.")
+    where: str = knob("", "SQL condition over the table's own columns; rows that fail it are not read.")
+    columns: dict[str, str] = knob({}, "Its columns = SQL expressions over the table's own columns; see the guide.")
+    max_rejected_share: float = knob(0.05, "Above this share of invalid rows the run stops.", ge=0, le=1)
+
+    def mapping(self) -> dict[str, str]:
+        """Column to expression; one that every table must have is expected under its own name."""
+        return {name: self.columns.get(name, name) for name in self.ids} | self.columns
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The columns that say who."""
+        return ("user_id",)
+
+
+class UsersSettings(TableSettings):
+    """``[users]``: attributes of users, each row valid from an instant on."""
+
+    trust_undated: bool = knob(
+        default=False,
+        words="Take rows without valid_from as always known: right for what never changes and was not learnt later.",
+    )
+
+    @model_validator(mode="after")
+    def _is_dated(self) -> Self:
+        if self.path and not self.trust_undated and "valid_from" not in self.columns:
+            raise ValueError(
+                "columns: without valid_from nobody can tell what was known of a user at a cutoff; name the table's date, "
+                "or set users.trust_undated = true where every value was known from the user's first day on"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _attributes_can_name_features(self) -> Self:
+        for name in self.columns:
+            if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+                raise ValueError(f'columns: "{name}" is not of small letters, digits and underscores, a letter first')
+        return self
+
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        """The names of the attributes, in their order in the settings."""
+        return tuple(name for name in self.columns if name not in ("user_id", "valid_from"))
+
+
+class IdentitiesSettings(TableSettings):
+    """``[identities]``: which ids are the same person, and since when that is known."""
+
+    @model_validator(mode="after")
+    def _columns_are_known(self) -> Self:
+        for name in self.columns:
+            if name not in (*self.ids, "valid_from"):
+                raise ValueError(f'columns: "{name}" is unknown; {closest(name, (*self.ids, "valid_from"))}')
+        return self
+
+    def mapping(self) -> dict[str, str]:
+        """Column to expression; each is expected under its own name."""
+        return {name: self.columns.get(name, name) for name in (*self.ids, "valid_from")}
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The columns that say who."""
+        return ("alias_id", "user_id")
+
+
+class ComputeSettings(Section):
+    """``[compute]``: what a run is computed with, and how much of the machine it may take."""
+
+    engine: Literal["duckdb", "spark"] = knob(
+        "duckdb",
+        'Who builds profiles and batch scores; "spark" (extra "spark", Java 17) for logs that outgrow a machine.',
+    )
+    memory_limit_gb: float | None = knob(
+        None,
+        "Memory of the engine, beyond which it works on disk; default: four fifths of the machine's.",
+        unit="GB",
+        gt=0,
+    )
+    threads: int | None = knob(None, "Threads of the engine; default: all cores.", ge=1)
+    rows_at_once: int = knob(
+        20_000_000,
+        "Rows of the log that are rolled up together, in whole days; fewer need less memory.",
+        unit="rows",
+        ge=1,
+    )
 
 
 class ChurnSettings(Section):
@@ -94,7 +216,25 @@ class FeatureSettings(Section):
     )
     observation_days: int | None = knob(None, "History that a profile may see; default: all of it.", unit="days", ge=1)
     session_gap_minutes: int = knob(30, "A longer pause starts a new session.", unit="minutes", ge=1, le=1440)
+    leave_out: tuple[str, ...] = knob(
+        (), 'Features, or whole families, that the model does not look at, such as "channel".'
+    )
     main_event_types: int = knob(6, "How many event types get columns of their own.", ge=0, le=50)
+
+    allow_sensitive: tuple[str, ...] = knob(
+        (), "Attributes of [users] that a model may read though they are sensitive: gender, age, country and the like."
+    )
+    own: tuple[OwnFeature, ...] = knob((), "Features of your own; see the guide of that name.")
+
+    @model_validator(mode="after")
+    def _own_features_have_names_of_their_own(self) -> Self:
+        taken = set(taken_names(self.windows_days)) if self.own else set[str]()
+        for one in self.own:
+            names = {one.name, *one.names(self.windows_days)}
+            if names & taken:
+                raise ValueError(f'own: the name "{min(names & taken)}" of {one.name} is taken; choose another')
+            taken |= names
+        return self
 
     @model_validator(mode="after")
     def _windows_rise(self) -> Self:

@@ -6,9 +6,10 @@ import codecs
 import csv
 import glob
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 import duckdb
 import pyarrow as pa
@@ -16,14 +17,35 @@ import pyarrow as pa
 from features.engine import explained
 from features.errors import InputError, closest
 from features.feature import quoted
-from features.schema import COLUMNS
-from features.settings import EventsSettings
+from features.places import LogFile, is_far, listed, mount, open_file, without_password
+from features.schema import COLUMNS, REQUIRED
 
 _READERS = {".parquet": "parquet", ".csv": "csv", ".tsv": "csv", ".json": "json", ".jsonl": "json", ".ndjson": "json"}
-_PACKED = {".gz", ".zst"}
+_PACKED = {".gz": "gzip", ".zst": "zstd"}
 _HEADER_BYTES = 65_536
 _DELIMITERS = ",;\t|"
+LOG_FILE = "_log_file"  # the column that says which file a row is from
+_TEXTS = ("alias_id", "valid_from")  # of tables beside the log: ids and times, as in the contract
+_FILE = f"filename = '{LOG_FILE}'"
 _UNREADABLE = ("[events] path: the log cannot be read", "check that the files are whole and of one format")
+
+
+class Mapped(Protocol):
+    """A section of settings that says where a log or a table is and what its columns mean."""
+
+    @property
+    def path(self) -> str:
+        """File, folder, glob or URL."""
+        ...
+
+    @property
+    def where(self) -> str:
+        """SQL condition over its own columns."""
+        ...
+
+    def mapping(self) -> dict[str, str]:
+        """Column to expression over its own columns."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -43,27 +65,27 @@ class Source:
     columns: tuple[str, ...]
 
 
-def files_of(settings: EventsSettings, base: Path) -> tuple[str, ...]:
+def files_of(settings: Mapped, base: Path) -> tuple[LogFile, ...]:
     """Return the files of a log, in the order of their names.
+
+    Parameters
+    ----------
+    base
+        Folder that a relative path starts from.
 
     Raises
     ------
     InputError
-        When there is none, or they are of several formats.
+        When there is none, they are of several formats, or a store does not hand them out.
     """
-    place = base / settings.path
-    if place.is_file():
-        names = [str(place)]
-    else:
-        names = [str(path) for path in place.rglob("*")] if place.is_dir() else glob.glob(str(place), recursive=True)
-    found = sorted(name for name in names if _format(name) and Path(name).is_file())
+    far = is_far(settings.path)
+    place = without_password(settings.path) if far else base / settings.path
+    found = sorted((file for file in listed(settings.path, base) if _format(file.name)), key=lambda file: file.name)
     if not found:
-        raise InputError(
-            f"[events] path: no Parquet, CSV or JSON Lines file at {place}",
-            hint="name a file, a folder or a glob; a relative path starts at the folder of churn.toml, "
-            "one given with --events where you are",
-        )
-    if len({_format(name) for name in found}) > 1:
+        start = "a relative path starts at the folder of churn.toml, one given with --events where you are"
+        hint = "name an object, a prefix or a glob" if far else f"name a file, a folder or a glob; {start}"
+        raise InputError(f"[events] path: no Parquet, CSV or JSON Lines file at {place}", hint=hint)
+    if len({_format(file.name) for file in found}) > 1:
         raise InputError(f"[events] path: files of several formats at {place}", hint='name one, as in "logs/*.parquet"')
     return tuple(found)
 
@@ -73,24 +95,31 @@ def _format(name: str) -> str | None:
     return _READERS.get((path.with_suffix("") if path.suffix in _PACKED else path).suffix)
 
 
-def open_source(connection: duckdb.DuckDBPyConnection, files: tuple[str, ...], *, settings: EventsSettings) -> Source:
-    """Look at the files' own columns and resolve the mapping against them.
+def open_source(connection: duckdb.DuckDBPyConnection, files: Sequence[LogFile], *, settings: Mapped) -> Source:
+    """Look at the files' own columns and resolve the mapping against them; far files become readable in the connection.
+
+    Parameters
+    ----------
+    files
+        One or more, all of one format, as :func:`files_of` found them.
 
     Raises
     ------
     InputError
         When a file cannot be read.
     """
-    mapping = settings.mapping()
+    mapping, names = settings.mapping(), [file.name for file in files]
+    mount(connection, names)
     with explained(*_UNREADABLE):
-        match _format(files[0]):
+        match _format(names[0]):
             case "parquet":
-                sql = f"read_parquet({_listed(files)}, hive_partitioning = true, union_by_name = true)"
+                sql = f"read_parquet({_listed(names)}, hive_partitioning = true, union_by_name = true, {_FILE})"
                 columns = _columns(connection, sql)
+                del columns[LOG_FILE]
             case "csv":
-                sql, columns = _csv(connection, files, mapping=mapping, has_where=bool(settings.where))
+                sql, columns = _csv(connection, names, mapping=mapping, has_where=bool(settings.where))
             case _:
-                sql, columns = _json(connection, files, mapping=mapping, has_where=bool(settings.where))
+                sql, columns = _json(connection, names, mapping=mapping, has_where=bool(settings.where))
     resolved = {name: _identifier(found) if (found := bare(e, columns)) else e for name, e in mapping.items()}
     return Source(sql, resolved, tuple(columns))
 
@@ -127,9 +156,10 @@ def _columns(connection: duckdb.DuckDBPyConnection, sql: str) -> dict[str, str]:
 def _kept_as_text(mapping: Mapping[str, str], columns: Collection[str], *, has_where: bool) -> set[str]:
     """Return the columns whose type nobody may guess: texts and times, or all where no SQL calculates with them."""
     named = {name: found for name, e in mapping.items() if (found := bare(e, columns))}
-    if len(named) == len(mapping) and not has_where:
+    if len(named) == len(mapping) and not has_where and set(REQUIRED) <= mapping.keys() <= COLUMNS.keys():
         return set(columns)
-    return {found for name, found in named.items() if COLUMNS[name].type not in ("BIGINT", "DOUBLE")}
+    texts = {name for name, column in COLUMNS.items() if column.type not in ("BIGINT", "DOUBLE")}
+    return {found for name, found in named.items() if name in texts.union(_TEXTS)}
 
 
 def _struct(columns: Mapping[str, str]) -> str:
@@ -137,17 +167,17 @@ def _struct(columns: Mapping[str, str]) -> str:
 
 
 def _json(
-    connection: duckdb.DuckDBPyConnection, files: tuple[str, ...], *, mapping: Mapping[str, str], has_where: bool
+    connection: duckdb.DuckDBPyConnection, files: Sequence[str], *, mapping: Mapping[str, str], has_where: bool
 ) -> tuple[str, dict[str, str]]:
     found = _columns(connection, f"read_json({_listed(files)}, union_by_name = true, sample_size = -1)")
     texts = _kept_as_text(mapping, found, has_where=has_where)
     named = {name for e in mapping.values() if (name := bare(e, found))}
     columns = {name: "VARCHAR" if name in texts & named else kind for name, kind in found.items()}
-    return f"read_json({_listed(files)}, columns = {_struct(columns)})", columns
+    return f"read_json({_listed(files)}, columns = {_struct(columns)}, {_FILE})", columns
 
 
 def _csv(
-    connection: duckdb.DuckDBPyConnection, files: tuple[str, ...], *, mapping: Mapping[str, str], has_where: bool
+    connection: duckdb.DuckDBPyConnection, files: Sequence[str], *, mapping: Mapping[str, str], has_where: bool
 ) -> tuple[str, dict[str, str]]:
     """Read files of one header with one reader, those of several side by side."""
     headers: dict[str, list[str]] = {}
@@ -164,14 +194,17 @@ def _csv(
             guessed = _columns(connection, f"read_csv({_listed(group)}, {dialect}, sample_size = -1)")
             kinds = {name: "VARCHAR" if name in texts else guessed.get(name, "VARCHAR") for name in kinds}
         columns |= kinds
-        readers.append(f"read_csv({_listed(group)}, {dialect}, auto_detect = false, columns = {_struct(kinds)})")
+        readers.append(
+            f"read_csv({_listed(group)}, {dialect}, auto_detect = false, columns = {_struct(kinds)}, {_FILE})"
+        )
     return "(" + " union all by name ".join(f"select * from {reader}" for reader in readers) + ")", columns
 
 
 def _first_line(name: str) -> str:
     """Return the header of a CSV, packed or not."""
     try:
-        with pa.input_stream(name, compression="detect") as stream:
+        packed: Any = _PACKED.get(Path(name).suffix.lower())
+        with open_file(name) as file, pa.input_stream(file, compression=packed) as stream:
             start = codecs.getincrementaldecoder("utf-8-sig")().decode(stream.read(_HEADER_BYTES))
     except (UnicodeDecodeError, OSError) as error:
         raise InputError(f"{_UNREADABLE[0]}: {name} is not whole, or not text in utf-8", hint=_UNREADABLE[1]) from error

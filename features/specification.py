@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
-from features.catalogue import catalogue
-from features.feature import Feature
+import duckdb
+
+from features.catalogue import OWN, catalogue
+from features.errors import SettingsError
+from features.feature import Derived, Feature
+from features.learnt import Learnt
+from features.own import OwnFeature
 
 
 @dataclass(frozen=True)
@@ -16,26 +22,57 @@ class Specification:
     ----------
     feature_names
         The columns of a profile, in order.
-    event_types
-        The main event types, found before the earliest cutoff of validation.
+    learnt
+        What was learnt from many users, before the earliest cutoff of validation.
     categories
         Text feature to its known values, most frequent first; the code of a value is its place.
+    own
+        The features that the project added.
+    sensitive
+        The attributes that the model reads only because ``[features] allow_sensitive`` names them: gender, age and the like.
     qualifying, event
         SQL over the contract, as configured.
+    unused
+        Columns of the profile that the model does not look at.
     """
 
     feature_names: tuple[str, ...]
     windows_days: tuple[int, ...]
-    event_types: tuple[str, ...] = ()
+    learnt: Learnt = field(default_factory=Learnt)
+    own: tuple[OwnFeature, ...] = ()
+    sensitive: tuple[str, ...] = ()
     observation_days: int | None = None
     timezone: str = "UTC"
     session_gap_minutes: int = 30
     qualifying: str = ""
     event: str = ""
     categories: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    unused: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def features(self) -> tuple[Feature, ...]:
         """The literals behind the names, in order."""
-        known = {feature.name: feature for feature in catalogue(self.windows_days, self.event_types)}
+        known = {feature.name: feature for feature in catalogue(self.windows_days, self.learnt, own=self.own)}
         return tuple(known[name] for name in self.feature_names)
+
+    def check_own(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Try each own derived feature on a profile without rows.
+
+        Raises
+        ------
+        SettingsError
+            When its expression fails.
+        """
+        known = ["cast(null as date) as cutoff"]
+        for feature in self.features:
+            if feature.family == OWN and isinstance(feature, Derived):
+                try:
+                    connection.sql(
+                        f"select cast({feature.sql} as double) from (select {', '.join(known)}) limit 0"
+                    ).fetchall()
+                except duckdb.Error as error:
+                    raise SettingsError(
+                        f"[[features.own]] {feature.name}: sql = {feature.sql!r} fails: {error}",
+                        hint="it is an expression over features of this profile that come before it; see churn features",
+                    ) from error
+            known.append(f"cast(null as {'varchar' if feature.is_text else 'double'}) as {feature.name}")

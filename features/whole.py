@@ -1,4 +1,4 @@
-"""Folders that appear whole or not at all: written aside, synced, renamed. A killed run leaves nothing under a final name."""
+"""Folders and files that appear whole or not at all: written aside, synced, renamed. A killed run leaves nothing under a final name."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def whole_folder(final: Path) -> Generator[Path]:
     aside.mkdir(parents=True)
     yield aside
     for path in [*aside.rglob("*"), aside]:
-        _sync(path)
+        sync(path)
     _replace(aside, final)
-    _sync(final.parent)
+    sync(final.parent)
 
 
 def _replace(aside: Path, final: Path) -> None:
@@ -48,7 +48,17 @@ def _exchanged(one: Path, other: Path) -> bool:
     return swap is not None and swap(_HERE, os.fsencode(one), _HERE, os.fsencode(other), _EXCHANGE) == 0
 
 
-def _sync(path: Path) -> None:
+def written_whole(final: Path, content: bytes) -> None:
+    """Write a file aside and put it in its place at once."""
+    aside = final.with_name(f".{final.name}.tmp")
+    aside.write_bytes(content)
+    sync(aside)
+    aside.replace(final)
+    sync(final.parent)
+
+
+def sync(path: Path) -> None:
+    """Have the system write a file or a folder down for good."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

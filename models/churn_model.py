@@ -22,7 +22,7 @@ from models.classifier import contributions, raw_scores
 from models.encoding import Matrix, encode
 from models.reasons import Narrator
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 _BOOSTER, _REST = "booster.txt", "churn_model.json"
 
 
@@ -102,7 +102,9 @@ class ChurnModel:
     def frozen_features(self) -> dict[str, Any]:
         """What the ``[features]`` section said when the model was trained, as far as a profile depends on it."""
         spec = self.specification
-        return {name: getattr(spec, name) for name in ("windows_days", "observation_days", "session_gap_minutes")}
+        return {
+            name: getattr(spec, name) for name in ("windows_days", "observation_days", "session_gap_minutes", "own")
+        }
 
     @cached_property
     def narrator(self) -> Narrator:

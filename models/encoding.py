@@ -64,6 +64,7 @@ def encode(profiles: pa.Table, specification: Specification) -> Matrix:
         column = profiles.column(name)
         known = specification.categories.get(name)
         matrix[:, place] = _numbers(column) if known is None else _codes(column, known)
+    matrix[:, _unused(specification)] = np.nan
     return matrix
 
 
@@ -81,7 +82,13 @@ def encode_rows(profiles: Sequence[Mapping[str, object]], specification: Specifi
     """Encode profiles given as mappings; the same numbers as :func:`encode`, without a table. Shape (n, features)."""
     known = [(name, specification.categories.get(name)) for name in specification.feature_names]
     rows = [[_number(profile[name], values) for name, values in known] for profile in profiles]
-    return np.array(rows, dtype=np.float64).reshape(len(rows), len(known))
+    matrix = np.array(rows, dtype=np.float64).reshape(len(rows), len(known))
+    matrix[:, _unused(specification)] = np.nan
+    return matrix
+
+
+def _unused(specification: Specification) -> list[int]:
+    return [place for place, name in enumerate(specification.feature_names) if name in specification.unused]
 
 
 def _number(value: object, known: tuple[str, ...] | None) -> float:

@@ -5,27 +5,73 @@ These structs are the contract and its documentation: ``/docs.json`` is made fro
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated, Literal
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from models.reasons import Reason
 
 RiskBand = Literal["high", "medium", "low"]
-Code = Literal["unknown_user", "not_eligible", "incomplete_profile"]
+Code = Literal[
+    "unknown_user",
+    "not_eligible",
+    "incomplete_profile",
+    "invalid_event",
+    "no_events",
+    "no_kept_activity",
+    "not_midnight",
+    "unsupported",
+]
+Instant = Annotated[datetime, Meta(tz=True)]
+
+
+class Event(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
+    """An event of the item's user, in the columns of the event contract."""
+
+    event_time: Annotated[Instant, Meta(description="When it happened, with its offset from UTC.")]
+    event_type: Annotated[str, Meta(description="What happened, in the log's own words.")]
+    count: int | None = None
+    session_id: str | None = None
+    duration_seconds: float | None = None
+    device_os: str | None = None
+    device_model: str | None = None
+    app_version: str | None = None
+    network: str | None = None
+    channel: str | None = None
+    amount: float | None = None
+    ingested_at: Instant | None = None
 
 
 class Item(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Whom to score: either a user id or a whole profile."""
+    """Whom to score: a user id, a whole profile, or a user id with events and as_of."""
 
-    user_id: Annotated[str | None, Meta(description="Looked up in the profile store.")] = None
+    user_id: Annotated[str | None, Meta(description="Looked up in the profile store, unless events come with it.")] = (
+        None
+    )
     profile: Annotated[
         dict[str, str | float | None] | None,
         Meta(
             description="Every feature of the model by name: text, a number or null. "
             "user_id and cutoff (a date) may stand beside them and come back as user_id and as_of."
+        ),
+    ] = None
+    events: Annotated[
+        list[Event] | None,
+        Meta(
+            description="All events of the user: the profile is built from them alone. Those from as_of on are not seen."
+        ),
+    ] = None
+    events_since: Annotated[
+        list[Event] | None,
+        Meta(description="Events since the cutoff of the profile store, added to the user's kept activity."),
+    ] = None
+    as_of: Annotated[
+        Instant | None,
+        Meta(
+            description="The instant at which knowledge stops, excluded; needed with events, where days start at its time "
+            "of day, and with events_since, where it is a local midnight."
         ),
     ] = None
 
@@ -55,6 +101,11 @@ class Score(msgspec.Struct, frozen=True):
         None
     )
     reasons: list[Reason] = []
+    cutoff_at: Annotated[
+        datetime | UnsetType,
+        Meta(description="The instant that as_of of the item named; only where events came with it."),
+    ] = UNSET
+    detail: Annotated[str | UnsetType, Meta(description="What is wrong with the events, and where.")] = UNSET
 
 
 class ModelInfo(msgspec.Struct, frozen=True):

@@ -11,6 +11,7 @@ from features.eligibility import RECENT, TENURE
 from features.errors import InputError
 from models.churn_model import ChurnModel
 from serving.contract import ModelInfo, ModelQuality, Score, ScoreResponse
+from serving.event_profiles import EventProfiles, Told
 from serving.meters import Meters
 from serving.profile_store import ProfileStore
 from serving.reading import Asked, RequestReader
@@ -32,13 +33,16 @@ class Endpoint:
         model = served.model
         self._model = model
         self._bands = served.scoring
-        self._reader = RequestReader(model.specification, served.serving.max_items)
+        self._reader = RequestReader(model.specification, served.serving)
+        self._events = EventProfiles(model.specification, served.columns)
         self._info = ModelInfo(served.name, served.version, served.alias, model.quality.trained_through)
         self._quality = quality_of(model)
         self._meters = Meters(self._info)
         self._stores = StoreWatch(served.store, model.specification, on_refusal=self._meters.count_refused_store)
         self._encoder = msgspec.json.Encoder()
         self._try()
+        if served.serving.keep_activity:  # then events are expected
+            self._events.prepare(self._stores.current())
 
     def _try(self) -> None:
         """Score once before anybody asks: it proves the model and warms it up."""
@@ -72,13 +76,23 @@ class Endpoint:
         return self._encoder.encode(ScoreResponse(request_id, self._info, self._quality, results))
 
     def _results(self, asked: Sequence[Asked], store: ProfileStore) -> list[Score]:
-        """Look all users up together and score them together; results in the order of what was asked."""
+        """Find all profiles together and score them together; results in the order of what was asked."""
+        found = self._found(asked, store)
+        scores = iter(score(self._model, [one for one in found if not isinstance(one, Score)], bands=self._bands))
+        return [one if isinstance(one, Score) else next(scores) for one in found]
+
+    def _found(self, asked: Sequence[Asked], store: ProfileStore) -> list[Profile | Score]:
+        """Return the profile of each that was asked for, or the answer that says why there is none."""
         known = store.get([one for one in asked if isinstance(one, str)])
-        profiles = [known.get(one) if isinstance(one, str) else one for one in asked]
-        scores = iter(score(self._model, [one for one in profiles if one is not None], bands=self._bands))
+        told = [one for one in asked if isinstance(one, Told)]
+        built = iter(self._events.profiles(told, store) if told else ())
         return [
-            Score(str(one), "unscored", "unknown_user") if profile is None else next(scores)
-            for one, profile in zip(asked, profiles, strict=True)
+            (known.get(one) or Score(one, "unscored", "unknown_user"))
+            if isinstance(one, str)
+            else next(built)
+            if isinstance(one, Told)
+            else one
+            for one in asked
         ]
 
 

@@ -17,19 +17,26 @@ import pyarrow as pa
 
 from features.errors import InputError
 from features.specification import Specification
+from serving.kept_activity import KeptColumns, KeptRows
 
 FILE = "profiles.sqlite"
 _FIND = "select profile from profiles where user_id = ?"
+_FIND_KEPT = "select relation, packed from activity where user_id = ?"
 _FILL = "fill it with: churn score --as-of DATE"
+
+
+_ACTIVITY = """create table activity (user_id text, relation text, packed blob, primary key (user_id, relation))
+    without rowid"""
 
 
 @dataclass(frozen=True)
 class StoreInfo:
-    """What a store holds: the cutoff of its profiles and the specification they were built with."""
+    """What a store holds: the cutoff of its profiles, the specification they were built with, and what activity is kept."""
 
     cutoff: date
     specification: Specification
     users: int
+    kept: KeptColumns | None = None
 
 
 class ProfileStore:
@@ -65,6 +72,12 @@ class ProfileStore:
             rows = [self._connection.execute(_FIND, (user_id,)).fetchone() for user_id in user_ids]
         return {user_id: self._profile(row[0]) for user_id, row in zip(user_ids, rows, strict=True) if row}
 
+    def kept(self, user_id: str) -> Mapping[str, Mapping[str, list[Any]]]:
+        """Return a user's kept days: relation to columns; nothing where the user was not seen before the cutoff."""
+        with self._one_at_a_time:
+            rows = self._connection.execute(_FIND_KEPT, (user_id,)).fetchall()
+        return {relation: msgspec.msgpack.decode(packed) for relation, packed in rows}
+
     def _profile(self, packed: bytes) -> Mapping[str, Any]:
         values = msgspec.msgpack.decode(packed)
         return dict(zip(self._names, values, strict=True)) | {"cutoff": self.info.cutoff}
@@ -85,13 +98,15 @@ def open_store(folder: Path, specification: Specification) -> ProfileStore:
     return store
 
 
-def refresh_store(folder: Path, profiles: pa.Table, *, specification: Specification) -> bool:
+def refresh_store(
+    folder: Path, profiles: pa.Table, *, specification: Specification, kept: KeptRows | None = None
+) -> bool:
     """Replace the store, unless it holds profiles of a later cutoff already; return whether it was replaced."""
     if not profiles.num_rows:
         return False
     if _cutoff_of(folder) > profiles.column("cutoff")[0].as_py():
         return False
-    write_store(folder, profiles, specification=specification)
+    write_store(folder, profiles, specification=specification, kept=kept)
     return True
 
 
@@ -105,23 +120,29 @@ def _cutoff_of(folder: Path) -> date:
     return store.info.cutoff
 
 
-def write_store(folder: Path, profiles: pa.Table, *, specification: Specification) -> StoreInfo:
+def write_store(
+    folder: Path, profiles: pa.Table, *, specification: Specification, kept: KeptRows | None = None
+) -> StoreInfo:
     """Replace the store by the profiles of one cutoff, whole or not at all.
 
     Parameters
     ----------
     profiles
         One row per user, of one cutoff, from :func:`features.profiles.build`.
+    kept
+        Activity before the same cutoff, so that newer events can be added to it; it takes several times the space.
     """
     folder.mkdir(parents=True, exist_ok=True)
     aside = folder / f".{FILE}.tmp"
     aside.unlink(missing_ok=True)
-    info = StoreInfo(profiles.column("cutoff")[0].as_py(), specification, profiles.num_rows)
+    info = StoreInfo(profiles.column("cutoff")[0].as_py(), specification, profiles.num_rows, kept and kept.columns)
     with closing(sqlite3.connect(aside)) as connection, connection:
         connection.execute("create table meta (info blob)")
         connection.execute("create table profiles (user_id text primary key, profile blob) without rowid")
         connection.execute("insert into meta values (?)", (msgspec.json.encode(info),))
         connection.executemany("insert into profiles values (?, ?)", _rows(profiles, specification))
+        connection.execute(_ACTIVITY)
+        connection.executemany("insert into activity values (?, ?, ?)", kept.rows() if kept else ())
     aside.replace(folder / FILE)
     return info
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from serving.settings import ScoringSettings
 
 Profile = Mapping[str, object]
 CHUNK_ROWS = 10_000
+CUTOFF_AT = "cutoff_at"  # stands in a profile that was built for one instant
 
 
 def score(model: ChurnModel, profiles: Sequence[Profile], *, bands: ScoringSettings) -> list[Score]:
@@ -41,7 +43,7 @@ def score(model: ChurnModel, profiles: Sequence[Profile], *, bands: ScoringSetti
 
 def unscored(profile: Profile, code: Code) -> Score:
     """Answer for a user who cannot be scored."""
-    return Score(_user_id(profile), "unscored", code, as_of=_as_of(profile))
+    return Score(_user_id(profile), "unscored", code, as_of=_as_of(profile), cutoff_at=_cutoff_at(profile))
 
 
 def _codes(model: ChurnModel, profiles: Sequence[Profile]) -> list[Code | None]:
@@ -81,6 +83,7 @@ def _answers(
             risk_band=risk_band(float(percentile[place]), bands),
             as_of=_as_of(profile),
             reasons=model.narrator.reasons(contributions[place], profile),
+            cutoff_at=_cutoff_at(profile),
         )
 
 
@@ -99,6 +102,11 @@ def _user_id(profile: Profile) -> str | None:
 def _as_of(profile: Profile) -> date | None:
     cutoff = profile.get("cutoff")
     return cutoff if isinstance(cutoff, date) else None
+
+
+def _cutoff_at(profile: Profile) -> datetime | msgspec.UnsetType:
+    at = profile.get(CUTOFF_AT)
+    return at if isinstance(at, datetime) else msgspec.UNSET
 
 
 def score_table(model: ChurnModel, profiles: pa.Table, *, bands: ScoringSettings) -> list[Score]:

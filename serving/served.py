@@ -26,6 +26,8 @@ class Served:
     ----------
     store
         Folder of the profile store.
+    columns
+        Contract columns of the log that the model learnt from, which events that are sent should have; empty: not known.
     """
 
     model: ChurnModel
@@ -35,6 +37,7 @@ class Served:
     store: Path
     scoring: ScoringSettings
     serving: ServingSettings
+    columns: tuple[str, ...] = ()
 
 
 def write_served(folder: Path, served: Served) -> None:
@@ -50,6 +53,7 @@ def write_served(folder: Path, served: Served) -> None:
         "store": os.path.relpath(served.store.resolve(), place),
         "scoring": served.scoring.model_dump(mode="json"),
         "serving": served.serving.model_dump(mode="json"),
+        "columns": served.columns,
     }
     with whole_folder(place) as aside:
         served.model.save(aside)
@@ -71,8 +75,9 @@ def read_served(folder: Path) -> Served:
         serving = ServingSettings.model_validate(about["serving"])
         names = {key: str(about[key]) for key in ("name", "version", "alias")}
         store = (place / about["store"]).resolve()
+        columns = tuple(map(str, about["columns"]))
     except (OSError, msgspec.DecodeError, ValidationError, KeyError, TypeError) as error:
         raise InputError(
             f"{place} holds nothing to serve: {type(error).__name__}", hint="churn serve writes and serves it"
         ) from error
-    return Served(load(place, threads=1), **names, store=store, scoring=scoring, serving=serving)
+    return Served(load(place, threads=1), **names, store=store, scoring=scoring, serving=serving, columns=columns)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 SERVED_VARIABLE = "CHURN_SERVED"
 QUICK_BODY_BYTES = 4 * 2**10
+EVENTS_KEY = b'"events'  # of events and events_since: few take as long as many
 
 _log = logging.getLogger("churn.serving")
 
@@ -84,11 +85,11 @@ class ChurnService:
         return _json(200, answer, to=body)
 
     async def _answer(self, body: RequestBody) -> bytes | None:
-        """Answer small requests at once, and large ones aside: they must not keep the small ones waiting."""
+        """Answer small requests at once, large ones and those with events aside: they must not keep the small ones waiting."""
         if self._endpoint is None:
             return None
         answer = partial(self._endpoint.answer, body.content, request_id=body.request_id)
-        if len(body.content) <= QUICK_BODY_BYTES:
+        if len(body.content) <= QUICK_BODY_BYTES and EVENTS_KEY not in body.content:
             return answer()
         return await asyncio.get_running_loop().run_in_executor(self._aside, answer)
 

@@ -36,3 +36,9 @@ class ServingSettings(Section):
     port: int = knob(3000, "Port on 127.0.0.1.", ge=1, le=65535)
     workers: int = knob(1, "Worker processes; each uses one core.", ge=1, le=256)
     max_items: int = knob(1000, "Most items of one request.", unit="items", ge=1, le=100_000)
+    max_events: int = knob(50_000, "Most events of one request.", unit="events", ge=1, le=10_000_000)
+    max_events_per_item: int = knob(10_000, "Most events of one item.", unit="events", ge=1, le=10_000_000)
+    keep_activity: bool = knob(
+        default=False,
+        words="Keep each user's days in the profile store, so that events since its cutoff can be added to them.",
+    )

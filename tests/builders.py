@@ -26,9 +26,12 @@ import pyarrow.parquet as pq
 
 from features.activity import Activity, ActivitySettings, open_activity
 from features.catalogue import catalogue, select
-from features.events import EventLog, open_log
+from features.events import LogContents
+from features.events import open_log as open_lazily
+from features.learnt import Learnt
 from features.profiles import build
 from features.settings import ChurnSettings, EventsSettings, FeatureSettings
+from features.snapshots import Coverage
 from features.specification import Specification
 
 WINDOWS = (1, 3, 7, 14, 28, 56, 90)
@@ -89,19 +92,56 @@ def events_at(path: Path, events: Iterable[str | Row] = (), /, **knobs: Any) -> 
     return EventsSettings(path=str(path), **mapped | knobs)
 
 
-def log_of(folder: Path, lines: Iterable[str | Row], /, *, zone: str = "UTC", **knobs: Any) -> EventLog:
+@dataclass(frozen=True)
+class ReadLog:
+    """A log, opened, looked into and found good enough."""
+
+    contents: LogContents
+    coverage: Coverage
+    table: pa.Table
+
+    @property
+    def rows(self) -> int:
+        return self.contents.rows
+
+    @property
+    def rejected(self) -> dict[str, int]:
+        return self.contents.rejected
+
+    @property
+    def has_time_of_day(self) -> bool:
+        return self.contents.has_time_of_day
+
+    def to_arrow(self) -> pa.Table:
+        return self.table
+
+
+def open_log(
+    settings: EventsSettings, zone: str = "UTC", *, base: Path | None = None, rejected_to: Path | None = None
+) -> ReadLog:
+    """Read all of a log; its invalid rows go into a folder."""
+    log = open_lazily(settings, zone, base=base)
+    files = log.examine(log.files)
+    if rejected_to:
+        log.set_aside(files, rejected_to)
+    contents = LogContents(files)
+    contents.check(settings)
+    return ReadLog(contents, contents.coverage(settings), log.to_arrow())
+
+
+def log_of(folder: Path, lines: Iterable[str | Row], /, *, zone: str = "UTC", **knobs: Any) -> ReadLog:
     """Write a Parquet log of the lines and open it."""
     events = rows(lines)
     settings = events_at(write(folder / "log.parquet", events), events, **knobs)
-    return open_log(settings, zone, rejected_to=folder / "rejected/x.parquet")
+    return open_log(settings, zone, rejected_to=folder / "rejected")
 
 
-def read(path: Path, /, **knobs: Any) -> EventLog:
+def read(path: Path, /, **knobs: Any) -> ReadLog:
     """Open the log at a path, by default mapped to columns of the contract's own names."""
-    return open_log(EventsSettings(path=str(path), **knobs), "UTC")
+    return open_log(EventsSettings(path=str(path), **knobs))
 
 
-def found_in(log: EventLog) -> list[tuple[Any, ...]]:
+def found_in(log: ReadLog) -> list[tuple[Any, ...]]:
     """The valid rows as tuples, sorted: user, UTC time, type, then what else is mapped."""
     values = log.to_arrow().to_pylist()
     return sorted((tuple(_plain(value) for value in found.values()) for found in values), key=str)
@@ -125,27 +165,32 @@ class World:
     def activity(self) -> Activity:
         return open_activity(self.settings, self.home)
 
-    def specification(self, event_types: Sequence[str] = (), windows: Sequence[int] = WINDOWS) -> Specification:
+    def specification(
+        self, event_types: Sequence[str] = (), windows: Sequence[int] = WINDOWS, *, learnt: Learnt | None = None
+    ) -> Specification:
         """Every feature that the log can answer, as if its history were endless."""
         observed = self.settings.features.observation_days
         facts = self.activity().facts | ({"observation_days"} if observed else set[str]())
-        features = select(catalogue(tuple(windows), tuple(event_types)), facts, history_days=EVER).features
+        constants = learnt or Learnt(tuple(event_types))
+        features = select(catalogue(tuple(windows), constants), facts, history_days=EVER).features
         return Specification(
             tuple(feature.name for feature in features),
             tuple(windows),
-            tuple(event_types),
+            constants,
             observation_days=observed,
             timezone=self.settings.churn.timezone,
             session_gap_minutes=self.settings.features.session_gap_minutes,
         )
 
-    def profiles(self, *cutoffs: str, event_types: Sequence[str] = ()) -> list[dict[str, Any]]:
+    def profiles(
+        self, *cutoffs: str, event_types: Sequence[str] = (), learnt: Learnt | None = None
+    ) -> list[dict[str, Any]]:
         days = [date.fromisoformat(cutoff) for cutoff in cutoffs]
-        return build(self.activity(), self.specification(event_types), cutoffs=days).to_pylist()
+        return build(self.activity(), self.specification(event_types, learnt=learnt), cutoffs=days).to_pylist()
 
-    def profile(self, cutoff: str, *, event_types: Sequence[str] = ()) -> dict[str, Any]:
+    def profile(self, cutoff: str, *, event_types: Sequence[str] = (), learnt: Learnt | None = None) -> dict[str, Any]:
         """The profile of the only user there is."""
-        (found,) = self.profiles(cutoff, event_types=event_types)
+        (found,) = self.profiles(cutoff, event_types=event_types, learnt=learnt)
         return found
 
     def daily(self, *columns: str, relation: str = "days") -> list[tuple[Any, ...]]:

@@ -160,7 +160,8 @@ def test_a_user_asked_for_alone_gets_the_answer_of_the_batch(service: Service, b
 def test_the_profiles_that_the_command_writes_are_profiles_that_the_service_takes(
     service: Service, trained_world: TrainedWorld, batch: dict[str, Row], asked: list[str], tmp_path: Path
 ):
-    ran = churn("profiles", *trained_world.options(), "--as-of", AS_OF, "--out", "profiles.parquet", cwd=tmp_path)
+    asking = ("--as-of", AS_OF, "--model", "champion", "--out", "profiles.parquet")
+    ran = churn("profiles", *trained_world.options(), *asking, cwd=tmp_path)
     assert ran.code == 0, ran.err
     written = {row["user_id"]: row | {"cutoff": str(row["cutoff"])} for row in rows(tmp_path / "profiles.parquet")}
     results = service.results(*({"profile": written[user]} for user in asked))

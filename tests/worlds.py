@@ -10,6 +10,8 @@ from zoneinfo import ZoneInfo
 
 from hypothesis import strategies as st
 
+from features.learnt import BgNbd, Learnt
+
 # each zone with a day on which its clocks change, spring and autumn
 CLOCK_CHANGES = [
     ("UTC", date(2025, 3, 30)),
@@ -40,13 +42,21 @@ VALUES: dict[str, list[Any]] = {
     "count": [None, 1, 2, 7],
     "session_id": [None, "s1", "s2", "s3"],
     "duration_seconds": [None, 0.0, 0.5, 59.999, 600.0, 50_000.0],
-    "device_os": [None, "ios", "android"],
+    "device_os": [None, "iOS", "android", "Windows"],
     "device_model": [None, "A1", "B2", "Ç3"],
-    "app_version": [None, "1.9", "1.10", "2.0"],
+    "app_version": [None, "1.9", "1.10", "2.0", "new"],
     "network": [None, "wifi", "4g"],
     "channel": [None, "ads", "search", "friend"],
     "amount": [None, -5.0, 0.0, 0.01, 9.99, 19.5, 1000.0],
 }
+# how long after it happened a row became known, in hours
+DELAYS = [None, 0, 1, 24, 25, 72, 24 * 10]
+# one that the log knows of too late, and one that it never sees
+LEARNT = Learnt(
+    EVENT_TYPES,
+    {"1.9": date(2025, 3, 1), "0.1": date(2025, 3, 1), "1.10": date(2025, 3, 29), "2.0": date(2025, 11, 20)},
+    BgNbd(0.25, 30.5, 0.8, 2.4),
+)
 # Somebody has been there for ten years, at an odd hour: so every log reaches back, and knows the time of day.
 FIRST = {"user_id": "eve", "event_time": datetime(2015, 6, 1, 12, 34, tzinfo=UTC), "event_type": "open"}
 
@@ -94,6 +104,9 @@ def random_logs(draw: st.DrawFn, *, fewest_rows: int = 20) -> RandomLog:
         | values
     )
     rows = draw(st.lists(event, min_size=fewest_rows, max_size=fewest_rows + 20))
+    if draw(st.integers(0, 2)) == 0:
+        values["ingested_at"] = st.none()
+        rows = [row | {"ingested_at": _known_at(row, draw(st.sampled_from(DELAYS)))} for row in rows]
     days = st.builds(
         lambda busy, later: change + timedelta(days=later - busy),
         st.sampled_from(near),
@@ -103,6 +116,10 @@ def random_logs(draw: st.DrawFn, *, fewest_rows: int = 20) -> RandomLog:
     observation_days = draw(st.sampled_from([None, None, 1, 2, 7, 14]))
     # every row names every column, so that a log has the same columns however it is cut
     return RandomLog((dict.fromkeys(values) | FIRST, *rows), zone, tuple(sorted(cutoffs)), observation_days)
+
+
+def _known_at(row: Mapping[str, Any], delay: int | None) -> datetime | None:
+    return None if delay is None else row["event_time"] + timedelta(hours=delay)
 
 
 def _times(zone: str, around: date, days_before: list[int]) -> st.SearchStrategy[datetime]:

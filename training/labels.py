@@ -41,6 +41,16 @@ class ChurnLabel:
             )
         rows = ", ".join(f"(date '{c}', date '{self.window.start(c)}', date '{self.window.end(c)}')" for c in cutoffs)
         decisive = "leaving_events" if self.is_event else "qualifying_events"
-        return f"""select distinct user_id, cutoff from {activity.relation("days")}
+        decided = f"""select distinct user_id, cutoff from {activity.relation("days")}
             join (values {rows}) t(cutoff, label_start, label_end) on day >= label_start and day < label_end
             where {decisive} > 0"""
+        return _of_persons(decided, activity) if activity.tables.has_identities else decided
+
+
+def _of_persons(decided: str, activity: Activity) -> str:
+    """Say of every id that it did what any id of the same person did, by what is known today: signing in is not leaving."""
+    tables = activity.tables
+    every_id = tables.person_today(f"from {tables.persons(activity.relation('days'))}")
+    return f"""select distinct every_id.user_id, cutoff from ({decided}) decided
+        join {tables.person_today("select distinct user_id from " + activity.relation("days"))} active using (user_id)
+        join {every_id} every_id using (person)"""

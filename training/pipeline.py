@@ -196,6 +196,7 @@ def register(trained: Trained, registry: Registry, *, recipe: Recipe) -> Registe
                 parameters=_parameters(recipe) | {"trees": model.booster.num_trees()},
                 metrics=trained.evaluation.flat(),
                 tags={
+                    "sensitive": ", ".join(model.specification.sensitive) or "none",
                     "better_rule": trained.evaluation.better_rule,
                     "split": "folds" if trained.split.uses_folds else "periods",
                 },

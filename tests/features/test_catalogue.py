@@ -2,12 +2,14 @@
 
 import re
 from collections import Counter
+from datetime import date
 
 import msgspec
 import pytest
 
 from features.catalogue import FAMILIES, Selection, catalogue, daily_columns, select
-from features.feature import Derived, Feature, Unit, slugs
+from features.feature import Daily, Derived, Feature, Unit, slugs
+from features.learnt import BgNbd, Learnt
 from features.settings import FeatureSettings
 from features.specification import Specification
 from tests.builders import EVER, WINDOWS
@@ -17,12 +19,13 @@ EVERYTHING = {
     *("time_of_day", "sessions", "usage", "observation_days", "amount", "channel"),
     *("device_os", "device_model", "app_version", "network"),
 }
-ALL = catalogue(WINDOWS, TYPES)
+LEARNT = Learnt(TYPES, {"1.9": date(2026, 1, 1), "1.10": date(2026, 2, 1)}, BgNbd(0.25, 30, 0.8, 2.4))
+ALL = catalogue(WINDOWS, LEARNT)
 NAMES = {feature.name for feature in ALL}
 
 
 def left_out(facts: set[str], *, windows: tuple[int, ...] = WINDOWS, history_days: int = EVER) -> dict[str, str]:
-    return select(catalogue(windows, TYPES), facts, history_days=history_days).left_out
+    return select(catalogue(windows, LEARNT), facts, history_days=history_days).left_out
 
 
 def test_no_two_features_have_one_name():
@@ -30,7 +33,7 @@ def test_no_two_features_have_one_name():
 
 
 def test_there_are_enough_of_them():
-    assert len(ALL) > 90
+    assert len(catalogue(WINDOWS, Learnt())) > 150
 
 
 @pytest.mark.parametrize("feature", ALL, ids=lambda feature: feature.name)
@@ -64,11 +67,13 @@ def test_text_is_never_absent_as_a_number():
 
 
 def test_every_window_has_its_column():
-    assert {name for name in NAMES if name.startswith("sessions_")} == {f"sessions_{days}d" for days in WINDOWS}
+    assert {name for name in NAMES if re.fullmatch(r"sessions_[0-9]+d", name)} == {
+        f"sessions_{days}d" for days in WINDOWS
+    }
 
 
 def test_other_windows_make_other_columns():
-    names = {feature.name for feature in catalogue((5, 10), ())}
+    names = {feature.name for feature in catalogue((5, 10), Learnt())}
     assert {name for name in names if name.startswith("events_") and name[7:].rstrip("d").isdigit()} == {
         "events_5d",
         "events_10d",
@@ -84,7 +89,12 @@ def test_what_is_usual_for_a_window_is_the_rate_over_four_weeks_or_three_times_a
 
 
 def test_every_event_type_has_its_columns():
-    assert {"events_of_open_7d", "events_of_add_to_cart_28d", "share_of_add_to_cart_28d"} <= NAMES
+    assert {
+        "events_of_open_7d",
+        "events_of_add_to_cart_28d",
+        "share_of_add_to_cart_28d",
+        "days_since_last_of_open",
+    } <= NAMES
 
 
 @pytest.mark.parametrize(
@@ -152,8 +162,27 @@ def test_features_that_stay_keep_their_order():
 
 
 def test_daily_columns_are_those_that_the_log_can_answer():
-    assert set(daily_columns(())) == {"events", "active_days"}
-    assert set(daily_columns({"amount"})) == {"events", "active_days", "purchases", "amount", "refunds"}
+    assert set(daily_columns(())) == {"events", "active_days", "weekend_events"}
+    assert set(daily_columns({"amount"})) - set(daily_columns(())) == {"purchases", "amount", "refunds", "refunded"}
+    assert set(daily_columns({"amount", "sessions"})) - set(daily_columns({"amount"})) == {
+        *("sessions", "last_visit_us", "purchase_sessions"),
+    }
+
+
+def test_a_daily_column_has_one_meaning():
+    both: dict[str, Daily] = {}
+    for feature in ALL:
+        assert both | dict(feature.daily) == dict(feature.daily) | both
+        both |= dict(feature.daily)
+
+
+def test_what_a_model_could_not_learn_is_left_out():
+    left = select(catalogue(WINDOWS, Learnt()), EVERYTHING, history_days=EVER).left_out
+    assert left == {
+        "alive_probability": "the log has no purchases to learn from",
+        "app_version_age_days": "the log has no app versions to learn from",
+        "app_versions_behind": "the log has no app versions to learn from",
+    }
 
 
 def test_the_default_windows_are_those_of_the_settings():
@@ -162,11 +191,11 @@ def test_the_default_windows_are_those_of_the_settings():
 
 def test_a_specification_survives_json():
     specification = Specification(
-        ("events_7d", "last_network"), (7, 28), TYPES, observation_days=60, categories={"last_network": ("wifi", "4g")}
+        ("events_7d", "last_network"), (7, 28), LEARNT, observation_days=60, categories={"last_network": ("wifi", "4g")}
     )
     assert msgspec.json.decode(msgspec.json.encode(specification), type=Specification) == specification
 
 
 def test_a_specification_knows_the_literals_behind_its_names():
-    specification = Specification(("events_7d", "events_of_open_7d"), (7, 28), TYPES)
+    specification = Specification(("events_7d", "events_of_open_7d"), (7, 28), LEARNT)
     assert [feature.name for feature in specification.features] == ["events_7d", "events_of_open_7d"]

@@ -10,9 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from features.errors import InputError
-from features.events import open_log
 from features.settings import EventsSettings
-from tests.builders import events_at, found_in, log_of, read, write
+from tests.builders import events_at, found_in, log_of, open_log, read, write
 
 TWO = ["anna 2026-01-05T10:00 open", "bob 2026-01-06T11:30 buy"]
 AS_READ = [("anna", "2026-01-05 10:00:00", "open"), ("bob", "2026-01-06 11:30:00", "buy")]

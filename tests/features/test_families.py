@@ -1,11 +1,13 @@
 """The features of every family, by hand."""
 
-from math import sqrt
+from datetime import date
+from math import log2, sqrt
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from features.learnt import BgNbd, Learnt
 from tests.builders import world_of
 
 
@@ -167,4 +169,115 @@ def test_a_user_of_one_event_has_no_gaps_and_no_trend_to_speak_of(tmp_path: Path
         "active_days": 1,
         "purchases": 0,
         "is_repeat_purchaser": 0,
+    }
+
+
+def test_the_first_week_is_the_first_seven_days(tmp_path: Path):
+    lines = ["anna 2026-01-01T10:00 open count=3", "anna 2026-01-07T10:00 open", "anna 2026-01-08T10:00 open"]
+    profile = world_of(tmp_path, lines).profile("2026-01-20")
+    assert of(profile, "first_week_events", "first_week_active_days", "first_week_sessions") == {
+        "first_week_events": 4,
+        "first_week_active_days": 2,
+        "first_week_sessions": 2,
+    }
+
+
+def test_the_last_session_counts_from_its_start(tmp_path: Path):
+    lines = [
+        "anna 2026-01-05T12:00 open",
+        "anna 2026-01-05T12:20 open",
+        "anna 2026-01-05T18:00 buy",
+        "anna 2026-01-05T18:15 open",
+    ]
+    profile = world_of(tmp_path, lines).profile("2026-01-06", event_types=("open", "buy"))
+    assert profile["days_since_last_session"] == 0.25
+    assert of(profile, "days_since_last_of_buy", "session_minutes_std_28d", "usage_minutes_per_session_28d") == {
+        "days_since_last_of_buy": 1,
+        "session_minutes_std_28d": 2.5,  # of 20 and 15 minutes
+        "usage_minutes_per_session_28d": 17.5,
+    }
+
+
+def test_streaks_and_the_week_of_the_peak(tmp_path: Path):
+    days = ("2026-01-05", "2026-01-06", "2026-01-07", "2026-01-20", "2026-01-24", "2026-01-25")
+    profile = world_of(tmp_path, [f"anna {day}T10:00 open" for day in days]).profile("2026-01-26")
+    # weeks back from the cutoff: ages 1, 2, 6 in the last one; 19, 20, 21 in the third
+    assert of(profile, "longest_streak_days", "current_streak_days", "weeks_since_peak_84d") == {
+        "longest_streak_days": 3,
+        "current_streak_days": 2,
+        "weeks_since_peak_84d": 0,
+    }
+
+
+def test_a_streak_starts_with_the_observation_window(tmp_path: Path):
+    lines = [f"anna 2026-01-{day:02}T10:00 open" for day in range(1, 11)]
+    profile = world_of(tmp_path, lines, features={"observation_days": 4}).profile("2026-01-11")
+    assert of(profile, "longest_streak_days", "current_streak_days") == {
+        "longest_streak_days": 4,
+        "current_streak_days": 4,
+    }
+
+
+def test_entropy_is_that_of_hours_counted_once_a_day(tmp_path: Path):
+    hours = ["2026-01-05T08:00", "2026-01-05T08:30", "2026-01-06T08:00", "2026-01-06T20:00", "2026-01-12T23:00"]
+    profile = world_of(tmp_path, [f"anna {hour} open" for hour in hours]).profile("2026-01-13")
+    assert profile["hour_entropy_bits_28d"] == pytest.approx(1.5)  # 8: 2, 20: 1, 23: 1
+    assert profile["weekday_entropy_bits_28d"] == pytest.approx(log2(3) - 2 / 3)  # Monday twice, Tuesday once
+    assert of(profile, "morning_share_28d", "evening_share_28d") == {"morning_share_28d": 0.6, "evening_share_28d": 0.4}
+
+
+def test_versions_behind_counts_known_versions_since_the_own_one_and_before_the_cutoff(tmp_path: Path):
+    versions = {"1.0": date(2026, 1, 1), "1.1": date(2026, 1, 10), "1.2": date(2026, 1, 20), "1.3": date(2026, 1, 26)}
+    lines = ["anna 2026-01-05T10:00 open app_version=1.0", "bob 2026-01-25T10:00 open app_version=beta"]
+    anna, bob = world_of(tmp_path, lines).profiles("2026-01-26", learnt=Learnt(versions=versions))
+    assert of(anna, "app_versions_behind", "app_version_age_days") == {
+        "app_versions_behind": 2,
+        "app_version_age_days": 25,
+    }
+    assert of(bob, "app_versions_behind", "app_version_age_days") == {
+        "app_versions_behind": 0,
+        "app_version_age_days": 0,
+    }
+
+
+def test_the_main_device_has_most_events_and_mobile_is_told_in_any_case(tmp_path: Path):
+    lines = [
+        "anna 2026-01-05T10:00 open device_os=iOS count=3",
+        "anna 2026-01-06T10:00 open device_os=Windows",
+        "anna 2026-01-07T10:00 open",
+    ]
+    profile = world_of(tmp_path, lines).profile("2026-01-08")
+    assert of(profile, "main_device_os_28d", "last_device_os", "mobile_share_28d", "operating_systems") == {
+        "main_device_os_28d": "iOS",
+        "last_device_os": "Windows",
+        "mobile_share_28d": 0.75,
+        "operating_systems": 2,
+    }
+
+
+def test_new_kinds_of_action_are_those_first_seen_in_four_weeks(tmp_path: Path):
+    lines = ["anna 2026-01-01T10:00 open", "anna 2026-02-09T10:00 open", "anna 2026-02-10T10:00 buy count=3"]
+    profile = world_of(tmp_path, lines).profile("2026-02-11")
+    assert of(profile, "new_event_types_28d", "new_event_type_share_28d") == {
+        "new_event_types_28d": 1,
+        "new_event_type_share_28d": 0.75,
+    }
+    assert profile["event_type_entropy_bits_28d"] == pytest.approx(2 - 0.75 * log2(3))
+
+
+def test_a_buyer_is_alive_with_the_probability_of_bg_nbd(tmp_path: Path):
+    lines = [
+        "anna 2026-01-01T10:00 buy amount=10",
+        "anna 2026-01-01T11:00 buy amount=10",
+        "anna 2026-01-05T10:00 buy amount=10",
+        "anna 2026-01-06T10:00 refund amount=-6",
+    ]
+    profile = world_of(tmp_path, lines).profile("2026-01-09", learnt=Learnt(bg_nbd=BgNbd(1, 2, 1, 2)))
+    # two days: x = 1, t_x = 4, T = 8: 1 / (1 + 1/2 * (10/6)^2)
+    assert profile["alive_probability"] == pytest.approx(1 / (1 + 25 / 18))
+    assert of(profile, "purchase_days", "refunded_amount", "refunded_share", "purchase_session_share") == {
+        "purchase_days": 2,
+        "refunded_amount": 6,
+        "refunded_share": 0.2,
+        "purchase_session_share": 0.75,
     }

@@ -1,16 +1,28 @@
 """What is kept beside a log: its activity, and the rows set aside."""
 
+import shutil
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 
-from features.activity import ActivitySettings, describe_rejected
+from features.activity import ActivitySettings, describe_rejected, open_activity
 from features.errors import InputError
+from features.settings import ComputeSettings
 from tests.builders import World, events_at, world_of, write
 
 LENIENT: dict[str, Any] = {"max_rejected_share": 0.99}
+
+
+def rejected_files(world: World) -> list[Path]:
+    return list((world.home / "rejected").rglob("*.parquet"))
+
+
 # --- Rows set aside ------------------------------------------------------------------------------------------------
 
 
@@ -35,15 +47,15 @@ def test_a_row_set_aside_does_not_stop_the_roll_up(tmp_path: Path, bad: str):
 
 def test_rows_set_aside_are_written_beside_the_activity(tmp_path: Path):
     world = world_of(tmp_path, ["anna 2026-01-05T10:00 open count=1", "bob 2026-01-05T10:00 open count=-1"], **LENIENT)
-    assert world.activity().manifest.rejected == {"count is negative": 1}
-    assert [path.suffix for path in (world.home / "rejected").iterdir()] == [".parquet"]
+    assert world.activity().manifest.contents.rejected == {"count is negative": 1}
+    assert len(rejected_files(world)) == 1
 
 
 def test_rows_set_aside_are_written_even_where_there_are_too_many(tmp_path: Path):
     world = world_of(tmp_path, ["anna 2026-01-05T10:00 open count=1", "bob 2026-01-05T10:00 open count=-1"])
     with pytest.raises(InputError, match="1 of 2 rows are invalid"):
         world.activity()
-    assert list((world.home / "rejected").iterdir()) != []
+    assert len(rejected_files(world)) == 1
 
 
 def test_a_mended_log_leaves_no_rows_set_aside_behind(tmp_path: Path):
@@ -51,7 +63,7 @@ def test_a_mended_log_leaves_no_rows_set_aside_behind(tmp_path: Path):
     world.activity()
     write(world.path, ["anna 2026-01-05T10:00 open count=1"])
     world.activity()
-    assert list((world.home / "rejected").iterdir()) == []
+    assert rejected_files(world) == []
 
 
 def test_rejected_rows_are_described_in_a_line():
@@ -82,17 +94,85 @@ def test_activity_is_computed_once_and_kept(world: World):
     assert second.facts == first.facts
 
 
-def test_a_changed_file_is_rolled_up_again(world: World):
+def test_a_changed_file_costs_its_own_days_only(world: World):
     world.activity()
     write(world.path / "2.parquet", ["anna 2026-01-06T10:00", "bob 2026-01-06T10:00"])
-    assert not world.activity().is_reused
+    assert world.activity().rolled_up == (date(2026, 1, 6),)
     assert world.daily() == [("anna", "2026-01-05"), ("anna", "2026-01-06"), ("bob", "2026-01-06")]
 
 
-def test_a_new_file_is_rolled_up(world: World):
+def test_a_new_file_costs_its_own_days_only(world: World):
     world.activity()
     write(world.path / "3.parquet", ["bob 2026-01-07T10:00"])
+    assert world.activity().rolled_up == (date(2026, 1, 7),)
     assert world.daily() == [("anna", "2026-01-05"), ("anna", "2026-01-06"), ("bob", "2026-01-07")]
+
+
+def test_a_new_file_with_rows_of_a_kept_day_is_joined_to_them(world: World):
+    world.activity()
+    write(world.path / "3.parquet", ["anna 2026-01-06T10:10", "anna 2026-01-07T10:00"])
+    assert world.activity().rolled_up == (date(2026, 1, 6), date(2026, 1, 7))
+    assert world.daily("events", "sessions") == [
+        ("anna", "2026-01-05", 1, 1),
+        ("anna", "2026-01-06", 2, 1),
+        ("anna", "2026-01-07", 1, 1),
+    ]
+
+
+def test_a_file_that_loses_the_rows_of_a_day_that_others_hold_too_costs_that_day(world: World):
+    write(world.path / "3.parquet", ["bob 2026-01-06T10:00", "bob 2026-01-07T10:00"])
+    world.activity()
+    (world.path / "3.parquet").unlink()
+    assert world.activity().rolled_up == (date(2026, 1, 6),)
+    assert world.daily() == [("anna", "2026-01-05"), ("anna", "2026-01-06")]
+
+
+def test_days_are_rolled_up_a_few_at_a_time_to_the_same_end(world: World):
+    write(world.path / "3.parquet", [f"u{user} 2026-01-{day:02}T10:00" for user in range(3) for day in range(4, 20)])
+    at_once = World(world.settings, world.home.with_name("other"))
+    few = World(replace(world.settings, compute=ComputeSettings(rows_at_once=4)), world.home)
+    assert few.daily("*") == at_once.daily("*")
+
+
+def test_what_was_superseded_is_gone_after_one_more_change(world: World):
+    for hour in (11, 12, 13):
+        world.activity()
+        write(world.path / "2.parquet", [f"anna 2026-01-06T{hour}:00"])
+    kept = list((world.activity().folder / "day=2026-01-06").iterdir())
+    assert len(kept) == 2  # the one of today, and the one that somebody may still be reading
+
+
+def test_a_row_of_the_future_is_looked_at_again_though_its_file_stays_as_it_is(world: World):
+    write(world.path / "3.parquet", ["anna 2026-01-07T10:00", "anna 2026-01-09T10:00"])
+    until = replace(
+        world.settings, events=world.settings.events.model_copy(update={"covered_until": date(2026, 1, 8), **LENIENT})
+    )
+    assert World(until, world.home).daily() == [("anna", f"2026-01-0{day}") for day in (5, 6, 7)]
+    later = replace(until, events=until.events.model_copy(update={"covered_until": date(2026, 1, 10)}))
+    assert World(later, world.home).activity().rolled_up == (date(2026, 1, 9),)
+
+
+def test_two_runs_at_once_take_turns(world: World):
+    said: list[str] = []
+    place = world.home / "activity" / f"{world.settings.digest()}.lock"
+    place.parent.mkdir(parents=True)
+    with ThreadPoolExecutor() as pool, FileLock(place):
+        waiting = pool.submit(open_activity, world.settings, world.home, say=said.append)
+        while not said:
+            time.sleep(0.01)
+        assert not (place.parent / world.settings.digest()).exists()
+        assert said == ["another run is rolling up this log; waiting for it"]
+    assert len(waiting.result().rolled_up) == 2
+
+
+def test_a_run_that_never_ends_is_not_waited_for_forever(world: World, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("features.activity._WAIT_SECONDS", 0.1)
+    (world.home / "activity").mkdir(parents=True)
+    with (
+        FileLock(world.home / "activity" / f"{world.settings.digest()}.lock"),
+        pytest.raises(InputError, match="another run"),
+    ):
+        world.activity()
 
 
 def test_a_removed_file_takes_its_days_with_it(world: World):
@@ -147,14 +227,21 @@ def test_a_log_that_cannot_be_read_any_more_leaves_the_kept_activity_whole(world
     assert world.daily() == [("anna", "2026-01-05"), ("anna", "2026-01-06")]
 
 
-def test_an_activity_whose_manifest_is_missing_is_not_trusted(world: World):
-    (world.activity().folder / "manifest.json").unlink()
-    assert not world.activity().is_reused
+@pytest.mark.parametrize("left", [None, '{"rows": 2}'], ids=["no manifest", "a manifest of an earlier version"])
+def test_days_that_are_there_are_right_and_the_manifest_is_written_again(world: World, left: str | None):
+    first = world.activity()
+    place = first.folder / "manifest.json"
+    written = place.read_bytes()
+    place.unlink() if left is None else place.write_text(left)
+    assert world.activity().rolled_up == ()
+    assert place.read_bytes() == written
 
 
-def test_a_manifest_of_an_earlier_version_is_not_trusted(world: World):
-    (world.activity().folder / "manifest.json").write_text('{"rows": 2}')
-    assert not world.activity().is_reused
+def test_a_day_that_was_lost_is_rolled_up_again(world: World):
+    first = world.activity()
+    shutil.rmtree(first.folder / "day=2026-01-05")
+    assert world.activity().rolled_up == (date(2026, 1, 5),)
+    assert world.daily() == [("anna", "2026-01-05"), ("anna", "2026-01-06")]
 
 
 @pytest.mark.parametrize(

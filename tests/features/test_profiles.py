@@ -1,5 +1,7 @@
 """Activity to profiles: cutoffs, the table, the observation window, edges."""
 
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from math import sqrt
 from pathlib import Path
@@ -11,8 +13,8 @@ import pytest
 
 from features.activity import ActivitySettings
 from features.errors import InputError
-from features.profiles import build
-from features.settings import ChurnSettings, EventsSettings, FeatureSettings
+from features.profiles import Shard, build, build_in_parts, write
+from features.settings import ChurnSettings, ComputeSettings, EventsSettings, FeatureSettings
 from tests.builders import World, world_of
 
 
@@ -82,7 +84,8 @@ def test_numbers_are_doubles_and_categories_text(tmp_path: Path):
     table = build(world.activity(), world.specification(), cutoffs=[date(2026, 1, 6)])
     assert table.schema.field("user_id").type == table.schema.field("last_device_os").type == pa.string()
     assert table.schema.field("cutoff").type == pa.date32()
-    numbers = set(table.schema.names) - {"user_id", "cutoff", "last_device_os"}
+    texts = {feature.name for feature in world.specification().features if feature.is_text}
+    numbers = set(table.schema.names) - {"user_id", "cutoff"} - texts
     assert {str(table.schema.field(name).type) for name in numbers} == {"double"}
 
 
@@ -198,3 +201,53 @@ def test_a_user_who_only_came_at_midnight_has_the_same_profile_alone(tmp_path: P
         build(w.activity(), crowd.specification(), cutoffs=[date(2026, 1, 6)]).to_pylist()[0] for w in (crowd, alone)
     ]
     assert profiles[0] == profiles[1]
+
+
+# --- In parts --------------------------------------------------------------------------------------------------------
+
+MANY = [f"u{user:02} 2026-01-{5 + user % 7:02}T10:00 open device_os=os{user % 3}" for user in range(40)]
+CUTOFFS = [date(2026, 1, 9), date(2026, 1, 12)]
+
+
+def test_some_users_after_the_others_give_the_same_table(tmp_path: Path):
+    whole = world_of(tmp_path, MANY)
+    few = World(replace(whole.settings, compute=ComputeSettings(rows_at_once=10)), whole.home)
+    specification = whole.specification()
+    parts = list(build_in_parts(few.activity(), specification, cutoffs=CUTOFFS))
+    assert len(parts) > 4
+    assert build(few.activity(), specification, cutoffs=CUTOFFS) == build(
+        whole.activity(), specification, cutoffs=CUTOFFS
+    )
+
+
+def test_shards_are_all_users_once(tmp_path: Path):
+    world = world_of(tmp_path, MANY)
+    activity, specification = world.activity(), world.specification()
+    shards = [
+        pa.concat_tables(build_in_parts(activity, specification, cutoffs=CUTOFFS, shard=Shard(number, 3)))
+        for number in (1, 2, 3)
+    ]
+    assert all(shard.num_rows for shard in shards)
+    order = [("cutoff", "ascending"), ("user_id", "ascending")]
+    assert pa.concat_tables(shards).sort_by(order) == build(activity, specification, cutoffs=CUTOFFS)
+
+
+@pytest.mark.parametrize("text", ["0/2", "3/2", "1", "a/b", "1/2/3", "-1/2", ""])
+def test_what_is_no_shard_is_refused(text: str):
+    with pytest.raises(InputError, match="--shard"):
+        Shard.parse(text)
+
+
+def test_parts_are_written_as_one_file_or_none(tmp_path: Path):
+    world = world_of(tmp_path, MANY)
+    parts = list(build_in_parts(world.activity(), world.specification(), cutoffs=CUTOFFS))
+
+    def breaking() -> Iterator[pa.Table]:
+        yield parts[0]
+        raise InputError("no", hint="no")
+
+    with pytest.raises(InputError):
+        write(breaking(), tmp_path / "found.parquet")
+    assert not (tmp_path / "found.parquet").exists()
+    assert write(iter(parts), tmp_path / "found.parquet") == parts[0].num_rows
+    assert pq.read_table(tmp_path / "found.parquet") == parts[0]

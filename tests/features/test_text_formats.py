@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 
 from features.errors import InputError
-from features.events import EventLog
-from tests.builders import found_in, read, write
+from tests.builders import ReadLog, found_in, read, write
 
 TWO = ["anna 2026-01-05T10:00 open", "bob 2026-01-06T11:30 buy"]
 AS_READ = [("anna", "2026-01-05 10:00:00", "open"), ("bob", "2026-01-06 11:30:00", "buy")]
@@ -16,14 +15,14 @@ GOOD = {"user_id": "anna", "event_time": "2026-01-05 10:00", "event_type": "open
 SECONDS = 1767607200  # 2026-01-05 10:00 UTC
 
 
-def times_in(log: EventLog) -> list[str]:
+def times_in(log: ReadLog) -> list[str]:
     return [str(found[1]) for found in found_in(log)]
 
 
 HEADER = "user_id,event_time,event_type"
 
 
-def csv_of(folder: Path, *lines: str, header: str = HEADER, **knobs: Any) -> EventLog:
+def csv_of(folder: Path, *lines: str, header: str = HEADER, **knobs: Any) -> ReadLog:
     (folder / "log.csv").write_text("\n".join((header, *lines)) + "\n", encoding="utf-8")
     return read(folder / "log.csv", **knobs)
 
@@ -125,7 +124,7 @@ def test_a_broken_line_of_json_is_named(tmp_path: Path):
         read(path)
 
 
-def json_of(folder: Path, *lines: str, **knobs: Any) -> EventLog:
+def json_of(folder: Path, *lines: str, **knobs: Any) -> ReadLog:
     """JSON Lines as they stand: each without its time and type."""
     rest = '"event_time": "2026-01-05 10:00", "event_type": "open"'
     (folder / "log.jsonl").write_text("".join(f"{{{line}, {rest}}}\n" for line in lines), encoding="utf-8")

@@ -10,9 +10,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from features.catalogue import catalogue
+from features.catalogue import catalogue, select
 from features.eligibility import RECENT, TENURE
 from features.feature import Feature, Unit
+from features.learnt import Learnt
+from features.roll_up import TOLD
+from features.schema import COLUMNS
 from features.specification import Specification
 from models.calibration import fit_platt
 from models.churn_model import ChurnModel, Definition, Quality, Reference
@@ -33,10 +36,11 @@ DEFINITION = Definition(horizon_days=14, gap_days=0, active_within_days=14, min_
 
 @cache
 def specification(windows: tuple[int, ...] = WINDOWS) -> Specification:
-    """Numbers of three families, and three categories."""
+    """Numbers of three families, and three categories, as a log with every column has them."""
+    known = select(catalogue(windows, Learnt()), {*COLUMNS, *TOLD}, history_days=max(windows)).features
     names = [
         feature.name
-        for feature in catalogue(windows, ())
+        for feature in known
         if feature.name in CATEGORIES or (feature.family in FAMILIES and not feature.is_text)
     ]
     return Specification(tuple(names), windows, categories=CATEGORIES)
@@ -52,7 +56,7 @@ def profiles_of(users: int, *, seed: int = 0, of: Specification | None = None) -
     return pa.table(keys | columns)
 
 
-def _column(feature: Feature, users: int, *, random: np.random.Generator) -> pa.Array:
+def _column(feature: Feature, users: int, *, random: np.random.Generator) -> pa.Array[Any]:
     absent = random.random(users) < 0.2
     if feature.is_text:
         known = [*CATEGORIES.get(feature.name, ("one", "two")), "never seen before"]

@@ -1,5 +1,6 @@
 """Categories get the place of their value in the frozen map; the table's way and the mapping's way give the same numbers."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -44,6 +45,14 @@ def test_a_value_that_training_never_saw_is_unknown(value: str):
 def test_null_is_neither_zero_nor_unknown():
     assert np.isnan(encode(table((None, None)), SPECIFICATION)).all()
     assert encode(table((0.0, "symbian")), SPECIFICATION).tolist() == [[0, UNKNOWN]]
+
+
+def test_a_column_that_the_model_does_not_look_at_is_missing_for_it_both_ways():
+    unused = replace(SPECIFICATION, unused=("last_device_os",))
+    found = encode(table((1.0, "ios")), unused)
+    assert found[0, 0] == 1
+    assert np.isnan(found[0, 1])
+    assert same(found, encode_rows([{"tenure_days": 1.0, "last_device_os": "ios"}], unused))
 
 
 def test_no_rows_are_no_rows():

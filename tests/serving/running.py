@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,7 +70,7 @@ def free_port() -> int:
 
 
 @contextmanager
-def running(served: Path, *, workers: int = 1, folder: Path) -> Iterator[Server]:
+def running(served: Path, *, workers: int = 1, folder: Path) -> Generator[Server]:
     """Start a server from a folder, and end all its processes, whatever happens."""
     port, log = free_port(), folder / "server.log"
     address = f"http://127.0.0.1:{port}"

@@ -1,4 +1,4 @@
-"""A Bento holds the model and runs without MLflow, DuckDB, training code or the checkout."""
+"""A Bento holds the model and runs without MLflow, training code or the checkout."""
 
 import os
 import shutil
@@ -18,11 +18,13 @@ from serving.served import Served, write_served
 TOP = Path(__file__).parents[2]
 ANSWER = """
 import asyncio, sys
-sys.modules |= dict.fromkeys(["mlflow", "duckdb", "training", "cli", "churn"])  # as if they were not installed
+sys.modules |= dict.fromkeys(["mlflow", "training", "cli", "churn"])  # as if they were not installed
 from serving import service
 from serving.openapi import RequestBody
 
-body = RequestBody.model_construct(content=b'{"items":[{"user_id":"u1"}]}', request_id="r1")
+event = b'{"event_time":"2026-06-01T10:00:00Z","event_type":"open"}'
+told = b'{"user_id":"u2","events":[' + event + b'],"as_of":"2026-06-02T00:00:00Z"}'
+body = RequestBody.model_construct(content=b'{"items":[{"user_id":"u1"},' + told + b']}', request_id="r1")
 print(service.__file__)
 print(asyncio.run(service.ChurnService().score.local(body)).body.decode())
 """
@@ -56,6 +58,7 @@ def test_a_bento_holds_the_model_and_answers_without_mlflow(project: Path, tmp_p
     assert ran.returncode == 0, ran.stderr
     assert str(bento / "src/serving/service.py") in ran.stdout
     assert '"results":[{"user_id":"u1"' in ran.stdout
+    assert '{"user_id":"u2","status":"scored"' in ran.stdout
 
 
 def test_a_bento_asks_for_what_the_product_depends_on():

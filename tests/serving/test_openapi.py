@@ -1,3 +1,5 @@
+from typing import Any
+
 import msgspec
 import pytest
 
@@ -9,7 +11,7 @@ DOCUMENT = ChurnService.openapi_spec.asdict()
 OPERATION = DOCUMENT["paths"]["/v1/score"]["post"]
 
 
-def schema_of(part: dict) -> dict:
+def schema_of(part: dict[str, Any]) -> dict[str, Any]:
     return part["content"]["application/json"]["schema"]
 
 
@@ -27,10 +29,11 @@ def test_the_document_describes_request_and_answer():
     answer = schema_of(OPERATION["responses"]["200"])
     assert set(answer["properties"]) == {"request_id", "model", "quality", "results"}
     score = DOCUMENT["components"]["schemas"]["Score"]["properties"]
-    assert {"user_id", "status", "code", "churn_probability", "percentile", "risk_band", "as_of", "reasons"} == set(
-        score
-    )
-    assert {"unknown_user", "not_eligible", "incomplete_profile"} == set(score["code"]["anyOf"][0]["enum"])
+    always = {"user_id", "status", "code", "churn_probability", "percentile", "risk_band", "as_of", "reasons"}
+    assert always | {"cutoff_at", "detail"} == set(score)
+    codes = {"unknown_user", "not_eligible", "incomplete_profile"}
+    codes |= {"invalid_event", "no_events", "no_kept_activity", "not_midnight", "unsupported"}
+    assert codes == set(score["code"]["anyOf"][0]["enum"])
 
 
 def test_every_refusal_is_described():

@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 
 from features.errors import InputError
 from serving.reading import RequestReader
+from serving.settings import ServingSettings
 from tests.models.model_builder import specification
 
-READER = RequestReader(specification(), max_items=3)
+READER = RequestReader(specification(), ServingSettings(max_items=3))
 
 
 def read(*items: object) -> object:

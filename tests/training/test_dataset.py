@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 
 from features.activity import Activity
+from features.errors import SettingsError
 from features.profiles import build
 from features.settings import FeatureSettings
 from features.specification import Specification
@@ -211,7 +212,7 @@ def test_types_that_read_alike_are_both_main_types(tmp_path: Path):
 
 def test_what_comes_after_the_learning_is_not_frozen(tmp_path: Path):
     world = world_of(tmp_path, ["a 2026-01-01 view", "a 2026-03-10T00:00 new"])
-    assert frozen(world, CUTOFF)[0].event_types == ("view",)
+    assert frozen(world, CUTOFF)[0].learnt.event_types == ("view",)
 
 
 def test_a_window_longer_than_the_history_of_the_first_cutoff_is_left_out_and_said(tmp_path: Path):
@@ -244,7 +245,7 @@ def test_categories_are_those_of_the_training_profiles(tmp_path: Path):
     world = world_of(tmp_path, lines, churn=CHURN)
     both = stacked(world, CUTOFF, LATER)
     found = with_categories(world.specification(), both.at([CUTOFF]).profiles, most=5)
-    assert found.categories == {"last_device_os": ("ios",)}
+    assert found.categories == {"last_device_os": ("ios",), "main_device_os_28d": ("ios",)}
     codes = both.rows(found).matrix[:, found.feature_names.index("last_device_os")]
     assert codes.tolist() == [0, 1]  # android was not known: UNKNOWN
 
@@ -255,3 +256,27 @@ def test_encoding_waits_for_no_cutoff_to_come(tmp_path: Path):
     alone, beside = stacked(world), stacked(world, CUTOFF, CUTOFF + timedelta(days=3), LATER).at([CUTOFF])
     assert alone.profiles.equals(beside.profiles)
     assert np.array_equal(alone.churned, beside.churned)
+
+
+@pytest.mark.parametrize("named", [("recency",), ("tenure_days", "days_since_last_event")])
+def test_features_and_families_that_are_named_are_not_looked_at_but_stay_in_the_profile(
+    tmp_path: Path, named: tuple[str, ...]
+):
+    world = world_of(tmp_path, LINES, churn=CHURN)
+    found, left_out = freeze(
+        world.activity(), FeatureSettings(leave_out=named), churn=world.settings.churn, learnt_from=[CUTOFF]
+    )
+    assert {"tenure_days", "days_since_last_event"} <= set(found.unused) <= set(found.feature_names)
+    assert left_out["tenure_days"] == "[features] leave_out names it"
+    assert "active_days_3d" not in found.unused
+
+
+def test_a_name_to_leave_out_that_nothing_has_is_an_error(tmp_path: Path):
+    world = world_of(tmp_path, LINES, churn=CHURN)
+    with pytest.raises(SettingsError, match='no feature or family "tenure_day"'):
+        freeze(
+            world.activity(),
+            FeatureSettings(leave_out=("tenure_day",)),
+            churn=world.settings.churn,
+            learnt_from=[CUTOFF],
+        )

@@ -1,0 +1,188 @@
+"""Where the files of a log lie: a folder of this machine, or an object store that fsspec knows (``s3://``, ``gs://``, ``az://``).
+
+Credentials are the store's usual ones, from the environment or its configuration files; none of them pass through here.
+"""
+
+from __future__ import annotations
+
+import glob
+import json
+import re
+from collections.abc import Callable, Collection, Generator, Mapping
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import IOBase
+from pathlib import Path
+from threading import Thread
+from typing import Any, TypeVar, cast
+
+import duckdb
+from fsspec.core import url_to_fs
+from fsspec.spec import AbstractFileSystem
+
+from features.errors import InputError, SettingsError
+
+ANSWERS_WITHIN_SECONDS = 30  # a store that says nothing for so long is blocked, or is not there
+# What a store is opened with. DuckDB knows which bytes it needs; s3fs would fetch 50 MB around each of them.
+_OPTIONS = {"s3": {"default_cache_type": "none"}, "s3a": {"default_cache_type": "none"}}
+_ETAGS = ("ETag", "etag", "md5Hash", "content_md5")
+_TIMES = ("LastModified", "last_modified", "updated", "mtime", "modified", "created")
+
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True)
+class LogFile:
+    """One file of a log.
+
+    Attributes
+    ----------
+    name
+        What DuckDB is given: a path, or the URL of an object.
+    fingerprint
+        Changes when the file does: its ETag, or its size and time of change.
+    bytes
+        Its size; 0 where the store does not say.
+    """
+
+    name: str
+    fingerprint: str
+    bytes: int
+
+
+def is_far(place: str) -> bool:
+    """Tell whether a place is the URL of a store rather than a path of this machine.
+
+    Examples
+    --------
+    >>> is_far("s3://bucket/logs/*.parquet"), is_far("events/*.parquet"), is_far("file:///events")
+    (True, False, False)
+    """
+    return re.match(r"(?!file:)[a-zA-Z][\w+.-]*://", place) is not None
+
+
+def listed(place: str, base: Path) -> list[LogFile]:
+    """Return every file at a place: a file, a folder with all below it, or a glob. A relative path starts at the base.
+
+    Raises
+    ------
+    InputError
+        When a store refuses, or does not answer.
+    SettingsError
+        When no package that is installed knows the store.
+    """
+    if is_far(place):
+        with _said_plainly(place):
+            return _far_files(place)
+    return _near_files(base / place.removeprefix("file://"))
+
+
+def without_password(url: str) -> str:
+    """Return a URL fit to be shown.
+
+    Examples
+    --------
+    >>> without_password("sftp://anna:secret@host/logs")
+    'sftp://anna:***@host/logs'
+    """
+    return re.sub(r"(://[^/@:]*):[^/]*@", r"\1:***@", url)
+
+
+def _near_files(place: Path) -> list[LogFile]:
+    if place.is_file():
+        names = [str(place)]
+    else:
+        names = [str(path) for path in place.rglob("*")] if place.is_dir() else glob.glob(str(place), recursive=True)
+    return [_near_file(path) for path in map(Path, names) if path.is_file()]
+
+
+def _near_file(path: Path) -> LogFile:
+    found = path.stat()
+    return LogFile(str(path), f"{found.st_size}-{found.st_mtime_ns}", found.st_size)
+
+
+def _far_files(url: str) -> list[LogFile]:
+    store, info = _in_time(lambda: _look(url))
+    match info.get("type"):
+        case "file":
+            found = {info["name"]: info}
+        case "directory":
+            found = cast("dict[str, dict[str, Any]]", store.find(url, detail=True))
+        case _:
+            found = cast("dict[str, dict[str, Any]]", store.glob(url, detail=True)) if glob.has_magic(url) else {}
+    return [_far_file(store, info) for info in found.values() if info.get("type") != "directory"]
+
+
+def _look(url: str) -> tuple[AbstractFileSystem, dict[str, Any]]:
+    """Open a store and ask it for a URL as it stands; an empty answer: there is no such object."""
+    store, path = _opened(url)
+    store.invalidate_cache()  # else a second look in one process would show the first
+    try:
+        return store, cast("dict[str, Any]", store.info(path))
+    except FileNotFoundError:
+        return store, {}
+
+
+def _opened(url: str) -> tuple[AbstractFileSystem, str]:
+    return url_to_fs(url, **_OPTIONS.get(url.partition(":")[0].lower(), {}))
+
+
+def _far_file(store: AbstractFileSystem, info: Mapping[str, Any]) -> LogFile:
+    name, size = str(store.unstrip_protocol(info["name"])), int(info.get("size") or 0)
+    known = next((info[key] for key in (*_ETAGS, *_TIMES) if info.get(key)), None) or store.ukey(info["name"])
+    return LogFile(name, json.dumps([size, str(known).strip('"')]), size)
+
+
+def _in_time(ask: Callable[[], Answer]) -> Answer:
+    """Ask in a thread that nobody waits for longer than a bounded time: clients retry in peace, each in its own way."""
+    answer: Future[Answer] = Future()
+
+    def run() -> None:
+        try:
+            answer.set_result(ask())
+        except Exception as error:  # noqa: BLE001 -- handed over to the thread that waits
+            answer.set_exception(error)
+
+    Thread(target=run, daemon=True).start()
+    return answer.result(timeout=ANSWERS_WITHIN_SECONDS)
+
+
+@contextmanager
+def _said_plainly(url: str) -> Generator[None]:
+    """Turn what a store says into an error of ours; each client has exceptions of its own."""
+    place, scheme = without_password(url), url.partition(":")[0]
+    try:
+        yield
+    except ImportError as error:
+        extra = ' (the extra "s3")' if scheme.startswith("s3") else ""
+        raise SettingsError(f"[events] path: {place} needs a package", hint=f"{error}{extra}") from error
+    except TimeoutError as error:
+        raise InputError(
+            f"[events] path: {place} did not answer within {ANSWERS_WITHIN_SECONDS} seconds",
+            hint="check its name, its endpoint (for S3: AWS_ENDPOINT_URL) and whether this machine may reach it",
+        ) from error
+    except Exception as error:
+        words = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(
+            f"[events] path: {place} cannot be listed: {words}",
+            hint="check its name, the credentials (for S3: AWS_PROFILE, or AWS_ACCESS_KEY_ID and "
+            "AWS_SECRET_ACCESS_KEY) and whether this machine may reach it",
+        ) from error
+
+
+def mount(connection: duckdb.DuckDBPyConnection, names: Collection[str]) -> None:
+    """Teach a connection to read byte ranges of the stores that these files lie in."""
+    for url in {name.partition("://")[0]: name for name in names if is_far(name)}.values():
+        store, _ = _opened(url)
+        protocols = {store.protocol} if isinstance(store.protocol, str) else set(store.protocol)
+        if not protocols & set(connection.list_filesystems()):
+            connection.register_filesystem(store)
+
+
+def open_file(name: str) -> IOBase:
+    """Open one file of a log to read its bytes as they are stored."""
+    if not is_far(name):
+        return Path(name).open("rb")
+    store, path = _opened(name)
+    return cast("IOBase", store.open(path, "rb"))

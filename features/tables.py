@@ -1,0 +1,139 @@
+"""The rows of a query as Arrow tables, streamed from a database that SQLAlchemy knows."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import pyarrow as pa
+import sqlalchemy as sa
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+
+from features.errors import InputError, SettingsError, closest
+from features.settings import EventsSettings
+
+ROWS_AT_ONCE = 50_000  # held in memory: a chunk of the database's cursor
+CONNECTS_WITHIN_SECONDS = 15
+# what each driver calls the time it may take to connect; the others have their own idea of it
+_PATIENCE = {"psycopg": "connect_timeout", "psycopg2": "connect_timeout", "pymysql": "connect_timeout"}
+
+
+def open_database(settings: EventsSettings) -> sa.Engine:
+    """Name the database, yet unopened; an error shows no more of the connection than its driver, for it holds the password.
+
+    Raises
+    ------
+    SettingsError
+        When the connection is no URL of a database, or its driver is missing.
+    """
+    try:
+        url = sa.make_url(settings.connection.get_secret_value() if settings.connection else "")
+        patience = _PATIENCE.get(url.get_driver_name(), "")
+        bounded = {patience: CONNECTS_WITHIN_SECONDS} if patience and patience not in url.query else {}
+        return sa.create_engine(url, poolclass=sa.NullPool, connect_args=bounded)
+    except (NoSuchModuleError, ImportError) as error:
+        raise SettingsError(
+            f"[events] connection: its driver is missing: {error}",
+            hint='install it; for PostgreSQL the extra "postgres", and write postgresql+psycopg://',
+        ) from error
+    except (ArgumentError, ValueError):
+        raise SettingsError(
+            "[events] connection: it is no URL of a database",
+            hint="as in postgresql+psycopg://user:password@host/database, where %40 stands for an @ in the password",
+        ) from None
+
+
+def shown(url: sa.URL) -> str:
+    """Return a URL fit to be shown: without its password."""
+    return url.difference_update_query(["password", "sslpassword"]).render_as_string()
+
+
+@contextmanager
+def said_plainly(url: sa.URL) -> Generator[None]:
+    """Turn what the database says into an error of ours, in its own words.
+
+    Raises
+    ------
+    InputError
+        For every error of the database or its driver inside the block.
+    """
+    try:
+        yield
+    except SQLAlchemyError as error:
+        asked = isinstance(error, DBAPIError) and error.statement
+        words = _words(str(error.orig if isinstance(error, DBAPIError) else error), url)
+        hint = (
+            "mend [events] query or watermark: the query is a SELECT in the database's own SQL"
+            if asked
+            else "check [events] connection (best given as CHURN_EVENTS__CONNECTION) and that the database runs"
+        )
+        raise InputError(f"the log cannot be fetched from {shown(url)}: {words}", hint=hint) from error
+
+
+def _words(message: str, url: sa.URL) -> str:
+    """Keep the first line, and neither a value of the log, which databases quote, nor the password."""
+    line = next((line.strip() for line in message.splitlines() if line.strip()), "it does not say why")
+    line = re.sub(r"""((?:syntax|range)[^:]*: |\bvalue )("[^"]*"|'[^']*')""", r"\1(not shown)", line)
+    return line.replace(str(url.password), "***") if url.password else line
+
+
+@contextmanager
+def streamed(engine: sa.Engine, settings: EventsSettings, *, above: Any) -> Generator[Iterator[pa.Table]]:
+    """Stream the rows above a watermark (None: all), a bounded number at once.
+
+    Raises
+    ------
+    InputError
+        When the query has no such column, or several of one name.
+    """
+    with engine.connect() as connection:
+        by_cursor = connection.execution_options(stream_results=True, max_row_buffer=ROWS_AT_ONCE)
+        with by_cursor.execute(_statement(settings, above=above)) as result:
+            names = _checked(list(result.keys()), settings)
+            yield (_table(names, rows) for rows in result.partitions(ROWS_AT_ONCE))
+
+
+def _statement(settings: EventsSettings, *, above: Any) -> sa.Select[Any]:
+    query = settings.query.strip().rstrip(";").replace(":", r"\:")  # a colon names no parameter of ours
+    log = sa.text(query + "\n").columns().subquery("log")  # the line ends, should it end in a comment
+    everything = sa.select(sa.literal_column("*")).select_from(log)
+    mark: sa.ColumnClause[Any] = sa.column(settings.watermark)
+    return everything if above is None else everything.where(sa.or_(mark > above, mark.is_(None)))
+
+
+def _checked(names: Sequence[str], settings: EventsSettings) -> Sequence[str]:
+    if settings.watermark not in names:
+        raise InputError(
+            f'[events] watermark = "{settings.watermark}": the query has no such column',
+            hint=closest(settings.watermark, names),
+        )
+    twice = {name for name in names if names.count(name) > 1}
+    if twice:
+        raise InputError(
+            f"[events] query: several columns named {', '.join(sorted(twice))}", hint="rename them with AS"
+        )
+    return names
+
+
+def _table(names: Sequence[str], rows: Sequence[sa.Row[Any]]) -> pa.Table:
+    return pa.table([_array(values) for values in zip(*rows, strict=True)], names=list(names))
+
+
+def _array(values: Sequence[Any]) -> pa.Array[Any]:
+    """Return a column: as text what Parquet has no one type for, such as JSON, and as double what no decimal holds."""
+    try:
+        array = pa.array(values)
+    except (pa.ArrowException, OverflowError):
+        return pa.array([_text(value) for value in values])
+    if pa.types.is_nested(array.type):
+        return pa.array([_text(value) for value in values])
+    return array.cast(pa.float64()) if pa.types.is_decimal256(array.type) else array
+
+
+def _text(value: Any) -> str | None:
+    if isinstance(value, dict | list):
+        return json.dumps(value, default=str)
+    return None if value is None else str(value)
