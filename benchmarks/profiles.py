@@ -1,6 +1,7 @@
 """How fast profiles are built, and on how much memory: one cutoff and twelve, from raw and from kept, a new day, and others.
 
-``make bench-profiles`` measures 1M and 10M events, ``make bench-profiles SIZE=100m`` a hundred million. Results are kept in
+``make bench-profiles`` measures 1M and 10M events, ``make bench-profiles SIZE=100m`` a hundred million
+(``STEPS="scan raw_1 kept_1"`` some of the steps). Results are kept in
 ``profiles.json`` by size, and ``profiles.md`` and ``profiles.png`` are drawn from all that are there. The worlds are kept
 in the system's temporary folder, or in ``BENCH_FOLDER``.
 """
@@ -25,7 +26,7 @@ from cli.console import print_table, steps
 
 HERE = Path(__file__).parent
 RUNS, LONG_ENOUGH = 3, 60  # seconds: a step is not repeated when it took that long together
-FAILED = "did not finish"
+FAILED, NOT_NOW = "did not finish", "left out of this run"
 STEP = "from benchmarks.profiles_steps import main; main()"
 PREPARE, SAME = "benchmarks.profiles_ours:prepare", "benchmarks.profiles_ours:same_as_ours"
 
@@ -57,6 +58,12 @@ def wanted() -> list[str]:
     return sizes
 
 
+def is_wanted(step: Step) -> bool:
+    """Tell whether ``STEPS`` names a step; it names all by default. A hundred million events take most of an hour."""
+    named = os.environ.get("STEPS", "").split()
+    return not named or step.name in named
+
+
 def measured(size: str, tell: Callable[[str], None]) -> dict[str, Any]:
     """Do all steps of one size."""
     found: dict[str, Any] = {"date": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC", "users": USERS[size]}
@@ -69,7 +76,7 @@ def measured(size: str, tell: Callable[[str], None]) -> dict[str, Any]:
     found["steps"] = {}
     for step in STEPS:
         tell(f"{size}: {step.title}")
-        found["steps"][step.name] = one_step(step, bench, size=size)
+        found["steps"][step.name] = one_step(step, bench, size=size) if is_wanted(step) else {"why_not": NOT_NOW}
     bench.clear()
     return found
 

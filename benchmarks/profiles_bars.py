@@ -58,7 +58,12 @@ def _against_the_scan(sizes: Sizes) -> list[Bar]:
         Bar("10M: one cutoff from raw, to the scan", "x", scans("10m", "raw_1"), most=16),
         Bar("10M: one cutoff from kept, to the scan", "x", scans("10m", "kept_1"), most=6),
         Bar("100M: one cutoff from raw, to the scan", "x", scans("100m", "raw_1"), most=25),
-        Bar("100M: peak memory, one cutoff or twelve", " GiB", max(known) / GIB if known else None, most=8),
+        Bar(
+            "100M: peak memory, one cutoff or twelve",
+            " GiB",
+            max(known) / GIB if len(known) == len(peaks) else None,
+            most=8,
+        ),
         Bar("10M: a new day", " s", cost(sizes, "10m", step="new_day"), most=3),
     ]
 
