@@ -278,9 +278,11 @@ PASSWORD = "s3cr3t"  # not "churn", which is the user and the database
 def as_nobody_special(*command: str | Path, cwd: str) -> None:
     """PostgreSQL refuses to run as root."""
     known = {user.pw_name for user in pwd.getpwall()}
-    user = "postgres" if "postgres" in known else "nobody"
-    become = ["runuser", "-u", user, "--"] if os.geteuid() == 0 else []
-    ran = subprocess.run([*become, *command], cwd=cwd, capture_output=True, text=True, check=False, timeout=120)
+    other = pwd.getpwnam("postgres" if "postgres" in known else "nobody")
+    become: dict[str, Any] = {}
+    if os.geteuid() == 0:
+        become = {"user": other.pw_uid, "group": other.pw_gid, "extra_groups": []}
+    ran = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False, timeout=120, **become)
     assert ran.returncode == 0, ran.stdout + ran.stderr
 
 
