@@ -25,13 +25,13 @@ from filelock import FileLock, Timeout
 from features.batches import batches, folders
 from features.engine import connect, explained
 from features.errors import InputError
-from features.events import EventLog, FileContents, LogContents, open_log, rejected_of
+from features.events import EventLog, FileContents, LogContents, among, open_log, rejected_of
 from features.feature import quoted
 from features.places import LogFile
-from features.roll_up import RollUp, facts_of
+from features.roll_up import RollUp, facts_of, known_before
 from features.settings import ChurnSettings, ComputeSettings, EventsSettings, FeatureSettings
 from features.snapshots import Coverage, instant
-from features.sources import LOG_FILE, files_of
+from features.sources import files_of
 from features.user_tables import UserTables
 from features.whole import sync, written_whole
 
@@ -107,6 +107,11 @@ class Activity:
     def relation(self, name: str) -> str:
         """Return the FROM clause of one of :data:`features.roll_up.RELATIONS`, as all of it is known today."""
         return f"(from {self.versions(name)} where known_until is null)" if self.has_versions else self.versions(name)
+
+    def known(self, name: str, *, before: str) -> str:
+        """Return the FROM clause of what was known of a relation before a cutoff, given in SQL."""
+        version = f" and {known_before(before)}" if self.has_versions else ""
+        return f"(from {self.versions(name)} where day < {before}{version})"
 
     def versions(self, name: str) -> str:
         """Return the FROM clause of a relation with every version of its days."""
@@ -282,9 +287,8 @@ def _rows_of(batch: Sequence[date], log: EventLog, *, contents: LogContents) -> 
     """Return the SELECT of the valid rows of some days in a row, from the files that hold any."""
     start, end = (instant(day, log.zone).isoformat() for day in (batch[0], batch[-1] + timedelta(days=1)))
     files = [file for file in contents.files if not file.days.keys().isdisjoint(batch)]
-    among = ", ".join(quoted(file.name) for file in files)
     return log.valid_sql(
-        f"{LOG_FILE} in ({among}) and event_time >= timestamptz '{start}' and event_time < timestamptz '{end}'",
+        f"{among(files)} and event_time >= timestamptz '{start}' and event_time < timestamptz '{end}'",
         is_clean=not any(file.rejected for file in files),
     )
 

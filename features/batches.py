@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
-from itertools import pairwise
 
 from features.events import FileContents
 
@@ -26,18 +25,17 @@ def folders(files: Sequence[FileContents]) -> dict[date, str]:
 def batches(days: Mapping[date, str], rows: Mapping[date, int], *, most: int) -> Iterator[list[date]]:
     """Cut days into runs of neighbours with at most so many rows; a day is never cut."""
     batch: list[date] = []
-    for before, day in pairwise([None, *sorted(days)]):
-        if day is None:
-            continue
-        if batch and (sum(rows[one] for one in batch) + rows[day] > most or _has_other_days(before, day, rows=rows)):
+    size = 0
+    for day in sorted(days):
+        if batch and (size + rows[day] > most or _has_other_days(batch[-1], day, rows=rows)):
             yield batch
-            batch = []
+            batch, size = [], 0
         batch.append(day)
+        size += rows[day]
     if batch:
         yield batch
 
 
-def _has_other_days(before: date | None, day: date, *, rows: Mapping[date, int]) -> bool:
+def _has_other_days(before: date, day: date, *, rows: Mapping[date, int]) -> bool:
     """Tell whether days of the log lie between two days to be rolled up, which are not to be."""
-    steps = (day - before).days if before else 0
-    return before is not None and any(before + timedelta(days=step) in rows for step in range(1, steps))
+    return any(before + timedelta(days=step) in rows for step in range(1, (day - before).days))

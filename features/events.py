@@ -154,13 +154,9 @@ class EventLog:
         InputError
             When a file cannot be read.
         """
-        local = f"case when reason is null then {local_time_of('event_time', self.zone)} end"
         with explained(*_UNREADABLE):
             rows = self.connection.execute(
-                f"""select {LOG_FILE}, reason, cast(local_time as date) as day, count(*),
-                    coalesce(bool_or(epoch_us(local_time) % 86400000000 <> 0), false)
-                from (select {LOG_FILE}, reason, {local} as local_time from ({self.checked_sql}) where {_among(files)})
-                group by all order by all"""
+                f"{counts_sql(f'from ({self.checked_sql}) where {among(files)}', self.zone, by=LOG_FILE)} order by all"
             ).fetchall()
         found: dict[str, list[tuple[str | None, date, int, bool]]] = {}
         for name, *row in rows:
@@ -175,10 +171,27 @@ class EventLog:
             place.unlink(missing_ok=True)
             if file.rejected:
                 folder.mkdir(parents=True, exist_ok=True)
-                rows = f"select {kept}, reason from ({self.checked_sql}) where reason is not null and {_among([file])}"
+                rows = f"select {kept}, reason from ({self.checked_sql}) where reason is not null and {among([file])}"
                 aside = place.with_suffix(".tmp")
                 self.connection.execute(f"copy ({rows} order by all) to {quoted(str(aside))} (format parquet)")
                 aside.replace(place)
+
+
+def counts_sql(checked: str, zone: str, *, by: str = "") -> str:
+    """Return the SELECT of ``reason, day, n, is_timed`` over checked rows: valid ones by day, the others by reason.
+
+    Parameters
+    ----------
+    checked
+        FROM clause of the rows, with what limits them.
+    by
+        A column to count them by too, which comes first.
+    """
+    first = f"{by}, " if by else ""
+    local = f"case when reason is null then {local_time_of('event_time', zone)} end"
+    return f"""select {first}reason, cast(local_time as date) as day, count(*) as n,
+            coalesce(bool_or(epoch_us(local_time) % 86400000000 <> 0), false) as is_timed
+        from (select {first}reason, {local} as local_time {checked}) group by all"""
 
 
 def rejected_of(name: str, folder: Path) -> Path:
@@ -186,7 +199,8 @@ def rejected_of(name: str, folder: Path) -> Path:
     return folder / f"{sha256(name.encode()).hexdigest()[:16]}.parquet"
 
 
-def _among(files: Collection[LogFile | FileContents]) -> str:
+def among(files: Collection[LogFile | FileContents]) -> str:
+    """Return the condition that a row is from one of some files."""
     return f"{LOG_FILE} in ({', '.join(quoted(file.name) for file in files)})"
 
 

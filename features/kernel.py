@@ -14,7 +14,7 @@ from functools import cached_property
 
 from features.catalogue import daily_columns
 from features.feature import Derived, Feature, OverAttributes, OverDays, OverValues, OverWindow
-from features.roll_up import ALWAYS_MERGED, CONTEXT_COLUMNS, TOLD, VERSION
+from features.roll_up import ALWAYS_MERGED, CONTEXT_COLUMNS, TOLD, VERSION, known_before
 from features.schema import COLUMNS
 from features.snapshots import instant
 from features.specification import Specification
@@ -23,7 +23,7 @@ KEYS = ("user_id", "cutoff")
 _EVENT_TYPE = "event_type"
 _FAR = 1_000_000  # the band behind the last window
 _RECENT = (7, 28)  # days that the counts of a value are told for
-_KNOWN = "known_day < cutoff and (known_until is null or known_until >= cutoff)"
+_KNOWN = known_before("cutoff")
 _LOOKING_BACK = "cast(day - lag(day) over earlier as integer) as gap, min(day) over earlier as first_day"
 _STREAK = "cast(day - max(case when gap = 1 then null else day end) over earlier as integer) + 1 as streak"
 
@@ -111,9 +111,7 @@ class Kernel:
 
     @property
     def _meeting_cutoffs(self) -> str:
-        """The join of a user's rows with the cutoffs that they meet, up to its conditions."""
-        if self._joins_ids:
-            return "where"
+        """The join of a user's rows with the cutoffs that the user meets, up to its conditions."""
         return "join cutoffs using (u) where" if self.own_cutoffs else "join cutoffs on"
 
     def profiles_sql(self) -> str:
@@ -194,9 +192,8 @@ class Kernel:
 
     def _attributes(self) -> str:
         """Choose among the rows of [users] that were valid before the cutoff."""
-        meeting = "join cutoffs using (u) where" if self.own_cutoffs else "join cutoffs on"
         rows = f"""select u, cutoff, version from {self.relations["users"]}
-            join users using (user_id) {meeting} valid_from < cutoff_at"""
+            join users using (user_id) {self._meeting_cutoffs} valid_from < cutoff_at"""
         return _grouped(f"({rows})", self._of(OverAttributes))
 
     def _aged_days(self, source: str) -> Step:
@@ -254,13 +251,14 @@ class Kernel:
         relation = "event_types" if column == _EVENT_TYPE else "contexts"
         instants = ", min(first_at) as first_at, max(last_at) as last_at" if relation == "contexts" else ""
         known = f" and {_KNOWN}" if self.has_versions else ""
+        meeting = "where" if self._joins_ids else self._meeting_cutoffs  # rows of people have met theirs
         recent = ", ".join(
             f"cast(sum(case when segment >= cutoff - {days} then n else 0 end) as bigint) as n_{days}d"
             for days in _RECENT
         )
         values = f"""select u, cutoff, {column} as value, cast(sum(n) as bigint) as n, {recent},
             cast(cutoff - min(first_day) as integer) as first_age, cast(cutoff - max(last_day) as integer) as last_age{instants}
-            from {relation}_seen {self._meeting_cutoffs} {self._is_seen("segment")}{known} and {column} is not null
+            from {relation}_seen {meeting} {self._is_seen("segment")}{known} and {column} is not null
             group by u, cutoff, value"""
         return _grouped(
             f"({values})", [f for f in self._of(OverValues) if isinstance(f, OverValues) and f.of == column]

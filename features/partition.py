@@ -15,7 +15,8 @@ import duckdb
 import pyarrow as pa
 
 from features.engine import connect, explained
-from features.feature import Feature, quoted
+from features.events import counts_sql
+from features.feature import Feature
 from features.kernel import Kernel
 from features.roll_up import RELATIONS, RollUp
 from features.settings import ComputeSettings
@@ -50,13 +51,7 @@ class RawRows:
 
     def counts(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Count valid rows by day and the others by reason: ``reason, day, n, is_timed``."""
-        local = f"case when reason is null then timezone({quoted(self.zone)}, event_time) end"
-        yield from self._answered(
-            f"""select reason, cast(local_time as date) as day, count(*) as n,
-                coalesce(bool_or(epoch_us(local_time) % 86400000000 <> 0), false) as is_timed
-            from (select reason, {local} as local_time from ({self.checked_sql})) group by all""",
-            batches,
-        )
+        yield from self._answered(counts_sql(f"from ({self.checked_sql})", self.zone), batches)
 
     def valid(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Return the valid rows, in contract columns."""

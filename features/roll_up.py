@@ -186,6 +186,11 @@ def instant_us_of(local: str, zone: str) -> str:
     return f"epoch_us({local if zone == 'UTC' else f'timezone({quoted(zone)}, {local})'})"
 
 
+def known_before(cutoff: str) -> str:
+    """Return the condition on a version of a day that it is the one known before a cutoff, given in SQL."""
+    return f"known_day < {cutoff} and (known_until is null or known_until >= {cutoff})"
+
+
 def facts_of(columns: Collection[str], *, has_time_of_day: bool) -> tuple[str, ...]:
     """Return what a log can tell: its mapped columns, and whether sessions, use and the time of day are known.
 

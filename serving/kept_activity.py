@@ -58,9 +58,8 @@ class KeptRows:
         """Return the SELECT of a user and the list of the user's rows, a day as its number since 1970."""
         names = self.columns.relations[relation]
         values = ", ".join(f"cast(day - {_EPOCH} as integer)" if name == "day" else name for name in names)
-        known = f" and known_day < {self._day} and (known_until is null or known_until >= {self._day})"
-        return f"""select user_id, list(row({values})) from {self.activity.versions(relation)}
-            where day < {self._day}{known if self.activity.has_versions else ""} group by user_id"""
+        return f"""select user_id, list(row({values})) from {self.activity.known(relation, before=self._day)}
+            group by user_id"""
 
     @property
     def _day(self) -> str:

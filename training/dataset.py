@@ -154,7 +154,7 @@ def learn(activity: Activity, features: FeatureSettings, *, before: date) -> Lea
 def main_event_types(activity: Activity, *, before: date, most: int) -> tuple[str, ...]:
     """Find the event types that the most users did before a date."""
     rows = activity.connection.execute(
-        f"""select event_type from {_known_before(activity, "event_types")} group by 1
+        f"""select event_type from {activity.known("event_types", before="$before")} group by 1
         order by count(distinct user_id) desc, sum(n) desc, event_type limit {most}""",
         {"before": before},
     ).fetchall()
@@ -164,7 +164,7 @@ def main_event_types(activity: Activity, *, before: date, most: int) -> tuple[st
 def versions(activity: Activity, *, before: date) -> dict[str, date]:
     """Find the day on which each of the most used app versions was first seen, the oldest first."""
     rows = activity.connection.execute(
-        f"""select app_version, min(day) as first_day from {_known_before(activity, "contexts")}
+        f"""select app_version, min(day) as first_day from {activity.known("contexts", before="$before")}
         where app_version is not null group by 1 order by sum(n) desc, app_version limit {_MOST_VERSIONS}""",
         {"before": before},
     ).fetchall()
@@ -178,20 +178,12 @@ def bg_nbd(activity: Activity, *, before: date, since: int | None) -> BgNbd | No
         f"""select cast(repeats as double) as repeats, cast(last as double) as last, cast(known as double) as known,
             cast(count(*) as double) as how_many
         from (select count(*) - 1 as repeats, max(day) - min(day) as last, $before - min(day) as known
-            from {_known_before(activity, "days")} where purchases > 0 {observed} group by user_id
+            from {activity.known("days", before="$before")} where purchases > 0 {observed} group by user_id
             order by hash(user_id), user_id limit {_MOST_BUYERS})
         group by all order by all""",
         {"before": before},
     ).fetchall()
     return fit(Buyers(*np.array(found, dtype=np.float64).reshape(-1, 4).T))
-
-
-def _known_before(activity: Activity, relation: str) -> str:
-    """Return the FROM clause of what was known of a relation before a date."""
-    known = (
-        " and known_day < $before and (known_until is null or known_until >= $before)" if activity.has_versions else ""
-    )
-    return f"(from {activity.versions(relation)} where day < $before{known})"
 
 
 def with_categories(specification: Specification, training_profiles: pa.Table, *, most: int) -> Specification:
