@@ -15,7 +15,7 @@ export DO_NOT_TRACK := 1
 export UV_SYSTEM_CERTS := true
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup demo test test-slow system check fmt docs serve bench wheel lock clean
+.PHONY: help setup demo test test-slow system check fmt docs serve bench bench-accuracy bench-training wheel lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' Makefile
@@ -76,6 +76,12 @@ bench-profiles: setup ## Time and memory of profiles at 1M and 10M events (SIZE=
 
 bench-ablation: setup ## Which families carry the AUC, on the real logs in REAL_LOGS
 	@$(BIN)/python benchmarks/ablation.py
+
+bench-accuracy: setup ## How good the model is with defaults, on the real logs in REAL_LOGS and against a simulated truth
+	@SIZE="$(SIZE)" $(BIN)/python -m benchmarks.accuracy
+
+bench-training: setup ## What a training costs at 50,000 users (SIZE=5m: at five million)
+	@SIZE="$(SIZE)" $(BIN)/python -m benchmarks.training
 
 wheel: setup ## Build the wheel into dist/
 	@$(BIN)/python -m hatchling build -t wheel

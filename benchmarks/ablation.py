@@ -21,10 +21,11 @@ from numpy.typing import NDArray
 from cli.project import open_project
 from features.activity import Activity
 from features.feature import Feature
-from models.metrics import auc
-from training.dataset import freeze
+from models.metrics import paired
 from training.evaluate import Evaluation
-from training.pipeline import Recipe, train
+from training.freezing import freeze
+from training.layout import Recipe
+from training.pipeline import train
 from training.splits import plan
 
 TOP = Path(__file__).parents[1]
@@ -59,26 +60,12 @@ def without(recipe: Recipe, family: str) -> Recipe:
     return replace(recipe, features=recipe.features.model_copy(update={"leave_out": (family,)}))
 
 
-def difference(whole: Fit, part: Fit, *, seed: int) -> tuple[float, float, float]:
-    """AUC of the part less that of the whole, and the 95 % interval of it, paired by user."""
-    draw = np.random.default_rng(seed)
-    rows = len(whole.churned)
-    found = np.array([_difference(whole, part, rows=draw.integers(0, rows, rows)) for _ in range(RESAMPLES)])
-    low, high = np.percentile(found, [2.5, 97.5])
-    return _difference(whole, part, rows=np.arange(rows)), float(low), float(high)
-
-
-def _difference(whole: Fit, part: Fit, *, rows: NDArray[np.int64]) -> float:
-    churned = whole.churned[rows]
-    return auc(churned, part.probability[rows]) - auc(churned, whole.probability[rows])
-
-
 def table(name: str, log: Path, *, home: Path) -> list[str]:
     project = open_project(TOP / "examples" / f"{name}.toml", home=home, events=log)
     activity, recipe = project.activity(), project.recipe
     whole = fit(activity, recipe)
     found = whole.evaluation.auc
-    rules = ", ".join(f"{rule} rule {rate.value:.3f}" for rule, rate in whole.evaluation.baselines.items())
+    rules = ", ".join(f"{name} {one.auc.value:.3f}" for name, one in whole.evaluation.baselines.items())
     lines = [
         f"\n## {name}\n",
         (
@@ -92,9 +79,10 @@ def table(name: str, log: Path, *, home: Path) -> list[str]:
     for family in families:
         print(f"{name}: without {family}", file=sys.stderr, flush=True)
         part = fit(activity, without(recipe, family))
-        gain, low, high = difference(whole, part, seed=recipe.training.seed)
+        gain = paired(whole.churned, part.probability, whole.probability, of="auc", seed=recipe.training.seed)
         lines.append(
-            f"| {family} | {whole.features - part.features} | {part.evaluation.auc.value:.4f} | {gain:+.4f} | {low:+.4f} to {high:+.4f} |"
+            f"| {family} | {whole.features - part.features} | {part.evaluation.auc.value:.4f} | {gain.value:+.4f} | "
+            f"{gain.low:+.4f} to {gain.high:+.4f} |"
         )
     return lines
 

@@ -24,7 +24,7 @@ from features.engine import connect
 from features.profiles import build
 from features.spark import collect, open_session, read_log
 from features.specification import Specification
-from training.dataset import freeze
+from training.freezing import freeze
 
 
 def scan(bench: Bench) -> Work:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from features.specification import Specification
     from models.churn_model import ChurnModel
     from models.registry import Registered
+    from training.looking_back import LookedBack
     from training.pipeline import Trained
 
 
@@ -59,10 +61,11 @@ class TrainedModel:
 
     registered: Registered
     trained: Trained
+    looked_back: LookedBack
 
     @property
     def model(self) -> ChurnModel:
-        """The model that was tested, and registered."""
+        """The model that is registered as challenger: the tested one, or where that was asked for the refitted one."""
         return self.registered.model
 
     def to_json(self) -> dict[str, Any]:
@@ -74,12 +77,20 @@ class TrainedModel:
                 "version": registered.version,
                 "run_id": registered.run_id,
                 "features": len(registered.model.specification.feature_names),
-                "trees": registered.model.booster.num_trees(),
+                "trees": registered.model.scorer.trees,
+                "tested_version": registered.tested_version or registered.version,
+                "refused": registered.refused,
             },
             "split": {
                 name: _dates(getattr(split, name)) for name in ("train", "validation", "calibration", "test", "why")
-            },
+            }
+            | {"why": self.trained.layout.why},
             "left_out": self.trained.left_out,
+            "learnt_from": self.trained.layout.way,
+            "outages": [str(outage.day) for outage in self.trained.layout.outages],
+            "audit": self.trained.audit.to_json() if self.trained.audit else None,
+            "backtest": self.looked_back.backtest.to_json() if self.looked_back.backtest else None,
+            "learning_curve": self.looked_back.learning_curve.to_json() if self.looked_back.learning_curve else None,
         }
 
 
@@ -153,7 +164,7 @@ def write_profiles(
 
 
 def _everything(log: Log, cutoffs: Sequence[date]) -> Specification:
-    from training.dataset import freeze
+    from training.freezing import freeze
 
     settings = log.project.settings
     return freeze(log.activity, settings.features, churn=settings.churn, learnt_from=cutoffs)[0]
@@ -167,13 +178,42 @@ def train(log: Log, *, say: Callable[[str], None] = lambda _: None) -> TrainedMo
     GuardRefused
         When the log holds too little to learn from.
     """
-    from training.pipeline import register
-    from training.pipeline import train as fit
+    return train_horizons(log, [log.project.settings.churn.horizon_days], say=say)[0]
 
-    project = log.project
-    trained = fit(log.activity, project.recipe, say=say)
-    say("registering the challenger")
-    return TrainedModel(register(trained, project.registry, recipe=project.recipe), trained)
+
+def train_horizons(
+    log: Log, horizons_days: Sequence[int], *, say: Callable[[str], None] = lambda _: None
+) -> tuple[TrainedModel, ...]:
+    """Train a challenger for each horizon, from one build of profiles; each is registered under a name of its own.
+
+    Returns
+    -------
+    In the order of the horizons. One horizon has the project's name; of several, each has its days behind that: ``churn_7d``.
+
+    Raises
+    ------
+    GuardRefused
+        When the log holds too little to learn from.
+    """
+    from training.looking_back import look_back
+    from training.pipeline import train_horizons as fit
+    from training.recording import Surroundings, register
+
+    project, activity = log.project, log.activity
+    recipe = project.recipe
+    recipes = [replace(recipe, churn=recipe.churn.model_copy(update={"horizon_days": days})) for days in horizons_days]
+    names = [project.name_of(days) if len(horizons_days) > 1 else project.name for days in horizons_days]
+    withheld = activity.tables.withheld(recipe.features.allow_sensitive)
+    with ExitStack() as open_runs:
+        recorders = [open_runs.enter_context(project.registry_of(name).run()) for name in names]
+        models: list[TrainedModel] = []
+        for name, recorder, trained in zip(names, recorders, fit(activity, recipes, say=say), strict=True):
+            looked_back = look_back(activity, trained, say=say)
+            say("registering the challenger")
+            surroundings = Surroundings(name, project.source, activity.coverage, withheld)
+            registered = register(trained, recorder, looked_back=looked_back, surroundings=surroundings)
+            models.append(TrainedModel(registered, trained, looked_back))
+    return tuple(models)
 
 
 def score(log: Log, model: ChurnModel, *, cutoff: date) -> pa.Table:

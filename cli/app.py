@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from cli import console, data, delivery, learning
+from cli import advice, auditing, console, data, delivery, learning
 from features.errors import ChurnError, InputError
 
 app = typer.Typer(
@@ -20,6 +20,8 @@ app = typer.Typer(
 )
 for verb in (data.simulate, data.settings, data.features, data.profiles):
     app.command()(verb)
+app.command()(advice.horizon)
+app.command()(auditing.audit)
 for verb in (learning.train, learning.promote, learning.rollback):
     app.command()(verb)
 for verb in (delivery.score, delivery.export, delivery.serve):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from features.user_tables import UserTablesSettings
     from models.churn_model import ChurnModel
     from models.registry import Registry
-    from training.pipeline import Recipe
+    from training.layout import Recipe
 
 DEFAULT_CONFIG, DEFAULT_HOME = Path("churn.toml"), Path(".churn")
 
@@ -130,17 +130,36 @@ class Project:
     @property
     def recipe(self) -> Recipe:
         """The sections that decide how a model is trained."""
-        from training.pipeline import Recipe
+        from training.layout import Recipe
 
         s = self.settings
-        return Recipe(s.churn, s.features, s.model, s.training)
+        return Recipe(s.churn, s.features, s.model, s.training, s.audit, s.outages, s.bots, s.stability)
+
+    @property
+    def name(self) -> str:
+        """The name of the registered model, of the experiment and of the home's world."""
+        return self.settings.project.name
+
+    def name_of(self, horizon_days: int) -> str:
+        """The name of the model of one of several horizons."""
+        return f"{self.name}_{horizon_days}d"
+
+    @property
+    def source(self) -> str:
+        """Where the log lies, in words that hold no secret."""
+        events = self.settings.events
+        return "a database" if events.is_in_a_database else str(events.path)
 
     @cached_property
     def registry(self) -> Registry:
         """The project's registered model in MLflow."""
+        return self.registry_of(self.name)
+
+    def registry_of(self, name: str) -> Registry:
+        """A registered model in the project's MLflow."""
         from models.registry import Registry
 
-        return Registry(self.home, self.settings.project.name)
+        return Registry(self.home, name)
 
 
 def open_project(

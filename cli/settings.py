@@ -25,7 +25,15 @@ from features.settings import (
 )
 from models.settings import ModelSettings
 from serving.settings import ExportSettings, ScoringSettings, ServingSettings
-from training.settings import TrainingSettings
+from training.settings import (
+    AuditSettings,
+    BotsSettings,
+    HorizonSettings,
+    OutagesSettings,
+    PromotionSettings,
+    StabilitySettings,
+    TrainingSettings,
+)
 
 _PREFIX, _NESTED = "CHURN_", "__"
 _SECRETS = {"connection"}
@@ -45,6 +53,12 @@ class Settings(BaseSettings):
     features: FeatureSettings = Field(default_factory=FeatureSettings)
     model: ModelSettings = Field(default_factory=ModelSettings)
     training: TrainingSettings = Field(default_factory=TrainingSettings)
+    audit: AuditSettings = Field(default_factory=AuditSettings)
+    horizon: HorizonSettings = Field(default_factory=HorizonSettings)
+    outages: OutagesSettings = Field(default_factory=OutagesSettings)
+    bots: BotsSettings = Field(default_factory=BotsSettings)
+    stability: StabilitySettings = Field(default_factory=StabilitySettings)
+    promotion: PromotionSettings = Field(default_factory=PromotionSettings)
     scoring: ScoringSettings = Field(default_factory=ScoringSettings)
     export: ExportSettings = Field(default_factory=ExportSettings)
     serving: ServingSettings = Field(default_factory=ServingSettings)

@@ -1,8 +1,9 @@
 """Activity: user x day, computed once for each day of log and kept.
 
-A day's folder is named after what it was computed from: the files that hold rows of the day, their fingerprints and numbers of
-rows. So a day that is there is right, a killed run goes on where it stopped, and a file that is new, changed or gone costs its
-own days only. The manifest is written last and names the folders that make up the activity.
+Days that are rolled up together make a batch: one file for each relation, in the order of users. A day's digest covers what it was
+computed from: the files that hold rows of the day, their fingerprints and numbers of rows; a batch says which days it holds, with
+their digests. So a day that is there is right, a killed run goes on where it stopped, and a file that is new, changed or gone
+costs its own days only. The manifest is written last and names the batches, and those of their days that do not count any more.
 """
 
 from __future__ import annotations
@@ -12,30 +13,30 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable, Generator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 
 import duckdb
 import msgspec
 from filelock import FileLock, Timeout
 
-from features.batches import batches, folders
+from features.batches import batches, digests, held, name_of, note, places_of, superseded
 from features.engine import connect, explained
 from features.errors import InputError
-from features.events import EventLog, FileContents, LogContents, among, open_log, rejected_of
+from features.events import EventLog, FileContents, LogContents, open_log, rejected_of
 from features.feature import quoted
 from features.places import LogFile
 from features.roll_up import RollUp, facts_of, known_before
 from features.settings import ChurnSettings, ComputeSettings, EventsSettings, FeatureSettings
-from features.snapshots import Coverage, instant
+from features.snapshots import Coverage
 from features.sources import files_of
 from features.user_tables import UserTables
 from features.whole import sync, written_whole
 
 _WAIT_SECONDS = 600
+_LAYOUT = "batches in the order of users"  # of the files; another one is an activity of its own
 Say = Callable[[str], None]
 
 
@@ -48,7 +49,9 @@ class Manifest:
     told
         ``[events] covered_until``, where it was set.
     days
-        Day to the name of its folder below ``day=.../``.
+        Day to the name of the batch that holds it.
+    superseded
+        Batch to those of its days that do not count any more.
     """
 
     files: tuple[FileContents, ...]
@@ -56,6 +59,7 @@ class Manifest:
     told: date | None
     facts: tuple[str, ...]
     days: dict[date, str]
+    superseded: dict[str, tuple[date, ...]]
 
     @property
     def contents(self) -> LogContents:
@@ -115,8 +119,17 @@ class Activity:
 
     def versions(self, name: str) -> str:
         """Return the FROM clause of a relation with every version of its days."""
-        folders = (f"{glob.escape(str(self.folder))}/day={day}/{found}" for day, found in self.manifest.days.items())
-        places = ", ".join(quoted(f"{folder}/{name}-*.parquet") for folder in folders)
+        gone = self.manifest.superseded
+        whole = sorted({*self.manifest.days.values()} - gone.keys())
+        parts = [self._read(whole, name)] if whole else []
+        for batch, days in gone.items():
+            dates = ", ".join(f"date '{day}'" for day in days)
+            parts.append(f"(from {self._read([batch], name)} where day not in ({dates}))")
+        return parts[0] if len(parts) == 1 else f"({' union all '.join(f'from {part}' for part in parts)})"
+
+    def _read(self, batches: Sequence[str], name: str) -> str:
+        """Return the FROM clause of a relation of some batches."""
+        places = ", ".join(quoted(f"{glob.escape(str(self.folder))}/{batch}/{name}.parquet") for batch in batches)
         return f"read_parquet([{places}], hive_partitioning = false)"
 
 
@@ -137,9 +150,9 @@ class ActivitySettings:
         return RollUp(tuple(columns), churn.timezone, gap, churn.qualifying, churn.event, own=own)
 
     def digest(self) -> str:
-        """Cover mapping, zones, session gap, the labels' conditions and every expression of the roll-up."""
+        """Cover layout, mapping, zones, session gap, the labels' conditions and every expression of the roll-up."""
         mapping = self.events.mapping()
-        parts = (mapping, self.events.where, self.events.timezone, self.roll_up(tuple(mapping)).sql(""))
+        parts = (_LAYOUT, mapping, self.events.where, self.events.timezone, self.roll_up(tuple(mapping)).sql(""))
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -199,7 +212,7 @@ def _read_manifest(folder: Path) -> Manifest | None:
         found = msgspec.json.decode((folder / "manifest.json").read_bytes(), type=Manifest)
     except (OSError, msgspec.DecodeError):
         return None
-    return found if all((folder / f"day={day}" / name).is_dir() for day, name in found.days.items()) else None
+    return found if all((folder / name).is_dir() for name in {*found.days.values()}) else None
 
 
 @dataclass(frozen=True)
@@ -219,15 +232,19 @@ class _Keeper:
         contents.check(events)
         self.settings.roll_up(log.columns).check_own(log.connection, log.valid_sql("false"))
         coverage = contents.coverage(events)
-        days = folders(contents.files)
-        stale = [day for day, name in days.items() if not (self.folder / f"day={day}" / name).is_dir()]
-        self._roll_up(log, contents, days={day: days[day] for day in stale})
+        days = digests(contents.files)
+        stale = {day: days[day] for day in days.keys() - places_of(days, held(self.folder)).keys()}
+        self._roll_up(log, contents, days=stale)
+        kept = held(self.folder)
+        places = places_of(days, kept)
         facts = facts_of(log.columns, has_time_of_day=contents.has_time_of_day)
-        now = Manifest(contents.files, coverage.covered_until, events.covered_until, facts, days)
+        now = Manifest(
+            contents.files, coverage.covered_until, events.covered_until, facts, places, superseded(places, kept)
+        )
         written_whole(self.folder / "manifest.json", msgspec.json.encode(now))
         self._forget(now, before)
         compute = self.settings.compute
-        return Activity(connect(compute=compute), self.folder, now, compute.rows_at_once, tuple(stale))
+        return Activity(connect(compute=compute), self.folder, now, compute.rows_at_once, tuple(sorted(stale)))
 
     def _examined(self, log: EventLog, before: Manifest | None) -> LogContents:
         """Look into the files that are not known yet, and set their invalid rows aside."""
@@ -248,13 +265,13 @@ class _Keeper:
         return {(file.name, file.fingerprint): file for file in before.files if file.is_final}
 
     def _roll_up(self, log: EventLog, contents: LogContents, *, days: Mapping[date, str]) -> None:
-        """Write the relations of some days, as many at a time as the settings allow; each day appears whole or not at all."""
+        """Write the relations of some days, as many at a time as the settings allow; each batch appears whole or not at all."""
         done = 0
         hint = "check [churn] qualifying and event: SQL over the contract's columns"
         for batch in batches(days, contents.days, most=self.settings.compute.rows_at_once):
             self.say(f"rolling up {batch[0]} to {batch[-1]}: {done} of {len(days)} days are done")
             with explained("the log cannot be rolled up", hint):
-                self._write(log, _rows_of(batch, log, contents=contents), days={day: days[day] for day in batch})
+                self._write(log, log.rows_of(batch, contents), days={day: days[day] for day in batch})
             done += len(batch)
 
     def _write(self, log: EventLog, valid_sql: str, *, days: Mapping[date, str]) -> None:
@@ -262,35 +279,19 @@ class _Keeper:
         shutil.rmtree(aside, ignore_errors=True)
         aside.mkdir(parents=True)
         for name, query in self.settings.roll_up(log.columns).sql(valid_sql).items():
-            log.connection.execute(
-                f"copy ({query}) to {quoted(str(aside))} (format parquet, partition_by (day), write_partition_columns, "
-                f"filename_pattern '{name}-{{i}}', overwrite_or_ignore)"
-            )
-        with ThreadPoolExecutor() as pool:  # one disk writes down many files in about the time of one
-            list(pool.map(sync, aside.rglob("*")))
-        for day, name in days.items():
-            (self.folder / f"day={day}").mkdir(exist_ok=True)
-            (aside / f"day={day}").rename(self.folder / f"day={day}" / name)
-        shutil.rmtree(aside)
+            # rows of a user lie together, in no order: what reads them groups by user, or wants a few users only
+            place = quoted(str(aside / f"{name}.parquet"))
+            log.connection.execute(f"copy (from ({query}) order by user_id) to {place} (format parquet)")
+        note(days, aside)
+        for path in [*aside.iterdir(), aside]:
+            sync(path)
+        aside.rename(self.folder / name_of(days))
 
     def _forget(self, now: Manifest, before: Manifest | None) -> None:
-        """Remove days that neither this manifest nor the one before it names: somebody may still read the latter."""
-        named = {(day, name) for found in (now, before) if found for day, name in found.days.items()}
-        for place in self.folder.glob("day=*/*"):
-            if (date.fromisoformat(place.parent.name.removeprefix("day=")), place.name) not in named:
-                shutil.rmtree(place)
-                if not any(place.parent.iterdir()):
-                    place.parent.rmdir()
-
-
-def _rows_of(batch: Sequence[date], log: EventLog, *, contents: LogContents) -> str:
-    """Return the SELECT of the valid rows of some days in a row, from the files that hold any."""
-    start, end = (instant(day, log.zone).isoformat() for day in (batch[0], batch[-1] + timedelta(days=1)))
-    files = [file for file in contents.files if not file.days.keys().isdisjoint(batch)]
-    return log.valid_sql(
-        f"{among(files)} and event_time >= timestamptz '{start}' and event_time < timestamptz '{end}'",
-        is_clean=not any(file.rejected for file in files),
-    )
+        """Remove batches that neither this manifest nor the one before it names: somebody may still read the latter."""
+        named = {name for found in (now, before) if found for name in found.days.values()}
+        for name in held(self.folder).keys() - named:
+            shutil.rmtree(self.folder / name)
 
 
 def describe_rejected(rejected: Mapping[str, int]) -> str:

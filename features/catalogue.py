@@ -14,6 +14,7 @@ from features.own import OwnFeature
 _WINDOWED = re.compile(r".*_[0-9]+d")
 
 OWN = "own"
+CONFIGURED = ("observation_days", "leaving")  # facts that the settings tell rather than the log
 _WORDS_OF_A_DAY = {
     *("user_id", "day", "visit", "visit_ms", "visit_start_us", "last_us", "qualifying_events", "leaving_events"),
     *("known_day", "known_until", "u", "cutoff", "cutoff_at", "age", "band", "gap", "gap_days", "first_day"),
@@ -87,7 +88,7 @@ def select(features: Iterable[Feature], facts: Collection[str], *, history_days:
     features
         From :func:`catalogue`.
     facts
-        Contract columns that are mapped, and what else is known of the log: ``time_of_day, sessions, usage, observation_days``.
+        Contract columns that are mapped, and what else is known of the log: ``time_of_day, sessions, usage`` and :data:`CONFIGURED`.
     history_days
         Days of log before the earliest cutoff that a model learns from; a longer window would only tell the date.
     """

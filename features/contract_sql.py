@@ -37,7 +37,7 @@ def checked_sql(
         f"{_present(name, expression, kind=kinds[name])} as raw_{name}" for name, expression in mapping.items()
     )
     cast = ", ".join(f"{_cast(name, kinds[name], zone=zone)} as {name}" for name in mapping)
-    rules = "\n".join(f"when {condition} then {quoted(why)}" for condition, why in _rules(mapping, known_until))
+    rules = "\n".join(f"when {condition} then {quoted(why)}" for condition, why in _rules(kinds, known_until))
     return f"select *, case {rules} end as reason from (select *, {cast} from (select {raw} from {source}))"
 
 
@@ -89,11 +89,13 @@ def _from_epoch(number: str) -> str:
     return f"make_timestamptz(case when {number} < 1e8 then null {cases} end)"
 
 
-def _rules(mapping: Mapping[str, str], known_until: datetime) -> list[tuple[str, str]]:
-    """Return (condition, reason) pairs; the first that holds names the row."""
+def _rules(kinds: Mapping[str, str], known_until: datetime) -> list[tuple[str, str]]:
+    """Return (condition, reason) pairs; the first that holds names the row. What is of the wanted type needs no reading."""
     missing = [(f"raw_{name} is null", f"{name} is null") for name in REQUIRED]
     unreadable = [
-        (f"{name} is null and raw_{name} is not null", f"{name} is unreadable") for name in mapping if name in COLUMNS
+        (f"{name} is null and raw_{name} is not null", f"{name} is unreadable")
+        for name, kind in kinds.items()
+        if name in COLUMNS and kind != COLUMNS[name].type
     ]
     times = [
         (f"event_time >= timestamptz '{known_until.isoformat()}'", FUTURE),
@@ -111,4 +113,4 @@ def _rules(mapping: Mapping[str, str], known_until: datetime) -> list[tuple[str,
         ],
         "amount": [(f"not (abs(amount) < {_MAX_AMOUNT})", "amount is absurd")],
     }
-    return missing + unreadable + times + [rule for name in mapping for rule in bounds.get(name, [])]
+    return missing + unreadable + times + [rule for name in kinds for rule in bounds.get(name, [])]

@@ -1,4 +1,4 @@
-"""Who is scored at a cutoff. One rule for training, evaluation and scoring: it reads two columns of the profile and nothing else."""
+"""Who is scored at a cutoff. One rule for training, evaluation and scoring: it reads two or three columns of the profile, no more."""
 
 from __future__ import annotations
 
@@ -9,11 +9,19 @@ from numpy.typing import NDArray
 
 RECENT = "days_since_last_qualifying_day"
 TENURE = "tenure_days"
+LEFT = "days_since_last_leaving_day"
+
+Days = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Eligibility:
     """Frozen with a model. ``active_within_days`` 0 means everyone seen before the cutoff.
+
+    Attributes
+    ----------
+    leaving_is_told
+        True where an event says that a user left: who has left, and not been active on a later day, has nothing left to predict.
 
     Examples
     --------
@@ -23,8 +31,14 @@ class Eligibility:
 
     active_within_days: int
     min_tenure_days: int
+    leaving_is_told: bool = False
 
-    def mask(self, days_since_qualifying: NDArray[np.float64], tenure_days: NDArray[np.float64]) -> NDArray[np.bool_]:
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of the profile that the rule reads, in the order of :meth:`mask`."""
+        return (RECENT, TENURE, LEFT) if self.leaving_is_told else (RECENT, TENURE)
+
+    def mask(self, days_since_qualifying: Days, tenure_days: Days, *days_since_leaving: Days) -> NDArray[np.bool_]:
         """Eligible or not, per profile.
 
         Parameters
@@ -33,11 +47,16 @@ class Eligibility:
             Shape (n,), days from the last qualifying day to the cutoff, at least 1; NaN where there was none.
         tenure_days
             Shape (n,), days from the first day seen to the cutoff.
+        days_since_leaving
+            Where leaving is told: shape (n,), days from the last day with the leaving event; NaN where there was none.
         """
         tenured = tenure_days >= self.min_tenure_days
+        for left in days_since_leaving:
+            tenured = tenured & (np.isnan(left) | (left > days_since_qualifying))
         return tenured & (days_since_qualifying <= self.active_within_days) if self.active_within_days else tenured
 
     def sql(self) -> str:
         """The same rule as a condition over profile columns, to leave users out before they reach memory."""
         recent = f" and {RECENT} <= {self.active_within_days}" if self.active_within_days else ""
-        return f"{TENURE} >= {self.min_tenure_days}{recent}"
+        left = f" and ({LEFT} is null or coalesce({LEFT} > {RECENT}, false))" if self.leaving_is_told else ""
+        return f"{TENURE} >= {self.min_tenure_days}{recent}{left}"

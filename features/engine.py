@@ -40,6 +40,14 @@ def connect(timezone: str = "UTC", compute: ComputeSettings | None = None) -> du
     return connection
 
 
+def beside(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+    """Open another session on the same database: its temporary tables are its own, and go with it."""
+    (zone,) = connection.execute("select current_setting('timezone')").fetchall()[0]
+    session = connection.cursor()
+    session.execute(f"set timezone = {quoted(zone)}")
+    return session
+
+
 @contextmanager
 def explained(what: str, hint: str) -> Generator[None]:
     """Turn what DuckDB says of bad input into an :class:`InputError` that says where.

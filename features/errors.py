@@ -6,6 +6,7 @@
     |-- InputError        the log, a table, a date or a request is not usable      exit code 2
     |   `-- SettingsError churn.toml, the environment or a flag is not usable     exit code 2
     `-- GuardRefused      a guard said no: too little data, a worse challenger    exit code 3
+        `-- HistoryTooShort no label of the asked horizon is known in time         exit code 3
 
 A message says what is wrong, where, and what was got against what was expected; ``hint`` says the way out. Messages never hold
 user ids. Everything else that escapes is a bug (exit code 1).
@@ -59,6 +60,10 @@ class GuardRefused(ChurnError):
     """A guard refused to go on; nothing was changed."""
 
     exit_code = 3
+
+
+class HistoryTooShort(GuardRefused):
+    """No label of the asked horizon is known before the cutoff that tests; a shorter one may be."""
 
 
 def closest(word: str, known: Iterable[str]) -> str:

@@ -142,6 +142,15 @@ class EventLog:
         valid = "true" if is_clean else "reason is null"
         return f"select {', '.join(self.columns)} from ({self.checked_sql}) where {valid} and {condition}"
 
+    def rows_of(self, batch: Sequence[date], contents: LogContents) -> str:
+        """``SELECT`` of the valid rows of some days in a row, from the files that hold any."""
+        start, end = (instant(day, self.zone).isoformat() for day in (batch[0], batch[-1] + timedelta(days=1)))
+        files = [file for file in contents.files if not file.days.keys().isdisjoint(batch)]
+        return self.valid_sql(
+            f"{among(files)} and event_time >= timestamptz '{start}' and event_time < timestamptz '{end}'",
+            is_clean=not any(file.rejected for file in files),
+        )
+
     def to_arrow(self) -> pa.Table:
         """Return all valid rows, in contract columns (for a look at a small log)."""
         return self.connection.sql(self.valid_sql()).to_arrow_table()

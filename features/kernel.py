@@ -21,11 +21,14 @@ from features.specification import Specification
 
 KEYS = ("user_id", "cutoff")
 _EVENT_TYPE = "event_type"
-_FAR = 1_000_000  # the band behind the last window
+_MONTH = 28  # days; what looks back no further is summed up apart, over these days only
 _RECENT = (7, 28)  # days that the counts of a value are told for
 _KNOWN = known_before("cutoff")
-_LOOKING_BACK = "cast(day - lag(day) over earlier as integer) as gap, min(day) over earlier as first_day"
+_GAP = "cast(day - lag(day) over earlier as integer) as gap"
 _STREAK = "cast(day - max(case when gap = 1 then null else day end) over earlier as integer) + 1 as streak"
+_GAP_DAYS = "case when day - gap >= observed_from then gap end"
+_STREAK_DAYS = "least(streak, cast(day - observed_from as integer) + 1)"
+_BETWEEN_DAYS = frozenset({"gap_days", "streak_days"})
 
 
 @dataclass(frozen=True)
@@ -87,11 +90,13 @@ class Kernel:
             steps |= self._segments("contexts", CONTEXT_COLUMNS)
         if _EVENT_TYPE in self._columns:
             steps |= self._segments("event_types", (_EVENT_TYPE,))
-        parts = {"windows": self._windows(), "lifetimes": _grouped("aged_days", self._of(OverDays))}
+        return steps | {name: Step(sql) for name, sql in self._parts().items()}
+
+    def _parts(self) -> dict[str, str]:
+        """Return what the profiles are joined from; the first part has a row for each of them."""
+        parts = self._lifetimes() | {"windows": self._windows()}
         parts |= {f"of_{column}": self._values(column) for column in self._columns}
-        if self._of(OverAttributes):
-            parts["attributes"] = self._attributes()
-        return steps | {name: Step(sql) for name, sql in parts.items()}
+        return parts | ({"attributes": self._attributes()} if self._of(OverAttributes) else {})
 
     def _shared_cutoffs(self) -> dict[str, Step]:
         """Every user meets every cutoff."""
@@ -117,16 +122,12 @@ class Kernel:
     def profiles_sql(self) -> str:
         """Return the SELECT that joins the steps."""
         features = self.specification.features
-        parts = (
-            "lifetimes",
-            *(f"of_{c}" for c in self._columns),
-            *(["attributes"] if self._of(OverAttributes) else []),
-        )
-        others = "".join(f" left join {name} using (u, cutoff)" for name in parts)
+        first, *more = self._parts()
+        others = "".join(f" left join {name} using (u, cutoff)" for name in more)
         found = ", ".join(f"{_when_absent(f)} as {f.name}" for f in features if not isinstance(f, Derived))
         derived = "".join(f", {_typed(f, f.sql)} as {f.name}" for f in features if isinstance(f, Derived))
         names = ", ".join((*KEYS, *self.specification.feature_names))
-        return f"""select {names} from (select *{derived} from (select u, cutoff, {found} from windows{others}))
+        return f"""select {names} from (select *{derived} from (select u, cutoff, {found} from {first}{others}))
             join users using (u)"""
 
     def _of(self, kind: type[Feature]) -> list[Feature]:
@@ -139,20 +140,28 @@ class Kernel:
 
     def _days(self) -> dict[str, Step]:
         """Look back from each day once, for all cutoffs: what lies behind a day does not depend on them."""
-        return {
-            "history": Step(f"""select *, {_STREAK} from (select u, * exclude (user_id, u), {_LOOKING_BACK}
-                from {self.relations["days"]} join users using (user_id) window earlier as (partition by u order by day))
-                window earlier as (partition by u order by day)"""),
-            "aged_days": self._aged_days(f"history {self._meeting_cutoffs}"),
-        }
+        rows = f"select u, * exclude (user_id, u) from {self.relations['days']} join users using (user_id)"
+        return self._looking_back(rows, by="u")
 
     def _days_by_cutoff(self) -> dict[str, Step]:
         """Look back from each day at each cutoff: a day that became known late lies behind later cutoffs only."""
+        rows = f"""select u, * exclude (user_id, u, {", ".join(VERSION)})
+            from {self.relations["days"]} join users using (user_id) join cutoffs on day < cutoff and {_KNOWN}"""
+        return self._looking_back(rows, by="u, cutoff")
+
+    def _looking_back(self, rows: str, *, by: str) -> dict[str, Step]:
+        """Tell of each day the day before it, and of each user the first: only days are sorted, without all that they hold."""
+        met = self._meeting_cutoffs if by == "u" else "where"
+        earlier = f"window earlier as (partition by {by} order by day)"
+        at = by if by == "u" else f"{by}, cutoff_at"
         return {
-            "history": Step(f"""select *, {_STREAK} from (select u, * exclude (user_id, u, {", ".join(VERSION)}), {_LOOKING_BACK}
-                from {self.relations["days"]} join users using (user_id) join cutoffs on day < cutoff and {_KNOWN}
-                window earlier as (partition by u, cutoff order by day)) window earlier as (partition by u, cutoff order by day)"""),
-            "aged_days": self._aged_days("history where"),
+            "days_seen": Step(rows + self._by_user),
+            "first_days": Step(f"select {by}, min(day) as first_day from days_seen group by {by}"),
+            "gaps": Step(f"select *, {_STREAK} from (select {at}, day, {_GAP} from days_seen {earlier}) {earlier}"),
+            "aged_days": self._aged(f"days_seen join first_days using ({by}) {met}"),
+            "aged_gaps": self._aged(
+                f"gaps join first_days using ({by}) {met}", gap_days=_GAP_DAYS, streak_days=_STREAK_DAYS
+            ),
         }
 
     @property
@@ -174,13 +183,9 @@ class Kernel:
         """Look back at each cutoff from the days of a person, to which each of the person's ids may have its part."""
         merged = "".join(f", cast({merge}({name}) as bigint) as {name}" for name, merge in self._merges().items())
         known = f" and {_KNOWN}" if self.has_versions else ""
-        return {
-            "history": Step(f"""select *, {_STREAK} from (select *, {_LOOKING_BACK}
-                from (select u, cutoff, cutoff_at, day{merged} from {self.relations["days"]} join people using (user_id)
-                    where day < cutoff{known} group by u, cutoff, cutoff_at, day)
-                window earlier as (partition by u, cutoff order by day)) window earlier as (partition by u, cutoff order by day)"""),
-            "aged_days": self._aged_days("history where"),
-        }
+        rows = f"""select u, cutoff, cutoff_at, day{merged} from {self.relations["days"]} join people using (user_id)
+            where day < cutoff{known} group by u, cutoff, cutoff_at, day"""
+        return self._looking_back(rows, by="u, cutoff")
 
     def _merges(self) -> dict[str, str]:
         """Return how two parts of a day become one, for each daily column that is asked for."""
@@ -196,12 +201,13 @@ class Kernel:
             join users using (user_id) {self._meeting_cutoffs} valid_from < cutoff_at"""
         return _grouped(f"({rows})", self._of(OverAttributes))
 
-    def _aged_days(self, source: str) -> Step:
+    def _aged(self, source: str, **columns: str) -> Step:
+        """Say how long before a cutoff each row's day lies, and from which day on the user is observed."""
         observed = self.specification.observation_days
         start = f"cutoff - {observed}" if observed else "first_day"
+        more = "".join(f", {sql} as {name}" for name, sql in columns.items())
         return Step(
-            f"""select *, case when day - gap >= observed_from then gap end as gap_days,
-                least(streak, cast(day - observed_from as integer) + 1) as streak_days from
+            f"""select *{more} from
                 (select *, cast(cutoff - day as integer) as age, {start} as observed_from from {source} {self._is_seen("day")})""",
             is_kept=False,
         )
@@ -216,10 +222,19 @@ class Kernel:
         edges = " ".join(f"when age <= {edge} then {edge}" for edge in self.specification.windows_days)
         daily = sorted({name for feature in features for name in feature.daily})
         sums = "".join(f", cast(sum({name}) as bigint) as {name}" for name in daily)
-        bands = (
-            f"""select u, cutoff, case {edges} else {_FAR} end as band{sums} from aged_days group by u, cutoff, band"""
-        )
+        bands = f"""select u, cutoff, case {edges} end as band{sums} from aged_days
+            where age <= {max(self.specification.windows_days)} group by u, cutoff, band"""
         return _grouped(f"(select *, band as age from ({bands}))", features)
+
+    def _lifetimes(self) -> dict[str, str]:
+        """Sum up all days of a user, the last four weeks apart, and what lies between the days."""
+        features = self._of(OverDays)
+        between = [feature for feature in features if feature.words & _BETWEEN_DAYS]
+        recent = [f for f in features if f not in between and f.window_days and f.window_days <= _MONTH]
+        found = {"lifetimes": _grouped("aged_days", [f for f in features if f not in (*between, *recent)])}
+        if recent:
+            found["months"] = _grouped(f"(from aged_days where age <= {_MONTH})", recent)
+        return found | {"rhythms": _grouped("aged_gaps", between)} if between else found
 
     def _segments(self, relation: str, columns: Sequence[str]) -> dict[str, Step]:
         """Sum a relation up between the edges of all cutoffs; ``segment`` is the first day that the sum may hold."""
@@ -231,12 +246,18 @@ class Kernel:
         edges = ", ".join(f"(date '{edge}')" for edge in self._edges())
         instants = ", min(first_at) as first_at, max(last_at) as last_at" if relation == "contexts" else ""
         keys = ", ".join(("u", "segment", *columns))
+        before = f"segment < date '{max(self.cutoffs)}'"
         return {
             f"{relation}_segments": Step(f"""select day, max(edge) as segment
                 from (select distinct day from {self.relations[relation]}) join (values {edges}) t(edge) on edge <= day group by day"""),
             f"{relation}_seen": Step(f"""select {keys}, cast(sum(n) as bigint) as n, min(day) as first_day, max(day) as last_day{instants}
-                from {placed} join {relation}_segments using (day) where segment < date '{max(self.cutoffs)}' group by {keys}"""),
+                from {placed} join {relation}_segments using (day) where {before} group by {keys}{self._by_user}"""),
         }
+
+    @property
+    def _by_user(self) -> str:
+        """Lay the rows of a user together where many cutoffs group them: they group what was just grouped."""
+        return " order by u" if len(self.cutoffs) > 1 else ""
 
     def _edges(self) -> list[date]:
         """Return the days at which what a cutoff sees of a value begins or ends."""

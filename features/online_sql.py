@@ -8,6 +8,7 @@ from functools import cached_property
 
 import pyarrow as pa
 
+from features.catalogue import CONFIGURED
 from features.contract_sql import checked_sql
 from features.errors import InputError
 from features.kernel import Kernel
@@ -19,7 +20,6 @@ from features.specification import Specification
 KEPT = "kept_"
 NAMES = ("invalid", "alone", "merged")  # of the statements
 BATCH = "such users are scored in the batch: churn score"
-OBSERVED = "observation_days"  # a fact that the specification tells
 _ARROW = {
     "VARCHAR": pa.string(),
     "BIGINT": pa.int64(),
@@ -57,7 +57,7 @@ class Statements:
             raise InputError(
                 f"events without {', '.join(lacking)}, which the model's profile needs", hint="send them too"
             )
-        if beyond := sorted(needs - {*COLUMNS, *TOLD, OBSERVED}):
+        if beyond := sorted(needs - {*COLUMNS, *TOLD, *CONFIGURED}):
             raise InputError(
                 f"the model's profile needs more than events of the contract: {', '.join(beyond)}", hint=BATCH
             )

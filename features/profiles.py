@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import date
 from itertools import chain
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from features.activity import Activity
+from features.catalogue import CONFIGURED
+from features.engine import beside
 from features.errors import InputError
 from features.feature import quoted
 from features.kernel import KEYS, Kernel
@@ -115,8 +119,16 @@ def build_in_parts(
     for among in _parts(activity, cutoffs, shard=shard or Shard()):
         relations = _relations(activity, among)
         kernel = Kernel.at_midnights(specification, cutoffs, relations=relations, has_versions=activity.has_versions)
-        found = f"select * from ({kernel.sql()}) where {where} order by cutoff, user_id"
-        yield activity.connection.sql(found).to_arrow_table()
+        with closing(beside(activity.connection)) as connection:
+            yield _built(connection, kernel, where=where)
+
+
+def _built(connection: duckdb.DuckDBPyConnection, kernel: Kernel, *, where: str) -> pa.Table:
+    """Keep each step as a table: so it is known how large it is when the next is planned, and joins look up the smaller side."""
+    for name, step in kernel.steps().items():
+        connection.execute(f"create temp {'table' if step.is_kept else 'view'} {name} as {step.sql}")
+    found = f"select * from ({kernel.profiles_sql()}) where {where} order by cutoff, user_id"
+    return connection.sql(found).to_arrow_table()
 
 
 def _relations(activity: Activity, among: str) -> dict[str, str]:
@@ -173,7 +185,7 @@ def check_buildable(
         raise InputError("no cutoff was given", hint="name at least one date")
     for cutoff in cutoffs:
         coverage.check_cutoff(cutoff)
-    known = {*facts, *TOLD, "observation_days"}
+    known = {*facts, *TOLD, *CONFIGURED}
     lacking = sorted({need for feature in specification.features for need in feature.needs} - known)
     if lacking:
         raise InputError(

@@ -17,12 +17,14 @@ from numpy.typing import NDArray
 from features.eligibility import Eligibility
 from features.errors import InputError
 from features.specification import Specification
-from models.calibration import Calibration
-from models.classifier import contributions, raw_scores
+from models.calibration import Calibration, Platt
 from models.encoding import Matrix, encode
+from models.logistic import Linear
 from models.reasons import Narrator
+from models.scorer import Buying, Line, Scorer, Trees
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
+_QUANTILES = 1001
 _BOOSTER, _REST = "booster.txt", "churn_model.json"
 
 
@@ -34,11 +36,6 @@ class Definition:
     gap_days: int
     active_within_days: int
     min_tenure_days: int
-
-    @property
-    def eligibility(self) -> Eligibility:
-        """The rule who is scored."""
-        return Eligibility(self.active_within_days, self.min_tenure_days)
 
 
 @dataclass(frozen=True)
@@ -55,6 +52,20 @@ class Reference:
 
     raw_scores: tuple[float, ...]
     medians: dict[str, float]
+
+    @classmethod
+    def of(cls, raw: NDArray[np.float64], profiles: pa.Table, *, specification: Specification) -> Reference:
+        """Describe a population by its raw scores, shape (n,), and what is typical by (other) profiles."""
+        numbers = [feature.name for feature in specification.features if not feature.is_text]
+        known = {name: profiles.column(name).drop_null().to_numpy() for name in numbers}
+        return cls(cls.quantiles(raw), {name: float(np.median(found)) for name, found in known.items() if len(found)})
+
+    @staticmethod
+    def quantiles(raw: NDArray[np.float64]) -> tuple[float, ...]:
+        """Rising quantiles of raw scores: 1001, or all of them where there are fewer."""
+        ordered = np.sort(raw)
+        few = len(ordered) <= _QUANTILES
+        return tuple((ordered if few else np.quantile(ordered, np.linspace(0, 1, _QUANTILES))).tolist())
 
     @cached_property
     def _rising(self) -> NDArray[np.float64]:
@@ -84,13 +95,19 @@ class ChurnModel:
         Of LightGBM when predicting; 0: all cores. Not saved: it belongs to the process, and never changes a score.
     """
 
-    booster: lgb.Booster
+    scorer: Scorer
     specification: Specification
     calibration: Calibration
     definition: Definition
     reference: Reference
     quality: Quality
     threads: int = 0
+
+    @property
+    def eligibility(self) -> Eligibility:
+        """The rule who is scored."""
+        of = self.definition
+        return Eligibility(of.active_within_days, of.min_tenure_days, leaving_is_told=bool(self.specification.event))
 
     @property
     def frozen_churn(self) -> dict[str, Any]:
@@ -113,23 +130,26 @@ class ChurnModel:
 
     def raw(self, matrix: Matrix) -> NDArray[np.float64]:
         """Raw scores in log-odds, shape (n,)."""
-        return raw_scores(self.booster, matrix, threads=self.threads)
+        return self.scorer.raw(matrix, threads=self.threads)
 
     def predict_probability(self, profiles: pa.Table) -> NDArray[np.float64]:
         """Churn probability in (0, 1) of each profile, shape (n,)."""
         return self.calibration.probability(self.raw(encode(profiles, self.specification)))
 
     def contributions(self, matrix: Matrix) -> Matrix:
-        """Signed contributions to the log-odds of the churn probability, shape (n, features)."""
-        return self.calibration.slope * contributions(self.booster, matrix, threads=self.threads)
+        """Signed contributions to the log-odds, shape (n, features): of the churn probability under Platt's calibration.
+
+        The other calibrations bend the log-odds of the raw score; there contributions are to the raw score's.
+        """
+        slope = self.calibration.slope if isinstance(self.calibration, Platt) else 1.0
+        return slope * self.scorer.contributions(matrix, threads=self.threads)
 
     def save(self, folder: Path) -> None:
         """Write the model into a folder; equal models give equal bytes."""
         folder.mkdir(parents=True, exist_ok=True)
-        parts = (self.specification, self.calibration, self.definition, self.reference, self.quality)
-        rest = msgspec.json.encode(_Saved(FORMAT_VERSION, *parts), order="sorted")
-        (folder / _REST).write_bytes(msgspec.json.format(rest, indent=1))
-        (folder / _BOOSTER).write_text(self.booster.model_to_string(num_iteration=self.booster.best_iteration or -1))
+        rest = (self.specification, self.calibration, self.definition, self.reference, self.quality)
+        saved = _Saved(FORMAT_VERSION, *rest, scorer=_write_parts(self.scorer, folder))
+        (folder / _REST).write_bytes(msgspec.json.format(msgspec.json.encode(saved, order="sorted"), indent=1))
 
 
 @dataclass(frozen=True)
@@ -137,15 +157,48 @@ class _Format:
     format_version: int
 
 
+class _SavedPart(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One part of the scorer: the name of the file with its trees, or its numbers."""
+
+    weight: float
+    booster: str = ""
+    line: Linear | None = None
+    buying: Buying | None = None
+
+
 @dataclass(frozen=True)
 class _Saved(_Format):
-    """What stands beside the booster."""
+    """What stands beside the trees."""
 
     specification: Specification
     calibration: Calibration
     definition: Definition
     reference: Reference
     quality: Quality
+    scorer: tuple[_SavedPart, ...] = ()
+
+
+def _write_parts(scorer: Scorer, folder: Path) -> tuple[_SavedPart, ...]:
+    """Write the trees beside each other; return what refers to them, and the other parts."""
+    saved: list[_SavedPart] = []
+    for weight, part in scorer.parts:
+        match part:
+            case Trees(booster):
+                written = sum(bool(other.booster) for other in saved)
+                name = f"booster_{written + 1}.txt" if written else _BOOSTER
+                (folder / name).write_text(booster.model_to_string(num_iteration=booster.best_iteration or -1))
+                saved.append(_SavedPart(weight, booster=name))
+            case Line(linear):
+                saved.append(_SavedPart(weight, line=linear))
+            case Buying():
+                saved.append(_SavedPart(weight, buying=part))
+    return tuple(saved)
+
+
+def _read_part(saved: _SavedPart, folder: Path) -> Trees | Line | Buying:
+    if saved.line:
+        return Line(saved.line)
+    return saved.buying or Trees(lgb.Booster(model_str=(folder / saved.booster).read_text()))
 
 
 def load(folder: Path, *, threads: int = 0) -> ChurnModel:
@@ -164,10 +217,10 @@ def load(folder: Path, *, threads: int = 0) -> ChurnModel:
                 f"the model is of format {version}, expected {FORMAT_VERSION}", hint="train again with this version"
             )
         saved = msgspec.json.decode(rest, type=_Saved)
-        booster = lgb.Booster(model_str=(folder / _BOOSTER).read_text())
+        scorer = Scorer(tuple((part.weight, _read_part(part, folder)) for part in saved.scorer))
     except (OSError, msgspec.DecodeError, lgb.basic.LightGBMError) as error:
         raise InputError(
             f"{folder} holds no readable churn model: {error}", hint="train one with: churn train"
         ) from error
     parts = (saved.specification, saved.calibration, saved.definition, saved.reference, saved.quality)
-    return ChurnModel(booster, *parts, threads=threads)
+    return ChurnModel(scorer, *parts, threads=threads)

@@ -32,5 +32,23 @@ def profiles_of(frame: pd.DataFrame, specification: Specification) -> pa.Table:
     return pa.Table.from_pandas(frame[list(schema.names)], schema=schema, preserve_index=False)
 
 
+def columns(specification: Specification) -> list[dict[str, Any]]:
+    """What the model reads, as MLflow writes columns down: text, or nullable doubles."""
+    return [
+        {"name": feature.name, "type": "string" if feature.is_text else "double", "required": False}
+        for feature in specification.features
+    ]
+
+
+def example(specification: Specification) -> pd.DataFrame:
+    """Two made-up profiles: the first known category and ones, then all absent. No user's data."""
+    row = {
+        f.name: (specification.categories.get(f.name) or ("unknown",))[0] if f.is_text else 1.0
+        for f in specification.features
+    }
+    frame = pd.DataFrame([row, dict.fromkeys(row)])
+    return frame.astype({f.name: "object" if f.is_text else "float64" for f in specification.features})
+
+
 def _load_pyfunc(path: str) -> ProbabilityModel:  # pyright: ignore[reportUnusedFunction]  # MLflow calls it by name
     return ProbabilityModel(load(Path(path)))

@@ -10,7 +10,6 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from features.eligibility import RECENT, TENURE
 from models.churn_model import ChurnModel
 from models.encoding import Matrix, encode_rows
 from serving.contract import Code, RiskBand, Score
@@ -49,7 +48,8 @@ def unscored(profile: Profile, code: Code) -> Score:
 def _codes(model: ChurnModel, profiles: Sequence[Profile]) -> list[Code | None]:
     """Say of each profile why it cannot be scored; None: it can."""
     needed = frozenset(model.specification.feature_names)
-    eligible = model.definition.eligibility.mask(_numbers(profiles, RECENT), _numbers(profiles, TENURE))
+    rule = model.eligibility
+    eligible = rule.mask(*(_numbers(profiles, name) for name in rule.columns))
     return [
         "incomplete_profile" if not needed <= profile.keys() else None if can else "not_eligible"
         for profile, can in zip(profiles, eligible, strict=True)

@@ -170,7 +170,8 @@ class World:
     ) -> Specification:
         """Every feature that the log can answer, as if its history were endless."""
         observed = self.settings.features.observation_days
-        facts = self.activity().facts | ({"observation_days"} if observed else set[str]())
+        told = {"observation_days": observed, "leaving": self.settings.churn.event}
+        facts = self.activity().facts | {fact for fact, value in told.items() if value}
         constants = learnt or Learnt(tuple(event_types))
         features = select(catalogue(tuple(windows), constants), facts, history_days=EVER).features
         return Specification(
@@ -180,6 +181,8 @@ class World:
             observation_days=observed,
             timezone=self.settings.churn.timezone,
             session_gap_minutes=self.settings.features.session_gap_minutes,
+            qualifying=self.settings.churn.qualifying,
+            event=self.settings.churn.event,
         )
 
     def profiles(

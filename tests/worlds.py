@@ -81,7 +81,7 @@ class RandomLog:
     def knobs(self) -> dict[str, Any]:
         """Keywords of ``world_of``."""
         return {
-            "churn": {"timezone": self.zone, "qualifying": "event_type = 'open'"},
+            "churn": {"timezone": self.zone, "qualifying": "event_type = 'open'", "event": "event_type = 'rare'"},
             "features": {"observation_days": self.observation_days},
             "covered_until": self.covered_until,
         }

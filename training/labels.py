@@ -9,7 +9,7 @@ from datetime import date
 from features.activity import Activity
 from features.errors import InputError
 from features.settings import ChurnSettings
-from features.snapshots import LabelWindow
+from features.snapshots import Coverage, LabelWindow
 
 
 @dataclass(frozen=True)
@@ -24,21 +24,31 @@ class ChurnLabel:
         """Read the ``[churn]`` section."""
         return cls(LabelWindow(churn.gap_days, churn.horizon_days), is_event=bool(churn.event))
 
-    def sql(self, activity: Activity, cutoffs: Sequence[date]) -> str:
-        """Return a SELECT of ``user_id, cutoff`` of everybody who did (or suffered) the deciding event in the horizon.
+    def check(self, coverage: Coverage, cutoffs: Sequence[date]) -> None:
+        """Refuse cutoffs whose horizon is not finished: the living would be labelled as churned.
 
         Raises
         ------
         InputError
-            When a horizon is not finished: the living would be labelled as churned.
+            When there is one.
         """
-        until = activity.coverage.covered_until
+        until = coverage.covered_until
         unfinished = [cutoff for cutoff in cutoffs if self.window.end(cutoff) > until]
         if unfinished:
             raise InputError(
                 f"cutoff {unfinished[0]}: its horizon ends on {self.window.end(unfinished[0])}, the log covers up to {until}",
                 hint=f"take {self.window.latest_finished(until)} or earlier",
             )
+
+    def sql(self, activity: Activity, cutoffs: Sequence[date]) -> str:
+        """Return a SELECT of ``user_id, cutoff`` of everybody who did (or suffered) the deciding event in the horizon.
+
+        Raises
+        ------
+        InputError
+            When a horizon is not finished.
+        """
+        self.check(activity.coverage, cutoffs)
         rows = ", ".join(f"(date '{c}', date '{self.window.start(c)}', date '{self.window.end(c)}')" for c in cutoffs)
         decisive = "leaving_events" if self.is_event else "qualifying_events"
         decided = f"""select distinct user_id, cutoff from {activity.relation("days")}

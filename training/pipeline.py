@@ -1,63 +1,79 @@
-"""train(): from activity to a registered challenger, a line a step."""
+"""train(): from activity to a tested model, a line a step."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from datetime import date, timedelta
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
 
-import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from features.activity import Activity
 from features.errors import GuardRefused
-from features.settings import ChurnSettings, FeatureSettings
-from features.snapshots import LabelWindow
 from features.specification import Specification
-from models.calibration import Calibration, fit_platt
+from models.baselines import Baseline, fit_baselines
 from models.churn_model import ChurnModel, Definition, Quality, Reference
-from models.classifier import Learner, raw_scores
+from models.classifier import Learner
 from models.encoding import encode
-from models.registry import Registered, Registry, Run
-from models.settings import ModelSettings
-from training.dataset import Dataset, freeze, sampled, stack, with_categories
-from training.evaluate import Evaluation, draw, evaluate
-from training.settings import TrainingSettings
-from training.splits import Split, plan
+from training.audit import Report, audit
+from training.audit_evidence import AuditedTraining
+from training.building import Build
+from training.buying import fit_buying
+from training.dataset import Dataset
+from training.evaluate import Evaluation, evaluate
+from training.fitting import Fit, Fitter
+from training.freezing import with_categories
+from training.guard import check_classes
+from training.layout import Layout, Recipe, Way, complete_cutoffs, lay_out
+from training.search import Budget, Choice, Folds, Searched, search
+from training.splits import Split
+from training.stability import Steadied, steadied
 
-_QUANTILES = 1001
-_EXPLAINED = 5_000
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """The sections that decide how a model is trained."""
-
-    churn: ChurnSettings
-    features: FeatureSettings
-    model: ModelSettings
-    training: TrainingSettings
+Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Trained:
-    """What a training found, before it is registered."""
+    """What a training found, before it is registered.
+
+    Attributes
+    ----------
+    recipe
+        As it was used: after a search, with the settings that the search chose.
+    left_out
+        Feature to why the model does not have it, or does not look at it.
+    learnt, test
+        The rows that were learnt from, and those that the model was tested on.
+    audit
+        None where nothing was learnt from labels, so none can have leaked.
+    refitted
+        The same recipe, fitted again on every finished snapshot, the test's too: served, never tested. ``refitted_on`` are those.
+    """
 
     model: ChurnModel
     evaluation: Evaluation
-    split: Split
+    layout: Layout
+    recipe: Recipe
     left_out: dict[str, str]
     learnt: Dataset
     test: Dataset
+    fit: Fit
+    baselines: tuple[Baseline, ...] = ()
+    pooled: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    audit: Report | None = None
+    searched: Searched | None = None
+    refitted: ChurnModel | None = None
+    refitted_on: tuple[date, ...] = ()
 
+    @property
+    def split(self) -> Split:
+        """Which cutoffs did what."""
+        return self.layout.split
 
-Say = Callable[[str], None]
+    @property
+    def fitter(self) -> Fitter:
+        """How the model was fitted: fits it again, on other rows."""
+        return Fitter(self.model.specification, self.recipe.model, self.recipe.training)
 
 
 def train(activity: Activity, recipe: Recipe, *, say: Say) -> Trained:
@@ -73,154 +89,169 @@ def train(activity: Activity, recipe: Recipe, *, say: Say) -> Trained:
     InputError
         When the test cutoff does not fit the log.
     GuardRefused
-        When a part has too few churners or stayers.
+        When a part has too few churners or stayers, or the log is too short.
     """
-    split = plan(activity.coverage, recipe.churn, training=recipe.training, windows_days=recipe.features.windows_days)
-    say(f"test cutoff {split.test}; {split.why}")
-    specification, left_out = freeze(activity, recipe.features, churn=recipe.churn, learnt_from=split.train)
-    say(
-        f"{len(specification.feature_names)} features, {len(left_out)} left out; profiles at {len(split.learnt_from)} cutoffs"
+    return train_horizons(activity, [recipe], say=say)[0]
+
+
+def train_horizons(activity: Activity, recipes: Sequence[Recipe], *, say: Say) -> tuple[Trained, ...]:
+    """Train a model for each recipe; they differ in their horizons only, and share one build of profiles.
+
+    Raises
+    ------
+    InputError, GuardRefused
+        As :func:`train`.
+    """
+    layouts = [lay_out(activity, recipe) for recipe in recipes]
+    for layout in layouts:
+        say(f"{layout.recipe.churn.horizon_days} days, test cutoff {layout.split.test}; {layout.why}")
+    build = Build.of(activity, layouts, say=say)
+    return tuple(_train(build, layout, say=say) for layout in layouts)
+
+
+def to_audit(activity: Activity, recipe: Recipe, *, say: Say) -> AuditedTraining:
+    """Put together what a training would learn from and be tested on, and fit nothing.
+
+    Raises
+    ------
+    InputError
+        When the test cutoff does not fit the log.
+    GuardRefused
+        When the log is too short, or nothing would be learnt from labels.
+    """
+    layout = lay_out(activity, recipe)
+    if layout.way is Way.BUYING:
+        raise GuardRefused(
+            f"nothing is learnt from labels, so none can leak: {layout.why}", hint="train it: churn train"
+        )
+    build = Build.of(activity, [layout], say=say)
+    learnt = build.learnt_of(layout)
+    calm = _steadied(learnt.at(layout.split.train).profiles, build.specification, recipe=recipe)
+    return _audited(build, layout, learnt=learnt, specification=calm.specification)
+
+
+def _audited(build: Build, layout: Layout, *, learnt: Dataset, specification: Specification) -> AuditedTraining:
+    """All of it under the label that is learnt, the test too."""
+    asked_as_learnt = replace(layout, recipe=replace(layout.recipe, churn=layout.learnt_churn))
+    return AuditedTraining(
+        build.activity,
+        specification,
+        layout.split,
+        learnt,
+        build.test_of(asked_as_learnt),
+        layout.learnt_churn,
+        layout.recipe.model,
+        layout.recipe.audit,
     )
-    learnt, test = _datasets(activity, specification, split=split, recipe=recipe)
-    _guard(split, learnt, test=test, recipe=recipe)
-    specification = with_categories(specification, learnt.at(split.train).profiles, most=recipe.model.max_categories)
+
+
+def _train(build: Build, layout: Layout, *, say: Say) -> Trained:
+    test = build.test_of(layout)
+    if layout.way is Way.BUYING:
+        return _without_labels(build, layout, test=test)
+    learnt, split = build.learnt_of(layout), layout.split
+    check_classes(learnt, test, split=split, window=layout.recipe.window, fewest=layout.recipe.training.min_class_rows)
+    train = learnt.at(split.train)
+    calm = _steadied(train.profiles, build.specification, recipe=layout.recipe)
+    searched = _searched(train, calm.specification, recipe=layout.recipe, say=say)
+    recipe = _chosen(layout.recipe, searched)
     say(f"fitting on {len(learnt.churned):,} rows")
-    booster, calibration = _fit(learnt, specification, split=split, recipe=recipe)
-    say(f"{booster.num_trees()} trees; testing on {len(test.churned):,} users")
-    raw = raw_scores(booster, encode(test.profiles, specification))
-    evaluation = evaluate(test, calibration.probability(raw), seed=recipe.training.seed)
-    quality = Quality(split.test, split.trained_through(_window(recipe)), evaluation.metrics)
-    reference = Reference(_quantiles(raw), _medians(learnt.at(split.train).profiles, specification))
-    model = ChurnModel(booster, specification, calibration, _definition(recipe.churn), reference, quality)
-    return Trained(model, evaluation, split, left_out, learnt, test)
+    fit = Fitter(calm.specification, recipe.model, recipe.training).fit(learnt, split)
+    say(f"{fit.scorer.trees} trees; testing on {len(test.churned):,} users")
+    baselines = _baselines(learnt, calm.specification, layout=layout)
+    model, evaluation = _measured(fit, layout, usual=train, test=test, baselines=baselines)
+    left_out = build.left_out | calm.dropped
+    found = Trained(model, evaluation, layout, recipe, left_out, learnt, test, fit, baselines, calm.pooled)
+    say("looking for leaks")
+    report = audit(_audited(build, layout, learnt=learnt, specification=calm.specification), seed=recipe.training.seed)
+    found = replace(found, audit=report, searched=searched)
+    return _refitted(found, build, say=say) if recipe.training.refit else found
 
 
-def _window(recipe: Recipe) -> LabelWindow:
-    return LabelWindow(recipe.churn.gap_days, recipe.churn.horizon_days)
+def _steadied(profiles: pa.Table, specification: Specification, *, recipe: Recipe) -> Steadied:
+    """Freeze the categories, and leave out what drifts between the training snapshots."""
+    known = with_categories(specification, profiles, most=recipe.model.max_categories)
+    if not recipe.training.drop_drifting:
+        return Steadied(known, {}, {})
+    return steadied(profiles, known, settings=recipe.stability)
 
 
-def _definition(churn: ChurnSettings) -> Definition:
-    return Definition(churn.horizon_days, churn.gap_days, churn.active_within_days, churn.min_tenure_days)
-
-
-def _datasets(
-    activity: Activity, specification: Specification, *, split: Split, recipe: Recipe
-) -> tuple[Dataset, Dataset]:
+def _searched(train: Dataset, specification: Specification, *, recipe: Recipe, say: Say) -> Searched | None:
+    """Search for settings on the training cutoffs alone, where the recipe asks for it."""
     t = recipe.training
-    where = sampled(activity, split.learnt_from, churn=recipe.churn, most=t.max_training_rows, seed=t.seed)
-    learnt = stack(activity, specification, cutoffs=split.learnt_from, churn=recipe.churn, where=where)
-    return learnt, stack(activity, specification, cutoffs=[split.test], churn=recipe.churn)
+    if not t.search_trials:
+        return None
+    folds = Folds.of(train.rows(specification), train.cutoffs, purge_days=recipe.churn.purge_days)
+    learner = Learner(recipe.model, t.seed, specification.feature_names, tuple(specification.categories))
+    start = Choice(recipe.model, t.recency_half_life_days)
+    return search(folds, learner, start=start, budget=Budget(t.search_trials), say=say)
 
 
-def _guard(split: Split, learnt: Dataset, *, test: Dataset, recipe: Recipe) -> None:
-    """Refuse to learn from, or to report on, a handful of users."""
-    parts = {"training": learnt.at(split.train), "calibration": learnt.at(split.calibration), "test": test}
-    if not split.uses_folds:
-        parts["validation"] = learnt.at(split.validation)
-    fewest = recipe.training.min_class_rows
-    for name, part in parts.items():
-        churners, stayers = int(part.churned.sum()), int((~part.churned).sum())
-        if min(churners, stayers) < fewest:
-            raise GuardRefused(
-                f"the {name} part has {churners} churners and {stayers} stayers, expected at least {fewest} of each",
-                hint=_when_possible(learnt, test, split=split, recipe=recipe),
-            )
+def _chosen(recipe: Recipe, searched: Searched | None) -> Recipe:
+    if searched is None:
+        return recipe
+    half_life = searched.choice.recency_half_life_days
+    training = recipe.training.model_copy(update={"recency_half_life_days": half_life})
+    return replace(recipe, model=searched.choice.settings, training=training)
 
 
-def _when_possible(learnt: Dataset, test: Dataset, *, split: Split, recipe: Recipe) -> str:
-    """Say from which date on the log would do, if it goes on as it does."""
-    fewest = recipe.training.min_class_rows
-    counts = _class_counts(learnt, test)
-    enough = [cutoff for cutoff, rarer in sorted(counts.items()) if rarer >= fewest]
-    if enough:
-        later = max(_window(recipe).end(enough[0]), split.test + timedelta(days=1))
-        return f"cutoff {enough[0]} has {fewest} of each: if the log goes on like this, training is possible from test cutoff {later} on"
-    most = max(counts.values(), default=0)
-    return f"at no cutoff has the rarer class more than {most} users: a log of more users, or another [churn] horizon_days, is needed"
-
-
-def _class_counts(*datasets: Dataset) -> dict[date, int]:
-    counts: dict[date, int] = {}
-    for dataset in datasets:
-        cutoffs = np.asarray(dataset.profiles.column("cutoff").to_pylist(), dtype="datetime64[D]")
-        for cutoff in np.unique(cutoffs):
-            churned = dataset.churned[cutoffs == cutoff]
-            counts[cutoff.astype(object)] = int(min(churned.sum(), (~churned).sum()))
-    return counts
-
-
-def _fit(learnt: Dataset, specification: Specification, *, split: Split, recipe: Recipe) -> tuple[Any, Calibration]:
-    """Fit the booster, and the calibration on rows that it was not fitted on."""
-    learner = Learner(recipe.model, recipe.training.seed, specification.feature_names, tuple(specification.categories))
-    calibration = learnt.at(split.calibration)
-    if split.uses_folds:
-        rows = learnt.rows(specification)
-        booster, unseen = learner.fit_by_folds(rows)
-        latest = np.isin(
-            np.asarray(learnt.profiles.column("cutoff").to_pylist(), dtype="datetime64[D]"),
-            np.asarray(split.calibration, dtype="datetime64[D]"),
-        )
-        return booster, fit_platt(unseen[latest], calibration.churned)
-    booster = learner.fit(
-        learnt.at(split.train).rows(specification), validation=learnt.at(split.validation).rows(specification)
+def _measured(
+    fit: Fit, layout: Layout, *, usual: Dataset, test: Dataset, baselines: tuple[Baseline, ...]
+) -> tuple[ChurnModel, Evaluation]:
+    """Put together what is saved and served, with the figures of its test. ``usual`` are the users that are typical."""
+    t, churn = layout.recipe.training, layout.recipe.churn
+    evaluation = evaluate(
+        test, fit.predict_probability(test.profiles), baselines=baselines, seed=t.seed, capacity=t.capacity
     )
-    return booster, fit_platt(raw_scores(booster, encode(calibration.profiles, specification)), calibration.churned)
+    raw = fit.scorer.raw(encode(test.profiles, fit.specification))
+    quality = Quality(layout.split.test, layout.split.trained_through(layout.learnt_window), evaluation.metrics)
+    model = ChurnModel(
+        fit.scorer,
+        fit.specification,
+        fit.calibration.calibration,
+        Definition(churn.horizon_days, churn.gap_days, churn.active_within_days, churn.min_tenure_days),
+        Reference.of(raw, usual.profiles, specification=fit.specification),
+        quality,
+    )
+    return model, evaluation
 
 
-def _quantiles(raw: NDArray[np.float64]) -> tuple[float, ...]:
-    ordered = np.sort(raw)
-    few = len(ordered) <= _QUANTILES
-    return tuple((ordered if few else np.quantile(ordered, np.linspace(0, 1, _QUANTILES))).tolist())
+def _baselines(learnt: Dataset, specification: Specification, *, layout: Layout) -> tuple[Baseline, ...]:
+    train, calibration = learnt.at(layout.split.train), learnt.at(layout.split.calibration)
+    return fit_baselines(
+        train.profiles,
+        train.churned,
+        calibrate_on=(calibration.profiles, calibration.churned),
+        specification=specification,
+        window_days=(layout.recipe.churn.gap_days, layout.recipe.churn.horizon_days),
+    )
 
 
-def _medians(profiles: pa.Table, specification: Specification) -> dict[str, float]:
-    numbers = [f.name for f in specification.features if not f.is_text]
-    columns = {name: profiles.column(name).drop_null().to_numpy() for name in numbers}
-    return {name: float(np.median(values)) for name, values in columns.items() if len(values)}
+def _without_labels(build: Build, layout: Layout, *, test: Dataset) -> Trained:
+    """Say who buys again: nothing is learnt from labels of the asked horizon, as none is known yet."""
+    specification = with_categories(build.specification, test.profiles, most=layout.recipe.model.max_categories)
+    halves = build.learnt_of(layout)
+    fit = fit_buying(build, layout, specification=specification, test=test, halves=halves)
+    baselines = fit_baselines(
+        test.profiles,
+        None,
+        calibrate_on=(test.profiles, fit.predict_probability(test.profiles)),
+        specification=specification,
+        window_days=(layout.recipe.window.gap_days, layout.recipe.window.horizon_days),
+    )
+    model, evaluation = _measured(fit, layout, usual=test, test=test, baselines=baselines)
+    return Trained(model, evaluation, layout, layout.recipe, build.left_out, halves, test, fit, baselines)
 
 
-def register(trained: Trained, registry: Registry, *, recipe: Recipe) -> Registered:
-    """Log a training with its pictures and register the model as challenger."""
-    model = trained.model
-    sample = encode(trained.test.profiles.slice(0, _EXPLAINED), model.specification)
-    weight = np.abs(model.contributions(sample)).mean(axis=0)
-    importance = dict(zip(model.specification.feature_names, weight.tolist(), strict=True))
-    with TemporaryDirectory() as name:
-        folder = Path(name)
-        draw(folder, trained.test, probability=model.predict_probability(trained.test.profiles), importance=importance)
-        _write_json(folder / "features.json", {"used": importance, "left_out": trained.left_out})
-        _write_json(folder / "split.json", asdict(trained.split))
-        return registry.log(
-            Run(
-                model=model,
-                parameters=_parameters(recipe) | {"trees": model.booster.num_trees()},
-                metrics=trained.evaluation.flat(),
-                tags={
-                    "sensitive": ", ".join(model.specification.sensitive) or "none",
-                    "better_rule": trained.evaluation.better_rule,
-                    "split": "folds" if trained.split.uses_folds else "periods",
-                },
-                datasets={"training": digest(trained.learnt.profiles), "test": digest(trained.test.profiles)},
-                artifacts=folder,
-            )
-        )
-
-
-def _parameters(recipe: Recipe) -> dict[str, Any]:
-    return {
-        f"{section}.{key}": value
-        for section in ("churn", "features", "model", "training")
-        for key, value in getattr(recipe, section).model_dump(mode="json").items()
-    }
-
-
-def _write_json(path: Path, values: Any) -> None:
-    path.write_text(json.dumps(values, indent=1, default=str))
-
-
-def digest(profiles: pa.Table) -> str:
-    """SHA-256 over all values, in their order."""
-    sink = hashlib.sha256()
-    for batch in profiles.combine_chunks().to_batches():
-        sink.update(batch.serialize())
-    return sink.hexdigest()
+def _refitted(trained: Trained, build: Build, *, say: Say) -> Trained:
+    """Fit again on every finished snapshot, the test's too, with rounds and calibration chosen beforehand."""
+    layout = replace(trained.layout, recipe=trained.recipe)
+    cutoffs = complete_cutoffs(layout)
+    say(f"fitting again on {len(cutoffs)} finished snapshots")
+    every = build.also_at(cutoffs, layout)
+    scorer = trained.fitter.again(every, rounds=trained.fit.rounds)
+    quality = replace(trained.model.quality, trained_through=trained.recipe.window.end(max(cutoffs)))
+    raw = scorer.raw(encode(trained.test.profiles, trained.model.specification))
+    reference = replace(trained.model.reference, raw_scores=Reference.quantiles(raw))
+    served = replace(trained.model, scorer=scorer, reference=reference, quality=quality)
+    return replace(trained, refitted=served, refitted_on=cutoffs)

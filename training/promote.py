@@ -1,126 +1,160 @@
-"""Challenger against champion on a later cutoff than either was trained on; the decision and why."""
+"""Challenger against champion: the decision and why. Nothing here speaks to MLflow."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, timedelta
-from typing import Any
+from datetime import date
+from typing import Any, Literal
 
-import numpy as np
-from scipy.stats import bootstrap
-from sklearn.metrics import log_loss
-
-from features import profiles
-from features.activity import Activity
 from features.errors import GuardRefused
-from features.settings import ChurnSettings
-from features.snapshots import LabelWindow
-from models.baselines import RULES, rule_scores
-from models.churn_model import ChurnModel
-from models.metrics import auc
-from training.dataset import Dataset, stack
+from models.metrics import summary
+from training.comparing import Comparison, Contender, of_models, unseen_cutoffs
+from training.gates import Gate, Judge, plain, power
+from training.layout import Recipe
+from training.recipes import of_recipes
+from training.settings import PromotionSettings
 
-_RESAMPLES = 500
+__all__ = ["Contender", "Decision", "decide"]
+
+_SHOWN = ("auc", "log_loss", "calibration_error", "lift_at_10", "churn_rate")
+_FINDS = {
+    "models": "on weeks that neither model has seen",
+    "recipes": "on past weeks, before each of which both recipes were trained again: the models have seen every finished week",
+}
 
 
 @dataclass(frozen=True)
 class Decision:
-    """Whether the challenger becomes champion, why, and the figures behind it."""
+    """Whether the challenger becomes champion, why, and the figures behind it.
 
-    is_promoted: bool
-    why: str
-    cutoff: date
-    figures: dict[str, float]
+    Attributes
+    ----------
+    against
+        The champion, or the rule that stands in for it.
+    of
+        Whether the models were compared, or their recipes.
+    users
+        Each counted once, however many of the cutoffs it was scored at.
+    figures
+        Of the challenger, and of the other side.
+    power
+        Which difference so many users would have shown.
+    """
+
+    challenger: str
+    against: str
+    of: Literal["models", "recipes"]
+    cutoffs: tuple[date, ...]
+    users: int
+    gates: tuple[Gate, ...]
+    figures: dict[str, dict[str, float]]
+    power: str
+
+    @property
+    def is_promoted(self) -> bool:
+        """True where every gate was passed."""
+        return all(gate.passed for gate in self.gates)
+
+    @property
+    def why(self) -> str:
+        """What decided, in a sentence: the gates that were not passed, else the log loss."""
+        told = [gate for gate in self.gates if not gate.passed] or [g for g in self.gates if g.name == "log loss"]
+        return f"{self._on_what}: " + "; ".join(f"{gate.name}: {gate.says}" for gate in told)
+
+    @property
+    def _on_what(self) -> str:
+        days = (
+            " to ".join(str(day) for day in dict.fromkeys((self.cutoffs[0], self.cutoffs[-1]))) if self.cutoffs else ""
+        )
+        return f"{self.users:,} users at {len(self.cutoffs)} cutoff{'' if len(self.cutoffs) == 1 else 's'} {days}"
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values."""
-        return {"promoted": self.is_promoted, "why": self.why, "cutoff": str(self.cutoff), **self.figures}
+        return {
+            "promoted": self.is_promoted,
+            "why": self.why,
+            "challenger": self.challenger,
+            "against": self.against,
+            "compared": self.of,
+            "cutoffs": [str(cutoff) for cutoff in self.cutoffs],
+            "users": self.users,
+            "gates": [gate.to_json() for gate in self.gates],
+            "figures": {side: plain(found) for side, found in self.figures.items()},
+            "power": self.power,
+        }
+
+    def to_markdown(self) -> str:
+        """The gates and the figures as tables, for people."""
+        gates = "".join(
+            f"| {gate.name} | {'passed' if gate.passed else '**refused**'} | {gate.says} |\n" for gate in self.gates
+        )
+        own, other = self.figures.values()
+        rows = "".join(f"| {name} | {own[name]:.4f} | {other[name]:.4f} |\n" for name in own)
+        return (
+            f"# {'Promoted' if self.is_promoted else 'Refused'}: version {self.challenger} against the {self.against}\n\n"
+            f"Compared {_FINDS[self.of]}: {self._on_what}.\n\n"
+            f"| gate | result | found |\n|---|---|---|\n{gates}\n"
+            f"| | challenger | {self.against} |\n|---|---|---|\n{rows}\n{self.power}\n"
+        )
 
 
 def decide(
-    activity: Activity, challenger: ChurnModel, *, champion: ChurnModel | None, churn: ChurnSettings
+    challenger: Contender, *, champion: Contender | None, recipe: Recipe, settings: PromotionSettings
 ) -> Decision:
-    """Compare on the latest finished cutoff, which both models must not have seen.
+    """Compare on every finished week that neither model has seen; where there is none, compare their recipes on past weeks.
 
     Without a champion the better rule stands in for it.
+
+    Parameters
+    ----------
+    recipe
+        Today's settings, with the ``[churn]`` section of the challenger.
 
     Raises
     ------
     GuardRefused
-        When the models predict different things, or no finished cutoff is later than what either was trained on.
+        When the models predict different things, or there is nothing to compare them on.
     """
-    if champion and champion.frozen_churn != challenger.frozen_churn:
+    if champion and champion.model.frozen_churn != challenger.model.frozen_churn:
         raise GuardRefused(
             "challenger and champion were trained on different [churn] sections: they predict different things",
             hint="register the new definition under a name of its own: [project] name",
         )
-    cutoff = _unseen_cutoff(activity, [challenger] + ([champion] if champion else []), churn=churn)
-    test = stack(activity, challenger.specification, cutoffs=[cutoff], churn=churn)
-    if champion is None:
-        return _against_rules(test, challenger, cutoff=cutoff)
-    return _against_champion(activity, test, challenger=challenger, champion=champion)
-
-
-def _unseen_cutoff(activity: Activity, models: list[ChurnModel], *, churn: ChurnSettings) -> date:
-    window = LabelWindow(churn.gap_days, churn.horizon_days)
-    latest = window.latest_finished(activity.coverage.covered_until)
-    seen = max(model.quality.trained_through for model in models)
-    if latest < seen:
-        raise GuardRefused(
-            f"no finished cutoff is later than what the models were trained on: the latest is {latest}, they saw {seen}",
-            hint=f"try again when the log covers {seen + timedelta(days=window.days_to_label)}",
-        )
-    return latest
-
-
-def _against_rules(test: Dataset, challenger: ChurnModel, *, cutoff: date) -> Decision:
-    own = auc(test.churned, challenger.predict_probability(test.profiles))
-    rules = {rule: auc(test.churned, rule_scores(test.profiles, rule)) for rule in RULES}
-    better = max(rules, key=lambda rule: rules[rule])
-    is_promoted = own >= rules[better]
-    why = (
-        f"no champion yet; on cutoff {cutoff} the challenger's AUC is {own:.3f}, the {better} rule's {rules[better]:.3f}: "
-        + ("it is not worse" if is_promoted else "a rule does better")
+    models = [one.model for one in (challenger, champion) if one]
+    cutoffs = unseen_cutoffs(challenger.activity, models, recipe=recipe)
+    compared = (
+        of_models(challenger, champion, cutoffs=cutoffs, recipe=recipe)
+        if cutoffs
+        else of_recipes(challenger, champion, today=recipe, weeks=settings.backtest_weeks)
     )
-    return Decision(is_promoted, why, cutoff, {"challenger.auc": own} | {f"{rule}.auc": rules[rule] for rule in RULES})
+    t = recipe.training
+    gates = Judge(compared, challenger.audit, settings, t.min_class_rows, t.seed).gates()
+    return _decision(challenger.version, compared, gates=gates, limit=settings.max_worse_log_loss)
 
 
-def _against_champion(activity: Activity, test: Dataset, *, challenger: ChurnModel, champion: ChurnModel) -> Decision:
-    """Not worse: the 95 % interval of the paired difference in log loss does not lie wholly on the worse side."""
-    cutoff: date = test.profiles.column("cutoff")[0].as_py()
-    new = challenger.predict_probability(test.profiles)
-    old = champion.predict_probability(_profiles_for(activity, champion, test=test, cutoff=cutoff))
-    losses = _losses(test.churned, new) - _losses(test.churned, old)
-    low, high = _interval_of_mean(losses)
-    is_promoted = low <= 0
-    why = (
-        f"on cutoff {cutoff} ({len(losses)} users) the challenger's log loss is {losses.mean():+.4f} against the champion's "
-        f"(95 % interval {low:+.4f} to {high:+.4f}): " + ("it is not worse" if is_promoted else "it is worse")
+def _decision(challenger: str, compared: Comparison, *, gates: tuple[Gate, ...], limit: float) -> Decision:
+    return Decision(
+        challenger=challenger,
+        against=compared.against,
+        of=compared.of,
+        cutoffs=compared.cutoffs,
+        users=compared.users,
+        gates=gates,
+        figures=_figures(compared),
+        power=_power(gates, users=compared.users, limit=limit),
     )
-    figures = {
-        "challenger.auc": auc(test.churned, new),
-        "champion.auc": auc(test.churned, old),
-        "challenger.log_loss": float(log_loss(test.churned, new)),
-        "champion.log_loss": float(log_loss(test.churned, old)),
-        "difference.log_loss": float(losses.mean()),
-        "difference.low": low,
-        "difference.high": high,
-    }
-    return Decision(is_promoted, why, cutoff, figures)
 
 
-def _profiles_for(activity: Activity, model: ChurnModel, *, test: Dataset, cutoff: date) -> Any:
-    """Build the same users' profiles with another model's specification, in the same order."""
-    built = profiles.build(activity, model.specification, cutoffs=[cutoff])
-    return test.profiles.select(["user_id"]).join(built, keys="user_id").sort_by("user_id")
+def _figures(compared: Comparison) -> dict[str, dict[str, float]]:
+    sides = {"challenger": compared.challenger, "against": compared.other}
+    if not compared.users:
+        return {side: {} for side in sides}
+    found = {side: summary(compared.test.churned, said) for side, said in sides.items()}
+    return {side: {name: figures[name] for name in _SHOWN} for side, figures in found.items()}
 
 
-def _losses(churned: np.ndarray[Any, np.dtype[np.bool_]], probability: np.ndarray[Any, np.dtype[np.float64]]) -> Any:
-    return -np.log(np.where(churned, probability, 1 - probability))
-
-
-def _interval_of_mean(values: Any) -> tuple[float, float]:
-    found = bootstrap(
-        (values,), np.mean, n_resamples=_RESAMPLES, method="percentile", batch=50, rng=7
-    ).confidence_interval
-    return float(found.low), float(found.high)
+def _power(gates: tuple[Gate, ...], *, users: int, limit: float) -> str:
+    for gate in gates:
+        if gate.name == "log loss":
+            return power(gate.figures["low"], gate.figures["high"], users=users, limit=limit)
+    return "Too few users to say anything of a difference."

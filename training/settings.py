@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import Annotated
+
+from pydantic import Field
 
 from features.settings import Section, knob
 
@@ -14,7 +17,129 @@ class TrainingSettings(Section):
     snapshot_every_days: int | None = knob(
         None, "Days between snapshots; default: 1 for horizons up to 7 days, else 7.", unit="days", ge=1
     )
+    calibration_snapshots: int = knob(
+        4, "Latest snapshots whose labels are known that probabilities are calibrated on.", ge=1
+    )
     max_snapshots: int = knob(52, "Most snapshots to learn from, the latest ones.", ge=1)
+    horizons_days: tuple[int, ...] = knob(
+        (), "Horizons to train a model each for, from one build; registered as <project>_7d and so on.", unit="days"
+    )
+    recency_half_life_days: float | None = knob(
+        None, "Snapshots weigh half as much for every so many days of age; default: all alike.", unit="days", gt=0
+    )
+    drop_outages: bool = knob(default=True, words="Leave out snapshots whose windows touch an outage of the log.")
+    drop_drifting: bool = knob(
+        default=True, words="Do not look at categories whose values drift, nor at what only tells the date."
+    )
+    search_trials: int = knob(0, 'Settings of LightGBM to try; needs the extra "search".', unit="trials", ge=0)
+    refit: bool = knob(default=False, words="Fit the tested model again, on every finished snapshot, and serve that.")
+    backtest_weeks: int = knob(0, "Past weeks to train and test again, each as if it were the last.", ge=0)
+    learning_curve: bool = knob(
+        default=False, words="Train on growing shares of the users, to see what more would bring."
+    )
+    capacity: int | None = knob(
+        None, "Users that the team can contact in a week; lift and recall are told there too.", unit="users", ge=1
+    )
     seed: int = knob(7, "Seed of everything that is drawn by chance.", ge=0)
-    max_training_rows: int = knob(2_000_000, "More rows are sampled down, by user.", unit="rows", ge=1000)
+    max_training_rows: int = knob(
+        2_000_000, "More rows, to learn from or to test on, are sampled down, by user.", unit="rows", ge=1000
+    )
     min_class_rows: int = knob(100, "Fewest churners, and stayers, in each part.", unit="rows", ge=2)
+
+
+class AuditSettings(Section):
+    """``[audit]``: from where on the leakage audit calls something a leak, and how much it looks at."""
+
+    single_feature_auc: float = knob(
+        0.95, "Alarm: one feature alone tells churners from stayers with more than this AUC.", gt=0.5, le=1
+    )
+    single_feature_margin: float = knob(
+        0.15, "Alarm: one feature alone has an AUC that is more than this above that of every other.", gt=0, le=0.5
+    )
+    identifier_share: float = knob(
+        0.8, "Alarm: a feature has different values for more than this share of the users.", gt=0, le=1
+    )
+    jump: float = knob(
+        0.3,
+        "Alarm: from one snapshot to the next the distribution of a feature moves this far (Kolmogorov-Smirnov "
+        "distance) beyond what is usual for it.",
+        gt=0,
+        le=1,
+    )
+    max_rows: int = knob(20_000, "Most rows that the statistics and the canaries look at.", unit="rows", ge=1000)
+    rebuilt_profiles: int = knob(
+        1000, "Profiles that are built again from nothing but the days before their cutoff.", unit="profiles", ge=100
+    )
+
+
+class HorizonSettings(Section):
+    """``[horizon]``: how ``churn horizon`` chooses among horizons."""
+
+    candidates_days: tuple[Annotated[int, Field(ge=1, le=365)], ...] = knob(
+        (7, 14, 21, 28, 30, 42, 56, 60, 84, 90, 126, 182, 364),
+        "Horizons to look at, beside the configured one.",
+        unit="days",
+        min_length=1,
+    )
+    return_share: float = knob(
+        0.10, "A horizon mislabels where at least this share of those it labels churned come back.", gt=0, lt=1
+    )
+    min_snapshots: int = knob(3, "Fewest snapshots to learn from that a recommended horizon must leave.", ge=1)
+
+
+class OutagesSettings(Section):
+    """``[outages]``: when a day's volume has collapsed, and which snapshots that spoils."""
+
+    below_share: float = knob(
+        0.5, "An outage: events and active users both below this share of what is usual on that weekday.", gt=0, lt=1
+    )
+    recent_days: int = knob(7, "Days before a cutoff in which an outage spoils who is eligible.", unit="days", ge=0)
+    tolerated_share: float = knob(0.02, "Share of a label window that outages may take.", ge=0, lt=1)
+
+
+class BotsSettings(Section):
+    """``[bots]``: what becomes of users whose rhythm is inhuman."""
+
+    exclude: bool = knob(
+        default=False, words="Learn nothing from users whose rhythm is inhuman; they are still scored and evaluated."
+    )
+
+
+class StabilitySettings(Section):
+    """``[stability]``: how far a feature may drift between the snapshots that are learnt from."""
+
+    most_category_auc: float = knob(
+        0.6, "A text feature that tells early from late snapshots better than this is pooled, or dropped.", ge=0.5, le=1
+    )
+    most_number_auc: float = knob(
+        0.98,
+        "A number that tells early from late snapshots better than this tells the date, and is dropped.",
+        ge=0.5,
+        le=1,
+    )
+
+
+class PromotionSettings(Section):
+    """``[promotion]``: what a challenger must show before it becomes champion."""
+
+    max_worse_log_loss: float = knob(
+        0.01,
+        "The whole interval of the difference in log loss to the champion must lie at or under this.",
+        unit="nats",
+        ge=0,
+    )
+    min_lift_ratio: float = knob(
+        0.95, "Refused where the lift at 10 % is clearly under this share of the champion's.", ge=0, le=1
+    )
+    max_calibration_error: float = knob(
+        0.05, "Largest calibration error, unless the champion's, or what chance shows, is larger.", gt=0, le=1
+    )
+    max_slice_loss: float = knob(
+        0.03, "Refused where the log loss of a slice is clearly worse by more than this.", unit="nats", ge=0
+    )
+    needs_clean_audit: bool = knob(
+        default=True, words="Refuse a challenger whose leakage audit found something, or is unknown."
+    )
+    backtest_weeks: int = knob(
+        4, "Past weeks on which recipes are compared where the models have seen every finished one.", ge=1
+    )

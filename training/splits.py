@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from features.errors import GuardRefused, InputError
+from features.errors import GuardRefused, HistoryTooShort, InputError
 from features.settings import ChurnSettings
 from features.snapshots import Coverage, LabelWindow, cutoffs_between
 from training.settings import TrainingSettings
@@ -44,12 +44,23 @@ class Split:
         return tuple(sorted({*self.train, *self.validation, *self.calibration}))
 
     def trained_through(self, window: LabelWindow) -> date:
-        """First day that no label of training, validation or calibration saw."""
-        return max(window.end(cutoff) for cutoff in self.learnt_from)
+        """First day that no label of training, validation or calibration saw; without labels, the test cutoff."""
+        return max((window.end(cutoff) for cutoff in self.learnt_from), default=self.test)
+
+
+def any_cutoff(cutoff: date) -> bool:
+    """Take every cutoff."""
+    del cutoff
+    return True
 
 
 def plan(
-    coverage: Coverage, churn: ChurnSettings, *, training: TrainingSettings, windows_days: Sequence[int] = ()
+    coverage: Coverage,
+    churn: ChurnSettings,
+    *,
+    training: TrainingSettings,
+    windows_days: Sequence[int] = (),
+    is_sound: Callable[[date], bool] = any_cutoff,
 ) -> Split:
     """Lay out the parts.
 
@@ -57,35 +68,64 @@ def plan(
     costs at most a third of the snapshots. Separate periods cost two purges; where that would throw away more than half of the
     snapshots, folds of users take their place.
 
+    Parameters
+    ----------
+    is_sound
+        False for cutoffs that nothing may be learnt from or tested on, such as those whose windows touch an outage.
+
     Raises
     ------
     InputError
         When the test cutoff is not covered or its horizon not finished.
     GuardRefused
-        When no label is known before the test cutoff.
+        When no label is known before the test cutoff, or the test cutoff is not sound.
     """
     window = LabelWindow(churn.gap_days, churn.horizon_days)
-    first = coverage.first_day + timedelta(days=churn.active_within_days or churn.horizon_days)
-    test = _test_cutoff(coverage, window, training=training, first=first)
-    every = training.snapshot_every_days or (1 if churn.horizon_days <= _WEEK else _WEEK)
+    first = coverage.first_day + timedelta(days=_history_days(churn))
+    test = test_cutoff_of(coverage, churn, training=training)
+    if not is_sound(test):
+        test = _sound_test(test, is_sound, training=training, first=first)
+    every = snapshot_step(churn, training)
     last = test - timedelta(days=window.days_to_label)
-    usable = cutoffs_between(first, last, every_days=every)[-training.max_snapshots :]
+    sound = [cutoff for cutoff in cutoffs_between(first, last, every_days=every) if is_sound(cutoff)]
+    usable = tuple(sound[-training.max_snapshots :])
     if not usable:
-        raise GuardRefused(
+        raise HistoryTooShort(
             f"no snapshot can be learnt from: the first with enough history is {first}, "
             f"the last whose label is known at the test cutoff {test} is {last}",
             hint=_possible_from(first, window),
         )
     histories = [first, *(coverage.first_day + timedelta(days=days) for days in sorted(windows_days))]
     kept = [tuple(cutoff for cutoff in usable if cutoff >= history) for history in histories]
-    return _parts([some for some in kept if 3 * len(some) >= 2 * len(usable)][-1], test, window=window)
+    chosen = [some for some in kept if 3 * len(some) >= 2 * len(usable)][-1]
+    return _parts(chosen, test, window=window, calibrated=training.calibration_snapshots)
+
+
+def _history_days(churn: ChurnSettings) -> int:
+    """Return the days of log that the first snapshot needs before it."""
+    return churn.active_within_days or churn.horizon_days
 
 
 def _possible_from(first: date, window: LabelWindow) -> str:
     return f"training is possible from test cutoff {window.end(first)} on, or with a shorter [churn] horizon_days"
 
 
-def _test_cutoff(coverage: Coverage, window: LabelWindow, *, training: TrainingSettings, first: date) -> date:
+def snapshot_step(churn: ChurnSettings, training: TrainingSettings) -> int:
+    """Return the days between snapshots: as set, else a day for horizons up to a week, and a week for longer ones."""
+    return training.snapshot_every_days or (1 if churn.horizon_days <= _WEEK else _WEEK)
+
+
+def test_cutoff_of(coverage: Coverage, churn: ChurnSettings, *, training: TrainingSettings) -> date:
+    """Return the cutoff that tests: the one that the settings name, or the latest whose horizon the log covers.
+
+    Raises
+    ------
+    InputError
+        When it is not covered or its horizon not finished.
+    GuardRefused
+        When the log is shorter than one horizon.
+    """
+    window = LabelWindow(churn.gap_days, churn.horizon_days)
     latest = window.latest_finished(coverage.covered_until)
     test = training.test_cutoff or latest
     if test > latest:
@@ -96,22 +136,40 @@ def _test_cutoff(coverage: Coverage, window: LabelWindow, *, training: TrainingS
     if latest <= coverage.first_day:
         raise GuardRefused(
             f"the log covers {coverage.first_day} up to {coverage.covered_until}: no horizon of {window.days_to_label} days fits",
-            hint=_possible_from(first, window),
+            hint=_possible_from(coverage.first_day + timedelta(days=_history_days(churn)), window),
         )
     coverage.check_cutoff(test)
     return test
 
 
-def _parts(usable: tuple[date, ...], test: date, *, window: LabelWindow) -> Split:
-    purge = timedelta(days=window.days_to_label)
-    calibration = usable[-1]
-    validation = max((c for c in usable if c <= calibration - purge), default=None)
-    train = tuple(c for c in usable if validation and c <= validation - purge)
-    if validation and 2 * len(train) >= len(usable):
-        why = f"separate periods: {len(train)} of {len(usable)} snapshots are left to train on"
-        return Split(train, (validation,), (calibration,), test, why)
+def _sound_test(test: date, is_sound: Callable[[date], bool], *, training: TrainingSettings, first: date) -> date:
+    """Go back to the latest cutoff that is sound, unless the settings name the test cutoff."""
+    sound = next((cutoff for cutoff in reversed(cutoffs_between(first, test, every_days=1)) if is_sound(cutoff)), None)
+    if training.test_cutoff or sound is None:
+        raise GuardRefused(
+            f"test cutoff {test}: its windows touch an outage of the log"
+            + ("" if sound else ", as do those of all before it"),
+            hint=(f"take {sound}, or s" if sound else "s")
+            + "et training.drop_outages = false if the log is sound there",
+        )
+    return sound
+
+
+def _parts(usable: tuple[date, ...], test: date, *, window: LabelWindow, calibrated: int) -> Split:
+    """Calibrate on as many of the latest snapshots as leave room for separate periods; where none does, take folds."""
+    for latest in range(calibrated, 0, -1):
+        calibration = usable[-latest:]
+        validation = max((c for c in usable if c <= calibration[0] - _purge(window)), default=None)
+        train = tuple(c for c in usable if validation and c <= validation - _purge(window))
+        if validation and 2 * len(train) >= len(usable):
+            why = f"separate periods: {len(train)} of {len(usable)} snapshots are left to train on"
+            return Split(train, (validation,), calibration, test, why)
     why = (
-        f"folds of users: separate periods would leave {len(train)} of {len(usable)} snapshots to train on, under half; "
+        f"folds of users: separate periods would leave under half of the {len(usable)} snapshots to train on; "
         "early stopping and calibration use users that a fold has not seen, not a later time"
     )
-    return Split(usable, (), (calibration,), test, why)
+    return Split(usable, (), usable[-calibrated:], test, why)
+
+
+def _purge(window: LabelWindow) -> timedelta:
+    return timedelta(days=window.days_to_label)

@@ -55,6 +55,14 @@ FEATURES = (
         usual=("gap_days_mean", 1),
     ),
     OverDays(
+        "days_since_last_leaving_day",
+        Unit.DAYS,
+        "Whole days from the last day with the event that means leaving to the cutoff. Decides eligibility.",
+        sql="min(case when leaving_events > 0 then age end)",
+        reason="left {value} days ago and came back",
+        needs=("leaving",),
+    ),
+    OverDays(
         "tenure_days",
         Unit.DAYS,
         "Days from the first day seen to the cutoff.",

@@ -63,6 +63,7 @@ FEATURES = (
         sql="7 * sum(case when age <= 28 then (29 - 2 * age) * events else 0 end) / (2 * 1827)",
         reason="{value} events a day more every week",
         window_days=28,
+        when_absent=0,
     ),
     OverDays(
         "active_days_slope_28d",
@@ -71,6 +72,7 @@ FEATURES = (
         sql="7 * sum(case when age <= 28 then 29 - 2 * age else 0 end) / (2 * 1827)",
         reason="activity changes by {value} of a day every week",
         window_days=28,
+        when_absent=0,
     ),
     OverDays(
         "usage_minutes_slope_28d",
@@ -81,6 +83,7 @@ FEATURES = (
         daily={"usage_minutes": Daily("sum(visit_ms)", over_visits=True)},
         needs=("usage",),
         window_days=28,
+        when_absent=0,
     ),
     Derived(
         "active_days_acceleration_7d",

@@ -1,5 +1,6 @@
 """train, promote and rollback: what they print, what they change, and what they refuse."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
@@ -8,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from models.calibration import Platt
 from models.churn_model import ChurnModel
 from models.registry import Registry, Run
 from tests.cli.command import TEST_CUTOFF, TrainedWorld
@@ -69,11 +71,11 @@ def test_the_run_in_mlflow_holds_the_features_the_split_and_the_pictures(trained
     kept = {found.path for found in client.list_artifacts(run_id)}
     assert {"features.json", "split.json", "calibration.png", "gains.png", "importance.png"} <= kept
     contexts = {tag.value for found in client.get_run(run_id).inputs.dataset_inputs for tag in found.tags}
-    assert contexts == {"training", "test"}
+    assert contexts == {"training", "validation", "calibration", "test"}
 
 
 def test_the_number_of_trees_is_that_of_the_saved_model(trained_world: TrainedWorld, champion: ChurnModel):
-    assert trained_world.said["train"]["model"]["trees"] == champion.booster.num_trees()
+    assert trained_world.said["train"]["model"]["trees"] == champion.scorer.trees
     assert trained_world.said["train"]["model"]["features"] == len(champion.specification.feature_names)
 
 
@@ -99,14 +101,16 @@ def register(world: TrainedWorld, tmp_path: Path) -> Register:
 
     def log(model: ChurnModel) -> str:
         (tmp_path / "artifacts").mkdir(exist_ok=True)
-        run = Run(model, {}, {"test.auc": 0.5}, {"split": "periods"}, {"test": "c" * 64}, tmp_path / "artifacts")
+        tags = {"split": "periods", "audit": "clean"}
+        run = Run(model, {}, {"test.auc": 0.5}, tags, {"test": "c" * 64}, tmp_path / "artifacts")
         return Registry(world.home, "churn").log(run).version
 
     return log
 
 
 def shifted(model: ChurnModel, by: float) -> ChurnModel:
-    return replace(model, calibration=replace(model.calibration, intercept=model.calibration.intercept + by))
+    """The same ranking, with probabilities that are off."""
+    return replace(model, calibration=Platt(1.0, by))
 
 
 def aliases(world: TrainedWorld) -> dict[str, str]:
@@ -114,10 +118,28 @@ def aliases(world: TrainedWorld) -> dict[str, str]:
     return {alias: registry.get(alias).version for alias in ("challenger", "champion") if registry.has(alias)}
 
 
+def store_of(world: TrainedWorld) -> Any:
+    import mlflow
+
+    return mlflow.MlflowClient(f"sqlite:///{world.home}/mlflow.db")
+
+
+def written_down(world: TrainedWorld, version: str) -> tuple[str, Any]:
+    """The tag of a version, and the decision in the artifacts of its run."""
+    found = store_of(world).get_model_version("churn", version)
+    import mlflow
+
+    at_run = {"run_id": found.run_id, "tracking_uri": f"sqlite:///{world.home}/mlflow.db"}
+    paths = [mlflow.artifacts.download_artifacts(artifact_path=f"decision.{kind}", **at_run) for kind in ("json", "md")]
+    assert Path(paths[1]).read_text().startswith("# ")
+    return found.tags["decision"], json.loads(Path(paths[0]).read_text())
+
+
 def test_the_first_champion_was_promoted_with_its_reason(trained_world: TrainedWorld):
     said = trained_world.said["promote"]
-    assert (said["promoted"], said["version"], said["cutoff"]) == (True, "1", TEST_CUTOFF)
-    assert "no champion yet" in said["why"]
+    assert (said["promoted"], said["version"], said["cutoffs"]) == (True, "1", [TEST_CUTOFF])
+    assert "in place of a champion" in said["why"]
+    assert {gate["name"]: gate["passed"] for gate in said["gates"]}["leakage audit"]
 
 
 def test_a_worse_challenger_is_refused_with_3_and_the_champion_stays(
@@ -129,13 +151,17 @@ def test_a_worse_challenger_is_refused_with_3_and_the_champion_stays(
     assert ran.json()["promoted"] is False
     assert "it is worse" in ran.err
     assert aliases(world) == {"challenger": version, "champion": "1"}
+    text, decision = written_down(world, version)
+    assert (decision["promoted"], decision["challenger"]) == (False, version)
+    assert text == decision["why"] == ran.json()["why"]
 
 
 def test_a_better_challenger_becomes_champion_and_a_rollback_takes_it_back(
     command: Command, world: TrainedWorld, register: Register, champion: ChurnModel
 ):
-    # a bad champion by hand: then what was trained is the better challenger
-    bad = register(shifted(champion, 3.0))
+    # a bad champion by hand, from other days than the challenger's: then what was trained is the better challenger
+    of_other_days = replace(champion, specification=replace(champion.specification, session_gap_minutes=20))
+    bad = register(shifted(of_other_days, 3.0))
     Registry(world.home, "churn").promote(bad, why="by hand")
     good = register(champion)
 
@@ -146,6 +172,7 @@ def test_a_better_challenger_becomes_champion_and_a_rollback_takes_it_back(
     ran = command("promote", *world.options(), "--json")
     assert (ran.code, ran.json()["promoted"], ran.json()["version"]) == (0, True, good)
     assert aliases(world) == {"challenger": good, "champion": good}
+    assert written_down(world, good)[1]["against"] == f"champion (version {bad})"
 
     again = command("promote", *world.options())
     assert again.code == 3
@@ -165,22 +192,22 @@ def test_a_dry_run_that_would_refuse_changes_nothing_either(
     version = register(shifted(champion, 3.0))
     before = Registry(world.home, "churn").get("challenger").version
     ran = command("promote", *world.options(), "--dry-run")
-    assert (ran.code, ran.out) == (3, "")
+    assert (ran.code, "refused" in ran.out) == (3, True)
     assert aliases(world) == {"challenger": before, "champion": "1"}
-    import mlflow
+    found = store_of(world).get_model_version("churn", version)
+    assert "decision" not in found.tags
+    assert "decision.json" not in [one.path for one in store_of(world).list_artifacts(found.run_id)]
 
-    store = mlflow.MlflowClient(f"sqlite:///{world.home}/mlflow.db")
-    assert "decision" not in store.get_model_version("churn", version).tags
 
-
-def test_a_model_that_has_seen_the_latest_finished_cutoff_is_not_judged_on_it(
+def test_a_model_that_has_seen_every_finished_week_and_does_not_tell_its_recipe_is_refused(
     command: Command, world: TrainedWorld, register: Register, champion: ChurnModel
 ):
-    register(replace(champion, quality=replace(champion.quality, trained_through=date(2026, 4, 22))))
+    version = register(replace(champion, quality=replace(champion.quality, trained_through=date(2026, 4, 22))))
     ran = command("promote", *world.options())
     assert ran.code == 3
-    assert "no finished cutoff is later" in ran.err
+    assert "does not tell its recipe" in ran.err
     assert aliases(world)["champion"] == "1"
+    assert "does not tell its recipe" in store_of(world).get_model_version("churn", version).tags["decision"]
 
 
 def test_settings_that_contradict_the_challenger_exit_with_2(

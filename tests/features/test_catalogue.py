@@ -16,7 +16,7 @@ from tests.builders import EVER, WINDOWS
 
 TYPES = ("open", "add to cart")
 EVERYTHING = {
-    *("time_of_day", "sessions", "usage", "observation_days", "amount", "channel"),
+    *("time_of_day", "sessions", "usage", "observation_days", "leaving", "amount", "channel"),
     *("device_os", "device_model", "app_version", "network"),
 }
 LEARNT = Learnt(TYPES, {"1.9": date(2026, 1, 1), "1.10": date(2026, 2, 1)}, BgNbd(0.25, 30, 0.8, 2.4))

@@ -10,31 +10,32 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from features.eligibility import RECENT, TENURE, Eligibility
+from features.eligibility import LEFT, RECENT, TENURE, Eligibility
 from features.profiles import build
 from tests.builders import world_of
 
 days = st.integers(1, 40)
-profiles = st.lists(st.tuples(st.none() | days, days), min_size=1, max_size=30)
+Found = list[tuple[int | None, ...]]
+profiles = st.lists(st.tuples(st.none() | days, days, st.none() | days), min_size=1, max_size=30)
 
 
-def masked(rule: Eligibility, found: list[tuple[int | None, int]]) -> list[bool]:
-    recent, tenure = (np.array(column, dtype=np.float64) for column in zip(*found, strict=True))
-    return rule.mask(recent, tenure).tolist()
+def masked(rule: Eligibility, found: Found) -> list[bool]:
+    columns = [np.array(column, dtype=np.float64) for column in zip(*found, strict=True)]
+    return rule.mask(*columns[: len(rule.columns)]).tolist()
 
 
-def selected(rule: Eligibility, found: list[tuple[int | None, int]]) -> list[bool]:
-    recent, tenure = (pa.array(column, pa.float64()) for column in zip(*found, strict=True))
-    table = pa.table({"place": range(len(found)), RECENT: recent, TENURE: tenure})
+def selected(rule: Eligibility, found: Found) -> list[bool]:
+    columns = [pa.array(column, pa.float64()) for column in zip(*found, strict=True)]
+    table = pa.table({"place": range(len(found))} | dict(zip((RECENT, TENURE, LEFT), columns, strict=False)))
     connection = duckdb.connect().register("profiles", table)
     places = {place for (place,) in connection.sql(f"select place from profiles where {rule.sql()}").fetchall()}
     return [place in places for place in range(len(found))]
 
 
 @settings(max_examples=50, derandomize=True)
-@given(profiles, st.integers(0, 30), st.integers(0, 30))
-def test_arrays_and_sql_choose_the_same_users(found: list[tuple[int | None, int]], within: int, tenure: int):
-    rule = Eligibility(active_within_days=within, min_tenure_days=tenure)
+@given(profiles, st.integers(0, 30), st.integers(0, 30), st.booleans())
+def test_arrays_and_sql_choose_the_same_users(found: Found, within: int, tenure: int, told: bool):
+    rule = Eligibility(active_within_days=within, min_tenure_days=tenure, leaving_is_told=told)
     assert masked(rule, found) == selected(rule, found)
 
 
@@ -51,6 +52,12 @@ def test_active_within_no_days_means_everyone_seen():
 def test_tenure_is_asked_for_beside_activity():
     rule = Eligibility(active_within_days=7, min_tenure_days=5)
     assert masked(rule, [(1, 4), (1, 5), (8, 5)]) == [False, True, False]
+
+
+def test_who_has_left_is_scored_again_after_a_later_active_day():
+    rule = Eligibility(active_within_days=0, min_tenure_days=0, leaving_is_told=True)
+    never, same_day, gone, back = (3, 9, None), (3, 9, 3), (3, 9, 2), (3, 9, 4)
+    assert masked(rule, [never, same_day, gone, back, (None, 9, 4)]) == [True, False, False, True, False]
 
 
 @pytest.mark.parametrize(("within", "users"), [(1, ["c"]), (2, ["b", "c"]), (0, ["a", "b", "c", "d"])])

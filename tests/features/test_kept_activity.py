@@ -138,8 +138,9 @@ def test_what_was_superseded_is_gone_after_one_more_change(world: World):
     for hour in (11, 12, 13):
         world.activity()
         write(world.path / "2.parquet", [f"anna 2026-01-06T{hour}:00"])
-    kept = list((world.activity().folder / "day=2026-01-06").iterdir())
-    assert len(kept) == 2  # the one of today, and the one that somebody may still be reading
+    found = {place.name for place in world.activity().folder.iterdir() if place.is_dir()}
+    assert {name[:21] for name in found} == {"2026-01-05_2026-01-06", "2026-01-06_2026-01-06"}
+    assert len(found) == 3  # of the second day the one of today, and the one that somebody may still be reading
 
 
 def test_a_row_of_the_future_is_looked_at_again_though_its_file_stays_as_it_is(world: World):
@@ -237,10 +238,13 @@ def test_days_that_are_there_are_right_and_the_manifest_is_written_again(world: 
     assert place.read_bytes() == written
 
 
-def test_a_day_that_was_lost_is_rolled_up_again(world: World):
+def test_a_batch_that_was_lost_is_rolled_up_again(world: World):
     first = world.activity()
-    shutil.rmtree(first.folder / "day=2026-01-05")
-    assert world.activity().rolled_up == (date(2026, 1, 5),)
+    write(world.path / "3.parquet", ["anna 2026-01-07T10:00"])
+    world.activity()
+    shutil.rmtree(first.folder / first.manifest.days[date(2026, 1, 5)])
+    assert world.activity().rolled_up == (date(2026, 1, 5), date(2026, 1, 6))
+    (world.path / "3.parquet").unlink()
     assert world.daily() == [("anna", "2026-01-05"), ("anna", "2026-01-06")]
 
 

@@ -1,7 +1,6 @@
 """Profiles from a user's own events against the batch over the whole log."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -38,7 +37,7 @@ def differences(found: Any, expected: dict[str, Any]) -> dict[str, tuple[Any, An
 @given(random_logs())
 def test_at_a_local_midnight_all_users_have_the_profile_of_the_batch(log: RandomLog):
     with passing_world(log.rows, **log.knobs()) as world:
-        specification = replace(world.specification(learnt=LEARNT), qualifying="event_type = 'open'")
+        specification = world.specification(learnt=LEARNT)
         batch = build(world.activity(), specification, cutoffs=log.cutoffs).to_pylist()
     online = OnlineProfiles(specification, columns_of(log.rows))
     asked = [history(user, instant(cutoff, log.zone), log.rows) for cutoff in log.cutoffs for user in log.users]

@@ -30,6 +30,7 @@ def pasts_of(log: RandomLog) -> dict[tuple[str, str], Past]:
         has_session_ids="session_id" in log.rows[0],
         has_durations="duration_seconds" in log.rows[0],
         is_qualifying=lambda row: row["event_type"] == "open",
+        is_leaving=lambda row: row["event_type"] == "rare",
         versions=LEARNT.versions,
         bg_nbd=FITTED,
     )

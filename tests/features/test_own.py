@@ -14,7 +14,7 @@ from features.profiles import build
 from features.settings import EventsSettings, FeatureSettings
 from features.specification import Specification
 from tests.builders import World, world_of
-from training.dataset import freeze
+from training.freezing import freeze
 
 WATCHED: dict[str, Any] = {
     "kind": "windowed",

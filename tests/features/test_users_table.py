@@ -23,7 +23,7 @@ from features.settings import FeatureSettings, UsersSettings
 from features.specification import Specification
 from features.user_tables import UserTablesSettings, open_user_tables
 from tests.builders import EVER, Row, World, passing_world, world_of, write
-from training.dataset import freeze
+from training.freezing import freeze
 
 LOG = ["anna 2026-01-05T10:00", "bob 2026-01-06T10:00"]
 COLUMNS = {"user_id": "user_id", "valid_from": "valid_from", "plan": "plan", "seats": "seats"}

@@ -21,6 +21,7 @@ from models.calibration import fit_platt
 from models.churn_model import ChurnModel, Definition, Quality, Reference
 from models.classifier import Learner, Rows, raw_scores
 from models.encoding import encode
+from models.scorer import Scorer
 from models.settings import ModelSettings
 
 CUTOFF = date(2026, 6, 1)
@@ -90,7 +91,7 @@ def fit_model(
     booster = learner.fit(Rows(matrix, churned, np.arange(users)), rounds=trees)
     raw = raw_scores(booster, matrix)
     return ChurnModel(
-        booster,
+        Scorer.of_trees(booster),
         used,
         fit_platt(raw, churned),
         DEFINITION,

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from features.errors import InputError
 from models.churn_model import FORMAT_VERSION, ChurnModel, Definition, Reference, load
@@ -158,7 +159,9 @@ def test_contributions_add_up_to_the_log_odds_of_the_probability():
 
 def test_contributions_follow_the_slope_of_the_calibration():
     profiles, model = profiles_of(5, seed=4), tiny_model()
-    steeper: ChurnModel = replace(model, calibration=replace(model.calibration, slope=2 * model.calibration.slope))
+    steeper: ChurnModel = replace(
+        model, calibration=structs.replace(model.calibration, slope=2 * model.calibration.slope)
+    )
     matrix = encode(profiles, model.specification)
     assert steeper.contributions(matrix) == pytest.approx(2 * model.contributions(matrix))
 
@@ -199,7 +202,8 @@ def test_what_is_frozen_is_the_whole_churn_section():
 
 
 def test_the_definition_decides_who_is_eligible():
-    rule = Definition(horizon_days=14, gap_days=0, active_within_days=7, min_tenure_days=3).eligibility
+    definition = Definition(horizon_days=14, gap_days=0, active_within_days=7, min_tenure_days=3)
+    rule = replace(tiny_model(), definition=definition).eligibility
     assert rule.mask(np.array([7.0, 8.0, 1.0]), np.array([3.0, 9.0, 2.0])).tolist() == [True, False, False]
 
 

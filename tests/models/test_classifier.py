@@ -1,11 +1,16 @@
-"""LightGBM: early stopping, seeds, and scores from folds that never saw the user."""
+"""LightGBM: early stopping, seeds, weights, directions, what explaining costs, and scores from folds that never saw the user."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
-from models.classifier import Learner, Rows, contributions, raw_scores
+from features.catalogue import catalogue
+from features.learnt import Learnt
+from features.settings import FeatureSettings
+from models.classifier import KNOWN_DIRECTIONS, Learner, Rows, contributions, explainable, raw_scores, recency_weights
 from models.metrics import auc
 from models.settings import ModelSettings
 
@@ -75,35 +80,96 @@ def test_contributions_and_one_base_value_add_up_to_the_raw_score():
     assert base == pytest.approx(np.full(40, base[0]), abs=1e-9)
 
 
-# --- Folds of users ------------------------------------------------------------------------------------------------
+# --- Weights, directions, and what explaining costs ------------------------------------------------------------------
 
 
-def users_with_a_face() -> Rows:
-    """Ten rows a user: the label is a coin of the user, the features only tell who it is."""
-    random = np.random.default_rng(6)
-    coin = random.random(80) < 0.5
-    users = np.repeat(np.arange(80), 10)
-    face = random.normal(size=80)[users]
-    return Rows(np.column_stack([face, random.normal(size=800)]), coin[users], users)
+def test_a_snapshot_of_twice_the_half_life_weighs_a_quarter():
+    weights = recency_weights(np.array([3.0, 3.0, 17.0]), 7.0)
+    assert weights.tolist() == pytest.approx([4 / 3, 4 / 3, 1 / 3])  # one, one and a quarter, brought to mean one
 
 
-def test_the_score_of_a_row_comes_from_a_fold_that_never_saw_its_user():
-    known = users_with_a_face()
-    settings = KNOBS.model_copy(update={"num_leaves": 64, "min_rows_in_leaf": 2, "max_rounds": 40})
-    booster, unseen = replace(LEARNER, settings=settings).fit_by_folds(known)
-    fitted_long = replace(LEARNER, settings=settings).fit(known, rounds=40)
-    assert auc(known.churned, raw_scores(fitted_long, known.matrix)) > 0.95  # who has seen the user knows the coin
-    assert auc(known.churned, unseen) < 0.65
-    assert booster.num_trees() >= 1
+def test_rows_that_weigh_little_hardly_teach():
+    known, turned = rows(600, seed=1), rows(600, seed=2)
+    both = Rows(
+        np.concatenate([known.matrix, -turned.matrix]),
+        np.concatenate([known.churned, turned.churned]),
+        np.arange(1_200),
+    )
+    fresh = rows(600, seed=3)
+    heavy_first = np.repeat([1.9, 0.1], 600)
+    taught = LEARNER.fit(both.weighing(heavy_first), rounds=40)
+    turned_around = LEARNER.fit(both.weighing(heavy_first[::-1].copy()), rounds=40)
+    assert auc(fresh.churned, raw_scores(taught, fresh.matrix)) > 0.7
+    assert auc(fresh.churned, raw_scores(turned_around, fresh.matrix)) < 0.3
 
 
-def test_every_row_gets_a_score_from_folds():
-    _, unseen = LEARNER.fit_by_folds(rows(200, seed=1))
-    assert np.isfinite(unseen).all()
-    assert len(unseen) == 200
+def test_weights_go_with_their_rows():
+    weighed = rows(3, seed=1).weighing(np.array([0.5, 1.0, 1.5]))
+    taken = weighed.take(np.array([2, 0])).weights
+    assert taken is not None
+    assert taken.tolist() == [1.5, 0.5]
 
 
-def test_folds_are_reproducible():
-    first, again = (LEARNER.fit_by_folds(rows(200, seed=1)) for _ in range(2))
-    assert first[0].model_to_string() == again[0].model_to_string()
-    assert first[1].tobytes() == again[1].tobytes()
+def wavy() -> Rows:
+    """The label follows a wave of the first feature, which no rising curve can."""
+    random = np.random.default_rng(9)
+    matrix = random.uniform(0, 9, size=(3_000, 2))
+    return Rows(matrix, random.random(3_000) < 0.5 + 0.4 * np.sin(matrix[:, 0]), np.arange(3_000))
+
+
+@pytest.mark.parametrize(("name", "sign"), [("days_since_last_event", 1), ("active_days_7d", -1)])
+def test_a_feature_of_known_direction_only_pushes_one_way(name: str, sign: int):
+    line = np.column_stack([np.linspace(0, 9, 200), np.full(200, 4.5)])
+    learner = replace(LEARNER, names=(name, "tenure_days"))
+    steps = np.diff(raw_scores(learner.fit(wavy(), rounds=30), line)) * sign
+    assert (steps >= 0).all()
+    free = replace(learner, settings=KNOBS.model_copy(update={"monotone": "none"}))
+    steps = np.diff(raw_scores(free.fit(wavy(), rounds=30), line)) * sign
+    assert (steps < 0).any()
+
+
+def test_a_category_has_no_direction():
+    coded = rows(400, seed=1)
+    coded = replace(coded, matrix=np.abs(coded.matrix).round())
+    learner = Learner(KNOBS, 7, ("events_7d", "noise"), ("events_7d",))
+    assert learner.fit(coded, rounds=3).num_trees() == 3
+
+
+def test_every_known_direction_is_of_a_feature_in_the_catalogue():
+    names = {feature.name for feature in catalogue(FeatureSettings().windows_days, Learnt())}
+    stems = {re.sub(r"_\d+d$", "", name) for name in names}
+    assert set(KNOWN_DIRECTIONS) <= stems
+
+
+@pytest.mark.parametrize(
+    ("leaves", "rounds", "allowed"),
+    [
+        (8, 400, (7, 400)),  # 250,000 / (400 * 8) = 78: depth 8 would do, eight leaves never need more than 7
+        (15, 400, (6, 400)),  # 41: depth 6
+        (31, 400, (5, 322)),  # 20: under depth 5 trees cost the same, so rounds give way: 250,000 / (31 * 25)
+        (8, 10_000, (5, 1_250)),
+        (255, 400, (8, 15)),  # 255 leaves need depth 8
+        (2, 400, (1, 400)),
+    ],
+)
+def test_depth_gives_way_first_and_then_rounds(leaves: int, rounds: int, allowed: tuple[int, int]):
+    knobs = ModelSettings(num_leaves=leaves, max_rounds=rounds, max_explaining_cost=250_000)
+    assert explainable(knobs) == allowed
+
+
+def test_fitted_trees_stay_within_what_explaining_may_cost():
+    knobs = KNOBS.model_copy(update={"num_leaves": 31, "max_rounds": 400, "max_explaining_cost": 20_000})
+    fitted = replace(LEARNER, settings=knobs).fit(rows(2_000, seed=1), rounds=400)
+    trees = fitted.trees_to_dataframe()
+    depth = int(trees["node_depth"].max()) - 1
+    assert fitted.num_trees() * 31 * max(depth, 5) ** 2 <= 20_000
+    assert fitted.num_trees() > 20
+    assert depth == 5
+
+
+def test_the_number_of_threads_never_changes_a_byte_of_the_trees():
+    texts: set[str] = set()
+    for threads in (1, 2, 4):
+        with threadpool_limits(threads, user_api="openmp"):
+            texts.add(LEARNER.fit(rows(3_000, seed=1), rounds=15).model_to_string())
+    assert len(texts) == 1

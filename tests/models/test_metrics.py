@@ -6,12 +6,23 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, brier_score_loss, log_loss, roc_auc_score
 
-from models.metrics import auc, calibration_error, equal_count_bins, interval, lift, summary
+from models.metrics import FIGURES, Interval, auc, calibration_error, equal_count_bins, intervals, lift, paired, summary
 
 CHURNED = np.array([True, False, True, False, False, False, False, False, False, False])
 PROBABILITY = np.array([0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.05])
+
+Drawn = tuple[np.ndarray, np.ndarray]
+
+
+@pytest.fixture(scope="module")
+def drawn() -> Drawn:
+    random = np.random.default_rng(5)
+    probability = random.uniform(0.05, 0.95, 400)
+    return random.random(400) < probability, probability
+
 
 scored = st.lists(
     st.tuples(st.booleans(), st.sampled_from([0.1, 0.25, 0.5, 0.5001, 0.9])), min_size=2, max_size=60
@@ -103,6 +114,69 @@ def test_bins_hold_every_user_once_and_rise(rows: list[tuple[bool, float]]):
     assert all(low.max() <= high.min() for (low, _), (high, _) in itertools.pairwise(bins))
 
 
+def test_calibration_error_does_not_depend_on_the_order_of_tied_users():
+    # two bins of two, three users tied across the border: each of the three counts as a third of a churner
+    churned, probability = np.array([True, False, False, True]), np.array([0.5, 0.5, 0.5, 0.9])
+    expected = (abs(1.0 - 2 / 3) + abs(1.4 - (1 / 3 + 1))) / 4
+    for order in itertools.permutations(range(4)):
+        found = calibration_error(churned[list(order)], probability[list(order)], bins=2)
+        assert found == pytest.approx(expected)
+
+
+def test_tied_users_share_their_churn_rate_in_the_bins():
+    found = equal_count_bins(np.array([True, False, False, True]), np.array([0.5, 0.5, 0.5, 0.9]), bins=2)
+    assert [probability.tolist() for probability, _ in found] == [[0.5, 0.5], [0.5, 0.9]]
+    assert found[0][1] == pytest.approx([1 / 3, 1 / 3])
+    assert found[1][1] == pytest.approx([1 / 3, 1])
+
+
+# --- The Brier score and the slope ---------------------------------------------------------------------------------
+
+
+def test_the_brier_score_falls_into_three_parts_by_hand():
+    # ten bins of one: .25 four times, of whom two left; .75 six times, of whom five left
+    probability = np.repeat([0.25, 0.75], [4, 6])
+    churned = np.array([True, True, False, False, True, True, True, True, True, False])
+    found = summary(churned, probability)
+    assert found["brier_reliability"] == pytest.approx(0.4 * (0.25 - 0.5) ** 2 + 0.6 * (0.75 - 5 / 6) ** 2)
+    assert found["brier_resolution"] == pytest.approx(0.4 * (0.5 - 0.7) ** 2 + 0.6 * (5 / 6 - 0.7) ** 2)
+    assert found["brier_uncertainty"] == pytest.approx(0.7 * 0.3)
+
+
+@given(sizes=st.lists(st.integers(0, 8), min_size=10, max_size=10).filter(lambda many: 0 < sum(many) < 80))
+def test_where_a_bin_has_one_probability_the_parts_add_up_exactly(sizes: list[int]):
+    probability = np.repeat(np.arange(1, 11) / 11, 8)  # ten bins of eight, so many of whom left
+    churned = np.concatenate([np.arange(8) < left for left in sizes])
+    found = summary(churned, probability)
+    parts = found["brier_reliability"] - found["brier_resolution"] + found["brier_uncertainty"]
+    assert found["brier"] == pytest.approx(parts)
+
+
+def test_what_the_parts_leave_is_the_spread_within_the_bins_less_twice_the_covariance(drawn: Drawn):
+    churned, probability = drawn
+    found = summary(churned, probability)
+    rest = sum(
+        len(p) * (p.var() - 2 * np.mean((p - p.mean()) * (c - c.mean())))
+        for p, c in equal_count_bins(churned, probability, bins=10)
+    )
+    parts = found["brier_reliability"] - found["brier_resolution"] + found["brier_uncertainty"]
+    assert found["brier"] == pytest.approx(parts + rest / len(churned))
+
+
+def test_the_slope_is_that_of_logistic_regression_on_the_log_odds(drawn: Drawn):
+    churned, probability = drawn
+    bold = 1 / (1 + ((1 - probability) / probability) ** 2)  # log odds doubled
+    log_odds = np.log(bold / (1 - bold)).reshape(-1, 1)
+    expected = LogisticRegression(C=np.inf, tol=1e-8).fit(log_odds, churned).coef_[0, 0]
+    assert summary(churned, bold)["calibration_slope"] == pytest.approx(expected, rel=1e-3)
+    assert summary(churned, bold)["calibration_slope"] == pytest.approx(0.5, abs=0.1)
+
+
+def test_a_probability_that_is_the_same_for_all_or_sure_still_has_finite_figures():
+    for probability in (np.full(10, 0.3), CHURNED.astype(float)):
+        assert np.isfinite(list(summary(CHURNED, probability).values())).all()
+
+
 # --- Lift ----------------------------------------------------------------------------------------------------------
 
 
@@ -125,40 +199,130 @@ def test_the_top_is_at_least_one_user():
     assert lift(np.array([True, False]), np.array([0.9, 0.1]), share=0.1) == pytest.approx(2)
 
 
+def test_recall_is_the_share_of_the_churners_in_the_top():
+    found = summary(CHURNED, PROBABILITY, capacity=3)
+    assert found["recall_at_10"] == 0.5
+    assert found["recall_at_20"] == 0.5
+    assert (found["recall_at_capacity"], found["lift_at_capacity"]) == pytest.approx((1.0, (2 / 3) / 0.2))
+
+
+def test_a_capacity_for_more_than_all_users_reaches_all():
+    found = summary(CHURNED, PROBABILITY, capacity=1_000)
+    assert (found["recall_at_capacity"], found["lift_at_capacity"]) == pytest.approx((1, 1))
+
+
+def test_without_a_capacity_there_are_no_figures_at_it():
+    assert set(FIGURES) - set(summary(CHURNED, PROBABILITY)) == {"lift_at_capacity", "recall_at_capacity"}
+
+
 @given(rows=scored, seed=st.integers(0, 5))
-def test_no_figure_of_the_ranking_depends_on_the_order_of_users(rows: list[tuple[bool, float]], seed: int):
+def test_no_figure_depends_on_the_order_of_users(rows: list[tuple[bool, float]], seed: int):
     churned, score = split(rows)
     order = np.random.default_rng(seed).permutation(len(rows))
-    assert lift(churned[order], score[order], share=0.1) == pytest.approx(lift(churned, score, share=0.1))
-    assert auc(churned[order], score[order]) == pytest.approx(auc(churned, score))
+    assert summary(churned[order], score[order], capacity=3) == pytest.approx(summary(churned, score, capacity=3))
+
+
+@given(rows=scored)
+def test_the_ranking_figures_are_those_of_scikit_learn_with_ties_too(rows: list[tuple[bool, float]]):
+    found = summary(*split(rows))
+    assert found["auc"] == pytest.approx(roc_auc_score(*split(rows)))
+    assert found["average_precision"] == pytest.approx(average_precision_score(*split(rows)))
+
+
+def test_a_figure_that_does_not_exist_is_not_a_number():
+    found = summary(np.array([True, True]), np.array([0.3, 0.4]))
+    assert np.isnan(found["auc"])
+    assert found["brier"] == pytest.approx((0.49 + 0.36) / 2)
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_every_figure_says_in_a_sentence_what_it_means(name: str):
+    assert FIGURES[name].name == name
+    assert FIGURES[name].meaning.endswith(".")
 
 
 # --- Intervals -----------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def drawn() -> tuple[np.ndarray, np.ndarray]:
-    random = np.random.default_rng(5)
-    probability = random.uniform(0.05, 0.95, 400)
-    return random.random(400) < probability, probability
+def test_an_interval_holds_its_figure(drawn: Drawn):
+    found, figures = intervals(*drawn, seed=1, capacity=40), summary(*drawn, capacity=40)
+    assert found.keys() == figures.keys() - {"users"}
+    assert {name: interval.value for name, interval in found.items()} == {name: figures[name] for name in found}
+    for name in (
+        "auc",
+        "average_precision",
+        "log_loss",
+        "brier",
+        "calibration_slope",
+        "lift_at_20",
+        "recall_at_capacity",
+    ):
+        assert found[name].low < found[name].value < found[name].high
 
 
-def test_an_interval_holds_its_figure(drawn: tuple[np.ndarray, np.ndarray]):
-    found = interval(*drawn, of=auc, seed=1)
-    assert found.value == auc(*drawn)
-    assert found.low < found.value < found.high
+def test_a_resample_is_what_the_summary_of_the_drawn_rows_is(drawn: Drawn, monkeypatch: pytest.MonkeyPatch):
+    # one resample makes both ends of an interval; the rows it drew, written out, give the same figures
+    monkeypatch.setattr("models.metrics._RESAMPLES", 1)
+    monkeypatch.setattr("models.metrics._FEWEST_RESAMPLES", 1)
+    churned, probability = drawn[0], np.round(drawn[1], 1)
+    rows = np.random.default_rng(7).integers(0, 400, 400)
+    expected = summary(churned[rows], probability[rows], capacity=40)
+    for name, interval in intervals(churned, probability, seed=7, capacity=40).items():
+        close = {"rel": 0.05} if name == "calibration_slope" else {"rel": 1e-9}
+        assert interval.low == interval.high == pytest.approx(expected[name], **close)
 
 
-def test_an_interval_is_as_wide_as_theory_says(drawn: tuple[np.ndarray, np.ndarray]):
+def test_an_interval_is_as_wide_as_theory_says(drawn: Drawn):
     # Hanley and McNeil 1982: standard error of the AUC from the AUC and the sizes of both classes
     value = auc(*drawn)
     left, stayed = drawn[0].sum(), (~drawn[0]).sum()
     both = value / (2 - value) - value**2, 2 * value**2 / (1 + value) - value**2
     error = np.sqrt((value * (1 - value) + (left - 1) * both[0] + (stayed - 1) * both[1]) / (left * stayed))
-    found = interval(*drawn, of=auc, seed=1)
-    assert found.high - found.low == pytest.approx(2 * 1.96 * error, rel=0.25)
+    found = intervals(*drawn, seed=1)
+    assert found["auc"].high - found["auc"].low == pytest.approx(2 * 1.96 * error, rel=0.25)
+    rate = found["churn_rate"]
+    assert rate.high - rate.low == pytest.approx(2 * 1.96 * np.sqrt(rate.value * (1 - rate.value) / 400), rel=0.25)
 
 
-def test_an_interval_is_drawn_by_its_seed(drawn: tuple[np.ndarray, np.ndarray]):
-    assert interval(*drawn, of=auc, seed=1) == interval(*drawn, of=auc, seed=1)
-    assert interval(*drawn, of=auc, seed=1) != interval(*drawn, of=auc, seed=2)
+def test_an_interval_is_drawn_by_its_seed(drawn: Drawn):
+    assert intervals(*drawn, seed=1) == intervals(*drawn, seed=1)
+    assert intervals(*drawn, seed=1) != intervals(*drawn, seed=2)
+
+
+def test_the_rows_of_a_user_are_drawn_together(drawn: Drawn):
+    # every user four times over: four times the rows, and no more is known
+    churned, probability, users = (np.repeat(values, 4) for values in (*drawn, np.arange(400)))
+    alone, together = intervals(*drawn, seed=1)["auc"], intervals(churned, probability, seed=1, users=users)["auc"]
+    assert (together.low, together.high) == pytest.approx((alone.low, alone.high))
+    apart = intervals(churned, probability, seed=1)["auc"]
+    assert apart.high - apart.low == pytest.approx((alone.high - alone.low) / 2, rel=0.25)
+
+
+def test_a_figure_that_some_resamples_lack_takes_its_interval_from_the_others():
+    churned = np.arange(12) == 0  # one churner: a third of the resamples have none
+    found = intervals(churned, np.linspace(0.9, 0.1, 12), seed=0)
+    assert found["auc"] == Interval(1, 1, 1)
+
+
+# --- Pairs ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_score_against_itself_differs_by_nothing(drawn: Drawn):
+    assert paired(drawn[0], drawn[1], drawn[1], of="log_loss", seed=1) == Interval(0, 0, 0)
+
+
+def test_a_pair_is_the_difference_of_both_figures_and_turns_its_sign_with_them(drawn: Drawn):
+    churned, first = drawn
+    second = np.random.default_rng(9).permutation(first)
+    found, turned = (paired(churned, *pair, of="auc", seed=1) for pair in ((first, second), (second, first)))
+    assert found.value == pytest.approx(auc(churned, first) - auc(churned, second))
+    assert 0 < found.low < found.value < found.high
+    assert (turned.low, turned.high) == pytest.approx((-found.high, -found.low))
+
+
+@pytest.mark.parametrize("of", ["auc", "brier"])
+def test_drawn_together_a_small_difference_is_seen_that_both_intervals_hide(drawn: Drawn, of: str):
+    churned, first = drawn
+    second = np.clip(first + np.random.default_rng(9).normal(0, 0.03, 400), 0.01, 0.99)
+    alone, pair = intervals(churned, first, seed=1)[of], paired(churned, first, second, of=of, seed=1)
+    assert pair.high - pair.low < (alone.high - alone.low) / 2

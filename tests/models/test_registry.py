@@ -1,19 +1,26 @@
 """What a run leaves in MLflow, what comes back out of it, and who is champion."""
 
 import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
+from msgspec import structs
 
 from features.errors import GuardRefused, InputError
 from models.churn_model import ChurnModel
-from models.registry import CHALLENGER, CHAMPION, Registered, Registry, Run, example
+from models.pyfunc import example
+from models.registry import CHALLENGER, CHAMPION, Registered, Registry
+from models.run import Run
 from tests.models.model_builder import profiles_of, tiny_model
+from tests.models.tracking_server import free_port, gate, running, tracking_server
 
 PROJECT = "shop"
 
@@ -63,7 +70,8 @@ def run(client: Any, logged: Registered) -> Any:
 
 def test_a_run_holds_parameters_figures_and_tags(run: Any):
     assert run.data.params == {"churn.horizon_days": "14", "churn.qualifying": ""}
-    assert run.data.metrics == {"test.auc": 0.8125, "baselines.recency.auc": 0.75}
+    figures = {name: value for name, value in run.data.metrics.items() if not name.startswith("system/")}
+    assert figures == {"test.auc": 0.8125, "baselines.recency.auc": 0.75}
     assert run.data.tags["split"] == "folds"
     assert run.info.status == "FINISHED"
 
@@ -194,6 +202,21 @@ def test_a_process_that_knows_nothing_of_the_checkout_predicts_the_same(registry
     assert np.load(tmp_path / "found.npy").tobytes() == expected.tobytes()
 
 
+@pytest.mark.slow
+def test_the_scoring_server_of_mlflow_gives_the_same_probabilities(registry: Registry, tmp_path: Path):
+    port = free_port()
+    at_store(registry)  # the server finds the store in the environment
+    arguments = ["models", "serve", "-m", f"models:/{PROJECT}@{CHALLENGER}", "--env-manager", "local"]
+    arguments += ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    address = f"http://127.0.0.1:{port}"
+    asked = frame().drop(columns=["user_id", "cutoff"]).astype(object)
+    rows = asked.where(asked.notna(), None).to_dict(orient="records")
+    with running(arguments, ready=f"{address}/ping", log=tmp_path / "log.txt"):
+        answer = httpx.post(f"{address}/invocations", json={"dataframe_records": rows}, timeout=30)
+    expected = tiny_model().predict_probability(profiles_of(40, seed=8))
+    assert answer.json()["predictions"] == expected.tolist()
+
+
 # --- Which store ---------------------------------------------------------------------------------------------------
 
 
@@ -225,7 +248,7 @@ def test_without_a_model_there_is_nothing_to_roll_back(registry: Registry):
 
 
 def test_champions_follow_each_other_and_step_back(home: Path, registry: Registry, logged: Registered, tmp_path: Path):
-    shifted = replace(tiny_model(), calibration=replace(tiny_model().calibration, intercept=-1.0))
+    shifted = replace(tiny_model(), calibration=structs.replace(tiny_model().calibration, intercept=-1.0))
     second = registry.log(run_of(tmp_path / "artifacts", shifted))
     third = registry.log(run_of(tmp_path / "artifacts", shifted))
     assert registry.get(CHALLENGER).version == third.version
@@ -245,6 +268,64 @@ def test_champions_follow_each_other_and_step_back(home: Path, registry: Registr
     assert Registry(home, PROJECT).get(CHAMPION).version == "1"
 
 
+@pytest.fixture(scope="module")
+def four_versions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("four")
+    for _ in range(4):
+        Registry(place / "home", PROJECT).log(run_of(place / "artifacts"))
+    return place / "home"
+
+
+@pytest.fixture
+def four(four_versions: Path, tmp_path: Path) -> Registry:
+    """A registry of its own with versions 1 to 4."""
+    return Registry(Path(shutil.copytree(four_versions, tmp_path / "home")), PROJECT)
+
+
+def move_by_hand(registry: Registry, to: str) -> None:
+    import mlflow
+
+    mlflow.MlflowClient(registry.uri).set_registered_model_alias(PROJECT, CHAMPION, to)
+
+
+def test_rolling_back_starts_at_the_champion_that_somebody_set_by_hand(four: Registry):
+    said: list[str] = []
+    four.promote("1", why="first")
+    four.promote("2", why="better")
+    move_by_hand(four, "4")
+    assert four.rollback(say=said.append) == ("4", "2")
+    assert said == ["champion was moved by hand, from version 2 to 4: going back to 2"]
+    assert four.rollback(say=said.append) == ("2", "1")
+    assert len(said) == 1
+
+
+def test_rolling_back_after_somebody_went_back_by_hand_does_not_go_forward(four: Registry):
+    said: list[str] = []
+    for version in ("1", "2", "3"):
+        four.promote(version, why="better")
+    move_by_hand(four, "2")
+    assert four.rollback(say=said.append) == ("2", "1")
+    assert "from version 3 to 2" in said[0]
+
+
+def test_a_champion_set_by_hand_is_remembered_by_the_next_promotion(four: Registry):
+    said: list[str] = []
+    four.promote("1", why="first")
+    move_by_hand(four, "3")
+    four.promote("4", why="better")
+    assert [four.rollback(say=said.append), four.rollback(say=said.append)] == [("4", "3"), ("3", "1")]
+    assert said == []
+
+
+def test_rolling_back_passes_over_a_deleted_version_and_one_promoted_twice(four: Registry):
+    import mlflow
+
+    for version in ("1", "2", "3", "3"):
+        four.promote(version, why="better")
+    mlflow.MlflowClient(four.uri).delete_model_version(PROJECT, "2")
+    assert four.rollback() == ("3", "1")
+
+
 def test_a_version_bears_the_decision_about_it(registry: Registry, client: Any, logged: Registered):
     registry.note(logged.version, "a rule does better")
     assert client.get_model_version(PROJECT, logged.version).tags["decision"] == "a rule does better"
@@ -252,3 +333,56 @@ def test_a_version_bears_the_decision_about_it(registry: Registry, client: Any, 
 
 def test_a_version_can_be_asked_for_by_number(registry: Registry, logged: Registered):
     assert registry.get("1").run_id == logged.run_id
+
+
+# --- A server of somebody else's -----------------------------------------------------------------------------------
+
+
+ALIASES = "/registered-models/alias"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with tracking_server(tmp_path_factory.mktemp("server") / "server") as address:
+        yield address
+
+
+def remote(address: str, tmp_path: Path, *, project: str, monkeypatch: pytest.MonkeyPatch) -> Registry:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+    return Registry(tmp_path / "home", project)
+
+
+@pytest.mark.slow
+def test_a_tracking_server_keeps_runs_models_and_champions(
+    server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    registry = remote(server, tmp_path, project="remote", monkeypatch=monkeypatch)
+    version = registry.log(run_of(tmp_path / "artifacts")).version
+    registry.promote(version, why="it is the first")
+    profiles = profiles_of(50, seed=3)
+    found = registry.get(CHAMPION).model.predict_probability(profiles)
+    assert found.tobytes() == tiny_model().predict_probability(profiles).tobytes()
+    assert list((tmp_path / "home").rglob("*")) == []  # nothing is kept here
+
+
+@pytest.fixture
+def refusing(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry]:
+    with gate(server, refused=ALIASES) as address:
+        yield remote(address, tmp_path, project="refusing", monkeypatch=monkeypatch)
+
+
+@pytest.mark.slow
+def test_where_aliases_are_refused_a_training_is_registered_and_says_so(refusing: Registry, tmp_path: Path):
+    import mlflow
+
+    found = refusing.log(run_of(tmp_path / "artifacts"))
+    assert f"--model {found.version}" in found.refused
+    run = mlflow.MlflowClient(refusing.uri).get_run(found.run_id)
+    assert (run.data.tags["alias"], run.info.status) == ("refused by the server", "FINISHED")
+    assert refusing.get(found.version).run_id == found.run_id
+    with pytest.raises(InputError, match="no model") as asked:
+        refusing.get(CHALLENGER)
+    assert f"alias challenger to version {found.version}" in str(asked.value)
+    with pytest.raises(InputError, match="the permission to edit it is missing") as promoted:
+        refusing.promote(found.version, why="it is the first")
+    assert f"alias champion to version {found.version}" in str(promoted.value)

@@ -136,7 +136,7 @@ def test_kept_activity_and_newer_events_are_the_profile_of_the_batch(log: Random
     first, last = log.cutoffs[0], log.cutoffs[-1]
     log = replace(log, rows=tuple(row for row in log.rows if not came_late(row, instant(first, log.zone))))
     with passing_world(log.rows, **log.knobs()) as world:
-        of = replace(world.specification(learnt=LEARNT), qualifying="event_type = 'open'")
+        of = world.specification(learnt=LEARNT)
         activity = world.activity()
         batch = build(activity, of, cutoffs=[last]).to_pylist()
         before = build(activity, of, cutoffs=[first])

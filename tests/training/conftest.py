@@ -9,7 +9,8 @@ import pytest
 from cli.project import Project, open_project
 from features.activity import Activity
 from tests.cli.command import TrainedWorld
-from training.pipeline import Recipe, Trained, train
+from training.layout import Recipe
+from training.pipeline import Trained, train
 
 QUICK = ("model.max_rounds=25", "model.early_stopping_rounds=10")
 FOLDS = ("churn.horizon_days=28", "churn.active_within_days=28")  # too long for separate periods in 120 days

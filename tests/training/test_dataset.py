@@ -10,13 +10,14 @@ import pyarrow as pa
 import pytest
 
 from features.activity import Activity
+from features.eligibility import Eligibility
 from features.errors import SettingsError
 from features.profiles import build
 from features.settings import FeatureSettings
 from features.specification import Specification
-from models.churn_model import Definition
 from tests.builders import World, world_of
-from training.dataset import Dataset, freeze, main_event_types, sampled, stack, with_categories
+from training.dataset import Dataset, sampled, stack
+from training.freezing import freeze, main_event_types, with_categories
 
 CUTOFF, LATER = date(2026, 3, 10), date(2026, 3, 17)
 CHURN: dict[str, Any] = {"horizon_days": 7, "active_within_days": 7}
@@ -84,6 +85,16 @@ def test_eligibility_counts_qualifying_days_only(tmp_path: Path):
     assert set(labels(stacked(world_of(tmp_path, lines, churn=churn)))) == {("bob", "2026-03-10")}
 
 
+def test_who_left_before_the_cutoff_is_not_asked_whether_they_leave(tmp_path: Path):
+    lines = [
+        "gone 2026-03-07T09:00 open", "gone 2026-03-08T10:00 cancel", "gone 2026-03-12T10:00 cancel",
+        "back 2026-03-08T10:00 cancel", "back 2026-03-09T10:00 open", "back 2026-03-12T10:00 cancel",
+        "here 2026-03-09T10:00 open",
+    ]  # fmt: skip
+    found = labels(stacked(world_of(tmp_path, lines, churn=CHURN | {"event": "event_type = 'cancel'"})))
+    assert found == {("back", "2026-03-10"): True, ("here", "2026-03-10"): False}
+
+
 def test_tenure_keeps_newcomers_out(tmp_path: Path):
     found = labels(stacked(world_of(tmp_path, LINES, churn=CHURN | {"min_tenure_days": 7})))
     assert {user for user, _ in found} == {"anna", "carl"}
@@ -97,7 +108,7 @@ def test_without_a_limit_everybody_seen_before_the_cutoff_is_in(tmp_path: Path):
 def test_whoever_is_scored_is_whoever_would_be_trained_on(tmp_path: Path):
     world = world_of(tmp_path, LINES, churn=CHURN)
     profiles = build(world.activity(), world.specification(), cutoffs=[CUTOFF])
-    rule = Definition(7, 0, active_within_days=7, min_tenure_days=0).eligibility
+    rule = Eligibility(active_within_days=7, min_tenure_days=0)
     recent, tenure = (profiles[name].to_numpy() for name in ("days_since_last_qualifying_day", "tenure_days"))
     scored = profiles.filter(pa.array(rule.mask(recent, tenure)))
     assert scored["user_id"].to_pylist() == stacked(world).profiles["user_id"].to_pylist()

@@ -8,31 +8,43 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.model_selection import GroupKFold
 
 from cli.project import open_project
 from features.errors import GuardRefused
 from features.snapshots import LabelWindow
-from models.calibration import fit_platt
+from models.calibration import fit_calibration
 from models.churn_model import ChurnModel
 from models.classifier import Learner, raw_scores
 from models.encoding import encode
 from models.metrics import summary
+from models.scorer import Trees
 from models.settings import ModelSettings
 from serving.scoring import score_table
 from serving.settings import ScoringSettings
 from tests.builders import world_of
 from tests.cli.command import TEST_CUTOFF, TrainedWorld
 from tests.training.conftest import FOLDS, QUICK, Trainer, Training, train_in
-from training.dataset import with_categories
-from training.pipeline import Recipe, digest, train
+from training.fitting import Fitter
+from training.freezing import with_categories
+from training.layout import Recipe
+from training.pipeline import train
+from training.recording import digest
 from training.settings import TrainingSettings
 
+SEED = TrainingSettings().seed
 BOTH = pytest.mark.parametrize("way", ["periods", "folds"])
 
 
 @pytest.fixture
 def training(way: str, request: pytest.FixtureRequest) -> Training:
     return request.getfixturevalue(way)
+
+
+def trees_of(model: ChurnModel) -> str:
+    (_, trees), *_ = model.scorer.parts
+    assert isinstance(trees, Trees)
+    return trees.booster.model_to_string()
 
 
 def bytes_of(model: ChurnModel, folder: Path) -> dict[str, bytes]:
@@ -85,7 +97,9 @@ def test_whoever_was_tested_is_whoever_is_scored(periods: Training):
 @BOTH
 def test_the_figures_are_those_of_the_model_that_is_saved(training: Training):
     test, model = training.trained.test, training.trained.model
-    assert training.trained.evaluation.metrics == summary(test.churned, model.predict_probability(test.profiles))
+    assert training.trained.evaluation.metrics == pytest.approx(
+        summary(test.churned, model.predict_probability(test.profiles))
+    )
     assert model.quality.metrics == training.trained.evaluation.metrics
     assert model.quality.test_cutoff == training.trained.split.test
 
@@ -97,25 +111,35 @@ def test_with_periods_the_calibration_is_fitted_on_a_cutoff_that_the_trees_never
     found, model = periods.trained, periods.trained.model
     rows = found.learnt.at(found.split.calibration)
     assert set(found.split.calibration).isdisjoint({*found.split.train, *found.split.validation})
-    assert model.calibration == fit_platt(model.raw(encode(rows.profiles, model.specification)), rows.churned)
+    raw = model.raw(encode(rows.profiles, model.specification))
+    assert model.calibration == fit_calibration(raw, rows.churned, seed=SEED, users=rows.users).calibration
 
 
 def test_with_periods_the_trees_are_fitted_on_the_training_cutoffs_alone(periods: Training):
     found, spec = periods.trained, periods.trained.model.specification
-    learner = Learner(periods.recipe.model, periods.recipe.training.seed, spec.feature_names, tuple(spec.categories))
+    learner = Learner(periods.recipe.model, SEED, spec.feature_names, tuple(spec.categories))
     again = learner.fit(
         found.learnt.at(found.split.train).rows(spec), validation=found.learnt.at(found.split.validation).rows(spec)
     )
-    assert again.model_to_string() == found.model.booster.model_to_string()
+    assert again.model_to_string() == trees_of(found.model)
 
 
 def test_with_folds_the_calibration_is_fitted_on_scores_of_folds_that_never_saw_the_user(folds: Training):
     found, spec = folds.trained, folds.trained.model.specification
-    learner = Learner(folds.recipe.model, folds.recipe.training.seed, spec.feature_names, tuple(spec.categories))
-    booster, unseen = learner.fit_by_folds(found.learnt.rows(spec))
-    latest = np.array([cutoff in found.split.calibration for cutoff in found.learnt.profiles["cutoff"].to_pylist()])
-    assert found.model.calibration == fit_platt(unseen[latest], found.learnt.churned[latest])
-    assert booster.model_to_string() == found.model.booster.model_to_string()
+    alone = Fitter(spec, folds.recipe.model.model_copy(update={"line_share": 0.0}), folds.recipe.training)
+    learner = Learner(folds.recipe.model, SEED, spec.feature_names, tuple(spec.categories))
+    rows = found.learnt.rows(spec)
+    unseen, best = np.empty(len(rows.churned)), []
+    for seen, held_out in GroupKFold(n_splits=5).split(rows.users, groups=rows.users):
+        fold = learner.fit(rows.take(seen), validation=rows.take(held_out))
+        unseen[held_out] = raw_scores(fold, rows.matrix[held_out])
+        best.append(fold.best_iteration)
+    booster = learner.fit(rows, rounds=round(float(np.mean(best))))
+    latest = np.isin(found.learnt.cutoffs, np.asarray(found.split.calibration, dtype="datetime64[D]"))
+    users = found.learnt.at(found.split.calibration).users
+    fit = alone.fit(found.learnt, found.split)
+    assert fit.calibration == fit_calibration(unseen[latest], found.learnt.churned[latest], seed=SEED, users=users)
+    assert booster.model_to_string() == trees_of(found.model)
 
 
 # --- What is frozen ------------------------------------------------------------------------------------------------
@@ -125,9 +149,12 @@ def test_with_folds_the_calibration_is_fitted_on_scores_of_folds_that_never_saw_
 def test_categories_are_those_of_the_training_cutoffs(training: Training):
     found = training.trained
     seen = found.learnt.at(found.split.train).profiles
-    expected = with_categories(found.model.specification, seen, most=training.recipe.model.max_categories).categories
-    assert found.model.specification.categories == expected
-    assert all(expected.values())
+    known = with_categories(found.model.specification, seen, most=training.recipe.model.max_categories)
+    for name, values in known.categories.items():
+        pooled = found.pooled.get(name, ())
+        steady = tuple(value for value in values if value not in pooled)
+        assert name in found.left_out or found.model.specification.categories[name] == steady
+    assert all(known.categories.values())
 
 
 @BOTH
@@ -167,10 +194,16 @@ def test_nothing_that_happens_from_the_test_cutoff_on_changes_the_model(way: str
     # every other user vanishes on the day of the test cutoff; the log still covers its horizon
     test, until = training.trained.split.test, training.activity.coverage.covered_until
     gone = f"events.where=event_time < timestamptz '{test} 00:00+00' or hash(user_id) % 2 = 0"
-    settings = (gone, f"events.covered_until={until}", *(FOLDS if way == "folds" else ()))
+    # which would be an outage that the test keeps away from
+    settings = (
+        gone,
+        f"events.covered_until={until}",
+        "training.drop_outages=false",
+        *(FOLDS if way == "folds" else ()),
+    )
     found, known = trainer(*settings).trained, training.trained
     assert found.evaluation.metrics["churn_rate"] > known.evaluation.metrics["churn_rate"]
-    assert found.model.booster.model_to_string() == known.model.booster.model_to_string()
+    assert trees_of(found.model) == trees_of(known.model)
     for part in ("specification", "calibration", "definition", "reference"):
         assert getattr(found.model, part) == getattr(known.model, part)
 
@@ -206,7 +239,7 @@ def test_the_digest_of_a_data_set_sees_every_value(periods: Training):
 def test_a_sample_of_users_is_learnt_from_where_the_log_is_too_large(periods: Training, trainer: Trainer):
     found = trainer("training.max_training_rows=3000", "training.min_class_rows=20").trained
     assert len(found.learnt.churned) < len(periods.trained.learnt.churned)
-    assert found.test.profiles.equals(periods.trained.test.profiles)  # the test is never sampled
+    assert found.test.profiles.equals(periods.trained.test.profiles)  # it has no more rows than that
 
 
 # --- Refused -------------------------------------------------------------------------------------------------------
@@ -221,17 +254,18 @@ def refused(world: TrainedWorld, *pairs: str) -> GuardRefused:
 
 def test_a_part_with_too_few_of_a_class_is_refused_with_its_figures(trained_world: TrainedWorld, periods: Training):
     known = periods.trained
-    labels = {name: known.learnt.at(getattr(known.split, name)).churned for name in ("validation", "calibration")}
-    labels |= {"training": known.learnt.at(known.split.train).churned, "test": known.test.churned}
+    parts = {name: known.learnt.at(getattr(known.split, name)) for name in ("validation", "calibration")}
+    parts |= {"training": known.learnt.at(known.split.train), "test": known.test}
     fewest = int(known.test.churned.sum()) + 1
     said = re.search(
         r"the (\w+) part has (\d+) churners and (\d+) stayers, expected at least (\d+)",
         refused(trained_world, f"training.min_class_rows={fewest}").message,
     )
     assert said
-    part = labels[said[1]]
-    assert [int(said[place]) for place in (2, 3, 4)] == [part.sum(), (~part).sum(), fewest]
-    assert min(part.sum(), (~part).sum()) < fewest
+    part = parts[said[1]]
+    churners, stayers = (len(np.unique(part.users[part.churned == kind])) for kind in (True, False))
+    assert [int(said[place]) for place in (2, 3, 4)] == [churners, stayers, fewest]
+    assert min(churners, stayers) < fewest
 
 
 def test_a_refusal_never_names_a_day_that_was_just_refused(trained_world: TrainedWorld, periods: Training):
@@ -256,11 +290,14 @@ def test_a_log_in_which_nobody_is_eligible_is_refused(tmp_path: Path):
 
 def test_a_log_in_which_nobody_leaves_is_refused(tmp_path: Path):
     found = refused_of_few(tmp_path)
-    assert "0 churners and 15 stayers" in found.message  # three weekly snapshots of five people
+    assert "0 churners and 5 stayers" in found.message  # in three weekly snapshots; each counts once
     assert found.hint
 
 
-def test_raw_scores_are_those_of_the_booster(periods: Training):
+def test_a_raw_score_is_three_parts_trees_and_one_part_line(periods: Training):
     model = periods.trained.model
     matrix = encode(periods.trained.test.profiles, model.specification)
-    assert replace(model, threads=1).raw(matrix).tobytes() == raw_scores(model.booster, matrix).tobytes()
+    (_, trees), (_, line) = model.scorer.parts
+    assert model.scorer.kinds == ("trees", "line")
+    expected = 0.75 * trees.raw(matrix, threads=0) + 0.25 * line.raw(matrix, threads=0)
+    assert replace(model, threads=1).raw(matrix) == pytest.approx(expected)

@@ -114,16 +114,19 @@ def test_where_folds_stand_in_it_is_said(log: dict[str, int]):
 
 
 def test_a_log_that_is_long_enough_gets_separate_periods():
-    # 120 days, 14-day labels: test at 106; calibration 14 days before, validation 14 before that, training the same again
+    # 120 days, 14-day labels: test at 106; calibration 14 days before and on the two weeks before that, as a third one would leave
+    # too little to train on; validation 14 days before the first of them, training the same again
     split = planned(120, horizon_days=14, active_within_days=14, windows=(7, 14))
-    assert (split.test, split.calibration, split.validation) == (days(106), (days(92),), (days(78),))
-    assert split.train == tuple(days(day) for day in (15, 22, 29, 36, 43, 50, 57, 64))
+    assert (split.test, split.validation) == (days(106), (days(64),))
+    assert split.calibration == (days(78), days(85), days(92))
+    assert split.train == tuple(days(day) for day in (15, 22, 29, 36, 43, 50))
 
 
 def test_the_gap_widens_every_purge():
     split = planned(200, horizon_days=14, gap_days=7, active_within_days=14, windows=(7, 14))
-    assert (split.test, split.calibration, split.validation) == (days(179), (days(158),), (days(137),))
-    assert max(split.train) == days(116)
+    calibration = tuple(days(day) for day in (137, 144, 151, 158))
+    assert (split.test, split.calibration, split.validation) == (days(179), calibration, (days(116),))
+    assert max(split.train) == days(95)
 
 
 def test_a_short_log_falls_back_to_folds_of_users():
@@ -131,7 +134,7 @@ def test_a_short_log_falls_back_to_folds_of_users():
     assert split.uses_folds
     assert split.test == days(23)
     assert split.train == tuple(days(day) for day in range(7, 17))
-    assert split.calibration == (days(16),)
+    assert split.calibration == tuple(days(day) for day in (13, 14, 15, 16))
 
 
 def test_horizons_of_a_week_and_less_take_a_snapshot_a_day_and_longer_ones_one_a_week():
@@ -140,7 +143,7 @@ def test_horizons_of_a_week_and_less_take_a_snapshot_a_day_and_longer_ones_one_a
 
 
 def test_of_many_snapshots_the_latest_are_kept():
-    some, all_of_them = planned(300, max_snapshots=12), planned(300)
+    some, all_of_them = planned(300, max_snapshots=16), planned(300)
     assert some.learnt_from[0] > all_of_them.learnt_from[0]
     assert (some.test, some.calibration, some.validation) == (
         all_of_them.test,

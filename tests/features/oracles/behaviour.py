@@ -130,6 +130,9 @@ RECENCY: dict[str, Callable[[Past], Value]] = {
     "days_since_last_qualifying_day": lambda past: last_age(
         [past.day(row) for row in past.events if past.rules.is_qualifying(row)], past
     ),
+    "days_since_last_leaving_day": lambda past: last_age(
+        [past.day(row) for row in past.events if past.rules.is_leaving(row)], past
+    ),
     "tenure_days": tenure,
     "is_left_censored": lambda past: int(past.age(past.seen[0]) > (past.rules.observation_days or math.inf)),
     "first_week_active_days": lambda past: len(past.first_week()),

@@ -28,6 +28,7 @@ class Rules:
     has_session_ids: bool = False
     has_durations: bool = False
     is_qualifying: Callable[[Row], bool] = lambda _: True
+    is_leaving: Callable[[Row], bool] = lambda _: False
     versions: Mapping[str, date] = field(default_factory=dict[str, date])
     bg_nbd: tuple[float, float, float, float] = (1, 1, 1, 1)  # r, alpha, a, b
 

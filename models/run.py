@@ -1,0 +1,102 @@
+"""What one training leaves behind, before anybody keeps it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from models.churn_model import ChurnModel
+
+_LONGEST_TEXT = 5_000  # characters that every store of MLflow takes as a description
+
+
+@dataclass(frozen=True)
+class Data:
+    """Rows that a training used, as far as its run tells of them.
+
+    Attributes
+    ----------
+    digest
+        Over all values; MLflow keeps the first 36 characters.
+    source
+        Where the log lies, without secrets.
+    profile
+        Facts shown beside the name: ``num_rows``, ``churn_rate``, ``cutoffs``.
+    """
+
+    digest: str
+    source: str = ""
+    profile: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A figure over steps: rounds of boosting, or the weeks of a backtest.
+
+    Attributes
+    ----------
+    values
+        One a step, from step 1 on.
+    days
+        The day of each value, where a step is a day's: the chart can then be drawn over time.
+    """
+
+    values: Sequence[float]
+    days: Sequence[date] = ()
+
+
+@dataclass(frozen=True)
+class Child:
+    """A run inside the run: one trial of a search."""
+
+    name: str
+    parameters: Mapping[str, Any]
+    metrics: Mapping[str, float]
+    tags: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+@dataclass(frozen=True)
+class Run:
+    """Everything that one training leaves behind.
+
+    Attributes
+    ----------
+    model
+        The tested one: the metrics are its own.
+    datasets
+        Context (``training``, ``validation``, ``calibration``, ``test``) to its rows, or to their digest alone.
+    artifacts
+        Folder whose files are logged as they are.
+    name
+        What the run is called in lists: ``2026-06-15 7d``.
+    description
+        Markdown, shown on the page of the run and of the version.
+    refitted
+        The model fitted again on everything, by the same recipe. Both are registered.
+    steps
+        Name to a figure over steps.
+    children
+        The trials of a search.
+    """
+
+    model: ChurnModel
+    parameters: Mapping[str, Any]
+    metrics: Mapping[str, float]
+    tags: Mapping[str, str]
+    datasets: Mapping[str, Data | str]
+    artifacts: Path
+    name: str = ""
+    description: str = ""
+    refitted: ChurnModel | None = None
+    steps: Mapping[str, Curve] = field(default_factory=dict[str, Curve])
+    children: Sequence[Child] = ()
+
+
+def shortened(text: str) -> str:
+    """Cut Markdown after a line, to what every store takes."""
+    if len(text) <= _LONGEST_TEXT:
+        return text
+    return text[: _LONGEST_TEXT - 10].rpartition("\n")[0] + "\n\n..."

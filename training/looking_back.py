@@ -1,0 +1,77 @@
+"""How the recipe would have done before, and with fewer users: it is fitted again, as often as the settings ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import date
+
+from features.activity import Activity
+from features.specification import Specification
+from training.backtest import Backtest, backtest, history, past_splits
+from training.dataset import Dataset
+from training.fitting import Fit, Fitter
+from training.freezing import with_categories
+from training.layout import Recipe, is_sound, outages_of, plan_of
+from training.learning_curve import LearningCurve, learning_curve
+from training.pipeline import Trained
+from training.splits import Split
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Refit:
+    """Fits the recipe to any rows: categories are found anew, everything else is as frozen."""
+
+    specification: Specification
+    recipe: Recipe
+
+    def __call__(self, learnt: Dataset, split: Split) -> Fit:
+        """Fit on the rows of a split's learning cutoffs."""
+        known = with_categories(
+            self.specification, learnt.at(split.train).profiles, most=self.recipe.model.max_categories
+        )
+        return Fitter(known, self.recipe.model, self.recipe.training).fit(learnt, split)
+
+
+@dataclass(frozen=True)
+class LookedBack:
+    """What the further fits showed; None where the settings do not ask for them."""
+
+    backtest: Backtest | None = None
+    learning_curve: LearningCurve | None = None
+
+
+def look_back(activity: Activity, trained: Trained, *, say: Say) -> LookedBack:
+    """Run the backtest and the learning curve that the settings ask for."""
+    t = trained.recipe.training
+    if not trained.split.train:
+        return LookedBack()
+    past = backtest_of(activity, trained.recipe, most=t.backtest_weeks, say=say) if t.backtest_weeks else None
+    return LookedBack(past, _learning_curve(trained, say=say) if t.learning_curve else None)
+
+
+def backtest_of(activity: Activity, recipe: Recipe, *, most: int, say: Say) -> Backtest:
+    """Train and test the recipe at every past week, the latest ``most`` of them."""
+    sound = is_sound(recipe, outages_of(activity, recipe))
+
+    def plan_at(test: date) -> Split:
+        then = replace(recipe, training=recipe.training.model_copy(update={"test_cutoff": test}))
+        return plan_of(activity, then, sound=sound)
+
+    latest = plan_of(activity, recipe, sound=sound).test
+    splits = past_splits(plan_at, first=activity.coverage.first_day, latest=latest, most=most)
+    say(f"backtest: {len(splits)} past tests")
+    specification, whole = history(
+        activity, recipe.features, churn=recipe.churn, training=recipe.training, splits=splits
+    )
+    t = recipe.training
+    return backtest(whole, splits, fit=Refit(specification, recipe), fewest=t.min_class_rows, seed=t.seed)
+
+
+def _learning_curve(trained: Trained, *, say: Say) -> LearningCurve:
+    say("learning curve: fitting on growing shares of the users")
+    fit = Refit(trained.model.specification, trained.recipe)
+    seed = trained.recipe.training.seed
+    return learning_curve(trained.learnt, trained.test, split=trained.split, fit=fit, seed=seed)
