@@ -64,7 +64,7 @@ def _calibration(found: Found, name: str) -> Bar:
     error = _figure(found, name, of="calibration_error")
     if error is None:
         return Bar(what, bound)
-    note = "BG/NBD's own: no label is known to calibrate on" if found[name]["way"] == Way.BUYING else ""
+    note = "calibrated on how BG/NBD did in the later half of the history" if found[name]["way"] == Way.BUYING else ""
     return Bar(what, bound, f"{error:.4f}", error < CALIBRATION_ERROR, note)
 
 

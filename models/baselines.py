@@ -15,7 +15,7 @@ from features.learnt import BgNbd
 from features.specification import Specification
 from models.bg_nbd import Buyers, expected_purchases
 from models.calibration import Calibration, fit_platt
-from models.encoding import encode
+from models.encoding import by_rows, encode
 from models.logistic import fit_linear
 
 Values = NDArray[np.float64]
@@ -178,4 +178,4 @@ def _few_purchases(profiles: pa.Table, *, fitted: BgNbd, window_days: tuple[int,
 def _logistic(train: pa.Table, churned: Labels, *, specification: Specification) -> _Named:
     linear = fit_linear(encode(train, specification), churned, specification=specification, seed=0)
     says = "scikit-learn logistic regression on the features of the model"
-    return "logistic", says, lambda profiles: linear.raw(encode(profiles, specification))
+    return "logistic", says, lambda profiles: by_rows(profiles, specification, score=linear.raw)

@@ -18,7 +18,7 @@ from features.eligibility import Eligibility
 from features.errors import InputError
 from features.specification import Specification
 from models.calibration import Calibration, Platt
-from models.encoding import Matrix, encode
+from models.encoding import Matrix, by_rows
 from models.logistic import Linear
 from models.reasons import Narrator
 from models.scorer import Buying, Line, Scorer, Trees
@@ -134,7 +134,7 @@ class ChurnModel:
 
     def predict_probability(self, profiles: pa.Table) -> NDArray[np.float64]:
         """Churn probability in (0, 1) of each profile, shape (n,)."""
-        return self.calibration.probability(self.raw(encode(profiles, self.specification)))
+        return self.calibration.probability(by_rows(profiles, self.specification, score=self.raw))
 
     def contributions(self, matrix: Matrix) -> Matrix:
         """Signed contributions to the log-odds, shape (n, features): of the churn probability under Platt's calibration.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,8 @@ from features.errors import InputError
 from features.specification import Specification
 
 Matrix = NDArray[np.float64]
+Scores = NDArray[np.float64]
+_ROWS_AT_ONCE = 100_000
 Column = Any  # a pyarrow.ChunkedArray: its stubs refuse most operations on one whose type is not known beforehand
 
 
@@ -66,6 +68,12 @@ def encode(profiles: pa.Table, specification: Specification) -> Matrix:
         matrix[:, place] = _numbers(column) if known is None else _codes(column, known)
     matrix[:, _unused(specification)] = np.nan
     return matrix
+
+
+def by_rows(profiles: pa.Table, specification: Specification, *, score: Callable[[Matrix], Scores]) -> Scores:
+    """Encode and score some rows at a time, as a matrix of all takes as much memory as the profiles. Shape (n,)."""
+    blocks = (profiles.slice(start, _ROWS_AT_ONCE) for start in range(0, profiles.num_rows, _ROWS_AT_ONCE))
+    return np.concatenate([np.zeros(0), *(score(encode(block, specification)) for block in blocks)])
 
 
 def _numbers(column: Column) -> NDArray[np.float64]:

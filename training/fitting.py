@@ -14,7 +14,7 @@ from sklearn.model_selection import GroupKFold
 from features.specification import Specification
 from models.calibration import Fitted, fit_calibration
 from models.classifier import Learner, Rows, recency_weights
-from models.encoding import encode
+from models.encoding import by_rows
 from models.logistic import fit_linear
 from models.scorer import Line, Scorer, Trees
 from models.settings import ModelSettings
@@ -44,8 +44,11 @@ class Fit:
 
     def predict_probability(self, profiles: pa.Table) -> NDArray[np.float64]:
         """Churn probability in (0, 1) of each profile, shape (n,)."""
-        raw = self.scorer.raw(encode(profiles, self.specification))
-        return self.calibration.calibration.probability(raw)
+        return self.calibration.calibration.probability(self.raw(profiles))
+
+    def raw(self, profiles: pa.Table) -> NDArray[np.float64]:
+        """Raw score of each profile, shape (n,)."""
+        return by_rows(profiles, self.specification, score=self.scorer.raw)
 
 
 @dataclass(frozen=True)

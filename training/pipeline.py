@@ -14,7 +14,7 @@ from features.specification import Specification
 from models.baselines import Baseline, fit_baselines
 from models.churn_model import ChurnModel, Definition, Quality, Reference
 from models.classifier import Learner
-from models.encoding import encode
+from models.encoding import by_rows
 from training.audit import Report, audit
 from training.audit_evidence import AuditedTraining
 from training.building import Build
@@ -200,10 +200,9 @@ def _measured(
 ) -> tuple[ChurnModel, Evaluation]:
     """Put together what is saved and served, with the figures of its test. ``usual`` are the users that are typical."""
     t, churn = layout.recipe.training, layout.recipe.churn
-    evaluation = evaluate(
-        test, fit.predict_probability(test.profiles), baselines=baselines, seed=t.seed, capacity=t.capacity
-    )
-    raw = fit.scorer.raw(encode(test.profiles, fit.specification))
+    raw = fit.raw(test.profiles)
+    probability = fit.calibration.calibration.probability(raw)
+    evaluation = evaluate(test, probability, baselines=baselines, seed=t.seed, capacity=t.capacity)
     quality = Quality(layout.split.test, layout.split.trained_through(layout.learnt_window), evaluation.metrics)
     model = ChurnModel(
         fit.scorer,
@@ -251,7 +250,7 @@ def _refitted(trained: Trained, build: Build, *, say: Say) -> Trained:
     every = build.also_at(cutoffs, layout)
     scorer = trained.fitter.again(every, rounds=trained.fit.rounds)
     quality = replace(trained.model.quality, trained_through=trained.recipe.window.end(max(cutoffs)))
-    raw = scorer.raw(encode(trained.test.profiles, trained.model.specification))
+    raw = by_rows(trained.test.profiles, trained.model.specification, score=scorer.raw)
     reference = replace(trained.model.reference, raw_scores=Reference.quantiles(raw))
     served = replace(trained.model, scorer=scorer, reference=reference, quality=quality)
     return replace(trained, refitted=served, refitted_on=cutoffs)

@@ -126,3 +126,16 @@ def test_a_row_is_encoded_the_same_alone_and_among_others(rows: list[tuple[float
     profiles: list[dict[str, Any]] = table(*rows).to_pylist()
     together = encode_rows(profiles, SPECIFICATION)
     assert all(same(together[[place]], encode_rows([one], SPECIFICATION)) for place, one in enumerate(profiles))
+
+
+def test_rows_that_are_encoded_some_at_a_time_get_the_scores_of_all_at_once(monkeypatch: pytest.MonkeyPatch):
+    from models import encoding
+    from tests.models.model_builder import profiles_of, specification
+
+    profiles = profiles_of(25)
+    whole = encode(profiles, specification())
+    monkeypatch.setattr(encoding, "_ROWS_AT_ONCE", 7)
+    found = encoding.by_rows(profiles, specification(), score=lambda matrix: np.nansum(matrix, axis=1))
+    assert found.tolist() == np.nansum(whole, axis=1).tolist()
+    nobody = encoding.by_rows(profiles.slice(0, 0), specification(), score=lambda matrix: matrix.sum(axis=1))
+    assert nobody.shape == (0,)
