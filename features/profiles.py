@@ -10,6 +10,7 @@ from itertools import chain
 from pathlib import Path
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -91,9 +92,15 @@ def build(
         When the log does not cover a cutoff.
     """
     parts = list(build_in_parts(activity, specification, cutoffs=cutoffs, where=where))
-    table = pa.concat_tables(parts)
-    one_by_one = len(parts) == 1 or len(set(cutoffs)) == 1
-    return table if one_by_one else table.sort_by([("cutoff", "ascending"), ("user_id", "ascending")])
+    return pa.concat_tables(piece for cutoff in sorted(set(cutoffs)) for piece in _at(cutoff, parts))
+
+
+def _at(cutoff: date, parts: Sequence[pa.Table]) -> Iterator[pa.Table]:
+    """Cut the rows of a cutoff out of each part, without a copy: parts are sorted by it, their users follow each other."""
+    for part in parts:
+        days = part.column("cutoff").to_numpy()
+        first, end = (int(np.searchsorted(days, np.datetime64(cutoff), side=side)) for side in ("left", "right"))
+        yield part.slice(first, end - first)
 
 
 def build_in_parts(
