@@ -76,8 +76,14 @@ def print_table(title: str, rows: Sequence[Mapping[str, Any]]) -> None:
         table.add_column(name, overflow="fold")
     for row in rows:
         table.add_row(*(Text(_cell(value)) for value in row.values()))
-    width = None if out.is_terminal or "COLUMNS" in os.environ else _FILE_WIDTH
-    out.print(table, soft_wrap=False, width=width)
+    _wide().print(table, soft_wrap=False)
+
+
+def _wide() -> Console:
+    """Return where tables go; a file or a pipe, which does not say how wide it is, is taken to be wide."""
+    if out.is_terminal or "COLUMNS" in os.environ:
+        return out
+    return Console(file=out.file, width=_FILE_WIDTH, highlight=False, emoji=False)
 
 
 def _cell(value: Any) -> str:

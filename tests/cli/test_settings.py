@@ -100,6 +100,11 @@ def test_the_table_shows_every_setting_to_people(command: Command, monkeypatch: 
     assert all(name in shown for name in names)
 
 
+def test_a_table_in_a_file_is_wider_than_a_terminal_of_old(command: Command, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("COLUMNS", raising=False)
+    assert max(map(len, command("settings").out.splitlines())) == 130
+
+
 # --- What is wrong, where, and the way out -------------------------------------------------------------------------
 
 
