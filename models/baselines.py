@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from features.learnt import BgNbd
 from features.specification import Specification
-from models.bg_nbd import Buyers, expected_purchases
+from models.bg_nbd import BUYING, Buyers, expected_purchases
 from models.calibration import Calibration, fit_platt
 from models.encoding import by_rows, encode
 from models.logistic import fit_linear
@@ -22,7 +22,6 @@ Values = NDArray[np.float64]
 Labels = NDArray[np.bool_]
 Score = Callable[[pa.Table], Values]
 
-_BOUGHT = ("purchase_days", "days_since_first_purchase", "days_since_last_purchase")
 _SMALLEST = 1e-300  # so that a logarithm exists
 
 
@@ -159,7 +158,7 @@ def _column(profiles: pa.Table, name: str) -> Values:
 
 def _buying(train: pa.Table, fitted: BgNbd | None, *, window_days: tuple[int, int]) -> Iterator[_Named]:
     """BG/NBD, where the log has purchases; who never bought is as risky as the riskiest buyer of training."""
-    if fitted is None or not set(_BOUGHT) <= set(train.column_names):
+    if fitted is None or not set(BUYING) <= set(train.column_names):
         return
     score = partial(_few_purchases, fitted=fitted, window_days=window_days)
     says = "the fewer purchases BG/NBD expects in the horizon, the riskier"
@@ -168,7 +167,7 @@ def _buying(train: pa.Table, fitted: BgNbd | None, *, window_days: tuple[int, in
 
 def _few_purchases(profiles: pa.Table, *, fitted: BgNbd, window_days: tuple[int, int]) -> Values:
     """Logarithm of the expected purchases, turned around; NaN for who never bought."""
-    days, first, last = (_column(profiles, name) for name in _BOUGHT)
+    days, first, last = (_column(profiles, name) for name in BUYING)
     buyers = Buyers(days - 1, first - last, first, np.ones(len(days)))
     gap, horizon = window_days
     expected = expected_purchases(fitted, buyers, gap_days=gap, horizon_days=horizon)

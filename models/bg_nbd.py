@@ -16,6 +16,8 @@ from scipy.special import betaln, expit, gammaln, hyp2f1
 
 from features.learnt import BgNbd
 
+# the features of a profile that it reads
+BUYING = ("purchase_days", "days_since_first_purchase", "days_since_last_purchase")
 FEWEST = 100  # buyers who came back, below which there is nothing to fit
 _CLOSE_TO_ONE = 1e-6
 _BOUNDS = (-7.0, 9.0)  # of the logarithms: a flat likelihood must not run away

@@ -60,6 +60,13 @@ class Rows:
         """Return the rows with other weights, shape (n,)."""
         return replace(self, weights=weights)
 
+    def fading(self, cutoffs: NDArray[np.datetime64], half_life_days: float | None) -> Rows:
+        """Return the rows, the older of these cutoffs, shape (n,), weighing less; as they are where no half-life is given."""
+        if half_life_days is None:
+            return self
+        ages = (cutoffs.max() - cutoffs).astype("timedelta64[D]").astype(np.float64)
+        return self.weighing(recency_weights(ages, half_life_days))
+
 
 def recency_weights(ages_days: NDArray[np.float64], half_life_days: float) -> Weights:
     """Weigh rows by the age of their snapshot: half as much for every half-life; the mean is one.

@@ -15,14 +15,13 @@ from features.errors import InputError
 from features.learnt import BgNbd
 from features.snapshots import LabelWindow
 from features.specification import Specification
-from models.bg_nbd import Buyers, expected_purchases, no_purchase_probability
+from models.bg_nbd import BUYING, Buyers, expected_purchases, no_purchase_probability
 from models.classifier import contributions, raw_scores
 from models.encoding import Matrix
 from models.logistic import Linear
 
 Scores = NDArray[np.float64]
 _SMALLEST = 1e-12  # expected purchases, below which a logarithm says nothing more
-BUYING = ("purchase_days", "days_since_first_purchase", "days_since_last_purchase")
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from sklearn.model_selection import GroupKFold
 
 from features.specification import Specification
 from models.calibration import Fitted, fit_calibration
-from models.classifier import Learner, Rows, recency_weights
+from models.classifier import Learner, Rows
 from models.encoding import by_rows
 from models.logistic import fit_linear
 from models.scorer import Line, Scorer, Trees
@@ -95,14 +95,10 @@ class Fitter:
 
     def rows(self, dataset: Dataset) -> Rows:
         """Encode, and weigh by the age of the snapshot where the settings ask for it."""
-        rows, half_life = dataset.rows(self.specification), self.training.recency_half_life_days
-        if half_life is None:
-            return rows
-        ages = (dataset.cutoffs.max() - dataset.cutoffs).astype("timedelta64[D]").astype(np.float64)
-        return rows.weighing(recency_weights(ages, half_life))
+        return dataset.rows(self.specification).fading(dataset.cutoffs, self.training.recency_half_life_days)
 
     def _scorer(self, train: Rows, *, validation: Rows | None = None, rounds: int | None = None) -> tuple[Scorer, int]:
-        booster = self._learner.fit(train, validation=validation, rounds=rounds)
+        booster = self.learner.fit(train, validation=validation, rounds=rounds)
         trees, weight = Trees(booster), self.model.line_share
         found = booster.best_iteration if validation else booster.num_trees()
         if not weight:
@@ -111,7 +107,8 @@ class Fitter:
         return Scorer(((1 - weight, trees), (weight, line))), found
 
     @property
-    def _learner(self) -> Learner:
+    def learner(self) -> Learner:
+        """How the trees are fitted."""
         spec = self.specification
         return Learner(self.model, self.training.seed, spec.feature_names, tuple(spec.categories))
 

@@ -13,7 +13,6 @@ from features.errors import GuardRefused
 from features.specification import Specification
 from models.baselines import Baseline, fit_baselines
 from models.churn_model import ChurnModel, Definition, Quality, Reference
-from models.classifier import Learner
 from models.encoding import by_rows
 from training.audit import Report, audit
 from training.audit_evidence import AuditedTraining
@@ -182,7 +181,7 @@ def _searched(train: Dataset, specification: Specification, *, recipe: Recipe, s
     if not t.search_trials:
         return None
     folds = Folds.of(train.rows(specification), train.cutoffs, purge_days=recipe.churn.purge_days)
-    learner = Learner(recipe.model, t.seed, specification.feature_names, tuple(specification.categories))
+    learner = Fitter(specification, recipe.model, t).learner
     start = Choice(recipe.model, t.recency_half_life_days)
     return search(folds, learner, start=start, budget=Budget(t.search_trials), say=say)
 

@@ -17,7 +17,7 @@ from sklearn.model_selection import GroupKFold
 
 from features.errors import SettingsError
 from models.calibration import fit_platt
-from models.classifier import Learner, Rows, raw_scores, recency_weights
+from models.classifier import Learner, Rows, raw_scores
 from models.settings import ModelSettings
 
 if TYPE_CHECKING:
@@ -38,13 +38,6 @@ class Fold:
     train: Rows
     cutoffs: Cutoffs
     held_out: Rows
-
-    def weighed(self, half_life_days: float | None) -> Rows:
-        """Return the training rows, older snapshots weighing less where a half-life is given."""
-        if half_life_days is None:
-            return self.train
-        ages = (self.cutoffs.max() - self.cutoffs).astype("timedelta64[D]").astype(np.float64)
-        return self.train.weighing(recency_weights(ages, half_life_days))
 
 
 @dataclass(frozen=True)
@@ -232,6 +225,6 @@ def _suggest(trial: optuna.Trial, start: Choice, *, purge_days: int) -> Choice:
 
 def _loss(fold: Fold, learner: Learner, *, choice: Choice) -> float:
     chosen = replace(learner, settings=choice.settings)
-    booster = chosen.fit(fold.weighed(choice.recency_half_life_days), validation=fold.held_out)
+    booster = chosen.fit(fold.train.fading(fold.cutoffs, choice.recency_half_life_days), validation=fold.held_out)
     raw, churned = raw_scores(booster, fold.held_out.matrix), fold.held_out.churned
     return float(log_loss(churned, fit_platt(raw, churned).probability(raw), labels=[False, True]))

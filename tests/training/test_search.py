@@ -73,10 +73,10 @@ def test_where_no_label_is_known_in_time_folds_of_users_stand_in_and_that_is_sai
 
 def test_an_older_snapshot_weighs_half_as_much_for_every_half_life():
     fold = snapshots(0, 7, 14, users=2).parts[0]
-    weights = fold.weighed(7.0).weights
+    weights = fold.train.fading(fold.cutoffs, 7.0).weights
     assert weights is not None
     assert weights.tolist() == pytest.approx([2 / 3, 2 / 3, 4 / 3, 4 / 3])
-    assert fold.weighed(None).weights is None
+    assert fold.train.fading(fold.cutoffs, None).weights is None
 
 
 # --- The search ----------------------------------------------------------------------------------------------------
