@@ -67,15 +67,15 @@ serve: setup ## Serve the champion on 127.0.0.1
 	@$(BIN)/churn serve
 
 bench: setup ## How fast the service answers, and online profiles
-	@$(BIN)/python benchmarks/serving_latency.py
+	@$(BIN)/python -m benchmarks.serving_latency
 	@$(BIN)/python -m benchmarks.online_profiles
 
 SIZE ?=
 bench-profiles: setup ## Time and memory of profiles at 1M and 10M events (SIZE=100m: at 100M)
-	@SIZE="$(SIZE)" $(BIN)/python benchmarks/profiles.py
+	@SIZE="$(SIZE)" $(BIN)/python -m benchmarks.profiles
 
 bench-ablation: setup ## Which families carry the AUC, on the real logs in REAL_LOGS
-	@$(BIN)/python benchmarks/ablation.py
+	@$(BIN)/python -m benchmarks.ablation
 
 bench-accuracy: setup ## How good the model is with defaults, on the real logs in REAL_LOGS and against a simulated truth
 	@SIZE="$(SIZE)" $(BIN)/python -m benchmarks.accuracy

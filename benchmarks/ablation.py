@@ -1,6 +1,6 @@
 """Which families of features carry the AUC: every family left out in turn, on real logs that `examples/` maps.
 
-    REAL_LOGS=folder/with/kuaishou.parquet python benchmarks/ablation.py
+    REAL_LOGS=folder/with/kuaishou.parquet python -m benchmarks.ablation
 
 The difference that a family makes has an interval of its own: users of the test cutoff are drawn again and again, the same for
 both models. Choosing families by this table would be choosing on the test; it is here to be read.
@@ -99,7 +99,7 @@ def main() -> None:
         "# Which families carry the model",
         "",
         (
-            f"Measured on {datetime.now(UTC):%Y-%m-%d} by `REAL_LOGS=... python benchmarks/ablation.py`, defaults only. Each line is a "
+            f"Measured on {datetime.now(UTC):%Y-%m-%d} by `REAL_LOGS=... python -m benchmarks.ablation`, defaults only. Each line is a "
             "model trained again that does not look at one family; the interval is a paired bootstrap over users."
         ),
     ]

@@ -1,6 +1,7 @@
 """The tree is the architecture: what DESIGN draws, held by tests."""
 
 import ast
+import re
 import statistics
 import subprocess
 import sys
@@ -60,7 +61,7 @@ def function_sizes() -> dict[str, int]:
 def loaded_by(code: str) -> set[str]:
     """Top names of the modules a fresh interpreter holds after it ran the code."""
     report = "\nimport sys; print('\\nloaded:', *{name.split('.')[0] for name in sys.modules})"
-    run = subprocess.run([sys.executable, "-c", code + report], capture_output=True, text=True, check=True)
+    run = subprocess.run([sys.executable, "-c", code + report], cwd=TOP, capture_output=True, text=True, check=True)
     return set(run.stdout.rsplit("loaded:", 1)[1].split())
 
 
@@ -94,6 +95,15 @@ def test_nothing_but_the_command_imports_the_small_world():
 
 def test_no_file_has_a_name_that_says_nothing():
     assert [relative(path) for path in FILES if VAGUE & set(path.stem.split("_"))] == []
+
+
+def test_every_benchmark_starts_where_its_folder_hides_no_package():
+    """As a script its folder would come first, and `benchmarks/training.py` stand in for `training/`."""
+    recipes = [line for line in (TOP / "Makefile").read_text().splitlines() if "$(BIN)/python" in line]
+    started = re.findall(r"-m (benchmarks\.\w+)", "\n".join(recipes))
+    assert len(started) > 3
+    assert not [line for line in recipes if "benchmarks/" in line]
+    assert loaded_by(f"import {', '.join(started)}") >= {"training", "features"}
 
 
 def test_no_tests_folder_is_a_package():
