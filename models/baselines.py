@@ -12,8 +12,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from features.learnt import BgNbd
+from features.snapshots import LabelWindow
 from features.specification import Specification
-from models.bg_nbd import BUYING, Buyers, expected_purchases
+from models.bg_nbd import BUYING, Buyers, few_purchases
 from models.calibration import Calibration, fit_platt
 from models.encoding import by_rows, encode
 from models.logistic import fit_linear
@@ -21,8 +22,6 @@ from models.logistic import fit_linear
 Values = NDArray[np.float64]
 Labels = NDArray[np.bool_]
 Score = Callable[[pa.Table], Values]
-
-_SMALLEST = 1e-300  # so that a logarithm exists
 
 
 @dataclass(frozen=True)
@@ -77,7 +76,7 @@ def fit_baselines(
     *,
     calibrate_on: tuple[pa.Table, Labels | Values],
     specification: Specification,
-    window_days: tuple[int, int],
+    window: LabelWindow,
 ) -> tuple[Baseline, ...]:
     """Fit every baseline that the profiles have the columns for, with Platt scaling each.
 
@@ -87,11 +86,11 @@ def fit_baselines(
         Profiles and labels, shape (n,), that the model learns from; None where no label is known, then nothing is learnt.
     calibrate_on
         Profiles and labels that the probabilities are fitted on, or probabilities that stand in for labels.
-    window_days
-        Gap and horizon, for BG/NBD.
+    window
+        Where labels look, for BG/NBD.
     """
     profiles, left = calibrate_on
-    found = [*_rules(train), *_buying(train, specification.learnt.bg_nbd, window_days=window_days)]
+    found = [*_rules(train), *_buying(train, specification.learnt.bg_nbd, window=window)]
     if churned is not None:
         found.append(_logistic(train, churned, specification=specification))
     return tuple(Baseline(name, says, score, fit_platt(score(profiles), left)) for name, says, score in found)
@@ -156,22 +155,19 @@ def _column(profiles: pa.Table, name: str) -> Values:
 # --- What is fitted ------------------------------------------------------------------------------------------------
 
 
-def _buying(train: pa.Table, fitted: BgNbd | None, *, window_days: tuple[int, int]) -> Iterator[_Named]:
+def _buying(train: pa.Table, fitted: BgNbd | None, *, window: LabelWindow) -> Iterator[_Named]:
     """BG/NBD, where the log has purchases; who never bought is as risky as the riskiest buyer of training."""
     if fitted is None or not set(BUYING) <= set(train.column_names):
         return
-    score = partial(_few_purchases, fitted=fitted, window_days=window_days)
+    score = partial(_few_purchases, fitted=fitted, window=window)
     says = "the fewer purchases BG/NBD expects in the horizon, the riskier"
     yield "bg_nbd", says, _for_everybody(score, train, like=np.max)
 
 
-def _few_purchases(profiles: pa.Table, *, fitted: BgNbd, window_days: tuple[int, int]) -> Values:
-    """Logarithm of the expected purchases, turned around; NaN for who never bought."""
-    days, first, last = (_column(profiles, name) for name in BUYING)
-    buyers = Buyers(days - 1, first - last, first, np.ones(len(days)))
-    gap, horizon = window_days
-    expected = expected_purchases(fitted, buyers, gap_days=gap, horizon_days=horizon)
-    return -np.log(np.maximum(expected, _SMALLEST))
+def _few_purchases(profiles: pa.Table, *, fitted: BgNbd, window: LabelWindow) -> Values:
+    """NaN for who never bought."""
+    buyers = Buyers.of(np.stack([_column(profiles, name) for name in BUYING], axis=1))
+    return few_purchases(fitted, buyers, gap_days=window.gap_days, horizon_days=window.horizon_days)
 
 
 def _logistic(train: pa.Table, churned: Labels, *, specification: Specification) -> _Named:

@@ -21,6 +21,7 @@ BUYING = ("purchase_days", "days_since_first_purchase", "days_since_last_purchas
 FEWEST = 100  # buyers who came back, below which there is nothing to fit
 _CLOSE_TO_ONE = 1e-6
 _BOUNDS = (-7.0, 9.0)  # of the logarithms: a flat likelihood must not run away
+_SMALLEST = 1e-12  # expected purchases, below which a logarithm says nothing more
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,12 @@ class Buyers:
     last: NDArray[np.float64]
     known: NDArray[np.float64]
     how_many: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, known: NDArray[np.float64]) -> Buyers:
+        """Read them from the values of :data:`BUYING`, shape (n, 3), one row a buyer; NaN stays NaN."""
+        days, first, last = known.T
+        return cls(np.maximum(days - 1, 0), np.maximum(first - last, 0), first, np.ones(len(known)))
 
 
 def log_likelihood(fitted: BgNbd, buyers: Buyers) -> float:
@@ -133,6 +140,16 @@ def expected_purchases(fitted: BgNbd, buyers: Buyers, *, gap_days: float, horizo
     """
     end = _expected_until(fitted, buyers, days=gap_days + horizon_days)
     return end - _expected_until(fitted, buyers, days=gap_days)
+
+
+def few_purchases(fitted: BgNbd, buyers: Buyers, *, gap_days: float, horizon_days: float) -> NDArray[np.float64]:
+    """Score buyers by how few purchases to expect in the horizon, shape (n,): the logarithm, turned around; higher is riskier.
+
+    It ranks better than the probability of no purchase, which says how likely the next one is where the expectation also says
+    how often it would have come.
+    """
+    expected = expected_purchases(fitted, buyers, gap_days=gap_days, horizon_days=horizon_days)
+    return -np.log(np.maximum(expected, _SMALLEST))
 
 
 def _expected_until(fitted: BgNbd, buyers: Buyers, *, days: float) -> NDArray[np.float64]:

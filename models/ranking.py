@@ -36,7 +36,7 @@ class Scored:
         """Sort users by score, once; ``capacity`` is how many of them the team can contact."""
         order = np.argsort(score, kind="stable")
         ordered = np.asarray(score, dtype=np.float64)[order]
-        ends = np.append(np.flatnonzero(np.diff(ordered)) + 1, len(ordered))
+        ends = np.append(np.flatnonzero(ordered[1:] != ordered[:-1]) + 1, len(ordered))  # infinity ties too
         return cls(order, np.asarray(churned, dtype=np.float64)[order], ordered, ends, capacity or 0)
 
     @cached_property

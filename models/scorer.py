@@ -15,13 +15,12 @@ from features.errors import InputError
 from features.learnt import BgNbd
 from features.snapshots import LabelWindow
 from features.specification import Specification
-from models.bg_nbd import BUYING, Buyers, expected_purchases, no_purchase_probability
+from models.bg_nbd import BUYING, Buyers, few_purchases, no_purchase_probability
 from models.classifier import contributions, raw_scores
 from models.encoding import Matrix
 from models.logistic import Linear
 
 Scores = NDArray[np.float64]
-_SMALLEST = 1e-12  # expected purchases, below which a logarithm says nothing more
 
 
 @dataclass(frozen=True)
@@ -60,9 +59,6 @@ class Line:
 class Buying:
     """How little a user is expected to buy in the horizon, by BG/NBD: needs no label, so it can stand in where none is known.
 
-    The raw score is the logarithm of the expected purchases, turned around. It ranks better than the probability of no purchase,
-    which says how likely the next one is where the expectation also says how often it would have come.
-
     Attributes
     ----------
     places
@@ -87,7 +83,7 @@ class Buying:
 
     def no_purchase_probability(self, matrix: Matrix) -> Scores:
         """Probability that nothing is bought in the horizon, shape (n,): what the raw score is calibrated to."""
-        buyers = _buyers(self._known(matrix))
+        buyers = Buyers.of(self._known(matrix))
         return no_purchase_probability(self.fitted, buyers, gap_days=self.gap_days, horizon_days=self.horizon_days)
 
     def contributions(self, matrix: Matrix, *, threads: int) -> Matrix:
@@ -115,15 +111,7 @@ class Buying:
 
     def score(self, known: Matrix) -> Scores:
         """Raw score of the values of :data:`BUYING`, shape (n, 3) to (n,)."""
-        expected = expected_purchases(
-            self.fitted, _buyers(known), gap_days=self.gap_days, horizon_days=self.horizon_days
-        )
-        return -np.log(np.maximum(expected, _SMALLEST))
-
-
-def _buyers(known: Matrix) -> Buyers:
-    days, first, last = known.T
-    return Buyers(np.maximum(days - 1, 0), np.maximum(first - last, 0), first, np.ones(len(known)))
+        return few_purchases(self.fitted, Buyers.of(known), gap_days=self.gap_days, horizon_days=self.horizon_days)
 
 
 def _subsets(players: list[int]) -> Iterator[tuple[int, ...]]:

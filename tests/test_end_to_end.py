@@ -171,6 +171,7 @@ def test_the_profiles_that_the_command_writes_are_profiles_that_the_service_take
 def test_whoever_is_on_the_list_has_the_score_that_the_service_gives(service: Service, trained_world: TrainedWorld):
     listed = rows(trained_world.list_folder / "at_risk.parquet")[:20]
     results = service.results(*({"user_id": row["user_id"]} for row in listed))
+    assert listed
     assert [one["churn_probability"] for one in results] == [row["churn_probability"] for row in listed]
     assert {one["risk_band"] for one in results} <= {"high", "medium"}
 

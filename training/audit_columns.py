@@ -9,8 +9,9 @@ from zlib import crc32
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from scipy.stats import norm, rankdata
+from scipy.stats import norm
 
+from models import metrics
 from models.classifier import Learner, Rows, raw_scores
 from models.encoding import Matrix
 from training.audit_evidence import Evidence, Finding, Looked, Part
@@ -64,7 +65,7 @@ def aucs_by_value(names: Sequence[str], matrix: Matrix, *, churned: NDArray[np.b
 
 
 def _two_sided(values: Values, churned: NDArray[np.bool_]) -> float:
-    auc = _auc(np.nan_to_num(values, nan=np.inf), churned)
+    auc = metrics.auc(churned, np.nan_to_num(values, nan=np.inf))
     return max(auc, 1 - auc)
 
 
@@ -74,14 +75,7 @@ def _by_rates(learnt: Part, test: Part, *, place: int) -> float:
     known, asked = (binned(part.matrix[:, place], edges) for part in (learnt, test))
     rows = np.bincount(known, minlength=_BINS + 2)
     rates = np.bincount(known, learnt.churned, minlength=_BINS + 2) / np.maximum(rows, 1)
-    return _auc(rates[asked], test.churned)
-
-
-def _auc(score: Values, churned: NDArray[np.bool_]) -> float:
-    """Area under the ROC curve, ties shared, from the sum of ranks (Mann and Whitney 1947)."""
-    positives = int(churned.sum())
-    above = rankdata(score)[churned].sum() - positives * (positives + 1) / 2
-    return float(above / (positives * (len(churned) - positives)))
+    return metrics.auc(test.churned, rates[asked])
 
 
 def edges_of(column: Values) -> Values:
@@ -220,7 +214,7 @@ def random_labels(evidence: Evidence) -> Looked:
     where = f"{len(learnt_coins):,} learnt and {len(test_coins):,} test rows"
     if not 0 < test_coins.sum() < len(test_coins):
         return Looked(f"{where}: too few")
-    auc = _auc(_remembered(evidence, learnt_coins), test_coins)
+    auc = metrics.auc(test_coins, _remembered(evidence, learnt_coins))
     border = 0.5 + _SURE * _null_spread(test_coins)
     looked = f"{where}; random labels: AUC {auc:.3f}, by chance up to {border:.3f}"
     if auc <= border:

@@ -143,7 +143,7 @@ class Evidence:
     def rebuilt(self) -> tuple[Rebuilt, ...]:
         """Profiles built again, at some of the learnt cutoffs and, last, at the test."""
         training, draw = self.training, np.random.default_rng(self.seed)
-        others = [cutoff for cutoff in cutoffs_of(training.learnt) if cutoff != training.split.test]
+        others = [cutoff for cutoff in training.learnt.snapshots if cutoff != training.split.test]
         chosen = sorted(draw.permutation(len(others))[: _CUTOFFS - 1].tolist())
         cutoffs = (*(others[place] for place in chosen), training.split.test)
         rows = {cutoff: self._drawn(cutoff, draw) for cutoff in cutoffs}
@@ -168,14 +168,8 @@ class Evidence:
             encode(profiles, specification)[:, looked_at],
             dataset.churned,
             np.array(users_of(dataset), dtype=object),
-            np.array(profiles.column("cutoff").to_pylist(), dtype="datetime64[D]"),
+            dataset.cutoffs,
         )
-
-
-def cutoffs_of(dataset: Dataset) -> list[date]:
-    """Return the cutoffs of a data set, in rising order."""
-    found: list[Any] = dataset.profiles.column("cutoff").unique().to_pylist()
-    return sorted(found)
 
 
 def users_of(dataset: Dataset) -> list[str]:

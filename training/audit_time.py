@@ -18,7 +18,7 @@ from features.eligibility import Eligibility
 from features.settings import ChurnSettings
 from models.encoding import encode
 from training.audit_columns import aucs_by_value
-from training.audit_evidence import AuditedTraining, Evidence, Finding, Looked, cutoffs_of, listed
+from training.audit_evidence import AuditedTraining, Evidence, Finding, Looked, listed
 from training.audit_rebuilding import Cells, Rebuilt, differing
 from training.dataset import Dataset
 from training.labels import ChurnLabel
@@ -85,12 +85,12 @@ def overlaps(evidence: Evidence) -> Looked:
     """Look for labels that were not known yet when the next part begins."""
     training = evidence.training
     split, window = training.split, training.window
-    learnt = cutoffs_of(training.learnt)
+    learnt = training.learnt.snapshots
     parts = {"training": split.train, "validation": split.validation, "calibration": split.calibration}
     # with folds of users, the parts before the test are the same cutoffs on purpose, of other users
-    before = {"learnt": tuple(learnt)} if split.uses_folds else {name: part for name, part in parts.items() if part}
+    before = {"learnt": learnt} if split.uses_folds else {name: part for name, part in parts.items() if part}
     in_order = [*before.items(), ("test", (split.test,))]
-    pairs = [*pairwise(in_order), (("learnt", tuple(learnt)), in_order[-1])]
+    pairs = [*pairwise(in_order), (("learnt", learnt), in_order[-1])]
     found = {
         Finding(
             f"cutoff {max(earlier)}",
@@ -109,7 +109,7 @@ def unfinished(evidence: Evidence) -> Looked:
     """Look for label windows that the log does not cover yet."""
     training = evidence.training
     until, window = training.activity.coverage.covered_until, training.window
-    cutoffs = sorted({*cutoffs_of(training.learnt), *cutoffs_of(training.test)})
+    cutoffs = sorted({*training.learnt.snapshots, *training.test.snapshots})
     return Looked(
         f"{len(cutoffs)} cutoffs, the log covers up to {until}",
         tuple(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date, timedelta
 from itertools import islice
 from typing import Any, Protocol
@@ -16,14 +16,15 @@ from scipy import stats
 
 from features.activity import Activity
 from features.errors import GuardRefused
-from features.settings import ChurnSettings, FeatureSettings
 from features.snapshots import cutoffs_between
 from features.specification import Specification
 from models.baselines import RULES, rule_scores
 from models.metrics import Interval, auc, intervals
-from training.dataset import Dataset, sampled, stack
+from training.building import condition
+from training.dataset import Dataset, stack
 from training.freezing import freeze
-from training.settings import TrainingSettings
+from training.layout import Recipe, is_sound, plan_of
+from training.outages import Outage
 from training.splits import Split
 
 FEWEST_WEEKS = 4
@@ -141,19 +142,25 @@ def _possible(plan_at: Callable[[date], Split], tests: Iterable[date]) -> Iterat
             yield plan_at(test)
 
 
-def history(
-    activity: Activity,
-    features: FeatureSettings,
-    *,
-    churn: ChurnSettings,
-    training: TrainingSettings,
-    splits: Sequence[Split],
-) -> tuple[Specification, Dataset]:
+def past_splits_of(
+    activity: Activity, recipe: Recipe, *, outages: Sequence[Outage], latest: date, most: int
+) -> tuple[Split, ...]:
+    """Plan the past tests of a recipe, away from the outages of the log, as :func:`past_splits` does."""
+    sound = is_sound(recipe, outages)
+
+    def plan_at(test: date) -> Split:
+        then = recipe.training.model_copy(update={"test_cutoff": test})
+        return plan_of(activity, replace(recipe, training=then), sound=sound)
+
+    return past_splits(plan_at, first=activity.coverage.first_day, latest=latest, most=most)
+
+
+def history(activity: Activity, recipe: Recipe, *, splits: Sequence[Split]) -> tuple[Specification, Dataset]:
     """Freeze the specification on the earliest training cutoffs, and build and label the profiles of all tests once."""
-    specification, _ = freeze(activity, features, churn=churn, learnt_from=splits[0].train)
+    specification, _ = freeze(activity, recipe.features, churn=recipe.churn, learnt_from=splits[0].train)
     cutoffs = sorted({cutoff for split in splits for cutoff in (*split.learnt_from, split.test)})
-    where = sampled(activity, cutoffs, churn=churn, most=training.max_training_rows, seed=training.seed)
-    return specification, stack(activity, specification, cutoffs=cutoffs, churn=churn, where=where)
+    where = condition(activity, cutoffs, recipe=recipe)
+    return specification, stack(activity, specification, cutoffs=cutoffs, churn=recipe.churn, where=where)
 
 
 def backtest(whole: Dataset, splits: Sequence[Split], *, fit: Train, fewest: int, seed: int) -> Backtest:
@@ -172,14 +179,14 @@ def backtest(whole: Dataset, splits: Sequence[Split], *, fit: Train, fewest: int
         tuple(
             _week(whole.at([split.test]), fit(whole.at(split.learnt_from), split), cutoff=split.test, seed=seed)
             for split in splits
-            if min(rarer(whole.at([split.test])), rarer(whole.at(split.calibration))) >= fewest
+            if is_enough(whole, split, fewest=fewest)
         )
     )
 
 
-def rarer(part: Dataset) -> int:
-    """How many churners, or stayers where they are fewer."""
-    return int(min(part.churned.sum(), (~part.churned).sum()))
+def is_enough(whole: Dataset, split: Split, *, fewest: int) -> bool:
+    """Tell whether the test, and what is calibrated on, have so many churners and stayers."""
+    return min(whole.at([split.test]).rarer, whole.at(split.calibration).rarer) >= fewest
 
 
 def _week(test: Dataset, model: Predictor, *, cutoff: date, seed: int) -> Week:

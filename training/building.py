@@ -6,14 +6,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from features.activity import Activity
 from features.specification import Specification
 from training.bots import excluding, find_bots
-from training.dataset import Dataset, eligible, labelled, sampled
+from training.dataset import Dataset, eligible, labelled, sampled, snapshots_of
 from training.freezing import freeze
 from training.layout import Layout, Recipe
 
@@ -68,7 +67,7 @@ class Build:
 
 
 def _cutoffs(profiles: pa.Table) -> set[date]:
-    return {cutoff.astype(object) for cutoff in np.unique(profiles.column("cutoff").to_numpy())}
+    return set(snapshots_of(profiles))
 
 
 def _at(profiles: pa.Table, cutoffs: Iterable[date]) -> pa.Table:
@@ -79,10 +78,16 @@ def _at(profiles: pa.Table, cutoffs: Iterable[date]) -> pa.Table:
 
 
 def _profiles(activity: Activity, specification: Specification, *, cutoffs: Sequence[date], recipe: Recipe) -> pa.Table:
-    """Build the profiles of eligible users, no more than the settings allow, without bots where those are left out."""
+    """Build the profiles of the eligible users that a training takes."""
+    where = condition(activity, cutoffs, recipe=recipe)
+    return eligible(activity, specification, cutoffs=cutoffs, churn=recipe.churn, where=where)
+
+
+def condition(activity: Activity, cutoffs: Sequence[date], *, recipe: Recipe) -> str:
+    """Return which profiles a training takes: no more than the settings allow, without bots where those are left out."""
     t = recipe.training
     where = sampled(activity, cutoffs, churn=recipe.churn, most=t.max_training_rows, seed=t.seed)
-    if recipe.bots.exclude:
-        bots = [find_bots(activity, before=cutoff) for cutoff in cutoffs]
-        where = f"{where} and {excluding(activity.connection, bots)}"
-    return eligible(activity, specification, cutoffs=cutoffs, churn=recipe.churn, where=where)
+    if not recipe.bots.exclude:
+        return where
+    bots = [find_bots(activity, before=cutoff) for cutoff in cutoffs]
+    return f"{where} and {excluding(activity.connection, bots)}"

@@ -27,8 +27,7 @@ def fit_buying(build: Build, layout: Layout, *, specification: Specification, te
     matrix = encode(test.profiles, specification)
     part = buying(specification, matrix, window=layout.recipe.window)
     earlier = _at_the_middle(build, layout, specification=specification, matrix=encode(halves.profiles, specification))
-    rarer = min(halves.churned.sum(), (~halves.churned).sum())
-    if earlier is None or rarer < layout.recipe.training.min_class_rows:
+    if earlier is None or halves.rarer < layout.recipe.training.min_class_rows:
         calibration = fit_platt(part.raw(matrix, threads=0), part.no_purchase_probability(matrix))
     else:
         calibration = fit_platt(earlier.raw(encode(halves.profiles, specification), threads=0), halves.churned)

@@ -19,7 +19,8 @@ from models.calibration import fit_platt
 from models.churn_model import ChurnModel
 from training.backtest import better_rule
 from training.dataset import Dataset, sampled, stack
-from training.layout import Recipe, is_sound, outages_of
+from training.layout import Recipe, is_sound
+from training.outages import Outage
 from training.splits import snapshot_step
 
 Values = NDArray[np.float64]
@@ -72,7 +73,7 @@ class Comparison:
     @property
     def cutoffs(self) -> tuple[date, ...]:
         """The weeks that were compared on, rising."""
-        return tuple(np.unique(self.test.cutoffs).astype(object).tolist())
+        return self.test.snapshots
 
     @property
     def users(self) -> int:
@@ -88,16 +89,23 @@ class Said:
     probability: Values
 
 
-def unseen_cutoffs(activity: Activity, models: Sequence[ChurnModel], *, recipe: Recipe) -> tuple[date, ...]:
+def unseen_cutoffs(
+    activity: Activity, models: Sequence[ChurnModel], *, recipe: Recipe, outages: Sequence[Outage] = ()
+) -> tuple[date, ...]:
     """Every finished snapshot after all that the models were trained and calibrated on, away from outages, the latest ones.
 
     The steps are those of the snapshots, counted back from the latest finished cutoff.
+
+    Parameters
+    ----------
+    outages
+        Of the log, that the recipe keeps away from.
     """
     t, coverage = recipe.training, activity.coverage
     first = max(coverage.first_day + timedelta(days=1), *(model.quality.trained_through for model in models))
     every = snapshot_step(recipe.churn, t)
     found = cutoffs_between(first, recipe.window.latest_finished(coverage.covered_until), every_days=every)
-    sound = is_sound(recipe, outages_of(activity, recipe))
+    sound = is_sound(recipe, outages)
     return tuple(cutoff for cutoff in found if sound(cutoff))[-t.max_snapshots :]
 
 

@@ -39,6 +39,16 @@ class Dataset:
         ids = self.profiles.column("user_id").combine_chunks().dictionary_encode()
         return ids.indices.to_numpy().astype(np.int64)
 
+    @property
+    def snapshots(self) -> tuple[date, ...]:
+        """The distinct cutoffs, rising."""
+        return snapshots_of(self.profiles)
+
+    @property
+    def rarer(self) -> int:
+        """How many churners, or stayers where they are fewer."""
+        return int(min(self.churned.sum(), (~self.churned).sum()))
+
     def at(self, cutoffs: Sequence[date]) -> Dataset:
         """Return the rows of some cutoffs; itself, not a copy, where these are all."""
         chosen = pc.is_in(self.profiles.column("cutoff"), value_set=pa.array(cutoffs, pa.date32()))
@@ -53,6 +63,11 @@ class Dataset:
     def rows(self, specification: Specification) -> Rows:
         """Encode for learning."""
         return Rows(encode(self.profiles, specification), self.churned, self.users)
+
+
+def snapshots_of(found: pa.Table) -> tuple[date, ...]:
+    """Return the distinct cutoffs of profiles, rising."""
+    return tuple(np.unique(found.column("cutoff").to_numpy()).astype(object).tolist())
 
 
 def stack(
@@ -96,7 +111,7 @@ def labelled(activity: Activity, found: pa.Table, *, churn: ChurnSettings) -> Da
         When a horizon is not finished.
     """
     label = ChurnLabel.of(churn)
-    cutoffs = [day.astype(object) for day in np.unique(found.column("cutoff").to_numpy())]
+    cutoffs = snapshots_of(found)
     if not cutoffs:
         return Dataset(found, np.zeros(0, dtype=np.bool_))
     keys = found.select(profiles.KEYS).append_column("place", pa.array(np.arange(found.num_rows)))

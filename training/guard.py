@@ -58,7 +58,6 @@ def _rarer_class(*datasets: Dataset) -> dict[date, int]:
     """How many users of the rarer class each cutoff has."""
     counts: dict[date, int] = {}
     for dataset in datasets:
-        for cutoff in np.unique(dataset.cutoffs):
-            churned = dataset.churned[dataset.cutoffs == cutoff]
-            counts[cutoff.astype(object)] = int(min(churned.sum(), (~churned).sum()))
+        for cutoff in dataset.snapshots:
+            counts[cutoff] = dataset.at([cutoff]).rarer
     return counts

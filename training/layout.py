@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from features.activity import Activity
 from features.errors import HistoryTooShort
-from features.settings import ChurnSettings, FeatureSettings
+from features.settings import ChurnSettings, FeatureSettings, Section
 from features.snapshots import LabelWindow, cutoffs_between
 from models.settings import ModelSettings
 from training.freezing import bg_nbd
@@ -38,6 +38,12 @@ class Recipe:
     def window(self) -> LabelWindow:
         """Where labels look."""
         return LabelWindow(self.churn.gap_days, self.churn.horizon_days)
+
+    @property
+    def sections(self) -> dict[str, Section]:
+        """What a run writes down: the sections that decide on which rows is learnt, what of them, and how."""
+        names = ("churn", "features", "model", "training", "outages", "bots", "stability")
+        return {name: getattr(self, name) for name in names}
 
 
 class Way(StrEnum):

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.optimize import OptimizeWarning, curve_fit
 
 from models.metrics import Interval, intervals
-from training.backtest import Train, rarer
+from training.backtest import Train
 from training.dataset import Dataset
 from training.splits import Split
 
@@ -114,7 +114,7 @@ def _nested(learnt: Dataset, split: Split, *, seed: int) -> Iterator[tuple[int, 
         chosen = place < share * _PARTS
         part = Dataset(learnt.profiles.filter(chosen), learnt.churned[chosen])
         parts = [split.train, split.validation or split.train, split.calibration]
-        if min(rarer(part.at(cutoffs)) for cutoffs in parts) >= FEWEST_OF_A_CLASS:
+        if min(part.at(cutoffs).rarer for cutoffs in parts) >= FEWEST_OF_A_CLASS:
             yield len(np.unique(users[chosen])), part
 
 

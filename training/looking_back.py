@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from datetime import date
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from features.activity import Activity
 from features.specification import Specification
-from training.backtest import Backtest, backtest, history, past_splits
+from training.backtest import Backtest, backtest, history, past_splits_of
 from training.dataset import Dataset
 from training.fitting import Fit, Fitter
 from training.freezing import with_categories
-from training.layout import Recipe, is_sound, outages_of, plan_of
+from training.layout import Recipe, is_sound, plan_of
 from training.learning_curve import LearningCurve, learning_curve
+from training.outages import Outage
 from training.pipeline import Trained
 from training.splits import Split
 
@@ -48,25 +48,18 @@ def look_back(activity: Activity, trained: Trained, *, say: Say) -> LookedBack:
     t = trained.recipe.training
     if not trained.split.train:
         return LookedBack()
-    past = backtest_of(activity, trained.recipe, most=t.backtest_weeks, say=say) if t.backtest_weeks else None
+    outages = trained.layout.outages
+    past = backtest_of(activity, trained.recipe, outages=outages, say=say) if t.backtest_weeks else None
     return LookedBack(past, _learning_curve(trained, say=say) if t.learning_curve else None)
 
 
-def backtest_of(activity: Activity, recipe: Recipe, *, most: int, say: Say) -> Backtest:
-    """Train and test the recipe at every past week, the latest ``most`` of them."""
-    sound = is_sound(recipe, outages_of(activity, recipe))
-
-    def plan_at(test: date) -> Split:
-        then = replace(recipe, training=recipe.training.model_copy(update={"test_cutoff": test}))
-        return plan_of(activity, then, sound=sound)
-
-    latest = plan_of(activity, recipe, sound=sound).test
-    splits = past_splits(plan_at, first=activity.coverage.first_day, latest=latest, most=most)
-    say(f"backtest: {len(splits)} past tests")
-    specification, whole = history(
-        activity, recipe.features, churn=recipe.churn, training=recipe.training, splits=splits
-    )
+def backtest_of(activity: Activity, recipe: Recipe, *, outages: Sequence[Outage], say: Say) -> Backtest:
+    """Train and test the recipe at every past week, the latest ``backtest_weeks`` of them, away from the outages of the log."""
     t = recipe.training
+    latest = plan_of(activity, recipe, sound=is_sound(recipe, outages)).test
+    splits = past_splits_of(activity, recipe, outages=outages, latest=latest, most=t.backtest_weeks)
+    say(f"backtest: {len(splits)} past tests")
+    specification, whole = history(activity, recipe, splits=splits)
     return backtest(whole, splits, fit=Refit(specification, recipe), fewest=t.min_class_rows, seed=t.seed)
 
 

@@ -219,10 +219,10 @@ def of_base_rates(datasets: Sequence[Dataset]) -> Picture:
     """The churn rate at every cutoff that was learnt from or tested on."""
     counted: dict[date, tuple[int, int]] = {}
     for dataset in datasets:
-        days = dataset.profiles.column("cutoff").to_numpy()
-        for day in np.unique(days):
-            churned = dataset.churned[days == day]
-            counted[day.astype("datetime64[D]").astype(object)] = (len(churned), int(churned.sum()))
+        days = dataset.cutoffs
+        for day in dataset.snapshots:
+            churned = dataset.churned[days == np.datetime64(day)]
+            counted[day] = (len(churned), int(churned.sum()))
     cutoffs = tuple(sorted(counted))
     found = tuple(_of_share(counted[day][1] / counted[day][0], counted[day][0]) for day in cutoffs)
     return Picture(

@@ -11,7 +11,7 @@ import pyarrow as pa
 from features.activity import Activity
 from features.errors import GuardRefused
 from features.specification import Specification
-from models.baselines import Baseline, fit_baselines
+from models.baselines import Baseline, Labels, Values, fit_baselines
 from models.churn_model import ChurnModel, Definition, Quality, Reference
 from models.encoding import by_rows
 from training.audit import Report, audit
@@ -124,20 +124,23 @@ def to_audit(activity: Activity, recipe: Recipe, *, say: Say) -> AuditedTraining
             f"nothing is learnt from labels, so none can leak: {layout.why}", hint="train it: churn train"
         )
     build = Build.of(activity, [layout], say=say)
-    learnt = build.learnt_of(layout)
+    learnt, test = build.learnt_of(layout), build.test_of(layout)
     calm = _steadied(learnt.at(layout.split.train).profiles, build.specification, recipe=recipe)
-    return _audited(build, layout, learnt=learnt, specification=calm.specification)
+    return _audited(build, layout, learnt=learnt, test=test, specification=calm.specification)
 
 
-def _audited(build: Build, layout: Layout, *, learnt: Dataset, specification: Specification) -> AuditedTraining:
+def _audited(
+    build: Build, layout: Layout, *, learnt: Dataset, test: Dataset, specification: Specification
+) -> AuditedTraining:
     """All of it under the label that is learnt, the test too."""
-    asked_as_learnt = replace(layout, recipe=replace(layout.recipe, churn=layout.learnt_churn))
+    if layout.learnt_churn != layout.recipe.churn:
+        test = build.test_of(replace(layout, recipe=replace(layout.recipe, churn=layout.learnt_churn)))
     return AuditedTraining(
         build.activity,
         specification,
         layout.split,
         learnt,
-        build.test_of(asked_as_learnt),
+        test,
         layout.learnt_churn,
         layout.recipe.model,
         layout.recipe.audit,
@@ -157,13 +160,14 @@ def _train(build: Build, layout: Layout, *, say: Say) -> Trained:
     say(f"fitting on {len(learnt.churned):,} rows")
     fit = Fitter(calm.specification, recipe.model, recipe.training).fit(learnt, split)
     say(f"{fit.scorer.trees} trees; testing on {len(test.churned):,} users")
-    baselines = _baselines(learnt, calm.specification, layout=layout)
+    calibration = learnt.at(split.calibration)
+    baselines = _baselines(fit, layout, usual=train, calibrate_on=(calibration.profiles, calibration.churned))
     model, evaluation = _measured(fit, layout, usual=train, test=test, baselines=baselines)
     left_out = build.left_out | calm.dropped
     found = Trained(model, evaluation, layout, recipe, left_out, learnt, test, fit, baselines, calm.pooled)
     say("looking for leaks")
-    report = audit(_audited(build, layout, learnt=learnt, specification=calm.specification), seed=recipe.training.seed)
-    found = replace(found, audit=report, searched=searched)
+    audited = _audited(build, layout, learnt=learnt, test=test, specification=calm.specification)
+    found = replace(found, audit=audit(audited, seed=recipe.training.seed), searched=searched)
     return _refitted(found, build, say=say) if recipe.training.refit else found
 
 
@@ -214,14 +218,16 @@ def _measured(
     return model, evaluation
 
 
-def _baselines(learnt: Dataset, specification: Specification, *, layout: Layout) -> tuple[Baseline, ...]:
-    train, calibration = learnt.at(layout.split.train), learnt.at(layout.split.calibration)
+def _baselines(
+    fit: Fit, layout: Layout, *, usual: Dataset, calibrate_on: tuple[pa.Table, Labels | Values]
+) -> tuple[Baseline, ...]:
+    """Fit what the model is measured beside, on the users that are typical; where it learns from no label, nor do these."""
     return fit_baselines(
-        train.profiles,
-        train.churned,
-        calibrate_on=(calibration.profiles, calibration.churned),
-        specification=specification,
-        window_days=(layout.recipe.churn.gap_days, layout.recipe.churn.horizon_days),
+        usual.profiles,
+        None if layout.way is Way.BUYING else usual.churned,
+        calibrate_on=calibrate_on,
+        specification=fit.specification,
+        window=layout.recipe.window,
     )
 
 
@@ -230,13 +236,8 @@ def _without_labels(build: Build, layout: Layout, *, test: Dataset) -> Trained:
     specification = with_categories(build.specification, test.profiles, most=layout.recipe.model.max_categories)
     halves = build.learnt_of(layout)
     fit = fit_buying(build, layout, specification=specification, test=test, halves=halves)
-    baselines = fit_baselines(
-        test.profiles,
-        None,
-        calibrate_on=(test.profiles, fit.predict_probability(test.profiles)),
-        specification=specification,
-        window_days=(layout.recipe.window.gap_days, layout.recipe.window.horizon_days),
-    )
+    stand_in = fit.predict_probability(test.profiles)
+    baselines = _baselines(fit, layout, usual=test, calibrate_on=(test.profiles, stand_in))
     model, evaluation = _measured(fit, layout, usual=test, test=test, baselines=baselines)
     return Trained(model, evaluation, layout, layout.recipe, build.left_out, halves, test, fit, baselines)
 

@@ -10,7 +10,7 @@ from features.errors import GuardRefused
 from models.metrics import summary
 from training.comparing import Comparison, Contender, of_models, unseen_cutoffs
 from training.gates import Gate, Judge, plain, power
-from training.layout import Recipe
+from training.layout import Recipe, outages_of
 from training.recipes import of_recipes
 from training.settings import PromotionSettings
 
@@ -121,11 +121,12 @@ def decide(
             hint="register the new definition under a name of its own: [project] name",
         )
     models = [one.model for one in (challenger, champion) if one]
-    cutoffs = unseen_cutoffs(challenger.activity, models, recipe=recipe)
+    outages = outages_of(challenger.activity, recipe)
+    cutoffs = unseen_cutoffs(challenger.activity, models, recipe=recipe, outages=outages)
     compared = (
         of_models(challenger, champion, cutoffs=cutoffs, recipe=recipe)
         if cutoffs
-        else of_recipes(challenger, champion, today=recipe, weeks=settings.backtest_weeks)
+        else of_recipes(challenger, champion, today=recipe, outages=outages, weeks=settings.backtest_weeks)
     )
     t = recipe.training
     gates = Judge(compared, challenger.audit, settings, t.min_class_rows, t.seed).gates()

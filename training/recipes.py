@@ -16,19 +16,24 @@ from features.activity import Activity
 from features.errors import GuardRefused
 from features.settings import FeatureSettings, Section
 from models.settings import ModelSettings
-from training.backtest import history, past_splits, rarer
+from training.backtest import history, is_enough, past_splits_of
 from training.comparing import Comparison, Contender, Said, against, against_rule
 from training.dataset import Dataset
-from training.layout import Recipe, is_sound, outages_of, plan_of
+from training.layout import Recipe, outages_of
 from training.looking_back import Refit
-from training.settings import TrainingSettings
+from training.outages import Outage
+from training.settings import BotsSettings, OutagesSettings, StabilitySettings, TrainingSettings
 from training.splits import Split
 
 _SECTIONS: dict[str, type[Section]] = {
     "features": FeatureSettings,
     "model": ModelSettings,
     "training": TrainingSettings,
+    "outages": OutagesSettings,
+    "bots": BotsSettings,
+    "stability": StabilitySettings,
 }
+_LATER = ("outages", "bots", "stability")  # older runs did not write these down
 # what is asked for beside a model, and changes none
 _BESIDE = ("test_cutoff", "horizons_days", "search_trials", "refit", "backtest_weeks", "learning_curve", "capacity")
 
@@ -36,12 +41,13 @@ _BESIDE = ("test_cutoff", "horizons_days", "search_trials", "refit", "backtest_w
 def recipe_of(parameters: Mapping[str, str], today: Recipe) -> Recipe | None:
     """Read back with which settings a run trained; None where they are not those that this version of churn knows.
 
-    Sections that no run writes down (outages, bots, drift) are today's.
+    Sections that an older run did not write down (outages, bots, stability) are today's.
     """
-    if any(_recorded(name, parameters) != set(kind.model_fields) for name, kind in _SECTIONS.items()):
+    told = [name for name in _SECTIONS if name not in _LATER or _recorded(name, parameters)]
+    if any(_recorded(name, parameters) != set(_SECTIONS[name].model_fields) for name in told):
         return None
     try:
-        read: dict[str, Any] = {name: _read(name, parameters) for name in _SECTIONS}
+        read: dict[str, Any] = {name: _read(name, parameters) for name in told}
     except ValidationError:
         return None
     beside = {key: getattr(TrainingSettings(), key) for key in _BESIDE}
@@ -64,20 +70,27 @@ def _value(text: str) -> Any:
         return text
 
 
-def of_recipes(challenger: Contender, champion: Contender | None, *, today: Recipe, weeks: int) -> Comparison:
+def of_recipes(
+    challenger: Contender, champion: Contender | None, *, today: Recipe, outages: Sequence[Outage], weeks: int
+) -> Comparison:
     """Train both recipes again before each past week, and test them on that week; without a champion, beside a rule.
 
     Equal recipes are trained once: they say the same.
+
+    Parameters
+    ----------
+    outages
+        Of the log, by today's settings.
 
     Raises
     ------
     GuardRefused
         When a run does not tell its recipe, or no past week fits.
     """
-    own = _Past.of(challenger, today, most=weeks)
+    own = _Past.of(challenger, today, outages=outages, most=weeks)
     if champion is None:
         return replace(against_rule(own.tested_at(own.tests)), of="recipes")
-    other = _Past.of(champion, today, most=weeks)
+    other = _Past.of(champion, today, outages=outages, most=weeks)
     said = own.tested_at(own.tests & other.tests)
     is_same = own.recipe == other.recipe
     beside = said if is_same else other.tested_at(own.tests & other.tests)
@@ -96,7 +109,7 @@ class _Past:
     splits: tuple[Split, ...]
 
     @classmethod
-    def of(cls, contender: Contender, today: Recipe, *, most: int) -> _Past:
+    def of(cls, contender: Contender, today: Recipe, *, outages: Sequence[Outage], most: int) -> _Past:
         recipe = recipe_of(contender.parameters, today)
         if recipe is None:
             raise GuardRefused(
@@ -104,7 +117,11 @@ class _Past:
                 f"version {contender.version} does not tell its recipe",
                 hint="wait until a week is finished that neither has seen, or train both again with this version of churn",
             )
-        return cls(contender.activity, recipe, _past_splits(contender.activity, recipe, most=most))
+        activity = contender.activity
+        if _looks_away(recipe) != _looks_away(today):
+            outages = outages_of(activity, recipe)
+        latest = recipe.window.latest_finished(activity.coverage.covered_until)
+        return cls(activity, recipe, past_splits_of(activity, recipe, outages=outages, latest=latest, most=most))
 
     @property
     def tests(self) -> set[date]:
@@ -118,30 +135,17 @@ class _Past:
                 "the models have seen every finished week, and the log is too short to train both recipes before a past one",
                 hint="try again when a week is finished that neither has seen",
             )
-        recipe = self.recipe
-        specification, whole = history(
-            self.activity, recipe.features, churn=recipe.churn, training=recipe.training, splits=splits
-        )
-        refit, fewest = Refit(specification, recipe), recipe.training.min_class_rows
+        specification, whole = history(self.activity, self.recipe, splits=splits)
+        refit, fewest = Refit(specification, self.recipe), self.recipe.training.min_class_rows
         return _stacked(
-            [_week(whole, split, refit=refit) for split in splits if _is_enough(whole, split, fewest=fewest)]
+            [_week(whole, split, refit=refit) for split in splits if is_enough(whole, split, fewest=fewest)]
             or [Said(whole.at([]), np.zeros(0))]
         )
 
 
-def _past_splits(activity: Activity, recipe: Recipe, *, most: int) -> tuple[Split, ...]:
-    sound = is_sound(recipe, outages_of(activity, recipe))
-
-    def plan_at(test: date) -> Split:
-        then = recipe.training.model_copy(update={"test_cutoff": test})
-        return plan_of(activity, replace(recipe, training=then), sound=sound)
-
-    latest = recipe.window.latest_finished(activity.coverage.covered_until)
-    return past_splits(plan_at, first=activity.coverage.first_day, latest=latest, most=most)
-
-
-def _is_enough(whole: Dataset, split: Split, *, fewest: int) -> bool:
-    return min(rarer(whole.at([split.test])), rarer(whole.at(split.calibration))) >= fewest
+def _looks_away(recipe: Recipe) -> tuple[bool, OutagesSettings]:
+    """Return the settings by which outages are looked for: recipes of one log with the same ones find the same."""
+    return recipe.training.drop_outages, recipe.outages
 
 
 def _week(whole: Dataset, split: Split, *, refit: Refit) -> Said:

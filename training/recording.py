@@ -131,9 +131,9 @@ def _importance(trained: Trained) -> dict[str, float]:
 
 def _parameters(trained: Trained) -> dict[str, Any]:
     settings = {
-        f"{section}.{key}": value
-        for section in ("churn", "features", "model", "training")
-        for key, value in getattr(trained.recipe, section).model_dump(mode="json").items()
+        f"{name}.{key}": value
+        for name, section in trained.recipe.sections.items()
+        for key, value in section.model_dump(mode="json").items()
     }
     return settings | {"trees": trained.model.scorer.trees, "calibration": _calibration(trained)}
 
@@ -204,9 +204,8 @@ def _datasets(trained: Trained, *, source: str) -> dict[str, Data]:
 
 
 def _data(part: Dataset, *, source: str) -> Data:
-    cutoffs = np.unique(part.cutoffs)
     profile = {"num_rows": len(part.churned), "churn_rate": round(float(part.churned.mean()), 4)}
-    return Data(digest(part.profiles), source, profile | {"cutoffs": [str(cutoff) for cutoff in cutoffs]})
+    return Data(digest(part.profiles), source, profile | {"cutoffs": [str(cutoff) for cutoff in part.snapshots]})
 
 
 def digest(profiles: pa.Table) -> str:
@@ -262,8 +261,7 @@ def _set(trained: Trained) -> dict[str, Any]:
     """Return the settings that are not what they are by default."""
     return {
         f"{name}.{key}": value
-        for name in ("churn", "features", "model", "training")
-        for section in [getattr(trained.recipe, name)]
+        for name, section in trained.recipe.sections.items()
         for key, value in section.model_dump(mode="json", exclude_defaults=True).items()
     }
 

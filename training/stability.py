@@ -17,9 +17,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from features.specification import Specification
+from models import metrics
 from training.settings import StabilitySettings
 
 _MOST_ROWS = 50_000
@@ -151,23 +151,15 @@ def _late_shares(codes: NDArray[np.int64], is_late: Flags, *, places: int) -> ND
 
 
 def _auc(values: NDArray[np.float64], is_late: Flags) -> float:
-    """Return the chance that a late row has the greater value, ties counting half.
-
-    Source
-    ------
-    Mann and Whitney 1947, "On a Test of Whether one of Two Random Variables is Stochastically Larger than the Other".
-    """
-    late, early = int(is_late.sum()), int((~is_late).sum())
-    if not late or not early:
-        return 0.5
-    return float((rankdata(values)[is_late].sum() - late * (late + 1) / 2) / (late * early))
+    """Return the chance that a late row has the greater value, ties counting half; of one kind of rows, half."""
+    return 0.5 if is_late.all() or not is_late.any() else metrics.auc(is_late, values)
 
 
 def _folded(auc: float) -> float:
     return max(auc, 1 - auc)
 
 
-def pooled(
+def steady_values(
     profiles: pa.Table, specification: Specification, *, drifts: Mapping[str, Drift]
 ) -> dict[str, tuple[str, ...]]:
     """Return the categories of the text features that drift, without the values whose share at least doubled or halved.
@@ -228,7 +220,7 @@ def steadied(profiles: pa.Table, specification: Specification, *, settings: Stab
         With its categories frozen.
     """
     drifts = drifting(profiles, specification, settings=settings)
-    categories = pooled(profiles, specification, drifts=drifts)
+    categories = steady_values(profiles, specification, drifts=drifts)
     trial = replace(specification, categories=specification.categories | categories)
     tried = [name for name, values in categories.items() if values]
     again = replace(trial, unused=tuple(name for name in trial.feature_names if name not in tried))

@@ -8,11 +8,13 @@ import pyarrow as pa
 import pytest
 
 from features.learnt import BgNbd, Learnt
+from features.snapshots import LabelWindow
 from models.baselines import RULES, Baseline, fit_baselines, rule_scores
 from models.bg_nbd import Buyers, expected_purchases
 from models.encoding import encode
 from models.logistic import fit_linear
 from models.metrics import auc
+from models.scorer import buying
 from tests.models.model_builder import churned_among, profiles_of, specification
 
 PROFILES = pa.table(
@@ -24,7 +26,7 @@ PROFILES = pa.table(
     }
 )
 BUYING = BgNbd(0.8, 40.0, 1.2, 3.5)
-WINDOW = (7, 28)
+WINDOW = LabelWindow(gap_days=7, horizon_days=28)
 
 
 def with_purchases(profiles: pa.Table) -> pa.Table:
@@ -52,7 +54,7 @@ def fitted() -> dict[str, Baseline]:
         churned_among(train),
         calibrate_on=(later, churned_among(later, seed=1)),
         specification=spec,
-        window_days=WINDOW,
+        window=WINDOW,
     )
     return {baseline.name: baseline for baseline in found}
 
@@ -75,7 +77,7 @@ def test_the_overdue_rule_lends_users_with_one_active_day_a_usual_gap():
 def test_the_lent_gap_is_the_median_of_the_training_users():
     labels = np.array([False, True, True])
     spec = replace(specification(), feature_names=("active_days",), categories={})
-    found = fit_baselines(PROFILES, labels, calibrate_on=(PROFILES, labels), specification=spec, window_days=WINDOW)
+    found = fit_baselines(PROFILES, labels, calibrate_on=(PROFILES, labels), specification=spec, window=WINDOW)
     overdue = next(baseline for baseline in found if baseline.name == "overdue")
     assert overdue.score(PROFILES).tolist() == [0.25, 9.0 / 3, 1.5]
     assert overdue.score(PROFILES.slice(1, 1)).tolist() == [9.0 / 3]  # whoever else is scored
@@ -84,7 +86,7 @@ def test_the_lent_gap_is_the_median_of_the_training_users():
 def test_a_user_without_the_column_scores_like_the_median_training_user():
     train, labels = pa.table({"active_days": [4.0, 2.0, 9.0]}), np.array([False, True, False])
     spec = replace(specification(), feature_names=("active_days",), categories={})
-    found = fit_baselines(train, labels, calibrate_on=(train, labels), specification=spec, window_days=WINDOW)
+    found = fit_baselines(train, labels, calibrate_on=(train, labels), specification=spec, window=WINDOW)
     nobody = pa.table({"active_days": pa.array([None, 1.0], pa.float64())})
     assert found[0].score(nobody).tolist() == [-4.0, -1.0]
 
@@ -122,12 +124,18 @@ def test_who_never_bought_is_as_risky_as_the_riskiest_buyer_of_training():
     assert set(found[never]) == {found[~never].max()}
 
 
+def test_bg_nbd_says_what_the_part_of_a_model_says_that_needs_no_labels():
+    spec = replace(specification(), learnt=Learnt(bg_nbd=BUYING))
+    train, others = with_purchases(profiles_of(1_500)), with_purchases(profiles_of(200, seed=2))
+    part = buying(spec, encode(train, spec), window=WINDOW)
+    for profiles in (train, others):  # who never bought too
+        assert fitted()["bg_nbd"].score(profiles).tolist() == part.raw(encode(profiles, spec), threads=1).tolist()
+
+
 def test_without_purchases_there_is_no_bg_nbd():
     train = profiles_of(300)
     labels = churned_among(train)
-    found = fit_baselines(
-        train, labels, calibrate_on=(train, labels), specification=specification(), window_days=WINDOW
-    )
+    found = fit_baselines(train, labels, calibrate_on=(train, labels), specification=specification(), window=WINDOW)
     assert "bg_nbd" not in {baseline.name for baseline in found}
 
 

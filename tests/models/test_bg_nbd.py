@@ -12,7 +12,15 @@ from scipy.integrate import quad
 from scipy.stats import beta
 
 from features.learnt import BgNbd
-from models.bg_nbd import Buyers, alive_probability, expected_purchases, fit, log_likelihood, no_purchase_probability
+from models.bg_nbd import (
+    Buyers,
+    alive_probability,
+    expected_purchases,
+    few_purchases,
+    fit,
+    log_likelihood,
+    no_purchase_probability,
+)
 from models.metrics import auc
 
 PUBLISHED = BgNbd(0.2426, 4.4136, 0.7929, 2.4259)  # of cdnow_sample, time in weeks
@@ -104,6 +112,24 @@ def test_the_expected_purchases_of_one_who_never_stops_are_the_rate_times_the_ti
     # a towards zero: nobody stops, and purchases come at the mean rate (r + x) / (alpha + T) = 5 / 12
     buyers = buyers_of((2, 3, 10))
     assert expected_purchases(BgNbd(3, 2, 1e-9, 7), buyers, gap_days=4, horizon_days=6) == pytest.approx([2.5])
+
+
+def test_buyers_are_read_from_three_features_of_a_profile():
+    # days with a purchase, days since the first one, days since the last one
+    found = Buyers.of(np.array([[3.0, 40.0, 10.0], [1.0, 5.0, 5.0], [np.nan, np.nan, np.nan]]))
+    assert found.repeats[:2].tolist() == [2, 0]
+    assert found.last[:2].tolist() == [30, 0]
+    assert found.known[:2].tolist() == [40, 5]
+    assert np.isnan([found.repeats[2], found.last[2], found.known[2]]).all()
+
+
+def test_the_fewer_purchases_to_expect_the_higher_the_score_up_to_where_nothing_is_left_to_expect():
+    # never stops: 5 / 12 purchases a day, 6 days; then 2,000 purchases in ten days and none for eight years
+    rare, gone = buyers_of((2, 3, 10)), buyers_of((2_000, 10, 3_000))
+    window = {"gap_days": 0, "horizon_days": 6}
+    assert few_purchases(BgNbd(3, 2, 1e-9, 7), rare, **window) == pytest.approx([-log(2.5)])
+    assert few_purchases(PUBLISHED, gone, **window) == pytest.approx([-log(1e-12)])
+    assert np.isnan(few_purchases(PUBLISHED, Buyers.of(np.full((1, 3), np.nan)), **window)).all()
 
 
 def test_nothing_jumps_where_a_is_one():

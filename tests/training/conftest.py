@@ -1,19 +1,34 @@
 """Trainings on the log of the trained world, each done once."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
+from typing import Any
 
 import pytest
 
 from cli.project import Project, open_project
 from features.activity import Activity
+from models.calibration import fit_platt
+from models.encoding import encode
 from tests.cli.command import TrainedWorld
+from tests.training.contenders import parameters
+from training.audit import AuditedTraining
 from training.layout import Recipe
-from training.pipeline import Trained, train
+from training.pipeline import Trained, to_audit, train
+from training.promote import Contender, Decision, decide
+from training.settings import PromotionSettings
 
 QUICK = ("model.max_rounds=25", "model.early_stopping_rounds=10")
 FOLDS = ("churn.horizon_days=28", "churn.active_within_days=28")  # too long for separate periods in 120 days
+EASY = ("model.max_rounds=5", "model.line_share=0", "training.max_snapshots=2", "features.windows_days=[7, 14]")
+FEW = (
+    "features.windows_days=[7, 28]",
+    "features.main_event_types=1",
+    "audit.max_rows=5000",
+    "audit.rebuilt_profiles=200",
+)
+BOTH = pytest.mark.parametrize("way", ["periods", "folds"])
 
 
 @dataclass(frozen=True)
@@ -54,3 +69,64 @@ def periods(trainer: Trainer) -> Training:
 @pytest.fixture(scope="session")
 def folds(trainer: Trainer) -> Training:
     return trainer(*FOLDS)
+
+
+@pytest.fixture
+def training(way: str, request: pytest.FixtureRequest) -> Training:
+    """What is called periods, or folds: for :data:`BOTH`."""
+    return request.getfixturevalue(way)
+
+
+# --- Audits --------------------------------------------------------------------------------------------------------
+
+Gather = Callable[..., AuditedTraining]
+
+
+@pytest.fixture(scope="session")
+def gather(trained_world: TrainedWorld) -> Gather:
+    """What a training under some settings would learn from; the same settings once."""
+
+    @cache
+    def run(*pairs: str) -> AuditedTraining:
+        project = open_project(trained_world.config, home=trained_world.home, pairs=(*FEW, *pairs))
+        return to_audit(project.activity(), project.recipe, say=lambda _: None)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def clean(gather: Gather) -> AuditedTraining:
+    return gather()
+
+
+# --- Promotions ----------------------------------------------------------------------------------------------------
+
+Against = Callable[..., Decision]
+
+
+@pytest.fixture
+def champion(periods: Training) -> Contender:
+    """As it was trained, with a calibration that a test can turn."""
+    model, test = periods.trained.model, periods.trained.test
+    platt = fit_platt(model.raw(encode(test.profiles, model.specification)), test.churned)
+    told = parameters(periods.recipe)
+    return Contender("1", replace(model, calibration=platt), periods.activity, "clean", told)
+
+
+@pytest.fixture
+def challenger(champion: Contender) -> Contender:
+    return replace(champion, version="2")
+
+
+@pytest.fixture(scope="session")
+def easy(trainer: Trainer) -> Training:
+    """Another specification, quickly trained again."""
+    return trainer(*EASY)
+
+
+@pytest.fixture
+def against(periods: Training) -> Against:
+    def decided(challenger: Contender, champion: Contender | None = None, **settings: Any) -> Decision:
+        return decide(challenger, champion=champion, recipe=periods.recipe, settings=PromotionSettings(**settings))
+
+    return decided

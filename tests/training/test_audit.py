@@ -1,130 +1,29 @@
-"""The leakage audit: each leak planted in an otherwise clean, real training, and caught; nothing found in the clean one."""
+"""The leakage audit: each leak planted in an otherwise clean, real training, and caught."""
 
 import re
-from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import date, timedelta
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
-from cli.project import open_project
-from features.errors import GuardRefused
 from features.profiles import build
-from tests.cli.command import TrainedWorld
-from training.audit import CHECKS, AuditedTraining, Checked, Finding, Report, audit
-from training.audit_columns import aucs_by_value, distances
-from training.audit_evidence import Evidence, Looked
-from training.dataset import Dataset, labelled, stack
-from training.pipeline import to_audit
-
-GUIDE = Path(__file__).parents[2] / "docs/guides/leakage-audit.md"
-DAY = timedelta(days=1)
-FEW = (
-    "features.windows_days=[7, 28]",
-    "features.main_event_types=1",
-    "audit.max_rows=5000",
-    "audit.rebuilt_profiles=200",
+from tests.training.conftest import Gather
+from tests.training.planting import (
+    DAY,
+    LATE,
+    built_later,
+    found,
+    noisy,
+    planted,
+    said,
+    said_to_be_of,
+    set_column,
+    stacked,
 )
-LATE = "case when hash(user_id) % 3 = 0 then event_time + interval 2 day else event_time end"
-
-Gather = Callable[..., AuditedTraining]
-
-
-@pytest.fixture(scope="module")
-def gather(trained_world: TrainedWorld) -> Gather:
-    """What a training under some settings would learn from; the same settings once."""
-
-    @cache
-    def run(*pairs: str) -> AuditedTraining:
-        project = open_project(trained_world.config, home=trained_world.home, pairs=(*FEW, *pairs))
-        return to_audit(project.activity(), project.recipe, say=lambda _: None)
-
-    return run
-
-
-@pytest.fixture(scope="module")
-def clean(gather: Gather) -> AuditedTraining:
-    return gather()
-
-
-def found(code: str, training: AuditedTraining) -> tuple[Finding, ...]:
-    """What one check finds."""
-    (check,) = (check for check in CHECKS if check.code == code)
-    return check.look(Evidence(training, seed=7)).findings
-
-
-def said(code: str, training: AuditedTraining) -> str:
-    return "; ".join(f"{finding.where}: {finding.found}" for finding in found(code, training))
-
-
-# --- Planting ------------------------------------------------------------------------------------------------------
-
-
-def set_column(dataset: Dataset, name: str, values: Any) -> Dataset:
-    place = dataset.profiles.column_names.index(name)
-    kind = dataset.profiles.schema.field(name).type
-    return replace(dataset, profiles=dataset.profiles.set_column(place, name, pa.array(values, kind)))
-
-
-def planted(training: AuditedTraining, name: str, plant: Callable[[Dataset], Any]) -> AuditedTraining:
-    """A column of both parts, overwritten."""
-    learnt, test = (set_column(part, name, plant(part)) for part in (training.learnt, training.test))
-    return replace(training, learnt=learnt, test=test)
-
-
-def said_to_be_of(dataset: Dataset, cutoff: date) -> Dataset:
-    return set_column(dataset, "cutoff", [cutoff] * len(dataset.churned))
-
-
-def built_later(training: AuditedTraining, days: int) -> AuditedTraining:
-    """The test's users, with profiles of so many days after the cutoff."""
-    cutoff = training.split.test
-    later = build(training.activity, training.specification, cutoffs=[cutoff + days * DAY])
-    users = training.test.profiles["user_id"].to_pylist()
-    rows = [later["user_id"].to_pylist().index(user) for user in users]
-    return replace(training, test=said_to_be_of(Dataset(later.take(pa.array(rows)), training.test.churned), cutoff))
-
-
-def stacked(training: AuditedTraining, *cutoffs: date, **churn: Any) -> Dataset:
-    settings = training.churn.model_copy(update=churn)
-    return stack(training.activity, training.specification, cutoffs=cutoffs, churn=settings)
-
-
-# --- The clean log -------------------------------------------------------------------------------------------------
-
-
-def test_nothing_is_found_in_a_clean_training(clean: AuditedTraining):
-    report = audit(clean, seed=7)
-    assert report.findings == ()
-    assert report.is_clean
-    report.refuse()
-    assert [one.check.code for one in report.checks] == [check.code for check in CHECKS]
-
-
-def test_nothing_is_found_where_folds_of_users_stand_in_for_periods(gather: Gather):
-    folds = gather("churn.horizon_days=28", "churn.active_within_days=28")
-    assert folds.split.uses_folds
-    for code in ("LABEL_OVERLAP", "FEATURE_JUMP", "SHUFFLED_LABELS"):
-        assert found(code, folds) == ()
-
-
-def test_nothing_is_found_where_rows_became_known_late_and_profiles_honour_it(gather: Gather):
-    late = gather(f"events.columns.ingested_at={LATE}")
-    for code in ("CUTOFF_EVENT", "LATE_INGESTION", "FUTURE_CANARY"):
-        assert found(code, late) == ()
-
-
-def test_the_same_seed_says_the_same(clean: AuditedTraining):
-    (canary,) = (check for check in CHECKS if check.code == "SHUFFLED_LABELS")
-    assert canary.look(Evidence(clean, 3)) == canary.look(Evidence(clean, 3)) != canary.look(Evidence(clean, 4))
-
-
-# --- Ten leaks, and one more ---------------------------------------------------------------------------------------
+from training.audit import AuditedTraining
+from training.dataset import Dataset, labelled
 
 
 def test_1_an_event_at_the_cutoff_in_the_profile_is_caught(clean: AuditedTraining):
@@ -185,10 +84,6 @@ def test_4_a_row_that_became_known_after_the_cutoff_is_caught(gather: Gather, cl
     assert found("CUTOFF_EVENT", leaky) == ()  # each leak has its own name
 
 
-def noisy(dataset: Dataset, noise: float) -> Any:
-    return dataset.churned + np.random.default_rng(1).normal(0, noise, len(dataset.churned))
-
-
 @pytest.mark.parametrize(("noise", "words"), [(0.3, "above 0.95"), (0.5, "the next best feature 0.")])
 def test_5_a_feature_that_alone_knows_the_label_is_caught(clean: AuditedTraining, noise: float, words: str):
     watchful = replace(clean, settings=clean.settings.model_copy(update={"single_feature_margin": 0.08}))
@@ -213,14 +108,9 @@ def known_texts(training: AuditedTraining) -> AuditedTraining:
     return replace(training, specification=replace(training.specification, categories=categories))
 
 
-def test_5_a_feature_that_the_model_does_not_look_at_is_no_leak(clean: AuditedTraining):
-    leaky = planted(clean, "usage_minutes_7d", lambda part: noisy(part, 0.3))
-    unused = replace(leaky, specification=replace(leaky.specification, unused=("usage_minutes_7d",)))
-    assert found("SINGLE_FEATURE_AUC", unused) == ()
-
-
 def numbers_of_users(dataset: Dataset) -> list[int]:
-    return [int(re.sub(r"\D", "", user)) for user in dataset.profiles["user_id"].to_pylist()]
+    users: list[Any] = dataset.profiles["user_id"].to_pylist()
+    return [int(re.sub(r"\D", "", user)) for user in users]
 
 
 @pytest.mark.parametrize("column", ["last_device_model", "first_week_events"])
@@ -231,9 +121,11 @@ def test_6_an_identifier_is_caught_as_text_and_as_a_number(clean: AuditedTrainin
 
 
 def test_7_a_date_is_caught(clean: AuditedTraining):
-    leaky = planted(
-        clean, "active_days_7d", lambda part: [day.toordinal() for day in part.profiles["cutoff"].to_pylist()]
-    )
+    def of_the_cutoff(part: Dataset) -> list[int]:
+        days: list[Any] = part.profiles["cutoff"].to_pylist()
+        return [day.toordinal() for day in days]
+
+    leaky = planted(clean, "active_days_7d", of_the_cutoff)
     (finding,) = found("DATE_FEATURE", leaky)
     assert finding.where == "column active_days_7d"
 
@@ -283,75 +175,7 @@ def test_10_users_who_only_look_active_are_caught(clean: AuditedTraining):
 
 
 def test_11_a_feature_that_means_something_else_at_one_snapshot_is_caught(clean: AuditedTraining):
-    seconds = [minutes * 60 for minutes in clean.test.profiles["usage_minutes_28d"].to_pylist()]
-    leaky = replace(clean, test=set_column(clean.test, "usage_minutes_28d", seconds))
+    minutes: list[Any] = clean.test.profiles["usage_minutes_28d"].to_pylist()
+    leaky = replace(clean, test=set_column(clean.test, "usage_minutes_28d", [one * 60 for one in minutes]))
     (finding,) = found("FEATURE_JUMP", leaky)
     assert finding.where == "column usage_minutes_28d at cutoff 2026-04-21"
-
-
-def test_11_steady_drift_is_no_jump(clean: AuditedTraining):
-    first = clean.activity.coverage.first_day
-
-    def aged(part: Dataset) -> list[float]:
-        """Everybody gets older by a day a day: what was never above 30 is 60 a month later."""
-        draw = np.random.default_rng(2)
-        return [(day - first).days + draw.uniform(0, 30) for day in part.profiles["cutoff"].to_pylist()]
-
-    assert found("FEATURE_JUMP", planted(clean, "tenure_days", aged)) == ()
-
-
-# --- What the checks compute ---------------------------------------------------------------------------------------
-
-
-def test_an_auc_alone_shares_ties_counts_either_way_and_puts_what_is_missing_last():
-    churned = np.array([True, True, False, False])
-    matrix = np.array([[1, 4, 1, np.nan], [1, 3, 2, np.nan], [1, 2, 1, 0], [1, 1, 3, 1.0]])
-    # one value; high to low; 3 of 4 pairs and a half low to high is 0.625 the other way; missing where churned
-    assert aucs_by_value("abcd", matrix, churned=churned) == {"a": 0.5, "b": 1.0, "c": 0.625, "d": 1.0}
-    assert aucs_by_value("abcd", matrix, churned=np.ones(4, bool)) == {}
-
-
-def test_the_distance_between_snapshots_is_the_widest_gap_between_their_distributions():
-    snapshots = [np.array([1.0, 2, 3, 4]), np.array([1.0, 2, 3, 4]), np.array([3.0, 4, 5, 6]), np.full(4, np.nan)]
-    assert distances(snapshots)[0].tolist() == [0.0, 0.0, 0.5, 1.0]
-
-
-# --- What is told --------------------------------------------------------------------------------------------------
-
-
-def report_of(*findings: Finding) -> Report:
-    return Report((Checked(CHECKS[0], Looked("10 profiles", findings)), Checked(CHECKS[2], Looked("3 cutoffs"))))
-
-
-def test_a_refusal_names_code_place_and_page():
-    with pytest.raises(GuardRefused) as refusal:
-        report_of(Finding("columns events_7d at cutoff 2026-04-21", "3 of 10 profiles hold more")).refuse()
-    assert refusal.value.message == (
-        "the leakage audit failed 1 of 2 checks: "
-        "CUTOFF_EVENT: columns events_7d at cutoff 2026-04-21: 3 of 10 profiles hold more"
-    )
-    assert refusal.value.hint == "see docs/guides/leakage-audit.md#cutoff_event"
-
-
-def test_the_report_for_the_model_card_has_a_row_for_each_check_and_a_line_for_each_finding():
-    lines = report_of(Finding("column x", "bad")).to_markdown().splitlines()
-    assert lines[2].startswith("| `CUTOFF_EVENT` | **failed** | A profile knows nothing")
-    assert lines[3].startswith("| `LABEL_OVERLAP` | ok |")
-    assert lines[-1] == "* `CUTOFF_EVENT`: column x: bad"
-
-
-def test_no_finding_names_a_user(clean: AuditedTraining):
-    leaky = built_later(clean, days=1)
-    users = set(leaky.test.profiles["user_id"].to_pylist())
-    words = re.findall(r"\w+", said("CUTOFF_EVENT", leaky) + said("FUTURE_CANARY", leaky))
-    assert words
-    assert users.isdisjoint(words)
-
-
-def headings(page: Path) -> Sequence[str]:
-    return re.findall(r"^## (\w+)$", page.read_text(), flags=re.MULTILINE)
-
-
-def test_every_check_has_its_section_in_the_guide():
-    assert headings(GUIDE) == [check.code for check in CHECKS]
-    assert all(check.page == f"docs/guides/leakage-audit.md#{check.code.lower()}" for check in CHECKS)

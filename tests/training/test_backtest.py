@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 
 import numpy as np
@@ -15,12 +15,16 @@ from features.errors import GuardRefused
 from models.metrics import Interval, auc
 from tests.training.conftest import Training
 from tests.training.tested import made_up
-from training.backtest import Backtest, Week, backtest, better_rule, history, past_splits
+from training.backtest import Backtest, Week, backtest, better_rule, history, past_splits, past_splits_of
 from training.dataset import Dataset
+from training.looking_back import look_back
+from training.outages import Kind, Outage
 from training.splits import Split, plan
 
 FIRST = date(2026, 3, 2)
 MONDAYS = tuple(FIRST + timedelta(days=7 * week) for week in range(6))
+LATEST = date(2026, 4, 21)  # the latest finished cutoff of the world
+OUT = Outage(LATEST + timedelta(days=6), 0, 900, -20.0, Kind.MISSING)  # in its label window
 
 
 def split_at(test: date) -> Split:
@@ -167,12 +171,41 @@ def test_what_is_frozen_knows_nothing_of_the_earliest_test(periods: Training):
         return plan(activity.coverage, recipe.churn, training=then, windows_days=recipe.features.windows_days)
 
     splits = past_splits(plan_at, first=activity.coverage.first_day, latest=periods.trained.split.test, most=2)
-    specification, data = history(
-        activity, recipe.features, churn=recipe.churn, training=recipe.training, splits=splits
-    )
+    specification, data = history(activity, recipe, splits=splits)
     earliest = splits[0]
     assert set(data.profiles["cutoff"].to_pylist()) == {day for one in splits for day in (*one.learnt_from, one.test)}
-    assert all(day < earliest.test for day in specification.learnt.versions.values())
+    assert specification.learnt.versions
+    assert max(specification.learnt.versions.values()) < earliest.test
     assert {"user_id", "cutoff", *specification.feature_names} == set(data.profiles.column_names)
     same = periods.trained.test
     assert data.at([splits[-1].test]).churned.tolist() == same.churned.tolist()
+
+
+def test_past_tests_keep_away_from_outages(periods: Training):
+    recipe, low = periods.recipe, replace(OUT, day=date(2026, 4, 8))
+    dates = {"latest": LATEST, "most": 3}
+    every = past_splits_of(periods.activity, recipe, outages=(), **dates)
+    kept = past_splits_of(periods.activity, recipe, outages=(low,), **dates)
+    assert [split.test for split in every] == [LATEST - timedelta(days=days) for days in (14, 7, 0)]
+    # two weeks of labels, and the week before a cutoff: only the latest has nothing to do with the eighth of April
+    assert {split.test for split in every} & {split.test for split in kept} == {LATEST}
+    assert all(day > low.day + timedelta(days=7) or day + timedelta(days=14) <= low.day for day in _days(kept))
+
+
+def _days(splits: tuple[Split, ...]) -> set[date]:
+    return {day for split in splits for day in (*split.learnt_from, split.test)}
+
+
+def test_a_training_looks_back_past_the_outages_that_it_knows(easy: Training):
+    trained = easy.trained
+    recipe = replace(trained.recipe, training=trained.recipe.training.model_copy(update={"backtest_weeks": 1}))
+
+    def latest(*outages: Outage) -> date:
+        known = replace(trained, recipe=recipe, layout=replace(trained.layout, outages=outages))
+        found = look_back(easy.activity, known, say=lambda _: None).backtest
+        assert found is not None
+        (week,) = found.weeks
+        return week.cutoff
+
+    assert latest() == LATEST
+    assert latest(OUT) == OUT.day - timedelta(days=14)  # its label ends where the outage begins

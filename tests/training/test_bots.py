@@ -1,6 +1,7 @@
 """Users whose rhythm is inhuman, and the humans beside them."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,13 @@ import pytest
 
 from features.activity import Activity
 from features.profiles import build
+from models.settings import ModelSettings
 from tests.builders import World, world_of
+from training.backtest import history
 from training.bots import Bots, excluding, find_bots
+from training.layout import Recipe
+from training.settings import BotsSettings, TrainingSettings
+from training.splits import Split
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 CUTOFF = date(2026, 2, 2)  # 28 days later
@@ -129,6 +135,21 @@ def test_bots_are_left_out_at_the_cutoffs_at_which_they_were_known(tmp_path: Pat
     assert ("o'robot", late) not in kept
     everybody = _profiles(made, activity, cutoffs=[early, late], where=excluding(activity.connection, found[:1]))
     assert set(everybody) - set(kept) == {("o'robot", late)}
+
+
+def test_past_weeks_leave_bots_out_as_the_training_does(tmp_path: Path) -> None:
+    churn = {"horizon_days": 7, "active_within_days": 7}
+    made = world_of(tmp_path, [*humans(60), *metronome("robot", start=14, days=14)], churn=churn)
+    early, late = date(2026, 1, 20), date(2026, 1, 26)  # a day of it is there; a week of it
+    splits = [Split((early,), (), (early,), late, "")]
+    recipe = Recipe(made.settings.churn, made.settings.features, ModelSettings(), TrainingSettings())
+
+    def robots(recipe: Recipe) -> list[Any]:
+        profiles = history(made.activity(), recipe, splits=splits)[1].profiles.select(["user_id", "cutoff"])
+        return [row["cutoff"] for row in profiles.to_pylist() if row["user_id"] == "robot"]
+
+    assert robots(recipe) == [early, late]
+    assert robots(replace(recipe, bots=BotsSettings(exclude=True))) == [early]
 
 
 def _profiles(made: World, activity: Activity, *, cutoffs: list[date], where: str) -> list[Any]:

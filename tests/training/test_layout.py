@@ -12,8 +12,9 @@ from features.errors import GuardRefused
 from models.metrics import auc
 from models.settings import ModelSettings
 from tests.builders import World, world_of
+from training.dataset import labelled
 from training.layout import Recipe, Way, lay_out
-from training.pipeline import train
+from training.pipeline import to_audit, train
 from training.settings import TrainingSettings
 
 START = date(2026, 1, 1)
@@ -69,6 +70,7 @@ def test_how_people_buy_tells_who_comes_back_with_probabilities_that_hold(tmp_pa
     assert auc(found.test.churned, probability) > 0.75
     assert abs(probability.mean() - found.test.churned.mean()) < 0.05
     assert {"recency", "frequency", "bg_nbd"} <= found.evaluation.baselines.keys()
+    assert "logistic" not in found.evaluation.baselines  # which would learn from the labels of the test
     assert found.evaluation.auc.value == pytest.approx(found.evaluation.baselines["bg_nbd"].auc.value)
 
 
@@ -103,6 +105,17 @@ def test_a_shorter_horizon_is_learnt_and_the_asked_one_tested(tmp_path: Path):
     assert found.model.definition.horizon_days == 100
     assert found.model.quality.trained_through == found.split.test
     assert found.evaluation.auc.value > 0.65
+
+
+def test_the_audit_looks_at_the_test_under_the_label_that_is_learnt(tmp_path: Path):
+    world = buyers(tmp_path, money="", users=800, horizon_days=100)
+    found = to_audit(world.activity(), recipe_of(world), say=lambda _: None)
+    learnt, asked = (
+        labelled(world.activity(), found.test.profiles, churn=churn) for churn in (found.churn, world.settings.churn)
+    )
+    assert (found.churn.horizon_days, world.settings.churn.horizon_days) == (50, 100)
+    assert found.test.churned.tolist() == learnt.churned.tolist()
+    assert found.test.churned.sum() > asked.churned.sum()
 
 
 def test_a_horizon_far_shorter_than_the_asked_one_says_nothing_of_it(tmp_path: Path):

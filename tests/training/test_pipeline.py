@@ -1,8 +1,6 @@
-"""A whole training: what it learns from, what it never sees, what it refuses, and that it can be done again."""
+"""A whole training: what it learns from, what it never sees, and that it can be done again."""
 
-import re
 from dataclasses import replace
-from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +9,7 @@ import pytest
 from sklearn.model_selection import GroupKFold
 
 from cli.project import open_project
-from features.errors import GuardRefused
+from features.profiles import build
 from features.snapshots import LabelWindow
 from models.calibration import fit_calibration
 from models.churn_model import ChurnModel
@@ -19,26 +17,15 @@ from models.classifier import Learner, raw_scores
 from models.encoding import encode
 from models.metrics import summary
 from models.scorer import Trees
-from models.settings import ModelSettings
 from serving.scoring import score_table
 from serving.settings import ScoringSettings
-from tests.builders import world_of
-from tests.cli.command import TEST_CUTOFF, TrainedWorld
-from tests.training.conftest import FOLDS, QUICK, Trainer, Training, train_in
+from tests.cli.command import TrainedWorld
+from tests.training.conftest import BOTH, FOLDS, QUICK, Trainer, Training, train_in
 from training.fitting import Fitter
-from training.freezing import with_categories
-from training.layout import Recipe
-from training.pipeline import train
 from training.recording import digest
 from training.settings import TrainingSettings
 
 SEED = TrainingSettings().seed
-BOTH = pytest.mark.parametrize("way", ["periods", "folds"])
-
-
-@pytest.fixture
-def training(way: str, request: pytest.FixtureRequest) -> Training:
-    return request.getfixturevalue(way)
 
 
 def trees_of(model: ChurnModel) -> str:
@@ -52,7 +39,7 @@ def bytes_of(model: ChurnModel, folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-# --- The parts -----------------------------------------------------------------------------------------------------
+# --- The parts -------------------------------------------------------------------------------------------------------
 
 
 def test_the_two_ways_are_what_they_are_called(periods: Training, folds: Training):
@@ -69,7 +56,7 @@ def test_which_way_was_taken_is_said(training: Training, way: str):
 def test_every_label_was_known_when_the_test_began(training: Training):
     split, churn = training.trained.split, training.recipe.churn
     window = LabelWindow(churn.gap_days, churn.horizon_days)
-    learnt = set(training.trained.learnt.profiles["cutoff"].to_pylist())
+    learnt: set[Any] = set(training.trained.learnt.profiles["cutoff"].to_pylist())
     assert max(window.end(cutoff) for cutoff in learnt) <= split.test
     assert set(training.trained.test.profiles["cutoff"].to_pylist()) == {split.test}
     assert training.trained.model.quality.trained_through == max(window.end(cutoff) for cutoff in learnt)
@@ -83,8 +70,6 @@ def test_everybody_in_any_part_is_eligible(training: Training):
 
 
 def test_whoever_was_tested_is_whoever_is_scored(periods: Training):
-    from features.profiles import build
-
     model = periods.trained.model
     profiles = build(periods.activity, model.specification, cutoffs=[periods.trained.split.test])
     scores = score_table(model, profiles, bands=ScoringSettings())
@@ -104,7 +89,26 @@ def test_the_figures_are_those_of_the_model_that_is_saved(training: Training):
     assert model.quality.test_cutoff == training.trained.split.test
 
 
-# --- Calibration ---------------------------------------------------------------------------------------------------
+@BOTH
+def test_nothing_that_happens_from_the_test_cutoff_on_changes_the_model(way: str, training: Training, trainer: Trainer):
+    # every other user vanishes on the day of the test cutoff; the log still covers its horizon
+    test, until = training.trained.split.test, training.activity.coverage.covered_until
+    gone = f"events.where=event_time < timestamptz '{test} 00:00+00' or hash(user_id) % 2 = 0"
+    # which would be an outage that the test keeps away from
+    settings = (
+        gone,
+        f"events.covered_until={until}",
+        "training.drop_outages=false",
+        *(FOLDS if way == "folds" else ()),
+    )
+    found, known = trainer(*settings).trained, training.trained
+    assert found.evaluation.metrics["churn_rate"] > known.evaluation.metrics["churn_rate"]
+    assert trees_of(found.model) == trees_of(known.model)
+    for part in ("specification", "calibration", "definition", "reference"):
+        assert getattr(found.model, part) == getattr(known.model, part)
+
+
+# --- Trees, line and calibration -------------------------------------------------------------------------------------
 
 
 def test_with_periods_the_calibration_is_fitted_on_a_cutoff_that_the_trees_never_saw(periods: Training):
@@ -142,73 +146,16 @@ def test_with_folds_the_calibration_is_fitted_on_scores_of_folds_that_never_saw_
     assert booster.model_to_string() == trees_of(found.model)
 
 
-# --- What is frozen ------------------------------------------------------------------------------------------------
+def test_a_raw_score_is_three_parts_trees_and_one_part_line(periods: Training):
+    model = periods.trained.model
+    matrix = encode(periods.trained.test.profiles, model.specification)
+    (_, trees), (_, line) = model.scorer.parts
+    assert model.scorer.kinds == ("trees", "line")
+    expected = 0.75 * trees.raw(matrix, threads=0) + 0.25 * line.raw(matrix, threads=0)
+    assert replace(model, threads=1).raw(matrix) == pytest.approx(expected)
 
 
-@BOTH
-def test_categories_are_those_of_the_training_cutoffs(training: Training):
-    found = training.trained
-    seen = found.learnt.at(found.split.train).profiles
-    known = with_categories(found.model.specification, seen, most=training.recipe.model.max_categories)
-    for name, values in known.categories.items():
-        pooled = found.pooled.get(name, ())
-        steady = tuple(value for value in values if value not in pooled)
-        assert name in found.left_out or found.model.specification.categories[name] == steady
-    assert all(known.categories.values())
-
-
-@BOTH
-def test_what_is_typical_is_learnt_from_the_training_cutoffs(training: Training):
-    found = training.trained
-    seen = found.learnt.at(found.split.train).profiles
-    expected = {
-        feature.name: float(np.median(seen[feature.name].drop_null().to_numpy()))
-        for feature in found.model.specification.features
-        if not feature.is_text
-    }
-    assert found.model.reference.medians == expected
-
-
-@BOTH
-def test_the_reference_population_is_everybody_who_was_tested(training: Training):
-    found = training.trained
-    raw = found.model.raw(encode(found.test.profiles, found.model.specification))
-    at_most_as_high = [100 * np.mean(raw <= one) for one in raw]
-    assert found.model.reference.percentile(raw) == pytest.approx(at_most_as_high, abs=0.2)
-
-
-def renamed_after(cutoff: date) -> str:
-    """An event_type expression under which users switch to another type on a day."""
-    return f"events.columns.event_type=case when event_time >= timestamptz '{cutoff} 00:00+00' then 'late' else event_type end"
-
-
-def test_event_types_that_appear_after_the_training_cutoffs_are_not_known(periods: Training, trainer: Trainer):
-    last = max(periods.trained.split.train)
-    found = trainer(renamed_after(last), "features.main_event_types=50").trained
-    assert len(found.model.specification.learnt.event_types) > 6
-    assert "late" not in found.model.specification.learnt.event_types
-
-
-@BOTH
-def test_nothing_that_happens_from_the_test_cutoff_on_changes_the_model(way: str, training: Training, trainer: Trainer):
-    # every other user vanishes on the day of the test cutoff; the log still covers its horizon
-    test, until = training.trained.split.test, training.activity.coverage.covered_until
-    gone = f"events.where=event_time < timestamptz '{test} 00:00+00' or hash(user_id) % 2 = 0"
-    # which would be an outage that the test keeps away from
-    settings = (
-        gone,
-        f"events.covered_until={until}",
-        "training.drop_outages=false",
-        *(FOLDS if way == "folds" else ()),
-    )
-    found, known = trainer(*settings).trained, training.trained
-    assert found.evaluation.metrics["churn_rate"] > known.evaluation.metrics["churn_rate"]
-    assert trees_of(found.model) == trees_of(known.model)
-    for part in ("specification", "calibration", "definition", "reference"):
-        assert getattr(found.model, part) == getattr(known.model, part)
-
-
-# --- Again ---------------------------------------------------------------------------------------------------------
+# --- Again -----------------------------------------------------------------------------------------------------------
 
 
 @BOTH
@@ -240,64 +187,3 @@ def test_a_sample_of_users_is_learnt_from_where_the_log_is_too_large(periods: Tr
     found = trainer("training.max_training_rows=3000", "training.min_class_rows=20").trained
     assert len(found.learnt.churned) < len(periods.trained.learnt.churned)
     assert found.test.profiles.equals(periods.trained.test.profiles)  # it has no more rows than that
-
-
-# --- Refused -------------------------------------------------------------------------------------------------------
-
-
-def refused(world: TrainedWorld, *pairs: str) -> GuardRefused:
-    project = open_project(world.config, home=world.home, pairs=(*QUICK, *pairs))
-    with pytest.raises(GuardRefused) as refusal:
-        train(project.activity(), project.recipe, say=lambda _: None)
-    return refusal.value
-
-
-def test_a_part_with_too_few_of_a_class_is_refused_with_its_figures(trained_world: TrainedWorld, periods: Training):
-    known = periods.trained
-    parts = {name: known.learnt.at(getattr(known.split, name)) for name in ("validation", "calibration")}
-    parts |= {"training": known.learnt.at(known.split.train), "test": known.test}
-    fewest = int(known.test.churned.sum()) + 1
-    said = re.search(
-        r"the (\w+) part has (\d+) churners and (\d+) stayers, expected at least (\d+)",
-        refused(trained_world, f"training.min_class_rows={fewest}").message,
-    )
-    assert said
-    part = parts[said[1]]
-    churners, stayers = (len(np.unique(part.users[part.churned == kind])) for kind in (True, False))
-    assert [int(said[place]) for place in (2, 3, 4)] == [churners, stayers, fewest]
-    assert min(churners, stayers) < fewest
-
-
-def test_a_refusal_never_names_a_day_that_was_just_refused(trained_world: TrainedWorld, periods: Training):
-    found = refused(trained_world, f"training.min_class_rows={periods.trained.test.churned.sum() + 1}")
-    named = re.findall(r"from test cutoff (\S+) on", found.hint)
-    assert all(date.fromisoformat(day) > date.fromisoformat(TEST_CUTOFF) for day in named)
-
-
-def refused_of_few(folder: Path, **churn: Any) -> GuardRefused:
-    """Five people who come every day for two months."""
-    lines = [f"u{user} {date(2026, 1, 1) + timedelta(days=day)}T10:00" for day in range(60) for user in range(5)]
-    world = world_of(folder, lines, churn=churn, covered_until=date(2026, 3, 2))
-    recipe = Recipe(world.settings.churn, world.settings.features, ModelSettings(), TrainingSettings())
-    with pytest.raises(GuardRefused) as refusal:
-        train(world.activity(), recipe, say=lambda _: None)
-    return refusal.value
-
-
-def test_a_log_in_which_nobody_is_eligible_is_refused(tmp_path: Path):
-    assert "0 churners and 0 stayers" in refused_of_few(tmp_path, qualifying="event_type = 'no such type'").message
-
-
-def test_a_log_in_which_nobody_leaves_is_refused(tmp_path: Path):
-    found = refused_of_few(tmp_path)
-    assert "0 churners and 5 stayers" in found.message  # in three weekly snapshots; each counts once
-    assert found.hint
-
-
-def test_a_raw_score_is_three_parts_trees_and_one_part_line(periods: Training):
-    model = periods.trained.model
-    matrix = encode(periods.trained.test.profiles, model.specification)
-    (_, trees), (_, line) = model.scorer.parts
-    assert model.scorer.kinds == ("trees", "line")
-    expected = 0.75 * trees.raw(matrix, threads=0) + 0.25 * line.raw(matrix, threads=0)
-    assert replace(model, threads=1).raw(matrix) == pytest.approx(expected)

@@ -13,7 +13,7 @@ from features.learnt import Learnt
 from features.specification import Specification
 from models.encoding import fit_categories
 from training.settings import StabilitySettings
-from training.stability import Drift, drifting, pooled, steadied, to_drop
+from training.stability import Drift, drifting, steadied, steady_values, to_drop
 
 CUTOFFS = (date(2026, 1, 1), date(2026, 2, 1), date(2026, 3, 1))
 NAMES = ("tenure_days", "events_7d", "user_plan", "acquisition_channel")
@@ -116,7 +116,7 @@ def test_a_value_that_trebles_at_the_cost_of_many_is_not_worth_keeping(rng: np.r
     drifts = drifting(profiles, specification, settings=PLAIN)
     done = steadied(profiles, specification, settings=PLAIN)
 
-    assert set(pooled(profiles, specification, drifts=drifts)["acquisition_channel"]) == {"ads", "old"}
+    assert set(steady_values(profiles, specification, drifts=drifts)["acquisition_channel"]) == {"ads", "old"}
     assert list(done.dropped) == ["acquisition_channel"]  # pooled, the unknown value still tells the date
 
 
@@ -142,7 +142,7 @@ def test_a_rare_value_that_doubled_by_chance_is_not_pooled(rng: np.random.Genera
 
     drifts = drifting(profiles, specification, settings=PLAIN)
 
-    assert pooled(profiles, specification, drifts=drifts) == {"user_plan": ("rare",)}
+    assert steady_values(profiles, specification, drifts=drifts) == {"user_plan": ("rare",)}
 
 
 def test_what_the_model_does_not_look_at_cannot_drift(rng: np.random.Generator) -> None:

@@ -1,0 +1,36 @@
+"""What several tests of models look at and do not touch: a store with one model in it, and users with their probabilities."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from models.registry import Registered, Registry
+from tests.models.run_builder import PROJECT, run_of
+
+Drawn = tuple[NDArray[np.bool_], NDArray[np.float64]]
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="session")
+def logged(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Registered:
+    return Registry(home, PROJECT).log(run_of(tmp_path_factory.mktemp("artifacts")))
+
+
+@pytest.fixture
+def registry(home: Path, logged: Registered) -> Registry:
+    """The store of all tests that only look: version 1 is challenger, nobody is champion."""
+    return Registry(home, PROJECT)
+
+
+@pytest.fixture(scope="session")
+def drawn() -> Drawn:
+    """Who of 400 users churned, and the probabilities that they were drawn with."""
+    random = np.random.default_rng(5)
+    probability = random.uniform(0.05, 0.95, 400)
+    return random.random(400) < probability, probability

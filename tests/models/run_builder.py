@@ -1,0 +1,24 @@
+"""A run with a small model, as little as the registry takes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from models.churn_model import ChurnModel
+from models.run import Run
+from tests.models.model_builder import tiny_model
+
+PROJECT = "shop"
+
+
+def run_of(folder: Path, model: ChurnModel | None = None) -> Run:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "split.json").write_text("{}")
+    return Run(
+        model=model or tiny_model(),
+        parameters={"churn.horizon_days": 14, "churn.qualifying": ""},
+        metrics={"test.auc": 0.8125, "baselines.recency.auc": 0.75},
+        tags={"split": "folds"},
+        datasets={"training": "a" * 64, "test": "b" * 64},
+        artifacts=folder,
+    )
