@@ -15,10 +15,20 @@ The whole way in Python::
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING, Any
 
-from cli.api import Log, TrainedModel, build_profiles, read_events, score, train
+if TYPE_CHECKING:
+    from cli.api import Log, TrainedModel, build_profiles, read_events, score, train
 
 __all__ = ["Log", "TrainedModel", "build_profiles", "main", "read_events", "score", "train"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from cli import api
+
+    return getattr(api, name)
 
 
 def main() -> None:
@@ -26,9 +36,13 @@ def main() -> None:
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("BENTOML_DO_NOT_TRACK", "true")
     os.environ.setdefault("DO_NOT_TRACK", "1")
-    from cli.app import run
+    try:
+        from cli.app import run
 
-    raise SystemExit(run())
+        code = run()
+    except KeyboardInterrupt:  # while it was still being imported
+        code = 130
+    raise SystemExit(code)
 
 
 if __name__ == "__main__":

@@ -46,7 +46,7 @@ def horizon(
     project = open_project(config, home=home, events=events, pairs=set_ or ())
     with console.steps("horizon", 2) as say:
         say("reading the log")
-        activity = project.activity()
+        activity = project.activity(say=say.within)
         say("following users after they were last seen")
         s = project.settings
         advice = advise(activity, s.churn, training=s.training, horizon=s.horizon)

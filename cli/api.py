@@ -43,7 +43,7 @@ class Log:
 
     def describe(self) -> str:
         """Say in a line what was read."""
-        from features.activity import describe_rejected
+        from features.rejected import describe_rejected
 
         activity = self.activity
         found, coverage = activity.manifest.contents, activity.coverage
@@ -104,6 +104,7 @@ def read_events(
     home: str | Path | None = None,
     events: str | Path | None = None,
     pairs: Sequence[str] = (),
+    say: Callable[[str], None] = lambda _: None,
 ) -> Log:
     """Read an event log as a churn.toml says, and keep its activity.
 
@@ -117,6 +118,8 @@ def read_events(
         The log, in place of ``[events] path``.
     pairs
         Settings as ``section.key=value``.
+    say
+        Told how far the log is fetched and rolled up.
 
     Raises
     ------
@@ -124,7 +127,7 @@ def read_events(
         When the log or a setting cannot be used.
     """
     project = open_project(_path(config), home=_path(home), events=events, pairs=pairs)
-    return Log(project, project.activity())
+    return Log(project, project.activity(say=say))
 
 
 def _path(place: str | Path | None) -> Path | None:
@@ -216,7 +219,7 @@ def train_horizons(
     return tuple(models)
 
 
-def score(log: Log, model: ChurnModel, *, cutoff: date) -> pa.Table:
+def score(log: Log, model: ChurnModel, *, cutoff: date, say: Callable[[str], None] = lambda _: None) -> pa.Table:
     """Score everybody seen before a cutoff.
 
     Returns
@@ -226,6 +229,6 @@ def score(log: Log, model: ChurnModel, *, cutoff: date) -> pa.Table:
     from features.profiles import build
     from serving.scoring import score_table, to_table
 
-    activity = log.project.activity(frozen=model)
+    activity = log.project.activity(frozen=model, say=say)
     profiles = build(activity, model.specification, cutoffs=[cutoff])
     return to_table(score_table(model, profiles, bands=log.project.settings.scoring))

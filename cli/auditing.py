@@ -29,7 +29,7 @@ def audit(
     project = open_project(config, home=home, events=events, pairs=set_ or ())
     with console.steps("audit", 3) as say:
         say("reading the log")
-        training = to_audit(project.activity(), project.recipe, say=say)
+        training = to_audit(project.activity(say=say.within), project.recipe, say=say)
         say("checking")
         report = run(training, seed=project.settings.training.seed)
     console.print_json(report.to_json()) if as_json else _show(report)

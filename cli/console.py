@@ -28,10 +28,17 @@ class Steps:
 
     def __call__(self, message: str) -> None:
         """Name the step that begins."""
+        self._tell(message, advance=1)
+
+    def within(self, message: str) -> None:
+        """Say how far the step is; no other begins."""
+        self._tell(message, advance=0)
+
+    def _tell(self, message: str, *, advance: int) -> None:
         if self._progress is None or self._task is None:
             err.print(f"{self._verb}: {message}", markup=False)
         else:
-            self._progress.update(self._task, advance=1, description=message)
+            self._progress.update(self._task, advance=advance, description=message)
 
     def at(self, done: int, total: int) -> None:
         """Show how far a step of known length is (on a terminal only)."""

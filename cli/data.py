@@ -137,7 +137,7 @@ def profiles(
     part = Shard.parse(shard)
     if out.suffix != ".parquet":
         raise SettingsError(f"--out: got {out}, expected a name that ends in .parquet", hint="--out profiles.parquet")
-    flags = {"compute.memory_limit_gb": memory_limit} if memory_limit else {}
+    flags = {} if memory_limit is None else {"compute.memory_limit_gb": memory_limit}
     project = open_project(config, home=home, events=events, pairs=set_ or (), flags=flags)
     cutoff, in_spark = cutoff_of(as_of, week), project.settings.compute.engine == "spark"
     if in_spark and part.of > 1:
@@ -148,7 +148,7 @@ def profiles(
         else:
             say("reading the log")
             frozen = project.registry.get(model).model if model else None
-            log = Log(project, project.activity(frozen=frozen))
+            log = Log(project, project.activity(frozen=frozen, say=say.within))
             say("building profiles")
             rows = write_profiles(log, out, cutoffs=[cutoff], model=frozen, shard=part)
             columns = read_metadata(out).num_columns

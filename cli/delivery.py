@@ -113,7 +113,7 @@ def _score_all(project: Project, cutoff: date, *, model: str, say: console.Steps
     if project.settings.compute.engine == "spark":
         return _Scored(registered, *score_all(project, registered.model, cutoff=cutoff, say=say))
     say("reading the log")
-    activity = project.activity(frozen=registered.model)
+    activity = project.activity(frozen=registered.model, say=say.within)
     say(f"building profiles at {cutoff}")
     profiles = profile_kernel.build(activity, registered.model.specification, cutoffs=[cutoff])
     say(f"scoring {profiles.num_rows:,} users")

@@ -25,7 +25,7 @@ def main() -> None:
         simulate(World(users=6000), PLACE)
         project = open_project(PLACE / "churn.toml", home=PLACE / "home")
         say("reading the log")
-        log = Log(project, project.activity())
+        log = Log(project, project.activity(say=say.within))
         say(log.describe())
         trained = train(log, say=say)
         run_promotion(project, dry_run=False, say=say)

@@ -31,7 +31,7 @@ def train(
 
     with console.steps("train", 9) as say:
         say("reading the log")
-        log = read_events(config, home=home, events=events, pairs=set_ or ())
+        log = read_events(config, home=home, events=events, pairs=set_ or (), say=say.within)
         say(log.describe())
         settings = log.project.settings
         horizons = settings.training.horizons_days or (settings.churn.horizon_days,)
@@ -136,11 +136,11 @@ def run_promotion(project: Project, *, dry_run: bool, say: console.Steps) -> tup
     champion = registry.get(CHAMPION) if registry.has(CHAMPION) else None
     if champion and champion.version == challenger.version:
         raise GuardRefused(f"version {challenger.version} is champion already", hint="train a challenger: churn train")
-    own = _contender(project, challenger)
+    own = _contender(project, challenger, say=say)
     recipe = replace(project.recipe, churn=project.churn_of(challenger.model))
     say("comparing on every finished week that neither has seen")
     try:
-        other = _contender(_unset(project), champion) if champion else None
+        other = _contender(_unset(project), champion, say=say) if champion else None
         decision = decide(own, champion=other, recipe=recipe, settings=project.settings.promotion)
     except GuardRefused as refused:
         if not dry_run:
@@ -160,11 +160,11 @@ def _unset(project: Project) -> Project:
     return replace(project, loaded=replace(project.loaded, origins={}))
 
 
-def _contender(project: Project, found: Registered) -> Contender:
+def _contender(project: Project, found: Registered, *, say: console.Steps) -> Contender:
     from training.promote import Contender
 
     tags, parameters = project.registry.told(found)
-    activity = project.activity(frozen=found.model)
+    activity = project.activity(frozen=found.model, say=say.within)
     return Contender(found.version, found.model, activity, tags.get("audit", ""), parameters)
 
 

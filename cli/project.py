@@ -14,7 +14,7 @@ from cli.settings import Loaded, Settings, load_settings, parse_flags
 from features.errors import SettingsError
 
 if TYPE_CHECKING:
-    from features.activity import Activity, ActivitySettings
+    from features.activity import Activity, ActivitySettings, Say
     from features.settings import ChurnSettings, EventsSettings
     from features.user_tables import UserTablesSettings
     from models.churn_model import ChurnModel
@@ -48,8 +48,13 @@ class Project:
         """SHA-256 of every setting, for manifests."""
         return hashlib.sha256(self.settings.model_dump_json().encode()).hexdigest()[:16]
 
-    def activity(self, *, frozen: ChurnModel | None = None) -> Activity:
+    def activity(self, *, frozen: ChurnModel | None = None, say: Say = lambda _: None) -> Activity:
         """Return the kept activity of the log; under a model's frozen ``[churn]`` section where one is given.
+
+        Parameters
+        ----------
+        say
+            Told how far the log is fetched and rolled up.
 
         Raises
         ------
@@ -59,8 +64,8 @@ class Project:
         from features.activity import open_activity
         from features.user_tables import open_user_tables
 
-        settings = self.activity_settings(frozen=frozen)
-        activity = open_activity(settings, self.home)
+        settings = self.activity_settings(frozen=frozen, say=say)
+        activity = open_activity(settings, self.home, say=say)
         tables = open_user_tables(
             activity.connection, self._user_tables(settings.churn), rejected=self.home / "rejected"
         )
@@ -73,7 +78,7 @@ class Project:
         s = self.settings
         return UserTablesSettings(s.users, s.identities, churn.timezone, s.events.timezone, self.base, s.compute)
 
-    def activity_settings(self, *, frozen: ChurnModel | None = None) -> ActivitySettings:
+    def activity_settings(self, *, frozen: ChurnModel | None = None, say: Say = lambda _: None) -> ActivitySettings:
         """Return what decides how the log becomes activity; under a model's frozen sections where one is given.
 
         Raises
@@ -88,9 +93,9 @@ class Project:
             churn = self.churn_of(frozen)
             self._check_frozen("features", frozen.frozen_features)
             features = features.model_copy(update=frozen.frozen_features)
-        return ActivitySettings(self.events(), churn, features, self.base, self.settings.compute)
+        return ActivitySettings(self.events(say=say), churn, features, self.base, self.settings.compute)
 
-    def events(self) -> EventsSettings:
+    def events(self, *, say: Say = lambda _: None) -> EventsSettings:
         """Return the ``[events]`` section; where the log is in a database, with the path of what was fetched just now.
 
         Raises
@@ -103,7 +108,7 @@ class Project:
             return events
         from features.database import fetch
 
-        return events.model_copy(update={"path": fetch(events, self.home.absolute())})
+        return events.model_copy(update={"path": fetch(events, self.home.absolute(), say=say)})
 
     def churn_of(self, model: ChurnModel) -> ChurnSettings:
         """Return the ``[churn]`` section that a model was trained under.

@@ -33,7 +33,7 @@ def write_profiles(project: Project, out: Path, *, cutoff: date, model: str, say
         raise SettingsError(f"--out: {out} is a file, and Spark writes a folder", hint="name another place")
     found = project.registry.get(model).model
     say("reading the log")
-    log = _log(project, found)
+    log = _log(project, found, say=say)
     say(f"building profiles in {log.buckets} buckets of users")
     write(log.profiles(found.specification, cutoffs=[cutoff]), out)
     rows = written(out, log.raw.sparkSession).count()
@@ -63,7 +63,7 @@ def score_all(project: Project, model: ChurnModel, *, cutoff: date, say: Steps) 
     from serving.spark_scoring import collect_scores
 
     say("reading the log")
-    log = _log(project, model)
+    log = _log(project, model, say=say)
     say(f"building profiles at {cutoff} in {log.buckets} buckets of users")
     project.home.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=project.home) as passing:  # written once: they are both scored and kept for serving
@@ -75,7 +75,7 @@ def score_all(project: Project, model: ChurnModel, *, cutoff: date, say: Steps) 
         return profiles, collect_scores(lying, model, bands=project.settings.scoring)
 
 
-def _log(project: Project, model: ChurnModel) -> SparkLog:
+def _log(project: Project, model: ChurnModel, *, say: Steps) -> SparkLog:
     from features.spark import open_session, read_log
 
     settings = project.settings
@@ -84,4 +84,4 @@ def _log(project: Project, model: ChurnModel) -> SparkLog:
             '[users] and [identities] are not read by [compute] engine = "spark"',
             hint='take engine = "duckdb", or a model and settings without these tables',
         )
-    return read_log(project.activity_settings(frozen=model), open_session(project.settings.compute))
+    return read_log(project.activity_settings(frozen=model, say=say.within), open_session(project.settings.compute))

@@ -1,39 +1,41 @@
 """Activity: user x day, computed once for each day of log and kept.
 
 Days that are rolled up together make a batch: one file for each relation, in the order of users. A day's digest covers what it was
-computed from: the files that hold rows of the day, their fingerprints and numbers of rows; a batch says which days it holds, with
-their digests. So a day that is there is right, a killed run goes on where it stopped, and a file that is new, changed or gone
-costs its own days only. The manifest is written last and names the batches, and those of their days that do not count any more.
+computed from: the files that hold rows of the day, their fingerprints and numbers of rows, and the types in which the log is read;
+a batch says which days it holds, with their digests. So a day that is there is right, a killed run goes on where it stopped, and a
+file that is new, changed or gone costs its own days only, unless it changes the types of all. Small batches are written together.
+The manifest is written last and names the batches, and those of their days that do not count any more.
 """
 
 from __future__ import annotations
 
-import glob
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
 import duckdb
 import msgspec
-from filelock import FileLock, Timeout
 
-from features.batches import batches, digests, held, name_of, note, places_of, superseded
+from features.batches import batches, digests, held, places_of, relation_sql, superseded, write_batch
+from features.compaction import compact
+from features.contents import FileContents, LogContents
 from features.engine import connect, explained
 from features.errors import InputError
-from features.events import EventLog, FileContents, LogContents, open_log, rejected_of
-from features.feature import quoted
+from features.events import EventLog, open_log
+from features.locks import locked
 from features.places import LogFile
+from features.rejected import forget_rejected
 from features.roll_up import RollUp, facts_of, known_before
 from features.settings import ChurnSettings, ComputeSettings, EventsSettings, FeatureSettings
 from features.snapshots import Coverage
 from features.sources import files_of
 from features.user_tables import UserTables
-from features.whole import sync, written_whole
+from features.whole import clear_aside, written_whole
 
 _WAIT_SECONDS = 600
 _LAYOUT = "batches in the order of users"  # of the files; another one is an activity of its own
@@ -46,6 +48,8 @@ class Manifest:
 
     Attributes
     ----------
+    kinds
+        Contract column to the type in which it was read, which all files decide together.
     told
         ``[events] covered_until``, where it was set.
     days
@@ -55,6 +59,7 @@ class Manifest:
     """
 
     files: tuple[FileContents, ...]
+    kinds: dict[str, str]
     covered_until: date
     told: date | None
     facts: tuple[str, ...]
@@ -79,6 +84,8 @@ class Activity:
         The days that this run had to compute.
     tables
         What the project knows of users besides their events.
+    naive_zone
+        Zone of the log's timestamps that carry none, in which it was rolled up.
     """
 
     connection: duckdb.DuckDBPyConnection
@@ -87,6 +94,7 @@ class Activity:
     rows_at_once: int
     rolled_up: tuple[date, ...] = ()
     tables: UserTables = field(default_factory=UserTables)
+    naive_zone: str = "UTC"
 
     @property
     def is_reused(self) -> bool:
@@ -119,18 +127,8 @@ class Activity:
 
     def versions(self, name: str) -> str:
         """Return the FROM clause of a relation with every version of its days."""
-        gone = self.manifest.superseded
-        whole = sorted({*self.manifest.days.values()} - gone.keys())
-        parts = [self._read(whole, name)] if whole else []
-        for batch, days in gone.items():
-            dates = ", ".join(f"date '{day}'" for day in days)
-            parts.append(f"(from {self._read([batch], name)} where day not in ({dates}))")
-        return parts[0] if len(parts) == 1 else f"({' union all '.join(f'from {part}' for part in parts)})"
-
-    def _read(self, batches: Sequence[str], name: str) -> str:
-        """Return the FROM clause of a relation of some batches."""
-        places = ", ".join(quoted(f"{glob.escape(str(self.folder))}/{batch}/{name}.parquet") for batch in batches)
-        return f"read_parquet([{places}], hive_partitioning = false)"
+        manifest = self.manifest
+        return relation_sql(name, self.folder, batches={*manifest.days.values()}, gone=manifest.superseded)
 
 
 @dataclass(frozen=True)
@@ -166,44 +164,31 @@ def open_activity(settings: ActivitySettings, home: Path, *, say: Say = lambda _
     """
     folder = home / "activity" / settings.digest()
     files = files_of(settings.events, settings.base)
-    with _locked(folder, say):
+    with _alone(folder, say):
         before = _read_manifest(folder)
         keeper = _Keeper(settings, folder, home / "rejected" / folder.name, say)
         if before and _is_current(before, settings.events, files=files):
             before.contents.check(settings.events)
-            return Activity(connect(compute=settings.compute), folder, before, settings.compute.rows_at_once)
+            compute, zone = settings.compute, settings.events.timezone
+            return Activity(connect(compute=compute), folder, before, compute.rows_at_once, naive_zone=zone)
         return keeper.refreshed(files, before)
 
 
-@contextmanager
-def _locked(folder: Path, say: Say) -> Generator[None]:
+def _alone(folder: Path, say: Say) -> AbstractContextManager[None]:
     """Let one run at a time change an activity."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder.with_name(f"{folder.name}.lock"))
-    try:
-        lock.acquire(blocking=False)
-    except Timeout:
-        say("another run is rolling up this log; waiting for it")
-        _wait(lock)
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def _wait(lock: FileLock) -> None:
-    try:
-        lock.acquire(timeout=_WAIT_SECONDS)
-    except Timeout as error:
-        raise InputError(
-            f"{lock.lock_file}: another run has been rolling up this log for {_WAIT_SECONDS // 60} minutes",
-            hint="wait for it or end it, or take a home of your own with --home",
-        ) from error
+    lock = folder.with_name(f"{folder.name}.lock")
+    busy = InputError(
+        f"{lock}: another run has been rolling up this log for {_WAIT_SECONDS // 60} minutes",
+        hint="wait for it or end it, or take a home of your own with --home",
+    )
+    said = "another run is rolling up this log; waiting for it"
+    return locked(lock, busy, wait_seconds=_WAIT_SECONDS, waiting=lambda: say(said))
 
 
 def _is_current(manifest: Manifest, events: EventsSettings, *, files: Sequence[LogFile]) -> bool:
-    known = [(file.name, file.fingerprint) for file in manifest.files if file.is_final]
-    return manifest.told == events.covered_until and known == [(file.name, file.fingerprint) for file in files]
+    known = [(file.name, file.fingerprint) for file in manifest.files]
+    is_same = known == [(file.name, file.fingerprint) for file in files]
+    return is_same and manifest.told == events.covered_until and all(file.is_final for file in manifest.files)
 
 
 def _read_manifest(folder: Path) -> Manifest | None:
@@ -226,41 +211,43 @@ class _Keeper:
 
     def refreshed(self, files: Sequence[LogFile], before: Manifest | None) -> Activity:
         """Look into new and changed files, roll up their days, and write the manifest."""
+        for place in (self.folder, self.rejected):
+            clear_aside(place)
         events, zone = self.settings.events, self.settings.churn.timezone
         log = open_log(events, zone, files=files, compute=self.settings.compute)
         contents = self._examined(log, before)
         contents.check(events)
         self.settings.roll_up(log.columns).check_own(log.connection, log.valid_sql("false"))
         coverage = contents.coverage(events)
-        days = digests(contents.files)
+        days = digests(contents.files, log.kinds)
         stale = {day: days[day] for day in days.keys() - places_of(days, held(self.folder)).keys()}
         self._roll_up(log, contents, days=stale)
+        at_once = self.settings.compute.rows_at_once
+        compact(self.folder, days, rows=contents.days, most=at_once, connection=log.connection)
         kept = held(self.folder)
         places = places_of(days, kept)
         facts = facts_of(log.columns, has_time_of_day=contents.has_time_of_day)
-        now = Manifest(
-            contents.files, coverage.covered_until, events.covered_until, facts, places, superseded(places, kept)
-        )
+        gone, told = superseded(places, kept), events.covered_until
+        now = Manifest(contents.files, log.kinds, coverage.covered_until, told, facts, places, gone)
         written_whole(self.folder / "manifest.json", msgspec.json.encode(now))
         self._forget(now, before)
-        compute = self.settings.compute
-        return Activity(connect(compute=compute), self.folder, now, compute.rows_at_once, tuple(sorted(stale)))
+        connection, done = connect(compute=self.settings.compute), tuple(sorted(stale))
+        return Activity(connection, self.folder, now, at_once, done, naive_zone=events.timezone)
 
     def _examined(self, log: EventLog, before: Manifest | None) -> LogContents:
         """Look into the files that are not known yet, and set their invalid rows aside."""
-        known = self._known(before)
+        known = self._known(before, log)
         new = [file for file in log.files if (file.name, file.fingerprint) not in known]
         if new:
             self.say(f"looking into {len(new)} of {len(log.files)} files")
         found = {(file.name, file.fingerprint): file for file in (log.examine(new) if new else ())}
         log.set_aside(tuple(found.values()), self.rejected)
-        for name in {name for name, _ in known} - {file.name for file in log.files}:
-            rejected_of(name, self.rejected).unlink(missing_ok=True)
+        forget_rejected([file.name for file in log.files], self.rejected)
         return LogContents(tuple((known | found)[(file.name, file.fingerprint)] for file in log.files))
 
-    def _known(self, before: Manifest | None) -> dict[tuple[str, str], FileContents]:
-        """Return what is known of files; all are looked into again where what lies in the future was told differently."""
-        if not before or before.told != self.settings.events.covered_until:
+    def _known(self, before: Manifest | None, log: EventLog) -> dict[tuple[str, str], FileContents]:
+        """Return what is known of files; where the future was told differently, or types are others now, it is nothing."""
+        if not before or (before.told, before.kinds) != (self.settings.events.covered_until, log.kinds):
             return {}
         return {(file.name, file.fingerprint): file for file in before.files if file.is_final}
 
@@ -271,29 +258,13 @@ class _Keeper:
         for batch in batches(days, contents.days, most=self.settings.compute.rows_at_once):
             self.say(f"rolling up {batch[0]} to {batch[-1]}: {done} of {len(days)} days are done")
             with explained("the log cannot be rolled up", hint):
-                self._write(log, log.rows_of(batch, contents), days={day: days[day] for day in batch})
+                queries = self.settings.roll_up(log.columns).sql(log.rows_of(batch, contents))
+                own = {day: days[day] for day in batch}
+                write_batch(own, self.folder, queries=queries, connection=log.connection)
             done += len(batch)
-
-    def _write(self, log: EventLog, valid_sql: str, *, days: Mapping[date, str]) -> None:
-        aside = self.folder / ".tmp"
-        shutil.rmtree(aside, ignore_errors=True)
-        aside.mkdir(parents=True)
-        for name, query in self.settings.roll_up(log.columns).sql(valid_sql).items():
-            # rows of a user lie together, in no order: what reads them groups by user, or wants a few users only
-            place = quoted(str(aside / f"{name}.parquet"))
-            log.connection.execute(f"copy (from ({query}) order by user_id) to {place} (format parquet)")
-        note(days, aside)
-        for path in [*aside.iterdir(), aside]:
-            sync(path)
-        aside.rename(self.folder / name_of(days))
 
     def _forget(self, now: Manifest, before: Manifest | None) -> None:
         """Remove batches that neither this manifest nor the one before it names: somebody may still read the latter."""
         named = {name for found in (now, before) if found for name in found.days.values()}
         for name in held(self.folder).keys() - named:
             shutil.rmtree(self.folder / name)
-
-
-def describe_rejected(rejected: Mapping[str, int]) -> str:
-    """Say in words how many rows were set aside, and why."""
-    return ", ".join(f"{count} x {reason}" for reason, count in sorted(rejected.items())) or "none"

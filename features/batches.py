@@ -2,27 +2,37 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 
+import duckdb
 import msgspec
 
-from features.events import FileContents
+from features.contents import FileContents
+from features.feature import quoted
+from features.whole import whole_folder
 
 _HOLDS = "days.json"
 
 
-def digests(files: Sequence[FileContents]) -> dict[date, str]:
-    """Return what each day is computed from, as a digest."""
+def digests(files: Sequence[FileContents], kinds: Mapping[str, str]) -> dict[date, str]:
+    """Return what each day is computed from, as a digest.
+
+    Parameters
+    ----------
+    kinds
+        Contract column to the type in which it is read: another file of the log may change it for all.
+    """
     made_of: dict[date, list[tuple[str, str, int]]] = {}
     for file in files:
         for day, rows in file.days.items():
             made_of.setdefault(day, []).append((file.name, file.fingerprint, rows))
     return {
-        day: hashlib.sha256(json.dumps(sorted(parts)).encode()).hexdigest()[:16]
+        day: hashlib.sha256(json.dumps([sorted(kinds.items()), sorted(parts)]).encode()).hexdigest()[:16]
         for day, parts in sorted(made_of.items())
     }
 
@@ -47,9 +57,24 @@ def name_of(batch: Mapping[date, str]) -> str:
     return f"{min(batch)}_{max(batch)}_{digest}"
 
 
-def note(batch: Mapping[date, str], folder: Path) -> None:
-    """Write down beside the relations of a batch which days they hold, each with its digest."""
-    (folder / _HOLDS).write_bytes(msgspec.json.encode(dict(batch)))
+def write_batch(
+    days: Mapping[date, str], folder: Path, *, queries: Mapping[str, str], connection: duckdb.DuckDBPyConnection
+) -> None:
+    """Write the relations of some days, and which days they are; the batch appears whole or not at all.
+
+    Parameters
+    ----------
+    days
+        Day to its digest.
+    queries
+        Relation to its SELECT.
+    """
+    with whole_folder(folder / name_of(days)) as aside:
+        for name, query in queries.items():
+            # rows of a user lie together, in no order: what reads them groups by user, or wants a few users only
+            place = quoted(str(aside / f"{name}.parquet"))
+            connection.execute(f"copy (from ({query}) order by user_id) to {place} (format parquet)")
+        (aside / _HOLDS).write_bytes(msgspec.json.encode(dict(days)))
 
 
 def held(folder: Path) -> dict[str, dict[date, str]]:
@@ -59,15 +84,40 @@ def held(folder: Path) -> dict[str, dict[date, str]]:
 
 
 def places_of(days: Mapping[date, str], batches: Mapping[str, Mapping[date, str]]) -> dict[date, str]:
-    """Return the batch that holds each day as its digest says; a day that none holds is left out."""
-    found = {(day, digest): name for name, batch in batches.items() for day, digest in batch.items()}
-    return {day: found[day, digest] for day, digest in days.items() if (day, digest) in found}
+    """Return the batch that holds each day as its digest says; a day that none holds is left out.
+
+    Of several batches it is the one with the most days that count: small ones were written together as a larger one.
+    """
+    right = {name: [day for day in batch if days.get(day) == batch[day]] for name, batch in batches.items()}
+    found = {day: name for name in sorted(right, key=lambda name: (len(right[name]), name)) for day in right[name]}
+    return {day: found[day] for day in days if day in found}
 
 
 def superseded(places: Mapping[date, str], batches: Mapping[str, Mapping[date, str]]) -> dict[str, tuple[date, ...]]:
     """Return the days of each batch in use that do not count any more, as another batch holds them or the log has lost them."""
     gone = {name: tuple(day for day in batches[name] if places.get(day) != name) for name in sorted({*places.values()})}
     return {name: days for name, days in gone.items() if days}
+
+
+def relation_sql(name: str, folder: Path, *, batches: Collection[str], gone: Mapping[str, Collection[date]]) -> str:
+    """Return the FROM clause of a relation of some batches.
+
+    Parameters
+    ----------
+    gone
+        Batch to those of its days that do not count any more, as :func:`superseded` tells.
+    """
+    whole = sorted({*batches} - gone.keys())
+    parts = [_read(name, folder, batches=whole)] if whole else []
+    for batch in sorted({*batches} & gone.keys()):
+        dates = ", ".join(f"date '{day}'" for day in gone[batch])
+        parts.append(f"(from {_read(name, folder, batches=[batch])} where day not in ({dates}))")
+    return parts[0] if len(parts) == 1 else f"({' union all '.join(f'from {part}' for part in parts)})"
+
+
+def _read(name: str, folder: Path, *, batches: Sequence[str]) -> str:
+    places = ", ".join(quoted(f"{glob.escape(str(folder))}/{batch}/{name}.parquet") for batch in batches)
+    return f"read_parquet([{places}], hive_partitioning = false)"
 
 
 def _has_other_days(before: date, day: date, *, rows: Mapping[date, int]) -> bool:

@@ -12,7 +12,9 @@ from features.sources import LOG_FILE
 FUTURE = "event_time is in the future"
 _MAX_SECONDS, _MAX_AMOUNT, _MAX_COUNT = 10**9, 10**12, 10**9
 _INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
-_FLOATS = ("DOUBLE", "FLOAT")
+_FLOATS = {"DOUBLE": 2**53, "FLOAT": 2**24}  # below which no two whole numbers are one value
+_NANOSECONDS = {"TIMESTAMP_NS": "make_timestamp", "TIMESTAMPTZ_NS": "make_timestamptz"}
+_DATE_BYTES = len("2026-01-05")
 
 
 def checked_sql(
@@ -34,18 +36,23 @@ def checked_sql(
         UTC instant from which on an event lies in the future.
     """
     raw = f"{LOG_FILE}, " + ", ".join(
-        f"{_present(name, expression, kind=kinds[name])} as raw_{name}" for name, expression in mapping.items()
+        f"{present(expression, kinds[name], is_text_wanted=_is_text(name))} as raw_{name}"
+        for name, expression in mapping.items()
     )
     cast = ", ".join(f"{_cast(name, kinds[name], zone=zone)} as {name}" for name in mapping)
     rules = "\n".join(f"when {condition} then {quoted(why)}" for condition, why in _rules(kinds, known_until))
     return f"select *, case {rules} end as reason from (select *, {cast} from (select {raw} from {source}))"
 
 
-def _present(name: str, expression: str, *, kind: str) -> str:
+def _is_text(name: str) -> bool:
+    return name in COLUMNS and COLUMNS[name].type == "VARCHAR"
+
+
+def present(expression: str, kind: str, *, is_text_wanted: bool) -> str:
     """Return an expression in which an empty text, or no number where text is wanted, is an absent value."""
     if kind == "VARCHAR":
         return f"nullif(({expression}), '')"
-    if kind in _FLOATS and name in COLUMNS and COLUMNS[name].type == "VARCHAR":
+    if kind in _FLOATS and is_text_wanted:
         return f"case when not isnan({expression}) then ({expression}) end"
     return f"({expression})"
 
@@ -57,7 +64,21 @@ def _cast(name: str, kind: str, *, zone: str) -> str:
     wanted = COLUMNS[name].type
     if wanted.startswith("TIMESTAMP"):
         return instant_of(raw, kind, zone=zone)
-    return _plain(raw, wanted)
+    return text_of(raw, kind) if wanted == "VARCHAR" else _plain(raw, wanted)
+
+
+def text_of(raw: str, kind: str) -> str:
+    """Return a column of any type as text; null where a whole number is too large for its type to tell it from its neighbours.
+
+    A whole number is the same text in whatever type it is read: a column of integers with a gap is one of floats elsewhere.
+    """
+    if kind in _FLOATS:
+        whole = f"when abs({raw}) < {_FLOATS[kind]} then cast(cast({raw} as bigint) as varchar)"
+        return f"case when {raw} <> trunc({raw}) then cast({raw} as varchar) {whole} end"
+    if kind.startswith("DECIMAL"):
+        whole = f"when {raw} = trunc({raw}) then cast(cast({raw} as hugeint) as varchar)"
+        return f"case {whole} else cast({raw} as varchar) end"
+    return _plain(raw, "varchar")
 
 
 def _extra(raw: str, kind: str) -> str:
@@ -69,13 +90,20 @@ def instant_of(raw: str, kind: str, *, zone: str) -> str:
     """Return a column of any type as an instant; null where it is none."""
     if kind == "DATE":
         return f"timezone({quoted(zone)}, cast({raw} as timestamp))"
-    if kind == "TIMESTAMP_NS":  # a cast would round, and the last half microsecond of a day would be tomorrow
-        return f"cast(make_timestamp(epoch_ns({raw}) // 1000) as timestamptz)"
+    if kind in _NANOSECONDS:  # a cast would round, and the last half microsecond of a day would be tomorrow
+        return f"cast({_NANOSECONDS[kind]}(epoch_ns({raw}) // 1000) as timestamptz)"
     if kind.removeprefix("U") in _INTEGERS:
         return _from_epoch(f"cast({raw} as hugeint)")
     if kind in _FLOATS or kind.startswith("DECIMAL"):
         return _from_epoch(f"cast({raw} as double)")
-    return f"coalesce({_plain(raw, 'timestamptz')}, {_from_epoch(_plain(raw, 'double'))})"
+    time = _from_text(raw, zone) if kind == "VARCHAR" else _plain(raw, "timestamptz")
+    return f"coalesce({time}, {_from_epoch(_plain(raw, 'double'))})"
+
+
+def _from_text(raw: str, zone: str) -> str:
+    """Read a text without a time of day as a date is read: of what is a time, none is as short as a date."""
+    date = f"timezone({quoted(zone)}, {_plain(raw, 'timestamp')})"
+    return f"case when strlen({raw}) <= {_DATE_BYTES} then {date} else {_plain(raw, 'timestamptz')} end"
 
 
 def _plain(raw: str, wanted: str) -> str:
@@ -84,7 +112,7 @@ def _plain(raw: str, wanted: str) -> str:
 
 def _from_epoch(number: str) -> str:
     """Seconds, milliseconds, microseconds or nanoseconds since 1970, told apart by size (years 1973 to 5138); else null."""
-    scales = (("1e11", " * 1000000"), ("1e14", " * 1000"), ("1e17", ""), ("9e18", " / 1000"))
+    scales = (("1e11", " * 1000000"), ("1e14", " * 1000"), ("1e17", ""), ("9e18", " // 1000"))
     cases = " ".join(f"when {number} < {top} then cast(floor({number}{scale}) as bigint)" for top, scale in scales)
     return f"make_timestamptz(case when {number} < 1e8 then null {cases} end)"
 

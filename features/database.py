@@ -16,8 +16,7 @@ import glob
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Generator, Iterable
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from itertools import chain
@@ -28,11 +27,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import sqlalchemy as sa
-from filelock import FileLock, Timeout
 
 from features.engine import connect, explained
 from features.errors import InputError, SettingsError
 from features.feature import quoted
+from features.locks import locked
 from features.settings import EventsSettings
 from features.sources import bare
 from features.tables import open_database, said_plainly, shown, streamed
@@ -49,11 +48,7 @@ _READ_BACK: dict[str, Callable[[str], Any]] = {
 }
 
 
-def _say_nothing(_: str) -> None:
-    pass
-
-
-def fetch(settings: EventsSettings, home: Path, *, say: Callable[[str], None] = _say_nothing) -> str:
+def fetch(settings: EventsSettings, home: Path, *, say: Callable[[str], None] = lambda _: None) -> str:
     """Fetch the rows above the last watermark, all at first, and keep them; where there are none, nothing changes.
 
     Parameters
@@ -78,7 +73,8 @@ def fetch(settings: EventsSettings, home: Path, *, say: Callable[[str], None] = 
     _check(settings)
     engine = open_database(settings)
     folder = home / "fetched" / _digest(engine.url, settings)
-    with _alone(folder), said_plainly(engine.url):
+    busy = InputError("another run is fetching the log from the database", hint="wait until it has ended")
+    with locked(folder.with_name(f"{folder.name}.lock"), busy), said_plainly(engine.url):
         number, above = _last(folder)
         with streamed(engine, settings, above=above) as chunks:
             first = next(chunks, None)
@@ -103,21 +99,6 @@ def _digest(url: sa.URL, settings: EventsSettings) -> str:
     """Tell apart what may not be mixed; a new password changes nothing."""
     parts = (shown(url).replace(":***@", "@"), settings.query, settings.watermark)
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
-
-
-@contextmanager
-def _alone(folder: Path) -> Generator[None]:
-    """Keep a second run away: it would fetch the same rows."""
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder.with_suffix(".lock"), timeout=0)
-    try:
-        lock.acquire()
-    except Timeout as error:
-        raise InputError("another run is fetching the log from the database", hint="wait until it has ended") from error
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _last(folder: Path) -> tuple[int, Any]:
@@ -160,7 +141,7 @@ def _highest(marks: pa.ChunkedArray[Any], settings: EventsSettings, *, so_far: A
             f"{what}: {marks.null_count} rows or more have none, and would be fetched never or always",
             hint="choose a column that every row has, or leave those rows out in [events] query",
         )
-    highest = pc.max(marks).as_py() if not pa.types.is_binary(marks.type) else None
+    highest = pc.max(marks).as_py()
     if type(highest).__name__ not in _READ_BACK or not isinstance(so_far, type(highest) | None):
         raise InputError(f"{what}: got {marks.type}, expected a number, a time or a text", hint="choose another column")
     return highest if so_far is None else max(highest, so_far)

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import duckdb
 
-from features.contract_sql import instant_of
+from features.contract_sql import instant_of, present, text_of
 from features.engine import connect, explained
 from features.errors import InputError
 from features.events import kinds_of
 from features.feature import quoted
+from features.rejected import refuse_too_many, write_rejected
 from features.settings import ComputeSettings, TableSettings
 from features.sources import files_of, open_source
 
@@ -72,10 +73,13 @@ class DatedTable:
 
     def _checked(self, mapping: Mapping[str, str], kinds: Mapping[str, str], *, rows: str) -> str:
         """Return the SELECT of the columns as they were read, ids as text, ``valid_from`` in UTC, and ``reason``."""
-        raw = ", ".join(f'{_present(sql, kinds[name])} as "raw_{name}"' for name, sql in mapping.items())
-        ids = "".join(f", cast(raw_{name} as varchar) as {name}" for name in self.settings.ids)
+        ids = self.settings.ids
+        raw = ", ".join(
+            f'{present(sql, kinds[name], is_text_wanted=name in ids)} as "raw_{name}"' for name, sql in mapping.items()
+        )
+        texts = "".join(f", {text_of(f'raw_{name}', kinds[name])} as {name}" for name in ids)
         return f"""select *, case {self._rules(is_dated=VALID_FROM in kinds)} end as reason
-            from (select *{ids}, {self._valid_from(kinds)} as valid_from from (select {raw} from {rows}))"""
+            from (select *{texts}, {self._valid_from(kinds)} as valid_from from (select {raw} from {rows}))"""
 
     def _valid_from(self, kinds: Mapping[str, str]) -> str:
         if VALID_FROM not in kinds:
@@ -85,6 +89,7 @@ class DatedTable:
 
     def _rules(self, *, is_dated: bool) -> str:
         rules = {f"raw_{name} is null": f"{name} is null" for name in self.settings.ids}
+        rules |= {f"{name} is null": f"{name} is unreadable" for name in self.settings.ids}
         if is_dated and not self.trust_undated:
             rules |= {"raw_valid_from is null": "valid_from is null"}
         rules |= {"valid_from is null": "valid_from is unreadable"}
@@ -97,24 +102,20 @@ class DatedTable:
     def _set_aside(self, found: DatedRows, folder: Path) -> None:
         """Write the invalid rows as they were read, with the reason: the file is there where any is."""
         place = folder / f"{self.name}.parquet"
-        place.unlink(missing_ok=True)
-        if found.rejected:
-            folder.mkdir(parents=True, exist_ok=True)
-            kept = ", ".join(f'cast("raw_{name}" as varchar) as "{name}"' for name in found.kinds)
-            rows = f"select {kept}, reason from checked where reason is not null order by all"
-            aside = place.with_suffix(".tmp")
-            found.connection.execute(f"copy ({rows}) to {quoted(str(aside))} (format parquet)")
-            aside.replace(place)
+        if not found.rejected:
+            place.unlink(missing_ok=True)
+            return
+        kept = ", ".join(f'cast("raw_{name}" as varchar) as "{name}"' for name in found.kinds)
+        rows = f"select {kept}, reason from checked where reason is not null order by all"
+        write_rejected(rows, place, connection=found.connection)
 
     def _check(self, found: DatedRows) -> None:
-        (rows,) = found.connection.execute("select count(*) from checked").fetchall()[0]
-        bad, most = sum(found.rejected.values()), self.settings.max_rejected_share
-        if bad > most * rows:
-            said = ", ".join(f"{count} x {reason}" for reason, count in found.rejected.items())
-            raise InputError(
-                f"[{self.name}]: {bad} of {rows} rows are invalid ({said}), expected at most {most:.1%}",
-                hint=f"look at them in the home's folder rejected/, or raise [{self.name}] max_rejected_share",
-            )
+        most = self.settings.max_rejected_share
+        if most == 1:  # a table may be left without a valid row, a log may not
+            return
+        (valid,) = found.connection.execute("select count(*) from checked where reason is null").fetchall()[0]
+        hint = f"look at them in the home's folder rejected/, or raise [{self.name}] max_rejected_share"
+        refuse_too_many(found.rejected, valid, most=most, where=f"[{self.name}]: ", hint=hint)
 
 
 @dataclass(frozen=True)
@@ -140,10 +141,6 @@ class DatedRows:
         to.register("arriving", self.connection.sql(sql).to_arrow_reader())
         to.execute(f"create or replace table {name} as select * from arriving")
         to.unregister("arriving")
-
-
-def _present(expression: str, kind: str) -> str:
-    return f"nullif(({expression}), '')" if kind == "VARCHAR" else f"({expression})"
 
 
 @contextmanager

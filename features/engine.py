@@ -59,11 +59,53 @@ def explained(what: str, hint: str) -> Generator[None]:
     """
     try:
         yield
+    except duckdb.InterruptException:  # Ctrl-C is nobody's input
+        raise
+    except duckdb.OutOfMemoryException as error:
+        raise out_of_memory(error) from error
     except duckdb.Error as error:
-        raise InputError(f"{what}: {_without_values(str(error))}", hint=hint) from error
+        raise InputError(f"{what}: {_without_values(error)}", hint=hint) from error
 
 
-def _without_values(message: str) -> str:
-    """Keep the first lines, and no value of the log: DuckDB quotes what it could not convert."""
-    lines = [line for line in message.splitlines() if line.strip() and "riginal Line" not in line][:3]
-    return re.sub(r"(string|value) '[^']*'", r"\1 (not shown)", "\n".join(lines))
+def out_of_memory(error: Exception) -> InputError:
+    """Say that the engine may not take the memory that it needs, and the way out."""
+    words = str(error).partition("\n")[0].removeprefix("Out of Memory Error: ")
+    if "temp_directory" in words:
+        return InputError(f"the engine is out of disk: {words}", hint="point TMPDIR to a place with more room")
+    return InputError(
+        f"the engine is out of memory ([compute] memory_limit_gb): {words}",
+        hint="raise it (--memory-limit), or let less be in memory at once: lower [compute] rows_at_once or threads",
+    )
+
+
+# Errors of these kinds rise before a row is read, or speak of files: they hold names, and no value of the log.
+_ABOUT_NAMES = (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException, duckdb.IOException)
+_OF_CSV = re.compile(
+    r"Expected Number of Columns: \d+ Found: \d+|Value with unterminated quote found|Invalid unicode[^\n]*"
+    r'|Maximum line size of \d+ bytes exceeded|Error when converting column "[^"\n]*"'
+)
+_PLACE = re.compile(
+    r"""\b[Ff]ile ("[^"]*"|'[^']*')|\b([Ll]ine:?|byte|record/value) \d+|\b[A-Z]+\([\d, ]+\)|\bcan't\b"""
+)
+_VALUE = re.compile(r"""["'{[]|(?<![\w.])[-+]?\d""")
+_CAST = re.compile(r"(?: to (?:the destination type )?[A-Z][A-Z0-9_]*)? when casting from source column \w+")
+
+
+def _without_values(error: duckdb.Error) -> str:
+    """Say what DuckDB says up to the first value of the log: it quotes what it could not convert, and the lines around it."""
+    message = str(error)
+    lines = [line for line in message.splitlines() if line.strip()] or [type(error).__name__]
+    if isinstance(error, _ABOUT_NAMES):
+        return "\n".join(lines[:3])
+    if "CSV Error" in lines[0]:
+        return "\n".join((lines[0], *(found.group() for line in lines[1:] if (found := _OF_CSV.match(line)))))
+    end = _first_value(lines[0])
+    cast = _CAST.findall(message)[-1:]
+    return lines[0] if end is None else "".join((lines[0][:end], "(not shown)", *cast))
+
+
+def _first_value(line: str) -> int | None:
+    """Return where a value begins: the first quote, bracket or number that belongs to no file, line, or type."""
+    places = [place.span() for place in _PLACE.finditer(line)]
+    starts = (found.start() for found in _VALUE.finditer(line))
+    return next((at for at in starts if not any(first <= at < end for first, end in places)), None)

@@ -2,111 +2,26 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from functools import cached_property
-from hashlib import sha256
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 
-from features.contract_sql import FUTURE, checked_sql
+from features.contents import FileContents, LogContents
+from features.contract_sql import checked_sql
 from features.engine import connect, explained
-from features.errors import InputError
 from features.feature import quoted
 from features.places import LogFile
+from features.rejected import rejected_of, write_by_file
 from features.roll_up import local_time_of
 from features.settings import ComputeSettings, EventsSettings
-from features.snapshots import Coverage, instant
+from features.snapshots import instant
 from features.sources import LOG_FILE, Source, files_of, open_source, suggestion
 
 _UNREADABLE = ("[events]: the log cannot be read", "the message names the place; mend it or leave it out")
-
-
-@dataclass(frozen=True)
-class FileContents:
-    """What one file of a log holds.
-
-    Attributes
-    ----------
-    days
-        Local day to its number of valid rows.
-    rejected
-        Reason to number of rows set aside.
-    has_time_of_day
-        False where every event is at midnight.
-    """
-
-    name: str
-    fingerprint: str
-    days: dict[date, int]
-    rejected: dict[str, int]
-    has_time_of_day: bool
-
-    @property
-    def is_final(self) -> bool:
-        """False where rows lie in the future: they will be valid one day, though the file stays as it is."""
-        return FUTURE not in self.rejected
-
-
-@dataclass(frozen=True)
-class LogContents:
-    """What all files of a log hold."""
-
-    files: tuple[FileContents, ...]
-
-    @cached_property
-    def days(self) -> dict[date, int]:
-        """Local day to its number of valid rows."""
-        return dict(sorted(sum((Counter(file.days) for file in self.files), Counter[date]()).items()))
-
-    @cached_property
-    def rejected(self) -> dict[str, int]:
-        """Reason to number of rows set aside."""
-        return dict(sorted(sum((Counter(file.rejected) for file in self.files), Counter[str]()).items()))
-
-    @property
-    def rows(self) -> int:
-        """Valid rows."""
-        return sum(self.days.values())
-
-    @property
-    def has_time_of_day(self) -> bool:
-        """False where every event is at midnight: the log knows days only."""
-        return any(file.has_time_of_day for file in self.files)
-
-    def coverage(self, settings: EventsSettings) -> Coverage:
-        """Return the days that the log covers.
-
-        Raises
-        ------
-        InputError
-            When no row is valid.
-        """
-        if not self.days:
-            raise InputError(f"the log is empty: 0 rows at {settings.path}", hint="check [events] path and where")
-        return Coverage(min(self.days), settings.covered_until or max(self.days) + timedelta(days=1))
-
-    def check(self, settings: EventsSettings) -> None:
-        """Refuse an empty log, and one of which too large a share is invalid.
-
-        Raises
-        ------
-        InputError
-            With the counts by reason.
-        """
-        bad, rows = sum(self.rejected.values()), self.rows
-        said = ", ".join(f"{count} x {reason}" for reason, count in self.rejected.items())
-        if rows + bad == 0:
-            raise InputError(f"the log is empty: 0 rows at {settings.path}", hint="check [events] path and where")
-        if rows == 0 or bad / (rows + bad) > settings.max_rejected_share:
-            raise InputError(
-                f"{bad} of {rows + bad} rows are invalid ({said}), expected at most {settings.max_rejected_share:.1%}",
-                hint="look at them in the home's folder rejected/; mend [events.columns], or raise [events] max_rejected_share",
-            )
 
 
 @dataclass(frozen=True)
@@ -117,8 +32,8 @@ class EventLog:
     ----------
     checked_sql
         ``SELECT`` of all rows with the file they are from and ``reason``, null where the row is valid.
-    columns
-        The contract columns that are mapped.
+    kinds
+        Each contract column that is mapped, with the type that all files together give it.
     zone
         Zone of the local days.
     """
@@ -126,8 +41,13 @@ class EventLog:
     connection: duckdb.DuckDBPyConnection
     files: tuple[LogFile, ...]
     checked_sql: str
-    columns: tuple[str, ...]
+    kinds: dict[str, str]
     zone: str
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The contract columns that are mapped."""
+        return tuple(self.kinds)
 
     def valid_sql(self, condition: str = "true", *, is_clean: bool = False) -> str:
         """``SELECT`` of the valid rows, in contract columns.
@@ -144,10 +64,14 @@ class EventLog:
 
     def rows_of(self, batch: Sequence[date], contents: LogContents) -> str:
         """``SELECT`` of the valid rows of some days in a row, from the files that hold any."""
-        start, end = (instant(day, self.zone).isoformat() for day in (batch[0], batch[-1] + timedelta(days=1)))
+        first, last, day = batch[0], batch[-1], timedelta(days=1)
+        local_day = f"cast({local_time_of('event_time', self.zone)} as date)"
+        is_of_batch = f"{local_day} between date '{first}' and date '{last}'"
+        # files are pruned by instants; only near the edges is the calendar asked, the one by which rows were counted
+        near, inside = _instants(first - day, last + 2 * day), _instants(first + day, last)
         files = [file for file in contents.files if not file.days.keys().isdisjoint(batch)]
         return self.valid_sql(
-            f"{among(files)} and event_time >= timestamptz '{start}' and event_time < timestamptz '{end}'",
+            f"{among(files)} and {near} and case when {inside} then true else {is_of_batch} end",
             is_clean=not any(file.rejected for file in files),
         )
 
@@ -174,16 +98,15 @@ class EventLog:
 
     def set_aside(self, files: Sequence[FileContents], folder: Path) -> None:
         """Write the invalid rows of some files as they were read, with the reason: one Parquet file for each that has any."""
-        kept = ", ".join(f"cast(raw_{name} as varchar) as {name}" for name in self.columns)
         for file in files:
-            place = rejected_of(file.name, folder)
-            place.unlink(missing_ok=True)
-            if file.rejected:
-                folder.mkdir(parents=True, exist_ok=True)
-                rows = f"select {kept}, reason from ({self.checked_sql}) where reason is not null and {among([file])}"
-                aside = place.with_suffix(".tmp")
-                self.connection.execute(f"copy ({rows} order by all) to {quoted(str(aside))} (format parquet)")
-                aside.replace(place)
+            if not file.rejected:
+                rejected_of(file.name, folder).unlink(missing_ok=True)
+        if bad := [file for file in files if file.rejected]:
+            kept = ", ".join(f"cast(raw_{name} as varchar) as {name}" for name in self.columns)
+            rows = (
+                f"select {LOG_FILE}, {kept}, reason from ({self.checked_sql}) where reason is not null and {among(bad)}"
+            )
+            write_by_file(rows, folder, by=LOG_FILE, connection=self.connection)
 
 
 def counts_sql(checked: str, zone: str, *, by: str = "") -> str:
@@ -198,14 +121,23 @@ def counts_sql(checked: str, zone: str, *, by: str = "") -> str:
     """
     first = f"{by}, " if by else ""
     local = f"case when reason is null then {local_time_of('event_time', zone)} end"
-    return f"""select {first}reason, cast(local_time as date) as day, count(*) as n,
-            coalesce(bool_or(epoch_us(local_time) % 86400000000 <> 0), false) as is_timed
+    counted = f"""select {first}reason, cast(local_time as date) as day, count(*) as n,
+            min(local_time) as earliest, max(local_time) as latest
         from (select {first}reason, {local} as local_time {checked}) group by all"""
+    starts = _start_of("day", zone)
+    return f"""select {first}reason, day, n, coalesce(earliest <> {starts} or latest <> {starts}, false) as is_timed
+        from ({counted})"""
 
 
-def rejected_of(name: str, folder: Path) -> Path:
-    """Return where the invalid rows of a file of the log are written."""
-    return folder / f"{sha256(name.encode()).hexdigest()[:16]}.parquet"
+def _start_of(day: str, zone: str) -> str:
+    """Return the local time at which a day starts: where clocks skip midnight, a date stands for the hour after it."""
+    midnight = f"cast({day} as timestamp)"
+    return midnight if zone == "UTC" else local_time_of(f"timezone({quoted(zone)}, {midnight})", zone)
+
+
+def _instants(start: date, end: date) -> str:
+    """Return the condition that an event is between two days, which are those of UTC: a local day is within a day of them."""
+    return f"event_time >= timestamptz '{start} 00:00:00+00' and event_time < timestamptz '{end} 00:00:00+00'"
 
 
 def among(files: Collection[LogFile | FileContents]) -> str:
@@ -256,7 +188,7 @@ def open_log(
     kinds = kinds_of(connection, source, where=settings.where)
     filtered = source.sql + (f" where ({settings.where})" if settings.where else "")
     checked = checked_sql(source.mapping, kinds, source=filtered, zone=zone, known_until=_known_until(settings, zone))
-    return EventLog(connection, found, checked, tuple(kinds), zone)
+    return EventLog(connection, found, checked, kinds, zone)
 
 
 def kinds_of(connection: duckdb.DuckDBPyConnection, source: Source, *, where: str) -> dict[str, str]:

@@ -25,6 +25,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from itertools import chain, count
+
+from features.errors import SettingsError
+from features.expressions import merge_of
 
 _FOUR_WEEKS = 28
 
@@ -88,13 +92,25 @@ class Daily:
     def merge(self) -> str:
         """How the parts of a day that several ids of one person had become one: as its aggregate does; a constant stays.
 
+        Raises
+        ------
+        SettingsError
+            When the whole does not follow from the parts.
+
         Examples
         --------
         >>> Daily("sum(n)").merge, Daily("count(*)").merge, Daily("max(us)").merge, Daily("1").merge
         ('sum', 'sum', 'max', 'max')
         """
-        outermost = re.match(r"(bit_or|bit_and|max|min)\(", self.sql)
-        return outermost[1] if outermost else "sum" if "(" in self.sql else "max"
+        merge = merge_of(self.sql)
+        if merge is None:
+            raise SettingsError(
+                f"[[features.own]] daily = {self.sql!r} does not follow from what each id of a person did, as [identities] asks; "
+                "expected one whole sum, count, max, min, bit_or or bit_and",
+                hint="nothing around it but coalesce(sum or count, 0): cast inside, and leave other defaults out, as a day "
+                "without a value adds nothing; what takes two aggregates may be two features and a derived one",
+            )
+        return merge
 
 
 @dataclass(frozen=True)
@@ -271,6 +287,6 @@ def slugs(event_types: tuple[str, ...]) -> dict[str, str]:
     found: dict[str, str] = {}
     for event_type in event_types:
         plain = re.sub(r"[^a-z0-9]+", "_", event_type.lower()).strip("_") or "other"
-        taken = [used for used in found.values() if re.fullmatch(rf"{plain}(_[0-9]+)?", used)]
-        found[event_type] = f"{plain}_{len(taken) + 1}" if taken else plain
+        numbered = chain([plain], (f"{plain}_{number}" for number in count(2)))
+        found[event_type] = next(name for name in numbered if name not in found.values())
     return found

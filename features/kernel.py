@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cached_property
 
-from features.catalogue import daily_columns
+from features.catalogue import OWN, daily_columns
 from features.feature import Derived, Feature, OverAttributes, OverDays, OverValues, OverWindow
 from features.roll_up import ALWAYS_MERGED, CONTEXT_COLUMNS, TOLD, VERSION, known_before
 from features.schema import COLUMNS
@@ -281,9 +281,8 @@ class Kernel:
             cast(cutoff - min(first_day) as integer) as first_age, cast(cutoff - max(last_day) as integer) as last_age{instants}
             from {relation}_seen {meeting} {self._is_seen("segment")}{known} and {column} is not null
             group by u, cutoff, value"""
-        return _grouped(
-            f"({values})", [f for f in self._of(OverValues) if isinstance(f, OverValues) and f.of == column]
-        )
+        features = [f for f in self._of(OverValues) if isinstance(f, OverValues) and f.of == column]
+        return _grouped(f"({values})", features)
 
 
 def _grouped(source: str, features: Iterable[Feature]) -> str:
@@ -292,7 +291,8 @@ def _grouped(source: str, features: Iterable[Feature]) -> str:
 
 
 def _typed(feature: Feature, sql: str) -> str:
-    return f"cast({sql} as {'varchar' if feature.is_text else 'double'})"
+    value = f"cast({sql} as {'varchar' if feature.is_text else 'double'})"
+    return f"case when isfinite({value}) then {value} end" if feature.family == OWN else value
 
 
 def _when_absent(feature: Feature) -> str:

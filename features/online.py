@@ -13,13 +13,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 
 from features.engine import connect, explained
 from features.online_sql import BATCH, KEPT, NAMES, Place, Statements
-from features.snapshots import instant
+from features.snapshots import instant, zone_of
 from features.sources import LOG_FILE
 from features.specification import Specification
 
@@ -76,7 +75,7 @@ Found = dict[str, Any] | InvalidEvent | None
 
 def cutoff_of(as_of: datetime, zone: str) -> tuple[date, timedelta]:
     """Return the local day of an instant, and the local time of day at which days start so that one starts then."""
-    local = as_of.astimezone(ZoneInfo(zone))
+    local = as_of.astimezone(zone_of(zone))
     clock = local.replace(tzinfo=None) - datetime.combine(local, datetime.min.time())
     return local.date(), timedelta() if instant(local.date(), zone) == as_of else clock
 
@@ -97,7 +96,7 @@ class OnlineProfiles:
 
     def __init__(self, specification: Specification, columns: Sequence[str]) -> None:
         self._statements = Statements(specification, columns)
-        self._connection = connect()
+        self._connection = connect(specification.naive_zone)
         self._connection.execute("set threads = 1")
         self.close = weakref.finalize(self, self._connection.close)
         self._one_at_a_time = threading.Lock()

@@ -12,6 +12,21 @@ from features.feature import Daily, Derived, Feature, Unit, Windowed
 
 _NAME = r"[a-z][a-z0-9_]*"
 _OF_TYPES = ("events_of_", "share_of_", "days_since_last_of_")
+_OF_ATTRIBUTES = "user_"
+SQL_WORDS = frozenset(  # what SQL does not take for a column, unquoted
+    (
+        *("all", "analyse", "analyze", "and", "anti", "any", "array", "as", "asc", "asof", "asymmetric", "at"),
+        *("authorization", "binary", "both", "by", "case", "cast", "check", "collate", "collation", "column"),
+        *("concurrently", "constraint", "create", "cross", "default", "deferrable", "desc", "describe", "distinct"),
+        *("do", "else", "end", "except", "false", "fetch", "for", "foreign", "freeze", "from", "full", "glob"),
+        *("group", "having", "ilike", "in", "initially", "inner", "intersect", "into", "is", "isnull", "join"),
+        *("lambda", "lateral", "leading", "left", "like", "limit", "natural", "not", "notnull", "null", "offset"),
+        *("on", "only", "or", "order", "outer", "overlaps", "pivot", "pivot_longer", "pivot_wider", "placing"),
+        *("positional", "primary", "qualify", "references", "returning", "right", "select", "semi", "show"),
+        *("similar", "some", "summarize", "symmetric", "table", "tablesample", "then", "to", "trailing", "true"),
+        *("union", "unique", "unpack", "unpivot", "using", "variadic", "verbose", "when", "where", "window", "with"),
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -72,6 +87,17 @@ class OwnFeature:
         literal = self.literal()
         found = literal.over(windows_days) if isinstance(literal, Windowed) else (literal,)
         return tuple(feature.name for feature in found)
+
+
+def check_names(own: tuple[OwnFeature, ...]) -> None:
+    """Refuse names that are kept; not when a model is read, whose features have theirs already."""
+    for one in own:
+        if one.name in SQL_WORDS:
+            raise ValueError(f'own: the name "{one.name}" is a word of SQL; choose another, such as {one.name}_count')
+        if one.name.startswith(_OF_ATTRIBUTES):
+            raise ValueError(
+                f'own: the name "{one.name}" is kept for attributes of [users]; begin it otherwise than user_'
+            )
 
 
 def own_columns(own: tuple[OwnFeature, ...], facts: set[str]) -> dict[str, Daily]:

@@ -69,12 +69,19 @@ class RawRows:
 
 @dataclass(frozen=True)
 class Users:
-    """Builds the profiles of a partition that holds every event of its users."""
+    """Builds the profiles of a partition that holds every event of its users.
+
+    Attributes
+    ----------
+    naive_zone
+        Zone in which conditions read the clock of an instant, as one machine does when it rolls the log up.
+    """
 
     types: dict[str, str]
     roll_up: RollUp
     specification: Specification
     cutoffs: tuple[date, ...]
+    naive_zone: str
     compute: ComputeSettings
 
     @property
@@ -86,7 +93,7 @@ class Users:
     def profiles(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Roll the events up and build the profiles of their users, in no order."""
         if arrived := _as_reader(batches):
-            with closing(connect(compute=self.compute)) as connection, explained(*_UNSUMMED):
+            with closing(connect(self.naive_zone, self.compute)) as connection, explained(*_UNSUMMED):
                 connection.register(ARRIVED, arrived)
                 yield from self._built(connection).to_arrow_reader(_ROWS_OUT)
 
@@ -98,7 +105,7 @@ class Users:
         InputError
             When a condition of the settings cannot be answered.
         """
-        with closing(connect(compute=self.compute)) as connection, explained(*_UNSUMMED):
+        with closing(connect(self.naive_zone, self.compute)) as connection, explained(*_UNSUMMED):
             kinds = ", ".join(f"{name} {kind}" for name, kind in travelling(self.types).items())
             connection.execute(f"create table {ARRIVED} ({kinds})")
             self._built(connection).fetchall()
@@ -110,6 +117,7 @@ class Users:
         for name, query in self.roll_up.sql("from valid_events").items():
             connection.execute(f"create table kept_{name} as {query}")
         connection.execute("drop table valid_events")
+        connection.execute("set timezone = 'UTC'")  # the log's zone ends here, as where activity is kept
         relations = {name: f"kept_{name}" for name in RELATIONS}
         kernel = Kernel.at_midnights(
             self.specification, self.cutoffs, relations=relations, has_versions=self.roll_up.has_versions

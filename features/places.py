@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Generator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from io import IOBase
 from pathlib import Path
 from threading import Thread
@@ -74,7 +75,7 @@ def listed(place: str, base: Path) -> list[LogFile]:
     """
     if is_far(place):
         with _said_plainly(place):
-            return _far_files(place)
+            return _far_files(_scheme_in_small_letters(place))
     return _near_files(base / place.removeprefix("file://"))
 
 
@@ -89,12 +90,31 @@ def without_password(url: str) -> str:
     return re.sub(r"(://[^/@:]*):[^/]*@", r"\1:***@", url)
 
 
+def is_hidden(path: str, pattern: str) -> bool:
+    """Tell whether a path that a glob found is no part of a log, as in Hive and Spark: a job still writes it, or nobody sees it.
+
+    What the glob names outright is not hidden.
+
+    Examples
+    --------
+    >>> [is_hidden(f"log/{path}", "log") for path in ("_temporary/0/x.parquet", "._x.parquet", "_day=1/x.parquet")]
+    [True, True, False]
+    >>> is_hidden("log/_old/x.parquet", "log/*/x.parquet"), is_hidden("log/_old/x.parquet", "log/_*/x.parquet")
+    (True, False)
+    """
+    wanted = pattern.rstrip("/").split("/")
+    named = next((place for place, part in enumerate(wanted) if glob.has_magic(part)), len(wanted))
+    outright = [part for part in wanted[named:] if part.startswith((".", "_"))]
+    hidden = [part for part in path.split("/")[named:] if part.startswith(".") or (part[:1] == "_" and "=" not in part)]
+    return any(not any(fnmatchcase(part, each) for each in outright) for part in hidden)
+
+
 def _near_files(place: Path) -> list[LogFile]:
     if place.is_file():
-        names = [str(place)]
-    else:
-        names = [str(path) for path in place.rglob("*")] if place.is_dir() else glob.glob(str(place), recursive=True)
-    return [_near_file(path) for path in map(Path, names) if path.is_file()]
+        return [_near_file(place)]
+    pattern = glob.escape(place.as_posix()) if place.is_dir() else place.as_posix()
+    found = place.rglob("*") if place.is_dir() else map(Path, glob.glob(str(place), recursive=True))
+    return [_near_file(path) for path in found if path.is_file() and not is_hidden(path.as_posix(), pattern)]
 
 
 def _near_file(path: Path) -> LogFile:
@@ -102,30 +122,37 @@ def _near_file(path: Path) -> LogFile:
     return LogFile(str(path), f"{found.st_size}-{found.st_mtime_ns}", found.st_size)
 
 
+def _scheme_in_small_letters(url: str) -> str:
+    """Write the scheme in small letters, as stores know it."""
+    scheme, mark, path = url.partition("://")
+    return scheme.lower() + mark + path
+
+
 def _far_files(url: str) -> list[LogFile]:
-    store, info = _in_time(lambda: _look(url))
+    store, path, info = _in_time(lambda: _look(url))
     match info.get("type"):
         case "file":
-            found = {info["name"]: info}
+            return [_far_file(store, info)]
         case "directory":
-            found = cast("dict[str, dict[str, Any]]", store.find(url, detail=True))
+            found, pattern = store.find(url, detail=True), glob.escape(str(info["name"]))
         case _:
-            found = cast("dict[str, dict[str, Any]]", store.glob(url, detail=True)) if glob.has_magic(url) else {}
-    return [_far_file(store, info) for info in found.values() if info.get("type") != "directory"]
+            found, pattern = store.glob(url, detail=True) if glob.has_magic(url) else {}, path
+    files = [info for info in cast("dict[str, dict[str, Any]]", found).values() if info.get("type") != "directory"]
+    return [_far_file(store, info) for info in files if not is_hidden(str(info["name"]), pattern)]
 
 
-def _look(url: str) -> tuple[AbstractFileSystem, dict[str, Any]]:
+def _look(url: str) -> tuple[AbstractFileSystem, str, dict[str, Any]]:
     """Open a store and ask it for a URL as it stands; an empty answer: there is no such object."""
     store, path = _opened(url)
     store.invalidate_cache()  # else a second look in one process would show the first
     try:
-        return store, cast("dict[str, Any]", store.info(path))
+        return store, path, cast("dict[str, Any]", store.info(path))
     except FileNotFoundError:
-        return store, {}
+        return store, path, {}
 
 
 def _opened(url: str) -> tuple[AbstractFileSystem, str]:
-    return url_to_fs(url, **_OPTIONS.get(url.partition(":")[0].lower(), {}))
+    return url_to_fs(url, **_OPTIONS.get(url.partition(":")[0], {}))
 
 
 def _far_file(store: AbstractFileSystem, info: Mapping[str, Any]) -> LogFile:
@@ -151,7 +178,7 @@ def _in_time(ask: Callable[[], Answer]) -> Answer:
 @contextmanager
 def _said_plainly(url: str) -> Generator[None]:
     """Turn what a store says into an error of ours; each client has exceptions of its own."""
-    place, scheme = without_password(url), url.partition(":")[0]
+    place, scheme = without_password(url), url.partition(":")[0].lower()
     try:
         yield
     except ImportError as error:

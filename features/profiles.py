@@ -23,7 +23,7 @@ from features.kernel import KEYS, Kernel
 from features.roll_up import RELATIONS, TOLD
 from features.snapshots import Coverage
 from features.specification import Specification
-from features.whole import sync
+from features.whole import whole_file
 
 __all__ = ["KEYS", "Shard", "build", "build_in_parts", "write"]
 
@@ -62,7 +62,7 @@ class Shard:
         Shard(number=2, of=8)
         """
         number, _, of = text.partition("/")
-        if not (number.isdigit() and of.isdigit() and 1 <= int(number) <= int(of)):
+        if not (text.isascii() and number.isdigit() and of.isdigit() and 1 <= int(number) <= int(of)):
             raise InputError(
                 f'--shard: got "{text}", expected one of so many parts', hint="as in --shard 1/4 to --shard 4/4"
             )
@@ -149,16 +149,12 @@ def _relations(activity: Activity, among: str) -> dict[str, str]:
 
 def write(parts: Iterable[pa.Table], place: Path) -> int:
     """Write profiles to a Parquet file that appears whole or not at all; return how many there are."""
-    rows, aside = 0, place.with_name(f".{place.name}.tmp")
-    parts = iter(parts)
+    rows, parts = 0, iter(parts)
     first = next(parts)
-    with pq.ParquetWriter(aside, first.schema, compression="zstd") as writer:
+    with whole_file(place) as aside, pq.ParquetWriter(aside, first.schema, compression="zstd") as writer:
         for part in chain([first], parts):
             writer.write_table(part)
             rows += part.num_rows
-    sync(aside)
-    aside.replace(place)
-    sync(place.parent)
     return rows
 
 

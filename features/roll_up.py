@@ -24,6 +24,7 @@ import duckdb
 from features.catalogue import daily_columns
 from features.engine import explained
 from features.errors import SettingsError
+from features.expressions import check_of_one_user
 from features.feature import quoted
 from features.own import OwnFeature, own_columns
 
@@ -83,19 +84,21 @@ class RollUp:
         }
 
     def check_own(self, connection: duckdb.DuckDBPyConnection, valid_sql: str) -> None:
-        """Ask for the type of each own daily expression, so that an error names its feature.
+        """Ask for the type of each own daily expression, as the roll-up asks for it, so that an error names its feature.
 
         Raises
         ------
         InputError
             When the log cannot answer it.
         SettingsError
-            When it is no integer: sums of fractions would depend on the order of rows.
+            When it reads more than a day of its user, or is no integer: sums of fractions would depend on the order of rows.
         """
         for name, column in own_columns(self.own, {*self.columns, *TOLD}).items():
             what = f"[[features.own]] {name}: daily = {column.sql!r}"
+            check_of_one_user(what, column.sql)
             with explained(what, "it is an aggregate over events: contract columns, [events.extra], n, hour, weekday"):
-                (kind,) = connection.sql(f"select {column.sql} from ({self._events(valid_sql)})").types
+                asked = f"select {column.sql} from ({self._events(valid_sql)}) group by user_id, day"
+                (kind,) = connection.sql(asked).types
             if str(kind).removeprefix("U") not in _INTEGERS:
                 raise SettingsError(
                     f"{what} is of type {kind}, expected an integer",

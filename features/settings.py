@@ -5,19 +5,19 @@ from __future__ import annotations
 import re
 from datetime import date
 from typing import Annotated, Any, Literal, Self
-from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from features.catalogue import taken_names
 from features.errors import closest
-from features.own import OwnFeature
+from features.own import SQL_WORDS, OwnFeature, check_names
 from features.schema import COLUMNS, REQUIRED
+from features.snapshots import zone_of
 
 
 def _known_zone(name: str) -> str:
     try:
-        ZoneInfo(name)
+        zone_of(name)
     except (KeyError, ValueError, OSError) as error:
         raise ValueError(f'"{name}" is not a time zone; use a name such as "Europe/Berlin"') from error
     return name
@@ -86,6 +86,8 @@ class EventsSettings(Section):
         for name in self.extra:
             if name in (*COLUMNS, *_WORDS_OF_AN_EVENT) or not re.fullmatch(r"[a-z][a-z0-9_]*", name):
                 raise ValueError(f'extra: "{name}" is taken, or not of small letters, digits and underscores')
+            if name in SQL_WORDS:
+                raise ValueError(f'extra: "{name}" is a word of SQL; choose another, such as {name}_value')
         return self
 
     @property
@@ -139,6 +141,8 @@ class UsersSettings(TableSettings):
         for name in self.columns:
             if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
                 raise ValueError(f'columns: "{name}" is not of small letters, digits and underscores, a letter first')
+            if name == "id":
+                raise ValueError('columns: "id" would become the feature user_id; name it otherwise, such as crm_id')
         return self
 
     @property
@@ -179,8 +183,9 @@ class ComputeSettings(Section):
         "Memory of the engine, beyond which it works on disk; default: four fifths of the machine's.",
         unit="GB",
         gt=0,
+        le=1_000_000,
     )
-    threads: int | None = knob(None, "Threads of the engine; default: all cores.", ge=1)
+    threads: int | None = knob(None, "Threads of the engine; default: all cores.", ge=1, le=1024)
     rows_at_once: int = knob(
         20_000_000,
         "Rows of the log that are rolled up together, in whole days; fewer need less memory.",
@@ -214,7 +219,9 @@ class FeatureSettings(Section):
     windows_days: tuple[int, ...] = knob(
         (1, 3, 7, 14, 28, 56, 90), "Windows before the cutoff.", unit="days", min_length=1
     )
-    observation_days: int | None = knob(None, "History that a profile may see; default: all of it.", unit="days", ge=1)
+    observation_days: int | None = knob(
+        None, "History that a profile may see; default: all of it.", unit="days", ge=1, le=36_525
+    )
     session_gap_minutes: int = knob(30, "A longer pause starts a new session.", unit="minutes", ge=1, le=1440)
     leave_out: tuple[str, ...] = knob(
         (), 'Features, or whole families, that the model does not look at, such as "channel".'
@@ -228,6 +235,7 @@ class FeatureSettings(Section):
 
     @model_validator(mode="after")
     def _own_features_have_names_of_their_own(self) -> Self:
+        check_names(self.own)
         taken = set(taken_names(self.windows_days)) if self.own else set[str]()
         for one in self.own:
             names = {one.name, *one.names(self.windows_days)}

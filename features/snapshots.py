@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import cache
+from importlib.resources import files
 from zoneinfo import ZoneInfo
 
 from features.errors import InputError
@@ -69,9 +71,28 @@ def cutoffs_between(first: date, last: date, *, every_days: int) -> tuple[date, 
     return tuple(sorted(last - timedelta(days=every_days * step) for step in steps))
 
 
+@cache
+def zone_of(name: str) -> ZoneInfo:
+    """The rules of a time zone, from the package tzdata: the engine, which says on what day an event is, knows the same ones.
+
+    Those of an old system differ where a law has changed since; they serve only zones that the package does not know.
+
+    Raises
+    ------
+    KeyError, ValueError, OSError
+        When nobody knows the zone.
+    """
+    parts = name.split("/")
+    try:
+        with files("tzdata").joinpath("zoneinfo", *parts).open("rb") as rules:
+            return ZoneInfo(name) if ".." in parts else ZoneInfo.from_file(rules, key=name)
+    except (ImportError, OSError, ValueError):
+        return ZoneInfo(name)
+
+
 def instant(day: date, zone: str) -> datetime:
     """The UTC instant of local midnight at the start of ``day``."""
-    return datetime.combine(day, time.min, ZoneInfo(zone)).astimezone(UTC)
+    return datetime.combine(day, time.min, zone_of(zone)).astimezone(UTC)
 
 
 def monday_of(week: str) -> date:

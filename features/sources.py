@@ -108,20 +108,39 @@ def open_source(connection: duckdb.DuckDBPyConnection, files: Sequence[LogFile],
     InputError
         When a file cannot be read.
     """
-    mapping, names = settings.mapping(), [file.name for file in files]
-    mount(connection, names)
+    mount(connection, [file.name for file in files])
+    mapping, kind = settings.mapping(), _format(files[0].name)
+    names = [file.name for file in files if kind == "parquet" or not _is_empty(file)]
+    if not names:
+        raise _empty(files[0].name)
     with explained(*_UNREADABLE):
-        match _format(names[0]):
+        match kind:
             case "parquet":
-                sql = f"read_parquet({_listed(names)}, hive_partitioning = true, union_by_name = true, {_FILE})"
-                columns = _columns(connection, sql)
-                del columns[LOG_FILE]
+                sql, columns = _parquet(connection, names)
             case "csv":
                 sql, columns = _csv(connection, names, mapping=mapping, has_where=bool(settings.where))
             case _:
                 sql, columns = _json(connection, names, mapping=mapping, has_where=bool(settings.where))
+    _refuse_taken_name(columns)
     resolved = {name: _identifier(found) if (found := bare(e, columns)) else e for name, e in mapping.items()}
     return Source(sql, resolved, tuple(columns))
+
+
+def _empty(name: str) -> InputError:
+    return InputError(f"the log is empty: nothing is in {name}, nor in any other of its files", hint="check its path")
+
+
+def _is_empty(file: LogFile) -> bool:
+    if file.bytes:
+        return False
+    with open_file(file.name) as opened:
+        return not opened.read(1)
+
+
+def _refuse_taken_name(columns: Collection[str]) -> None:
+    if any(column.casefold() == LOG_FILE for column in columns):
+        what = f'[events] path: the log has a column "{LOG_FILE}", the name under which churn keeps the file of a row'
+        raise InputError(what, hint="rename it in the log")
 
 
 def bare(expression: str, columns: Collection[str]) -> str | None:
@@ -166,6 +185,17 @@ def _struct(columns: Mapping[str, str]) -> str:
     return "{" + ", ".join(f"{quoted(name)}: {quoted(kind)}" for name, kind in columns.items()) + "}"
 
 
+def _parquet(connection: duckdb.DuckDBPyConnection, files: Sequence[str]) -> tuple[str, dict[str, str]]:
+    sql = f"read_parquet({_listed(files)}, hive_partitioning = true, union_by_name = true, {_FILE})"
+    try:
+        columns = _columns(connection, sql)
+    except duckdb.BinderException as error:
+        _refuse_taken_name(re.findall('adds column "(.*?)", but', str(error)))
+        raise
+    del columns[LOG_FILE]
+    return sql, columns
+
+
 def _json(
     connection: duckdb.DuckDBPyConnection, files: Sequence[str], *, mapping: Mapping[str, str], has_where: bool
 ) -> tuple[str, dict[str, str]]:
@@ -182,12 +212,15 @@ def _csv(
     """Read files of one header with one reader, those of several side by side."""
     headers: dict[str, list[str]] = {}
     for name in files:
-        headers.setdefault(_first_line(name), []).append(name)
+        if header := _first_line(name):
+            headers.setdefault(header, []).append(name)
+    if not headers:
+        raise _empty(files[0])
     readers: list[str] = []
     columns: dict[str, str] = {}
     for header, group in headers.items():
         delimiter = max(_DELIMITERS, key=header.count)
-        kinds = dict.fromkeys(next(csv.reader([header], delimiter=delimiter), []), "VARCHAR")
+        kinds = dict.fromkeys(_names(header, delimiter, file=group[0]), "VARCHAR")
         dialect = f"header = true, delim = {quoted(delimiter)}, quote = '\"', escape = '\"'"
         texts = _kept_as_text(mapping, kinds, has_where=has_where)
         if texts != set(kinds):
@@ -200,15 +233,31 @@ def _csv(
     return "(" + " union all by name ".join(f"select * from {reader}" for reader in readers) + ")", columns
 
 
+def _names(header: str, delimiter: str, *, file: str) -> list[str]:
+    """Return the columns of a header; one without a name, such as the index of pandas, gets one that nobody has."""
+    try:
+        named = next(csv.reader([header], delimiter=delimiter))
+    except csv.Error as error:
+        raise InputError(f"{_UNREADABLE[0]}: the header of {file}: {error}", hint=_UNREADABLE[1]) from error
+    if twice := {name for name in named if name and named.count(name) > 1}:
+        raise InputError(
+            f"{_UNREADABLE[0]}: {file} has several columns named {', '.join(sorted(twice))}", hint="rename them"
+        )
+    return [name or f"(without a name, {place})" for place, name in enumerate(named)]
+
+
 def _first_line(name: str) -> str:
-    """Return the header of a CSV, packed or not."""
+    """Return the header of a CSV, packed or not, whatever its lines end in; empty: there is nothing in it."""
     try:
         packed: Any = _PACKED.get(Path(name).suffix.lower())
         with open_file(name) as file, pa.input_stream(file, compression=packed) as stream:
             start = codecs.getincrementaldecoder("utf-8-sig")().decode(stream.read(_HEADER_BYTES))
     except (UnicodeDecodeError, OSError) as error:
         raise InputError(f"{_UNREADABLE[0]}: {name} is not whole, or not text in utf-8", hint=_UNREADABLE[1]) from error
-    return start.partition("\n")[0].rstrip("\r")
+    line = start.partition("\n" if "\n" in start else "\r")[0].rstrip("\r")
+    if not line and start.strip():
+        raise InputError(f"{_UNREADABLE[0]}: the first line of {name} is empty", hint="it must name the columns")
+    return line
 
 
 def suggestion(expression: str, source: Source) -> str:

@@ -127,7 +127,7 @@ class SparkLog:
         check_buildable(specification, self.partition.types, cutoffs=cutoffs, coverage=self.coverage)
         types = self.partition.types
         roll_up = self.settings.roll_up(tuple(types))
-        users = Users(types, roll_up, specification, tuple(cutoffs), self.partition.compute)
+        users = Users(types, roll_up, specification, tuple(cutoffs), self.partition.naive_zone, self.partition.compute)
         users.try_out()
         events = self.raw.mapInArrow(self.partition.valid, _ddl(travelling(types)))
         return events.repartition(self.buckets, "user_id").mapInArrow(users.profiles, _ddl(users.profile_types))

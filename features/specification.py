@@ -9,6 +9,7 @@ import duckdb
 
 from features.catalogue import OWN, catalogue
 from features.errors import SettingsError
+from features.expressions import NUMBER, check_of_one_user
 from features.feature import Derived, Feature
 from features.learnt import Learnt
 from features.own import OwnFeature
@@ -32,6 +33,9 @@ class Specification:
         The attributes that the model reads only because ``[features] allow_sensitive`` names them: gender, age and the like.
     qualifying, event
         SQL over the contract, as configured.
+    naive_zone
+        Zone of the log's timestamps that carry none: conditions and daily expressions that read the clock of an instant
+        read it in this zone, in the batch, in Spark and online.
     unused
         Columns of the profile that the model does not look at.
     """
@@ -46,6 +50,7 @@ class Specification:
     session_gap_minutes: int = 30
     qualifying: str = ""
     event: str = ""
+    naive_zone: str = "UTC"
     categories: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     unused: tuple[str, ...] = ()
 
@@ -56,23 +61,33 @@ class Specification:
         return tuple(known[name] for name in self.feature_names)
 
     def check_own(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Try each own derived feature on a profile without rows.
+        """Try each own derived feature on a profile of nulls, as the kernel asks for it.
 
         Raises
         ------
         SettingsError
-            When its expression fails.
+            When its expression fails, is no number or boolean, or reads more than its profile.
         """
         known = ["cast(null as date) as cutoff"]
         for feature in self.features:
             if feature.family == OWN and isinstance(feature, Derived):
-                try:
-                    connection.sql(
-                        f"select cast({feature.sql} as double) from (select {', '.join(known)}) limit 0"
-                    ).fetchall()
-                except duckdb.Error as error:
-                    raise SettingsError(
-                        f"[[features.own]] {feature.name}: sql = {feature.sql!r} fails: {error}",
-                        hint="it is an expression over features of this profile that come before it; see churn features",
-                    ) from error
+                _check_derived(feature, connection, profile=f"select {', '.join(known)}")
             known.append(f"cast(null as {'varchar' if feature.is_text else 'double'}) as {feature.name}")
+
+
+def _check_derived(feature: Feature, connection: duckdb.DuckDBPyConnection, *, profile: str) -> None:
+    what = f"[[features.own]] {feature.name}: sql = {feature.sql!r}"
+    check_of_one_user(what, feature.sql)
+    try:
+        *_, kind = connection.sql(f"select *, {feature.sql} from ({profile})").types
+        if not NUMBER.fullmatch(str(kind)):
+            raise SettingsError(
+                f"{what} is of type {kind}, expected a number or a boolean",
+                hint="make one of it with SQL, as in last_device_os = 'ios'",
+            )
+        connection.sql(f"select *, cast({feature.sql} as double) from ({profile})").fetchall()
+    except duckdb.Error as error:
+        raise SettingsError(
+            f"{what} fails: {error}",
+            hint="it is an expression over features of this profile that come before it; see churn features",
+        ) from error

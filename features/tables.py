@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import date
+from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
@@ -19,6 +22,8 @@ ROWS_AT_ONCE = 50_000  # held in memory: a chunk of the database's cursor
 CONNECTS_WITHIN_SECONDS = 15
 # what each driver calls the time it may take to connect; the others have their own idea of it
 _PATIENCE = {"psycopg": "connect_timeout", "psycopg2": "connect_timeout", "pymysql": "connect_timeout"}
+
+_GROWING = ((int, float, Decimal), (str,), (date,))  # what may be compared with each other; a datetime is a date
 
 
 def open_database(settings: EventsSettings) -> sa.Engine:
@@ -93,7 +98,7 @@ def streamed(engine: sa.Engine, settings: EventsSettings, *, above: Any) -> Gene
         by_cursor = connection.execution_options(stream_results=True, max_row_buffer=ROWS_AT_ONCE)
         with by_cursor.execute(_statement(settings, above=above)) as result:
             names = _checked(list(result.keys()), settings)
-            yield (_table(names, rows) for rows in result.partitions(ROWS_AT_ONCE))
+            yield (_table(names, rows, settings=settings, above=above) for rows in result.partitions(ROWS_AT_ONCE))
 
 
 def _statement(settings: EventsSettings, *, above: Any) -> sa.Select[Any]:
@@ -118,8 +123,28 @@ def _checked(names: Sequence[str], settings: EventsSettings) -> Sequence[str]:
     return names
 
 
-def _table(names: Sequence[str], rows: Sequence[sa.Row[Any]]) -> pa.Table:
-    return pa.table([_array(values) for values in zip(*rows, strict=True)], names=list(names))
+def _table(names: Sequence[str], rows: Sequence[sa.Row[Any]], *, settings: EventsSettings, above: Any) -> pa.Table:
+    columns = dict(zip(names, zip(*rows, strict=True), strict=True))
+    _check_marks([mark for mark in columns[settings.watermark] if mark is not None], settings, above=above)
+    return pa.table({name: _array(values) for name, values in columns.items()})
+
+
+def _check_marks(marks: Sequence[Any], settings: EventsSettings, *, above: Any) -> None:
+    """Refuse watermarks that cannot grow, that nothing lies above, or that the database orders in another way than we do."""
+    what, kinds = f'[events] watermark = "{settings.watermark}"', {type(mark) for mark in marks}
+    if not any(all(issubclass(kind, family) for kind in kinds) for family in _GROWING):
+        got = " and ".join(sorted(kind.__name__ for kind in kinds))
+        raise InputError(f"{what}: got {got}, expected a number, a time or a text", hint="choose another column")
+    if any(isinstance(mark, float | Decimal) and not math.isfinite(mark) for mark in marks):
+        raise InputError(
+            f"{what}: it is infinite or no number in a row, above which nothing would be fetched any more",
+            hint="choose another column, or leave those rows out in [events] query",
+        )
+    if isinstance(above, str) and any(isinstance(mark, str) and mark <= above for mark in marks):
+        raise InputError(
+            f"{what}: the database does not order these texts by their bytes, and rows would come twice",
+            hint='choose a number or a time, or give the column a binary collation in [events] query, as in id collate "C"',
+        )
 
 
 def _array(values: Sequence[Any]) -> pa.Array[Any]:

@@ -11,6 +11,7 @@ import duckdb
 
 from features.dated_rows import DatedRows, DatedTable
 from features.errors import InputError
+from features.expressions import NUMBER
 from features.feature import Unit
 from features.identities import FOREVER, RESOLVED, resolve
 from features.settings import ComputeSettings, IdentitiesSettings, UsersSettings
@@ -23,8 +24,6 @@ SENSITIVE = (
     *("religion", "belief", "ethnicity", "ethnic", "race", "nationality", "citizenship", "language"),
     *("health", "disability", "pregnant", "pregnancy", "marital", "children", "political"),
 )
-# a column of nothing but nulls has no type of its own
-_NUMBER = re.compile(r'BOOLEAN|U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|DOUBLE|FLOAT|DECIMAL.*|"?NULL"?')
 _TEXT = re.compile(r"VARCHAR|UUID|ENUM.*")
 
 
@@ -150,7 +149,7 @@ def _units(users: DatedRows, settings: UsersSettings) -> dict[str, Unit]:
 def _unit(name: str, kind: str) -> Unit:
     if _TEXT.fullmatch(kind):
         return Unit.TEXT
-    if _NUMBER.fullmatch(kind):
+    if NUMBER.fullmatch(kind):
         return Unit.NUMBER
     raise InputError(
         f"[users.columns] {name}: got {kind}, expected text, a number or a boolean",

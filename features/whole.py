@@ -18,14 +18,14 @@ def whole_folder(final: Path) -> Generator[Path]:
 
     An error inside the block, or a kill, leaves ``final`` as it was.
     """
-    aside = final.with_name(f".{final.name}.tmp")
+    aside = _aside(final)
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir(parents=True)
     yield aside
     for path in [*aside.rglob("*"), aside]:
-        sync(path)
+        _sync(path)
     _replace(aside, final)
-    sync(final.parent)
+    _sync(final.parent)
 
 
 def _replace(aside: Path, final: Path) -> None:
@@ -48,16 +48,37 @@ def _exchanged(one: Path, other: Path) -> bool:
     return swap is not None and swap(_HERE, os.fsencode(one), _HERE, os.fsencode(other), _EXCHANGE) == 0
 
 
+@contextmanager
+def whole_file(final: Path) -> Generator[Path]:
+    """Hand out a free path aside; when the block ends well, the file written there takes the place of ``final``.
+
+    An error inside the block, or a kill, leaves ``final`` as it was.
+    """
+    aside = _aside(final)
+    aside.unlink(missing_ok=True)
+    yield aside
+    _sync(aside)
+    aside.replace(final)
+    _sync(final.parent)
+
+
 def written_whole(final: Path, content: bytes) -> None:
     """Write a file aside and put it in its place at once."""
-    aside = final.with_name(f".{final.name}.tmp")
-    aside.write_bytes(content)
-    sync(aside)
-    aside.replace(final)
-    sync(final.parent)
+    with whole_file(final) as aside:
+        aside.write_bytes(content)
 
 
-def sync(path: Path) -> None:
+def clear_aside(folder: Path) -> None:
+    """Remove what killed runs left aside in a folder whose names do not come again; nobody else may be writing to it."""
+    for path in folder.glob("*.tmp"):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def _aside(final: Path) -> Path:
+    return final.with_name(f".{final.name}.tmp")
+
+
+def _sync(path: Path) -> None:
     """Have the system write a file or a folder down for good."""
     descriptor = os.open(path, os.O_RDONLY)
     try:

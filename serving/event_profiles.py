@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
 from features.errors import InputError
-from features.snapshots import instant
+from features.snapshots import instant, zone_of
 from features.specification import Specification
 from serving.contract import Code, Score
 from serving.profile_store import ProfileStore
@@ -121,7 +120,7 @@ def _built(told: Sequence[Told], engine: OnlineProfiles, *, store: ProfileStore 
 
 
 def _is_midnight(at: datetime, zone: str) -> bool:
-    return instant(at.astimezone(ZoneInfo(zone)).date(), zone) == at
+    return instant(at.astimezone(zone_of(zone)).date(), zone) == at
 
 
 def _answer(told: Told, found: Found) -> Profile | Score:

@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from features.errors import InputError
 from features.specification import Specification
+from features.whole import whole_file
 from serving.kept_activity import KeptColumns, KeptRows
 
 FILE = "profiles.sqlite"
@@ -133,17 +134,14 @@ def write_store(
         Activity before the same cutoff, so that newer events can be added to it; it takes several times the space.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    aside = folder / f".{FILE}.tmp"
-    aside.unlink(missing_ok=True)
     info = StoreInfo(profiles.column("cutoff")[0].as_py(), specification, profiles.num_rows, kept and kept.columns)
-    with closing(sqlite3.connect(aside)) as connection, connection:
+    with whole_file(folder / FILE) as aside, closing(sqlite3.connect(aside)) as connection, connection:
         connection.execute("create table meta (info blob)")
         connection.execute("create table profiles (user_id text primary key, profile blob) without rowid")
         connection.execute("insert into meta values (?)", (msgspec.json.encode(info),))
         connection.executemany("insert into profiles values (?, ?)", _rows(profiles, specification))
         connection.execute(_ACTIVITY)
         connection.executemany("insert into activity values (?, ?, ?)", kept.rows() if kept else ())
-    aside.replace(folder / FILE)
     return info
 
 

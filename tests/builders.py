@@ -183,6 +183,7 @@ class World:
             session_gap_minutes=self.settings.features.session_gap_minutes,
             qualifying=self.settings.churn.qualifying,
             event=self.settings.churn.event,
+            naive_zone=self.settings.events.timezone,
         )
 
     def profiles(

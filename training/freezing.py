@@ -54,6 +54,7 @@ def freeze(
         session_gap_minutes=features.session_gap_minutes,
         qualifying=churn.qualifying,
         event=churn.event,
+        naive_zone=activity.naive_zone,
         unused=unused(selection.features, features.leave_out),
     )
     specification.check_own(activity.connection)

@@ -101,7 +101,8 @@ class BotsSettings(Section):
     """``[bots]``: what becomes of users whose rhythm is inhuman."""
 
     exclude: bool = knob(
-        default=False, words="Leave users whose rhythm is inhuman out of what is learnt from and tested on; they are still scored."
+        default=False,
+        words="Leave users whose rhythm is inhuman out of what is learnt from and tested on; they are still scored.",
     )
 
 

@@ -82,11 +82,11 @@ FEATURES = (
         sql="count(*)",
         reason="{value} active days so far",
     ),
-    Derived(
+    OverDays(
         "active_day_share",
         Unit.SHARE,
-        "Active days so far over the days since first seen.",
-        sql="active_days / tenure_days",
+        "Active days so far over the days since first seen, or since the observation window starts.",
+        sql="count(*) / (any_value(cutoff) - greatest(any_value(first_day), any_value(observed_from)))",
         reason="active on {value} of the days since first seen",
     ),
     *(_share(window) for window in (7, 28, 90)),

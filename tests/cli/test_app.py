@@ -118,6 +118,8 @@ def test_help_imports_nothing_heavy():
         ("score", "--as-of", "2026-04-27", "--week", "2026-W18"),
         ("export", "--as-of", "27.04.2026"),
         ("profiles", "--as-of", "2026-04-27", "--out", "profiles.csv"),
+        ("profiles", "--as-of", "2026-04-27", "--out", "p.parquet", "--memory-limit", "0"),
+        ("profiles", "--as-of", "2026-04-27", "--out", "p.parquet", "--shard", "\u00b2/3"),
     ],
 )
 def test_what_cannot_be_meant_exits_with_2_and_a_word(command: Command, arguments: tuple[str, ...]):

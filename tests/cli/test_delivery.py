@@ -56,7 +56,9 @@ def test_scores_are_those_of_the_registered_model_on_profiles_of_the_cutoff(trai
     expected = dict(zip(profiles["user_id"].to_pylist(), model.predict_probability(profiles).tolist(), strict=True))
     found = rows(Path(trained_world.said["score"]["path"]) / "scores.parquet")
     assert [row["user_id"] for row in found] == sorted(expected, key=str.encode)
-    assert all(row["churn_probability"] in {None, expected[row["user_id"]]} for row in found)
+    scored = {row["user_id"]: row["churn_probability"] for row in found if row["status"] == "scored"}
+    assert scored
+    assert scored == {user: expected[user] for user in scored}
 
 
 def test_the_ledger_keeps_every_scored_row(trained_world: TrainedWorld):

@@ -98,6 +98,17 @@ def test_every_event_type_has_its_columns():
 
 
 @pytest.mark.parametrize(
+    ("event_types", "parts"),
+    [
+        (("purchase_2", "purchase", "Purchase"), ["purchase_2", "purchase", "purchase_3"]),
+        (("Purchase", "purchase", "purchase_2"), ["purchase", "purchase_2", "purchase_2_2"]),
+    ],
+)
+def test_event_types_that_read_alike_get_parts_of_their_own(event_types: tuple[str, ...], parts: list[str]):
+    assert list(slugs(event_types).values()) == parts
+
+
+@pytest.mark.parametrize(
     ("event_type", "part"), [("Add to Cart!", "add_to_cart"), ("it's", "it_s"), ("act_0", "act_0")]
 )
 def test_an_event_type_becomes_a_part_of_a_column_name(event_type: str, part: str):

@@ -85,6 +85,33 @@ def test_a_date_is_that_day_in_every_zone(tmp_path: Path):
     assert (log.coverage.first_day, log.has_time_of_day) == (date(2026, 1, 5), False)
 
 
+@pytest.mark.parametrize("text", ["2026-01-05", "2026-1-5", "2026/01/05"])
+@pytest.mark.parametrize("name", ["log.parquet", "log.csv", "log.jsonl"])
+def test_a_date_in_a_text_is_that_day_in_every_zone(tmp_path: Path, name: str, text: str):
+    path = write(tmp_path / name, [GOOD | {"event_time": text}])
+    for naive_zone in ("UTC", "Asia/Tokyo"):
+        log = open_log(EventsSettings(path=str(path), timezone=naive_zone), "America/New_York")
+        assert times_in(log) == ["2026-01-05 05:00:00"]
+        assert (log.coverage.first_day, log.has_time_of_day) == (date(2026, 1, 5), False)
+
+
+def test_a_time_in_a_text_is_read_as_ever_beside_dates(tmp_path: Path):
+    texts = ["2026-01-05", "2026-01-05 00:00", "2026-01-05T00:00:00Z", str(SECONDS)]
+    path = write(
+        tmp_path / "log.csv", [GOOD | {"user_id": user, "event_time": t} for user, t in zip("abcd", texts, strict=True)]
+    )
+    log = open_log(EventsSettings(path=str(path), timezone="Asia/Tokyo"), "America/New_York")
+    midnights = ["2026-01-05 05:00:00", "2026-01-04 15:00:00", "2026-01-05 00:00:00"]
+    assert times_in(log) == [*midnights, "2026-01-05 10:00:00"]
+
+
+@pytest.mark.parametrize("text", ["2026-13-45", "2026-02-30", "05.01.2026", "12345", "a date"])
+def test_a_text_that_is_no_date_is_unreadable_in_every_zone(tmp_path: Path, text: str):
+    path = write(tmp_path / "log.csv", [GOOD, GOOD | {"event_time": text}])
+    log = open_log(EventsSettings(path=str(path), **LENIENT), "America/New_York")
+    assert (log.rows, log.rejected) == (1, {"event_time is unreadable": 1})
+
+
 @pytest.mark.parametrize(
     "text",
     ["2026-01-05 11:00", "2026-01-05T11:00:00.000", "2026-01-05T10:00:00Z", "2026-01-05 15:30:00+05:30"],
@@ -148,6 +175,32 @@ def test_a_time_before_all_calendars_is_set_aside(tmp_path: Path, time: str):
 def test_a_user_id_that_is_no_number_is_set_aside(tmp_path: Path):
     path = parquet(tmp_path, user_id=[float("nan"), 7.0], event_time=[date(2026, 1, 5)] * 2, event_type=["x"] * 2)
     assert read(path, **LENIENT).rejected == {"user_id is null": 1}
+
+
+@pytest.mark.parametrize(
+    "kind", [pa.int64(), pa.int8(), pa.float64(), pa.float32(), pa.decimal128(10, 2), pa.string()], ids=str
+)
+def test_a_whole_number_is_the_same_id_in_whatever_type_it_is_written(tmp_path: Path, kind: pa.DataType):
+    ids = pa.array(["7"]).cast(kind)
+    log = read(parquet(tmp_path, user_id=ids, event_time=[SECONDS], event_type=["open"]))
+    assert [found[0] for found in found_in(log)] == ["7"]
+
+
+def test_a_number_that_its_type_cannot_tell_from_the_next_is_no_id(tmp_path: Path):
+    path = parquet(tmp_path, user_id=[2.0**53, 2.0**53 - 1], event_time=[SECONDS] * 2, event_type=["x"] * 2)
+    log = read(path, **LENIENT)
+    assert log.rejected == {"user_id is unreadable": 1}
+    assert [found[0] for found in found_in(log)] == ["9007199254740991"]
+
+
+LAST_NANOSECOND = 1767657600 * 10**9 - 1  # of 2026-01-05, UTC
+
+
+@pytest.mark.parametrize("kind", [pa.int64(), pa.timestamp("ns"), pa.timestamp("ns", "UTC")], ids=str)
+def test_the_last_nanosecond_of_a_day_is_not_rounded_into_the_next(tmp_path: Path, kind: pa.DataType):
+    times = pa.array([LAST_NANOSECOND], pa.int64()).cast(kind)
+    log = read(parquet(tmp_path, user_id=["anna"], event_time=times, event_type=["open"]))
+    assert times_in(log) == ["2026-01-05 23:59:59"]
 
 
 def test_the_smallest_epoch_there_is_does_not_stop_the_run(tmp_path: Path):

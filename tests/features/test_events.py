@@ -1,15 +1,19 @@
 """A log behind the contract: places, coverage, mapping."""
 
-from datetime import date
+from dataclasses import replace
+from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from features.errors import InputError
+from features.events import open_log as open_lazily
+from features.rejected import rejected_of
 from features.settings import EventsSettings
 from tests.builders import events_at, found_in, log_of, open_log, read, write
 
@@ -227,3 +231,47 @@ def test_a_user_id_is_text_whatever_it_was(tmp_path: Path, ids: list[Any], texts
 def test_a_mapped_column_is_found_under_its_own_name(tmp_path: Path):
     settings = events_at(write(tmp_path / "log.parquet", TWO), TWO)
     assert settings.mapping() == {"user_id": "user_id", "event_time": "event_time", "event_type": "event_type"}
+
+
+# --- Looked into ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("zone", ["UTC", "America/Sao_Paulo", "America/Havana"])
+@pytest.mark.parametrize("midnight", [date, datetime], ids=["dates", "timestamps"])
+def test_a_log_of_dates_knows_no_time_of_day_even_where_clocks_skip_a_midnight(
+    tmp_path: Path, zone: str, midnight: type[date]
+):
+    days = [midnight(2018, 11, day) for day in (3, 4, 5)]  # Sao Paulo had no midnight on the 4th, Havana had two
+    path = parquet(tmp_path, user_id=["anna"] * 3, event_time=days, event_type=["open"] * 3)
+    log = open_log(EventsSettings(path=str(path), timezone=zone), zone)
+    assert log.contents.days == {date(2018, 11, day): 1 for day in (3, 4, 5)}
+    assert not log.has_time_of_day
+
+
+@pytest.mark.parametrize("minutes", [["00:00", "00:01"], ["12:00", "12:00"]])
+def test_one_event_past_the_start_of_its_day_tells_the_time(tmp_path: Path, minutes: list[str]):
+    assert log_of(tmp_path, [f"anna 2026-01-05T{minute}" for minute in minutes]).has_time_of_day
+
+
+def test_rows_set_aside_are_found_in_one_reading_of_all_files(tmp_path: Path):
+    for name in "abc":
+        write(tmp_path / f"log/{name}.parquet", [GOOD | {"amount": "5"}, GOOD | {"amount": f"free {name}"}])
+    log = open_lazily(EventsSettings(path=str(tmp_path / "log"), columns={"amount": "amount"}), "UTC")
+    files = log.examine(log.files)
+    heard = Heard(log.connection)
+    replace(log, connection=heard).set_aside(files, tmp_path / "rejected")  # pyright: ignore[reportArgumentType]
+    assert sum("read_parquet" in sql for sql in heard.said) == 1
+    written = [pq.read_table(rejected_of(file.name, tmp_path / "rejected")).to_pylist() for file in files]
+    assert [[row["amount"] for row in rows] for rows in written] == [["free a"], ["free b"], ["free c"]]
+
+
+class Heard:
+    """A connection that remembers what it was asked."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self.connection = connection
+        self.said: list[str] = []
+
+    def execute(self, sql: str) -> duckdb.DuckDBPyConnection:
+        self.said.append(sql)
+        return self.connection.execute(sql)

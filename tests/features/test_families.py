@@ -218,6 +218,13 @@ def test_a_streak_starts_with_the_observation_window(tmp_path: Path):
     }
 
 
+def test_the_share_of_active_days_is_that_of_the_observed_days(tmp_path: Path):
+    lines = [f"anna 2026-01-{day:02}T10:00 open" for day in (1, 2, 8, 10)]
+    profile = world_of(tmp_path, lines, features={"observation_days": 4}).profile("2026-01-11")
+    assert profile["tenure_days"] == 10
+    assert profile["active_day_share"] == 2 / 4
+
+
 def test_entropy_is_that_of_hours_counted_once_a_day(tmp_path: Path):
     hours = ["2026-01-05T08:00", "2026-01-05T08:30", "2026-01-06T08:00", "2026-01-06T20:00", "2026-01-12T23:00"]
     profile = world_of(tmp_path, [f"anna {hour} open" for hour in hours]).profile("2026-01-13")

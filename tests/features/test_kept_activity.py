@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
-from features.activity import ActivitySettings, describe_rejected, open_activity
+from features.activity import ActivitySettings, open_activity
 from features.errors import InputError
 from features.settings import ComputeSettings
 from tests.builders import World, events_at, world_of, write
@@ -66,9 +66,17 @@ def test_a_mended_log_leaves_no_rows_set_aside_behind(tmp_path: Path):
     assert rejected_files(world) == []
 
 
-def test_rejected_rows_are_described_in_a_line():
-    assert describe_rejected({"b": 2, "a": 1}) == "1 x a, 2 x b"
-    assert describe_rejected({}) == "none"
+def test_a_removed_file_leaves_no_rows_set_aside_behind_though_they_were_of_the_future(tmp_path: Path):
+    until = {"covered_until": date(2026, 2, 1), "max_rejected_share": 0.9}
+    world = world_of(tmp_path, ["anna 2026-01-05T10:00"])
+    world = World(replace(world.settings, events=events_at(tmp_path / "log", **until)), world.home)
+    write(tmp_path / "log/a.parquet", ["anna 2026-01-05T10:00"])
+    write(tmp_path / "log/b.parquet", ["bob 2026-01-05T10:00", "bob 2026-03-05T10:00"])
+    world.activity()
+    assert len(rejected_files(world)) == 1
+    (tmp_path / "log/b.parquet").unlink()
+    with_knobs(world, "events", covered_until=date(2026, 2, 2)).activity()
+    assert rejected_files(world) == []
 
 
 # --- Kept ----------------------------------------------------------------------------------------------------------

@@ -77,3 +77,39 @@ def test_a_killed_roll_up_is_finished_by_the_next_run(log: Path, tmp_path: Path,
         left.append(rolled_up)
         assert found == clean
     assert any(0 < days < DAYS for days in left), left  # some were killed half-way, and not all was done again
+
+
+DIE = """
+import features.batches, os, signal
+features.batches.quoted = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_batches_that_were_killed_do_not_pile_up(tmp_path: Path):
+    for day in (5, 6, 7):  # so each dies in a batch of another name
+        write(tmp_path / f"log/{day}.parquet", [f"anna 2026-01-0{day}T10:00 open device_os=ios"])
+        command = [sys.executable, "-c", DIE + ROLL_UP, str(tmp_path / "log"), str(tmp_path / "home")]
+        assert subprocess.run(command, stdout=subprocess.DEVNULL, check=False).returncode == -9
+        (folder,) = (path for path in (tmp_path / "home/activity").iterdir() if path.is_dir())
+        assert [path.name[:11] for path in folder.iterdir()] == [".2026-01-05"]
+    assert len(world_at(tmp_path / "log", tmp_path / "home").activity().rolled_up) == 3
+    assert not [path.name for path in folder.iterdir() if path.name.startswith(".")]
+
+
+DIE_AT_THE_MANIFEST = """
+import features.activity, features.compaction, os, signal
+features.compaction._MOST_SMALL = 2
+features.activity.written_whole = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_small_batches_that_were_written_as_one_are_used_though_the_manifest_was_not_written(tmp_path: Path):
+    busy = [f"u{user} 2026-01-{day:02}T10:00 open device_os=ios" for day in (5, 7, 9, 11) for user in range(300)]
+    write(tmp_path / "log/a.parquet", [*busy, *(f"anna 2026-01-{day:02}T10:00 buy" for day in (6, 8, 10))])
+    command = [sys.executable, "-c", DIE_AT_THE_MANIFEST + ROLL_UP, str(tmp_path / "log"), str(tmp_path / "home")]
+    assert subprocess.run(command, stdout=subprocess.DEVNULL, check=False).returncode == -9
+    killed = world_at(tmp_path / "log", tmp_path / "home")
+    activity = killed.activity()
+    assert activity.rolled_up == ()
+    assert len({*activity.manifest.days.values()}) == 4 + 1
+    assert everything(killed) == everything(world_at(tmp_path / "log", tmp_path / "clean"))

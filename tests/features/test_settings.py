@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from features.schema import COLUMNS
-from features.settings import ChurnSettings, EventsSettings, FeatureSettings, ProjectSettings, Section
+from features.settings import ChurnSettings, ComputeSettings, EventsSettings, FeatureSettings, ProjectSettings, Section
 
 SECTIONS: list[type[Section]] = [ProjectSettings, EventsSettings, ChurnSettings, FeatureSettings]
 
@@ -51,6 +51,9 @@ def test_an_unknown_key_is_an_error(section: type[Section]):
         (EventsSettings, {"max_rejected_share": float("nan")}),
         (EventsSettings, {"covered_until": "soon"}),
         (FeatureSettings, {"observation_days": 0}),
+        (FeatureSettings, {"observation_days": 100_000_000}),
+        (ComputeSettings, {"threads": 100_000}),
+        (ComputeSettings, {"memory_limit_gb": 1e300}),
         (FeatureSettings, {"session_gap_minutes": 0}),
         (FeatureSettings, {"main_event_types": -1}),
         (ProjectSettings, {"name": "../churn"}),

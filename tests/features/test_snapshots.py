@@ -1,14 +1,19 @@
 """Dates: what a log covers, where labels look, when a local day starts."""
 
 import itertools
+import zoneinfo
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
+from importlib.resources import files
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from features.engine import connect
 from features.errors import InputError
-from features.snapshots import Coverage, LabelWindow, cutoffs_between, instant, monday_of
+from features.snapshots import Coverage, LabelWindow, cutoffs_between, instant, monday_of, zone_of
 
 JANUARY = Coverage(date(2026, 1, 1), date(2026, 2, 1))
 
@@ -79,6 +84,40 @@ def test_cutoffs_rise_in_even_steps_and_end_at_the_last(first: date, days: int, 
 def test_a_local_day_starts_at_its_own_instant(day: date, zone: str, hour: datetime):
     assert instant(day, zone) == hour
     assert instant(day, zone).tzinfo is UTC
+
+
+@pytest.fixture
+def old_system(tmp_path: Path) -> Iterator[None]:
+    """A system whose table of zones is long out of date: it takes Vancouver for Casablanca, and knows a zone of its own."""
+    (tmp_path / "America").mkdir()
+    with files("tzdata").joinpath("zoneinfo", "Africa", "Casablanca").open("rb") as rules:
+        (tmp_path / "America" / "Vancouver").write_bytes(rules.read())
+    (tmp_path / "Elsewhere").write_bytes((tmp_path / "America" / "Vancouver").read_bytes())
+    before = zoneinfo.TZPATH
+    zoneinfo.reset_tzpath(to=[str(tmp_path)])
+    for forget in (zoneinfo.ZoneInfo.clear_cache, zone_of.cache_clear):
+        forget()
+    yield
+    zoneinfo.reset_tzpath(to=before)
+    for forget in (zoneinfo.ZoneInfo.clear_cache, zone_of.cache_clear):
+        forget()
+
+
+@pytest.mark.parametrize("zone", ["America/Vancouver", "Africa/Casablanca", "Europe/Berlin"])
+@pytest.mark.parametrize("day", [date(2026, 3, 10), date(2026, 7, 1), date(2026, 11, 10), date(2026, 12, 24)])
+def test_days_start_where_the_engine_says_though_the_system_is_old(old_system: None, zone: str, day: date):
+    ((engine,),) = connect().execute(f"select epoch_us(timezone('{zone}', timestamp '{day}'))").fetchall()
+    assert instant(day, zone).timestamp() * 1e6 == engine
+
+
+def test_a_zone_that_only_the_system_knows_will_do(old_system: None):
+    assert zone_of("Elsewhere").key == "Elsewhere"
+
+
+@pytest.mark.parametrize("name", ["Mars/Olympus", "../zoneinfo/UTC", "tzdata.zi", "", "America"])
+def test_what_is_no_zone_is_an_error(name: str):
+    with pytest.raises((KeyError, ValueError, OSError)):
+        zone_of(name)
 
 
 def test_a_week_starts_on_its_monday():

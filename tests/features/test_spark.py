@@ -17,6 +17,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.app import app
+from cli.console import Steps
 from cli.project import open_project
 from cli.spark import score_all
 from features import profiles as one_machine
@@ -84,8 +85,9 @@ def messy(rows: int, *, seed: int) -> list[dict[str, Any]]:
 
 
 def test_a_messy_log_gives_the_same_bits_and_the_same_rejects(tmp_path: Path, spark: SparkSession):
-    churn = {"timezone": "Europe/Berlin", "qualifying": "event_type = 'open'"}
-    world = world_of(tmp_path, messy(600, seed=1), churn=churn, max_rejected_share=0.5)
+    churn = {"timezone": "Europe/Berlin", "qualifying": "event_type = 'open' and hour(event_time) < 6"}
+    zone = "Asia/Kathmandu"  # its clock is what the condition reads
+    world = world_of(tmp_path, messy(600, seed=1), churn=churn, timezone=zone, max_rejected_share=0.5)
     found = inside.read_log(world.settings, spark).contents
     kept = world.activity().manifest.contents
     assert (found.days, found.rejected, found.has_time_of_day) == (kept.days, kept.rejected, kept.has_time_of_day)
@@ -158,7 +160,7 @@ def test_scores_are_those_of_one_machine(trained_world: TrainedWorld, tmp_path: 
     profiles = one_machine.build(project.activity(frozen=model), model.specification, cutoffs=[cutoff])
     expected = score_table(model, profiles, bands=project.settings.scoring)
 
-    found, scores = score_all(project, model, cutoff=cutoff, say=lambda _: None)  # pyright: ignore[reportArgumentType]
+    found, scores = score_all(project, model, cutoff=cutoff, say=Steps("score", None, 5))
     assert found.equals(profiles)
     assert scores == expected
 

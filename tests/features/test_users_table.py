@@ -71,10 +71,14 @@ def test_a_user_has_the_values_of_the_last_row_before_the_cutoff(tmp_path: Path)
     ]
 
 
-def test_a_date_is_valid_from_local_midnight(tmp_path: Path):
+@pytest.mark.parametrize("name", ["users.parquet", "users.csv", "users.jsonl"])
+@pytest.mark.parametrize(
+    "days", [(date(2026, 1, 7), date(2026, 1, 8)), ("2026-01-07", "2026-01-08")], ids=["date", "text"]
+)
+def test_a_date_is_valid_from_local_midnight(tmp_path: Path, name: str, days: tuple[date | str, ...]):
     world = world_of(tmp_path, LOG, churn={"timezone": "America/New_York"})
-    table = [said("anna", date(2026, 1, 7), "old"), said("anna", date(2026, 1, 8), "new")]
-    activity = with_users(world, write(tmp_path / "users.parquet", table))
+    table = [said("anna", day, plan) for day, plan in zip(days, ("old", "new"), strict=True)]
+    activity = with_users(world, write(tmp_path / name, table))
     found = profiles(activity, "2026-01-07", "2026-01-08", "2026-01-09", zone="America/New_York")
     assert [row["user_plan"] for row in found if row["user_id"] == "anna"] == [None, "old", "new"]
 
@@ -116,6 +120,22 @@ def test_invalid_rows_are_set_aside_with_their_reason(tmp_path: Path):
     ]
     with pytest.raises(InputError, match=r"\[users\]: 3 of 4 rows are invalid .* expected at most 5.0%"):
         with_users(world, tmp_path / "users.csv")
+
+
+def test_an_id_that_is_no_number_is_no_user(tmp_path: Path):
+    """A column of numbers with a gap, as data frames write it."""
+    world = world_of(tmp_path, LOG)
+    table = [{"user_id": user, "valid_from": at("2026-01-01"), "plan": "free"} for user in (7.0, float("nan"))]
+    path = write(tmp_path / "users.parquet", table)
+    activity = with_users(world, path, {"valid_from": "valid_from", "plan": "plan"}, max_rejected_share=0.5)
+    assert activity.tables.rejected == {"users": {"user_id is null": 1}}
+
+
+def test_a_table_may_be_left_without_a_valid_row_where_that_is_asked_for(tmp_path: Path):
+    table = write(tmp_path / "users.csv", [said("anna", "soon", "free")])  # pyright: ignore[reportArgumentType]
+    activity = with_users(world_of(tmp_path, LOG), table, max_rejected_share=1.0)
+    assert activity.tables.rejected == {"users": {"valid_from is unreadable": 1}}
+    assert told(profiles(activity, "2026-01-08"))[0] == ("anna", None, None)
 
 
 def test_a_table_without_dates_is_refused_unless_it_is_trusted(tmp_path: Path):

@@ -170,7 +170,7 @@ def _day_share(days: int) -> Callable[[Past], float]:
 
 USAGE: dict[str, Callable[[Past], Value]] = {
     "active_days": lambda past: len(past.days),
-    "active_day_share": lambda past: len(past.days) / tenure(past),
+    "active_day_share": lambda past: len(past.days) / min(tenure(past), past.rules.observation_days or math.inf),
     **{f"active_day_share_{days}d": _day_share(days) for days in (7, 28, 90)},
     **{f"active_days_decayed_{days}d": _decayed_active_days(days) for days in (3, 7, 28)},
     **{f"events_decayed_{days}d": _decayed_events(days) for days in (3, 7, 28)},

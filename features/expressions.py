@@ -1,0 +1,129 @@
+"""What an SQL expression of churn.toml is made of, as DuckDB parses it; text alone cannot tell ``max(a)`` from ``max(a) - min(a)``."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+from features.errors import SettingsError
+
+_Node = dict[str, Any]
+
+# a column of nothing but nulls has no type of its own
+NUMBER = re.compile(r'BOOLEAN|U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|DOUBLE|FLOAT|DECIMAL.*|"?NULL"?')
+_STRAYING = {
+    "WINDOW": "a window function",
+    "SUBQUERY": "a subquery",
+    "STAR": "a star",
+    "POSITIONAL_REFERENCE": "a column by its place",
+}
+_CLOCK_COLUMNS = {"current_date", "current_time", "current_timestamp", "localtime", "localtimestamp"}
+_CLOCK_FUNCTIONS = {"ago", "age", "current_localtime", "current_localtimestamp"}  # DuckDB calls them consistent
+_ADDED = dict.fromkeys(("sum", "count", "count_star", "count_if", "countif"), "sum")
+_MERGES = _ADDED | {name: name for name in ("max", "min", "bit_or", "bit_and")}
+
+
+def check_of_one_user(what: str, sql: str) -> None:
+    """Refuse an expression that may read other rows than a user's own, the clock or chance.
+
+    Parameters
+    ----------
+    what
+        Where it stands, for the message.
+
+    Raises
+    ------
+    SettingsError
+        When it is no single expression, or reads more than its user's events.
+    """
+    try:
+        found = [why for node in _nodes(_parsed(sql)) if (why := _straying(node))]
+    except SettingsError as error:
+        raise SettingsError(f"{what}: {error.message}", hint=error.hint) from error
+    if found:
+        raise SettingsError(
+            f"{what} holds {found[0]}, expected only what one user did before the cutoff",
+            hint="a profile never depends on other users, the clock or chance: no window functions, no subqueries, no now() or random()",
+        )
+
+
+def merge_of(sql: str) -> str | None:
+    """Return the aggregate that makes the parts of a day one, when an expression is one whole aggregate; None: no aggregate can.
+
+    A cast around a sum would round each part, and a default around a maximum would count for a part that had none, so only
+    0 around a sum is seen through.
+
+    Examples
+    --------
+    >>> merge_of("coalesce(-sum(n) filter (hour > 5), 0)"), merge_of("max(us)"), merge_of("max(us) - min(us)")
+    ('sum', 'max', None)
+    """
+    whole = _parsed(sql)
+    if whole["class"] == "CONSTANT":
+        return "max"
+    bare = _bare(whole)
+    is_aggregate = bare["class"] == "FUNCTION" and not bare["distinct"]
+    merge = _MERGES.get(bare["function_name"]) if is_aggregate else None
+    return merge if whole is bare or merge == "sum" else None
+
+
+def _bare(node: _Node) -> _Node:
+    """Take ``coalesce(..., 0)`` and a minus sign away, which commute with adding up."""
+    if node["type"] == "OPERATOR_COALESCE" and node["children"][1:] == [_parsed("0")]:
+        return _bare(node["children"][0])
+    if node.get("function_name") == "-" and len(node["arguments"]) == 1:
+        return _bare(node["arguments"][0]["expression"])
+    return node
+
+
+@cache
+def _parsed(sql: str) -> _Node:
+    """Return the tree of one expression, without the places of its parts in the text."""
+    found = json.loads(_asked("select json_serialize_sql(?)", f"select ({sql})")[0], object_hook=_without_places)
+    if found["error"]:
+        raise SettingsError(
+            f"it cannot be parsed: {found['error_message']}",
+            hint="it is one SQL expression, without a name or a comment",
+        )
+    return found["statements"][0]["node"]["select_list"][0]
+
+
+def _without_places(node: _Node) -> _Node:
+    return {key: value for key, value in node.items() if not key.startswith("query_location")}
+
+
+def _nodes(tree: Any) -> Iterator[_Node]:
+    if isinstance(tree, dict):
+        yield tree
+    for part in tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else ():
+        yield from _nodes(part)
+
+
+def _straying(node: _Node) -> str | None:
+    """Say what leads a part of an expression away from its user's events."""
+    kind = node.get("class", "")
+    if kind == "FUNCTION" and node["function_name"] in _changing():
+        return f"{node['function_name']}()"
+    if kind == "COLUMN_REF" and node["column_names"][-1].lower() in _CLOCK_COLUMNS:
+        return node["column_names"][-1]
+    return _STRAYING.get(kind)
+
+
+@cache
+def _changing() -> frozenset[str]:
+    """Return the functions that may answer otherwise when they are asked again."""
+    return (
+        frozenset(_asked("select function_name from duckdb_functions() where stability <> 'CONSISTENT'"))
+        | _CLOCK_FUNCTIONS
+    )
+
+
+def _asked(sql: str, *values: str) -> list[str]:
+    """Ask DuckDB for a column; it is loaded only now, as settings know of features and ``churn --help`` answers at once."""
+    import duckdb  # noqa: PLC0415 -- see above
+
+    with duckdb.connect(":memory:") as connection:
+        return [value for (value,) in connection.execute(sql, values).fetchall()]

@@ -1,0 +1,48 @@
+"""One run at a time: what two at once would spoil lies beside a lock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from features.errors import InputError
+
+
+@contextmanager
+def locked(
+    place: Path, busy: InputError, *, wait_seconds: float = 0, waiting: Callable[[], None] = lambda: None
+) -> Generator[None]:
+    """Hold the lock at a place while the block runs.
+
+    Parameters
+    ----------
+    busy
+        Raised where another run holds the lock to the end of the wait.
+    wait_seconds
+        How long to wait for another run; default: it is refused at once.
+    waiting
+        Called once, when a wait begins.
+    """
+    place.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(place)
+    try:
+        _acquire(lock, wait_seconds, waiting=waiting)
+    except Timeout as error:
+        raise busy from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _acquire(lock: FileLock, wait_seconds: float, *, waiting: Callable[[], None]) -> None:
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        if not wait_seconds:
+            raise
+        waiting()
+        lock.acquire(timeout=wait_seconds)
