@@ -64,16 +64,18 @@ class EventLog:
 
     def rows_of(self, batch: Sequence[date], contents: LogContents) -> str:
         """``SELECT`` of the valid rows of some days in a row, from the files that hold any."""
-        first, last, day = batch[0], batch[-1], timedelta(days=1)
-        local_day = f"cast({local_time_of('event_time', self.zone)} as date)"
-        is_of_batch = f"{local_day} between date '{first}' and date '{last}'"
-        # files are pruned by instants; only near the edges is the calendar asked, the one by which rows were counted
-        near, inside = _instants(first - day, last + 2 * day), _instants(first + day, last)
         files = [file for file in contents.files if not file.days.keys().isdisjoint(batch)]
-        return self.valid_sql(
-            f"{among(files)} and {near} and case when {inside} then true else {is_of_batch} end",
-            is_clean=not any(file.rejected for file in files),
-        )
+        condition = among(files)
+        if not all(file.days.keys() <= set(batch) for file in files):
+            condition += f" and {self._is_between(batch[0], batch[-1])}"
+        return self.valid_sql(condition, is_clean=not any(file.rejected for file in files))
+
+    def _is_between(self, first: date, last: date) -> str:
+        """Return the condition on the local day: rows are pruned by instants, and the calendar is asked only near the edges."""
+        day = timedelta(days=1)
+        local_day = f"cast({local_time_of('event_time', self.zone)} as date)"
+        near, inside = _instants(first - day, last + 2 * day), _instants(first + day, last)
+        return f"{near} and case when {inside} then true else {local_day} between date '{first}' and date '{last}' end"
 
     def to_arrow(self) -> pa.Table:
         """Return all valid rows, in contract columns (for a look at a small log)."""
