@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import date
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import duckdb
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -92,15 +92,20 @@ def build(
         When the log does not cover a cutoff.
     """
     parts = list(build_in_parts(activity, specification, cutoffs=cutoffs, where=where))
-    return pa.concat_tables(piece for cutoff in sorted(set(cutoffs)) for piece in _at(cutoff, parts))
+    pieces = [_by_cutoff(part) for part in parts]
+    nobody = parts[0].slice(0, 0)
+    return pa.concat_tables([nobody, *(of[at] for at in sorted(set(cutoffs)) for of in pieces if at in of)])
 
 
-def _at(cutoff: date, parts: Sequence[pa.Table]) -> Iterator[pa.Table]:
-    """Cut the rows of a cutoff out of each part, without a copy: parts are sorted by it, their users follow each other."""
-    for part in parts:
-        days = part.column("cutoff").to_numpy()
-        first, end = (int(np.searchsorted(days, np.datetime64(cutoff), side=side)) for side in ("left", "right"))
-        yield part.slice(first, end - first)
+def _by_cutoff(part: pa.Table) -> dict[date, pa.Table]:
+    """Cut a part up by cutoff, without a copy: its rows are sorted by it."""
+    found: dict[date, pa.Table] = {}
+    start = 0
+    counted: Any = part.column("cutoff").value_counts()  # its dates as objects: as an array they would import pandas
+    for each in counted.to_pylist():
+        found[each["values"]] = part.slice(start, each["counts"])
+        start += each["counts"]
+    return found
 
 
 def build_in_parts(
