@@ -169,8 +169,7 @@ def open_activity(settings: ActivitySettings, home: Path, *, say: Say = lambda _
         keeper = _Keeper(settings, folder, home / "rejected" / folder.name, say)
         if before and _is_current(before, settings.events, files=files):
             before.contents.check(settings.events)
-            compute, zone = settings.compute, settings.events.timezone
-            return Activity(connect(compute=compute), folder, before, compute.rows_at_once, naive_zone=zone)
+            return keeper.opened(before)
         return keeper.refreshed(files, before)
 
 
@@ -231,8 +230,13 @@ class _Keeper:
         now = Manifest(contents.files, log.kinds, coverage.covered_until, told, facts, places, gone)
         written_whole(self.folder / "manifest.json", msgspec.json.encode(now))
         self._forget(now, before)
-        connection, done = connect(compute=self.settings.compute), tuple(sorted(stale))
-        return Activity(connection, self.folder, now, at_once, done, naive_zone=events.timezone)
+        return self.opened(now, rolled_up=tuple(sorted(stale)))
+
+    def opened(self, manifest: Manifest, rolled_up: tuple[date, ...] = ()) -> Activity:
+        """Return the activity that a manifest tells of."""
+        compute, zone = self.settings.compute, self.settings.events.timezone
+        connection = connect(compute=compute)
+        return Activity(connection, self.folder, manifest, compute.rows_at_once, rolled_up, naive_zone=zone)
 
     def _examined(self, log: EventLog, before: Manifest | None) -> LogContents:
         """Look into the files that are not known yet, and set their invalid rows aside."""

@@ -64,9 +64,10 @@ class EventLog:
 
     def rows_of(self, batch: Sequence[date], contents: LogContents) -> str:
         """``SELECT`` of the valid rows of some days in a row, from the files that hold any."""
-        files = [file for file in contents.files if not file.days.keys().isdisjoint(batch)]
+        days = set(batch)
+        files = [file for file in contents.files if not file.days.keys().isdisjoint(days)]
         condition = among(files)
-        if not all(file.days.keys() <= set(batch) for file in files):
+        if not all(file.days.keys() <= days for file in files):
             condition += f" and {self._is_between(batch[0], batch[-1])}"
         return self.valid_sql(condition, is_clean=not any(file.rejected for file in files))
 
