@@ -38,7 +38,7 @@ $(INSTALLED): pyproject.toml requirements.lock
 	@touch $@
 
 demo: setup ## The whole way on a small simulated world, in under three minutes
-	@$(BIN)/python -m cli.demo
+	@$(BIN)/python -m churn.demo
 
 test: setup ## The tests, without those marked slow
 	@$(BIN)/pytest -q -m "not slow"

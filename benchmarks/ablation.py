@@ -18,15 +18,15 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from numpy.typing import NDArray
 
-from cli.project import open_project
-from features.activity import Activity
-from features.feature import Feature
-from models.metrics import paired
-from training.evaluate import Evaluation
-from training.freezing import freeze
-from training.layout import Recipe
+from churn.project import open_project
+from features.activity.store import Activity
+from features.catalogue.definition import Feature
+from models.evaluation.metrics import paired
+from training.data.specification import freeze
+from training.evaluation.evaluate import Evaluation
 from training.pipeline import train
-from training.splits import plan
+from training.plan.plan import Recipe
+from training.plan.splits import plan
 
 TOP = Path(__file__).parents[1]
 LOGS = ("kuaishou", "cdnow")

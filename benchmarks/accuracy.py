@@ -24,7 +24,7 @@ from benchmarks.accuracy_logs import SIMULATED, Log, real_logs, seconds_to_simul
 from benchmarks.accuracy_measured import measured
 from benchmarks.accuracy_page import MET, write_page
 from benchmarks.measuring import machine
-from cli.console import print_table, steps
+from churn.cli.console import print_table, steps
 
 HERE = Path(__file__).parent
 TWICE = "twice"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from training.layout import Way
+from training.plan.plan import Way
 
 Found = Mapping[str, Mapping[str, Any]]  # log to what was measured on it; "twice" to what two trainings have in common
 

@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 
 from benchmarks.accuracy_logs import Log
 from benchmarks.measuring import measure
-from cli.project import open_project
+from churn.project import open_project
 from features.errors import ChurnError
-from models.baselines import RULES
-from models.metrics import intervals, paired
+from models.evaluation.baselines import RULES
+from models.evaluation.metrics import intervals, paired
 from seeds.truth import true_probabilities
-from training.pipeline import Trained, train
+from training.pipeline import train
+from training.trained import Trained
 
 FIGURES, PAIRED = ("auc", "log_loss", "calibration_error"), ("auc", "log_loss")
 MODEL, TRUTH = "model", "truth"

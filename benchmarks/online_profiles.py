@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from features.catalogue import catalogue, select
-from features.learnt import Learnt
-from features.online import History, OnlineProfiles
-from features.roll_up import TOLD
+from features.activity.roll_up import TOLD
+from features.catalogue.catalogue import catalogue, select
+from features.catalogue.fitted import Learnt
+from features.profiles.online import History, OnlineProfiles
+from features.profiles.specification import Specification
 from features.schema import COLUMNS
-from features.specification import Specification
 
 EVENTS = 500
 DAYS = 200

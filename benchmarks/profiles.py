@@ -22,7 +22,7 @@ from benchmarks.profiles_bars import Bar, bars
 from benchmarks.profiles_page import MET, write_page
 from benchmarks.profiles_steps import SIZES, STEPS, Step
 from benchmarks.profiles_world import USERS, Bench, bench_of
-from cli.console import print_table, steps
+from churn.cli.console import print_table, steps
 
 HERE = Path(__file__).parent
 RUNS, LONG_ENOUGH = 3, 60  # seconds: a step is not repeated when it took that long together

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from features.feature import slugs
+from features.catalogue.definition import slugs
 
 WINDOWS = (1, 3, 7, 14, 28, 56, 90)
 MEASURES = ("events", "active_days", "sessions", "usage_minutes", "purchases", "amount")

@@ -18,13 +18,13 @@ import pyarrow.parquet as pq
 from benchmarks.measuring import Work
 from benchmarks.profiles_compared import COLUMNS, DOZEN, check_equal, shared_features
 from benchmarks.profiles_world import Bench
-from cli.project import open_project
-from features.activity import Activity
-from features.engine import connect
-from features.profiles import build
-from features.spark import collect, open_session, read_log
-from features.specification import Specification
-from training.freezing import freeze
+from churn.project import open_project
+from features.activity.store import Activity
+from features.profiles.build import build
+from features.profiles.specification import Specification
+from features.spark.cluster import collect, open_session, read_log
+from features.storage.duckdb import connect
+from training.data.specification import freeze
 
 
 def scan(bench: Bench) -> Work:

@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 
 from benchmarks.profiles_compared import COLUMNS, CONTEXTS, MEASURES, TEXTS, WINDOWS, shared_features
-from features.feature import slugs
+from features.catalogue.definition import slugs
 
 DAY_US = 86_400_000_000
 KEYS = ["user", "day"]

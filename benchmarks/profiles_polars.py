@@ -11,7 +11,7 @@ import polars as pl
 import pyarrow as pa
 
 from benchmarks.profiles_compared import COLUMNS, CONTEXTS, MEASURES, WINDOWS, shared_features
-from features.feature import slugs
+from features.catalogue.definition import slugs
 
 DAY_US = 86_400_000_000
 RECENT = pl.col("age") <= 28

@@ -21,12 +21,12 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from features.catalogue import catalogue
-from features.learnt import Learnt
-from features.specification import Specification
-from serving.profile_store import write_store
-from serving.served import Served, write_served
+from features.catalogue.catalogue import catalogue
+from features.catalogue.fitted import Learnt
+from features.profiles.specification import Specification
+from serving.release.bundle import Served, write_served
 from serving.settings import ScoringSettings, ServingSettings
+from serving.store.profile_store import write_store
 from tests.models.model_builder import fit_model, profiles_of
 
 USERS = 20_000
@@ -35,7 +35,7 @@ SECONDS = 4.0
 SERVE = """
 import sys
 from pathlib import Path
-from serving.launch import serve
+from serving.http.server import serve
 sys.exit(serve(Path(sys.argv[1]), port=int(sys.argv[2]), workers=int(sys.argv[3])))
 """
 Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]

@@ -28,8 +28,8 @@ from benchmarks.profiles_world import simulate
 from benchmarks.training_crowd import crowded
 from benchmarks.training_page import bars, write_page
 from benchmarks.training_steps import timed
-from cli import api
-from cli.console import print_table, steps
+from churn import api
+from churn.cli.console import print_table, steps
 
 HERE = Path(__file__).parent
 PEOPLE = 120_000  # some 50,000 of them are eligible at a cutoff

@@ -15,11 +15,11 @@ from unittest.mock import patch
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from features.activity import Activity
+from features.activity.store import Activity
 from features.settings import ChurnSettings
-from training.building import Build
-from training.dataset import Dataset, labelled, sampled
-from training.layout import Layout
+from training.data.dataset import Dataset, labelled, sampled
+from training.data.snapshots import Build
+from training.plan.plan import Layout
 
 _AT_ONCE = 8  # times that the world is repeated in one query
 

@@ -31,26 +31,38 @@ class Step:
 
 
 STEPS = (
-    Step("reading the log, activity", ("cli.api:read_events",), is_bounded=False),
+    Step("reading the log, activity", ("churn.api:read_events",), is_bounded=False),
     Step("outages, split", ("training.pipeline:lay_out",)),
-    Step("the frozen specification", ("training.building:freeze",)),
-    Step("counting rows, sampling", ("training.building:sampled",)),
-    Step("profiles", ("training.building:eligible",), is_bounded=False),
+    Step("the frozen specification", ("training.data.snapshots:freeze",)),
+    Step("counting rows, sampling", ("training.data.snapshots:sampled",)),
+    Step("profiles", ("training.data.snapshots:eligible",), is_bounded=False),
     Step("drawing from the crowd", ("benchmarks.training_crowd:drawn",), is_bounded=False),
-    Step("labels", ("training.building:labelled", "benchmarks.training_crowd:labelled")),
+    Step("labels", ("training.data.snapshots:labelled", "benchmarks.training_crowd:labelled")),
     Step("enough of each class", ("training.pipeline:check_classes",)),
     Step("categories, drift", ("training.pipeline:with_categories", "training.pipeline:steadied")),
-    Step("fits", ("training.fitting:Fitter.fit",), is_bounded=False),
-    Step("calibration", ("training.fitting:fit_calibration",)),
+    Step("fits", ("training.fit.fit:Fitter.fit",), is_bounded=False),
+    Step("calibration", ("training.fit.fit:fit_calibration",)),
     Step("baselines", ("training.pipeline:fit_baselines",), is_bounded=False),
     Step("evaluation, intervals", ("training.pipeline:evaluate",)),
-    Step("slices", ("training.evaluate:slices",)),
+    Step("slices", ("training.evaluation.evaluate:slices",)),
     Step("leakage audit", ("training.pipeline:audit",)),
-    Step("pictures", ("training.recording:pictures", "training.recording:of_base_rates", "training.recording:draw")),
-    Step("card", ("training.recording:card",)),
-    Step("digests", ("training.recording:digest",)),
     Step(
-        "MLflow", ("models.registry:write", "models.registry:Registry._add", "models.registry:Registry._as_challenger")
+        "pictures",
+        (
+            "training.report.mlflow_run:pictures",
+            "training.report.mlflow_run:of_base_rates",
+            "training.report.mlflow_run:draw",
+        ),
+    ),
+    Step("card", ("training.report.mlflow_run:card",)),
+    Step("digests", ("training.report.mlflow_run:digest",)),
+    Step(
+        "MLflow",
+        (
+            "models.registry.registry:write",
+            "models.registry.registry:Registry._add",
+            "models.registry.registry:Registry._as_challenger",
+        ),
     ),
 )
 REST = "everything between them"

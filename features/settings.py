@@ -8,9 +8,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
-from features.catalogue import taken_names
+from features.catalogue.catalogue import taken_names
+from features.catalogue.custom import SQL_WORDS, OwnFeature, check_names
 from features.errors import closest
-from features.own import SQL_WORDS, OwnFeature, check_names
 from features.schema import COLUMNS, REQUIRED
 from features.snapshots import zone_of
 

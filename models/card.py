@@ -9,8 +9,8 @@ from itertools import groupby
 from typing import Any
 
 from models.churn_model import Definition
-from models.figures import Evaluation, Slice
-from models.metrics import FIGURES, Interval
+from models.evaluation.metrics import FIGURES, Interval
+from models.evaluation.results import Evaluation, Slice
 
 _OF_A_SLICE = ("churn_rate", "mean_probability", "auc", "calibration_error")
 

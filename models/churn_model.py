@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 
 from features.eligibility import Eligibility
 from features.errors import InputError
-from features.specification import Specification
-from models.calibration import Calibration, Platt
+from features.profiles.specification import Specification
 from models.encoding import Matrix, by_rows
-from models.logistic import Linear
 from models.reasons import Narrator
-from models.scorer import Buying, Line, Scorer, Trees
+from models.scorers.calibration import Calibration, Platt
+from models.scorers.ensemble import Buying, Line, Scorer, Trees
+from models.scorers.logistic import Linear
 
 FORMAT_VERSION = 3
 _QUANTILES = 1001

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from features.errors import InputError
-from features.specification import Specification
+from features.profiles.specification import Specification
 
 Matrix = NDArray[np.float64]
 Scores = NDArray[np.float64]

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from features.feature import Feature, Unit
-from features.specification import Specification
+from features.catalogue.definition import Feature, Unit
+from features.profiles.specification import Specification
 
 MOST = 3
 _WHOLE_FROM = 100  # larger values are shown without decimals

@@ -26,7 +26,7 @@ from itertools import product
 
 import numpy as np
 
-from seeds.hidden_chain import Floats, Ints, Move
+from seeds.hidden_markov import Floats, Ints, Move
 
 
 class State(IntEnum):

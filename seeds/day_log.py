@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from seeds.behaviour import PACE_EDGES, shown
-from seeds.hidden_chain import Flags, Floats, Ints
+from seeds.hidden_markov import Flags, Floats, Ints
 from seeds.population import CHANNELS, MODELS, SYSTEMS, Population
 
 SCHEMA = pa.schema(

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 import numpy as np
 
 from seeds.behaviour import KINDS, SYMBOLS, State, active_day, any_day, is_holiday, moves
-from seeds.hidden_chain import Flags, Floats, Ints, drawn, next_states
+from seeds.hidden_markov import Flags, Floats, Ints, drawn, next_states
 from seeds.population import Population
 
 

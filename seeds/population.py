@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from seeds.behaviour import KIND_SHARES, KINDS, State, is_holiday, moves
-from seeds.hidden_chain import Floats, Ints, advanced, drawn
+from seeds.hidden_markov import Floats, Ints, advanced, drawn
 
 # name: (share of the users, factor on the hazards of leaving)
 CHANNELS = {

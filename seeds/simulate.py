@@ -12,7 +12,7 @@ So a long silence means little for a user who comes rarely, and much for one who
 an end until it is over; the same number of visits is good news on the way up and bad news on the way down. Neither
 recency nor frequency alone gets far, and nobody gets all the way: what happens next is partly chance.
 
-How it is made. Lives are a hidden Markov chain (`seeds.behaviour` has the numbers, `seeds.hidden_chain` the
+How it is made. Lives are a hidden Markov chain (`seeds.behaviour` has the numbers, `seeds.hidden_markov` the
 mathematics); `seeds.day_log` turns each lived day into events; `seeds.truth` keeps the probability of leaving that
 the best possible model could state from the log alone. Days are made and written one after the other, so memory grows
 with the users, not with the log. Days are UTC days; the same world gives the same bytes.
@@ -33,7 +33,7 @@ import pyarrow.parquet as pq
 from features.errors import InputError
 from seeds.behaviour import SILENT, shown
 from seeds.day_log import SCHEMA, ActiveDay, log_of
-from seeds.hidden_chain import Flags, Ints
+from seeds.hidden_markov import Flags, Ints
 from seeds.lives import Lives
 from seeds.population import populate
 from seeds.truth import Label, Onlooker, write_truth

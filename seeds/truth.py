@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from features.errors import InputError
 from seeds.behaviour import KINDS, SILENT, State, active_day, any_day, is_holiday, moves
-from seeds.hidden_chain import Floats, Ints, Move, advanced, staying_silent, updated
+from seeds.hidden_markov import Floats, Ints, Move, advanced, staying_silent, updated
 from seeds.population import Population, priors
 
 NEVER = -1_000_000  # as the day somebody was last seen on

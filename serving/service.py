@@ -1,4 +1,4 @@
-"""The BentoML service: a doorway between HTTP and :mod:`serving.endpoint`."""
+"""The BentoML service: a doorway between HTTP and :mod:`serving.http.endpoint`."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ import msgspec
 from starlette.responses import Response
 
 from features.errors import ChurnError
-from serving.contract import Refusal
-from serving.gate import SCORE_PATH, UNAVAILABLE, GatedService
-from serving.meters import DURATION_SECONDS
-from serving.openapi import MAX_BODY_BYTES, RequestBody, ResponseBody
+from serving.http.contract import Refusal
+from serving.http.middleware import SCORE_PATH, UNAVAILABLE, GatedService
+from serving.http.openapi import MAX_BODY_BYTES, RequestBody, ResponseBody
+from serving.http.prometheus import DURATION_SECONDS
 
 if TYPE_CHECKING:
-    from serving.endpoint import Endpoint
+    from serving.http.endpoint import Endpoint
 
 SERVED_VARIABLE = "CHURN_SERVED"
 QUICK_BODY_BYTES = 4 * 2**10
@@ -43,7 +43,7 @@ _log = logging.getLogger("churn.serving")
 class ChurnService:
     """Churn probabilities with reasons.
 
-    The environment variable ``CHURN_SERVED`` names the folder that :func:`serving.served.write_served` wrote.
+    The environment variable ``CHURN_SERVED`` names the folder that :func:`serving.release.bundle.write_served` wrote.
     """
 
     def __init__(self) -> None:
@@ -56,8 +56,8 @@ class ChurnService:
 
     def _open(self) -> Endpoint | None:
         # Here, because the process that watches over the workers reads this file too, and needs no LightGBM.
-        from serving.endpoint import Endpoint  # noqa: PLC0415
-        from serving.served import read_served  # noqa: PLC0415
+        from serving.http.endpoint import Endpoint  # noqa: PLC0415
+        from serving.release.bundle import read_served  # noqa: PLC0415
 
         try:
             endpoint = Endpoint(read_served(Path(os.environ.get(SERVED_VARIABLE, ".churn/served"))))

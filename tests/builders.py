@@ -24,15 +24,15 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from features.activity import Activity, ActivitySettings, open_activity
-from features.catalogue import catalogue, select
-from features.events import LogContents
-from features.events import open_log as open_lazily
-from features.learnt import Learnt
-from features.profiles import build
+from features.activity.store import Activity, ActivitySettings, open_activity
+from features.catalogue.catalogue import catalogue, select
+from features.catalogue.fitted import Learnt
+from features.log.event_log import LogContents
+from features.log.event_log import open_log as open_lazily
+from features.profiles.build import build
+from features.profiles.specification import Specification
 from features.settings import ChurnSettings, EventsSettings, FeatureSettings
 from features.snapshots import Coverage
-from features.specification import Specification
 
 WINDOWS = (1, 3, 7, 14, 28, 56, 90)
 NUMBERS = {"count": int, "amount": float, "duration_seconds": float}

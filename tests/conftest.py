@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.cli.command import TrainedWorld, make_trained_world
+from tests.churn.command import TrainedWorld, make_trained_world
 
 # Before any test module is imported: libraries read these when they load.
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"

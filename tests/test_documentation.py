@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import typer
 
-from cli.app import app
+from churn.cli.app import app
 
 TOP = Path(__file__).parents[1]
 VERBS: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
@@ -138,7 +138,7 @@ def test_commands_are_found_where_there_are_some():
 
 @EACH_PAGE
 def test_settings_in_toml_on_a_page_are_known(page: Path):
-    from cli.settings import Settings
+    from churn.settings import Settings
 
     for block in re.findall(r"```toml\n(.*?)```", page.read_text(), flags=re.DOTALL):
         Settings(**tomllib.loads(block))
@@ -146,7 +146,7 @@ def test_settings_in_toml_on_a_page_are_known(page: Path):
 
 @pytest.mark.parametrize("path", sorted((TOP / "examples").glob("*.toml")), ids=lambda path: path.name)
 def test_examples_hold_mapping_horizon_eligibility_and_test_cutoff_only(path: Path):
-    from cli.settings import Settings
+    from churn.settings import Settings
 
     found = tomllib.loads(path.read_text())
     Settings(**found)

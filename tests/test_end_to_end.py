@@ -19,10 +19,10 @@ import pyarrow.parquet as pq
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from cli.project import open_project
-from features.profiles import build
-from models.registry import Registry
-from tests.cli.command import AS_OF, CHURN, TrainedWorld, churn
+from churn.project import open_project
+from features.profiles.build import build
+from models.registry.registry import Registry
+from tests.churn.command import AS_OF, CHURN, TrainedWorld, churn
 
 Row = dict[str, Any]
 

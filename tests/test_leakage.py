@@ -14,9 +14,9 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from features.profiles import build
+from features.profiles.build import build
+from features.profiles.specification import Specification
 from features.snapshots import instant
-from features.specification import Specification
 from tests.builders import Row, World, events_at, passing_world, write
 from tests.worlds import FIRST, LEARNT, RandomLog, random_logs
 

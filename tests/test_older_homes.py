@@ -16,9 +16,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from seeds.simulate import World, simulate
-from serving.endpoint import Endpoint
-from serving.served import read_served
-from tests.cli.command import churn
+from serving.http.endpoint import Endpoint
+from serving.release.bundle import read_served
+from tests.churn.command import churn
 
 FIXTURE = Path(__file__).parent / "fixtures" / "home_4b49813.tar.xz"
 MADE_IN = "/srv/churn"

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from hypothesis import strategies as st
 
-from features.learnt import BgNbd, Learnt
+from features.catalogue.fitted import BgNbd, Learnt
 
 # each zone with a day on which its clocks change, spring and autumn
 CLOCK_CHANGES = [

@@ -3,76 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import date
+from dataclasses import replace
 
 import pyarrow as pa
 
-from features.activity import Activity
+from features.activity.store import Activity
 from features.errors import GuardRefused
-from features.specification import Specification
-from models.baselines import Baseline, Labels, Values, fit_baselines
+from features.profiles.specification import Specification
 from models.churn_model import ChurnModel, Definition, Quality, Reference
 from models.encoding import by_rows
-from training.audit import Report, audit
-from training.audit_evidence import AuditedTraining
-from training.building import Build
-from training.buying import fit_buying
-from training.dataset import Dataset
-from training.evaluate import Evaluation, evaluate
-from training.fitting import Fit, Fitter
-from training.freezing import with_categories
-from training.guard import check_classes
-from training.layout import Layout, Recipe, Way, complete_cutoffs, lay_out
-from training.search import Budget, Choice, Folds, Searched, search
-from training.splits import Split
-from training.stability import Steadied, steadied
+from models.evaluation.baselines import Baseline, Labels, Values, fit_baselines
+from training.audit.audit import audit
+from training.audit.evidence import AuditedTraining
+from training.data.dataset import Dataset
+from training.data.drift import Steadied, steadied
+from training.data.snapshots import Build
+from training.data.specification import with_categories
+from training.evaluation.evaluate import Evaluation, evaluate
+from training.fit.bg_nbd_fallback import fit_buying
+from training.fit.fit import Fit, Fitter
+from training.fit.minimum_data import check_classes
+from training.fit.search import Budget, Choice, Folds, Searched, search
+from training.plan.plan import Layout, Recipe, Way, complete_cutoffs, lay_out
+from training.trained import Trained
 
 Say = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Trained:
-    """What a training found, before it is registered.
-
-    Attributes
-    ----------
-    recipe
-        As it was used: after a search, with the settings that the search chose.
-    left_out
-        Feature to why the model does not have it, or does not look at it.
-    learnt, test
-        The rows that were learnt from, and those that the model was tested on.
-    audit
-        None where nothing was learnt from labels, so none can have leaked.
-    refitted
-        The same recipe, fitted again on every finished snapshot, the test's too: served, never tested. ``refitted_on`` are those.
-    """
-
-    model: ChurnModel
-    evaluation: Evaluation
-    layout: Layout
-    recipe: Recipe
-    left_out: dict[str, str]
-    learnt: Dataset
-    test: Dataset
-    fit: Fit
-    baselines: tuple[Baseline, ...] = ()
-    pooled: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
-    audit: Report | None = None
-    searched: Searched | None = None
-    refitted: ChurnModel | None = None
-    refitted_on: tuple[date, ...] = ()
-
-    @property
-    def split(self) -> Split:
-        """Which cutoffs did what."""
-        return self.layout.split
-
-    @property
-    def fitter(self) -> Fitter:
-        """How the model was fitted: fits it again, on other rows."""
-        return Fitter(self.model.specification, self.recipe.model, self.recipe.training)
 
 
 def train(activity: Activity, recipe: Recipe, *, say: Say) -> Trained:

@@ -22,12 +22,12 @@ from benchmarks.training_crowd import crowded
 from benchmarks.training_page import bars as costs
 from benchmarks.training_page import everything_else
 from benchmarks.training_steps import REST, STEPS, Clock, timed
-from cli.project import open_project
+from churn.project import open_project
 from seeds.simulate import World
-from tests.cli.command import TrainedWorld
-from training.building import Build
-from training.dataset import Dataset
-from training.layout import lay_out
+from tests.churn.command import TrainedWorld
+from training.data.dataset import Dataset
+from training.data.snapshots import Build
+from training.plan.plan import lay_out
 
 AT = "2026-11-22 10:00 UTC"
 MACHINE = {"cpu": "one", "cores": 2, "memory_bytes": 2**34, "system": "Linux", "load": 0.1}

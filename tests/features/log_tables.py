@@ -16,7 +16,7 @@ from typing import Any
 
 import psycopg
 
-from features.database import fetch
+from features.log.database import fetch
 from features.settings import EventsSettings
 from tests.builders import found_in, open_log
 

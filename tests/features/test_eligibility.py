@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features.eligibility import LEFT, RECENT, TENURE, Eligibility
-from features.profiles import build
+from features.profiles.build import build
 from tests.builders import world_of
 
 days = st.integers(1, 40)

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.engine import connect
 from features.errors import InputError
 from features.snapshots import Coverage, LabelWindow, cutoffs_between, instant, monday_of, zone_of
+from features.storage.duckdb import connect
 
 JANUARY = Coverage(date(2026, 1, 1), date(2026, 2, 1))
 

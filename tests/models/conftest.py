@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from models.registry import Registered, Registry
+from models.registry.registry import Registered, Registry
 from tests.models.run_builder import PROJECT, run_of
 
 Drawn = tuple[NDArray[np.bool_], NDArray[np.float64]]

@@ -10,18 +10,18 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from features.catalogue import catalogue, select
+from features.activity.roll_up import TOLD
+from features.catalogue.catalogue import catalogue, select
+from features.catalogue.definition import Feature, Unit
+from features.catalogue.fitted import Learnt
 from features.eligibility import RECENT, TENURE
-from features.feature import Feature, Unit
-from features.learnt import Learnt
-from features.roll_up import TOLD
+from features.profiles.specification import Specification
 from features.schema import COLUMNS
-from features.specification import Specification
-from models.calibration import fit_platt
 from models.churn_model import ChurnModel, Definition, Quality, Reference
-from models.classifier import Learner, Rows, raw_scores
 from models.encoding import encode
-from models.scorer import Scorer
+from models.scorers.calibration import fit_platt
+from models.scorers.ensemble import Scorer
+from models.scorers.trees import Learner, Rows, raw_scores
 from models.settings import ModelSettings
 
 CUTOFF = date(2026, 6, 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from models.churn_model import ChurnModel
-from models.run import Run
+from models.registry.run_record import Run
 from tests.models.model_builder import tiny_model
 
 PROJECT = "shop"

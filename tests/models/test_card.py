@@ -10,8 +10,8 @@ import pytest
 
 from models.card import CardFacts, Columns, Dates, Meaning, Origin, card
 from models.churn_model import Definition
-from models.figures import BaselineFigures, Evaluation, Grade, Slice
-from models.metrics import Interval
+from models.evaluation.metrics import Interval
+from models.evaluation.results import BaselineFigures, Evaluation, Grade, Slice
 
 
 def interval(value: float) -> Interval:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from features.errors import InputError
-from features.specification import Specification
+from features.profiles.specification import Specification
 from models.encoding import encode, encode_rows, fit_categories
 
 # tenure_days is a number, last_device_os a category

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.catalogue import catalogue
-from features.feature import Unit
-from features.learnt import Learnt
-from features.specification import Specification
+from features.catalogue.catalogue import catalogue
+from features.catalogue.definition import Unit
+from features.catalogue.fitted import Learnt
+from features.profiles.specification import Specification
 from models.encoding import encode
 from models.reasons import Narrator, Reason, show
 from tests.models.model_builder import profiles_of, rows_of, tiny_model

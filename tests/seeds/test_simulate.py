@@ -14,7 +14,7 @@ from sklearn.metrics import roc_auc_score
 from features.errors import InputError
 from seeds.behaviour import SILENT
 from seeds.day_log import SCHEMA
-from seeds.hidden_chain import Flags, Floats
+from seeds.hidden_markov import Flags, Floats
 from seeds.lives import Lives
 from seeds.population import populate
 from seeds.simulate import ARRIVING, LIVING, Summary, World, churn_toml, simulate

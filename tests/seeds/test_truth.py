@@ -10,7 +10,7 @@ import pytest
 
 from features.errors import InputError
 from seeds.behaviour import KINDS, PACE_EDGES, SILENT, State, active_day, any_day, is_holiday, moves, symbol
-from seeds.hidden_chain import Floats
+from seeds.hidden_markov import Floats
 from seeds.population import CHANNELS, SYSTEMS, group_risks, priors
 from seeds.simulate import World, simulate
 from seeds.truth import check_label, true_probabilities

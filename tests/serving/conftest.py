@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from models.churn_model import ChurnModel
-from serving.served import Served, write_served
+from serving.release.bundle import Served, write_served
 from serving.settings import ScoringSettings, ServingSettings
 from tests.models.model_builder import profiles_of, tiny_model
 

@@ -19,7 +19,7 @@ PATIENCE_SECONDS = 40
 SERVE = """
 import sys
 from pathlib import Path
-from serving.launch import serve
+from serving.http.server import serve
 sys.exit(serve(Path(sys.argv[1]), port=int(sys.argv[2]), workers=int(sys.argv[3])))
 """
 

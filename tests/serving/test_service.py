@@ -13,11 +13,11 @@ import pyarrow as pa
 import pytest
 
 from models.churn_model import ChurnModel
-from serving.openapi import MAX_BODY_BYTES
-from serving.profile_store import write_store
-from serving.scoring import score_table
-from serving.served import Served, write_served
+from serving.batch.score import score_table
+from serving.http.openapi import MAX_BODY_BYTES
+from serving.release.bundle import Served, write_served
 from serving.settings import ScoringSettings, ServingSettings
+from serving.store.profile_store import write_store
 from tests.models.model_builder import profiles_of, rows_of, specification
 from tests.serving.running import Server, running, wait_for
 

@@ -7,17 +7,18 @@ from typing import Any
 
 import pytest
 
-from cli.project import Project, open_project
-from features.activity import Activity
-from models.calibration import fit_platt
+from churn.project import Project, open_project
+from features.activity.store import Activity
 from models.encoding import encode
-from tests.cli.command import TrainedWorld
+from models.scorers.calibration import fit_platt
+from tests.churn.command import TrainedWorld
 from tests.training.contenders import parameters
-from training.audit import AuditedTraining
-from training.layout import Recipe
-from training.pipeline import Trained, to_audit, train
-from training.promote import Contender, Decision, decide
+from training.audit.audit import AuditedTraining
+from training.pipeline import to_audit, train
+from training.plan.plan import Recipe
+from training.promotion.decide import Contender, Decision, decide
 from training.settings import PromotionSettings
+from training.trained import Trained
 
 QUICK = ("model.max_rounds=25", "model.early_stopping_rounds=10")
 FOLDS = ("churn.horizon_days=28", "churn.active_within_days=28")  # too long for separate periods in 120 days

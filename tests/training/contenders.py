@@ -6,10 +6,10 @@ from dataclasses import replace
 from datetime import date
 from typing import Any
 
-from models.calibration import Platt
-from training.gates import Gate
-from training.layout import Recipe
-from training.promote import Contender, Decision
+from models.scorers.calibration import Platt
+from training.plan.plan import Recipe
+from training.promotion.decide import Contender, Decision
+from training.promotion.gates import Gate
 
 LATEST = date(2026, 4, 21)  # the latest finished cutoff of the world
 END = date(2026, 5, 5)

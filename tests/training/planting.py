@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from features.profiles import build
-from training.audit import CHECKS, AuditedTraining, Finding
-from training.audit_evidence import Evidence
-from training.dataset import Dataset, stack
+from features.profiles.build import build
+from training.audit.audit import CHECKS, AuditedTraining, Finding
+from training.audit.evidence import Evidence
+from training.data.dataset import Dataset, stack
 
 DAY = timedelta(days=1)
 LATE = "case when hash(user_id) % 3 = 0 then event_time + interval 2 day else event_time end"

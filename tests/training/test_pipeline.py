@@ -8,21 +8,21 @@ import numpy as np
 import pytest
 from sklearn.model_selection import GroupKFold
 
-from cli.project import open_project
-from features.profiles import build
+from churn.project import open_project
+from features.profiles.build import build
 from features.snapshots import LabelWindow
-from models.calibration import fit_calibration
 from models.churn_model import ChurnModel
-from models.classifier import Learner, raw_scores
 from models.encoding import encode
-from models.metrics import summary
-from models.scorer import Trees
-from serving.scoring import score_table
+from models.evaluation.metrics import summary
+from models.scorers.calibration import fit_calibration
+from models.scorers.ensemble import Trees
+from models.scorers.trees import Learner, raw_scores
+from serving.batch.score import score_table
 from serving.settings import ScoringSettings
-from tests.cli.command import TrainedWorld
+from tests.churn.command import TrainedWorld
 from tests.training.conftest import BOTH, FOLDS, QUICK, Trainer, Training, train_in
-from training.fitting import Fitter
-from training.recording import digest
+from training.fit.fit import Fitter
+from training.report.mlflow_run import digest
 from training.settings import TrainingSettings
 
 SEED = TrainingSettings().seed

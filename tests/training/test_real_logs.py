@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.project import open_project
+from churn.project import open_project
 from training.pipeline import train
 
 TOP = Path(__file__).parents[2]

@@ -10,9 +10,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from models.baselines import Baseline, rule_scores
-from models.calibration import fit_platt
-from training.dataset import Dataset
+from models.evaluation.baselines import Baseline, rule_scores
+from models.scorers.calibration import fit_platt
+from training.data.dataset import Dataset
 
 CUTOFF = date(2026, 6, 1)
 

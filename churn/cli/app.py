@@ -1,0 +1,95 @@
+"""The command: its verbs, and how errors leave it."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import typer
+
+from churn.cli import audit as auditing
+from churn.cli import console, data
+from churn.cli import horizon as advice
+from churn.cli import serving as delivery
+from churn.cli import training as learning
+from features.errors import ChurnError, InputError
+
+_CTRL_C, _NOBODY_READS = 130, 141  # exit codes that are everywhere the same in a shell
+
+app = typer.Typer(
+    name="churn",
+    help="From an event log to user profiles, churn models, served scores and the weekly at-risk list.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+for verb in (data.simulate, data.settings, data.features, data.profiles):
+    app.command()(verb)
+app.command()(advice.horizon)
+app.command()(auditing.audit)
+for verb in (learning.train, learning.promote, learning.rollback):
+    app.command()(verb)
+for verb in (delivery.score, delivery.export, delivery.serve):
+    app.command()(verb)
+
+
+def run() -> int:
+    """Run the command and return its exit code: 0 done, 1 a bug, 2 input or settings, 3 a guard refused.
+
+    Beyond these, 130 is Ctrl-C, and 141 says that nobody reads the output any more.
+    """
+    try:
+        app()
+    except SystemExit as leaving:
+        return _code_of(leaving)
+    except KeyboardInterrupt:
+        return _interrupted()
+    except Exception as error:
+        if _is_interrupted_query(error):
+            return _interrupted()
+        if os.environ.get("CHURN_DEBUG") and not isinstance(error, ChurnError):
+            raise
+        known = as_churn_error(error)
+        console.err.print(f"churn: {known}", markup=False)
+        return known.exit_code
+    return 0
+
+
+def _code_of(leaving: SystemExit) -> int:
+    if isinstance(leaving.__context__, BrokenPipeError):
+        return _NOBODY_READS
+    if leaving.code == _CTRL_C:  # the parser met Ctrl-C
+        return _interrupted()
+    return leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
+
+
+def _interrupted() -> int:
+    console.err.print("churn: interrupted", markup=False)
+    return _CTRL_C
+
+
+def _is_interrupted_query(error: Exception) -> bool:
+    """Tell whether DuckDB was stopped by Ctrl-C: it raises an exception of its own, or one without a name."""
+    return type(error).__name__ == "InterruptException" or (
+        isinstance(error, RuntimeError) and str(error) == "Query interrupted"
+    )
+
+
+def as_churn_error(error: Exception) -> ChurnError:
+    """Put any error into words; what is neither churn's nor the file system's is a bug."""
+    if isinstance(error, ChurnError):
+        return error
+    if isinstance(error, OSError):
+        what = f"{error.strerror or error}: {error.filename or ''}"
+        return InputError(what, hint="name a place that exists and may be written to")
+    if type(error).__name__ == "OutOfMemoryException":
+        from features.storage.duckdb import out_of_memory  # whoever comes here has waited for DuckDB already
+
+        return out_of_memory(error)
+    hint = "run again with CHURN_DEBUG=1 for the traceback, and report it"
+    return ChurnError(f"a bug: {type(error).__name__}: {error}", hint=hint)
+
+
+if __name__ == "__main__":
+    sys.exit(run())

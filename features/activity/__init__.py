@@ -1,0 +1,1 @@
+"""Events summed up by user and day, computed once per day of log and kept."""

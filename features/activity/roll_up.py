@@ -1,0 +1,197 @@
+"""Events to activity in SQL: the queries that sum a log up by user and day, wherever they are run.
+
+Three relations, all independent of any model's specification and of how the rows are split:
+
+* ``days``: user x day, the daily columns of the catalogue, all of them integers;
+* ``contexts``: user x day x combination of device, version, network and channel, with its events, first and last instant;
+* ``event_types``: user x day x event type, with its events.
+
+Visits and durations are cut at the end of the local day, so that no day knows anything of the next.
+
+Where the log says when a row became known (``ingested_at``), a day has one version for each day on which more of it became
+known: ``known_day`` is when, ``known_until`` when the next version came (null: it is the last). Each version holds all that was
+known by then, so a cutoff reads the one version of its time.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+import duckdb
+
+from features.catalogue.catalogue import daily_columns
+from features.catalogue.custom import OwnFeature, own_columns
+from features.errors import SettingsError
+from features.expressions import check_of_one_user
+from features.sql import instant_us_of, local_time_of
+from features.storage.duckdb import explained
+
+CONTEXT_COLUMNS = ("device_os", "device_model", "app_version", "network", "channel")
+RELATIONS = ("days", "contexts", "event_types")
+TOLD = ("time_of_day", "sessions", "usage")  # facts that are found in the values of a log
+_INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
+VERSION = ("known_day", "known_until")
+
+
+@dataclass(frozen=True)
+class RollUp:
+    """What decides how events become days.
+
+    Attributes
+    ----------
+    columns
+        Contract columns that the log has.
+    qualifying, event
+        SQL over the contract, as in ``[churn]``.
+    days_are_told
+        True where each row brings its ``day`` and ``day_ends_us``, the instant at which that ends, as days do not start at
+        midnight there; activity is kept by local days.
+    own
+        The features that the project adds; those over days have a daily column each.
+    """
+
+    columns: tuple[str, ...]
+    zone: str = "UTC"
+    session_gap_minutes: int = 30
+    qualifying: str = ""
+    event: str = ""
+    days_are_told: bool = False
+    own: tuple[OwnFeature, ...] = ()
+
+    @property
+    def has_versions(self) -> bool:
+        """True where the log says when its rows became known."""
+        return "ingested_at" in self.columns
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The columns that tell a user's day, or a version of it."""
+        return ("user_id", "day", *(VERSION if self.has_versions else ()))
+
+    def sql(self, valid_sql: str) -> dict[str, str]:
+        """Return the SELECT of each relation over the valid rows of a log, in contract columns."""
+        events = self._versions(valid_sql) if self.has_versions else self._events(valid_sql)
+        contexts = ", ".join(CONTEXT_COLUMNS)
+        keys = ", ".join(self.keys)
+        return {
+            "days": self._days(events),
+            "contexts": f"""select {keys}, {contexts}{self._columns({"n": "sum(n)"})}, min(us) as first_at, max(us) as last_at
+                from ({events}) group by {keys}, {contexts}""",
+            "event_types": f"""select {keys}, event_type{self._columns({"n": "sum(n)"})}
+                from ({events}) group by {keys}, event_type""",
+        }
+
+    def check_own(self, connection: duckdb.DuckDBPyConnection, valid_sql: str) -> None:
+        """Ask for the type of each own daily expression, as the roll-up asks for it, so that an error names its feature.
+
+        Raises
+        ------
+        InputError
+            When the log cannot answer it.
+        SettingsError
+            When it reads more than a day of its user, or is no integer: sums of fractions would depend on the order of rows.
+        """
+        for name, column in own_columns(self.own, {*self.columns, *TOLD}).items():
+            what = f"[[features.own]] {name}: daily = {column.sql!r}"
+            check_of_one_user(what, column.sql)
+            with explained(what, "it is an aggregate over events: contract columns, [events.extra], n, hour, weekday"):
+                asked = f"select {column.sql} from ({self._events(valid_sql)}) group by user_id, day"
+                (kind,) = connection.sql(asked).types
+            if str(kind).removeprefix("U") not in _INTEGERS:
+                raise SettingsError(
+                    f"{what} is of type {kind}, expected an integer",
+                    hint="round inside the sum, scale outside: sum(cast(round(seconds * 1000) as bigint)), scale = 0.001",
+                )
+
+    def _events(self, valid_sql: str) -> str:
+        """Return one row per event, in the words that daily expressions may use."""
+        missing = "".join(f", cast(null as varchar) as {name}" for name in CONTEXT_COLUMNS if name not in self.columns)
+        known = f", {self._day_of('greatest(event_time, ingested_at)')} as known_day" if self.has_versions else ""
+        day = "" if self.days_are_told else f", {self._day_of('event_time')} as day"
+        return f"""select *, hour(local_time) as hour, isodow(local_time) as weekday
+            from (select *{missing}, epoch_us(event_time) as us, {local_time_of("event_time", self.zone)} as local_time{day}{known},
+                {"coalesce(count, 1)" if "count" in self.columns else "1"} as n,
+                {"cast(round(amount * 100) as bigint)" if "amount" in self.columns else "cast(null as bigint)"} as amount_cents
+                from (select *, ({self.qualifying or "true"}) as is_qualifying, ({self.event or "false"}) as is_leaving
+                    from ({valid_sql})))"""
+
+    def _versions(self, valid_sql: str) -> str:
+        """Repeat an event in every version of its day that knows it."""
+        events = self._events(valid_sql)
+        versions = f"""select *, lead(known_day) over (partition by user_id, day order by known_day) as known_until
+            from (select distinct user_id, day, known_day from ({events}))"""
+        return f"""select e.* exclude (known_day), v.known_day, v.known_until from ({events}) e
+            join ({versions}) v on e.user_id = v.user_id and e.day = v.day and e.known_day <= v.known_day"""
+
+    def _day_of(self, instant: str) -> str:
+        return f"cast({local_time_of(instant, self.zone)} as date)"
+
+    def _day_ends(self) -> str:
+        """Return the instant, in microseconds, at which the event's day ends."""
+        return "day_ends_us" if self.days_are_told else instant_us_of("cast(day + 1 as timestamp)", self.zone)
+
+    def _days(self, events: str) -> str:
+        """Sum up the events of each day, and its visits beside them: the finer groups carry only what is asked of a visit."""
+        facts = {*self.columns, *TOLD}
+        daily = daily_columns(facts) | own_columns(self.own, facts)
+        of_events = _ALWAYS | {name: column.sql for name, column in daily.items() if not column.over_visits}
+        of_visits = {name: column.sql for name, column in daily.items() if column.over_visits}
+        words = set(re.findall(r"[a-z_]+", " ".join(of_visits.values())))
+        own = {name: sql for name, sql in of_events.items() if name in words}
+        keys, told = ", ".join(self.keys), ", ".join(key for key in self.keys if key != "known_until")
+        visits = f"""select {told}, visit, {self._visit_ms()} as visit_ms, min(us) as visit_start_us{self._columns(own)}
+            from ({self._with_visits(events)}) group by {told}, visit"""
+        return f"""select * from (select {keys}{self._columns(of_events)} from ({events}) group by {keys})
+            join (select {told}{self._columns(of_visits)} from ({visits}) group by {told}) using ({told})"""
+
+    def _columns(self, expressions: Mapping[str, str]) -> str:
+        """Write aggregates as whole numbers. Where every row is one event, counting rows is much faster than summing ones."""
+        counted = "sum(n)" if "count" in self.columns else "count(*)"
+        return "".join(
+            f", cast({sql.replace('sum(n)', counted)} as bigint) as {name}" for name, sql in expressions.items()
+        )
+
+    def _visit_ms(self) -> str:
+        """Return the length of a visit: stated durations, each cut at the end of its day; else from first to last event."""
+        if "duration_seconds" not in self.columns:
+            return "(max(us) - min(us)) // 1000"
+        rest = f"({self._day_ends()} - us) / 1e3"
+        return f"sum(cast(round(least(coalesce(duration_seconds, 0) * 1e3, {rest})) as bigint))"
+
+    def _with_visits(self, events: str) -> str:
+        """Add ``visit``: the session's id; without ids, the number of long pauses before the event on its day."""
+        if "session_id" in self.columns:
+            return f"select *, session_id as visit from ({events})"
+        keys = ", ".join(self.keys)
+        pause = self.session_gap_minutes * 60_000_000
+        return f"""select *, sum(starts_visit) over (partition by {keys} order by us) as visit
+            from (select *, coalesce(cast(us - lag(us) over (partition by {keys} order by us) > {pause} as integer), 0) as starts_visit
+                from ({events}))"""
+
+
+_ALWAYS = {
+    "last_us": "max(us)",
+    "qualifying_events": "coalesce(sum(n) filter (is_qualifying), 0)",
+    "leaving_events": "coalesce(sum(n) filter (is_leaving), 0)",
+}
+ALWAYS_MERGED = {"last_us": "max", "qualifying_events": "sum", "leaving_events": "sum"}  # as Daily.merge
+
+
+def known_before(cutoff: str) -> str:
+    """Return the condition on a version of a day that it is the one known before a cutoff, given in SQL."""
+    return f"known_day < {cutoff} and (known_until is null or known_until >= {cutoff})"
+
+
+def facts_of(columns: Collection[str], *, has_time_of_day: bool) -> tuple[str, ...]:
+    """Return what a log can tell: its mapped columns, and whether sessions, use and the time of day are known.
+
+    They decide which features a model gets, never what a day of activity holds: that is the user's own.
+    """
+    known = {
+        "time_of_day": has_time_of_day,
+        "sessions": has_time_of_day or "session_id" in columns,
+        "usage": has_time_of_day or "duration_seconds" in columns,
+    }
+    return (*columns, *(fact for fact, is_known in known.items() if is_known))

@@ -1,0 +1,274 @@
+"""Activity: user x day, computed once for each day of log and kept.
+
+Days that are rolled up together make a batch: one file for each relation, in the order of users. A day's digest covers what it was
+computed from: the files that hold rows of the day, their fingerprints and numbers of rows, and the types in which the log is read;
+a batch says which days it holds, with their digests. So a day that is there is right, a killed run goes on where it stopped, and a
+file that is new, changed or gone costs its own days only, unless it changes the types of all. Small batches are written together.
+The manifest is written last and names the batches, and those of their days that do not count any more.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import msgspec
+
+from features.activity.batches import batches, digests, held, places_of, relation_sql, superseded, write_batch
+from features.activity.compaction import compact
+from features.activity.roll_up import RollUp, facts_of, known_before
+from features.errors import InputError
+from features.log.event_log import EventLog, open_log
+from features.log.files import LogFile
+from features.log.formats import files_of
+from features.log.inventory import FileContents, LogContents
+from features.log.rejected import forget_rejected
+from features.settings import ChurnSettings, ComputeSettings, EventsSettings, FeatureSettings
+from features.snapshots import Coverage
+from features.storage.atomic import clear_aside, written_whole
+from features.storage.duckdb import connect, explained
+from features.storage.locks import locked
+from features.users.attributes import UserTables
+
+_WAIT_SECONDS = 600
+_LAYOUT = "batches in the order of users"  # of the files; another one is an activity of its own
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """Written last into the folder of an activity: what it was computed from, and where each day lies.
+
+    Attributes
+    ----------
+    kinds
+        Contract column to the type in which it was read, which all files decide together.
+    told
+        ``[events] covered_until``, where it was set.
+    days
+        Day to the name of the batch that holds it.
+    superseded
+        Batch to those of its days that do not count any more.
+    """
+
+    files: tuple[FileContents, ...]
+    kinds: dict[str, str]
+    covered_until: date
+    told: date | None
+    facts: tuple[str, ...]
+    days: dict[date, str]
+    superseded: dict[str, tuple[date, ...]]
+
+    @property
+    def contents(self) -> LogContents:
+        """What the files of the log hold."""
+        return LogContents(self.files)
+
+
+@dataclass(frozen=True)
+class Activity:
+    """The kept activity of one log under one mapping.
+
+    Attributes
+    ----------
+    rows_at_once
+        Rows of the log whose users are worked on together.
+    rolled_up
+        The days that this run had to compute.
+    tables
+        What the project knows of users besides their events.
+    naive_zone
+        Zone of the log's timestamps that carry none, in which it was rolled up.
+    """
+
+    connection: duckdb.DuckDBPyConnection
+    folder: Path
+    manifest: Manifest
+    rows_at_once: int
+    rolled_up: tuple[date, ...] = ()
+    tables: UserTables = field(default_factory=UserTables)
+    naive_zone: str = "UTC"
+
+    @property
+    def is_reused(self) -> bool:
+        """True where nothing had to be computed."""
+        return not self.rolled_up
+
+    @property
+    def coverage(self) -> Coverage:
+        """The days that the log covers."""
+        return Coverage(min(self.manifest.days), self.manifest.covered_until)
+
+    @property
+    def facts(self) -> frozenset[str]:
+        """Contract columns that are mapped, what of :data:`TOLD` the log can tell, and the attributes of users."""
+        return frozenset(self.manifest.facts) | self.tables.facts
+
+    @property
+    def has_versions(self) -> bool:
+        """True where a day has versions, by when they became known."""
+        return "ingested_at" in self.facts
+
+    def relation(self, name: str) -> str:
+        """Return the FROM clause of one of :data:`features.activity.roll_up.RELATIONS`, as all of it is known today."""
+        return f"(from {self.versions(name)} where known_until is null)" if self.has_versions else self.versions(name)
+
+    def known(self, name: str, *, before: str) -> str:
+        """Return the FROM clause of what was known of a relation before a cutoff, given in SQL."""
+        version = f" and {known_before(before)}" if self.has_versions else ""
+        return f"(from {self.versions(name)} where day < {before}{version})"
+
+    def versions(self, name: str) -> str:
+        """Return the FROM clause of a relation with every version of its days."""
+        manifest = self.manifest
+        return relation_sql(name, self.folder, batches={*manifest.days.values()}, gone=manifest.superseded)
+
+
+@dataclass(frozen=True)
+class ActivitySettings:
+    """The sections that decide what an activity holds, and the folder that a relative log path starts from."""
+
+    events: EventsSettings
+    churn: ChurnSettings
+    features: FeatureSettings
+    base: Path = Path()
+    compute: ComputeSettings = field(default_factory=ComputeSettings)
+
+    def roll_up(self, columns: Sequence[str]) -> RollUp:
+        """Return how a log with these contract columns becomes days."""
+        churn = self.churn
+        gap, own = self.features.session_gap_minutes, self.features.own
+        return RollUp(tuple(columns), churn.timezone, gap, churn.qualifying, churn.event, own=own)
+
+    def digest(self) -> str:
+        """Cover layout, mapping, zones, session gap, the labels' conditions and every expression of the roll-up."""
+        mapping = self.events.mapping()
+        parts = (_LAYOUT, mapping, self.events.where, self.events.timezone, self.roll_up(tuple(mapping)).sql(""))
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def open_activity(settings: ActivitySettings, home: Path, *, say: Say = lambda _: None) -> Activity:
+    """Return the activity of a log; days whose files are new, changed or gone are rolled up now, and all of it is kept.
+
+    Raises
+    ------
+    InputError
+        When the log cannot be read, too much of it is invalid, or another run keeps the activity locked.
+    """
+    folder = home / "activity" / settings.digest()
+    files = files_of(settings.events, settings.base)
+    with _alone(folder, say):
+        before = _read_manifest(folder)
+        keeper = _Keeper(settings, folder, home / "rejected" / folder.name, say)
+        if before and _is_current(before, settings.events, files=files):
+            before.contents.check(settings.events)
+            return keeper.opened(before)
+        return keeper.refreshed(files, before)
+
+
+def _alone(folder: Path, say: Say) -> AbstractContextManager[None]:
+    """Let one run at a time change an activity."""
+    lock = folder.with_name(f"{folder.name}.lock")
+    busy = InputError(
+        f"{lock}: another run has been rolling up this log for {_WAIT_SECONDS // 60} minutes",
+        hint="wait for it or end it, or take a home of your own with --home",
+    )
+    said = "another run is rolling up this log; waiting for it"
+    return locked(lock, busy, wait_seconds=_WAIT_SECONDS, waiting=lambda: say(said))
+
+
+def _is_current(manifest: Manifest, events: EventsSettings, *, files: Sequence[LogFile]) -> bool:
+    known = [(file.name, file.fingerprint) for file in manifest.files]
+    is_same = known == [(file.name, file.fingerprint) for file in files]
+    return is_same and manifest.told == events.covered_until and all(file.is_final for file in manifest.files)
+
+
+def _read_manifest(folder: Path) -> Manifest | None:
+    """Return what stands there, if it is of this version and its days are there."""
+    try:
+        found = msgspec.json.decode((folder / "manifest.json").read_bytes(), type=Manifest)
+    except (OSError, msgspec.DecodeError):
+        return None
+    return found if all((folder / name).is_dir() for name in {*found.days.values()}) else None
+
+
+@dataclass(frozen=True)
+class _Keeper:
+    """Brings one activity up to date; the lock is held."""
+
+    settings: ActivitySettings
+    folder: Path
+    rejected: Path
+    say: Say
+
+    def refreshed(self, files: Sequence[LogFile], before: Manifest | None) -> Activity:
+        """Look into new and changed files, roll up their days, and write the manifest."""
+        for place in (self.folder, self.rejected):
+            clear_aside(place)
+        events, zone = self.settings.events, self.settings.churn.timezone
+        log = open_log(events, zone, files=files, compute=self.settings.compute)
+        contents = self._examined(log, before)
+        contents.check(events)
+        self.settings.roll_up(log.columns).check_own(log.connection, log.valid_sql("false"))
+        coverage = contents.coverage(events)
+        days = digests(contents.files, log.kinds)
+        stale = {day: days[day] for day in days.keys() - places_of(days, held(self.folder)).keys()}
+        self._roll_up(log, contents, days=stale)
+        at_once = self.settings.compute.rows_at_once
+        compact(self.folder, days, rows=contents.days, most=at_once, connection=log.connection)
+        kept = held(self.folder)
+        places = places_of(days, kept)
+        facts = facts_of(log.columns, has_time_of_day=contents.has_time_of_day)
+        gone, told = superseded(places, kept), events.covered_until
+        now = Manifest(contents.files, log.kinds, coverage.covered_until, told, facts, places, gone)
+        written_whole(self.folder / "manifest.json", msgspec.json.encode(now))
+        self._forget(now, before)
+        return self.opened(now, rolled_up=tuple(sorted(stale)))
+
+    def opened(self, manifest: Manifest, rolled_up: tuple[date, ...] = ()) -> Activity:
+        """Return the activity that a manifest tells of."""
+        compute, zone = self.settings.compute, self.settings.events.timezone
+        connection = connect(compute=compute)
+        return Activity(connection, self.folder, manifest, compute.rows_at_once, rolled_up, naive_zone=zone)
+
+    def _examined(self, log: EventLog, before: Manifest | None) -> LogContents:
+        """Look into the files that are not known yet, and set their invalid rows aside."""
+        known = self._known(before, log)
+        new = [file for file in log.files if (file.name, file.fingerprint) not in known]
+        if new:
+            self.say(f"looking into {len(new)} of {len(log.files)} files")
+        found = {(file.name, file.fingerprint): file for file in (log.examine(new) if new else ())}
+        log.set_aside(tuple(found.values()), self.rejected)
+        forget_rejected([file.name for file in log.files], self.rejected)
+        return LogContents(tuple((known | found)[(file.name, file.fingerprint)] for file in log.files))
+
+    def _known(self, before: Manifest | None, log: EventLog) -> dict[tuple[str, str], FileContents]:
+        """Return what is known of files; where the future was told differently, or types are others now, it is nothing."""
+        if not before or (before.told, before.kinds) != (self.settings.events.covered_until, log.kinds):
+            return {}
+        return {(file.name, file.fingerprint): file for file in before.files if file.is_final}
+
+    def _roll_up(self, log: EventLog, contents: LogContents, *, days: Mapping[date, str]) -> None:
+        """Write the relations of some days, as many at a time as the settings allow; each batch appears whole or not at all."""
+        done = 0
+        hint = "check [churn] qualifying and event: SQL over the contract's columns"
+        for batch in batches(days, contents.days, most=self.settings.compute.rows_at_once):
+            self.say(f"rolling up {batch[0]} to {batch[-1]}: {done} of {len(days)} days are done")
+            with explained("the log cannot be rolled up", hint):
+                queries = self.settings.roll_up(log.columns).sql(log.rows_of(batch, contents))
+                own = {day: days[day] for day in batch}
+                write_batch(own, self.folder, queries=queries, connection=log.connection)
+            done += len(batch)
+
+    def _forget(self, now: Manifest, before: Manifest | None) -> None:
+        """Remove batches that neither this manifest nor the one before it names: somebody may still read the latter."""
+        named = {name for found in (now, before) if found for name in found.days.values()}
+        for name in held(self.folder).keys() - named:
+            shutil.rmtree(self.folder / name)

@@ -1,0 +1,124 @@
+"""The list of all features. It expands the families for a model's windows and event types and says what a log cannot answer."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
+
+from features.catalogue.custom import OwnFeature
+from features.catalogue.definition import Daily, Derived, Feature, PerAttribute, PerEventType, Windowed, WithConstants
+from features.catalogue.families import attributes, channel, device, event_mix, purchases, recency, rhythm, trend, usage
+from features.catalogue.fitted import Learnt
+
+_WINDOWED = re.compile(r".*_[0-9]+d")
+
+OWN = "own"
+CONFIGURED = ("observation_days", "leaving")  # facts that the settings tell rather than the log
+_WORDS_OF_A_DAY = {
+    *("user_id", "day", "visit", "visit_ms", "visit_start_us", "last_us", "qualifying_events", "leaving_events"),
+    *("known_day", "known_until", "u", "cutoff", "cutoff_at", "age", "band", "gap", "gap_days", "first_day"),
+    *("streak", "streak_days", "observed_from"),
+}
+FAMILIES = (recency, usage, rhythm, trend, device, channel, purchases, event_mix, attributes)
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What a log can answer, in catalogue order, and why the rest is left out (feature name to words)."""
+
+    features: tuple[Feature, ...]
+    left_out: dict[str, str]
+
+
+def catalogue(
+    windows_days: tuple[int, ...], learnt: Learnt, *, own: tuple[OwnFeature, ...] = ()
+) -> tuple[Feature, ...]:
+    """Every feature there is for these windows, main event types and constants; the project's own come last."""
+    families = {family.__name__.rpartition(".")[2]: family.FEATURES for family in FAMILIES}
+    return tuple(
+        replace(feature, family=family)
+        for family, literals in (families | {OWN: tuple(one.literal() for one in own)}).items()
+        for literal in literals
+        for feature in _expanded(literal, windows_days, learnt=learnt)
+    )
+
+
+def taken_names(windows_days: tuple[int, ...]) -> frozenset[str]:
+    """Return the names that an own feature may not have: features, and the columns of a day."""
+    named = {feature.name for feature in catalogue(windows_days, Learnt())}
+    facts = {need for family in FAMILIES for literal in family.FEATURES for need in getattr(literal, "needs", ())}
+    return frozenset(named | daily_columns(facts).keys() | _WORDS_OF_A_DAY)
+
+
+def _expanded(
+    literal: Feature | Windowed | PerEventType | PerAttribute | WithConstants,
+    windows_days: tuple[int, ...],
+    *,
+    learnt: Learnt,
+) -> tuple[Feature, ...]:
+    match literal:
+        case Windowed():
+            return literal.over(windows_days)
+        case PerEventType():
+            return literal.of(learnt.event_types)
+        case PerAttribute():
+            return literal.of(learnt.attributes)
+        case WithConstants():
+            return literal.of(learnt.constants())
+        case Feature():
+            return (literal,)
+
+
+def daily_columns(facts: Collection[str]) -> dict[str, Daily]:
+    """All daily columns that a log with these facts can answer, by name."""
+    columns: dict[str, Daily] = {}
+    for family in FAMILIES:
+        for literal in family.FEATURES:
+            if isinstance(literal, Windowed | Feature) and set(literal.needs) <= set(facts):
+                columns |= {literal.name: literal.daily} if isinstance(literal, Windowed) else dict(literal.daily)
+    return columns
+
+
+def select(features: Iterable[Feature], facts: Collection[str], *, history_days: int) -> Selection:
+    """Keep the features that a log with these facts and this much history can answer.
+
+    Parameters
+    ----------
+    features
+        From :func:`catalogue`.
+    facts
+        Contract columns that are mapped, and what else is known of the log: ``time_of_day, sessions, usage`` and :data:`CONFIGURED`.
+    history_days
+        Days of log before the earliest cutoff that a model learns from; a longer window would only tell the date.
+    """
+    features = tuple(features)
+    left_out = {
+        feature.name: why
+        for feature in features
+        if (why := _missing(feature, facts, history_days=history_days)) is not None
+    }
+    names = {feature.name for feature in features}
+    while more := {
+        f.name: why for f in features if f.name not in left_out and (why := _orphaned(f, names, left_out=left_out))
+    }:
+        left_out |= more
+    return Selection(tuple(feature for feature in features if feature.name not in left_out), left_out)
+
+
+def _missing(feature: Feature, facts: Collection[str], *, history_days: int) -> str | None:
+    lacking = [need for need in feature.needs if need not in facts]
+    if lacking:
+        return f"the log has no {', '.join(lacking)}"
+    if feature.window_days and feature.window_days > history_days:
+        return f"the window of {feature.window_days} days is longer than the history of {history_days}"
+    return None
+
+
+def _orphaned(feature: Feature, names: set[str], *, left_out: Collection[str]) -> str | None:
+    if not isinstance(feature, Derived):
+        return None
+    gone = sorted(
+        word for word in feature.words if word in left_out or (_WINDOWED.fullmatch(word) and word not in names)
+    )
+    return f"it needs {', '.join(gone)}" if gone else None

@@ -1,0 +1,199 @@
+"""Buying: a row with an amount above zero is a purchase, below zero a refund."""
+
+from features.catalogue.definition import Daily, Derived, OverDays, Unit, Windowed, WithConstants
+
+_PURCHASES = {"purchases": Daily("coalesce(sum(n) filter (amount_cents > 0), 0)")}
+_AMOUNT = {"amount": Daily("coalesce(sum(amount_cents) filter (amount_cents > 0), 0)")}
+_REFUNDS = {
+    "refunds": Daily("coalesce(sum(n) filter (amount_cents < 0), 0)"),
+    "refunded": Daily("coalesce(-sum(amount_cents) filter (amount_cents < 0), 0)"),
+}
+_VISITS = {
+    "sessions": Daily("count(*)", over_visits=True),
+    "purchase_sessions": Daily("count(*) filter (purchases > 0)", over_visits=True),
+}
+_FIRST, _LAST = "max(case when purchases > 0 then age end)", "min(case when purchases > 0 then age end)"
+_DAYS = "sum(case when purchases > 0 then 1 else 0 end)"
+
+
+FEATURES = (
+    Windowed(
+        "purchases",
+        Unit.PURCHASES,
+        "Purchases: amounts of at least half a cent; a pre-counted row is as many.",
+        daily=_PURCHASES["purchases"],
+        reason="{value} purchases in {window} days",
+        needs=("amount",),
+    ),
+    Windowed(
+        "amount",
+        Unit.MONEY,
+        "Money of purchases, without taking off refunds.",
+        daily=_AMOUNT["amount"],
+        scale=0.01,
+        reason="spent {value} in {window} days",
+        needs=("amount",),
+    ),
+    OverDays(
+        "amount_decayed_28d",
+        Unit.MONEY,
+        "Money of purchases, each weighing half as much for every 28 days of age; summed in units of 2^-20 cents.",
+        sql="sum(cast(round(amount * pow(2, 20 - age / 28)) as hugeint)) / pow(2, 20) * 0.01",
+        reason="spent {value}, the recent purchases weighing most",
+        told_as="amount_28d",
+        daily=_AMOUNT,
+        needs=("amount",),
+    ),
+    OverDays(
+        "purchases",
+        Unit.PURCHASES,
+        "Purchases so far.",
+        sql="sum(purchases)",
+        reason="{value} purchases so far",
+        daily=_PURCHASES,
+        needs=("amount",),
+    ),
+    OverDays(
+        "purchase_days",
+        Unit.DAYS,
+        "Days with a purchase so far.",
+        sql=_DAYS,
+        reason="bought on {value} days so far",
+        daily=_PURCHASES,
+        needs=("amount",),
+    ),
+    OverDays(
+        "amount",
+        Unit.MONEY,
+        "Money of all purchases so far, without taking off refunds.",
+        sql="sum(amount) * 0.01",
+        reason="spent {value} so far",
+        daily=_AMOUNT,
+        needs=("amount",),
+    ),
+    OverDays(
+        "basket_mean",
+        Unit.MONEY,
+        "Mean money of a purchase so far.",
+        sql="sum(amount) * 0.01 / nullif(sum(purchases), 0)",
+        reason="{value} a purchase",
+        daily=_PURCHASES | _AMOUNT,
+        needs=("amount",),
+    ),
+    Derived(
+        "basket_mean_28d",
+        Unit.MONEY,
+        "Mean money of a purchase in 28 days.",
+        sql="amount_28d / nullif(purchases_28d, 0)",
+        reason="{value} a purchase in 28 days",
+        usual=("basket_mean", 1),
+    ),
+    OverDays(
+        "days_since_last_purchase",
+        Unit.DAYS,
+        "Whole days from the last day with a purchase to the cutoff.",
+        sql=_LAST,
+        reason="last bought {value} days ago",
+        usual=("purchase_gap_days_mean", 1),
+        daily=_PURCHASES,
+        needs=("amount",),
+    ),
+    OverDays(
+        "days_since_first_purchase",
+        Unit.DAYS,
+        "Whole days from the first day with a purchase to the cutoff.",
+        sql=_FIRST,
+        reason="first bought {value} days ago",
+        daily=_PURCHASES,
+        needs=("amount",),
+    ),
+    OverDays(
+        "purchase_gap_days_mean",
+        Unit.DAYS,
+        "Mean gap between successive days with a purchase.",
+        sql=f"({_FIRST} - {_LAST}) / nullif({_DAYS} - 1, 0)",
+        reason="buys every {value} days",
+        daily=_PURCHASES,
+        needs=("amount",),
+    ),
+    Derived(
+        "purchase_overdue_ratio",
+        Unit.RATIO,
+        "Days since the last purchase over the mean gap between days with one.",
+        sql="days_since_last_purchase / purchase_gap_days_mean",
+        reason="no purchase for {value} times the own usual gap",
+    ),
+    OverDays(
+        "refunds",
+        Unit.PURCHASES,
+        "Refunds so far.",
+        sql="sum(refunds)",
+        reason="{value} refunds so far",
+        daily=_REFUNDS,
+        needs=("amount",),
+    ),
+    OverDays(
+        "refunded_amount",
+        Unit.MONEY,
+        "Money of all refunds so far.",
+        sql="sum(refunded) * 0.01",
+        reason="{value} refunded so far",
+        daily=_REFUNDS,
+        needs=("amount",),
+    ),
+    Derived(
+        "refunded_share",
+        Unit.RATIO,
+        "Money of the refunds over that of the purchases; above 1 where purchases lie before the log.",
+        sql="refunded_amount / nullif(amount, 0)",
+        reason="got {value} of the money back",
+    ),
+    Derived(
+        "is_repeat_purchaser",
+        Unit.FLAG,
+        "1 where there were two purchases or more.",
+        sql="cast(purchases >= 2 as integer)",
+        reason="bought more than once",
+    ),
+    OverDays(
+        "purchase_session_share",
+        Unit.SHARE,
+        "Share of all sessions so far in which something was bought.",
+        sql="sum(purchase_sessions) / sum(sessions)",
+        reason="buys in {value} of the sessions",
+        daily=_VISITS,
+        needs=("amount", "sessions"),
+    ),
+    OverDays(
+        "purchase_session_share_28d",
+        Unit.SHARE,
+        "Share of the sessions of 28 days in which something was bought.",
+        sql="sum(case when age <= 28 then purchase_sessions else 0 end) / nullif(sum(case when age <= 28 then sessions else 0 end), 0)",
+        reason="bought in {value} of the sessions of 28 days",
+        daily=_VISITS,
+        usual=("purchase_session_share", 1),
+        needs=("amount", "sessions"),
+    ),
+    Derived(
+        "purchase_day_share",
+        Unit.SHARE,
+        "Days with a purchase over active days.",
+        sql="purchase_days / active_days",
+        reason="buys on {value} of the active days",
+    ),
+    WithConstants(
+        Derived(
+            "alive_probability",
+            Unit.SHARE,
+            "BG/NBD probability that the user still buys, from the number of days with a purchase, the first and the last.",
+            # Fader, Hardie, Lee 2005 (Marketing Science 24(2)); P(alive) in Fader, Hardie 2008, "Computing P(alive) Using the
+            # BG/NBD Model": 1 / (1 + a / (b + x - 1) * ((alpha + T) / (alpha + t_x)) ^ (r + x)), 1 where x = 0
+            sql="case when purchase_days = 1 then 1 when purchase_days > 1 then 1 / (1 + {a} / ({b} + purchase_days - 2)"
+            " * pow(({alpha} + days_since_first_purchase)"
+            " / ({alpha} + days_since_first_purchase - days_since_last_purchase), {r} + purchase_days - 1)) end",
+            reason="still a buyer with a probability of {value}",
+            needs=("amount",),
+        ),
+        source="purchases to learn from",
+    ),
+)

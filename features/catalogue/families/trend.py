@@ -1,0 +1,121 @@
+"""Which way: the latest window against the one before it, the slope over four weeks, streaks, and the week of the peak."""
+
+from features.catalogue.definition import Daily, Derived, Feature, OverDays, Unit
+
+_PERIODS = {7: "the week", 28: "the four weeks"}
+
+
+def _change(measure: str, unit: Unit, *, words: str, window: int) -> Feature:
+    """Return the window less the window before it."""
+    return Derived(
+        f"{measure}_change_{window}d",
+        unit,
+        f"{words.capitalize()} in the last {window} days less those in the {window} days before.",
+        sql=f"2 * {measure}_{window}d - {measure}_{2 * window}d",
+        reason=f"{{value}} {words} against {_PERIODS[window]} before",
+    )
+
+
+def _against_before(measure: str, words: str, *, window: int) -> Feature:
+    """Return the window over the window before it."""
+    return Derived(
+        f"{measure}_ratio_{window}d",
+        Unit.RATIO,
+        f"{words.capitalize()} in the last {window} days over those in the {window} days before; 1 is steady.",
+        sql=f"{measure}_{window}d / nullif({measure}_{2 * window}d - {measure}_{window}d, 0)",
+        reason=f"{{value}} times the {words} of {_PERIODS[window]} before",
+    )
+
+
+FEATURES = (
+    *(_change("active_days", Unit.DAYS, words="active days", window=window) for window in (7, 28)),
+    *(_change("events", Unit.EVENTS, words="events", window=window) for window in (7, 28)),
+    *(_change("sessions", Unit.SESSIONS, words="sessions", window=window) for window in (7, 28)),
+    *(_change("usage_minutes", Unit.MINUTES, words="minutes of use", window=window) for window in (7, 28)),
+    *(_against_before("events", "events", window=window) for window in (7, 28)),
+    *(_against_before("usage_minutes", "minutes of use", window=window) for window in (7, 28)),
+    Derived(
+        "events_trend_7d",
+        Unit.RATIO,
+        "Events of the last 7 days over a quarter of those of 28 days; 1 is steady.",
+        sql="4 * events_7d / nullif(events_28d, 0)",
+        reason="activity this week is {value} times the month's",
+    ),
+    Derived(
+        "usage_minutes_trend_7d",
+        Unit.RATIO,
+        "Minutes of the last 7 days over a quarter of those of 28 days; 1 is steady.",
+        sql="4 * usage_minutes_7d / nullif(usage_minutes_28d, 0)",
+        reason="use this week is {value} times the month's",
+    ),
+    Derived(
+        "events_acceleration_3d",
+        Unit.RATIO,
+        "Events a day over 3 days, over events a day over 14 days.",
+        sql="14 * events_3d / nullif(3 * events_14d, 0)",
+        reason="activity of 3 days is {value} times that of 14",
+    ),
+    OverDays(
+        "events_slope_28d",
+        Unit.EVENTS,
+        "Slope of the events per day over 28 days, in events per day and week (least squares, absent days count as zero).",
+        # ages 1 to 28: their mean is 14.5 and the sum of squares about it 1827; integers times two keep the sum exact
+        sql="7 * sum(case when age <= 28 then (29 - 2 * age) * events else 0 end) / (2 * 1827)",
+        reason="{value} events a day more every week",
+        window_days=28,
+        when_absent=0,
+    ),
+    OverDays(
+        "active_days_slope_28d",
+        Unit.DAYS,
+        "Slope of activity (a day is 0 or 1) over 28 days, per week.",
+        sql="7 * sum(case when age <= 28 then 29 - 2 * age else 0 end) / (2 * 1827)",
+        reason="activity changes by {value} of a day every week",
+        window_days=28,
+        when_absent=0,
+    ),
+    OverDays(
+        "usage_minutes_slope_28d",
+        Unit.MINUTES,
+        "Slope of the minutes of use per day over 28 days, in minutes per day and week.",
+        sql="7 * sum(case when age <= 28 then (29 - 2 * age) * usage_minutes else 0 end) / (2 * 1827) / 60000",
+        reason="{value} minutes a day more every week",
+        daily={"usage_minutes": Daily("sum(visit_ms)", over_visits=True)},
+        needs=("usage",),
+        window_days=28,
+        when_absent=0,
+    ),
+    Derived(
+        "active_days_acceleration_7d",
+        Unit.RATIO,
+        "Active days per day over 7 days, over those of 28 days; 1 is steady.",
+        sql="4 * active_days_7d / nullif(active_days_28d, 0)",
+        reason="days of use this week are {value} times the month's",
+    ),
+    OverDays(
+        "longest_streak_days",
+        Unit.DAYS,
+        "Longest run of active days without a gap.",
+        sql="max(streak_days)",
+        reason="was once active on {value} days in a row",
+    ),
+    OverDays(
+        "current_streak_days",
+        Unit.DAYS,
+        "Run of active days up to the day before the cutoff; 0 where that day was not active.",
+        sql="max(case when age = 1 then streak_days else 0 end)",
+        reason="active on the last {value} days in a row",
+        usual=("longest_streak_days", 1),
+    ),
+    OverDays(
+        "weeks_since_peak_84d",
+        Unit.WEEKS,
+        "Weeks since the week with the most active days, of the 12 weeks before the cutoff; 0 is the last seven days, "
+        "of several weeks the latest counts.",
+        # three bits count the days of a week; the greatest (count, latest week) pair is the peak
+        sql="15 - (list_max([((cast(sum(case when age <= 84 then cast(1 as bigint) << (3 * ((age - 1) // 7)) end) as bigint)"
+        " >> (3 * week)) & 7) * 16 + 15 - week for week in range(12)]) & 15)",
+        reason="the best week was {value} weeks ago",
+        window_days=84,
+    ),
+)

@@ -1,0 +1,137 @@
+"""How much: events, active days, sessions, minutes of use."""
+
+from features.catalogue.definition import Daily, Derived, Feature, OverDays, Unit, Windowed
+
+_FOUR_WEEKS = 28
+_EVENTS = Daily("sum(n)")
+_SESSIONS = Daily("count(*)", over_visits=True)
+_USE = Daily("sum(visit_ms)", over_visits=True)
+# of 86,400 seconds at most: the sum of the squares of a million sessions a day still fits
+_SECONDS = "least(visit_ms // 1000, 86400)"
+
+
+def _decayed(measure: str, half_life: int, *, unit: Unit, words: str, daily: Daily | None = None) -> Feature:
+    """Add up a daily column with weights that halve with age; in units of 2^-20, so that any order gives the same bits."""
+    column = measure if daily else "1"
+    return OverDays(
+        f"{measure}_decayed_{half_life}d",
+        unit,
+        f"{words.capitalize()}, each weighing half as much for every {half_life} days of age; summed in units of 2^-20.",
+        sql=f"sum(cast(round({column} * pow(2, 20 - age / {half_life})) as hugeint)) / pow(2, 20)"
+        + (" / 60000" if unit is Unit.MINUTES else ""),
+        reason=f"{{value}} {words}, the recent ones weighing most",
+        daily={measure: daily} if daily else {},
+        needs=("usage",) if unit is Unit.MINUTES else (),
+        told_as=f"{measure}_{max(half_life, 7)}d",
+    )
+
+
+def _share(window: int) -> Feature:
+    return Derived(
+        f"active_day_share_{window}d",
+        Unit.SHARE,
+        f"Active days in the last {window} days over {window}, or over the days since first seen where those are fewer.",
+        sql=f"active_days_{window}d / least({window}, tenure_days)",
+        reason=f"active on {{value}} of the last {window} days",
+        usual=("active_day_share", 1),
+        window_days=window,
+    )
+
+
+def _per_active_day(measure: str, unit: Unit, *, words: str, window: int) -> Feature:
+    return Derived(
+        f"{measure}_per_active_day_{window}d",
+        unit,
+        f"{words.capitalize()} on a day of use, over {window} days.",
+        sql=f"{measure}_{window}d / nullif(active_days_{window}d, 0)",
+        reason=f"{{value}} {words} on a day of use",
+        usual=(f"{measure}_per_active_day_28d", 1) if window < _FOUR_WEEKS else None,
+    )
+
+
+FEATURES = (
+    Windowed("events", Unit.EVENTS, "Events.", daily=_EVENTS, reason="{value} events in {window} days"),
+    Windowed(
+        "active_days",
+        Unit.DAYS,
+        "Days with any event.",
+        daily=Daily("1"),
+        reason="active on {value} of {window} days",
+    ),
+    Windowed(
+        "sessions",
+        Unit.SESSIONS,
+        "Sessions; one across midnight counts in both days, rows without an id form one a day.",
+        daily=_SESSIONS,
+        reason="{value} sessions in {window} days",
+        needs=("sessions",),
+    ),
+    Windowed(
+        "usage_minutes",
+        Unit.MINUTES,
+        "Minutes of use: stated durations, each cut at the end of its day; else from first to last event of each session.",
+        daily=_USE,
+        scale=1 / 60_000,
+        reason="used for {value} minutes in {window} days",
+        needs=("usage",),
+    ),
+    OverDays(
+        "active_days",
+        Unit.DAYS,
+        "Active days so far.",
+        sql="count(*)",
+        reason="{value} active days so far",
+    ),
+    OverDays(
+        "active_day_share",
+        Unit.SHARE,
+        "Active days so far over the days since first seen, or since the observation window starts.",
+        sql="count(*) / (any_value(cutoff) - greatest(any_value(first_day), any_value(observed_from)))",
+        reason="active on {value} of the days since first seen",
+    ),
+    *(_share(window) for window in (7, 28, 90)),
+    *(_decayed("active_days", days, unit=Unit.DAYS, words="active days") for days in (3, 7, 28)),
+    *(_decayed("events", days, unit=Unit.EVENTS, words="events", daily=_EVENTS) for days in (3, 7, 28)),
+    *(_decayed("usage_minutes", days, unit=Unit.MINUTES, words="minutes of use", daily=_USE) for days in (7, 28)),
+    *(_per_active_day("events", Unit.EVENTS, words="events", window=window) for window in (7, 28)),
+    *(_per_active_day("sessions", Unit.SESSIONS, words="sessions", window=window) for window in (7, 28)),
+    *(_per_active_day("usage_minutes", Unit.MINUTES, words="minutes", window=window) for window in (7, 28)),
+    Derived(
+        "usage_minutes_per_session_7d",
+        Unit.MINUTES,
+        "Minutes in a session, over 7 days.",
+        sql="usage_minutes_7d / nullif(sessions_7d, 0)",
+        reason="{value} minutes in a session",
+        usual=("usage_minutes_per_session_28d", 1),
+    ),
+    Derived(
+        "usage_minutes_per_session_28d",
+        Unit.MINUTES,
+        "Minutes in a session, over 28 days.",
+        sql="usage_minutes_28d / nullif(sessions_28d, 0)",
+        reason="{value} minutes in a session",
+    ),
+    Derived(
+        "events_per_session_28d",
+        Unit.EVENTS,
+        "Events in a session, over 28 days.",
+        sql="events_28d / nullif(sessions_28d, 0)",
+        reason="{value} events in a session",
+    ),
+    OverDays(
+        "session_minutes_std_28d",
+        Unit.MINUTES,
+        "Spread (population standard deviation) of the length of the sessions of 28 days, each in whole seconds, at most a day.",
+        sql="sqrt(greatest(sum(case when age <= 28 then sessions end) * sum(case when age <= 28 then visit_seconds_squared end)"
+        " - sum(case when age <= 28 then visit_seconds end) * sum(case when age <= 28 then visit_seconds end), 0))"
+        " / sum(case when age <= 28 then sessions end) / 60",
+        reason="the length of sessions varies by {value} minutes",
+        daily={
+            "sessions": _SESSIONS,
+            "visit_seconds": Daily(f"sum({_SECONDS})", over_visits=True),
+            "visit_seconds_squared": Daily(f"sum({_SECONDS} * {_SECONDS})", over_visits=True),
+        },
+        needs=("sessions", "usage"),
+        window_days=28,
+    ),
+)

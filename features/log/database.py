@@ -1,0 +1,173 @@
+"""A log in a database: the rows of a query are fetched into Parquet files of the home, and read from there.
+
+::
+
+    <home>/fetched/<digest>/000001/_day=2026-01-05/*.parquet
+                           /000001/fetched.json    how far the watermark has come
+                           /000002/...             what came since
+
+A fetch is one folder that appears whole or not at all, its watermark with it: a killed one is repeated, and no row comes
+twice. Files are cut by the day (UTC) of ``event_time`` where that is mapped to a column of times, else by the day of the fetch.
+"""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Iterable
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import sqlalchemy as sa
+
+from features.errors import InputError, SettingsError
+from features.log.database_cursor import open_database, said_plainly, shown, streamed
+from features.log.formats import bare
+from features.settings import EventsSettings
+from features.sql import identifier, literal
+from features.storage.atomic import whole_folder
+from features.storage.duckdb import connect, explained
+from features.storage.locks import locked
+
+_STATE = "fetched.json"
+_READ_BACK: dict[str, Callable[[str], Any]] = {
+    "int": int,
+    "float": float,
+    "Decimal": Decimal,
+    "str": str,
+    "date": date.fromisoformat,
+    "datetime": datetime.fromisoformat,
+}
+
+
+def fetch(settings: EventsSettings, home: Path, *, say: Callable[[str], None] = lambda _: None) -> str:
+    """Fetch the rows above the last watermark, all at first, and keep them; where there are none, nothing changes.
+
+    Parameters
+    ----------
+    settings
+        With ``connection``, ``query`` and ``watermark``.
+    say
+        Told how many rows have come so far.
+
+    Returns
+    -------
+    Glob of the Parquet files of all fetches, for ``[events] path``.
+
+    Raises
+    ------
+    SettingsError
+        When connection, query or watermark is missing, the connection is no URL of a database, or its driver is missing.
+    InputError
+        When the database cannot be reached or refuses the query, a row has no watermark, there has never been a row,
+        or another run is fetching.
+    """
+    _check(settings)
+    engine = open_database(settings)
+    folder = home / "fetched" / _digest(engine.url, settings)
+    busy = InputError("another run is fetching the log from the database", hint="wait until it has ended")
+    with locked(folder.with_name(f"{folder.name}.lock"), busy), said_plainly(engine.url):
+        number, above = _last(folder)
+        with streamed(engine, settings, above=above) as chunks:
+            first = next(chunks, None)
+            if first:
+                _keep(chain([first], chunks), settings, folder=folder / f"{number + 1:06}", say=say)
+    if not (first or number):
+        raise InputError("[events] query: it returns no row", hint="check the query, and what its user may see")
+    return f"{glob.escape(str(folder))}/*/*/*.parquet"
+
+
+def _check(settings: EventsSettings) -> None:
+    given = {"connection": settings.connection, "query": settings.query, "watermark": settings.watermark}
+    missing = [name for name, value in given.items() if not value]
+    if missing:
+        raise SettingsError(
+            f"[events]: a log in a database needs connection, query and watermark; missing: {', '.join(missing)}",
+            hint="give the connection by the environment: CHURN_EVENTS__CONNECTION; or take the others back to read files",
+        )
+
+
+def _digest(url: sa.URL, settings: EventsSettings) -> str:
+    """Tell apart what may not be mixed; a new password changes nothing."""
+    parts = (shown(url).replace(":***@", "@"), settings.query, settings.watermark)
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+
+
+def _last(folder: Path) -> tuple[int, Any]:
+    """Return the number of the last fetch and how far it came; 0 and None before the first."""
+    states = sorted(folder.glob(f"[0-9]*/{_STATE}"))
+    if not states:
+        return 0, None
+    state = json.loads(states[-1].read_bytes())
+    return int(states[-1].parent.name), _READ_BACK[state["kind"]](state["watermark"])
+
+
+def _keep(chunks: Iterable[pa.Table], settings: EventsSettings, *, folder: Path, say: Callable[[str], None]) -> None:
+    """Write a fetch, whole or not at all."""
+    with whole_folder(folder) as aside:
+        as_they_come = aside / "chunks"
+        as_they_come.mkdir()
+        highest, rows = None, 0
+        for number, chunk in enumerate(chunks):
+            highest = _highest(chunk[settings.watermark], settings, so_far=highest)
+            pq.write_table(chunk, as_they_come / f"{number:06}.parquet")
+            rows += chunk.num_rows
+            say(f"{rows:,} rows fetched")
+        _cut_by_day(as_they_come, aside, settings=settings)
+        shutil.rmtree(as_they_come)
+        state = {"watermark": _written(highest), "kind": type(highest).__name__, "rows": rows}
+        (aside / _STATE).write_text(json.dumps(state))
+
+
+def _highest(marks: pa.ChunkedArray[Any], settings: EventsSettings, *, so_far: Any) -> Any:
+    """Return the highest watermark up to here.
+
+    Raises
+    ------
+    InputError
+        When one is null, or is nothing that grows.
+    """
+    what = f'[events] watermark = "{settings.watermark}"'
+    if marks.null_count:
+        raise InputError(
+            f"{what}: {marks.null_count} rows or more have none, and would be fetched never or always",
+            hint="choose a column that every row has, or leave those rows out in [events] query",
+        )
+    highest = pc.max(marks).as_py()
+    if type(highest).__name__ not in _READ_BACK or not isinstance(so_far, type(highest) | None):
+        raise InputError(f"{what}: got {marks.type}, expected a number, a time or a text", hint="choose another column")
+    return highest if so_far is None else max(highest, so_far)
+
+
+def _written(mark: Any) -> str:
+    return mark.isoformat() if isinstance(mark, date) else str(mark)
+
+
+def _cut_by_day(chunks: Path, to: Path, *, settings: EventsSettings) -> None:
+    """Write the chunks anew, each day into a folder of its own; types that differ between chunks meet."""
+    connection = connect()
+    connection.execute("set threads = 1")  # one file a day, and one day's buffer at a time
+    rows = f"read_parquet({literal(glob.escape(str(chunks)) + '/*.parquet')}, union_by_name = true)"
+    with explained("[events] query: its rows cannot be kept", "a column must be of one type in all rows"):
+        found = connection.sql(f"select * from {rows} limit 0")
+        day = _day(dict(zip(found.columns, map(str, found.types), strict=True)), settings)
+        connection.execute(
+            f"""copy (select *, {day} as _day from {rows}) to {literal(str(to))}
+            (format parquet, compression zstd, partition_by (_day), filename_pattern 'rows-{{i}}', overwrite_or_ignore)"""
+        )
+
+
+def _day(kinds: dict[str, str], settings: EventsSettings) -> str:
+    column = bare(settings.mapping()["event_time"], kinds)
+    today = f"date {literal(str(datetime.now(UTC).date()))}"
+    if column is None or not kinds[column].startswith(("TIMESTAMP", "DATE")):
+        return today
+    return f"coalesce(cast({identifier(column)} as date), {today})"

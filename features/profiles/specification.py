@@ -1,0 +1,93 @@
+"""What is frozen with a model, so that a profile built anywhere and at any time means the same."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import duckdb
+
+from features.catalogue.catalogue import OWN, catalogue
+from features.catalogue.custom import OwnFeature
+from features.catalogue.definition import Derived, Feature
+from features.catalogue.fitted import Learnt
+from features.errors import SettingsError
+from features.expressions import NUMBER, check_of_one_user
+
+
+@dataclass(frozen=True)
+class Specification:
+    """The frozen profile specification.
+
+    Attributes
+    ----------
+    feature_names
+        The columns of a profile, in order.
+    learnt
+        What was learnt from many users, before the earliest cutoff of validation.
+    categories
+        Text feature to its known values, most frequent first; the code of a value is its place.
+    own
+        The features that the project added.
+    sensitive
+        The attributes that the model reads only because ``[features] allow_sensitive`` names them: gender, age and the like.
+    qualifying, event
+        SQL over the contract, as configured.
+    naive_zone
+        Zone of the log's timestamps that carry none: conditions and daily expressions that read the clock of an instant
+        read it in this zone, in the batch, in Spark and online.
+    unused
+        Columns of the profile that the model does not look at.
+    """
+
+    feature_names: tuple[str, ...]
+    windows_days: tuple[int, ...]
+    learnt: Learnt = field(default_factory=Learnt)
+    own: tuple[OwnFeature, ...] = ()
+    sensitive: tuple[str, ...] = ()
+    observation_days: int | None = None
+    timezone: str = "UTC"
+    session_gap_minutes: int = 30
+    qualifying: str = ""
+    event: str = ""
+    naive_zone: str = "UTC"
+    categories: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    unused: tuple[str, ...] = ()
+
+    @cached_property
+    def features(self) -> tuple[Feature, ...]:
+        """The literals behind the names, in order."""
+        known = {feature.name: feature for feature in catalogue(self.windows_days, self.learnt, own=self.own)}
+        return tuple(known[name] for name in self.feature_names)
+
+    def check_own(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Try each own derived feature on a profile of nulls, as the kernel asks for it.
+
+        Raises
+        ------
+        SettingsError
+            When its expression fails, is no number or boolean, or reads more than its profile.
+        """
+        known = ["cast(null as date) as cutoff"]
+        for feature in self.features:
+            if feature.family == OWN and isinstance(feature, Derived):
+                _check_derived(feature, connection, profile=f"select {', '.join(known)}")
+            known.append(f"cast(null as {'varchar' if feature.is_text else 'double'}) as {feature.name}")
+
+
+def _check_derived(feature: Feature, connection: duckdb.DuckDBPyConnection, *, profile: str) -> None:
+    what = f"[[features.own]] {feature.name}: sql = {feature.sql!r}"
+    check_of_one_user(what, feature.sql)
+    try:
+        *_, kind = connection.sql(f"select *, {feature.sql} from ({profile})").types
+        if not NUMBER.fullmatch(str(kind)):
+            raise SettingsError(
+                f"{what} is of type {kind}, expected a number or a boolean",
+                hint="make one of it with SQL, as in last_device_os = 'ios'",
+            )
+        connection.sql(f"select *, cast({feature.sql} as double) from ({profile})").fetchall()
+    except duckdb.Error as error:
+        raise SettingsError(
+            f"{what} fails: {error}",
+            hint="it is an expression over features of this profile that come before it; see churn features",
+        ) from error

@@ -1,0 +1,283 @@
+"""The same kernel inside Spark: Spark reads the log, shuffles by user, schedules and writes; DuckDB runs the one SQL in each partition.
+
+Two passes over the log. The first counts valid rows by day and invalid ones by reason, so that nothing is built from a log
+that one machine would refuse. The second casts rows to the contract, brings the rows of each user together, and rolls them up
+and builds their profiles: :mod:`features.log.validation`, :class:`RollUp` and :class:`Kernel`, to the letter. A profile depends
+on its user alone, so any split by user gives the same bits.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from shutil import which
+from typing import TYPE_CHECKING
+
+import duckdb
+import pyarrow as pa
+
+from features.activity.store import ActivitySettings
+from features.errors import InputError, SettingsError
+from features.log.event_log import EventLog, FileContents, LogContents, open_log
+from features.log.files import LogFile, is_far
+from features.log.formats import LOG_FILE, Source, open_source
+from features.profiles.build import check_buildable
+from features.profiles.specification import Specification
+from features.settings import ComputeSettings
+from features.snapshots import Coverage
+from features.spark.partition import ARRIVED, RawRows, Users, travelling
+from features.sql import identifier, literal
+from features.storage.atomic import whole_folder
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+# A bucket is what one task holds: a million events roll up in a few hundred MB. Wide rows are told by the size of their files.
+ROWS_PER_BUCKET = 1_000_000
+BYTES_PER_BUCKET = 128 * 2**20
+TASK_MEMORY_GB = 2.0  # of DuckDB in one task, unless [compute] memory_limit_gb says otherwise; it spills beyond
+_COUNTS = "reason string, day date, n bigint, is_timed boolean"
+_KINDS = {"VARCHAR": "string"}
+_BROKEN = ("UNSUPPORTED", "CANNOT_MERGE_SCHEMA", "FAILED_READ_FILE", "CANNOT_READ", "PARQUET_", "PATH_NOT_FOUND")
+_NOT_READ = "[events] path: Spark cannot read the log"
+
+
+def open_session(compute: ComputeSettings) -> SparkSession:
+    """Return the Spark session that is there; else, outside of ``spark-submit``, one on this machine that only it can reach.
+
+    Raises
+    ------
+    SettingsError
+        When PySpark or a Java runtime is missing.
+    """
+    try:
+        from pyspark.sql import SparkSession  # noqa: PLC0415 -- an extra, and seconds to import
+    except ImportError as error:
+        raise SettingsError('[compute] engine = "spark" needs PySpark', hint='install the extra "spark"') from error
+    builder = SparkSession.builder.appName("churn")
+    if "PYSPARK_GATEWAY_PORT" in os.environ or SparkSession.getActiveSession():
+        return builder.getOrCreate()
+    if not which("java", path=_where_java_is()):
+        raise SettingsError(
+            '[compute] engine = "spark" needs a Java runtime of version 17 or newer',
+            hint="on Debian: apt-get install openjdk-17-jre-headless; elsewhere set JAVA_HOME",
+        )
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # else the first python3 of the PATH
+    for name, value in _alone(compute).items():
+        builder = builder.config(name, value)
+    return builder.getOrCreate()
+
+
+def _where_java_is() -> str | None:
+    home = os.environ.get("JAVA_HOME")
+    return str(Path(home) / "bin") if home else None
+
+
+def _alone(compute: ComputeSettings) -> dict[str, str]:
+    return {
+        "spark.master": f"local[{compute.threads or '*'}]",
+        "spark.driver.host": "127.0.0.1",
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+    }
+
+
+@dataclass(frozen=True)
+class SparkLog:
+    """A log that Spark reads, looked into and found good enough.
+
+    Attributes
+    ----------
+    raw
+        The log's own columns, as far as the mapping names them.
+    """
+
+    settings: ActivitySettings
+    raw: DataFrame
+    partition: RawRows
+    contents: LogContents
+    size_bytes: int
+
+    @property
+    def coverage(self) -> Coverage:
+        """The days that the log covers."""
+        return self.contents.coverage(self.settings.events)
+
+    @property
+    def buckets(self) -> int:
+        """Into how many parts users are split: by the log's size, and no fewer than there are cores."""
+        by_size = max(-(-self.contents.rows // ROWS_PER_BUCKET), -(-self.size_bytes // BYTES_PER_BUCKET))
+        return max(by_size, self.raw.sparkSession.sparkContext.defaultParallelism)
+
+    def profiles(self, specification: Specification, *, cutoffs: Sequence[date]) -> DataFrame:
+        """Return the profiles of all users seen before each cutoff, as :func:`features.profiles.build.build` does, in no order.
+
+        Raises
+        ------
+        InputError
+            When the log does not cover a cutoff, or lacks what the specification needs.
+        """
+        check_buildable(specification, self.partition.types, cutoffs=cutoffs, coverage=self.coverage)
+        types = self.partition.types
+        roll_up = self.settings.roll_up(tuple(types))
+        users = Users(types, roll_up, specification, tuple(cutoffs), self.partition.naive_zone, self.partition.compute)
+        users.try_out()
+        events = self.raw.mapInArrow(self.partition.valid, _ddl(travelling(types)))
+        return events.repartition(self.buckets, "user_id").mapInArrow(users.profiles, _ddl(users.profile_types))
+
+
+def read_log(settings: ActivitySettings, spark: SparkSession) -> SparkLog:
+    """Check a log's mapping here, and count its rows in Spark.
+
+    Raises
+    ------
+    InputError
+        When the log is not of Parquet files, cannot be read, or too much of it is invalid.
+    """
+    log = open_log(settings.events, settings.churn.timezone, base=settings.base, compute=settings.compute)
+    if not all(file.name.lower().endswith(".parquet") for file in log.files):
+        raise InputError(
+            "[events] path: Spark reads Parquet only: the types of a text's columns would be guessed a second time",
+            hint='convert the log to Parquet, or take [compute] engine = "duckdb"',
+        )
+    # nanoseconds come as numbers: Spark has no such type and refuses the file otherwise
+    spark.conf.set("spark.sql.legacy.parquet.nanosAsLong", "true")
+    with said_plainly():
+        raw, partition = _opened(log, settings, spark=spark)
+        contents = _counted(raw, partition)
+    contents.check(settings.events)
+    return SparkLog(settings, raw, partition, contents, sum(file.bytes for file in log.files))
+
+
+@contextmanager
+def said_plainly() -> Generator[None]:
+    """Turn what Spark says of bad input into an :class:`InputError`; anything else is a bug and stays one.
+
+    Raises
+    ------
+    InputError
+        When a file or a value cannot be read.
+    """
+    from pyspark.errors import PySparkException  # noqa: PLC0415 -- an extra, and seconds to import
+
+    try:
+        yield
+    except PySparkException as error:
+        said = str(error)
+        ours = re.search(r"errors\.InputError: (.*)", said)
+        if not ours and not any(word in said for word in _BROKEN):
+            raise
+        what = ours.group(1) if ours else f"{_NOT_READ}: {said.splitlines()[0]}"
+        raise InputError(what, hint="mend the log or its mapping; churn on one machine may read more") from error
+
+
+def write(profiles: DataFrame, folder: Path) -> None:
+    """Have Spark write Parquet files into a folder, whole or not at all; executors must see the folder too."""
+    with said_plainly(), whole_folder(folder) as aside:
+        profiles.write.mode("overwrite").option("compression", "zstd").parquet(_url(str(aside)))
+
+
+def written(folder: Path, spark: SparkSession) -> DataFrame:
+    """Return what :func:`write` wrote."""
+    return spark.read.parquet(_literal(_url(str(folder))))
+
+
+def collect(frame: DataFrame, order: Sequence[str]) -> pa.Table:
+    """Bring rows here, sorted by some columns, texts by their bytes."""
+    with said_plainly():
+        return frame.toArrow().sort_by([(name, "ascending") for name in order])
+
+
+def _opened(log: EventLog, settings: ActivitySettings, *, spark: SparkSession) -> tuple[DataFrame, RawRows]:
+    """Choose the columns that the mapping names, and say how each gets the type that DuckDB reads it with."""
+    from pyspark.sql import functions as f  # noqa: PLC0415 -- an extra, and seconds to import
+
+    source = open_source(log.connection, log.files, settings=settings.events)
+    kinds = _kinds(log.connection, source, settings=settings)
+    files = spark.read.option("mergeSchema", "true").parquet(*(_literal(_url(file.name)) for file in log.files))
+    found = {name.casefold(): name for name in files.columns}
+    stored = {name: found[name.casefold()] for name in kinds if name.casefold() in found}
+    chosen = [f.col(f"`{column.replace('`', '``')}`").alias(name) for name, column in stored.items()]
+    folders = {name: kind for name, kind in kinds.items() if name not in stored}
+    _check_in_folders(folders, log.files)
+    raw = files.select(*chosen, (f.col("_metadata.file_path") if folders else f.lit("")).alias(LOG_FILE))
+    types = dict(raw.dtypes)
+    read = [
+        f"{_restored(name, kind, came_as=types[name])} as {identifier(name)}"
+        for name, kind in kinds.items()
+        if name in stored
+    ]
+    read += [f"{_from_folder(name, kind)} as {identifier(name)}" for name, kind in folders.items()]
+    arrived = f"(select {', '.join((*read, LOG_FILE))} from {ARRIVED})"
+    checked = log.checked_sql.replace(source.sql, arrived)  # the one SQL, with a partition's rows in place of the files
+    valid = log.connection.sql(f"{log.valid_sql()} limit 0")
+    kept = dict(zip(valid.columns, map(str, valid.types), strict=True))
+    return raw, RawRows(checked, kept, log.zone, settings.events.timezone, _of_a_task(settings.compute))
+
+
+def _kinds(connection: duckdb.DuckDBPyConnection, source: Source, *, settings: ActivitySettings) -> dict[str, str]:
+    """Return the DuckDB type of each of the log's columns that the mapping or ``where`` may name."""
+    texts = " ".join((*source.mapping.values(), settings.events.where)).replace('""', '"').casefold()
+    relation = connection.sql(f"select {', '.join(map(identifier, source.columns))} from {source.sql} limit 0")
+    kinds = dict(zip(relation.columns, map(str, relation.types), strict=True))
+    return {name: kind for name, kind in kinds.items() if name.casefold() in texts}
+
+
+def _check_in_folders(names: Iterable[str], files: Sequence[LogFile]) -> None:
+    for name in names:
+        if not all(f"/{name}=" in file.name for file in files):
+            raise InputError(f"{_NOT_READ}: it finds no column {name}", hint="two columns may differ in case only")
+
+
+def _restored(name: str, kind: str, *, came_as: str) -> str:
+    """Return the SQL that gives a column of Spark's the type that DuckDB reads from the files."""
+    column = identifier(name)
+    if kind == "TIMESTAMP_NS":
+        return f"make_timestamp_ns({column})"
+    if kind == "TIMESTAMPTZ_NS":  # a cast between the two would go by the zone of the connection
+        return f"cast(cast(make_timestamp_ns({column}) as varchar) || '+00' as timestamptz_ns)"
+    if kind == "TIMESTAMP" and came_as == "timestamp":  # Parquet's old INT96, which Spark takes for an instant
+        return f"make_timestamp(epoch_us({column}))"
+    return f"cast({column} as {kind})"
+
+
+def _from_folder(name: str, kind: str) -> str:
+    """Return the SQL that reads a column from ``name=value`` in the path, which is a percent-encoded URL."""
+    value = f"url_decode(regexp_extract(url_decode({LOG_FILE}), {literal(f'/{re.escape(name)}=([^/]+)/')}, 1))"
+    return f"cast(nullif({value}, '__HIVE_DEFAULT_PARTITION__') as {kind})"
+
+
+def _url(place: str) -> str:
+    """Return a place as Hadoop names it; its S3 connector is called s3a."""
+    return re.sub(r"^s3://", "s3a://", place) if is_far(place) else f"file://{Path(place).absolute()}"
+
+
+def _literal(url: str) -> str:
+    """Escape what a reader would take for a glob; writers take names as they stand."""
+    return re.sub(r"([\\\[\]{}*?])", r"\\\1", url)
+
+
+def _of_a_task(compute: ComputeSettings) -> ComputeSettings:
+    """Give the DuckDB of one task one thread, as Spark counts cores, and its share of memory."""
+    return compute.model_copy(update={"threads": 1, "memory_limit_gb": compute.memory_limit_gb or TASK_MEMORY_GB})
+
+
+def _counted(raw: DataFrame, partition: RawRows) -> LogContents:
+    from pyspark.sql import functions as f  # noqa: PLC0415 -- an extra, and seconds to import
+
+    counted = raw.mapInArrow(partition.counts, _COUNTS).groupBy("reason", "day")
+    rows = counted.agg(f.sum("n").alias("n"), f.max("is_timed").alias("is_timed")).collect()
+    days = {row["day"]: int(row["n"]) for row in rows if row["reason"] is None}
+    rejected = {row["reason"]: int(row["n"]) for row in rows if row["reason"] is not None}
+    return LogContents((FileContents("", "", days, rejected, any(row["is_timed"] for row in rows)),))
+
+
+def _ddl(kinds: Mapping[str, str]) -> str:
+    return ", ".join(f"`{name}` {_KINDS.get(kind, kind)}" for name, kind in kinds.items())

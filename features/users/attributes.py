@@ -1,0 +1,172 @@
+"""The tables beside the log, opened: attributes of users, and which ids are one person. Both as known at each cutoff."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import duckdb
+
+from features.catalogue.definition import Unit
+from features.errors import InputError
+from features.expressions import NUMBER
+from features.settings import ComputeSettings, IdentitiesSettings, UsersSettings
+from features.users.identities import FOREVER, RESOLVED, resolve
+from features.users.point_in_time import DatedRows, DatedTable
+
+SENSITIVE = (
+    *("age", "birth", "birthday", "birthdate", "birthyear", "dob", "gender", "sex", "pronouns", "orientation"),
+    *("region", "city", "country", "state", "province", "district", "county", "address", "street", "location"),
+    *("postcode", "postal", "zip", "zipcode", "plz", "latitude", "longitude", "birthplace"),
+    *("occupation", "job", "profession", "employer", "income", "salary", "education"),
+    *("religion", "belief", "ethnicity", "ethnic", "race", "nationality", "citizenship", "language"),
+    *("health", "disability", "pregnant", "pregnancy", "marital", "children", "political"),
+)
+_TEXT = re.compile(r"VARCHAR|UUID|ENUM.*")
+
+
+def is_sensitive(attribute: str) -> bool:
+    """Tell whether a part of an attribute's name is among the sensitive words.
+
+    Examples
+    --------
+    >>> is_sensitive("birth_year"), is_sensitive("home_city"), is_sensitive("plan"), is_sensitive("stage")
+    (True, True, False, False)
+    """
+    return not set(attribute.split("_")).isdisjoint(SENSITIVE)
+
+
+@dataclass(frozen=True)
+class UserTables:
+    """What is known of users besides their events.
+
+    Attributes
+    ----------
+    attributes
+        Attribute to the unit of its feature, in the order of the settings.
+    relations
+        FROM clause of ``users`` (``user_id, valid_from, version``) and ``identities`` (``alias_id, user_id, valid_from,
+        valid_until``), where the project has them.
+    rejected
+        Section to the reasons and numbers of rows set aside.
+    """
+
+    attributes: dict[str, Unit] = field(default_factory=dict[str, Unit])
+    relations: dict[str, str] = field(default_factory=dict[str, str])
+    rejected: dict[str, dict[str, int]] = field(default_factory=dict[str, dict[str, int]])
+
+    @property
+    def facts(self) -> frozenset[str]:
+        """What features may need of them."""
+        return frozenset(f"user attribute {name}" for name in self.attributes)
+
+    @property
+    def has_identities(self) -> bool:
+        """True where several ids may be one person."""
+        return "identities" in self.relations
+
+    def allowed(self, allow_sensitive: Collection[str]) -> dict[str, Unit]:
+        """Return the attributes that a model may read."""
+        return {
+            name: unit for name, unit in self.attributes.items() if not is_sensitive(name) or name in allow_sensitive
+        }
+
+    def withheld(self, allow_sensitive: Collection[str]) -> dict[str, str]:
+        """Return the features of all other attributes, and why they are left out."""
+        return {
+            f"user_{name}": f"it is sensitive, and [features] allow_sensitive does not name {name}"
+            for name in self.attributes.keys() - self.allowed(allow_sensitive).keys()
+        }
+
+    def person_today(self, user_id: str) -> str:
+        """Return the FROM clause of ``user_id, person``: whose an id of a SELECT is, by all that is known today."""
+        today = f"(from {self.relations['identities']} where valid_until = {FOREVER})"
+        return f"""(select ids.user_id, coalesce(i.user_id, ids.user_id) as person
+            from ({user_id}) ids left join {today} i on i.alias_id = ids.user_id)"""
+
+    def persons(self, days: str) -> str:
+        """Return the FROM clause of every ``user_id`` that a person may have."""
+        return f"(select user_id from {days} union select user_id from {self.relations['identities']})"
+
+
+@dataclass(frozen=True)
+class UserTablesSettings:
+    """The sections of both tables, and what their dates and places mean.
+
+    Attributes
+    ----------
+    zone, naive_zone
+        Zone in which a date starts, and zone of timestamps that carry none.
+    base
+        Folder that a relative path starts from.
+    """
+
+    users: UsersSettings = field(default_factory=UsersSettings)
+    identities: IdentitiesSettings = field(default_factory=IdentitiesSettings)
+    zone: str = "UTC"
+    naive_zone: str = "UTC"
+    base: Path = Path()
+    compute: ComputeSettings = field(default_factory=ComputeSettings)
+
+    def table(self, name: str) -> DatedTable | None:
+        """Return one of them; None: the project has none."""
+        section: UsersSettings | IdentitiesSettings = getattr(self, name)
+        trusted = isinstance(section, UsersSettings) and section.trust_undated
+        return DatedTable(name, section, self.zone, self.naive_zone, self.base, trusted) if section.path else None
+
+
+def open_user_tables(
+    connection: duckdb.DuckDBPyConnection, settings: UserTablesSettings, *, rejected: Path
+) -> UserTables:
+    """Read both tables into a connection, and write their invalid rows into a folder.
+
+    Raises
+    ------
+    InputError
+        When one cannot be read, or an alias leads back to itself.
+    """
+    tables = {name: settings.table(name) for name in ("users", "identities")}
+    found = {name: table.read(rejected, settings.compute) for name, table in tables.items() if table}
+    attributes: dict[str, Unit] = {}
+    if users := found.get("users"):
+        attributes = _units(users, settings.users)
+        users.move(_versions(attributes), connection, name="user_attributes")
+    if identities := found.get("identities"):
+        resolve(identities.connection)
+        identities.move(RESOLVED, connection, name="identity_spans")
+    names = {"users": "user_attributes", "identities": "identity_spans"}
+    return UserTables(
+        attributes, {name: names[name] for name in found}, {n: rows.rejected for n, rows in found.items()}
+    )
+
+
+def _units(users: DatedRows, settings: UsersSettings) -> dict[str, Unit]:
+    return {name: _unit(name, users.kinds[name]) for name in settings.attributes}
+
+
+def _unit(name: str, kind: str) -> Unit:
+    if _TEXT.fullmatch(kind):
+        return Unit.TEXT
+    if NUMBER.fullmatch(kind):
+        return Unit.NUMBER
+    raise InputError(
+        f"[users.columns] {name}: got {kind}, expected text, a number or a boolean",
+        hint=f'make one of it with SQL, as in {name} = "year(...)"',
+    )
+
+
+def _versions(attributes: dict[str, Unit]) -> str:
+    """Return the SELECT of the valid rows, all values of a row in one that is ordered by when it became valid."""
+    values = "".join(f', "{name}": {_value(name, unit)}' for name, unit in attributes.items())
+    return (
+        f"select user_id, valid_from, {{'valid_from': valid_from{values}}} as version from checked where reason is null"
+    )
+
+
+def _value(name: str, unit: Unit) -> str:
+    if unit is Unit.TEXT:
+        return f'cast("raw_{name}" as varchar)'
+    number = f'cast("raw_{name}" as double)'
+    return f"case when isfinite({number}) then {number} end"

@@ -1,0 +1,1 @@
+"""How good scores and probabilities are, with intervals, compared with baselines."""

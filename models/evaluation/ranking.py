@@ -1,0 +1,176 @@
+"""Users by rising score, and weights on them: what every figure of :mod:`models.evaluation.metrics` is worked out from.
+
+A bootstrap resample only changes the weights, so that nothing is sorted twice. Tied users share their churn rate: no figure
+depends on the order in which they stand.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit, logit
+
+from models.weights import Values, weighted
+
+Labels = NDArray[np.bool_]
+
+_SMALLEST = float(np.finfo(np.float64).eps)  # of a probability in a logarithm
+_RIDGE = 1e-3  # keeps the slope finite where a score separates churners and stayers wholly
+_MOST_STEPS, _CLOSE = 100, 1e-9
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Users by rising score, all of shape (n,); ``ends`` (groups,): the place after each group of ties."""
+
+    order: NDArray[np.int64]
+    churned: Values
+    score: Values
+    ends: NDArray[np.int64]
+    capacity: int = 0
+
+    @classmethod
+    def by_score(cls, churned: Labels, score: Values, *, capacity: int | None = None) -> Scored:
+        """Sort users by score, once; ``capacity`` is how many of them the team can contact."""
+        order = np.argsort(score, kind="stable")
+        ordered = np.asarray(score, dtype=np.float64)[order]
+        ends = np.append(np.flatnonzero(ordered[1:] != ordered[:-1]) + 1, len(ordered))  # infinity ties too
+        return cls(order, np.asarray(churned, dtype=np.float64)[order], ordered, ends, capacity or 0)
+
+    @cached_property
+    def logarithmic_losses(self) -> Values:
+        """Log loss of each user, in nats."""
+        right = np.where(self.churned > 0, self.score, 1 - self.score)
+        return -np.log(np.clip(right, _SMALLEST, 1))
+
+    @cached_property
+    def square_losses(self) -> Values:
+        """Squared error of each user."""
+        return (self.score - self.churned) ** 2
+
+    @cached_property
+    def recalibrated(self) -> _Slope:
+        """Logistic regression of the label on the logit of the score."""
+        return _Slope.fit(self)
+
+    def sample(self, weights: Values | None = None) -> Sample:
+        """Weigh the users, given in the order in which they came; without weights each counts once."""
+        return Sample(self, np.ones(len(self.order)) if weights is None else weights[self.order])
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The users of :class:`Scored` with a weight each, shape (n,): how often each was drawn."""
+
+    scored: Scored
+    weights: Values
+
+    def _summed(self, values: Values) -> Values:
+        """Weighted sums over the users up to the end of each group of ties, from zero; shape (groups + 1,)."""
+        return np.append(0.0, np.cumsum(values)[self.scored.ends - 1])
+
+    @cached_property
+    def ranks(self) -> Values:
+        """Users up to each group of ties, rising from zero."""
+        return self._summed(self.weights)
+
+    @cached_property
+    def churners(self) -> Values:
+        """Churners up to each group of ties."""
+        return self._summed(self.weights * self.scored.churned)
+
+    @cached_property
+    def expected(self) -> Values:
+        """Sum of the probabilities up to each group of ties."""
+        return self._summed(self.weights * self.scored.score)
+
+    @property
+    def users(self) -> np.float64:
+        """How many users there are."""
+        return self.ranks[-1]
+
+    @property
+    def churn_rate(self) -> np.float64:
+        """Share of them that churned."""
+        return self.churners[-1] / self.users
+
+    def mean(self, values: Values) -> float:
+        """Weighted mean of one value per user, shape (n,), by rising score."""
+        return float(weighted(self.weights, values) / self.users)
+
+    def auc(self) -> float:
+        """Share of the pairs of a churner and a stayer that stand right; a tie is half a pair."""
+        stayers = self.ranks - self.churners
+        below = (stayers[1:] + stayers[:-1]) / 2
+        return float(weighted(np.diff(self.churners), below) / (self.churners[-1] * stayers[-1]))
+
+    def average_precision(self) -> float:
+        """Mean precision at the churners; tied users are one step, as in scikit-learn."""
+        users, churners = self.users - self.ranks[:-1], self.churners[-1] - self.churners[:-1]
+        precision = np.divide(churners, users, out=np.zeros_like(users), where=users > 0)
+        return float(weighted(np.diff(self.churners), precision) / self.churners[-1])
+
+    def in_top(self, top: float) -> np.float64:
+        """Churners among the ``top`` users of the highest scores; ties at the border share their rate."""
+        return self.churners[-1] - np.interp(self.users - top, self.ranks, self.churners)
+
+    def top_of(self, share: float) -> float:
+        """How many users are a share of all; at least one."""
+        return float(max(1, round(share * self.users)))
+
+    def at_capacity(self) -> float:
+        """How many users the team can contact, at most all."""
+        return float(min(self.scored.capacity, self.users))
+
+    def bins(self, bins: int) -> tuple[Values, Values, Values]:
+        """Users, churners and sum of the probabilities of each bin of equal count, by rising probability."""
+        borders = np.append(0.0, np.cumsum(sizes(int(self.users), bins)))
+        users, churners = np.diff(borders), np.diff(np.interp(borders, self.ranks, self.churners))
+        return users, churners, np.diff(np.interp(borders, self.ranks, self.expected))
+
+
+def sizes(users: int, bins: int) -> NDArray[np.int64]:
+    """Sizes of bins of equal count; the first ones take the rest, and none is empty."""
+    sizes = np.full(bins, users // bins)
+    sizes[: users % bins] += 1
+    return sizes[sizes > 0]
+
+
+@dataclass(frozen=True)
+class _Slope:
+    """Logistic regression of the label on the logit of the probability: its slope, and its score and information by user."""
+
+    slope: float
+    rows: Values  # (n, 5)
+
+    @classmethod
+    def fit(cls, scored: Scored) -> _Slope:
+        logits = logit(np.clip(scored.score, _SMALLEST, 1 - _SMALLEST))
+        intercept, slope = 0.0, 0.0
+        for _ in range(_MOST_STEPS):
+            rows = _newton_rows(logits, scored.churned, fitted=expit(intercept + slope * logits))
+            step = _newton_step(rows.sum(axis=0), slope)
+            intercept, slope = intercept + step[0], slope + step[1]
+            if max(abs(step[0]), abs(step[1])) < _CLOSE:
+                break
+        return cls(slope, _newton_rows(logits, scored.churned, fitted=expit(intercept + slope * logits)))
+
+    def slope_of(self, weights: Values) -> float:
+        """Slope of the weighted users, by one Newton step from the slope of all: off by the order of 1 / n."""
+        return self.slope + _newton_step(weighted(weights, self.rows), self.slope)[1]
+
+
+def _newton_rows(logits: Values, churned: Values, *, fitted: Values) -> Values:
+    residual, spread = churned - fitted, fitted * (1 - fitted)
+    return np.column_stack([residual, residual * logits, spread, spread * logits, spread * logits**2])
+
+
+def _newton_step(sums: Values, slope: float) -> tuple[float, float]:
+    first, second, spread, mixed, square = (float(value) for value in sums)
+    second, spread, square = second - _RIDGE * slope, spread + _RIDGE, square + _RIDGE
+    determinant = spread * square - mixed**2
+    step = (square * first - mixed * second) / determinant, (spread * second - mixed * first) / determinant
+    return float(np.clip(step[0], -2, 2)), float(np.clip(step[1], -1, 1))

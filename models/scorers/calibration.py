@@ -1,0 +1,232 @@
+"""Raw scores to probabilities: three curves that rise with the raw score, and the choice between them.
+
+Platt scaling has two numbers, beta calibration three, isotonic regression as many as the rows ask for. The simplest one that
+predicts unseen rows as well as the best does is taken; none of them turns two users around.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import cast
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import brentq, minimize
+from scipy.special import expit, log_expit, logit
+from sklearn.isotonic import IsotonicRegression
+
+from models.weights import weighted
+
+Raw = NDArray[np.float64]
+Labels = NDArray[np.bool_]
+
+_FLAT = 1e-12
+
+
+class Platt(msgspec.Struct, frozen=True, tag="platt"):
+    """``probability = 1 / (1 + exp(-(slope * raw + intercept)))``, slope above zero.
+
+    Source: Platt 1999, "Probabilistic Outputs for Support Vector Machines".
+    """
+
+    slope: float
+    intercept: float
+
+    def probability(self, raw: Raw) -> Raw:
+        """Calibrated churn probability in (0, 1), shape of ``raw``."""
+        return np.asarray(expit(self.slope * raw + self.intercept), dtype=np.float64)
+
+
+class Beta(msgspec.Struct, frozen=True, tag="beta"):
+    """``log odds = a * ln(p) - b * ln(1 - p) + c`` with p = 1 / (1 + exp(-raw)); a and b not below zero, not both zero.
+
+    Source: Kull, Silva Filho, Flach 2017, "Beyond Sigmoids: How to Obtain Well-Calibrated Probabilities from Binary
+    Classifiers with Beta Calibration", Electronic Journal of Statistics 11(2).
+    """
+
+    a: float
+    b: float
+    c: float
+
+    def probability(self, raw: Raw) -> Raw:
+        """Calibrated churn probability in (0, 1), shape of ``raw``."""
+        return np.asarray(expit(_both_logarithms(raw) @ np.array([self.a, self.b]) + self.c), dtype=np.float64)
+
+
+class Isotonic(msgspec.Struct, frozen=True, tag="isotonic"):
+    """Steps of isotonic regression, made to rise: log odds run straight from the middle of a step to that of the next.
+
+    Beyond the outer middles they go on with Platt's slope. So there are no ties that the raw score does not have.
+
+    Source: Zadrozny, Elkan 2002, "Transforming Classifier Scores into Accurate Multiclass Probability Estimates"; steps joined
+    at their middles: Oron, Flournoy 2017, "Centered Isotonic Regression", Statistics in Biopharmaceutical Research 9(3).
+
+    Attributes
+    ----------
+    raw, probability_at
+        Middle of each step and the probability there; both rise.
+    slope
+        Of the log odds beyond the first and the last middle; above zero.
+    """
+
+    raw: tuple[float, ...]
+    probability_at: tuple[float, ...]
+    slope: float
+
+    def probability(self, raw: Raw) -> Raw:
+        """Calibrated churn probability in (0, 1), shape of ``raw``."""
+        middles, odds = np.array(self.raw), logit(np.array(self.probability_at))
+        beyond = raw - np.clip(raw, middles[0], middles[-1])
+        return np.asarray(expit(np.interp(raw, middles, odds) + self.slope * beyond), dtype=np.float64)
+
+
+Calibration = Platt | Beta | Isotonic
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """The calibration that was chosen, and the cross-validated log loss of each that was tried."""
+
+    calibration: Calibration
+    log_losses: dict[str, float]
+
+
+def fit_calibration(
+    raw: Raw, churned: Labels, *, seed: int, users: NDArray[np.int64] | None = None, folds: int = 5
+) -> Fitted:
+    """Fit the simplest calibration that predicts unseen rows as well as the best one does.
+
+    Parameters
+    ----------
+    raw, churned
+        Shape (n,): rows that the model was not fitted on.
+    users
+        One number per user, shape (n,), where a user has several rows; default: each row is a user's.
+    folds
+        Parts of the users, of about equal churn rate and drawn by ``seed``, each predicted from the others. "As well" is within
+        one standard error of the difference in log loss.
+    """
+    groups = np.arange(len(raw)) if users is None else np.unique(users, return_inverse=True)[1]
+    folds = min(folds, *(len(np.unique(groups[churned == kind])) for kind in (True, False)))
+    if folds < 2:  # noqa: PLR2004
+        return Fitted(fit_platt(raw, churned), {})
+    fold = _folds_of_users(groups, churned, folds=folds, seed=seed)
+    parts = [(np.flatnonzero(fold != held_out), np.flatnonzero(fold == held_out)) for held_out in range(folds)]
+    losses = {name: _unseen_losses(fit, raw, churned=churned, parts=parts) for name, fit in _KINDS.items()}
+    best = min(losses.values(), key=lambda values: float(values.mean()))
+    chosen = next(name for name, values in losses.items() if _as_good(values, best))
+    return Fitted(_KINDS[chosen](raw, churned), {name: float(values.mean()) for name, values in losses.items()})
+
+
+def _folds_of_users(groups: NDArray[np.int64], churned: Labels, *, folds: int, seed: int) -> NDArray[np.int64]:
+    """Deal users out to folds in a drawn order, first those who never churned; scikit-learn's loop over groups takes minutes."""
+    ever = np.bincount(groups, weights=churned) > 0
+    drawn = np.random.default_rng(seed).permutation(len(ever))
+    fold = np.empty(len(ever), dtype=np.int64)
+    fold[drawn[np.argsort(ever[drawn], kind="stable")]] = np.arange(len(ever)) % folds
+    return fold[groups]
+
+
+def _unseen_losses(
+    fit: Callable[[Raw, Labels], Calibration],
+    raw: Raw,
+    *,
+    churned: Labels,
+    parts: list[tuple[NDArray[np.int64], NDArray[np.int64]]],
+) -> Raw:
+    losses = np.empty(len(raw))
+    for seen, unseen in parts:
+        probability = fit(raw[seen], churned[seen]).probability(raw[unseen])
+        losses[unseen] = -np.log(np.clip(np.where(churned[unseen], probability, 1 - probability), 1e-15, 1))
+    return losses
+
+
+def _as_good(losses: Raw, best: Raw) -> bool:
+    worse = losses - best
+    return bool(worse.mean() <= worse.std() / np.sqrt(len(worse)))
+
+
+def fit_platt(raw: Raw, churned: Labels | Raw) -> Platt:
+    """Fit slope and intercept by maximum likelihood; the mean probability is then the churn rate, but for less than 1 / n.
+
+    Parameters
+    ----------
+    raw, churned
+        Shape (n,); where no label is known, ``churned`` may hold probabilities that stand in. A slope that is not above zero
+        would turn the rank around, or make everybody equal; it falls back to 1, with the intercept that makes the mean
+        probability the churn rate.
+    """
+    (slope,), intercept = _logistic(raw[:, None], churned)
+    return Platt(slope, intercept) if slope > 0 else _of_the_churn_rate(raw, churned)
+
+
+def _of_the_churn_rate(raw: Raw, churned: Labels | Raw) -> Platt:
+    few = 1 / (len(raw) + 2)
+    rate = float(np.clip(churned.mean(), few, 1 - few))
+    most = float(np.abs(raw).max()) + abs(float(logit(rate))) + 1
+    return Platt(1.0, cast("float", brentq(lambda shift: float(expit(raw + shift).mean()) - rate, -most, most)))
+
+
+def fit_beta(raw: Raw, churned: Labels) -> Beta | Platt:
+    """Fit beta calibration by maximum likelihood; where neither power is above zero, as :func:`fit_platt` does."""
+    (a, b), c = _logistic(_both_logarithms(raw), churned)
+    return Beta(a, b, c) if max(a, b) > 0 else _of_the_churn_rate(raw, churned)
+
+
+def _both_logarithms(raw: Raw) -> Raw:
+    """Return ln(p) and -ln(1 - p), shape (n, 2)."""
+    return np.stack([log_expit(raw), -log_expit(-raw)], axis=-1)
+
+
+def fit_isotonic(raw: Raw, churned: Labels) -> Isotonic | Platt:
+    """Fit isotonic regression; where all rows are one step, as :func:`fit_platt` does."""
+    platt = fit_platt(raw, churned)
+    fitted = IsotonicRegression(out_of_bounds="clip").fit(raw, churned).predict(raw)
+    _, step, rows = np.unique(fitted, return_inverse=True, return_counts=True)
+    if len(rows) == 1:
+        return platt
+    middles, rates = (np.bincount(step, values) / rows for values in (raw, churned.astype(np.float64)))
+    few = 1 / (len(raw) + 2)  # nobody is sure to leave or to stay
+    return Isotonic(tuple(middles.tolist()), tuple(np.clip(rates, few, 1 - few).tolist()), platt.slope)
+
+
+_KINDS: dict[str, Callable[[Raw, Labels], Calibration]] = {
+    "platt": fit_platt,
+    "beta": fit_beta,
+    "isotonic": fit_isotonic,
+}
+
+
+def _targets(churned: Labels | Raw) -> Raw:
+    """What is fitted in place of 0 and 1: Platt's, which keep curves finite where the raw score separates the classes."""
+    if churned.dtype != np.bool_:
+        return np.asarray(churned, dtype=np.float64)
+    churners, stayers = int(churned.sum()), int((churned == 0).sum())
+    return np.where(churned, (churners + 1) / (churners + 2), 1 / (stayers + 2))
+
+
+def _logistic(columns: Raw, churned: Labels | Raw) -> tuple[tuple[float, ...], float]:
+    """Fit logistic regression with coefficients not below zero.
+
+    Returns
+    -------
+    The coefficients of the columns, and the intercept.
+    """
+    targets = _targets(churned)
+    centres, scales = columns.mean(axis=0), columns.std(axis=0)
+    scales[scales < _FLAT] = np.inf  # a column that never changes says nothing
+    scaled = (columns - centres) / scales
+
+    def loss(numbers: Raw) -> tuple[float, Raw]:
+        odds = np.einsum("ij,j->i", scaled, numbers[:-1]) + numbers[-1]
+        residual = expit(odds) - targets
+        slopes = np.append(weighted(residual, scaled), residual.sum())
+        return float(np.mean(np.logaddexp(0, odds) - targets * odds)), slopes / len(targets)
+
+    start = np.append(np.zeros(columns.shape[1]), logit(targets.mean()))
+    bounds = [(0, None)] * columns.shape[1] + [(None, None)]
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"ftol": 1e-14, "gtol": 1e-9}).x
+    coefficients = found[:-1] / scales
+    return tuple(coefficients.tolist()), float(found[-1] - coefficients @ centres)

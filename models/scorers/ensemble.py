@@ -1,0 +1,185 @@
+"""What ranks users: a weighted sum of parts, each with a raw score in log-odds and exact contributions to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import chain, combinations
+from math import factorial
+
+import lightgbm as lgb
+import numpy as np
+from numpy.typing import NDArray
+
+from features.catalogue.fitted import BgNbd
+from features.errors import InputError
+from features.profiles.specification import Specification
+from features.snapshots import LabelWindow
+from models.encoding import Matrix
+from models.scorers.bg_nbd import BUYING, Buyers, few_purchases, no_purchase_probability
+from models.scorers.logistic import Linear
+from models.scorers.trees import contributions, raw_scores
+
+Scores = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Trees:
+    """Boosted trees."""
+
+    booster: lgb.Booster
+
+    def raw(self, matrix: Matrix, *, threads: int) -> Scores:
+        """Log-odds, shape (n,)."""
+        return raw_scores(self.booster, matrix, threads=threads)
+
+    def contributions(self, matrix: Matrix, *, threads: int) -> Matrix:
+        """Contributions to the raw score, shape (n, features)."""
+        return contributions(self.booster, matrix, threads=threads)
+
+
+@dataclass(frozen=True)
+class Line:
+    """Logistic regression."""
+
+    linear: Linear
+
+    def raw(self, matrix: Matrix, *, threads: int) -> Scores:
+        """Log-odds, shape (n,)."""
+        del threads
+        return self.linear.raw(matrix)
+
+    def contributions(self, matrix: Matrix, *, threads: int) -> Matrix:
+        """Contributions to the raw score, shape (n, features)."""
+        del threads
+        return self.linear.contributions(matrix)
+
+
+@dataclass(frozen=True)
+class Buying:
+    """How little a user is expected to buy in the horizon, by BG/NBD: needs no label, so it can stand in where none is known.
+
+    Attributes
+    ----------
+    places
+        Where :data:`BUYING` stand among the features.
+    usual
+        Their values for a typical user, whom contributions compare with.
+    never
+        Values that stand in for those of a user who never bought: as the riskiest buyer's.
+    """
+
+    fitted: BgNbd
+    places: tuple[int, int, int]
+    usual: tuple[float, float, float]
+    never: tuple[float, float, float]
+    gap_days: int
+    horizon_days: int
+
+    def raw(self, matrix: Matrix, *, threads: int) -> Scores:
+        """Raw score, shape (n,)."""
+        del threads
+        return self.score(self._known(matrix))
+
+    def no_purchase_probability(self, matrix: Matrix) -> Scores:
+        """Probability that nothing is bought in the horizon, shape (n,): what the raw score is calibrated to."""
+        buyers = Buyers.of(self._known(matrix))
+        return no_purchase_probability(self.fitted, buyers, gap_days=self.gap_days, horizon_days=self.horizon_days)
+
+    def contributions(self, matrix: Matrix, *, threads: int) -> Matrix:
+        """Shapley values of the three numbers against the typical user's, shape (n, features).
+
+        Source: Shapley 1953, "A Value for n-Person Games"; all eight coalitions are worked out.
+        """
+        del threads
+        known, found = self._known(matrix), np.zeros_like(matrix)
+        for player in range(len(BUYING)):
+            for others in _subsets([other for other in range(len(BUYING)) if other != player]):
+                share = factorial(len(others)) * factorial(len(BUYING) - 1 - len(others)) / factorial(len(BUYING))
+                gain = self._with(known, (*others, player)) - self._with(known, others)
+                found[:, self.places[player]] += share * gain
+        return found
+
+    def _known(self, matrix: Matrix) -> Matrix:
+        known = matrix[:, self.places]
+        return np.where(np.isnan(known).any(axis=1, keepdims=True), self.never, known)
+
+    def _with(self, known: Matrix, players: tuple[int, ...]) -> Scores:
+        mixed = np.tile(np.array(self.usual), (len(known), 1))
+        mixed[:, list(players)] = known[:, list(players)]
+        return self.score(mixed)
+
+    def score(self, known: Matrix) -> Scores:
+        """Raw score of the values of :data:`BUYING`, shape (n, 3) to (n,)."""
+        return few_purchases(self.fitted, Buyers.of(known), gap_days=self.gap_days, horizon_days=self.horizon_days)
+
+
+def _subsets(players: list[int]) -> Iterator[tuple[int, ...]]:
+    yield from chain.from_iterable(combinations(players, size) for size in range(len(players) + 1))
+
+
+Part = Trees | Line | Buying
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """The weighted parts of a model; most have one.
+
+    Examples
+    --------
+    Half trees, half line: ``Scorer(((0.5, Trees(booster)), (0.5, Line(linear))))``
+    """
+
+    parts: tuple[tuple[float, Part], ...]
+
+    @classmethod
+    def of_trees(cls, booster: lgb.Booster) -> Scorer:
+        """Trees and nothing else."""
+        return cls(((1.0, Trees(booster)),))
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """What the parts are: ``trees``, ``line``, ``buying``."""
+        return tuple(type(part).__name__.lower() for _, part in self.parts)
+
+    @property
+    def trees(self) -> int:
+        """How many trees there are."""
+        return sum(part.booster.num_trees() for _, part in self.parts if isinstance(part, Trees))
+
+    def raw(self, matrix: Matrix, *, threads: int = 0) -> Scores:
+        """Raw score in log-odds, shape (n,)."""
+        return np.sum([weight * part.raw(matrix, threads=threads) for weight, part in self.parts], axis=0)
+
+    def contributions(self, matrix: Matrix, *, threads: int = 0) -> Matrix:
+        """Signed contributions to the raw score, shape (n, features)."""
+        return np.sum([weight * part.contributions(matrix, threads=threads) for weight, part in self.parts], axis=0)
+
+
+def buying(specification: Specification, matrix: Matrix, *, window: LabelWindow) -> Buying:
+    """Return the part that needs no labels: how people buy, by the parameters that the specification holds.
+
+    Parameters
+    ----------
+    matrix
+        Encoded profiles, shape (n, features), among which users are typical, or risky.
+
+    Raises
+    ------
+    InputError
+        When the specification holds no parameters, as too few people came back to buy.
+    """
+    fitted = specification.learnt.bg_nbd
+    if fitted is None:
+        raise InputError("too few people came back to buy: BG/NBD has nothing to go by", hint="map [events] amount")
+    first, second, third = (specification.feature_names.index(name) for name in BUYING)
+    known = matrix[:, (first, second, third)]
+    known = known[~np.isnan(known).any(axis=1)]
+    middle = np.median(known, axis=0)
+    part = Buying(fitted, (first, second, third), _three(middle), _three(middle), window.gap_days, window.horizon_days)
+    return replace(part, never=_three(known[int(np.argmax(part.score(known)))]))
+
+
+def _three(values: NDArray[np.float64]) -> tuple[float, float, float]:
+    one, two, three = values.tolist()
+    return one, two, three

@@ -1,0 +1,179 @@
+"""Logistic regression on the matrix that the trees see, kept as plain numbers: a baseline, and a part of a model.
+
+A number enters as its signed logarithm, brought to mean 0 and spread 1, so that one user with a million events does not bend the
+line; an absent one has a weight of its own. Every value of a category has a weight.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_limits
+
+from features.profiles.specification import Specification
+from models.encoding import Matrix
+
+_L2 = 0.01  # per row: the same user at many cutoffs is many rows, and hardly more evidence
+_MOST_ROWS = 100_000  # more rows do not move some hundred weights
+_ROWS_AT_ONCE = 50_000
+_MOST_SPREADS = 5.0
+_MOST_STEPS = 1_000  # some dozens are enough: the columns have one scale and the penalty is firm
+_FLAT = 1e-9
+
+Values = NDArray[np.float64]
+Floats = tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Linear:
+    """A fitted line. The contributions of the rows that it was fitted on have mean zero.
+
+    Attributes
+    ----------
+    base
+        Log-odds of a user of whom nothing is known to be unusual; raw scores are this plus the contributions.
+    numbers, categories
+        Places of both kinds of features in the matrix.
+    centres, scales
+        Mean and spread of the signed logarithm of each number.
+    weights, offsets, absent
+        A number contributes ``weight * scaled + offset``, or ``absent`` where it is null.
+    levels
+        Of each category: the contribution of each code, last that of null.
+    """
+
+    base: float
+    numbers: tuple[int, ...]
+    centres: Floats
+    scales: Floats
+    weights: Floats
+    offsets: Floats
+    absent: Floats
+    categories: tuple[int, ...]
+    levels: tuple[Floats, ...]
+
+    def raw(self, matrix: Matrix) -> Values:
+        """Log-odds, shape (n,); some rows at a time, as contributions take as much memory as the matrix."""
+        blocks = range(0, len(matrix), _ROWS_AT_ONCE)
+        sums = [self.contributions(matrix[start : start + _ROWS_AT_ONCE]).sum(axis=1) for start in blocks]
+        return self.base + np.concatenate([np.zeros(0), *sums])
+
+    def contributions(self, matrix: Matrix) -> Matrix:
+        """Contributions to the log-odds, shape (n, features): with ``base`` they add up to :meth:`raw`."""
+        found = np.empty_like(matrix)
+        scaled = _scaled(_logarithms(matrix[:, self.numbers]), np.array(self.centres), scales=np.array(self.scales))
+        told = np.array(self.weights) * scaled + np.array(self.offsets)
+        found[:, self.numbers] = np.where(np.isnan(scaled), np.array(self.absent), told)
+        for place, levels in zip(self.categories, self.levels, strict=True):
+            found[:, place] = np.array(levels)[_codes(matrix[:, place], levels=len(levels))]
+        return found
+
+
+def fit_linear(matrix: Matrix, churned: NDArray[np.bool_], *, specification: Specification, seed: int) -> Linear:
+    """Fit by penalised maximum likelihood.
+
+    Parameters
+    ----------
+    matrix, churned
+        Shape (n, features) and (n,), as :func:`models.encoding.encode` makes it.
+    specification
+        Says which columns are categories, and of how many values.
+    seed
+        Draws the rows that are learnt from, where there are more than 100,000.
+    """
+    if len(matrix) > _MOST_ROWS:
+        drawn = np.sort(np.random.default_rng(seed).choice(len(matrix), _MOST_ROWS, replace=False))
+        matrix, churned = matrix[drawn], churned[drawn]
+    design = _Design.of(matrix, specification)
+    columns = design.columns(matrix)
+    means = columns.mean(axis=0)
+    with threadpool_limits(
+        limits=1, user_api="blas"
+    ):  # on matrices of this size threads wait for each other, ten times as long
+        model = LogisticRegression(C=1 / (_L2 * len(columns)), max_iter=_MOST_STEPS).fit(columns, churned)
+    return design.linear(float(model.intercept_[0]), model.coef_[0], means=means)
+
+
+def _logarithms(numbers: Matrix) -> Matrix:
+    return np.copysign(np.log1p(np.abs(numbers)), numbers)
+
+
+def _scaled(logarithms: Matrix, centres: Values, *, scales: Values) -> Matrix:
+    return np.clip((logarithms - centres) / scales, -_MOST_SPREADS, _MOST_SPREADS)
+
+
+def _codes(column: Values, *, levels: int) -> NDArray[np.int64]:
+    """Code of each row, null the last."""
+    return np.where(np.isnan(column), levels - 1, np.nan_to_num(column)).astype(np.int64)
+
+
+@dataclass(frozen=True)
+class _Design:
+    """The columns that are fitted: numbers, then who lacks which of them (each pattern once), then one column a level."""
+
+    numbers: tuple[int, ...]
+    centres: Values
+    scales: Values
+    medians: Values
+    patterns: tuple[int, ...]
+    categories: tuple[int, ...]
+    levels: tuple[int, ...]
+
+    @classmethod
+    def of(cls, matrix: Matrix, specification: Specification) -> _Design:
+        names, known = specification.feature_names, specification.categories
+        categories = tuple(place for place, name in enumerate(names) if name in known)
+        numbers = tuple(place for place, name in enumerate(names) if name not in known)
+        logarithms = _logarithms(matrix[:, numbers])
+        present = [column[~np.isnan(column)] for column in logarithms.T]
+        centres = np.array([column.mean() if len(column) else 0.0 for column in present])
+        scales = np.array([column.std() if len(column) else 0.0 for column in present])
+        scales[scales < _FLAT] = 1.0  # what never changes gets no weight
+        medians = np.array([np.median(column) if len(column) else 0.0 for column in present])
+        scaled_medians = _scaled(medians, centres, scales=scales)
+        levels = tuple(len(known[names[place]]) + 2 for place in categories)  # UNKNOWN and null
+        return cls(numbers, centres, scales, scaled_medians, _patterns(np.isnan(logarithms)), categories, levels)
+
+    def columns(self, matrix: Matrix) -> Matrix:
+        """Matrix to learn from, shape (n, columns)."""
+        scaled = _scaled(_logarithms(matrix[:, self.numbers]), self.centres, scales=self.scales)
+        absent = np.isnan(scaled)
+        ones = [
+            _codes(matrix[:, place], levels=levels)[:, None] == np.arange(levels)
+            for place, levels in zip(self.categories, self.levels, strict=True)
+        ]
+        return np.hstack([np.where(absent, self.medians, scaled), absent[:, self.patterns], *ones])
+
+    def linear(self, intercept: float, weights: Values, *, means: Values) -> Linear:
+        """Turn the weights of the columns into contributions with mean zero; ``means`` are those of the columns."""
+        borders = np.cumsum([len(self.numbers), len(self.patterns), *self.levels])[:-1]
+        (slopes, lacking, *values), (mean, share, *shares) = np.split(weights, borders), np.split(means, borders)
+        offsets, absent = -slopes * mean, np.zeros(len(self.numbers))
+        absent[list(self.patterns)] = lacking
+        offsets[list(self.patterns)] -= lacking * share
+        absent += slopes * self.medians + offsets
+        return Linear(
+            base=intercept + float(weights @ means),
+            numbers=self.numbers,
+            centres=_plain(self.centres),
+            scales=_plain(self.scales),
+            weights=_plain(slopes),
+            offsets=_plain(offsets),
+            absent=_plain(absent),
+            categories=self.categories,
+            levels=tuple(_plain(value - value @ part) for value, part in zip(values, shares, strict=True)),
+        )
+
+
+def _patterns(absent: NDArray[np.bool_]) -> tuple[int, ...]:
+    """Return the first column of each pattern of absence; none for what all rows have, or lack."""
+    mixed = np.flatnonzero(absent.any(axis=0) & ~absent.all(axis=0)).tolist()
+    first = {np.packbits(absent[:, place]).tobytes(): place for place in reversed(mixed)}
+    return tuple(sorted(first.values()))
+
+
+def _plain(values: Values) -> Floats:
+    return tuple(values.tolist())

@@ -1,0 +1,1 @@
+"""Scores of all users at a cutoff."""

@@ -1,0 +1,1 @@
+"""``POST /v1/score`` and everything around it."""

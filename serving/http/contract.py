@@ -1,0 +1,106 @@
+"""What goes over HTTP: ``POST /v1/score``. The answer for a user is the :class:`Score` that is a row of a batch too.
+
+These structs are the contract and its documentation: ``/docs.json`` is made from them.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from serving.score import Score
+
+Instant = Annotated[datetime, Meta(tz=True)]
+
+
+class Event(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
+    """An event of the item's user, in the columns of the event contract."""
+
+    event_time: Annotated[Instant, Meta(description="When it happened, with its offset from UTC.")]
+    event_type: Annotated[str, Meta(description="What happened, in the log's own words.")]
+    count: int | None = None
+    session_id: str | None = None
+    duration_seconds: float | None = None
+    device_os: str | None = None
+    device_model: str | None = None
+    app_version: str | None = None
+    network: str | None = None
+    channel: str | None = None
+    amount: float | None = None
+    ingested_at: Instant | None = None
+
+
+class Item(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Whom to score: a user id, a whole profile, or a user id with events and as_of."""
+
+    user_id: Annotated[str | None, Meta(description="Looked up in the profile store, unless events come with it.")] = (
+        None
+    )
+    profile: Annotated[
+        dict[str, str | float | None] | None,
+        Meta(
+            description="Every feature of the model by name: text, a number or null. "
+            "user_id and cutoff (a date) may stand beside them and come back as user_id and as_of."
+        ),
+    ] = None
+    events: Annotated[
+        list[Event] | None,
+        Meta(
+            description="All events of the user: the profile is built from them alone. Those from as_of on are not seen."
+        ),
+    ] = None
+    events_since: Annotated[
+        list[Event] | None,
+        Meta(description="Events since the cutoff of the profile store, added to the user's kept activity."),
+    ] = None
+    as_of: Annotated[
+        Instant | None,
+        Meta(
+            description="The instant at which knowledge stops, excluded; needed with events, where days start at its time "
+            "of day, and with events_since, where it is a local midnight."
+        ),
+    ] = None
+
+
+class ScoreRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Users to score, at most as many as [serving] max_items."""
+
+    items: Annotated[list[Item], Meta(min_length=1)]
+
+
+class ModelInfo(msgspec.Struct, frozen=True):
+    """Which model answered."""
+
+    name: str
+    version: str
+    alias: str
+    trained_through: Annotated[date, Meta(description="First day whose events no label of its training saw.")]
+
+
+class ModelQuality(msgspec.Struct, frozen=True):
+    """What the model showed on users and days it had not seen."""
+
+    test_cutoff: date
+    auc: float
+    calibration_error: float
+    users: int
+
+
+class ScoreResponse(msgspec.Struct, frozen=True):
+    """The results, in the order of the items, and the model they are from."""
+
+    request_id: Annotated[str, Meta(description="X-Request-Id of the request, or a new one.")]
+    model: ModelInfo
+    quality: ModelQuality
+    results: list[Score]
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """Why a request was not answered; it never repeats user ids or values."""
+
+    error: Annotated[str, Meta(description="What is wrong, where, got against expected.")]
+    hint: Annotated[str, Meta(description="The way out.")]
+    request_id: str

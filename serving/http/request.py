@@ -1,0 +1,145 @@
+"""The body of a request to users to score. What is wrong with it is said by place; user ids and values are never repeated."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from typing import Any
+
+import msgspec
+
+from features.errors import InputError
+from features.profiles.specification import Specification
+from features.schema import COLUMNS
+from serving.http.contract import Event, Item, ScoreRequest
+from serving.http.raw_events import Told
+from serving.settings import ServingSettings
+
+KEYS = ("user_id", "cutoff")  # what a profile may hold beside the features
+_UNKNOWN_KEY = re.compile(r"Object contains unknown field `(?P<key>.*?)`(?: - at `\$\.?(?P<place>.*)`)?", re.DOTALL)
+_WORDS = {"str": "text", "int": "number", "float": "number", "`": ""}
+_EXAMPLE = 'for example {"items": [{"user_id": "..."}]}'
+
+_EVENT = (
+    '{"user_id": "...", "events": [{"event_time": "2026-06-29T15:37:00Z", "event_type": "open"}], '
+    '"as_of": "2026-06-30T00:00:00Z"}'
+)
+_WITH_EVENTS = f"for example {_EVENT}"
+
+Asked = str | Mapping[str, Any] | Told
+
+
+class RequestReader:
+    """Reads bodies for one model.
+
+    Parameters
+    ----------
+    specification
+        Of the model: which names a profile has, and which of them are text.
+    limits
+        How much one request may hold.
+    """
+
+    def __init__(self, specification: Specification, limits: ServingSettings) -> None:
+        features: dict[str, type] = {f.name: str if f.is_text else float for f in specification.features}
+        self._kinds = features | dict.fromkeys(KEYS, str)
+        self._limits = limits
+        self._decoder = msgspec.json.Decoder(ScoreRequest)
+
+    def read(self, body: bytes) -> Sequence[Asked]:
+        """Return what was asked for: per item a user id, a profile with its cutoff as a date, or a user with events.
+
+        Raises
+        ------
+        InputError
+            When the body is not JSON, or not of the contract.
+        """
+        items = self._decode(body).items
+        _check_number("items", len(items), most=self._limits.max_items, knob="max_items")
+        events = sum(len(item.events or ()) + len(item.events_since or ()) for item in items)
+        _check_number("events of all items", events, most=self._limits.max_events, knob="max_events")
+        return [self._asked(item, f"items[{place}]") for place, item in enumerate(items)]
+
+    def _decode(self, body: bytes) -> ScoreRequest:
+        try:
+            return self._decoder.decode(body)
+        except msgspec.ValidationError as error:
+            raise _not_of_the_contract(str(error)) from None
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            what = str(error) if isinstance(error, msgspec.DecodeError) else "it is malformed"
+            raise InputError(f"the body is not JSON: {what}", hint=_EXAMPLE) from None
+
+    def _asked(self, item: Item, place: str) -> Asked:
+        if item.events is not None or item.events_since is not None or item.as_of is not None:
+            return self._told(item, place)
+        if item.user_id is not None and item.profile is None:
+            return item.user_id
+        if item.profile is not None and item.user_id is None:
+            return self._profile(item.profile, f"{place}.profile")
+        got = "both" if item.profile is not None else "neither"
+        raise InputError(f"{place}: got {got}, expected either user_id or profile", hint=_EXAMPLE)
+
+    def _told(self, item: Item, place: str) -> Told:
+        """Read an item with events."""
+        if item.user_id is None or item.as_of is None or item.profile is not None:
+            raise InputError(f"{place}: expected user_id, as_of and events, and no profile", hint=_WITH_EVENTS)
+        events = item.events if item.events_since is None else item.events_since
+        if events is None or (item.events is not None and item.events_since is not None):
+            raise InputError(f"{place}: expected either events or events_since beside as_of", hint=_WITH_EVENTS)
+        name = "events" if item.events_since is None else "events_since"
+        most = self._limits.max_events_per_item
+        _check_number(f"{place}.{name}", len(events), most=most, knob="max_events_per_item")
+        return Told(item.user_id, item.as_of, _columns(events), item.events_since is not None)
+
+    def _profile(self, profile: Mapping[str, Any], place: str) -> Mapping[str, Any]:
+        """Keep what the model reads; a profile may hold more, as ``churn profiles`` writes it."""
+        read = {name: value for name, value in profile.items() if name in self._kinds}
+        for name, value in read.items():
+            if value is not None and type(value) is not self._kinds[name]:
+                expected = "text or null" if self._kinds[name] is str else "a number or null"
+                got = "text" if isinstance(value, str) else "a number"
+                raise InputError(
+                    f"{place}.{name}: got {got}, expected {expected}", hint="churn features lists the units"
+                )
+        return {**read, "cutoff": _date(read["cutoff"], f"{place}.cutoff")} if "cutoff" in read else read
+
+
+def _columns(events: Sequence[Event]) -> dict[str, list[Any]]:
+    return {name: [getattr(event, name) for event in events] for name in COLUMNS if name != "user_id"}
+
+
+def _check_number(what: str, got: int, *, most: int, knob: str) -> None:
+    if got > most:
+        hint = f"send them in several requests, or raise [serving] {knob}"
+        raise InputError(f"{what}: got {got}, expected at most {most}", hint=hint)
+
+
+def _date(text: str | None, place: str) -> date | None:
+    try:
+        return None if text is None else date.fromisoformat(text)
+    except ValueError:
+        raise InputError(f"{place}: got other text, expected a date", hint="for example 2026-06-29") from None
+
+
+def _not_of_the_contract(message: str) -> InputError:
+    if unknown := _UNKNOWN_KEY.fullmatch(message):
+        place = unknown["place"] or "the body"
+        known = _keys_of(unknown["place"])
+        return InputError(f"{place}: an unknown key, expected {' or '.join(known)}", hint=_meant(unknown["key"], known))
+    what, _, place = re.sub(r"\b(str|int|float)\b|`", lambda word: _WORDS[word[0]], message).partition(" - at $")
+    return InputError(f"{place.lstrip('.') or 'the body'}: {what[:1].lower()}{what[1:]}", hint=_EXAMPLE)
+
+
+def _keys_of(place: str | None) -> Sequence[str]:
+    """Return what an object may hold, by its place in the body."""
+    if place is None:
+        return ("items",)
+    return Event.__struct_fields__ if "events" in place else Item.__struct_fields__
+
+
+def _meant(name: str, known: Iterable[str]) -> str:
+    """Suggest what was meant. A name that resembles nothing is not repeated: it may be anything, a user id too."""
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f'did you mean "{close[0]}"?' if close else "GET /docs.json has the contract, churn features the features"

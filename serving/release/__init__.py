@@ -1,0 +1,1 @@
+"""What one service needs, in one folder."""

@@ -1,0 +1,147 @@
+"""Profiles to scores: one shape and one function for the batch, the list and the endpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, datetime
+from typing import Annotated, Literal
+
+import msgspec
+import numpy as np
+from msgspec import UNSET, Meta, UnsetType
+from numpy.typing import NDArray
+
+from models.churn_model import ChurnModel
+from models.encoding import Matrix, encode_rows
+from models.reasons import Reason
+from serving.settings import ScoringSettings
+
+RiskBand = Literal["high", "medium", "low"]
+Code = Literal[
+    "unknown_user",
+    "not_eligible",
+    "incomplete_profile",
+    "invalid_event",
+    "no_events",
+    "no_kept_activity",
+    "not_midnight",
+    "unsupported",
+]
+Profile = Mapping[str, object]
+CHUNK_ROWS = 10_000
+CUTOFF_AT = "cutoff_at"  # stands in a profile that was built for one instant
+
+
+class Score(msgspec.Struct, frozen=True):
+    """The answer for one user: scored, or unscored with a code that says why."""
+
+    user_id: str | None
+    status: Literal["scored", "unscored"]
+    code: Annotated[Code | None, Meta(description="Why there is no score; null where there is one.")] = None
+    churn_probability: Annotated[float | None, Meta(description="Calibrated, in (0, 1).")] = None
+    percentile: Annotated[
+        float | None,
+        Meta(
+            description="0 to 100 among the raw scores of the model's reference population, 100 the riskiest; "
+            "not a probability."
+        ),
+    ] = None
+    risk_band: RiskBand | None = None
+    as_of: Annotated[date | None, Meta(description="Cutoff of the profile: nothing later is known to the score.")] = (
+        None
+    )
+    reasons: list[Reason] = []
+    cutoff_at: Annotated[
+        datetime | UnsetType,
+        Meta(description="The instant that as_of of the item named; only where events came with it."),
+    ] = UNSET
+    detail: Annotated[str | UnsetType, Meta(description="What is wrong with the events, and where.")] = UNSET
+
+
+def score(model: ChurnModel, profiles: Sequence[Profile], *, bands: ScoringSettings) -> list[Score]:
+    """Score profiles, in their order. No profile's score depends on another's.
+
+    Parameters
+    ----------
+    profiles
+        Each a mapping of feature names to text, numbers or None, with ``user_id`` and ``cutoff`` where known.
+
+    Returns
+    -------
+    One score each: ``unscored`` with a code for users who are not eligible, or whose profile lacks a feature of the model.
+    """
+    codes = _codes(model, profiles)
+    chosen = [profile for profile, code in zip(profiles, codes, strict=True) if code is None]
+    scored = iter(_scored(model, chosen, bands=bands))
+    return [
+        next(scored) if code is None else unscored(profile, code) for profile, code in zip(profiles, codes, strict=True)
+    ]
+
+
+def unscored(profile: Profile, code: Code) -> Score:
+    """Answer for a user who cannot be scored."""
+    return Score(_user_id(profile), "unscored", code, as_of=_as_of(profile), cutoff_at=_cutoff_at(profile))
+
+
+def _codes(model: ChurnModel, profiles: Sequence[Profile]) -> list[Code | None]:
+    """Say of each profile why it cannot be scored; None: it can."""
+    needed = frozenset(model.specification.feature_names)
+    rule = model.eligibility
+    eligible = rule.mask(*(_numbers(profiles, name) for name in rule.columns))
+    return [
+        "incomplete_profile" if not needed <= profile.keys() else None if can else "not_eligible"
+        for profile, can in zip(profiles, eligible, strict=True)
+    ]
+
+
+def _numbers(profiles: Sequence[Profile], name: str) -> NDArray[np.float64]:
+    values = (profile.get(name) for profile in profiles)
+    return np.array([value if isinstance(value, int | float) else np.nan for value in values], dtype=np.float64)
+
+
+def _scored(model: ChurnModel, profiles: Sequence[Profile], *, bands: ScoringSettings) -> Iterator[Score]:
+    for start in range(0, len(profiles), CHUNK_ROWS):
+        chunk = profiles[start : start + CHUNK_ROWS]
+        matrix = encode_rows(chunk, model.specification)
+        yield from _answers(model, chunk, matrix=matrix, bands=bands)
+
+
+def _answers(
+    model: ChurnModel, profiles: Sequence[Profile], *, matrix: Matrix, bands: ScoringSettings
+) -> Iterator[Score]:
+    raw = model.raw(matrix)
+    probability, percentile = model.calibration.probability(raw), model.reference.percentile(raw)
+    contributions = model.contributions(matrix)
+    for place, profile in enumerate(profiles):
+        yield Score(
+            _user_id(profile),
+            "scored",
+            churn_probability=float(probability[place]),
+            percentile=round(float(percentile[place]), 1),
+            risk_band=risk_band(float(percentile[place]), bands),
+            as_of=_as_of(profile),
+            reasons=model.narrator.reasons(contributions[place], profile),
+            cutoff_at=_cutoff_at(profile),
+        )
+
+
+def risk_band(percentile: float, bands: ScoringSettings) -> RiskBand:
+    """High, medium or low, by the configured percentiles."""
+    if percentile >= bands.high_percentile:
+        return "high"
+    return "medium" if percentile >= bands.medium_percentile else "low"
+
+
+def _user_id(profile: Profile) -> str | None:
+    user_id = profile.get("user_id")
+    return None if user_id is None else str(user_id)
+
+
+def _as_of(profile: Profile) -> date | None:
+    cutoff = profile.get("cutoff")
+    return cutoff if isinstance(cutoff, date) else None
+
+
+def _cutoff_at(profile: Profile) -> datetime | UnsetType:
+    at = profile.get(CUTOFF_AT)
+    return at if isinstance(at, datetime) else UNSET

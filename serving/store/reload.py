@@ -1,0 +1,67 @@
+"""The profile store while it is served: the weekly refresh replaces the file, and the next look-up reads the new one."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from features.errors import InputError
+from features.profiles.specification import Specification
+from serving.store.profile_store import FILE, ProfileStore, open_store
+
+CHECK_EVERY_SECONDS = 1.0
+
+_log = logging.getLogger("churn.serving")
+_Mark = tuple[int, int] | None
+
+
+class StoreWatch:
+    """Hands out the store, opened again after its file was replaced.
+
+    A store that does not fit the model is refused and said in the log; what was open stays open.
+
+    Parameters
+    ----------
+    on_refusal
+        Called once for each file that was refused.
+    """
+
+    def __init__(self, folder: Path, specification: Specification, *, on_refusal: Callable[[], None]) -> None:
+        self._folder = folder
+        self._specification = specification
+        self._on_refusal = on_refusal
+        self._store: ProfileStore | None = None
+        self._mark: _Mark = (0, 0)
+        self._next_check = 0.0
+
+    def current(self) -> ProfileStore | None:
+        """Return the store to read from; None as long as there was none that fits."""
+        now = time.monotonic()
+        if now >= self._next_check:
+            self._next_check = now + CHECK_EVERY_SECONDS
+            self._check()
+        return self._store
+
+    def _check(self) -> None:
+        mark = _mark(self._folder / FILE)
+        if mark == self._mark:
+            return
+        self._mark = mark
+        try:
+            store = open_store(self._folder, self._specification)
+        except InputError as error:
+            self._on_refusal()
+            _log.error("profile store refused: %s", str(error).replace("\n", " "))
+        else:
+            self._store = store  # the one before closes itself when the last look-up in it is done
+
+
+def _mark(path: Path) -> _Mark:
+    """What changes when a file is replaced; None where there is no file."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns

@@ -1,0 +1,1 @@
+"""The weekly list and the ledger of scores."""

@@ -1,0 +1,209 @@
+"""score and export: the files they leave, the model they keep to, and that the same inputs give the same bytes."""
+
+import csv
+import hashlib
+import json
+import socket
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from churn.project import open_project
+from features.profiles.build import build
+from models.registry.registry import Registry
+from serving.store.profile_store import ProfileStore
+from tests.churn.command import AS_OF, WEEK, TrainedWorld
+from tests.churn.conftest import Command
+
+LIST = {"at_risk.csv", "at_risk.parquet", "manifest.json"}
+
+
+@pytest.fixture
+def world(trained_world: TrainedWorld, tmp_path: Path) -> TrainedWorld:
+    return trained_world.copy_to(tmp_path / "home")
+
+
+def bytes_of(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def rows(path: Path) -> list[dict[str, Any]]:
+    return pq.ParquetFile(path).read().to_pylist()
+
+
+# --- score ---------------------------------------------------------------------------------------------------------
+
+
+def test_scores_hold_everybody_and_say_why_some_have_none(trained_world: TrainedWorld):
+    said = trained_world.said["score"]
+    found = rows(Path(said["path"]) / "scores.parquet")
+    scored = [row for row in found if row["status"] == "scored"]
+    assert (len(scored), len(found) - len(scored)) == (said["scored"], said["unscored"])
+    assert {row["code"] for row in found if row["status"] == "unscored"} == {"not_eligible"}
+    assert {row["as_of"] for row in found} == {date.fromisoformat(AS_OF)}
+    assert all(0 < row["churn_probability"] < 1 and 0 <= row["percentile"] <= 100 for row in scored)
+    assert all(row["reason_1"] and row["reason_2"] and row["reason_3"] for row in scored)
+    assert all(row["churn_probability"] is None and row["reason_1"] is None for row in found if row not in scored)
+
+
+def test_scores_are_those_of_the_registered_model_on_profiles_of_the_cutoff(trained_world: TrainedWorld):
+    model = Registry(trained_world.home, "churn").get("champion").model
+    activity = open_project(trained_world.config, home=trained_world.home).activity()
+    profiles = build(activity, model.specification, cutoffs=[date.fromisoformat(AS_OF)])
+    expected = dict(zip(profiles["user_id"].to_pylist(), model.predict_probability(profiles).tolist(), strict=True))
+    found = rows(Path(trained_world.said["score"]["path"]) / "scores.parquet")
+    assert [row["user_id"] for row in found] == sorted(expected, key=str.encode)
+    scored = {row["user_id"]: row["churn_probability"] for row in found if row["status"] == "scored"}
+    assert scored
+    assert scored == {user: expected[user] for user in scored}
+
+
+def test_the_ledger_keeps_every_scored_row(trained_world: TrainedWorld):
+    scores = Path(trained_world.said["score"]["path"])
+    ledger = trained_world.home / "ledger" / scores.relative_to(trained_world.home / "scores")
+    kept, all_rows = (rows(folder / "scores.parquet") for folder in (ledger, scores))
+    named = ("user_id", "churn_probability", "percentile", "risk_band")
+    assert kept == [{key: row[key] for key in named} for row in all_rows if row["status"] == "scored"]
+
+
+def test_every_folder_of_results_has_a_manifest_that_holds(trained_world: TrainedWorld):
+    manifests = [
+        path for part in ("scores", "ledger", "lists") for path in (trained_world.home / part).rglob("manifest.json")
+    ]
+    assert len(manifests) == 3
+    for path in manifests:
+        found = json.loads(path.read_text())
+        assert (found["model"], found["version"], found["cutoff"]) == ("churn", "1", AS_OF)
+        for name, file in found["files"].items():
+            assert hashlib.sha256((path.parent / name).read_bytes()).hexdigest() == file["sha256"]
+        assert {file.name for file in path.parent.iterdir()} == {"manifest.json", *found["files"]}
+
+
+def test_the_store_holds_the_profiles_of_the_cutoff(trained_world: TrainedWorld):
+    store = ProfileStore(trained_world.home / "store")
+    assert store.info.cutoff == date.fromisoformat(AS_OF)
+    assert trained_world.said["score"]["store_refreshed"] is True
+
+
+def test_an_earlier_cutoff_does_not_take_the_place_of_a_later_one_in_the_store(command: Command, world: TrainedWorld):
+    ran = command("score", *world.options(), "--as-of", "2026-04-20", "--json")
+    assert (ran.code, ran.json()["store_refreshed"]) == (0, False)
+    assert ProfileStore(world.home / "store").info.cutoff == date.fromisoformat(AS_OF)
+
+
+def test_scoring_twice_gives_the_same_bytes(command: Command, world: TrainedWorld, trained_world: TrainedWorld):
+    ran = command("score", *world.options(), "--week", WEEK, "--model", "1", "--json")
+    assert bytes_of(Path(ran.json()["path"])) == bytes_of(Path(trained_world.said["score"]["path"]))
+
+
+# --- export --------------------------------------------------------------------------------------------------------
+
+
+def test_the_list_ranks_the_users_at_risk(trained_world: TrainedWorld):
+    listed = rows(trained_world.list_folder / "at_risk.parquet")
+    scores = rows(Path(trained_world.said["score"]["path"]) / "scores.parquet")
+    expected = sorted(
+        (row for row in scores if row["risk_band"] in {"high", "medium"}),
+        key=lambda row: (-row["churn_probability"], row["user_id"].encode()),
+    )
+    assert [row["user_id"] for row in listed] == [row["user_id"] for row in expected]
+    assert [row["rank"] for row in listed] == list(range(1, len(listed) + 1))
+    assert len(listed) == trained_world.said["export"]["listed"]
+
+
+def test_the_two_files_of_the_list_say_the_same(trained_world: TrainedWorld):
+    listed = rows(trained_world.list_folder / "at_risk.parquet")
+    with (trained_world.list_folder / "at_risk.csv").open(newline="") as file:
+        shown = list(csv.DictReader(file))
+    assert [row["user_id"] for row in shown] == [row["user_id"] for row in listed]
+    assert [float(row["churn_probability"]) for row in shown] == [row["churn_probability"] for row in listed]
+    assert [row["reason_1"] for row in shown] == [row["reason_1"] for row in listed]
+
+
+def test_exporting_twice_gives_the_same_bytes(command: Command, world: TrainedWorld, trained_world: TrainedWorld):
+    ran = command("export", *world.options(), "--as-of", AS_OF, "--json")
+    assert ran.code == 0, ran.err
+    assert set(bytes_of(world.list_folder)) == LIST
+    assert bytes_of(world.list_folder) == bytes_of(trained_world.list_folder)
+
+
+def test_a_band_decides_who_is_listed(command: Command, world: TrainedWorld, trained_world: TrainedWorld):
+    ran = command("export", *world.options(), "--week", WEEK, "--set", "export.at_least=high", "--json")
+    assert {row["risk_band"] for row in rows(world.list_folder / "at_risk.parquet")} == {"high"}
+    assert 0 < ran.json()["listed"] < trained_world.said["export"]["listed"]
+
+
+FORMULAS = ("=1+1+", "+", "-", "@", "\t", "\r")
+
+
+def test_no_user_id_runs_as_a_formula(command: Command, world: TrainedWorld):
+    starts = ", ".join(f"chr({ord(start[0])}) || '{start[1:]}'" for start in FORMULAS)
+    mapped = f"events.columns.user_id=[{starts}][1 + cast(hash(user_id) % {len(FORMULAS)} as integer)] || user_id"
+    ran = command("export", *world.options(), "--week", WEEK, "--set", mapped)
+    assert ran.code == 0, ran.err
+    with (world.list_folder / "at_risk.csv").open(newline="") as file:
+        found = list(csv.DictReader(file))
+    # the file for machines keeps the ids as they are, the one that people open puts an apostrophe before them
+    kept = [row["user_id"] for row in rows(world.list_folder / "at_risk.parquet")]
+    assert {user.partition("u")[0] for user in kept} == set(FORMULAS)
+    assert [row["user_id"] for row in found] == [f"'{user}" for user in kept]
+
+
+def test_a_taken_port_is_said_to_be(command: Command, world: TrainedWorld):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        ran = command("serve", *world.options(), "--port", port)
+    assert ran.code == 2
+    assert f"cannot listen on 127.0.0.1:{port}" in ran.err
+    assert "Traceback" not in ran.err
+
+
+# --- Frozen with the model -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "pair",
+    [
+        "churn.horizon_days=7",
+        "churn.gap_days=3",
+        "churn.active_within_days=30",
+        "churn.min_tenure_days=1",
+        "churn.timezone=Europe/Berlin",
+        "churn.qualifying=amount > 0",
+        "churn.event=amount < 0",
+        "features.session_gap_minutes=5",
+        "features.observation_days=60",
+        "features.windows_days=[7]",
+    ],
+)
+def test_settings_that_contradict_the_model_exit_with_2(command: Command, world: TrainedWorld, pair: str):
+    ran = command("score", *world.options(), "--as-of", AS_OF, "--set", pair)
+    assert ran.code == 2, ran.out
+    assert pair.partition("=")[0] in ran.err
+    assert "Hint: " in ran.err
+
+
+def test_settings_that_say_the_same_as_the_model_are_fine(command: Command, world: TrainedWorld):
+    same = ("--set", "churn.horizon_days=14", "--set", "churn.timezone=UTC", "--set", "churn.qualifying=''")
+    assert command("score", *world.options(), "--as-of", AS_OF, *same).code == 0
+
+
+def test_where_the_settings_say_nothing_the_model_decides(
+    command: Command, world: TrainedWorld, tmp_path: Path, trained_world: TrainedWorld
+):
+    silent = world.config.read_text().split("[churn]")[0].replace('path = "', f'path = "{world.folder}/')
+    (tmp_path / "silent.toml").write_text(silent)
+    ran = command("score", "--config", tmp_path / "silent.toml", "--home", world.home, "--as-of", AS_OF, "--json")
+    assert ran.json()["scored"] == trained_world.said["score"]["scored"]
+
+
+@pytest.mark.parametrize("when", ["2026-05-06", "2026-01-05", "2020-01-01"])
+@pytest.mark.parametrize("verb", ["score", "export"])
+def test_a_cutoff_that_the_log_does_not_cover_exits_with_2(command: Command, world: TrainedWorld, verb: str, when: str):
+    ran = command(verb, *world.options(), "--as-of", when)
+    assert ran.code == 2
+    assert f"cutoff {when}: the log covers 2026-01-05" in ran.err
+    assert not (world.home / "lists" / "2026-W19-3").exists()

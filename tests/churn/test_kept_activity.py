@@ -1,0 +1,83 @@
+"""Days kept by `churn score`, and newer events sent to what `churn serve` serves: the scores of the batch that read them all."""
+
+import json
+import shutil
+import socket
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from churn.project import open_project
+from features.log.event_log import open_log
+from serving.http.endpoint import Endpoint
+from serving.release.bundle import read_served
+from tests.churn.command import AS_OF, TrainedWorld
+from tests.churn.conftest import Command
+
+EARLIER = "2026-04-13"
+KEEP = ("--set", "serving.keep_activity=true")
+
+
+@pytest.fixture
+def world(trained_world: TrainedWorld, tmp_path: Path) -> TrainedWorld:
+    """A home without a profile store."""
+    world = trained_world.copy_to(tmp_path / "home")
+    shutil.rmtree(world.home / "store")
+    return world
+
+
+def events_since(world: TrainedWorld, cutoff: str) -> dict[str, list[dict[str, Any]]]:
+    """User to the valid events from a cutoff on, as they go over HTTP."""
+    settings = open_project(world.config, home=world.home).activity_settings()
+    rows = open_log(settings.events, "UTC", base=settings.base).to_arrow().to_pylist()
+    found: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        if row["event_time"] >= datetime.combine(date.fromisoformat(cutoff), datetime.min.time(), UTC):
+            event = {name: value for name, value in row.items() if name != "user_id"}
+            found.setdefault(row["user_id"], []).append(event | {"event_time": row["event_time"].isoformat()})
+    return found
+
+
+def served_by(command: Command, world: TrainedWorld) -> Endpoint:
+    """What `churn serve` would serve, if its port were free."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        command("serve", *world.options(), *KEEP, "--port", str(taken.getsockname()[1]))
+    return Endpoint(read_served(world.home / "served"))
+
+
+def test_a_store_with_kept_days_and_newer_events_give_the_scores_of_a_later_batch(
+    command: Command, world: TrainedWorld, trained_world: TrainedWorld
+):
+    assert command("score", *world.options(), "--as-of", EARLIER, *KEEP).code == 0
+    newer = events_since(world, EARLIER)
+    batch = pq.ParquetFile(Path(trained_world.said["score"]["path"]) / "scores.parquet").read().to_pylist()[::15]
+    items = [
+        {"user_id": row["user_id"], "events_since": newer.get(row["user_id"], []), "as_of": f"{AS_OF}T00:00:00Z"}
+        for row in batch
+    ]
+    answer = served_by(command, world).answer(json.dumps({"items": items}).encode(), request_id="r1")
+    assert answer is not None
+    found = json.loads(answer)["results"]
+    compared = ("user_id", "status", "code", "churn_probability", "percentile", "risk_band")
+    assert [[one[name] for name in compared] for one in found] == [[one[name] for name in compared] for one in batch]
+    assert len({one["churn_probability"] for one in found}) > 10
+
+
+def test_without_keep_activity_the_store_says_that_it_keeps_none(command: Command, world: TrainedWorld):
+    assert command("score", *world.options(), "--as-of", EARLIER).code == 0
+    item = {"user_id": "u1", "events_since": [], "as_of": f"{AS_OF}T00:00:00Z"}
+    answer = served_by(command, world).answer(json.dumps({"items": [item]}).encode(), request_id="r1")
+    assert answer is not None
+    assert json.loads(answer)["results"][0]["code"] == "no_kept_activity"
+
+
+@pytest.mark.parametrize("pair", ["compute.engine=spark", "identities.path=ids.parquet"])
+def test_days_that_cannot_be_kept_are_refused_before_anything_is_read(command: Command, world: TrainedWorld, pair: str):
+    ran = command("score", *world.options(), "--as-of", EARLIER, *KEEP, "--set", pair)
+    assert ran.code == 2
+    assert "[serving] keep_activity" in ran.err
+    assert "Hint: " in ran.err
+    assert not (world.home / "store").exists()

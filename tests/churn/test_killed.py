@@ -1,0 +1,76 @@
+"""A kill -9 in the middle of an export: whatever stands under a final name is whole."""
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests.churn.command import CHURN, WEEK, TrainedWorld
+from tests.churn.conftest import Command
+
+# In the middle of, by turns: making the folder, each of the files, syncing, the two renames, cleaning up.
+MOMENTS = (2, 4, 5, 8, 12, 13)
+DIES = Path(__file__).parent / "killed"
+ONLY_HIGH = ("--week", WEEK, "--set", "export.at_least=high")  # another list than the one that is there
+
+
+def export_and_die(world: TrainedWorld, moment: int) -> int:
+    path = os.pathsep.join([str(DIES), *filter(None, [os.environ.get("PYTHONPATH")])])
+    environment = os.environ | {"PYTHONPATH": path, "KILL_AT": str(moment)}
+    command = [CHURN, "export", *world.options(), *ONLY_HIGH]
+    return subprocess.run(command, env=environment, capture_output=True, check=False, cwd=world.home).returncode
+
+
+@pytest.fixture(scope="module")
+def killed(trained_world: TrainedWorld, tmp_path_factory: pytest.TempPathFactory) -> dict[int, TrainedWorld]:
+    """By moment, a home with a whole list in it, in which another export was killed."""
+    place = tmp_path_factory.mktemp("killed")
+    worlds = {moment: trained_world.copy_to(place / f"at{moment}") for moment in MOMENTS}
+    with ThreadPoolExecutor(2) as two:
+        codes = list(two.map(lambda moment: export_and_die(worlds[moment], moment), MOMENTS))
+    assert codes == [-signal.SIGKILL] * len(MOMENTS)
+    return worlds
+
+
+def is_whole(folder: Path) -> bool:
+    manifest = json.loads((folder / "manifest.json").read_text())
+    sums = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in manifest["files"]}
+    found = {path.name for path in folder.iterdir()}
+    return found == {"manifest.json", *sums} and sums == {name: f["sha256"] for name, f in manifest["files"].items()}
+
+
+EACH = pytest.mark.parametrize("moment", MOMENTS)
+
+
+@EACH
+def test_whatever_stands_under_a_final_name_is_whole(killed: dict[int, TrainedWorld], moment: int):
+    home = killed[moment].home
+    final = [path for part in ("lists", "scores", "ledger") for path in (home / part).rglob("manifest.json")]
+    visible = [path.parent for path in final if not any(name.startswith(".") for name in path.relative_to(home).parts)]
+    assert all(is_whole(folder) for folder in visible)
+    in_lists = {path for path in (home / "lists").iterdir() if not path.name.startswith(".")}
+    assert in_lists <= set(visible)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux swaps two folders in one step")
+@EACH
+def test_a_list_that_was_there_before_is_not_lost(killed: dict[int, TrainedWorld], moment: int):
+    assert is_whole(killed[moment].list_folder)
+
+
+def test_the_next_export_is_as_if_nothing_had_happened(
+    command: Command, killed: dict[int, TrainedWorld], trained_world: TrainedWorld, tmp_path: Path
+):
+    spared = trained_world.copy_to(tmp_path / "spared")
+    for world in (spared, killed[5], killed[12]):
+        assert command("export", *world.options(), *ONLY_HIGH).code == 0
+    for world in (killed[5], killed[12]):
+        assert {path.name for path in (world.home / "lists").iterdir()} == {WEEK}
+        for path in spared.list_folder.iterdir():
+            assert (world.list_folder / path.name).read_bytes() == path.read_bytes()

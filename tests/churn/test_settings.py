@@ -1,0 +1,238 @@
+"""File, then environment, then flags; what nobody knows is an error that says where and suggests a way out."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.churn.conftest import Command
+
+
+def write(folder: Path, text: str, name: str = "churn.toml") -> Path:
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+def setting(command: Command, name: str, *options: str | Path) -> dict[str, Any]:
+    ran = command("settings", "--json", *options)
+    assert ran.code == 0, ran.err
+    (found,) = (row for row in json.loads(ran.out) if row["name"] == name)
+    return found
+
+
+# --- Precedence ----------------------------------------------------------------------------------------------------
+
+
+def test_a_default_stands_until_somebody_says_otherwise(command: Command):
+    found = setting(command, "churn.horizon_days")
+    assert (found["value"], found["origin"], found["default"], found["unit"]) == (14, "default", 14, "days")
+    assert found["help"]
+
+
+def test_the_file_goes_before_the_default(command: Command, tmp_path: Path):
+    write(tmp_path, "[churn]\nhorizon_days = 21")
+    found = setting(command, "churn.horizon_days")
+    assert (found["value"], found["origin"], found["default"]) == (21, "churn.toml", 14)
+
+
+def test_the_environment_goes_before_the_file(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    write(tmp_path, "[churn]\nhorizon_days = 21")
+    monkeypatch.setenv("CHURN_CHURN__HORIZON_DAYS", "28")
+    found = setting(command, "churn.horizon_days")
+    assert (found["value"], found["origin"]) == (28, "environment")
+
+
+def test_a_flag_goes_before_the_environment(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    write(tmp_path, "[churn]\nhorizon_days = 21")
+    monkeypatch.setenv("CHURN_CHURN__HORIZON_DAYS", "28")
+    found = setting(command, "churn.horizon_days", "--set", "churn.horizon_days=35")
+    assert (found["value"], found["origin"]) == (35, "flag")
+
+
+def test_of_two_flags_the_later_stands(command: Command):
+    options = ("--set", "churn.horizon_days=35", "--set", "churn.horizon_days=42")
+    assert setting(command, "churn.horizon_days", *options)["value"] == 42
+
+
+def test_each_source_keeps_what_the_others_do_not_say(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    write(tmp_path, '[events.columns]\nuser_id = "who"\nevent_time = "at"')
+    monkeypatch.setenv("CHURN_EVENTS__COLUMNS__USER_ID", "customer")
+    found = setting(command, "events.columns", "--set", "events.columns.event_type='buy'")
+    assert found["value"] == {"user_id": "customer", "event_time": "at", "event_type": "buy"}
+
+
+def test_a_file_elsewhere_is_named_as_the_origin(command: Command, tmp_path: Path):
+    config = write(tmp_path, "[churn]\ngap_days = 2", "shops/cds.toml")
+    assert setting(command, "churn.gap_days", "--config", config)["origin"] == "cds.toml"
+
+
+@pytest.mark.parametrize(
+    ("pair", "name", "value"),
+    [
+        ("features.windows_days=[7, 28]", "features.windows_days", [7, 28]),
+        ("training.test_cutoff=2026-04-21", "training.test_cutoff", "2026-04-21"),
+        ("events.where=kind = 'a=b'", "events.where", "kind = 'a=b'"),
+        ("export.at_least=high", "export.at_least", "high"),
+        ('churn.qualifying="amount > 0"', "churn.qualifying", "amount > 0"),
+        ("events.path=logs/2026*.csv", "events.path", "logs/2026*.csv"),
+    ],
+)
+def test_a_flag_is_toml_and_plain_text_where_it_is_not(command: Command, pair: str, name: str, value: object):
+    assert setting(command, name, "--set", pair)["value"] == value
+
+
+@pytest.mark.parametrize("text", [":heart: :+1:", "[bold]x[/bold]", "ä ❤ 日本", "a\tb", "x" * 300])
+def test_what_was_set_is_printed_as_it_was_set(command: Command, tmp_path: Path, text: str):
+    write(tmp_path, f"[events]\nwhere = {json.dumps(text, ensure_ascii=False)}")
+    assert setting(command, "events.where")["value"] == text
+
+
+def test_the_table_shows_every_setting_to_people(command: Command, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("COLUMNS", "400")
+    names = {row["name"] for row in json.loads(command("settings", "--json").out)}
+    shown = command("settings").out
+    assert len(names) > 30
+    assert all(name in shown for name in names)
+
+
+def test_a_table_in_a_file_is_wider_than_a_terminal_of_old(command: Command, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("COLUMNS", raising=False)
+    assert max(map(len, command("settings").out.splitlines())) == 130
+
+
+# --- What is wrong, where, and the way out -------------------------------------------------------------------------
+
+
+def refused(command: Command, *options: str | Path) -> str:
+    """What is said of settings that cannot be used."""
+    ran = command("settings", *options)
+    assert ran.code == 2, ran.err + ran.out
+    assert ran.out == ""
+    assert "Traceback" not in ran.err
+    assert "\nHint: " in ran.err
+    return ran.err
+
+
+def test_an_unknown_key_is_an_error_with_its_place_and_a_suggestion(command: Command, tmp_path: Path):
+    write(tmp_path, "[churn]\nhorizn_days = 5")
+    said = refused(command)
+    assert 'unknown setting "churn.horizn_days" (churn.toml)' in said
+    assert 'did you mean "horizon_days"?' in said
+
+
+def test_an_unknown_section_is_an_error_with_a_suggestion(command: Command, tmp_path: Path):
+    write(tmp_path, "[chrn]\nhorizon_days = 5")
+    assert 'did you mean "churn"?' in refused(command)
+
+
+def test_a_word_that_resembles_nothing_gets_the_list(command: Command):
+    assert "known are: audit, bots, churn, compute, events" in refused(command, "--set", "xyz.a=1")
+
+
+def test_an_unknown_key_of_a_flag_is_said_to_come_from_there(command: Command):
+    assert '"churn.horizn_days" (flag)' in refused(command, "--set", "churn.horizn_days=5")
+
+
+def test_an_unknown_section_of_a_flag_is_said_to_come_from_there(command: Command, tmp_path: Path):
+    write(tmp_path, "[churn]\nhorizon_days = 5")
+    assert "(flag)" in refused(command, "--set", "chrn.horizon_days=5")
+
+
+@pytest.mark.parametrize("name", ["CHURN_CHURN__HORIZN_DAYS", "CHURN_CHRN__HORIZON_DAYS", "CHURN_EVNTS__PATH"])
+def test_a_misspelt_variable_is_an_error(command: Command, monkeypatch: pytest.MonkeyPatch, name: str):
+    monkeypatch.setenv(name, "5")
+    said = refused(command)
+    assert "environment" in said
+    assert "did you mean" in said
+
+
+def test_variables_that_are_no_settings_are_left_alone(command: Command, monkeypatch: pytest.MonkeyPatch):
+    for name in ("CHURN_HOME", "CHURN_DEBUG", "CHURN_SERVED"):
+        monkeypatch.setenv(name, "1")
+    assert command("settings").code == 0
+
+
+def test_a_value_of_the_wrong_kind_is_said_with_its_origin(command: Command, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("CHURN_CHURN__HORIZON_DAYS", "soon")
+    said = refused(command)
+    assert "churn.horizon_days (environment)" in said
+    assert "got 'soon'" in said
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("CHURN_FEATURES__WINDOWS_DAYS", "seven"), ("CHURN_CHURN", "seven"), ("CHURN_EVENTS__COLUMNS", "{")],
+)
+def test_a_variable_that_cannot_be_parsed_is_an_error_of_settings(
+    command: Command, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+):
+    monkeypatch.setenv(name, value)
+    refused(command)
+
+
+@pytest.mark.parametrize(
+    "pair",
+    [
+        "churn.horizon_days=0",
+        "churn.horizon_days=1.5",
+        "churn.timezone=Berlin",
+        "features.windows_days=[28, 7]",
+        "features.windows_days=[]",
+        "events.columns.usr_id=x",
+        "events.max_rejected_share=2",
+        "scoring.medium_percentile=95",
+        "export.at_least=highest",
+        "project.name=../../etc",
+        "training.test_cutoff=tomorrow",
+        "training.seed=-1",
+        "model.learning_rate=0",
+        "serving.port=0",
+    ],
+)
+def test_a_value_out_of_bounds_is_an_error_that_names_setting_and_flag(command: Command, pair: str):
+    section = pair.partition(".")[0]
+    said = refused(command, "--set", pair)
+    assert section in said
+    assert "(flag)" in said
+
+
+@pytest.mark.parametrize("pair", ["horizon_days=5", "churn.horizon_days", "=5", "churn", "", ".=1", "churn.=1"])
+def test_a_flag_that_is_no_pair_is_an_error(command: Command, pair: str):
+    refused(command, "--set", pair)
+
+
+def test_flags_that_contradict_each_other_are_an_error(command: Command):
+    refused(command, "--set", "events.path=a", "--set", "events.path.b=1")
+
+
+def test_a_section_that_is_a_value_is_an_error_also_beside_a_flag(command: Command, tmp_path: Path):
+    write(tmp_path, "churn = 5")
+    assert "churn" in refused(command)
+    assert "churn" in refused(command, "--set", "churn.horizon_days=3")
+
+
+@pytest.mark.parametrize("text", ["churn = [", "\0", "[churn]\n[churn]", "a = 2026-13-45"])
+def test_a_file_that_is_no_toml_is_an_error_that_names_it(command: Command, tmp_path: Path, text: str):
+    assert "churn.toml cannot be read" in refused(command, "--config", write(tmp_path, text))
+
+
+def test_a_file_in_another_encoding_is_an_error_that_names_it(command: Command, tmp_path: Path):
+    (tmp_path / "churn.toml").write_bytes("# Käufe".encode("latin-1"))
+    assert "churn.toml cannot be read" in refused(command)
+
+
+def test_a_missing_file_is_an_error_that_names_it(command: Command):
+    assert "there is no file nowhere.toml" in refused(command, "--config", "nowhere.toml")
+
+
+def test_a_folder_is_no_file(command: Command, tmp_path: Path):
+    refused(command, "--config", tmp_path)
+
+
+def test_without_a_file_the_defaults_do(command: Command):
+    assert command("settings").code == 0

@@ -1,0 +1,115 @@
+"""A roll-up that is killed at any moment leaves nothing wrong behind, and the next run goes on from there."""
+
+import random
+import subprocess
+import sys
+import time
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+
+from features.activity.roll_up import RELATIONS
+from features.settings import ComputeSettings
+from tests.builders import World, events_at, world_of, write
+
+DAYS, ROWS_AT_ONCE = 40, 300
+ROLL_UP = f"""
+import sys
+from pathlib import Path
+from features.activity.store import ActivitySettings, open_activity
+from features.settings import ChurnSettings, ComputeSettings, EventsSettings, FeatureSettings
+import features.log.event_log, duckdb
+events = EventsSettings(path=sys.argv[1], columns={{"device_os": "device_os"}}, covered_until="2026-12-31")
+settings = ActivitySettings(events, ChurnSettings(), FeatureSettings(), compute=ComputeSettings(rows_at_once={ROWS_AT_ONCE}))
+print("ready", flush=True)
+open_activity(settings, Path(sys.argv[2]))
+"""
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("log")
+    for day in range(DAYS):
+        on = date(2026, 1, 5) + timedelta(days=day)
+        lines = [f"u{user} {on}T{user % 24:02}:00 open device_os=os{user % 3}" for user in range(100)]
+        write(folder / f"{on}.parquet", lines)
+    return folder
+
+
+def world_at(log: Path, home: Path) -> World:
+    base = world_of(home.with_name(f"{home.name}-none"), ["anna 2026-01-05T10:00"])
+    events = events_at(log, columns={"device_os": "device_os"}, covered_until=date(2026, 12, 31))
+    compute = ComputeSettings(rows_at_once=ROWS_AT_ONCE)
+    return World(type(base.settings)(events, base.settings.churn, base.settings.features, compute=compute), home)
+
+
+def everything(world: World) -> list[list[tuple[object, ...]]]:
+    return [world.daily("* exclude (user_id, day)", relation=relation) for relation in RELATIONS]
+
+
+def start(log: Path, home: Path) -> subprocess.Popen[str]:
+    run = subprocess.Popen([sys.executable, "-c", ROLL_UP, str(log), str(home)], stdout=subprocess.PIPE, text=True)
+    assert run.stdout
+    assert run.stdout.readline() == "ready\n"
+    return run
+
+
+def kill_and_mend(log: Path, home: Path, after_seconds: float) -> tuple[int, list[list[tuple[object, ...]]]]:
+    """Kill a run; return how many days the next one still had to roll up, and what is there then."""
+    with start(log, home) as run:
+        time.sleep(after_seconds)
+        run.kill()
+    return len(world_at(log, home).activity().rolled_up), everything(world_at(log, home))
+
+
+@pytest.mark.parametrize("kills", [4, pytest.param(20, marks=pytest.mark.slow)])
+def test_a_killed_roll_up_is_finished_by_the_next_run(log: Path, tmp_path: Path, kills: int):
+    began = time.perf_counter()
+    with start(log, tmp_path / "clean") as run:
+        assert run.wait(60) == 0
+    lasts = time.perf_counter() - began
+    clean = everything(world_at(log, tmp_path / "clean"))
+    dice = random.Random(kills)
+    left: list[int] = []
+    for kill in range(kills):
+        rolled_up, found = kill_and_mend(log, tmp_path / f"{kill}", dice.uniform(0, lasts * 0.7))
+        left.append(rolled_up)
+        assert found == clean
+    assert any(0 < days < DAYS for days in left), left  # some were killed half-way, and not all was done again
+
+
+DIE = """
+import features.activity.batches, os, signal
+features.activity.batches.literal = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_batches_that_were_killed_do_not_pile_up(tmp_path: Path):
+    for day in (5, 6, 7):  # so each dies in a batch of another name
+        write(tmp_path / f"log/{day}.parquet", [f"anna 2026-01-0{day}T10:00 open device_os=ios"])
+        command = [sys.executable, "-c", DIE + ROLL_UP, str(tmp_path / "log"), str(tmp_path / "home")]
+        assert subprocess.run(command, stdout=subprocess.DEVNULL, check=False).returncode == -9
+        (folder,) = (path for path in (tmp_path / "home/activity").iterdir() if path.is_dir())
+        assert [path.name[:11] for path in folder.iterdir()] == [".2026-01-05"]
+    assert len(world_at(tmp_path / "log", tmp_path / "home").activity().rolled_up) == 3
+    assert not [path.name for path in folder.iterdir() if path.name.startswith(".")]
+
+
+DIE_AT_THE_MANIFEST = """
+import features.activity.store, features.activity.compaction, os, signal
+features.activity.compaction._MOST_SMALL = 2
+features.activity.store.written_whole = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_small_batches_that_were_written_as_one_are_used_though_the_manifest_was_not_written(tmp_path: Path):
+    busy = [f"u{user} 2026-01-{day:02}T10:00 open device_os=ios" for day in (5, 7, 9, 11) for user in range(300)]
+    write(tmp_path / "log/a.parquet", [*busy, *(f"anna 2026-01-{day:02}T10:00 buy" for day in (6, 8, 10))])
+    command = [sys.executable, "-c", DIE_AT_THE_MANIFEST + ROLL_UP, str(tmp_path / "log"), str(tmp_path / "home")]
+    assert subprocess.run(command, stdout=subprocess.DEVNULL, check=False).returncode == -9
+    killed = world_at(tmp_path / "log", tmp_path / "home")
+    activity = killed.activity()
+    assert activity.rolled_up == ()
+    assert len({*activity.manifest.days.values()}) == 4 + 1
+    assert everything(killed) == everything(world_at(tmp_path / "log", tmp_path / "clean"))

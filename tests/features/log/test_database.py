@@ -1,0 +1,160 @@
+"""A table in a database is a log: its new rows are fetched, and none of them twice, whoever is killed or runs beside."""
+
+import glob
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from filelock import FileLock
+
+from features.errors import InputError
+from features.log import database_cursor as tables
+from features.log.database import fetch
+from tests.features.log_tables import ANNA, BOB, EVE, QUERY, Database
+
+# --- Fetching --------------------------------------------------------------------------------------------------------
+
+
+def test_a_table_is_a_log(sqlite: Database):
+    sqlite.add(ANNA, BOB)
+    assert sqlite.fetched() == [ANNA, BOB]
+
+
+def test_only_what_is_new_is_fetched(sqlite: Database):
+    sqlite.add(ANNA)
+    sqlite.fetched()
+    before = sqlite.files()
+    sqlite.add(BOB, EVE)
+    assert sqlite.fetched() == [ANNA, BOB, EVE]
+    (state,) = (json.loads(sqlite.files()[name]) for name in sqlite.files().keys() - before if name.endswith(".json"))
+    assert (state["rows"], state["watermark"]) == (2, "3")
+
+
+def test_what_was_fetched_is_not_asked_for_again(sqlite: Database):
+    sqlite.add(ANNA, BOB)
+    sqlite.fetched()
+    sqlite.run("update log set user_id = 'somebody else'")
+    assert sqlite.fetched() == [ANNA, BOB]
+
+
+def test_a_fetch_of_nothing_new_changes_no_byte(sqlite: Database):
+    sqlite.add(ANNA, BOB)
+    sqlite.fetched()
+    before = sqlite.files()
+    sqlite.fetched()
+    assert sqlite.files() == before
+
+
+def test_chunks_add_up(sqlite: Database, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(tables, "ROWS_AT_ONCE", 2)
+    sqlite.add(ANNA, BOB, EVE, BOB, ANNA)
+    said: list[str] = []
+    fetch(sqlite.settings(), sqlite.home, say=said.append)
+    assert said == ["2 rows fetched", "4 rows fetched", "5 rows fetched"]
+    assert sqlite.fetched() == [ANNA, ANNA, BOB, BOB, EVE]
+
+
+def test_the_highest_watermark_counts_in_whatever_order_rows_come(sqlite: Database, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(tables, "ROWS_AT_ONCE", 1)
+    sqlite.add(ANNA, BOB)
+    backwards = f"{QUERY} order by id desc"
+    sqlite.fetched(query=backwards)
+    sqlite.add(EVE)
+    assert sqlite.fetched(query=backwards) == [ANNA, BOB, EVE]
+
+
+def test_a_text_may_be_the_watermark(sqlite: Database):
+    sqlite.add(ANNA)
+    sqlite.fetched(watermark="event_time")
+    sqlite.add(EVE)
+    assert sqlite.fetched(watermark="event_time") == [ANNA, EVE]
+
+
+def test_days_without_a_time_column_are_those_of_the_fetch(sqlite: Database):
+    sqlite.add(ANNA, BOB)
+    place = fetch(sqlite.settings(), sqlite.home)  # SQLite keeps times as text
+    assert {Path(name).parent.name for name in glob.glob(place)} == {f"_day={time.strftime('%Y-%m-%d', time.gmtime())}"}
+
+
+def test_a_column_that_is_null_for_long_has_the_type_of_its_first_value(
+    sqlite: Database, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(tables, "ROWS_AT_ONCE", 1)
+    knobs: dict[str, Any] = {
+        "query": QUERY.replace("event_type", "event_type, price"),
+        "columns": {"amount": "price * 2"},
+    }
+    sqlite.run("alter table log add column price real")
+    sqlite.add(ANNA)
+    assert sqlite.fetched(**knobs) == [(*ANNA, None)]
+    sqlite.add(BOB)
+    sqlite.run("insert into log (user_id, event_time, event_type, price) values (?, ?, ?, ?)", (*EVE, 4.5))
+    assert sqlite.fetched(**knobs) == [(*ANNA, None), (*BOB, None), (*EVE, 9.0)]
+
+
+@pytest.mark.parametrize(
+    "query", [f"{QUERY};", f"{QUERY} -- all of it", f"{QUERY} where ':id' <> '12:30' and user_id like '%'"]
+)
+def test_a_query_may_end_and_quote_as_it_likes(sqlite: Database, query: str):
+    sqlite.add(ANNA)
+    sqlite.fetched(query=query)
+    sqlite.add(BOB)
+    assert sqlite.fetched(query=query) == [ANNA, BOB]
+
+
+def test_another_query_is_another_log(sqlite: Database):
+    sqlite.add(ANNA, BOB)
+    sqlite.fetched()
+    assert sqlite.fetched(query=f"{QUERY} where user_id = 'bob'") == [BOB]
+
+
+# --- Kills and company -----------------------------------------------------------------------------------------------
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from features.log import database
+from features.log import database_cursor as tables
+from features.settings import EventsSettings
+
+tables.ROWS_AT_ONCE = 2
+def kill(*_, **__):
+    os.kill(os.getpid(), signal.SIGKILL)
+setattr(database, sys.argv[1], kill) if sys.argv[1] != "say" else None
+say = (lambda rows: kill() if rows.startswith("4") else None) if sys.argv[1] == "say" else (lambda rows: None)
+database.fetch(EventsSettings.model_validate_json(sys.argv[2]), Path(sys.argv[3]), say=say)
+"""
+
+
+@pytest.mark.parametrize("moment", ["say", "_cut_by_day", "_written"])
+def test_a_killed_fetch_is_repeated_without_a_row_twice(sqlite: Database, moment: str):
+    sqlite.add(ANNA, BOB)
+    sqlite.fetched()
+    sqlite.add(EVE, EVE, ANNA, BOB, EVE)
+    given = json.dumps({"connection": f"sqlite:///{sqlite.path}", "query": QUERY, "watermark": "id"})
+    ran = subprocess.run([sys.executable, "-c", KILLED, moment, given, sqlite.home], check=False)
+    assert ran.returncode == -signal.SIGKILL
+    assert sqlite.fetched() == [ANNA, ANNA, BOB, BOB, EVE, EVE, EVE]
+
+
+def test_a_killed_first_fetch_leaves_nothing_to_read(sqlite: Database):
+    sqlite.add(ANNA, BOB, EVE, ANNA)
+    given = json.dumps({"connection": f"sqlite:///{sqlite.path}", "query": QUERY, "watermark": "id"})
+    subprocess.run([sys.executable, "-c", KILLED, "say", given, sqlite.home], check=False)
+    (folder,) = (path for path in (sqlite.home / "fetched").iterdir() if path.is_dir())
+    assert glob.glob(f"{folder}/*/*/*.parquet") == []
+    assert sqlite.fetched() == [ANNA, ANNA, BOB, EVE]
+
+
+def test_a_second_run_at_once_is_refused(sqlite: Database):
+    sqlite.add(ANNA)
+    sqlite.fetched()
+    (lock,) = (sqlite.home / "fetched").glob("*.lock")
+    with FileLock(lock), pytest.raises(InputError, match="another run"):
+        sqlite.fetched()

@@ -1,0 +1,85 @@
+"""A cutoff sees only what was known before it, where the log says when a row became known."""
+
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from features.profiles.build import build
+from features.snapshots import instant
+from tests.builders import Row, passing_world, rows, world_of
+from tests.worlds import EVENT_TYPES, RandomLog, random_logs
+
+LATE = [
+    "anna 2026-01-05T10:00 open device_os=ios ingested_at=2026-01-05T10:01",
+    "anna 2026-01-05T10:10 buy device_os=web ingested_at=2026-01-08T09:00",
+    "anna 2026-01-06T10:00 open device_os=ios ingested_at=2026-01-09T00:00",
+    "anna 2026-01-07T10:00 open device_os=ios ingested_at=2026-01-01T00:00",
+]
+
+
+def instants(lines: list[str]) -> list[Row]:
+    return [
+        {**event, "ingested_at": datetime.fromisoformat(event["ingested_at"]).replace(tzinfo=UTC)}
+        for event in rows(lines)
+    ]
+
+
+def test_a_row_counts_from_the_day_on_which_it_became_known(tmp_path: Path):
+    found = world_of(tmp_path, instants(LATE)).profiles("2026-01-08", "2026-01-09", "2026-01-10", event_types=("buy",))
+    columns = ("active_days", "events_28d", "sessions_28d", "events_of_buy_28d", "gap_days_max")
+    # on the 8th neither the purchase nor the 6th is known; the purchase came on the 8th, the 6th on the 9th
+    assert [[profile[name] for name in columns] for profile in found] == [
+        [2, 2, 2, 0, 2],
+        [2, 3, 2, 1, 2],
+        [3, 4, 3, 1, 1],
+    ]
+
+
+def test_a_day_has_a_version_for_each_day_on_which_more_of_it_became_known(tmp_path: Path):
+    activity = world_of(tmp_path, instants(LATE)).activity()
+    versions = activity.connection.sql(
+        f"""select cast(day as varchar), cast(known_day as varchar), cast(known_until as varchar), events
+        from {activity.versions("days")} order by all"""
+    ).fetchall()
+    assert versions == [
+        ("2026-01-05", "2026-01-05", "2026-01-08", 1),
+        ("2026-01-05", "2026-01-08", None, 2),
+        ("2026-01-06", "2026-01-09", None, 1),
+        ("2026-01-07", "2026-01-07", None, 1),  # known before it happened: from its own day on
+    ]
+
+
+def test_labels_see_all_that_is_known_today(tmp_path: Path):
+    assert world_of(tmp_path, instants(LATE)).daily("events") == [
+        ("anna", "2026-01-05", 2),
+        ("anna", "2026-01-06", 1),
+        ("anna", "2026-01-07", 1),
+    ]
+
+
+DELAYS = [None, timedelta(0), timedelta(minutes=-5), timedelta(hours=5), timedelta(days=1), timedelta(days=9)]
+
+
+@settings(max_examples=12, derandomize=True)
+@given(random_logs(), st.data())
+def test_rows_known_at_or_after_the_cutoff_never_change_a_profile(log: RandomLog, data: st.DataObject):
+    late = [event | {"ingested_at": _known(event, data.draw(st.sampled_from(DELAYS)))} for event in map(dict, log.rows)]
+    cutoff = log.cutoffs[-1]
+    with passing_world(late, **log.knobs()) as whole:
+        specification = whole.specification(EVENT_TYPES)
+        found = build(whole.activity(), specification, cutoffs=log.cutoffs).to_pylist()
+    with passing_world([event for event in late if _was_known(event, cutoff, log.zone)], **log.knobs()) as then:
+        before = build(then.activity(), specification, cutoffs=[cutoff]).to_pylist()
+    assert [profile for profile in found if profile["cutoff"] == cutoff] == before
+
+
+def _known(event: dict[str, Any], delay: timedelta | None) -> datetime | None:
+    return None if delay is None else event["event_time"].astimezone(UTC) + delay
+
+
+def _was_known(event: Row, cutoff: date, zone: str) -> bool:
+    at = max(event["event_time"].astimezone(UTC), event["ingested_at"] or event["event_time"].astimezone(UTC))
+    return at < instant(cutoff, zone)

@@ -1,0 +1,84 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from features.errors import InputError
+from models.churn_model import Definition
+from serving.http.endpoint import Endpoint, made_up_profile, quality_of
+from serving.release.bundle import Served, read_served
+from serving.score import score
+from serving.store.profile_store import write_store
+from tests.models.model_builder import CUTOFF, rows_of, tiny_model
+
+
+@pytest.fixture
+def endpoint(served: Served, profiles: pa.Table) -> Endpoint:
+    write_store(served.store, profiles, specification=served.model.specification)
+    return Endpoint(served)
+
+
+def answer(endpoint: Endpoint, *items: Any) -> Any:
+    found = endpoint.answer(json.dumps({"items": items}, default=str).encode(), request_id="r1")
+    assert found is not None
+    return json.loads(found)
+
+
+def test_an_answer_says_which_model_it_is_from_and_how_good_that_was(endpoint: Endpoint):
+    found = answer(endpoint, {"user_id": "u1"})
+    assert found["request_id"] == "r1"
+    assert found["model"] == {"name": "shop", "version": "7", "alias": "champion", "trained_through": "2026-05-04"}
+    assert found["quality"] == {"test_cutoff": "2026-05-18", "auc": 0.8125, "calibration_error": 0.0125, "users": 800}
+
+
+def test_ids_and_profiles_are_answered_in_their_order(endpoint: Endpoint, profiles: pa.Table, served: Served):
+    rows = rows_of(profiles)
+    known = served.model.specification.feature_names
+    incomplete = {"user_id": "half", "events_7d": 1}
+    items = [
+        {"user_id": "u3"},
+        {"user_id": "nobody"},
+        {"profile": rows[9]},
+        {"profile": incomplete},
+        {"profile": {name: rows[9][name] for name in known}},
+        {"user_id": "u3"},
+    ]
+    found = answer(endpoint, *items)["results"]
+    assert [one["user_id"] for one in found] == ["u3", "nobody", "u9", "half", None, "u3"]
+    assert [one["code"] for one in found if one["user_id"] in {"nobody", "half"}] == [
+        "unknown_user",
+        "incomplete_profile",
+    ]
+    assert found[0] == found[5]
+    assert found[2]["churn_probability"] == found[4]["churn_probability"]
+    assert [one["as_of"] for one in found] == [str(CUTOFF), None, str(CUTOFF), None, None, str(CUTOFF)]
+
+
+def test_without_a_store_there_is_no_answer(served: Served):
+    endpoint = Endpoint(served)
+    assert not endpoint.is_ready
+    assert endpoint.answer(b'{"items":[{"user_id":"u1"}]}', request_id="r1") is None
+
+
+def test_more_items_than_allowed_are_refused(endpoint: Endpoint):
+    with pytest.raises(InputError, match="items: got 51, expected at most 50"):
+        answer(endpoint, *[{"user_id": "u1"}] * 51)
+
+
+def test_the_made_up_profile_is_scored_whatever_the_model_asks_of_its_users(served: Served):
+    for definition in (Definition(14, 0, 1, 0), Definition(14, 0, 0, 0), Definition(14, 0, 7, 400)):
+        model = replace(tiny_model(), definition=definition)
+        (one,) = score(model, [made_up_profile(model)], bands=served.scoring)
+        assert one.status == "scored"
+
+
+def test_the_quality_is_that_of_the_test_cutoff():
+    assert quality_of(tiny_model()).users == 800
+
+
+def test_a_model_read_from_its_folder_answers_alike(endpoint: Endpoint, tmp_path: Path):
+    items = [{"user_id": f"u{place}"} for place in range(20)]
+    assert answer(Endpoint(read_served(tmp_path / "served")), *items) == answer(endpoint, *items)

@@ -1,0 +1,66 @@
+from typing import Any
+
+import msgspec
+import pytest
+
+from serving.http.contract import Refusal, ScoreRequest, ScoreResponse
+from serving.http.openapi import RefusalBody, RequestBody, ResponseBody, request_id_of
+from serving.service import ChurnService
+
+DOCUMENT = ChurnService.openapi_spec.asdict()
+OPERATION = DOCUMENT["paths"]["/v1/score"]["post"]
+
+
+def schema_of(part: dict[str, Any]) -> dict[str, Any]:
+    return part["content"]["application/json"]["schema"]
+
+
+def refer(node: object):
+    """Every place that a document refers to."""
+    if isinstance(node, dict):
+        yield from (value for key, value in node.items() if key == "$ref")
+    children = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
+    for child in children:
+        yield from refer(child)
+
+
+def test_the_document_describes_request_and_answer():
+    assert set(schema_of(OPERATION["requestBody"])["properties"]) == {"items"}
+    answer = schema_of(OPERATION["responses"]["200"])
+    assert set(answer["properties"]) == {"request_id", "model", "quality", "results"}
+    score = DOCUMENT["components"]["schemas"]["Score"]["properties"]
+    always = {"user_id", "status", "code", "churn_probability", "percentile", "risk_band", "as_of", "reasons"}
+    assert always | {"cutoff_at", "detail"} == set(score)
+    codes = {"unknown_user", "not_eligible", "incomplete_profile"}
+    codes |= {"invalid_event", "no_events", "no_kept_activity", "not_midnight", "unsupported"}
+    assert codes == set(score["code"]["anyOf"][0]["enum"])
+
+
+def test_every_refusal_is_described():
+    for status in ("400", "413", "503"):
+        assert schema_of(OPERATION["responses"][status])["$ref"].endswith("RefusalBody")
+    assert set(DOCUMENT["components"]["schemas"]["RefusalBody"]["properties"]) == {"error", "hint", "request_id"}
+
+
+def test_whatever_the_document_refers_to_is_in_it():
+    schemas = DOCUMENT["components"]["schemas"]
+    assert {place.removeprefix("#/components/schemas/") for place in refer(DOCUMENT)} <= set(schemas)
+
+
+def test_the_examples_are_of_the_contract():
+    for body, contract in ((RequestBody, ScoreRequest), (ResponseBody, ScoreResponse), (RefusalBody, Refusal)):
+        assert msgspec.convert(body.example, contract)
+    assert schema_of(OPERATION["requestBody"])["example"] == RequestBody.example
+
+
+@pytest.mark.parametrize("sent", ["", "a" * 129, "two\nlines", "ümlaut", "\x00"])
+def test_an_id_that_is_not_sane_is_replaced(sent: str):
+    made = request_id_of(sent)
+    assert made != sent
+    assert len(made) == 32
+    assert made != request_id_of(sent)
+
+
+@pytest.mark.parametrize("sent", ["a" * 128, "order 17/b", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"])
+def test_a_sane_id_is_kept(sent: str):
+    assert request_id_of(sent) == sent

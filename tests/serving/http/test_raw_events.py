@@ -1,0 +1,270 @@
+"""Items with events: from the body to the score."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import Phase, assume, given, settings
+
+from features.activity.roll_up import TOLD
+from features.catalogue.catalogue import catalogue, select
+from features.catalogue.custom import OwnFeature
+from features.catalogue.definition import Unit
+from features.catalogue.fitted import Learnt
+from features.errors import InputError
+from features.profiles.build import build
+from features.snapshots import instant
+from models.churn_model import ChurnModel
+from serving.http.endpoint import Endpoint
+from serving.http.raw_events import EventProfiles, Told
+from serving.http.request import RequestReader
+from serving.release.bundle import Served, write_served
+from serving.score import Score
+from serving.settings import ScoringSettings, ServingSettings
+from serving.store.kept_activity import KeptRows
+from serving.store.profile_store import ProfileStore, write_store
+from tests.builders import EVER, Row, columns_of, passing_world, rows, world_of
+from tests.features.profiles.test_oracle import is_same
+from tests.models.model_builder import CATEGORIES, WINDOWS, fit_model, profiles_of, specification
+from tests.serving.running import Server, running
+from tests.worlds import LEARNT, RandomLog, random_logs
+
+LINES = [
+    "anna 2026-05-20T10:00 open amount=9.5 device_os=ios network=wifi channel=ads",
+    "anna 2026-05-28T20:00 open amount=0 device_os=ios network=4g",
+    "anna 2026-05-31T20:00 open",
+    "anna 2026-06-02T09:00 open device_os=android",
+    "bob 2026-05-30T11:00 open amount=-2",
+]
+CUTOFF, LATER = date(2026, 6, 1), date(2026, 6, 4)
+
+
+def sent(user: str, *, since: date | None = None) -> list[dict[str, Any]]:
+    """A user's events as they go over HTTP."""
+    own = [row for row in rows(LINES) if row["user_id"] == user and (not since or row["event_time"].date() >= since)]
+    return [
+        {name: value if name != "event_time" else value.isoformat() for name, value in row.items() if name != "user_id"}
+        for row in own
+    ]
+
+
+def at(day: date) -> str:
+    return f"{day}T00:00:00Z"
+
+
+@pytest.fixture(scope="module")
+def model() -> ChurnModel:
+    """A model of what these lines can tell."""
+    facts = {*columns_of(rows(LINES)), *TOLD}
+    known = select(catalogue(WINDOWS, Learnt()), facts, history_days=EVER).features
+    names = tuple(feature.name for feature in known if not feature.is_text or feature.name in CATEGORIES)
+    return fit_model(
+        300,
+        trees=3,
+        of=replace(
+            specification(),
+            feature_names=names,
+            categories={name: CATEGORIES[name] for name in CATEGORIES if name in names},
+        ),
+    )
+
+
+@pytest.fixture(scope="module")
+def home(model: ChurnModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A served model whose store keeps activity up to :data:`CUTOFF`."""
+    home = tmp_path_factory.mktemp("home")
+    world = world_of(home, LINES)
+    activity = world.activity()
+    profiles = build(activity, model.specification, cutoffs=[CUTOFF])
+    write_store(home / "store", profiles, specification=model.specification, kept=KeptRows(activity, CUTOFF))
+    return home
+
+
+@pytest.fixture(scope="module")
+def batch(model: ChurnModel, tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    world = world_of(tmp_path_factory.mktemp("batch"), LINES)
+    return build(world.activity(), model.specification, cutoffs=[CUTOFF, LATER]).to_pylist()
+
+
+@pytest.fixture(scope="module")
+def served(model: ChurnModel, home: Path) -> Served:
+    limits = ServingSettings(max_items=50, max_events=12, max_events_per_item=5, keep_activity=True)
+    columns = tuple(columns_of(rows(LINES)))
+    return Served(model, "shop", "7", "champion", home / "store", ScoringSettings(), limits, columns)
+
+
+@pytest.fixture(scope="module")
+def endpoint(served: Served) -> Endpoint:
+    return Endpoint(served)
+
+
+def results(endpoint: Endpoint, *items: Any) -> list[dict[str, Any]]:
+    found = endpoint.answer(json.dumps({"items": items}, default=str).encode(), request_id="r1")
+    assert found is not None
+    return json.loads(found)["results"]
+
+
+def scores(answers: list[dict[str, Any]]) -> list[Any]:
+    return [(one["user_id"], one["code"], one["churn_probability"], one["as_of"]) for one in answers]
+
+
+def test_events_kept_activity_the_store_and_the_batch_give_the_same_score(endpoint: Endpoint, batch: list[Any]):
+    by_profile = results(endpoint, *({"profile": one} for one in batch))
+    by_events = results(
+        endpoint,
+        *({"user_id": one["user_id"], "events": sent(one["user_id"]), "as_of": at(one["cutoff"])} for one in batch),
+    )
+    by_kept = results(
+        endpoint,
+        *(
+            {"user_id": one["user_id"], "events_since": sent(one["user_id"], since=CUTOFF), "as_of": at(one["cutoff"])}
+            for one in batch
+        ),
+    )
+    assert scores(by_events) == scores(by_kept) == scores(by_profile)
+    assert [one["cutoff_at"] for one in by_events] == [at(one["cutoff"]) for one in batch]
+    assert scores(results(endpoint, {"user_id": "anna"})) == scores(by_events)[:1]
+
+
+@settings(max_examples=12, derandomize=True, phases=[Phase.generate])  # shrinking takes minutes
+@given(random_logs())
+def test_kept_activity_and_newer_events_are_the_profile_of_the_batch(log: RandomLog):
+    first, last = log.cutoffs[0], log.cutoffs[-1]
+    log = replace(log, rows=tuple(row for row in log.rows if not came_late(row, instant(first, log.zone))))
+    with passing_world(log.rows, **log.knobs()) as world:
+        of = world.specification(learnt=LEARNT)
+        activity = world.activity()
+        batch = build(activity, of, cutoffs=[last]).to_pylist()
+        before = build(activity, of, cutoffs=[first])
+        assume(before.num_rows)
+        write_store(world.home, before, specification=of, kept=KeptRows(activity, first))
+        store = ProfileStore(world.home)
+        told = [since(one["user_id"], log, first=first, last=last) for one in batch]
+        found = EventProfiles(of, ()).profiles(told, store)
+        store.close()
+    for profile, expected in zip(found, batch, strict=True):
+        assert isinstance(profile, dict)
+        assert {name: value for name, value in expected.items() if not is_same(profile[name], value)} == {}
+
+
+def came_late(row: Row, start: datetime) -> bool:
+    """Whether a row belongs to the days before an instant and became known after it: kept days never hold it."""
+    known = row.get("ingested_at")
+    return row["event_time"] < start and known is not None and known >= start
+
+
+def since(user: str, log: RandomLog, *, first: date, last: date) -> Told:
+    own: list[Row] = [
+        row for row in log.rows if row["user_id"] == user and row["event_time"] >= instant(first, log.zone)
+    ]
+    columns = {name: [row.get(name) for row in own] for name in columns_of(log.rows)}
+    return Told(user, instant(last, log.zone), columns, is_since=True)
+
+
+def test_days_may_start_at_any_time_with_raw_events(endpoint: Endpoint):
+    (one,) = results(endpoint, {"user_id": "anna", "events": sent("anna"), "as_of": "2026-06-02T15:37:00+02:00"})
+    assert (one["status"], one["as_of"], one["cutoff_at"]) == ("scored", "2026-06-02", "2026-06-02T15:37:00+02:00")
+
+
+def test_what_cannot_be_scored_has_a_code_and_a_detail_and_disturbs_no_other(endpoint: Endpoint):
+    event = {"event_time": "2026-06-02T10:00:00Z", "event_type": "open"}
+    found = results(
+        endpoint,
+        {"user_id": "eve", "events": [event, event | {"amount": 1e15}], "as_of": at(LATER)},
+        {"user_id": "eve", "events": [event], "as_of": at(CUTOFF)},
+        {"user_id": "eve", "events": [], "as_of": at(CUTOFF)},
+        {"user_id": "anna", "events_since": [event], "as_of": "2026-06-04T15:37:00Z"},
+        {"user_id": "anna", "events_since": [], "as_of": "2026-05-30T00:00:00Z"},
+        {"user_id": "anna", "events_since": sent("anna")[:1], "as_of": at(LATER)},
+        {"user_id": "anna"},
+        {"user_id": "nobody"},
+        {"user_id": "newcomer", "events_since": [event], "as_of": at(LATER)},
+    )
+    codes = ["invalid_event", "no_events", "no_events", "not_midnight", "not_midnight", "invalid_event"]
+    assert [one["code"] for one in found] == [*codes, None, "unknown_user", None]
+    assert found[0]["detail"] == "events[1]: amount is absurd"
+    assert found[5]["detail"] == "events_since[0]: event_time lies before 2026-06-01, where kept activity ends"
+    assert all("detail" in one for one in found[:6])
+    assert not any("detail" in one or "cutoff_at" in one for one in found[6:8])
+
+
+def test_a_store_that_keeps_no_activity_says_so(served: Served, tmp_path: Path):
+    of = served.model.specification
+    write_store(tmp_path, profiles_of(3, of=of), specification=of)
+    endpoint = Endpoint(replace(served, store=tmp_path))
+    (one,) = results(endpoint, {"user_id": "u1", "events_since": [], "as_of": at(LATER)})
+    assert one["code"] == "no_kept_activity"
+
+
+def test_a_profile_that_reads_more_than_the_contract_is_not_made_from_events(model: ChurnModel, home: Path):
+    feature = OwnFeature("windowed", "taps", Unit.COUNT, "Taps.", "tapped", daily="sum(touched)", needs=("touched",))
+    of = replace(model.specification, feature_names=(*model.specification.feature_names, "taps_7d"), own=(feature,))
+    store = ProfileStore(home / "store")
+    builder = EventProfiles(of, ())
+    builder.prepare(store)
+    start = instant(LATER, "UTC")
+    told = [
+        Told("anna", start, {"event_time": [start], "event_type": ["open"]}, is_since) for is_since in (True, False)
+    ]
+    for one in builder.profiles(told, store):
+        assert isinstance(one, Score)
+        assert (one.status, one.code) == ("unscored", "unsupported")
+        assert one.detail == "the model's profile needs more than events of the contract: touched"
+
+
+@pytest.mark.parametrize(
+    ("item", "error"),
+    [
+        ('{"user_id":"a","events":[]}', "items[0]: expected user_id, as_of and events, and no profile"),
+        ('{"user_id":"a","as_of":"2026-06-01T00:00:00Z"}', "items[0]: expected either events or events_since"),
+        ('{"events":[],"as_of":"2026-06-01T00:00:00Z"}', "items[0]: expected user_id"),
+        (
+            '{"user_id":"a","events":[],"events_since":[],"as_of":"2026-06-01T00:00:00Z"}',
+            "items[0]: expected either events or events_since",
+        ),
+        ('{"user_id":"a","events":[],"as_of":"2026-06-01T00:00:00"}', "items[0].as_of: "),
+        ('{"user_id":"a","events":[{"event_type":"x"}],"as_of":"2026-06-01T00:00:00Z"}', "items[0].events[0]: object"),
+        (
+            '{"user_id":"a","events":[{"event_time":"2026-06-01T00:00:00Z","event_type":"x","amuont":1}]}',
+            "items[0].events[0]: an unknown key",
+        ),
+    ],
+)
+def test_items_with_events_that_are_not_of_the_contract_are_refused(item: str, error: str):
+    with pytest.raises(InputError) as caught:
+        RequestReader(specification(), ServingSettings()).read(f'{{"items":[{item}]}}'.encode())
+    assert caught.value.message.startswith(error)
+    assert caught.value.hint
+
+
+def test_too_many_events_are_refused(endpoint: Endpoint):
+    event = {"event_time": "2026-06-02T10:00:00Z", "event_type": "open"}
+    with pytest.raises(InputError, match=r"items\[0\]\.events: got 6, expected at most 5"):
+        results(endpoint, {"user_id": "a", "events": [event] * 6, "as_of": at(LATER)})
+    with pytest.raises(InputError, match="events of all items: got 15, expected at most 12"):
+        results(endpoint, *[{"user_id": "a", "events": [event] * 5, "as_of": at(LATER)}] * 3)
+
+
+@pytest.fixture(scope="module")
+def server(served: Served, home: Path) -> Iterator[Server]:
+    write_served(home / "served", served)
+    with running(home / "served", folder=home) as server:
+        server.wait_until(200)
+        yield server
+
+
+def test_the_server_answers_items_with_events(server: Server, endpoint: Endpoint):
+    items = [
+        {"user_id": "anna", "events": sent("anna"), "as_of": at(LATER)},
+        {"user_id": "anna", "events_since": sent("anna", since=CUTOFF), "as_of": at(LATER)},
+        {"user_id": "anna"},
+    ]
+    answer = server.client.post("/v1/score", json={"items": items})
+    assert answer.json()["results"] == results(endpoint, *items)
+    server.stop()
+    (line,) = [line for line in server.log.read_text().splitlines() if line]
+    assert "answers at" in line

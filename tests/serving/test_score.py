@@ -1,0 +1,111 @@
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from features.eligibility import RECENT
+from models.churn_model import ChurnModel
+from models.encoding import encode
+from serving.batch.score import score_table, to_table
+from serving.score import risk_band, score
+from serving.settings import ScoringSettings
+from tests.models.model_builder import CUTOFF, profiles_of, rows_of, tiny_model
+
+BANDS = ScoringSettings()
+ROWS = rows_of(profiles_of(120, seed=3))
+SCORES = score(tiny_model(), ROWS, bands=BANDS)
+
+
+def test_scores_come_in_the_order_of_the_profiles_with_user_and_cutoff():
+    assert [one.user_id for one in SCORES] == [f"u{place}" for place in range(120)]
+    assert {one.as_of for one in SCORES} == {CUTOFF}
+
+
+def test_who_was_away_for_longer_than_the_models_14_days_is_not_eligible():
+    for one, row in zip(SCORES, ROWS, strict=True):
+        assert (one.status, one.code) == (("scored", None) if row[RECENT] <= 14 else ("unscored", "not_eligible"))
+    assert {one.status for one in SCORES} == {"scored", "unscored"}
+
+
+def test_the_unscored_have_no_figures_at_all():
+    for one in SCORES:
+        figures = (one.churn_probability, one.percentile, one.risk_band)
+        assert all(figure is None for figure in figures) == (one.status == "unscored")
+        assert bool(one.reasons) == (one.status == "scored")
+
+
+@pytest.mark.parametrize("missing", ["events_7d", RECENT, "last_network"])
+def test_a_profile_that_lacks_a_feature_is_incomplete(model: ChurnModel, missing: str):
+    profile = {name: value for name, value in ROWS[0].items() if name != missing}
+    (one,) = score(model, [profile], bands=BANDS)
+    assert (one.status, one.code, one.user_id) == ("unscored", "incomplete_profile", "u0")
+
+
+def test_a_profile_without_user_and_cutoff_is_scored_all_the_same(model: ChurnModel):
+    known = next(place for place, one in enumerate(SCORES) if one.status == "scored")
+    bare = {name: value for name, value in ROWS[known].items() if name not in {"user_id", "cutoff"}}
+    (one,) = score(model, [bare], bands=BANDS)
+    assert (one.user_id, one.as_of) == (None, None)
+    assert one.churn_probability == SCORES[known].churn_probability
+
+
+def test_nobody_to_score_gives_no_scores(model: ChurnModel):
+    assert score(model, [], bands=BANDS) == []
+
+
+@settings(max_examples=25)
+@given(st.lists(st.integers(0, len(ROWS) - 1), min_size=1, max_size=40))
+def test_a_score_does_not_depend_on_who_is_scored_beside(places: list[int]):
+    found = score(tiny_model(), [ROWS[place] for place in places], bands=BANDS)
+    assert found == [SCORES[place] for place in places]
+
+
+def test_probability_and_percentile_rise_together():
+    scored = sorted(
+        (one for one in SCORES if one.churn_probability is not None), key=lambda one: one.churn_probability or 0
+    )
+    assert all(0 < (one.churn_probability or 0) < 1 for one in scored)
+    percentiles = [one.percentile or 0 for one in scored]
+    assert percentiles == sorted(percentiles)
+    assert 0 <= percentiles[0] <= percentiles[-1] <= 100
+
+
+def test_reasons_are_the_three_families_that_moved_the_score_most(model: ChurnModel, profiles: pa.Table):
+    families = np.array([feature.family for feature in model.specification.features])
+    contributions = model.contributions(encode(profiles, model.specification))
+    for one, own in zip(SCORES, contributions, strict=True):
+        moved = {family: abs(own[families == family].sum()) for family in set(families.tolist())}
+        strongest = sorted(moved, key=lambda family: -moved[family])[:3]
+        assert [reason.code for reason in one.reasons] == (strongest if one.status == "scored" else [])
+
+
+@pytest.mark.parametrize(
+    ("percentile", "band"),
+    [(100.0, "high"), (90.0, "high"), (89.9, "medium"), (70.0, "medium"), (69.9, "low"), (0.0, "low")],
+)
+def test_a_band_begins_at_its_percentile(percentile: float, band: str):
+    assert risk_band(percentile, BANDS) == band
+
+
+def test_a_table_and_its_rows_get_the_same_scores(model: ChurnModel, profiles: pa.Table):
+    assert score_table(model, profiles, bands=BANDS) == SCORES
+
+
+def test_the_threads_of_the_model_change_no_score(model: ChurnModel):
+    from dataclasses import replace
+
+    assert score(replace(model, threads=1), ROWS, bands=BANDS) == SCORES
+
+
+def test_scores_become_a_table_with_reasons_beside_each_other():
+    table = to_table(SCORES)
+    assert table.num_rows == 120
+    place = next(place for place, one in enumerate(SCORES) if one.reasons)
+    row: dict[str, Any] = table.slice(place, 1).to_pylist()[0]
+    assert row["reason_1"] == SCORES[place].reasons[0].text
+    assert row["reason_1_code"] == SCORES[place].reasons[0].code
+    assert row["churn_probability"] == SCORES[place].churn_probability
+    assert np.isclose(row["reason_1_contribution"], SCORES[place].reasons[0].contribution)

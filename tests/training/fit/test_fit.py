@@ -1,0 +1,51 @@
+"""One way to fit, for the model, for past weeks and for fewer users: trees and a line, rounds and scores by folds of users."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from features.profiles.specification import Specification
+from models.evaluation.metrics import auc
+from models.scorers.trees import Rows
+from models.settings import ModelSettings
+from training.fit.fit import Fitter
+from training.settings import TrainingSettings
+
+QUICK = ModelSettings(max_rounds=40, early_stopping_rounds=10, min_rows_in_leaf=2, num_leaves=31)
+SPECIFICATION = Specification(("face", "noise"), (7,))
+FITTER = Fitter(SPECIFICATION, QUICK, TrainingSettings())
+
+
+def users_with_a_face() -> Rows:
+    """Ten rows a user: the label is a coin of the user, the features only tell who it is."""
+    random = np.random.default_rng(6)
+    coin = random.random(80) < 0.5
+    users = np.repeat(np.arange(80), 10)
+    face = random.normal(size=80)[users]
+    return Rows(np.column_stack([face, random.normal(size=800)]), coin[users], users)
+
+
+def test_the_score_of_a_row_comes_from_a_fold_that_never_saw_its_user():
+    known = users_with_a_face()
+    trees_alone = replace(FITTER, model=QUICK.model_copy(update={"line_share": 0.0, "monotone": "none"}))
+    unseen, rounds = trees_alone.unseen(known)
+    scorer, _ = trees_alone._scorer(known, rounds=40)
+    assert auc(known.churned, scorer.raw(known.matrix)) > 0.9  # who has seen the user knows the coin
+    assert auc(known.churned, unseen) < 0.65
+    assert rounds >= 1
+
+
+def test_every_row_gets_a_score_from_folds_and_the_same_one_again():
+    first, again = (FITTER.unseen(users_with_a_face()) for _ in range(2))
+    assert np.isfinite(first[0]).all()
+    assert first[0].tobytes() == again[0].tobytes()
+    assert first[1] == again[1]
+
+
+@pytest.mark.parametrize(("share", "kinds"), [(0.0, ("trees",)), (0.25, ("trees", "line"))])
+def test_a_line_stands_beside_the_trees_unless_it_has_no_share(share: float, kinds: tuple[str, ...]):
+    fitter = replace(FITTER, model=QUICK.model_copy(update={"line_share": share}))
+    scorer, _ = fitter._scorer(users_with_a_face(), rounds=5)
+    assert scorer.kinds == kinds
+    assert sum(weight for weight, _ in scorer.parts) == 1

@@ -1,0 +1,202 @@
+"""No label of one part is still open when the next part begins, and the test is always later in time."""
+
+import re
+from datetime import date, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from features.errors import GuardRefused, InputError
+from features.settings import ChurnSettings
+from features.snapshots import Coverage, LabelWindow
+from training.plan.splits import Split, plan
+from training.settings import TrainingSettings
+
+FIRST = date(2026, 1, 1)
+WINDOWS = (1, 3, 7, 14, 28)
+
+
+def days(count: int) -> date:
+    return FIRST + timedelta(days=count)
+
+
+def planned(covered_days: int, *, windows: tuple[int, ...] = WINDOWS, test: date | None = None, **knobs: int) -> Split:
+    """The split of a log of so many days; the knobs belong to [churn] or [training], wherever they are known."""
+    churn = ChurnSettings(**{key: value for key, value in knobs.items() if key in ChurnSettings.model_fields})
+    training = {key: value for key, value in knobs.items() if key in TrainingSettings.model_fields}
+    coverage = Coverage(FIRST, days(covered_days))
+    return plan(coverage, churn, training=TrainingSettings(test_cutoff=test, **training), windows_days=windows)
+
+
+logs = st.fixed_dictionaries(
+    {"covered_days": st.integers(3, 500), "horizon_days": st.integers(1, 60)},
+    optional={
+        "gap_days": st.integers(0, 20),
+        "active_within_days": st.integers(0, 90),
+        "snapshot_every_days": st.integers(1, 20),
+        "max_snapshots": st.integers(1, 60),
+    },
+)
+
+
+def window_of(log: dict[str, int]) -> LabelWindow:
+    return LabelWindow(log.get("gap_days", 0), log["horizon_days"])
+
+
+def split_of(log: dict[str, int]) -> Split | None:
+    try:
+        return planned(**log)
+    except GuardRefused:
+        return None
+
+
+# --- What must never happen ----------------------------------------------------------------------------------------
+
+
+@given(log=logs)
+def test_every_label_that_is_learnt_from_is_known_at_the_test_cutoff(log: dict[str, int]):
+    if split := split_of(log):
+        assert all(window_of(log).end(cutoff) <= split.test for cutoff in split.learnt_from)
+        assert split.trained_through(window_of(log)) <= split.test
+
+
+@given(log=logs)
+def test_the_test_is_later_than_everything_and_its_horizon_is_finished(log: dict[str, int]):
+    if split := split_of(log):
+        assert max(split.learnt_from) < split.test
+        assert window_of(log).end(split.test) <= days(log["covered_days"])
+
+
+@given(log=logs)
+def test_labels_of_one_period_are_known_before_the_next_begins(log: dict[str, int]):
+    split = split_of(log)
+    if split and not split.uses_folds:
+        end = window_of(log).end
+        assert max(map(end, split.train)) <= min(split.validation)
+        assert max(map(end, split.validation)) <= min(split.calibration)
+        assert max(map(end, split.calibration)) <= split.test
+
+
+@given(log=logs)
+def test_separate_periods_share_no_cutoff(log: dict[str, int]):
+    split = split_of(log)
+    if split and not split.uses_folds:
+        parts = [*split.train, *split.validation, *split.calibration, split.test]
+        assert len(parts) == len(set(parts))
+
+
+@given(log=logs)
+def test_every_snapshot_has_the_history_that_eligibility_asks_for(log: dict[str, int]):
+    if split := split_of(log):
+        asked = log.get("active_within_days", 14) or log["horizon_days"]
+        assert min(split.learnt_from) >= days(asked)
+
+
+@given(log=logs)
+def test_snapshots_stand_in_equal_steps_and_are_not_too_many(log: dict[str, int]):
+    if split := split_of(log):
+        every = log.get("snapshot_every_days") or (1 if log["horizon_days"] <= 7 else 7)
+        assert all(
+            (split.test - cutoff).days % every == window_of(log).days_to_label % every for cutoff in split.learnt_from
+        )
+        assert len(split.learnt_from) <= log.get("max_snapshots", 52)
+
+
+@given(log=logs)
+def test_where_folds_stand_in_it_is_said(log: dict[str, int]):
+    if split := split_of(log):
+        assert split.why.startswith("folds of users" if split.uses_folds else "separate periods")
+        assert not split.uses_folds or set(split.calibration) <= set(split.train)
+
+
+# --- By hand -------------------------------------------------------------------------------------------------------
+
+
+def test_a_log_that_is_long_enough_gets_separate_periods():
+    # 120 days, 14-day labels: test at 106; calibration 14 days before and on the two weeks before that, as a third one would leave
+    # too little to train on; validation 14 days before the first of them, training the same again
+    split = planned(120, horizon_days=14, active_within_days=14, windows=(7, 14))
+    assert (split.test, split.validation) == (days(106), (days(64),))
+    assert split.calibration == (days(78), days(85), days(92))
+    assert split.train == tuple(days(day) for day in (15, 22, 29, 36, 43, 50))
+
+
+def test_the_gap_widens_every_purge():
+    split = planned(200, horizon_days=14, gap_days=7, active_within_days=14, windows=(7, 14))
+    calibration = tuple(days(day) for day in (137, 144, 151, 158))
+    assert (split.test, split.calibration, split.validation) == (days(179), calibration, (days(116),))
+    assert max(split.train) == days(95)
+
+
+def test_a_short_log_falls_back_to_folds_of_users():
+    split = planned(30, horizon_days=7, active_within_days=7, windows=(1, 3, 7))
+    assert split.uses_folds
+    assert split.test == days(23)
+    assert split.train == tuple(days(day) for day in range(7, 17))
+    assert split.calibration == tuple(days(day) for day in (13, 14, 15, 16))
+
+
+def test_horizons_of_a_week_and_less_take_a_snapshot_a_day_and_longer_ones_one_a_week():
+    daily, weekly = planned(200, horizon_days=7), planned(200, horizon_days=8)
+    assert (daily.train[1] - daily.train[0], weekly.train[1] - weekly.train[0]) == (timedelta(1), timedelta(7))
+
+
+def test_of_many_snapshots_the_latest_are_kept():
+    some, all_of_them = planned(300, max_snapshots=16), planned(300)
+    assert some.learnt_from[0] > all_of_them.learnt_from[0]
+    assert (some.test, some.calibration, some.validation) == (
+        all_of_them.test,
+        all_of_them.calibration,
+        all_of_them.validation,
+    )
+
+
+def test_snapshots_wait_for_the_longest_window_that_costs_at_most_a_third_of_them():
+    short, long, longer = (planned(200, windows=windows) for windows in ((7,), (7, 28), (7, 28, 150)))
+    assert min(short.train) < days(28) <= min(long.train)
+    assert longer.train == long.train
+
+
+def test_an_asked_test_cutoff_is_the_test():
+    assert planned(200, test=days(150)).test == days(150)
+
+
+# --- Refused -------------------------------------------------------------------------------------------------------
+
+
+def test_a_test_cutoff_with_an_unfinished_horizon_is_refused_and_the_latest_finished_one_named():
+    with pytest.raises(InputError, match=f"the log covers up to {days(100)}") as refused:
+        planned(100, horizon_days=14, test=days(87))
+    assert refused.value.hint == f"take {days(86)} or earlier"
+    assert planned(100, horizon_days=14, test=days(86)).test == days(86)
+
+
+@pytest.mark.parametrize("test", [days(-5), days(0)])
+def test_a_test_cutoff_before_the_log_is_refused(test: date):
+    with pytest.raises(InputError, match="the log covers"):
+        planned(100, test=test)
+
+
+def possible_from(refused: GuardRefused) -> date:
+    (named,) = re.findall(r"from test cutoff (\S+) on", refused.hint)
+    return date.fromisoformat(named)
+
+
+@given(log=logs)
+def test_a_refusal_names_the_test_cutoff_from_which_on_it_is_possible(log: dict[str, int]):
+    try:
+        planned(**log)
+    except GuardRefused as refused:
+        named = possible_from(refused)
+        covered = (window_of(log).end(named) - FIRST).days
+        assert planned(**log | {"covered_days": covered}).test == named
+        with pytest.raises(GuardRefused):  # and not from the day before
+            planned(**log | {"covered_days": covered - 1})
+
+
+def test_an_asked_test_cutoff_that_is_too_early_is_refused_with_the_first_that_is_not():
+    with pytest.raises(GuardRefused) as refused:
+        planned(200, horizon_days=14, active_within_days=14, test=days(20))
+    assert possible_from(refused.value) == days(28)
+    assert planned(200, horizon_days=14, active_within_days=14, test=days(28)).train == (days(14),)

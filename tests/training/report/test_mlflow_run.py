@@ -1,0 +1,70 @@
+"""What a run tells of its recipe in MLflow, and what is read back from it."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from churn.project import open_project
+from tests.churn.command import TrainedWorld
+from training.plan.plan import Recipe
+from training.promotion.recipe_comparison import recipe_of
+from training.settings import BotsSettings, OutagesSettings, StabilitySettings
+
+ROWS = ("outages", "bots", "stability")  # what decides which rows, and which features, are learnt from
+
+Edit = Callable[[dict[str, str]], dict[str, str]]
+
+
+@pytest.fixture
+def told(trained_world: TrainedWorld) -> dict[str, str]:
+    """The parameters of the run of the trained world, which nobody set anything for."""
+    registry = open_project(trained_world.config, home=trained_world.home).registry
+    return registry.told(registry.get("champion"))[1]
+
+
+@pytest.fixture
+def today(trained_world: TrainedWorld) -> Recipe:
+    """The settings of another day."""
+    return replace(
+        open_project(trained_world.config, home=trained_world.home).recipe,
+        outages=OutagesSettings(below_share=0.3, recent_days=2),
+        bots=BotsSettings(exclude=True),
+        stability=StabilitySettings(most_category_auc=0.9),
+    )
+
+
+def test_a_run_tells_every_setting_that_decides_what_is_learnt(told: dict[str, str], today: Recipe):
+    for name, section in today.sections.items():
+        assert {key for key in told if key.startswith(f"{name}.")} == {
+            f"{name}.{key}" for key in type(section).model_fields
+        }
+    assert {"churn", "features", "model", "training", *ROWS} == set(today.sections)
+
+
+def test_a_recipe_has_the_outages_the_bots_and_the_drift_that_its_run_tells(told: dict[str, str], today: Recipe):
+    found = recipe_of(told, today)
+    assert found is not None
+    assert (found.outages, found.bots, found.stability) == (OutagesSettings(), BotsSettings(), StabilitySettings())
+    changed = recipe_of(told | {"outages.below_share": "0.25", "bots.exclude": "True"}, today)
+    assert changed is not None
+    assert (changed.outages.below_share, changed.bots.exclude) == (0.25, True)
+
+
+def test_what_an_older_run_did_not_tell_is_as_today(told: dict[str, str], today: Recipe):
+    older = {key: value for key, value in told.items() if key.partition(".")[0] not in ROWS}
+    found = recipe_of(older, today)
+    assert found is not None
+    assert (found.outages, found.bots, found.stability) == (today.outages, today.bots, today.stability)
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda told: told | {"outages.of_tomorrow": "1"},
+        lambda told: told | {"stability.most_number_auc": "high"},
+        lambda told: {key: value for key, value in told.items() if key != "outages.recent_days"},
+    ],
+)
+def test_a_section_of_another_version_of_churn_is_not_guessed(edit: Edit, told: dict[str, str], today: Recipe):
+    assert recipe_of(edit(told), today) is None

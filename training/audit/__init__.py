@@ -1,0 +1,1 @@
+"""The leakage audit: named checks of what a training is made of."""

@@ -1,0 +1,257 @@
+"""Checks by column: what a feature, or all of them, tell that no honest one can."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from zlib import crc32
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from scipy.stats import norm
+
+from models.encoding import Matrix
+from models.evaluation import metrics
+from models.scorers.trees import Learner, Rows, raw_scores
+from training.audit.evidence import Evidence, Finding, Looked, Part
+from training.settings import AuditSettings
+
+Values = NDArray[np.float64]
+_BINS = 32
+_FEW_USERS = 50  # fewer cannot tell an identifier from a number
+_CANARY_ROUNDS = 30
+_SURE = float(norm.isf(1e-5))  # a false alarm in 100,000 audits
+_NOISE = 2.5  # two samples of one distribution are that many standard errors apart in one of 100,000 comparisons
+_USUAL_TIMES = 2  # how much farther than usual a distribution may move
+_TWO = 2  # snapshots: nothing says what is usual
+
+
+# --- One feature alone ---------------------------------------------------------------------------------------------
+
+
+def single_features(evidence: Evidence) -> Looked:
+    """Look for a feature that alone tells churners from stayers."""
+    learnt, test = evidence.learnt, evidence.test
+    aucs = lone_aucs(learnt, test)
+    return Looked(
+        f"{len(aucs)} features alone, on {len(test.churned):,} test rows",
+        tuple(Finding(f"column {name}", found) for name, found in _alarms(aucs, evidence.training.settings)),
+    )
+
+
+def _alarms(aucs: dict[str, float], settings: AuditSettings) -> Iterator[tuple[str, str]]:
+    """Name the features that are too good alone, and say why."""
+    best = sorted(aucs.values(), reverse=True)
+    second = best[1] if len(best) > 1 else 1.0
+    for name, auc in sorted(aucs.items(), key=lambda pair: (-pair[1], pair[0])):
+        if auc > settings.single_feature_auc:
+            yield name, f"alone it reaches an AUC of {auc:.3f}, above {settings.single_feature_auc}"
+        elif auc - second > settings.single_feature_margin:
+            yield name, f"alone it reaches an AUC of {auc:.3f}, the next best feature {second:.3f}"
+
+
+def lone_aucs(learnt: Part, test: Part) -> dict[str, float]:
+    """Return each feature's AUC alone: by its values, either way, or by the churn rate that a value had in the learnt rows."""
+    by_value = aucs_by_value(test.names, test.matrix, churned=test.churned)
+    return {name: max(auc, _by_rates(learnt, test, place=place)) for place, (name, auc) in enumerate(by_value.items())}
+
+
+def aucs_by_value(names: Sequence[str], matrix: Matrix, *, churned: NDArray[np.bool_]) -> dict[str, float]:
+    """Return each column's AUC by its values, low to high or high to low; nothing where all labels are the same."""
+    if churned.all() or not churned.any():
+        return {}
+    return {name: _two_sided(matrix[:, place], churned) for place, name in enumerate(names)}
+
+
+def _two_sided(values: Values, churned: NDArray[np.bool_]) -> float:
+    auc = metrics.auc(churned, np.nan_to_num(values, nan=np.inf))
+    return max(auc, 1 - auc)
+
+
+def _by_rates(learnt: Part, test: Part, *, place: int) -> float:
+    """Let codes, gaps and humps speak, which the order of the values hides."""
+    edges = edges_of(learnt.matrix[:, place])
+    known, asked = (binned(part.matrix[:, place], edges) for part in (learnt, test))
+    rows = np.bincount(known, minlength=_BINS + 2)
+    rates = np.bincount(known, learnt.churned, minlength=_BINS + 2) / np.maximum(rows, 1)
+    return metrics.auc(test.churned, rates[asked])
+
+
+def edges_of(column: Values) -> Values:
+    """Return the edges of bins of about equal count."""
+    known = column[~np.isnan(column)]
+    return np.unique(np.quantile(known, np.linspace(0, 1, _BINS + 1))) if len(known) else np.zeros(1)
+
+
+def binned(column: Values, edges: Values) -> NDArray[np.int64]:
+    """Number the bin of each value, from 0; the last number is that of what is missing."""
+    return np.where(np.isnan(column), _BINS + 1, np.searchsorted(edges, column, side="right").clip(0, _BINS))
+
+
+# --- Identifiers and dates -----------------------------------------------------------------------------------------
+
+
+def identifiers(evidence: Evidence) -> Looked:
+    """Look for features that name users: as many values as there are users, and, if they are numbers, whole ones that never change."""
+    tested, part = evidence.test_of_learnt_users, evidence.learnt
+    profiles, users = evidence.learnt_profiles.profiles, np.concatenate([part.users, tested.users])
+    numbers = np.unique(users, return_inverse=True)[1]
+    values = np.concatenate([part.matrix, tested.matrix])
+    shares = {
+        name: _share_of_texts(profiles.select(["user_id", name]))
+        if pa.types.is_string(profiles.column(name).type)
+        else _share_of_numbers(values[:, place], numbers)
+        for place, name in enumerate(part.names)
+    }
+    most = evidence.training.settings.identifier_share
+    found = {name: share for name, share in shares.items() if share > most}
+    return Looked(
+        f"{len(shares)} features of {numbers.max() + 1:,} users",
+        tuple(
+            Finding(f"column {name}", f"as many values as {share:.0%} of the users") for name, share in found.items()
+        ),
+    )
+
+
+def _share_of_texts(column: pa.Table) -> float:
+    known = column.drop_null()
+    users, values = (len(known.column(place).unique()) for place in (0, 1))
+    return values / users if users >= _FEW_USERS else 0.0
+
+
+def _share_of_numbers(column: Values, users: NDArray[np.int64]) -> float:
+    """Count distinct values per user; 0 for fractions and for what changes between snapshots, which are measurements."""
+    known = ~np.isnan(column)
+    values, owners = column[known], np.unique(users[known], return_inverse=True)[1]
+    if np.any(values != np.round(values)) or len(np.unique(owners)) < _FEW_USERS:
+        return 0.0
+    one_each = np.zeros(owners.max() + 1)
+    one_each[owners] = values
+    is_constant = len(values) > len(one_each) and np.array_equal(one_each[owners], values)
+    return len(np.unique(one_each)) / len(one_each) if is_constant else 0.0
+
+
+def dates(evidence: Evidence) -> Looked:
+    """Look for features that tell the snapshot: the same for everybody in each, another one in most."""
+    snapshots = evidence.snapshots
+    return Looked(
+        f"{len(evidence.learnt.names)} features at {len(snapshots)} snapshots",
+        tuple(
+            Finding(f"column {name}", "everybody has the same value at a snapshot, and another one at the next")
+            for place, name in enumerate(evidence.learnt.names)
+            if _tells_the_date([matrix[:, place] for _, matrix in snapshots])
+        ),
+    )
+
+
+def _tells_the_date(snapshots: list[Values]) -> bool:
+    several = [values for values in snapshots if len(values) > 1]
+    if any(values.min() != values.max() for values in several):  # also where one is missing: NaN differs from itself
+        return False
+    return len({float(values[0]) for values in several}) > max(1, len(several) // 2)
+
+
+# --- Jumps ---------------------------------------------------------------------------------------------------------
+
+
+def jumps(evidence: Evidence) -> Looked:
+    """Look for features whose distribution moves much farther from one snapshot to the next than is usual for them."""
+    snapshots, most = evidence.snapshots, evidence.training.settings.jump
+    cutoffs = np.array([cutoff for cutoff, _ in snapshots], dtype="datetime64[D]")
+    noise = _NOISE * np.sqrt([1 / len(some) + 1 / len(others) for (_, some), (_, others) in pairwise(snapshots)])
+    # a release moves everybody at once: that is what these are for
+    released = {f.name for f in evidence.training.specification.features if "app_version" in f.needs}
+    found: list[Finding] = []
+    for place, name in enumerate(evidence.learnt.names):
+        if len(snapshots) <= _TWO or name in released:
+            continue
+        apart = distances([matrix[:, place] for _, matrix in snapshots])
+        moved, usual = np.diag(apart, 1), _usual(apart, (cutoffs - cutoffs[0]).astype(int))
+        found += [
+            Finding(
+                f"column {name} at cutoff {cutoffs[step + 1]}",
+                f"its distribution moved by {moved[step]:.2f} since {cutoffs[step]}; {usual[step]:.2f} is usual in that time",
+            )
+            for step in np.flatnonzero(moved > most + _USUAL_TIMES * usual + noise)
+        ]
+    return Looked(f"{len(evidence.learnt.names)} features over {len(snapshots)} snapshots", tuple(found))
+
+
+def distances(snapshots: Sequence[Values]) -> Values:
+    """Return the Kolmogorov-Smirnov distance of every snapshot to every other, over bins of equal count; shape (n, n)."""
+    edges = edges_of(np.concatenate(snapshots))
+    counts = np.array([np.bincount(binned(values, edges), minlength=_BINS + 2) for values in snapshots], dtype=float)
+    below = np.cumsum(counts / counts.sum(axis=1, keepdims=True), axis=1)
+    return np.abs(below[:, None] - below).max(axis=2)
+
+
+def _usual(apart: Values, days: NDArray[np.int64]) -> Values:
+    """Return how far snapshots as many days apart are that lie both before a step, or both after it; shape (n - 1,)."""
+    first, second = np.triu_indices(len(days), 1)
+    spans, moved = days[second] - days[first], apart[first, second]
+    usual: list[float] = []
+    for step in range(len(days) - 1):
+        beside = (second <= step) | (first > step)
+        asked = days[step + 1] - days[step]
+        longest = min(asked, spans[beside].max())  # steady drift goes on where no two snapshots lie as far apart
+        nearest = spans[beside & (spans >= longest)].min()
+        usual.append(float(np.median(moved[beside & (spans == nearest)])) * asked / longest)
+    return np.array(usual)
+
+
+# --- The canary of random labels -----------------------------------------------------------------------------------
+
+
+def random_labels(evidence: Evidence) -> Looked:
+    """Give every row a label by the toss of a coin, the same coin for the same row, and see whether it can be learnt.
+
+    Nothing is to be learnt from coins, so a model can only know the label of a test row that it saw when it learnt.
+    """
+    learnt, test = evidence.learnt, evidence.test_of_learnt_users
+    coins = _coins([*_fingerprints(learnt), *_fingerprints(test)], seed=evidence.seed)
+    learnt_coins, test_coins = coins[: len(learnt.churned)], coins[len(learnt.churned) :]
+    where = f"{len(learnt_coins):,} learnt and {len(test_coins):,} test rows"
+    if not 0 < test_coins.sum() < len(test_coins):
+        return Looked(f"{where}: too few")
+    auc = metrics.auc(test_coins, _remembered(evidence, learnt_coins))
+    border = 0.5 + _SURE * _null_spread(test_coins)
+    looked = f"{where}; random labels: AUC {auc:.3f}, by chance up to {border:.3f}"
+    if auc <= border:
+        return Looked(looked)
+    found = f"labels by the toss of a coin are known there with an AUC of {auc:.3f}: rows of the test were learnt from"
+    return Looked(looked, (Finding(f"cutoff {evidence.training.split.test}", found),))
+
+
+def _fingerprints(part: Part) -> list[int]:
+    """Tell rows apart by user and content, whatever cutoff they are said to be of."""
+    return [crc32(row.tobytes(), crc32(user.encode())) for user, row in zip(part.users, part.matrix, strict=True)]
+
+
+def _coins(rows: list[int], *, seed: int) -> NDArray[np.bool_]:
+    values, place = np.unique(rows, return_inverse=True)
+    return np.random.default_rng(seed).integers(0, 2, len(values)).astype(bool)[place]
+
+
+def _remembered(evidence: Evidence, coins: NDArray[np.bool_]) -> Values:
+    """Score the test rows with the training's own learner, its leaves made fine enough to remember single rows."""
+    learnt, specification = evidence.learnt, evidence.training.specification
+    fine = {
+        "num_leaves": 63,
+        "min_rows_in_leaf": 2,
+        "learning_rate": 0.2,
+        "feature_share": 0.5,
+        "l2": 0.0,
+        "monotone": "none",
+    }
+    categorical = tuple(name for name in specification.categories if name in learnt.names)
+    learner = Learner(evidence.training.model.model_copy(update=fine), evidence.seed, learnt.names, categorical)
+    users = np.unique(learnt.users, return_inverse=True)[1]
+    booster = learner.fit(Rows(learnt.matrix, coins, users), rounds=_CANARY_ROUNDS)
+    return raw_scores(booster, evidence.test_of_learnt_users.matrix)
+
+
+def _null_spread(coins: NDArray[np.bool_]) -> float:
+    """Standard deviation of the AUC of scores that know nothing (Mann and Whitney 1947)."""
+    heads, tails = int(coins.sum()), int((~coins).sum())
+    return float(np.sqrt((heads + tails + 1) / (12 * heads * tails)))

@@ -1,0 +1,1 @@
+"""Labelled snapshots of eligible users, under a specification frozen before them."""

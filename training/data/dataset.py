@@ -1,0 +1,137 @@
+"""Snapshots, stacked: profiles of eligible users with their labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from features.activity.store import Activity
+from features.eligibility import Eligibility
+from features.profiles import build as profiles
+from features.profiles.specification import Specification
+from features.settings import ChurnSettings
+from models.encoding import encode
+from models.scorers.trees import Rows
+from training.data.labels import ChurnLabel
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Profiles of eligible users, one row per user and cutoff, and whether they churned (shape (n,))."""
+
+    profiles: pa.Table
+    churned: NDArray[np.bool_]
+
+    @property
+    def cutoffs(self) -> NDArray[np.datetime64]:
+        """The cutoff of each row, shape (n,)."""
+        return self.profiles.column("cutoff").to_numpy()
+
+    @property
+    def users(self) -> NDArray[np.int64]:
+        """One number per user, for each row, shape (n,)."""
+        ids = self.profiles.column("user_id").combine_chunks().dictionary_encode()
+        return ids.indices.to_numpy().astype(np.int64)
+
+    @property
+    def snapshots(self) -> tuple[date, ...]:
+        """The distinct cutoffs, rising."""
+        return snapshots_of(self.profiles)
+
+    @property
+    def rarer(self) -> int:
+        """How many churners, or stayers where they are fewer."""
+        return int(min(self.churned.sum(), (~self.churned).sum()))
+
+    def at(self, cutoffs: Sequence[date]) -> Dataset:
+        """Return the rows of some cutoffs; itself, not a copy, where these are all."""
+        chosen = pc.is_in(self.profiles.column("cutoff"), value_set=pa.array(cutoffs, pa.date32()))
+        if pc.all(chosen).as_py():
+            return self
+        return Dataset(self.profiles.filter(chosen), self.churned[chosen.to_numpy()])
+
+    def joined(self, other: Dataset) -> Dataset:
+        """Return the rows of both."""
+        return Dataset(pa.concat_tables([self.profiles, other.profiles]), np.concatenate([self.churned, other.churned]))
+
+    def rows(self, specification: Specification) -> Rows:
+        """Encode for learning."""
+        return Rows(encode(self.profiles, specification), self.churned, self.users)
+
+
+def snapshots_of(found: pa.Table) -> tuple[date, ...]:
+    """Return the distinct cutoffs of profiles, rising."""
+    return tuple(np.unique(found.column("cutoff").to_numpy()).astype(object).tolist())
+
+
+def stack(
+    activity: Activity,
+    specification: Specification,
+    *,
+    cutoffs: Sequence[date],
+    churn: ChurnSettings,
+    where: str = "true",
+) -> Dataset:
+    """Build profiles at the cutoffs, keep the eligible users, and label them.
+
+    Raises
+    ------
+    InputError
+        When a cutoff is not covered or its horizon not finished.
+    """
+    ChurnLabel.of(churn).check(activity.coverage, cutoffs)
+    return labelled(activity, eligible(activity, specification, cutoffs=cutoffs, churn=churn, where=where), churn=churn)
+
+
+def eligible(
+    activity: Activity,
+    specification: Specification,
+    *,
+    cutoffs: Sequence[date],
+    churn: ChurnSettings,
+    where: str = "true",
+) -> pa.Table:
+    """Build the profiles of the eligible users, sorted by cutoff and user. Models of several horizons share them."""
+    rule = Eligibility(churn.active_within_days, churn.min_tenure_days, leaving_is_told=bool(churn.event))
+    return profiles.build(activity, specification, cutoffs=cutoffs, where=f"{rule.sql()} and {where}")
+
+
+def labelled(activity: Activity, found: pa.Table, *, churn: ChurnSettings) -> Dataset:
+    """Say of each profile whether its user churned.
+
+    Raises
+    ------
+    InputError
+        When a horizon is not finished.
+    """
+    label = ChurnLabel.of(churn)
+    cutoffs = snapshots_of(found)
+    if not cutoffs:
+        return Dataset(found, np.zeros(0, dtype=np.bool_))
+    keys = found.select(profiles.KEYS).append_column("place", pa.array(np.arange(found.num_rows)))
+    activity.connection.register("labelled_profiles", keys)
+    decided = activity.connection.sql(
+        f"select place from labelled_profiles semi join ({label.sql(activity, cutoffs)}) d using (user_id, cutoff)"
+    ).to_arrow_table()
+    activity.connection.unregister("labelled_profiles")
+    happened = np.zeros(found.num_rows, dtype=np.bool_)
+    happened[decided.column("place").to_numpy()] = True
+    return Dataset(found, happened if label.is_event else ~happened)
+
+
+def sampled(activity: Activity, cutoffs: Sequence[date], *, churn: ChurnSettings, most: int, seed: int) -> str:
+    """Return the condition that keeps about ``most`` rows, whole users by seeded hash, at natural class rates."""
+    within = f"and day >= cutoff - {churn.active_within_days}" if churn.active_within_days else ""
+    values = ", ".join(f"(date '{cutoff}')" for cutoff in cutoffs)
+    counted = activity.connection.execute(
+        f"""select count(*) from (select distinct user_id, cutoff from {activity.relation("days")}
+        join (values {values}) t(cutoff) on day < cutoff {within})"""
+    ).fetchall()
+    rows = int(counted[0][0])
+    return "true" if rows <= most else f"hash(user_id || '{seed}') % 1000000 < {int(1_000_000 * most / rows)}"

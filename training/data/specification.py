@@ -1,0 +1,114 @@
+"""What a profile of the model holds: decided from the log before the training cutoffs, and frozen as its specification."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from datetime import date
+
+import pyarrow as pa
+
+from features.activity.store import Activity
+from features.catalogue.catalogue import catalogue, select
+from features.catalogue.definition import Feature
+from features.catalogue.fitted import Learnt
+from features.errors import SettingsError, closest
+from features.profiles.specification import Specification
+from features.settings import ChurnSettings, FeatureSettings
+from features.users.attributes import is_sensitive
+from models.encoding import fit_categories
+from training.plan.buyers import bg_nbd
+
+_MOST_VERSIONS = 50
+
+
+def freeze(
+    activity: Activity, features: FeatureSettings, *, churn: ChurnSettings, learnt_from: Sequence[date]
+) -> tuple[Specification, dict[str, str]]:
+    """Decide what a profile holds, from the log before the latest training cutoff only.
+
+    Returns
+    -------
+    The specification (its categories still empty), and why features are left out.
+    """
+    history = (min(learnt_from) - activity.coverage.first_day).days
+    observed = features.observation_days
+    told = {"observation_days": observed, "leaving": churn.event}
+    facts = activity.facts | {fact for fact, value in told.items() if value}
+    learnt = learn(activity, features, before=max(learnt_from))
+    selection = select(
+        catalogue(features.windows_days, learnt, own=features.own),
+        facts,
+        history_days=min(history, observed) if observed else history,
+    )
+    specification = Specification(
+        feature_names=tuple(feature.name for feature in selection.features),
+        windows_days=features.windows_days,
+        learnt=learnt,
+        own=features.own,
+        sensitive=tuple(name for name in learnt.attributes if is_sensitive(name)),
+        observation_days=observed,
+        timezone=churn.timezone,
+        session_gap_minutes=features.session_gap_minutes,
+        qualifying=churn.qualifying,
+        event=churn.event,
+        naive_zone=activity.naive_zone,
+        unused=unused(selection.features, features.leave_out),
+    )
+    specification.check_own(activity.connection)
+    withheld = activity.tables.withheld(features.allow_sensitive)
+    named = dict.fromkeys(specification.unused, "[features] leave_out names it")
+    return specification, selection.left_out | withheld | named
+
+
+def unused(features: Sequence[Feature], leave_out: Collection[str]) -> tuple[str, ...]:
+    """Return the columns that the model is not to look at; the profile has them all the same, for eligibility and for people.
+
+    Raises
+    ------
+    SettingsError
+        When there is no feature and no family of a name.
+    """
+    known = {feature.name for feature in features} | {feature.family for feature in features}
+    for name in leave_out:
+        if name not in known:
+            raise SettingsError(
+                f'[features] leave_out: this log has no feature or family "{name}"', hint=closest(name, known)
+            )
+    return tuple(feature.name for feature in features if {feature.name, feature.family} & set(leave_out))
+
+
+def learn(activity: Activity, features: FeatureSettings, *, before: date) -> Learnt:
+    """Find out what a profile needs to know of other users, from the log before a date."""
+    return Learnt(
+        event_types=main_event_types(activity, before=before, most=features.main_event_types),
+        versions=versions(activity, before=before) if "app_version" in activity.facts else {},
+        bg_nbd=bg_nbd(activity, before=before, since=features.observation_days) if "amount" in activity.facts else None,
+        attributes=activity.tables.allowed(features.allow_sensitive),
+    )
+
+
+def main_event_types(activity: Activity, *, before: date, most: int) -> tuple[str, ...]:
+    """Find the event types that the most users did before a date."""
+    rows = activity.connection.execute(
+        f"""select event_type from {activity.known("event_types", before="$before")} group by 1
+        order by count(distinct user_id) desc, sum(n) desc, event_type limit {most}""",
+        {"before": before},
+    ).fetchall()
+    return tuple(event_type for (event_type,) in rows)
+
+
+def versions(activity: Activity, *, before: date) -> dict[str, date]:
+    """Find the day on which each of the most used app versions was first seen, the oldest first."""
+    rows = activity.connection.execute(
+        f"""select app_version, min(day) as first_day from {activity.known("contexts", before="$before")}
+        where app_version is not null group by 1 order by sum(n) desc, app_version limit {_MOST_VERSIONS}""",
+        {"before": before},
+    ).fetchall()
+    return dict(sorted(rows, key=lambda row: (row[1], row[0])))
+
+
+def with_categories(specification: Specification, training_profiles: pa.Table, *, most: int) -> Specification:
+    """Freeze the category maps, from training profiles only."""
+    names = [feature.name for feature in specification.features if feature.is_text]
+    return replace(specification, categories=fit_categories(training_profiles, names, most=most))

@@ -1,0 +1,1 @@
+"""How good the model is on the test cutoff, in the past, and with fewer users."""

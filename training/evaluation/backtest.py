@@ -1,0 +1,212 @@
+"""How the recipe would have done in the past: it is trained again for every past week, and tested on that week."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from datetime import date, timedelta
+from itertools import islice
+from typing import Any, Protocol
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from scipy import stats
+
+from features.activity.store import Activity
+from features.errors import GuardRefused
+from features.profiles.specification import Specification
+from features.snapshots import cutoffs_between
+from models.evaluation.baselines import RULES, rule_scores
+from models.evaluation.metrics import Interval, auc, intervals
+from training.data.dataset import Dataset, stack
+from training.data.snapshots import condition
+from training.data.specification import freeze
+from training.plan.outages import Outage
+from training.plan.plan import Recipe, is_sound, plan_of
+from training.plan.splits import Split
+
+FEWEST_WEEKS = 4
+_WEEK = 7
+
+
+class Predictor(Protocol):
+    """What a fit returns: anything that puts a probability on profiles."""
+
+    def predict_probability(self, profiles: pa.Table) -> NDArray[np.float64]:
+        """Churn probability in (0, 1) of each profile, shape (n,)."""
+        ...
+
+
+Train = Callable[[Dataset, Split], Predictor]
+
+
+@dataclass(frozen=True)
+class Week:
+    """One test in the past: what a model trained before it would have shown.
+
+    Attributes
+    ----------
+    better_rule, better_rule_auc
+        The rule that did best in that week; empty and .5 where the log has none.
+    """
+
+    cutoff: date
+    users: int
+    churn_rate: float
+    auc: Interval
+    log_loss: Interval
+    calibration_error: Interval
+    better_rule: str
+    better_rule_auc: float
+
+
+@dataclass(frozen=True)
+class Backtest:
+    """Every past week, the earliest first.
+
+    Which columns a profile has, and the constants in them (event types, versions, how people buy), were frozen on the training
+    cutoffs of the earliest week: no week knows its own future. The later weeks know less than they would have known then, so
+    their figures are rather too low than too high, and are not those of a training on that day to the last digit.
+    """
+
+    weeks: tuple[Week, ...]
+
+    @property
+    def slope(self) -> Interval | None:
+        """How the AUC moves from week to week, by least squares, with its 95 % interval; None for fewer than four tests.
+
+        The tests share users, so the interval is rather too narrow.
+        """
+        if len(self.weeks) < FEWEST_WEEKS:
+            return None
+        at = [(week.cutoff - self.weeks[0].cutoff).days / _WEEK for week in self.weeks]
+        line: Any = stats.linregress(at, [week.auc.value for week in self.weeks])
+        reach = float(stats.t.ppf(0.975, len(at) - 2) * line.stderr)
+        return Interval(float(line.slope), float(line.slope) - reach, float(line.slope) + reach)
+
+    @property
+    def verdict(self) -> str:
+        """``stable``, ``falling``, ``rising`` or ``too short``."""
+        if self.slope is None:
+            return "too short"
+        return "falling" if self.slope.high < 0 else "rising" if self.slope.low > 0 else "stable"
+
+    @property
+    def says(self) -> str:
+        """The verdict in a sentence."""
+        if self.slope is None:
+            return f"{len(self.weeks)} past tests fit the log, at least {FEWEST_WEEKS} are needed to see a direction."
+        figures, ahead = [week.auc.value for week in self.weeks], sum(_is_ahead(week) for week in self.weeks)
+        return (
+            f"The AUC is {self.verdict}: {min(figures):.3f} to {max(figures):.3f} on {len(figures)} past tests, "
+            f"{self.slope.value:+.4f} a week ({self.slope.low:+.4f} to {self.slope.high:+.4f}); "
+            f"ahead of the better rule on {ahead} of {len(figures)}."
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        weeks = [asdict(week) | {"cutoff": str(week.cutoff)} for week in self.weeks]
+        return {"verdict": self.verdict, "says": self.says, "weeks": weeks}
+
+
+def _is_ahead(week: Week) -> bool:
+    return week.auc.value > week.better_rule_auc
+
+
+def past_splits(plan_at: Callable[[date], Split], *, first: date, latest: date, most: int) -> tuple[Split, ...]:
+    """Plan the past tests, the earliest first: weekly from the latest backwards, by the day where few weeks fit.
+
+    Parameters
+    ----------
+    plan_at
+        Plans the split of a test cutoff; those that it refuses, for want of history or for an outage, are left out.
+    first, latest
+        The first day of the log, and the latest test cutoff.
+    most
+        At most so many, the latest ones.
+    """
+
+    def back(days: int) -> tuple[Split, ...]:
+        tests = reversed(cutoffs_between(first + timedelta(days=1), latest, every_days=days))
+        return tuple(islice(_possible(plan_at, tests), most))[::-1]
+
+    weekly = back(_WEEK)
+    return weekly if len(weekly) >= min(FEWEST_WEEKS, most) else back(1)
+
+
+def _possible(plan_at: Callable[[date], Split], tests: Iterable[date]) -> Iterator[Split]:
+    for test in tests:
+        with suppress(GuardRefused):
+            yield plan_at(test)
+
+
+def past_splits_of(
+    activity: Activity, recipe: Recipe, *, outages: Sequence[Outage], latest: date, most: int
+) -> tuple[Split, ...]:
+    """Plan the past tests of a recipe, away from the outages of the log, as :func:`past_splits` does."""
+    sound = is_sound(recipe, outages)
+
+    def plan_at(test: date) -> Split:
+        then = recipe.training.model_copy(update={"test_cutoff": test})
+        return plan_of(activity, replace(recipe, training=then), sound=sound)
+
+    return past_splits(plan_at, first=activity.coverage.first_day, latest=latest, most=most)
+
+
+def history(activity: Activity, recipe: Recipe, *, splits: Sequence[Split]) -> tuple[Specification, Dataset]:
+    """Freeze the specification on the earliest training cutoffs, and build and label the profiles of all tests once."""
+    specification, _ = freeze(activity, recipe.features, churn=recipe.churn, learnt_from=splits[0].train)
+    cutoffs = sorted({cutoff for split in splits for cutoff in (*split.learnt_from, split.test)})
+    where = condition(activity, cutoffs, recipe=recipe)
+    return specification, stack(activity, specification, cutoffs=cutoffs, churn=recipe.churn, where=where)
+
+
+def backtest(whole: Dataset, splits: Sequence[Split], *, fit: Train, fewest: int, seed: int) -> Backtest:
+    """Train and test once for each split.
+
+    Parameters
+    ----------
+    whole
+        The rows of every cutoff of every split.
+    fit
+        Trains with the same recipe, from the rows of the split's learning cutoffs only.
+    fewest
+        A test, or its latest learning cutoff, with fewer churners or stayers is left out.
+    """
+    return Backtest(
+        tuple(
+            _week(whole.at([split.test]), fit(whole.at(split.learnt_from), split), cutoff=split.test, seed=seed)
+            for split in splits
+            if is_enough(whole, split, fewest=fewest)
+        )
+    )
+
+
+def is_enough(whole: Dataset, split: Split, *, fewest: int) -> bool:
+    """Tell whether the test, and what is calibrated on, have so many churners and stayers."""
+    return min(whole.at([split.test]).rarer, whole.at(split.calibration).rarer) >= fewest
+
+
+def _week(test: Dataset, model: Predictor, *, cutoff: date, seed: int) -> Week:
+    probability = model.predict_probability(test.profiles)
+    found = intervals(test.churned, probability, seed=seed, of=("auc", "log_loss", "calibration_error"))
+    rule, rule_auc = better_rule(test)
+    return Week(
+        cutoff=cutoff,
+        users=len(test.churned),
+        churn_rate=float(test.churned.mean()),
+        auc=found["auc"],
+        log_loss=found["log_loss"],
+        calibration_error=found["calibration_error"],
+        better_rule=rule,
+        better_rule_auc=rule_auc,
+    )
+
+
+def better_rule(test: Dataset) -> tuple[str, float]:
+    """Return the rule that does best on a test, and its AUC; chance where the profiles have no rule's column."""
+    known = [name for name, rule in RULES.items() if rule.column in test.profiles.column_names]
+    found = {name: auc(test.churned, rule_scores(test.profiles, name)) for name in known}
+    return max(found.items(), key=lambda pair: pair[1], default=("", 0.5))

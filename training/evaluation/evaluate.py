@@ -1,0 +1,62 @@
+"""How the model does on the test cutoff, beside every baseline on the same users, overall and by slices."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.evaluation.baselines import RULES, Baseline
+from models.evaluation.metrics import intervals, paired
+from models.evaluation.results import BaselineFigures, Evaluation
+from training.data.dataset import Dataset
+from training.evaluation.grade import grade
+from training.evaluation.slices import slices
+
+__all__ = ["Evaluation", "evaluate"]
+
+
+def evaluate(
+    test: Dataset,
+    probability: NDArray[np.float64],
+    *,
+    baselines: Sequence[Baseline],
+    seed: int,
+    capacity: int | None = None,
+) -> Evaluation:
+    """Measure probabilities, and the baselines, on the users of one test cutoff; intervals by bootstrap over users.
+
+    Parameters
+    ----------
+    probability
+        Calibrated, shape (n,).
+    capacity
+        How many users the team can contact: lift and recall are told there too.
+    """
+    figures = intervals(test.churned, probability, seed=seed, capacity=capacity)
+    beside = {baseline.name: _beside(test, probability, baseline=baseline, seed=seed) for baseline in baselines}
+    rules = [found for found in beside.values() if found.is_rule]
+    better = max(rules, key=lambda rule: rule.auc.value, default=None)
+    return Evaluation(
+        users=len(test.churned),
+        figures=figures,
+        baselines=beside,
+        slices=slices(test, probability, seed=seed),
+        grade=grade(figures, users=len(test.churned), better=better),
+    )
+
+
+def _beside(test: Dataset, probability: NDArray[np.float64], *, baseline: Baseline, seed: int) -> BaselineFigures:
+    """Measure a baseline, and the model less it on the same resampled users."""
+    other = baseline.probability(test.profiles)
+    found = intervals(test.churned, other, seed=seed, of=("auc", "log_loss", "calibration_error"))
+    return BaselineFigures(
+        says=baseline.says,
+        is_rule=baseline.name in RULES,
+        auc=found["auc"],
+        log_loss=found["log_loss"],
+        calibration_error=found["calibration_error"],
+        difference_auc=paired(test.churned, probability, other, of="auc", seed=seed),
+        difference_log_loss=paired(test.churned, probability, other, of="log_loss", seed=seed),
+    )

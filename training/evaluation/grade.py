@@ -1,0 +1,67 @@
+"""How good a model is in a word; the rule of the word stands beside it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from models.evaluation.metrics import Interval
+from models.evaluation.results import BaselineFigures, Grade
+
+SUSPICIOUS_AUC = 0.90
+WEAK_AUC = 0.60
+STRONG_GAIN = 0.01
+STRONG_CALIBRATION, GOOD_CALIBRATION = 0.03, 0.05
+_BINS = 10
+_LEEWAY = 1.5
+
+RULES = {
+    "suspicious (likely leak)": f"AUC of {SUSPICIOUS_AUC:.2f} or more: people who may leave are not that easy to tell, so a "
+    "feature probably knows the future, or users are scored who had already left",
+    "no better than a rule": "the interval of the gain in AUC over the better rule reaches down to 0 or below",
+    "weak": f"better than every rule, but AUC under {WEAK_AUC:.2f} or calibration error above {GOOD_CALIBRATION:.2f}",
+    "strong": f"the whole interval of the gain in AUC over the better rule is {STRONG_GAIN:.2f} or more, and the calibration "
+    f"error is at most {STRONG_CALIBRATION:.2f}",
+    "good": f"better than every rule by more than chance, AUC of {WEAK_AUC:.2f} or more, and calibration error at most "
+    f"{GOOD_CALIBRATION:.2f}",
+}
+SMALL_TESTS = (
+    f"Where a test is so small that a perfectly calibrated model would show more, {_LEEWAY:g} times that is allowed."
+)
+
+
+def grade(figures: Mapping[str, Interval], *, users: int, better: BaselineFigures | None) -> Grade:
+    """Grade a model by its figures; without a rule on this log, chance (AUC .5) stands in for it."""
+    auc, error = figures["auc"], figures["calibration_error"].value
+    gain = better.difference_auc if better else Interval(auc.value - 0.5, auc.low - 0.5, auc.high - 0.5)
+    chance = by_chance(figures["churn_rate"].value, users=users)
+    name = _name(auc.value, gain=gain.low, error=error, chance=chance)
+    why = (
+        f"AUC {auc.value:.3f}, {gain.value:+.3f} over the better rule ({gain.low:+.3f} to {gain.high:+.3f}), "
+        f"calibration error {error:.3f} (a perfect model would show about {chance:.3f} by chance)"
+    )
+    return Grade(name, RULES[name], why)
+
+
+def by_chance(churn_rate: float, *, users: int) -> float:
+    """Calibration error that a perfectly calibrated model shows on so many users, by chance alone; at most, about.
+
+    Source: the mean absolute deviation of a normal variable, sqrt(2 / pi) sigma, with the sigma of a share in a bin.
+
+    Examples
+    --------
+    >>> round(by_chance(0.5, users=1000), 4)
+    0.0399
+    """
+    return math.sqrt(2 / math.pi * churn_rate * (1 - churn_rate) * _BINS / users)
+
+
+def _name(auc: float, *, gain: float, error: float, chance: float) -> str:
+    if auc >= SUSPICIOUS_AUC:
+        return "suspicious (likely leak)"
+    if not gain > 0:
+        return "no better than a rule"
+    if auc < WEAK_AUC or error > max(GOOD_CALIBRATION, _LEEWAY * chance):
+        return "weak"
+    is_strong = gain >= STRONG_GAIN and error <= max(STRONG_CALIBRATION, _LEEWAY * chance)
+    return "strong" if is_strong else "good"

@@ -1,0 +1,1 @@
+"""Labelled rows to a scorer with its calibration."""

@@ -1,0 +1,117 @@
+"""From labelled rows to a scorer and its calibration: trees, and a line beside them where that is worth it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from sklearn.model_selection import GroupKFold
+
+from features.profiles.specification import Specification
+from models.encoding import by_rows
+from models.scorers.calibration import Fitted, fit_calibration
+from models.scorers.ensemble import Line, Scorer, Trees
+from models.scorers.logistic import fit_linear
+from models.scorers.trees import Learner, Rows
+from models.settings import ModelSettings
+from training.data.dataset import Dataset
+from training.plan.splits import Split
+from training.settings import TrainingSettings
+
+_FOLDS = 5
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A scorer with its calibration, and what was chosen on the way.
+
+    Attributes
+    ----------
+    rounds
+        Trees of the scorer, found by early stopping.
+    calibration
+        Fitted on rows that the scorer, or the fold of it, had not seen.
+    """
+
+    specification: Specification
+    scorer: Scorer
+    calibration: Fitted
+    rounds: int
+
+    def predict_probability(self, profiles: pa.Table) -> NDArray[np.float64]:
+        """Churn probability in (0, 1) of each profile, shape (n,)."""
+        return self.calibration.calibration.probability(self.raw(profiles))
+
+    def raw(self, profiles: pa.Table) -> NDArray[np.float64]:
+        """Raw score of each profile, shape (n,)."""
+        return by_rows(profiles, self.specification, score=self.scorer.raw)
+
+
+@dataclass(frozen=True)
+class Fitter:
+    """How to fit, always the same way: for the model itself, for past weeks, and on growing shares of the users."""
+
+    specification: Specification
+    model: ModelSettings
+    training: TrainingSettings
+
+    def fit(self, learnt: Dataset, split: Split) -> Fit:
+        """Fit on the training rows, stop on the validation rows, calibrate on the calibration rows; or by folds of users."""
+        if split.uses_folds:
+            return self._by_folds(learnt, split)
+        train, validation = self.rows(learnt.at(split.train)), self.rows(learnt.at(split.validation))
+        scorer, rounds = self._scorer(train, validation=validation)
+        calibration = learnt.at(split.calibration)
+        raw = scorer.raw(self.rows(calibration).matrix)
+        return Fit(self.specification, scorer, self._calibration(raw, calibration), rounds)
+
+    def again(self, every: Dataset, *, rounds: int) -> Scorer:
+        """Fit on all rows there are, for a number of rounds that was chosen before."""
+        scorer, _ = self._scorer(self.rows(every), rounds=rounds)
+        return scorer
+
+    def _by_folds(self, learnt: Dataset, split: Split) -> Fit:
+        rows = self.rows(learnt)
+        raw, rounds = self.unseen(rows)
+        scorer, _ = self._scorer(rows, rounds=rounds)
+        latest = _is_among(learnt.cutoffs, split.calibration)
+        return Fit(self.specification, scorer, self._calibration(raw[latest], learnt.at(split.calibration)), rounds)
+
+    def unseen(self, rows: Rows) -> tuple[NDArray[np.float64], int]:
+        """Score each row, shape (n,), by the fold that never saw its user; and take the mean of the folds' best rounds."""
+        raw, best = np.empty(len(rows.churned)), list[int]()
+        for seen, held_out in GroupKFold(n_splits=_FOLDS).split(rows.users, groups=rows.users):
+            scorer, rounds = self._scorer(rows.take(seen), validation=rows.take(held_out))
+            raw[held_out] = scorer.raw(rows.matrix[held_out])
+            best.append(rounds)
+        return raw, max(1, round(float(np.mean(best))))
+
+    def _calibration(self, raw: NDArray[np.float64], dataset: Dataset) -> Fitted:
+        return fit_calibration(raw, dataset.churned, seed=self.training.seed, users=dataset.users)
+
+    def rows(self, dataset: Dataset) -> Rows:
+        """Encode, and weigh by the age of the snapshot where the settings ask for it."""
+        return dataset.rows(self.specification).fading(dataset.cutoffs, self.training.recency_half_life_days)
+
+    def _scorer(self, train: Rows, *, validation: Rows | None = None, rounds: int | None = None) -> tuple[Scorer, int]:
+        booster = self.learner.fit(train, validation=validation, rounds=rounds)
+        trees, weight = Trees(booster), self.model.line_share
+        found = booster.best_iteration if validation else booster.num_trees()
+        if not weight:
+            return Scorer(((1.0, trees),)), found
+        line = Line(fit_linear(train.matrix, train.churned, specification=self.specification, seed=self.training.seed))
+        return Scorer(((1 - weight, trees), (weight, line))), found
+
+    @property
+    def learner(self) -> Learner:
+        """How the trees are fitted."""
+        spec = self.specification
+        return Learner(self.model, self.training.seed, spec.feature_names, tuple(spec.categories))
+
+
+def _is_among(cutoffs: NDArray[np.datetime64], chosen: Sequence[date]) -> NDArray[np.bool_]:
+    return np.isin(cutoffs, np.asarray(chosen, dtype="datetime64[D]"))

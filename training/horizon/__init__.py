@@ -1,0 +1,1 @@
+"""Which horizon the log itself suggests."""

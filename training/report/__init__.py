@@ -1,0 +1,1 @@
+"""A training as an MLflow run, with its charts."""
