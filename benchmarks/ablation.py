@@ -57,7 +57,7 @@ def fit(activity: Activity, recipe: Recipe) -> Fit:
 
 
 def without(recipe: Recipe, family: str) -> Recipe:
-    return replace(recipe, features=recipe.features.model_copy(update={"leave_out": (family,)}))
+    return replace(recipe, features=recipe.features.model_copy(update={"exclude": (family,)}))
 
 
 def table(name: str, log: Path, *, home: Path) -> list[str]:
@@ -90,7 +90,7 @@ def table(name: str, log: Path, *, home: Path) -> list[str]:
 def train_features(activity: Activity, recipe: Recipe) -> tuple[Feature, ...]:
     """Return the features of the whole model."""
     split = plan(activity.coverage, recipe.churn, training=recipe.training, windows_days=recipe.features.windows_days)
-    return freeze(activity, recipe.features, churn=recipe.churn, learnt_from=split.train)[0].features
+    return freeze(activity, recipe.features, churn=recipe.churn, training_cutoffs=split.train)[0].features
 
 
 def main() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from training.plan.plan import Way
+from training.plan.plan import Strategy
 
 Found = Mapping[str, Mapping[str, Any]]  # log to what was measured on it; "twice" to what two trainings have in common
 
@@ -64,14 +64,18 @@ def _calibration(found: Found, name: str) -> Bar:
     error = _figure(found, name, of="calibration_error")
     if error is None:
         return Bar(what, bound)
-    note = "calibrated on how BG/NBD did in the later half of the history" if found[name]["way"] == Way.BUYING else ""
+    note = (
+        "calibrated on how BG/NBD did in the later half of the history" if found[name]["way"] == Strategy.BUYING else ""
+    )
     return Bar(what, bound, f"{error:.4f}", error < CALIBRATION_ERROR, note)
 
 
 def _published(found: Found) -> Bar:
     """At the four digits that are published; a model that is BG/NBD itself can only tie with it."""
     auc = _figure(found, "cdnow_sample")
-    tie = "a tie: the model fell back on BG/NBD itself" if auc and found["cdnow_sample"]["way"] == Way.BUYING else ""
+    tie = (
+        "a tie: the model fell back on BG/NBD itself" if auc and found["cdnow_sample"]["way"] == Strategy.BUYING else ""
+    )
     return _least("cdnow_sample: AUC", BG_NBD, found=None if auc is None else round(auc, 4), note=tie)
 
 

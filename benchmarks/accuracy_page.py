@@ -70,7 +70,7 @@ def _facts(of: Measured) -> str:
     simulated = f" Simulated in {seconds:.0f} s; *truth* is the best that anybody could say." if seconds else ""
     return (
         f"{of['says']}{simulated}\n\n{of['users']:,} users at test cutoff {of['test_cutoff']}, churn rate {of['churn_rate']:.3f}, "
-        f"horizon {of['horizon_days']} days. Learnt: {of['way']}, from {of['rows']:,} rows of {of['snapshots']} snapshots; "
+        f"horizon {of['horizon_days']} days. FittedConstants: {of['way']}, from {of['rows']:,} rows of {of['snapshots']} snapshots; "
         f"{of['features']} features, {of['trees']} trees, calibration {of['calibration']}; {of['why']}.\n\n"
         f"Reading the log, profiles, training, baselines, evaluation and audit took {of['seconds']:.0f} s and "
         f"{of['peak_bytes'] / GIB:.1f} GiB at the peak."

@@ -16,7 +16,7 @@ import numpy as np
 
 from features.activity.roll_up import TOLD
 from features.catalogue.catalogue import catalogue, select
-from features.catalogue.fitted import Learnt
+from features.catalogue.fitted import FittedConstants
 from features.profiles.online import History, OnlineProfiles
 from features.profiles.specification import Specification
 from features.schema import COLUMNS
@@ -24,7 +24,7 @@ from features.schema import COLUMNS
 EVENTS = 500
 DAYS = 200
 BATCH = 100
-LEARNT = Learnt(("open", "buy"))
+FITTED = FittedConstants(("open", "buy"))
 WINDOWS = (1, 3, 7, 14, 28, 56, 90)
 MIDNIGHT = datetime(2026, 7, 20, tzinfo=UTC)
 AFTERNOON = MIDNIGHT.replace(hour=15, minute=37)
@@ -40,8 +40,8 @@ CONTRACT = tuple(name for name in COLUMNS if name != "ingested_at")
 
 
 def specification() -> Specification:
-    features = select(catalogue(WINDOWS, LEARNT), {*CONTRACT, *TOLD}, history_days=DAYS).features
-    return Specification(tuple(feature.name for feature in features), WINDOWS, LEARNT)
+    features = select(catalogue(WINDOWS, FITTED), {*CONTRACT, *TOLD}, history_days=DAYS).features
+    return Specification(tuple(feature.name for feature in features), WINDOWS, FITTED)
 
 
 def history(user: int, as_of: datetime) -> History:

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 
 import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
+from msgspec import structs
 
 from benchmarks.measuring import Work
 from benchmarks.profiles_compared import COLUMNS, DOZEN, check_equal, shared_features
@@ -40,11 +41,11 @@ def prepare(bench: Bench) -> Work:
 
     def work() -> dict[str, int]:
         activity = _activity(bench.world, bench.fresh_home("kept"))
-        specification, _ = freeze(activity, settings.features, churn=settings.churn, learnt_from=bench.cutoffs)
+        specification, _ = freeze(activity, settings.features, churn=settings.churn, training_cutoffs=bench.cutoffs)
         bench.frozen.write_bytes(msgspec.json.encode(asdict(specification)))
         bench.hold_back_the_last_day()
         _activity(bench.short_world, bench.fresh_home("short"))
-        shared = shared_features(specification.learnt.event_types)
+        shared = shared_features(specification.fitted.event_types)
         return {"features": len(specification.feature_names), "shared_features": len(shared)}
 
     return work
@@ -116,7 +117,7 @@ def dozen_in_spark(bench: Bench) -> Work:
 
 
 def in_spark(bench: Bench, names: Sequence[str] = ()) -> Work:
-    """Build profiles in Spark and bring them here; its session is open before the clock starts."""
+    """ProfileSet profiles in Spark and bring them here; its session is open before the clock starts."""
     settings = open_project(bench.world / "churn.toml").activity_settings()
     specification, session = frozen(bench, names), open_session(settings.compute)
 
@@ -148,7 +149,7 @@ def frozen(bench: Bench, names: Sequence[str] = ()) -> Specification:
     gone = set(names) - set(specification.feature_names)
     if gone:
         raise RuntimeError(f"the catalogue has no {', '.join(sorted(gone))}: profiles_compared.py names features")
-    return replace(specification, feature_names=tuple(names)) if names else specification
+    return structs.replace(specification, feature_names=tuple(names)) if names else specification
 
 
 def _activity(world: Path, home: Path) -> Activity:

@@ -22,9 +22,9 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from features.catalogue.catalogue import catalogue
-from features.catalogue.fitted import Learnt
+from features.catalogue.fitted import FittedConstants
 from features.profiles.specification import Specification
-from serving.release.bundle import Served, write_served
+from serving.release.bundle import ServingBundle, write_bundle
 from serving.settings import ScoringSettings, ServingSettings
 from serving.store.profile_store import write_store
 from tests.models.model_builder import fit_model, profiles_of
@@ -44,14 +44,14 @@ RUNS = ((1, 1, 1), (1, 16, 1), (1, 1, 100), (1, 1, 1000), (2, 1, 1), (2, 16, 1))
 
 
 def fill(home: Path) -> Path:
-    features = catalogue(WINDOWS, Learnt(("open", "buy")))
+    features = catalogue(WINDOWS, FittedConstants(("open", "buy")))
     names = tuple(feature.name for feature in features)
     categories = {feature.name: ("one", "two") for feature in features if feature.is_text}
-    specification = Specification(names, WINDOWS, Learnt(("open", "buy")), categories=categories)
+    specification = Specification(names, WINDOWS, FittedConstants(("open", "buy")), categories=categories)
     model = fit_model(3_000, trees=200, of=specification)
     write_store(home / "store", profiles_of(USERS, seed=1, of=specification), specification=specification)
-    served = Served(model, "churn", "1", "champion", home / "store", ScoringSettings(), ServingSettings())
-    write_served(home / "served", served)
+    served = ServingBundle(model, "churn", "1", "champion", home / "store", ScoringSettings(), ServingSettings())
+    write_bundle(home / "served", served)
     return home / "served"
 
 

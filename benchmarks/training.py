@@ -78,13 +78,13 @@ def measured(config: Path, *, times: int) -> dict[str, Any]:
         drawn_from = undone.enter_context(crowded(times)) if times > 1 else None
         cost, (spent, trained) = measure(lambda: timed(lambda: _train(config, home)))
     found = trained.trained
-    rows = [len(found.learnt.churned), len(found.test.churned)]
+    rows = [len(found.training_rows.churned), len(found.test.churned)]
     return spent | {
         "date": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
         "peak_bytes": cost.peak_bytes,
         "drawn_from": drawn_from or rows,
         "rows": rows,
-        "snapshots": len(found.split.learnt_from) + 1,
+        "snapshots": len(found.split.training_cutoffs) + 1,
         "features": len(found.model.specification.feature_names),
         "trees": found.model.scorer.trees,
         "max_training_rows": found.recipe.training.max_training_rows,

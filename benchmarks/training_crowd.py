@@ -18,8 +18,8 @@ import pyarrow.compute as pc
 from features.activity.store import Activity
 from features.settings import ChurnSettings
 from training.data.dataset import Dataset, labelled, sampled
-from training.data.snapshots import Build
-from training.plan.plan import Layout
+from training.data.snapshots import ProfileSet
+from training.plan.plan import TrainingPlan
 
 _AT_ONCE = 8  # times that the world is repeated in one query
 
@@ -29,30 +29,30 @@ def crowded(times: int) -> Generator[list[int]]:
     """Train on a crowd meanwhile, in place of the log's own people; tells how many rows there were to draw from."""
     rows = list[int]()
 
-    class Crowd(Build):
+    class Crowd(ProfileSet):
         """Every profile so many times; the label is that of the person who is repeated."""
 
         @classmethod
-        def of(cls, activity: Activity, layouts: Sequence[Layout], *, say: Callable[[str], None]) -> Build:
+        def of(cls, activity: Activity, layouts: Sequence[TrainingPlan], *, say: Callable[[str], None]) -> ProfileSet:
             build = super().of(activity, layouts, say=say)
-            rows[:] = [times * some.num_rows for some in (build.learnt, build.tests)]
+            rows[:] = [times * some.num_rows for some in (build.training_rows, build.tests)]
             say(f"drawing from {sum(rows):,} rows")
-            learnt, tests = (
-                drawn(activity, some, times=times, layout=layouts[0]) for some in (build.learnt, build.tests)
+            training_rows, tests = (
+                drawn(activity, some, times=times, layout=layouts[0]) for some in (build.training_rows, build.tests)
             )
-            return replace(build, learnt=learnt, tests=tests)
+            return replace(build, training_rows=training_rows, tests=tests)
 
-        def learnt_of(self, layout: Layout) -> Dataset:
-            return _labelled(self.activity, self.learnt, churn=layout.learnt_churn)
+        def training_rows_of(self, layout: TrainingPlan) -> Dataset:
+            return _labelled(self.activity, self.training_rows, churn=layout.label_churn)
 
-        def test_of(self, layout: Layout) -> Dataset:
+        def test_of(self, layout: TrainingPlan) -> Dataset:
             return _labelled(self.activity, self.tests, churn=layout.recipe.churn)
 
-    with patch("training.pipeline.Build", Crowd):
+    with patch("training.pipeline.ProfileSet", Crowd):
         yield rows
 
 
-def drawn(activity: Activity, once: pa.Table, *, times: int, layout: Layout) -> pa.Table:
+def drawn(activity: Activity, once: pa.Table, *, times: int, layout: TrainingPlan) -> pa.Table:
     """Draw from the crowd as from a log: whole users by the hash of their names, at natural class rates."""
     cutoffs: list[Any] = once.column("cutoff").unique().to_pylist()
     t = layout.recipe.training

@@ -61,10 +61,10 @@ def write_page(sizes: Sizes, folder: Path) -> None:
 
 
 def _section(size: str, of: Mapping[str, Any]) -> str:
-    machine, (learnt, tested), (of_learnt, of_tested) = of["machine"], of["rows"], of["drawn_from"]
-    drawn = f" (drawn from {of_learnt:,} and {of_tested:,})" if of_learnt > learnt else ""
+    machine, (training_rows, tested), (of_learnt, of_tested) = of["machine"], of["rows"], of["drawn_from"]
+    drawn = f" (drawn from {of_learnt:,} and {of_tested:,})" if of_learnt > training_rows else ""
     return (
-        f"\n## {size}\n\n{learnt:,} rows learnt from and {tested:,} tested on{drawn}, at {of['snapshots']} snapshots; "
+        f"\n## {size}\n\n{training_rows:,} rows learnt from and {tested:,} tested on{drawn}, at {of['snapshots']} snapshots; "
         f"{of['features']} features, {of['trees']} trees. In all {of['wall_seconds']:.0f} s, everything else "
         f"{everything_else(of):.1f} s, peak {of['peak_bytes'] / GIB:.1f} GiB. Measured {of['date']} on {machine['cpu']}, "
         f"{machine['cores']} cores, {machine['memory_bytes'] / GIB:.0f} GiB, {machine['system']}; load before {machine['load']}.\n\n"

@@ -32,14 +32,14 @@ class Step:
 
 STEPS = (
     Step("reading the log, activity", ("churn.api:read_events",), is_bounded=False),
-    Step("outages, split", ("training.pipeline:lay_out",)),
+    Step("outages, split", ("training.pipeline:make_plan",)),
     Step("the frozen specification", ("training.data.snapshots:freeze",)),
     Step("counting rows, sampling", ("training.data.snapshots:sampled",)),
     Step("profiles", ("training.data.snapshots:eligible",), is_bounded=False),
     Step("drawing from the crowd", ("benchmarks.training_crowd:drawn",), is_bounded=False),
     Step("labels", ("training.data.snapshots:labelled", "benchmarks.training_crowd:labelled")),
     Step("enough of each class", ("training.pipeline:check_classes",)),
-    Step("categories, drift", ("training.pipeline:with_categories", "training.pipeline:steadied")),
+    Step("categories, drift", ("training.pipeline:with_categories", "training.pipeline:stable_features")),
     Step("fits", ("training.fit.fit:Fitter.fit",), is_bounded=False),
     Step("calibration", ("training.fit.fit:fit_calibration",)),
     Step("baselines", ("training.pipeline:fit_baselines",), is_bounded=False),

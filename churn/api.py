@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from features.profiles.specification import Specification
     from models.churn_model import ChurnModel
     from models.registry.registry import Registered
-    from training.diagnostics import LookedBack
+    from training.diagnostics import Diagnostics
     from training.trained import Trained
 
 
@@ -61,7 +61,7 @@ class TrainedModel:
 
     registered: Registered
     trained: Trained
-    looked_back: LookedBack
+    diagnostics: Diagnostics
 
     @property
     def model(self) -> ChurnModel:
@@ -86,11 +86,11 @@ class TrainedModel:
             }
             | {"why": self.trained.layout.why},
             "left_out": self.trained.left_out,
-            "learnt_from": self.trained.layout.way,
+            "training_cutoffs": self.trained.layout.way,
             "outages": [str(outage.day) for outage in self.trained.layout.outages],
             "audit": self.trained.audit.to_json() if self.trained.audit else None,
-            "backtest": self.looked_back.backtest.to_json() if self.looked_back.backtest else None,
-            "learning_curve": self.looked_back.learning_curve.to_json() if self.looked_back.learning_curve else None,
+            "backtest": self.diagnostics.backtest.to_json() if self.diagnostics.backtest else None,
+            "learning_curve": self.diagnostics.learning_curve.to_json() if self.diagnostics.learning_curve else None,
         }
 
 
@@ -119,7 +119,7 @@ def read_events(
     pairs
         Settings as ``section.key=value``.
     say
-        Told how far the log is fetched and rolled up.
+        UserEvents how far the log is fetched and rolled up.
 
     Raises
     ------
@@ -135,7 +135,7 @@ def _path(place: str | Path | None) -> Path | None:
 
 
 def build_profiles(log: Log, *, cutoffs: Sequence[date]) -> pa.Table:
-    """Build the profiles of all users seen before each cutoff, with every feature that the log can answer.
+    """ProfileSet the profiles of all users seen before each cutoff, with every feature that the log can answer.
 
     Returns
     -------
@@ -149,12 +149,12 @@ def build_profiles(log: Log, *, cutoffs: Sequence[date]) -> pa.Table:
 def write_profiles(
     log: Log, place: Path, *, cutoffs: Sequence[date], model: ChurnModel | None = None, shard: Shard | None = None
 ) -> int:
-    """Build profiles and write them to a Parquet file, a part of the users after the other.
+    """ProfileSet profiles and write them to a Parquet file, a part of the users after the other.
 
     Parameters
     ----------
     model
-        Build what this model reads; default: every feature that the log can answer, as :func:`build_profiles` does.
+        ProfileSet what this model reads; default: every feature that the log can answer, as :func:`build_profiles` does.
 
     Returns
     -------
@@ -170,7 +170,7 @@ def _everything(log: Log, cutoffs: Sequence[date]) -> Specification:
     from training.data.specification import freeze
 
     settings = log.project.settings
-    return freeze(log.activity, settings.features, churn=settings.churn, learnt_from=cutoffs)[0]
+    return freeze(log.activity, settings.features, churn=settings.churn, training_cutoffs=cutoffs)[0]
 
 
 def train(log: Log, *, say: Callable[[str], None] = lambda _: None) -> TrainedModel:
@@ -178,7 +178,7 @@ def train(log: Log, *, say: Callable[[str], None] = lambda _: None) -> TrainedMo
 
     Raises
     ------
-    GuardRefused
+    CheckFailed
         When the log holds too little to learn from.
     """
     return train_horizons(log, [log.project.settings.churn.horizon_days], say=say)[0]
@@ -195,10 +195,10 @@ def train_horizons(
 
     Raises
     ------
-    GuardRefused
+    CheckFailed
         When the log holds too little to learn from.
     """
-    from training.diagnostics import look_back
+    from training.diagnostics import diagnose
     from training.pipeline import train_horizons as fit
     from training.report.mlflow_run import Surroundings, register
 
@@ -211,11 +211,11 @@ def train_horizons(
         recorders = [open_runs.enter_context(project.registry_of(name).run()) for name in names]
         models: list[TrainedModel] = []
         for name, recorder, trained in zip(names, recorders, fit(activity, recipes, say=say), strict=True):
-            looked_back = look_back(activity, trained, say=say)
+            diagnostics = diagnose(activity, trained, say=say)
             say("registering the challenger")
             surroundings = Surroundings(name, project.source, activity.coverage, withheld)
-            registered = register(trained, recorder, looked_back=looked_back, surroundings=surroundings)
-            models.append(TrainedModel(registered, trained, looked_back))
+            registered = register(trained, recorder, diagnostics=diagnostics, surroundings=surroundings)
+            models.append(TrainedModel(registered, trained, diagnostics))
     return tuple(models)
 
 

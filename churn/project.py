@@ -16,7 +16,7 @@ from features.errors import SettingsError
 if TYPE_CHECKING:
     from features.activity.store import Activity, ActivitySettings, Say
     from features.settings import ChurnSettings, EventsSettings
-    from features.users.attributes import UserTablesSettings
+    from features.users.attributes import AttributesSettings
     from models.churn_model import ChurnModel
     from models.registry.registry import Registry
     from training.plan.plan import Recipe
@@ -54,7 +54,7 @@ class Project:
         Parameters
         ----------
         say
-            Told how far the log is fetched and rolled up.
+            UserEvents how far the log is fetched and rolled up.
 
         Raises
         ------
@@ -62,21 +62,21 @@ class Project:
             When the log cannot be read, or the settings contradict the model.
         """
         from features.activity.store import open_activity
-        from features.users.attributes import open_user_tables
+        from features.users.attributes import open_known_users
 
         settings = self.activity_settings(frozen=frozen, say=say)
         activity = open_activity(settings, self.home, say=say)
-        tables = open_user_tables(
+        tables = open_known_users(
             activity.connection, self._user_tables(settings.churn), rejected=self.home / "rejected"
         )
         return replace(activity, tables=tables)
 
-    def _user_tables(self, churn: ChurnSettings) -> UserTablesSettings:
+    def _user_tables(self, churn: ChurnSettings) -> AttributesSettings:
         """Return how the tables beside the log are read; days are those of the log."""
-        from features.users.attributes import UserTablesSettings
+        from features.users.attributes import AttributesSettings
 
         s = self.settings
-        return UserTablesSettings(s.users, s.identities, churn.timezone, s.events.timezone, self.base, s.compute)
+        return AttributesSettings(s.users, s.identities, churn.timezone, s.events.timezone, self.base, s.compute)
 
     def activity_settings(self, *, frozen: ChurnModel | None = None, say: Say = lambda _: None) -> ActivitySettings:
         """Return what decides how the log becomes activity; under a model's frozen sections where one is given.
@@ -138,7 +138,7 @@ class Project:
         from training.plan.plan import Recipe
 
         s = self.settings
-        return Recipe(s.churn, s.features, s.model, s.training, s.audit, s.outages, s.bots, s.stability)
+        return Recipe(s.churn, s.features, s.model, s.training, s.audit, s.outages, s.bots, s.drift)
 
     @property
     def name(self) -> str:
@@ -193,7 +193,7 @@ def open_project(
 
 
 def _in_place_of_the_log(events: str | Path) -> dict[str, Any]:
-    from features.log.files import is_far
+    from features.log.files import is_remote
 
-    place = str(events) if is_far(str(events)) else str(Path(events).absolute())
+    place = str(events) if is_remote(str(events)) else str(Path(events).absolute())
     return {"events.path": place, "events.connection": None, "events.query": "", "events.watermark": ""}

@@ -6,6 +6,7 @@ import os
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,16 +23,17 @@ from features.settings import (
     IdentitiesSettings,
     ProjectSettings,
     UsersSettings,
+    former_names,
 )
 from models.settings import ModelSettings
 from serving.settings import ExportSettings, ScoringSettings, ServingSettings
 from training.settings import (
+    AdviceSettings,
     AuditSettings,
     BotsSettings,
-    HorizonSettings,
+    DriftSettings,
     OutagesSettings,
     PromotionSettings,
-    StabilitySettings,
     TrainingSettings,
 )
 
@@ -54,10 +56,10 @@ class Settings(BaseSettings):
     model: ModelSettings = Field(default_factory=ModelSettings)
     training: TrainingSettings = Field(default_factory=TrainingSettings)
     audit: AuditSettings = Field(default_factory=AuditSettings)
-    horizon: HorizonSettings = Field(default_factory=HorizonSettings)
+    advice: AdviceSettings = Field(default_factory=AdviceSettings)
     outages: OutagesSettings = Field(default_factory=OutagesSettings)
     bots: BotsSettings = Field(default_factory=BotsSettings)
-    stability: StabilitySettings = Field(default_factory=StabilitySettings)
+    drift: DriftSettings = Field(default_factory=DriftSettings)
     promotion: PromotionSettings = Field(default_factory=PromotionSettings)
     scoring: ScoringSettings = Field(default_factory=ScoringSettings)
     export: ExportSettings = Field(default_factory=ExportSettings)
@@ -71,10 +73,11 @@ class Settings(BaseSettings):
 
 @dataclass(frozen=True)
 class Loaded:
-    """The settings, and for each that was set, ``section.key`` to where it was set."""
+    """The settings, for each that was set ``section.key`` to where it was set, and hints on former names that were used."""
 
     settings: Settings
     origins: Mapping[str, str]
+    hints: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -111,15 +114,48 @@ def load_settings(config: Path | None, *, flags: Mapping[str, Any]) -> Loaded:
     }
     merged: dict[str, Any] = {}
     origins: dict[str, str] = {}
-    for origin, values in sources.items():
+    hints: list[str] = []
+    for origin, given in sources.items():
+        values = _under_todays_names(given, origin, hints=hints)
         _check_sections(values, origin)
         merged = _merge(merged, values)
         origins |= dict.fromkeys(_leaves(values), origin)
     try:
-        return Loaded(Settings(**merged), origins)
+        return Loaded(Settings(**merged), origins, tuple(hints))
     except ValidationError as error:
         message, hint = _explain(error, origins)
         raise SettingsError(message, hint=hint) from error
+
+
+@cache
+def _former_names() -> dict[str, str]:
+    """Return every former name of a setting, with that of today, as ``section.key``."""
+    sections: dict[str, Any] = {name: field.annotation for name, field in Settings.model_fields.items()}
+    return {old: new for name, kind in sections.items() for old, new in former_names(name, kind).items()}
+
+
+def _under_todays_names(given: Mapping[str, Any], origin: str, *, hints: list[str]) -> dict[str, Any]:
+    """Move settings that were given under a former name, and add a hint on each.
+
+    Raises
+    ------
+    SettingsError
+        When one is given under both names.
+    """
+    values = {name: dict(keys) if isinstance(keys, Mapping) else keys for name, keys in given.items()}
+    for old, new in _former_names().items():
+        (section, key), (to_section, to_key) = old.split("."), new.split(".")
+        former = values.get(section)
+        if not isinstance(former, dict) or key not in former:
+            continue
+        target = values.setdefault(to_section, {})
+        if to_key in target:
+            raise SettingsError(f"{origin} sets both {old} and {new}, which are one setting", hint=f"keep {new}")
+        target[to_key] = former.pop(key)
+        if not former:
+            del values[section]
+        hints.append(f"{origin}: {old} is now called {new}; the former name works in this version only")
+    return values
 
 
 def _check_sections(values: Mapping[str, Any], origin: str) -> None:
@@ -136,8 +172,11 @@ def _environment() -> dict[str, Any]:
         for name in os.environ
         if name.startswith(prefix) and nested in name
     }
+    former = _nested(
+        {old: _value(os.environ[name]) for old in _former_names() if (name := _variable(old)) in os.environ}
+    )
     try:
-        return dict.fromkeys(asked - set(Settings.model_fields)) | EnvSettingsSource(Settings)()
+        return dict.fromkeys(asked - set(Settings.model_fields)) | _merge(EnvSettingsSource(Settings)(), former)
     except UnreadableVariableError as error:
         raise SettingsError(
             f"environment: {error}", hint="lists are JSON, as in CHURN_FEATURES__WINDOWS_DAYS=[7,28]"
@@ -151,6 +190,10 @@ def _merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(under[key], Mapping) and isinstance(over[key], Mapping)
     }
     return {**under, **over, **both}
+
+
+def _variable(name: str) -> str:
+    return _PREFIX + name.replace(".", _NESTED).upper()
 
 
 def parse_flags(pairs: Sequence[str]) -> dict[str, Any]:

@@ -50,7 +50,7 @@ def write_profiles(project: Project, out: Path, *, cutoff: date, model: str, say
 
 
 def score_all(project: Project, model: ChurnModel, *, cutoff: date, say: Steps) -> tuple[pa.Table, list[Score]]:
-    """Build and score all profiles in Spark, and bring both here, sorted by user.
+    """ProfileSet and score all profiles in Spark, and bring both here, sorted by user.
 
     Raises
     ------

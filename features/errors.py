@@ -5,7 +5,7 @@
     ChurnError
     |-- InputError        the log, a table, a date or a request is not usable      exit code 2
     |   `-- SettingsError churn.toml, the environment or a flag is not usable     exit code 2
-    `-- GuardRefused      a guard said no: too little data, a worse challenger    exit code 3
+    `-- CheckFailed      a guard said no: too little data, a worse challenger    exit code 3
         `-- HistoryTooShort no label of the asked horizon is known in time         exit code 3
 
 A message says what is wrong, where, and what was got against what was expected; ``hint`` says the way out. Messages never hold
@@ -56,13 +56,13 @@ class SettingsError(InputError):
     """A setting is unknown, of the wrong kind, or contradicts another."""
 
 
-class GuardRefused(ChurnError):
+class CheckFailed(ChurnError):
     """A guard refused to go on; nothing was changed."""
 
     exit_code = 3
 
 
-class HistoryTooShort(GuardRefused):
+class HistoryTooShort(CheckFailed):
     """No label of the asked horizon is known before the cutoff that tests; a shorter one may be."""
 
 

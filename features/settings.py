@@ -1,4 +1,4 @@
-"""The knobs of this package. Each section is frozen and knows nothing of files or flags; the roots put the sections together."""
+"""The settings of this package. Each section is frozen and knows nothing of files or flags; the roots put the sections together."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from features.catalogue.catalogue import taken_names
-from features.catalogue.custom import SQL_WORDS, OwnFeature, check_names
+from features.catalogue.custom import SQL_WORDS, CustomFeature, check_names
 from features.errors import closest
 from features.schema import COLUMNS, REQUIRED
 from features.snapshots import zone_of
@@ -30,10 +30,16 @@ _WORDS_OF_AN_EVENT = {
 Zone = Annotated[str, AfterValidator(_known_zone)]
 
 
-def knob(default: Any, words: str, *, unit: str = "", **bounds: Any) -> Any:
-    """Declare one setting: its default, its help and its unit, which ``churn settings`` prints."""
+def setting(default: Any, words: str, *, unit: str = "", was: str = "", **bounds: Any) -> Any:
+    """Declare one setting: its default, its help and its unit, which ``churn settings`` prints.
+
+    Parameters
+    ----------
+    was
+        Its former name, as ``section.key``: still accepted for one version, and read from older runs.
+    """
     factory = {"default_factory": type(default)} if default in ({}, ()) else {"default": default}
-    return Field(description=words, json_schema_extra={"unit": unit}, **factory, **bounds)
+    return Field(description=words, json_schema_extra={"unit": unit, "was": was}, **factory, **bounds)
 
 
 class Section(BaseModel):
@@ -42,10 +48,16 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
 
+def former_names(section: str, kind: type[Section]) -> dict[str, str]:
+    """Return the former names of a section's settings, each with the name of today, as ``section.key``."""
+    extras = {key: field.json_schema_extra for key, field in kind.model_fields.items()}
+    return {str(e["was"]): f"{section}.{key}" for key, e in extras.items() if isinstance(e, dict) and e.get("was")}
+
+
 class ProjectSettings(Section):
     """``[project]``: its name."""
 
-    name: str = knob(
+    name: str = setting(
         "churn", "Names the registered model and the MLflow experiment.", pattern=r"^[a-z][a-z0-9_-]*$", max_length=60
     )
 
@@ -53,26 +65,26 @@ class ProjectSettings(Section):
 class EventsSettings(Section):
     """``[events]``: where the log is and how its columns map to the contract."""
 
-    path: str = knob(
+    path: str = setting(
         "events/**/*.parquet", "File, folder, glob or URL (s3://...) of Parquet, CSV or JSON Lines, gzipped or not."
     )
-    connection: SecretStr | None = knob(
+    connection: SecretStr | None = setting(
         None, "SQLAlchemy URL of a database that holds the log, in place of path; best given by the environment."
     )
-    query: str = knob("", "SELECT of the log's rows, in the database's own SQL.")
-    watermark: str = knob(
+    query: str = setting("", "SELECT of the log's rows, in the database's own SQL.")
+    watermark: str = setting(
         "", "Column of the query that only grows, such as an id; rows above the last one are fetched."
     )
-    where: str = knob("", "SQL condition over the log's own columns; rows that fail it are not read.")
-    timezone: Zone = knob("UTC", "Time zone of timestamps that carry none.")
-    covered_until: date | None = knob(
+    where: str = setting("", "SQL condition over the log's own columns; rows that fail it are not read.")
+    timezone: Zone = setting("UTC", "Time zone of timestamps that carry none.")
+    covered_until: date | None = setting(
         None, "Day after the last day that the log covers; default: after its last event."
     )
-    columns: dict[str, str] = knob({}, "Contract column = SQL expression over the log's own columns.")
-    extra: dict[str, str] = knob(
-        {}, "Column of your own = SQL expression over the log's own columns, for [[features.own]]."
+    columns: dict[str, str] = setting({}, "Contract column = SQL expression over the log's own columns.")
+    extra: dict[str, str] = setting(
+        {}, "Column of your own = SQL expression over the log's own columns, for [[features.custom]]."
     )
-    max_rejected_share: float = knob(0.05, "Above this share of invalid rows the run stops.", ge=0, le=1)
+    max_rejected_share: float = setting(0.05, "Above this share of invalid rows the run stops.", ge=0, le=1)
 
     @model_validator(mode="after")
     def _columns_are_of_the_contract(self) -> Self:
@@ -104,10 +116,10 @@ class EventsSettings(Section):
 class TableSettings(Section):
     """What the tables beside the log have in common."""
 
-    path: str = knob("", "File, folder, glob or URL of the table, as for the log; empty: there is none.")
-    where: str = knob("", "SQL condition over the table's own columns; rows that fail it are not read.")
-    columns: dict[str, str] = knob({}, "Its columns = SQL expressions over the table's own columns; see the guide.")
-    max_rejected_share: float = knob(0.05, "Above this share of invalid rows the run stops.", ge=0, le=1)
+    path: str = setting("", "File, folder, glob or URL of the table, as for the log; empty: there is none.")
+    where: str = setting("", "SQL condition over the table's own columns; rows that fail it are not read.")
+    columns: dict[str, str] = setting({}, "Its columns = SQL expressions over the table's own columns; see the guide.")
+    max_rejected_share: float = setting(0.05, "Above this share of invalid rows the run stops.", ge=0, le=1)
 
     def mapping(self) -> dict[str, str]:
         """Column to expression; one that every table must have is expected under its own name."""
@@ -122,7 +134,7 @@ class TableSettings(Section):
 class UsersSettings(TableSettings):
     """``[users]``: attributes of users, each row valid from an instant on."""
 
-    trust_undated: bool = knob(
+    trust_undated: bool = setting(
         default=False,
         words="Take rows without valid_from as always known: right for what never changes and was not learnt later.",
     )
@@ -174,19 +186,19 @@ class IdentitiesSettings(TableSettings):
 class ComputeSettings(Section):
     """``[compute]``: what a run is computed with, and how much of the machine it may take."""
 
-    engine: Literal["duckdb", "spark"] = knob(
+    engine: Literal["duckdb", "spark"] = setting(
         "duckdb",
         'Who builds profiles and batch scores; "spark" (extra "spark", Java 17) for logs that outgrow a machine.',
     )
-    memory_limit_gb: float | None = knob(
+    memory_limit_gb: float | None = setting(
         None,
         "Memory of the engine, beyond which it works on disk; default: four fifths of the machine's.",
         unit="GB",
         gt=0,
         le=1_000_000,
     )
-    threads: int | None = knob(None, "Threads of the engine; default: all cores.", ge=1, le=1024)
-    rows_at_once: int = knob(
+    threads: int | None = setting(None, "Threads of the engine; default: all cores.", ge=1, le=1024)
+    rows_at_once: int = setting(
         20_000_000,
         "Rows of the log that are rolled up together, in whole days; fewer need less memory.",
         unit="rows",
@@ -197,15 +209,21 @@ class ComputeSettings(Section):
 class ChurnSettings(Section):
     """``[churn]``: what leaving means and who is scored. Frozen with every model."""
 
-    horizon_days: int = knob(14, "Days without a qualifying event that make a user churned.", unit="days", ge=1, le=730)
-    gap_days: int = knob(0, "Days between cutoff and horizon, left for acting.", unit="days", ge=0, le=365)
-    timezone: Zone = knob("UTC", "Cutoffs and days are local midnights of this zone.")
-    active_within_days: int = knob(
+    horizon_days: int = setting(
+        14, "Days without a qualifying event that make a user churned.", unit="days", ge=1, le=730
+    )
+    gap_days: int = setting(0, "Days between cutoff and horizon, left for acting.", unit="days", ge=0, le=365)
+    timezone: Zone = setting("UTC", "Cutoffs and days are local midnights of this zone.")
+    active_within_days: int = setting(
         14, "Eligible: a qualifying event in this many days before the cutoff; 0: everyone seen.", unit="days", ge=0
     )
-    min_tenure_days: int = knob(0, "Eligible: first seen at least this many days before the cutoff.", unit="days", ge=0)
-    qualifying: str = knob("", "SQL condition over the contract: which events count as staying; default: all.")
-    event: str = knob("", "SQL condition over the contract; when set, churned means that it happened in the horizon.")
+    min_tenure_days: int = setting(
+        0, "Eligible: first seen at least this many days before the cutoff.", unit="days", ge=0
+    )
+    qualifying: str = setting("", "SQL condition over the contract: which events count as staying; default: all.")
+    event: str = setting(
+        "", "SQL condition over the contract; when set, churned means that it happened in the horizon."
+    )
 
     @property
     def purge_days(self) -> int:
@@ -216,31 +234,31 @@ class ChurnSettings(Section):
 class FeatureSettings(Section):
     """``[features]``: what a profile looks at."""
 
-    windows_days: tuple[int, ...] = knob(
+    windows_days: tuple[int, ...] = setting(
         (1, 3, 7, 14, 28, 56, 90), "Windows before the cutoff.", unit="days", min_length=1
     )
-    observation_days: int | None = knob(
+    observation_days: int | None = setting(
         None, "History that a profile may see; default: all of it.", unit="days", ge=1, le=36_525
     )
-    session_gap_minutes: int = knob(30, "A longer pause starts a new session.", unit="minutes", ge=1, le=1440)
-    leave_out: tuple[str, ...] = knob(
-        (), 'Features, or whole families, that the model does not look at, such as "channel".'
+    session_gap_minutes: int = setting(30, "A longer pause starts a new session.", unit="minutes", ge=1, le=1440)
+    exclude: tuple[str, ...] = setting(
+        (), 'Features, or whole families, that the model does not use, such as "channel".', was="features.leave_out"
     )
-    main_event_types: int = knob(6, "How many event types get columns of their own.", ge=0, le=50)
+    main_event_types: int = setting(6, "How many event types get columns of their own.", ge=0, le=50)
 
-    allow_sensitive: tuple[str, ...] = knob(
+    allow_sensitive: tuple[str, ...] = setting(
         (), "Attributes of [users] that a model may read though they are sensitive: gender, age, country and the like."
     )
-    own: tuple[OwnFeature, ...] = knob((), "Features of your own; see the guide of that name.")
+    custom: tuple[CustomFeature, ...] = setting((), "Custom features; see the guide of that name.", was="features.own")
 
     @model_validator(mode="after")
     def _own_features_have_names_of_their_own(self) -> Self:
-        check_names(self.own)
-        taken = set(taken_names(self.windows_days)) if self.own else set[str]()
-        for one in self.own:
+        check_names(self.custom)
+        taken = set(taken_names(self.windows_days)) if self.custom else set[str]()
+        for one in self.custom:
             names = {one.name, *one.names(self.windows_days)}
             if names & taken:
-                raise ValueError(f'own: the name "{min(names & taken)}" of {one.name} is taken; choose another')
+                raise ValueError(f'custom: the name "{min(names & taken)}" of {one.name} is taken; choose another')
             taken |= names
         return self
 

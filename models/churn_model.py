@@ -20,7 +20,7 @@ from features.profiles.specification import Specification
 from models.encoding import Matrix, by_rows
 from models.reasons import Narrator
 from models.scorers.calibration import Calibration, Platt
-from models.scorers.ensemble import Buying, Line, Scorer, Trees
+from models.scorers.ensemble import BgNbdPart, LogisticPart, Scorer, Trees
 from models.scorers.logistic import Linear
 
 FORMAT_VERSION = 3
@@ -120,7 +120,7 @@ class ChurnModel:
         """What the ``[features]`` section said when the model was trained, as far as a profile depends on it."""
         spec = self.specification
         return {
-            name: getattr(spec, name) for name in ("windows_days", "observation_days", "session_gap_minutes", "own")
+            name: getattr(spec, name) for name in ("windows_days", "observation_days", "session_gap_minutes", "custom")
         }
 
     @cached_property
@@ -157,13 +157,13 @@ class _Format:
     format_version: int
 
 
-class _SavedPart(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One part of the scorer: the name of the file with its trees, or its numbers."""
+class _SavedPart(msgspec.Struct, frozen=True, omit_defaults=True, rename={"logistic": "line", "bg_nbd": "buying"}):
+    """One part of the scorer: the name of the file with its trees, or its numbers; saved under the keys of the first format."""
 
     weight: float
     booster: str = ""
-    line: Linear | None = None
-    buying: Buying | None = None
+    logistic: Linear | None = None
+    bg_nbd: BgNbdPart | None = None
 
 
 @dataclass(frozen=True)
@@ -188,17 +188,17 @@ def _write_parts(scorer: Scorer, folder: Path) -> tuple[_SavedPart, ...]:
                 name = f"booster_{written + 1}.txt" if written else _BOOSTER
                 (folder / name).write_text(booster.model_to_string(num_iteration=booster.best_iteration or -1))
                 saved.append(_SavedPart(weight, booster=name))
-            case Line(linear):
-                saved.append(_SavedPart(weight, line=linear))
-            case Buying():
-                saved.append(_SavedPart(weight, buying=part))
+            case LogisticPart(linear):
+                saved.append(_SavedPart(weight, logistic=linear))
+            case BgNbdPart():
+                saved.append(_SavedPart(weight, bg_nbd=part))
     return tuple(saved)
 
 
-def _read_part(saved: _SavedPart, folder: Path) -> Trees | Line | Buying:
-    if saved.line:
-        return Line(saved.line)
-    return saved.buying or Trees(lgb.Booster(model_str=(folder / saved.booster).read_text()))
+def _read_part(saved: _SavedPart, folder: Path) -> Trees | LogisticPart | BgNbdPart:
+    if saved.logistic:
+        return LogisticPart(saved.logistic)
+    return saved.bg_nbd or Trees(lgb.Booster(model_str=(folder / saved.booster).read_text()))
 
 
 def load(folder: Path, *, threads: int = 0) -> ChurnModel:

@@ -1,33 +1,39 @@
-"""The knobs of this package."""
+"""The settings of this package."""
 
 from __future__ import annotations
 
 from typing import Literal
 
-from features.settings import Section, knob
+from features.settings import Section, setting
 
 
 class ModelSettings(Section):
     """``[model]``: how LightGBM learns. Small trees: they win on real logs, and exact reasons stay cheap."""
 
-    num_leaves: int = knob(6, "Leaves of a tree.", ge=2, le=255)
-    learning_rate: float = knob(0.03, "Shrinkage of each tree.", gt=0, le=1)
-    max_rounds: int = knob(700, "Most trees; early stopping usually ends before.", unit="trees", ge=1, le=10_000)
-    early_stopping_rounds: int = knob(40, "Trees without a better log loss before stopping.", unit="trees", ge=1)
-    min_rows_in_leaf: int = knob(100, "Fewest rows in a leaf.", unit="rows", ge=1)
-    feature_share: float = knob(0.3, "Share of the features that each tree may use.", gt=0, le=1)
-    row_share: float = knob(0.8, "Share of the rows that each tree sees.", gt=0, le=1)
-    l2: float = knob(10.0, "L2 regularisation of leaf values.", ge=0)
-    monotone: Literal["known", "none"] = knob(
+    num_leaves: int = setting(6, "Leaves of a tree.", ge=2, le=255)
+    learning_rate: float = setting(0.03, "Shrinkage of each tree.", gt=0, le=1)
+    max_rounds: int = setting(700, "Most trees; early stopping usually ends before.", unit="trees", ge=1, le=10_000)
+    early_stopping_rounds: int = setting(40, "Trees without a better log loss before stopping.", unit="trees", ge=1)
+    min_data_in_leaf: int = setting(100, "Fewest rows in a leaf.", unit="rows", ge=1, was="model.min_rows_in_leaf")
+    feature_fraction: float = setting(
+        0.3, "Share of the features that each tree may use.", gt=0, le=1, was="model.feature_share"
+    )
+    bagging_fraction: float = setting(0.8, "Share of the rows that each tree sees.", gt=0, le=1, was="model.row_share")
+    lambda_l2: float = setting(10.0, "L2 regularisation of leaf values.", ge=0, was="model.l2")
+    monotone: Literal["known", "none"] = setting(
         "known",
         'Whether features whose direction nobody disputes, such as active days, may only push one way; "none": as it falls.',
     )
-    max_explaining_cost: int = knob(
+    max_explaining_cost: int = setting(
         250_000,
         "Most trees x leaves x depth^2: holds depth, then trees, so that the exact reasons of a user stay under 1 ms.",
         ge=1000,
     )
-    line_share: float = knob(
-        0.25, "Share of a logistic regression in the raw score, beside the trees; 0: trees alone.", ge=0, lt=1
+    logistic_weight: float = setting(
+        0.25,
+        "Share of a logistic regression in the raw score, beside the trees; 0: trees alone.",
+        ge=0,
+        lt=1,
+        was="model.line_share",
     )
-    max_categories: int = knob(50, "Values of a text feature with a code of their own; the rest is UNKNOWN.", ge=1)
+    max_categories: int = setting(50, "Values of a text feature with a code of their own; the rest is UNKNOWN.", ge=1)

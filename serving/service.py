@@ -43,7 +43,7 @@ _log = logging.getLogger("churn.serving")
 class ChurnService:
     """Churn probabilities with reasons.
 
-    The environment variable ``CHURN_SERVED`` names the folder that :func:`serving.release.bundle.write_served` wrote.
+    The environment variable ``CHURN_SERVED`` names the folder that :func:`serving.release.bundle.write_bundle` wrote.
     """
 
     def __init__(self) -> None:
@@ -57,10 +57,10 @@ class ChurnService:
     def _open(self) -> Endpoint | None:
         # Here, because the process that watches over the workers reads this file too, and needs no LightGBM.
         from serving.http.endpoint import Endpoint  # noqa: PLC0415
-        from serving.release.bundle import read_served  # noqa: PLC0415
+        from serving.release.bundle import read_bundle  # noqa: PLC0415
 
         try:
-            endpoint = Endpoint(read_served(Path(os.environ.get(SERVED_VARIABLE, ".churn/served"))))
+            endpoint = Endpoint(read_bundle(Path(os.environ.get(SERVED_VARIABLE, ".churn/served"))))
         except ChurnError as error:
             _log.error("not ready: %s", str(error).replace("\n", " "))
             return None

@@ -6,14 +6,14 @@ from typing import Literal, Self
 
 from pydantic import model_validator
 
-from features.settings import Section, knob
+from features.settings import Section, setting
 
 
 class ScoringSettings(Section):
     """``[scoring]``: where the risk bands begin, as percentiles of the model's frozen reference population."""
 
-    high_percentile: float = knob(90.0, "Risk band high from this percentile on.", ge=0, le=100)
-    medium_percentile: float = knob(70.0, "Risk band medium from this percentile on.", ge=0, le=100)
+    high_percentile: float = setting(90.0, "Risk band high from this percentile on.", ge=0, le=100)
+    medium_percentile: float = setting(70.0, "Risk band medium from this percentile on.", ge=0, le=100)
 
     @model_validator(mode="after")
     def _bands_rise(self) -> Self:
@@ -27,18 +27,18 @@ class ScoringSettings(Section):
 class ExportSettings(Section):
     """``[export]``: who is on the weekly list."""
 
-    at_least: Literal["high", "medium", "low"] = knob("medium", "Lowest risk band that is listed.")
+    at_least: Literal["high", "medium", "low"] = setting("medium", "Lowest risk band that is listed.")
 
 
 class ServingSettings(Section):
     """``[serving]``: the endpoint."""
 
-    port: int = knob(3000, "Port on 127.0.0.1.", ge=1, le=65535)
-    workers: int = knob(1, "Worker processes; each uses one core.", ge=1, le=256)
-    max_items: int = knob(1000, "Most items of one request.", unit="items", ge=1, le=100_000)
-    max_events: int = knob(50_000, "Most events of one request.", unit="events", ge=1, le=10_000_000)
-    max_events_per_item: int = knob(10_000, "Most events of one item.", unit="events", ge=1, le=10_000_000)
-    keep_activity: bool = knob(
+    port: int = setting(3000, "Port on 127.0.0.1.", ge=1, le=65535)
+    workers: int = setting(1, "Worker processes; each uses one core.", ge=1, le=256)
+    max_items: int = setting(1000, "Most items of one request.", unit="items", ge=1, le=100_000)
+    max_events: int = setting(50_000, "Most events of one request.", unit="events", ge=1, le=10_000_000)
+    max_events_per_item: int = setting(10_000, "Most events of one item.", unit="events", ge=1, le=10_000_000)
+    keep_activity: bool = setting(
         default=False,
         words="Keep each user's days in the profile store, so that events since its cutoff can be added to them.",
     )

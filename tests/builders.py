@@ -26,8 +26,8 @@ import pyarrow.parquet as pq
 
 from features.activity.store import Activity, ActivitySettings, open_activity
 from features.catalogue.catalogue import catalogue, select
-from features.catalogue.fitted import Learnt
-from features.log.event_log import LogContents
+from features.catalogue.fitted import FittedConstants
+from features.log.event_log import LogInventory
 from features.log.event_log import open_log as open_lazily
 from features.profiles.build import build
 from features.profiles.specification import Specification
@@ -96,7 +96,7 @@ def events_at(path: Path, events: Iterable[str | Row] = (), /, **knobs: Any) -> 
 class ReadLog:
     """A log, opened, looked into and found good enough."""
 
-    contents: LogContents
+    contents: LogInventory
     coverage: Coverage
     table: pa.Table
 
@@ -124,7 +124,7 @@ def open_log(
     files = log.examine(log.files)
     if rejected_to:
         log.set_aside(files, rejected_to)
-    contents = LogContents(files)
+    contents = LogInventory(files)
     contents.check(settings)
     return ReadLog(contents, contents.coverage(settings), log.to_arrow())
 
@@ -166,13 +166,17 @@ class World:
         return open_activity(self.settings, self.home)
 
     def specification(
-        self, event_types: Sequence[str] = (), windows: Sequence[int] = WINDOWS, *, learnt: Learnt | None = None
+        self,
+        event_types: Sequence[str] = (),
+        windows: Sequence[int] = WINDOWS,
+        *,
+        fitted: FittedConstants | None = None,
     ) -> Specification:
         """Every feature that the log can answer, as if its history were endless."""
         observed = self.settings.features.observation_days
         told = {"observation_days": observed, "leaving": self.settings.churn.event}
         facts = self.activity().facts | {fact for fact, value in told.items() if value}
-        constants = learnt or Learnt(tuple(event_types))
+        constants = fitted or FittedConstants(tuple(event_types))
         features = select(catalogue(tuple(windows), constants), facts, history_days=EVER).features
         return Specification(
             tuple(feature.name for feature in features),
@@ -187,14 +191,16 @@ class World:
         )
 
     def profiles(
-        self, *cutoffs: str, event_types: Sequence[str] = (), learnt: Learnt | None = None
+        self, *cutoffs: str, event_types: Sequence[str] = (), fitted: FittedConstants | None = None
     ) -> list[dict[str, Any]]:
         days = [date.fromisoformat(cutoff) for cutoff in cutoffs]
-        return build(self.activity(), self.specification(event_types, learnt=learnt), cutoffs=days).to_pylist()
+        return build(self.activity(), self.specification(event_types, fitted=fitted), cutoffs=days).to_pylist()
 
-    def profile(self, cutoff: str, *, event_types: Sequence[str] = (), learnt: Learnt | None = None) -> dict[str, Any]:
+    def profile(
+        self, cutoff: str, *, event_types: Sequence[str] = (), fitted: FittedConstants | None = None
+    ) -> dict[str, Any]:
         """The profile of the only user there is."""
-        (found,) = self.profiles(cutoff, event_types=event_types, learnt=learnt)
+        (found,) = self.profiles(cutoff, event_types=event_types, fitted=fitted)
         return found
 
     def daily(self, *columns: str, relation: str = "days") -> list[tuple[Any, ...]]:

@@ -18,7 +18,7 @@ from features.profiles.build import build
 from features.profiles.specification import Specification
 from features.snapshots import instant
 from tests.builders import Row, World, events_at, passing_world, write
-from tests.worlds import FIRST, LEARNT, RandomLog, random_logs
+from tests.worlds import FIRST, FITTED, RandomLog, random_logs
 
 few = settings(max_examples=12, derandomize=True)
 
@@ -30,7 +30,7 @@ def world(log: RandomLog, rows: Sequence[Row]) -> AbstractContextManager[World]:
 
 def frozen(whole: World) -> Specification:
     """Every feature that the whole log can answer."""
-    return whole.specification(learnt=LEARNT)
+    return whole.specification(fitted=FITTED)
 
 
 def bits(world: World, specification: Specification, cutoffs: Sequence[date]) -> dict[tuple[str, date], list[Any]]:

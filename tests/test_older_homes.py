@@ -17,7 +17,7 @@ import pytest
 
 from seeds.simulate import World, simulate
 from serving.http.endpoint import Endpoint
-from serving.release.bundle import read_served
+from serving.release.bundle import read_bundle
 from tests.churn.command import churn
 
 FIXTURE = Path(__file__).parent / "fixtures" / "home_4b49813.tar.xz"
@@ -93,7 +93,7 @@ def test_the_list_of_an_older_champion_has_the_same_users_in_the_same_order(olde
 def test_a_served_folder_of_an_older_version_gives_the_same_answer(older: OlderHome):
     expected = older.printed("answer")
     user = expected["results"][0]["user_id"]
-    answer = Endpoint(read_served(older.home / "served")).answer(
+    answer = Endpoint(read_bundle(older.home / "served")).answer(
         json.dumps({"items": [{"user_id": user}]}).encode(), request_id="1"
     )
     assert without_texts(json.loads(answer or b"null")) == without_texts(expected)

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from hypothesis import strategies as st
 
-from features.catalogue.fitted import BgNbd, Learnt
+from features.catalogue.fitted import BgNbd, FittedConstants
 
 # each zone with a day on which its clocks change, spring and autumn
 CLOCK_CHANGES = [
@@ -52,7 +52,7 @@ VALUES: dict[str, list[Any]] = {
 # how long after it happened a row became known, in hours
 DELAYS = [None, 0, 1, 24, 25, 72, 24 * 10]
 # one that the log knows of too late, and one that it never sees
-LEARNT = Learnt(
+FITTED = FittedConstants(
     EVENT_TYPES,
     {"1.9": date(2025, 3, 1), "0.1": date(2025, 3, 1), "1.10": date(2025, 3, 29), "2.0": date(2025, 11, 20)},
     BgNbd(0.25, 30.5, 0.8, 2.4),
@@ -88,7 +88,7 @@ class RandomLog:
 
 
 @st.composite
-def random_logs(draw: st.DrawFn, *, fewest_rows: int = 20) -> RandomLog:
+def random_logs(draw: st.DrawFn, *, min_rows: int = 20) -> RandomLog:
     """Some users around a clock change, one of them for ten years; one cutoff or two, before, between or after events."""
     zone, change = draw(st.sampled_from(CLOCK_CHANGES))
     lacking = draw(st.sets(st.sampled_from(sorted(VALUES)), max_size=len(VALUES)))
@@ -103,7 +103,7 @@ def random_logs(draw: st.DrawFn, *, fewest_rows: int = 20) -> RandomLog:
         }
         | values
     )
-    rows = draw(st.lists(event, min_size=fewest_rows, max_size=fewest_rows + 20))
+    rows = draw(st.lists(event, min_size=min_rows, max_size=min_rows + 20))
     if draw(st.integers(0, 2)) == 0:
         values["ingested_at"] = st.none()
         rows = [row | {"ingested_at": _known_at(row, draw(st.sampled_from(DELAYS)))} for row in rows]

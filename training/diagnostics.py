@@ -27,30 +27,30 @@ class Refit:
     specification: Specification
     recipe: Recipe
 
-    def __call__(self, learnt: Dataset, split: Split) -> Fit:
+    def __call__(self, training_rows: Dataset, split: Split) -> Fit:
         """Fit on the rows of a split's learning cutoffs."""
         known = with_categories(
-            self.specification, learnt.at(split.train).profiles, most=self.recipe.model.max_categories
+            self.specification, training_rows.at(split.train).profiles, most=self.recipe.model.max_categories
         )
-        return Fitter(known, self.recipe.model, self.recipe.training).fit(learnt, split)
+        return Fitter(known, self.recipe.model, self.recipe.training).fit(training_rows, split)
 
 
 @dataclass(frozen=True)
-class LookedBack:
+class Diagnostics:
     """What the further fits showed; None where the settings do not ask for them."""
 
     backtest: Backtest | None = None
     learning_curve: LearningCurve | None = None
 
 
-def look_back(activity: Activity, trained: Trained, *, say: Say) -> LookedBack:
+def diagnose(activity: Activity, trained: Trained, *, say: Say) -> Diagnostics:
     """Run the backtest and the learning curve that the settings ask for."""
     t = trained.recipe.training
     if not trained.split.train:
-        return LookedBack()
+        return Diagnostics()
     outages = trained.layout.outages
     past = backtest_of(activity, trained.recipe, outages=outages, say=say) if t.backtest_weeks else None
-    return LookedBack(past, _learning_curve(trained, say=say) if t.learning_curve else None)
+    return Diagnostics(past, _learning_curve(trained, say=say) if t.learning_curve else None)
 
 
 def backtest_of(activity: Activity, recipe: Recipe, *, outages: Sequence[Outage], say: Say) -> Backtest:
@@ -60,11 +60,11 @@ def backtest_of(activity: Activity, recipe: Recipe, *, outages: Sequence[Outage]
     splits = past_splits_of(activity, recipe, outages=outages, latest=latest, most=t.backtest_weeks)
     say(f"backtest: {len(splits)} past tests")
     specification, whole = history(activity, recipe, splits=splits)
-    return backtest(whole, splits, fit=Refit(specification, recipe), fewest=t.min_class_rows, seed=t.seed)
+    return backtest(whole, splits, fit=Refit(specification, recipe), minimum=t.min_class_users, seed=t.seed)
 
 
 def _learning_curve(trained: Trained, *, say: Say) -> LearningCurve:
     say("learning curve: fitting on growing shares of the users")
     fit = Refit(trained.model.specification, trained.recipe)
     seed = trained.recipe.training.seed
-    return learning_curve(trained.learnt, trained.test, split=trained.split, fit=fit, seed=seed)
+    return learning_curve(trained.training_rows, trained.test, split=trained.split, fit=fit, seed=seed)

@@ -1,4 +1,4 @@
-"""The knobs of this package."""
+"""The settings of this package."""
 
 from __future__ import annotations
 
@@ -7,140 +7,163 @@ from typing import Annotated
 
 from pydantic import Field
 
-from features.settings import Section, knob
+from features.settings import Section, setting
 
 
 class TrainingSettings(Section):
     """``[training]``: which snapshots are learnt from, and on which the model is tested."""
 
-    test_cutoff: date | None = knob(None, "The cutoff that tests; default: the latest whose horizon the log covers.")
-    snapshot_every_days: int | None = knob(
+    test_cutoff: date | None = setting(None, "The cutoff that tests; default: the latest whose horizon the log covers.")
+    snapshot_every_days: int | None = setting(
         None, "Days between snapshots; default: 1 for horizons up to 7 days, else 7.", unit="days", ge=1
     )
-    calibration_snapshots: int = knob(
+    calibration_snapshots: int = setting(
         4, "Latest snapshots whose labels are known that probabilities are calibrated on.", ge=1
     )
-    max_snapshots: int = knob(52, "Most snapshots to learn from, the latest ones.", ge=1)
-    horizons_days: tuple[int, ...] = knob(
+    max_snapshots: int = setting(52, "Most snapshots to learn from, the latest ones.", ge=1)
+    horizons_days: tuple[int, ...] = setting(
         (), "Horizons to train a model each for, from one build; registered as <project>_7d and so on.", unit="days"
     )
-    recency_half_life_days: float | None = knob(
+    recency_half_life_days: float | None = setting(
         None, "Snapshots weigh half as much for every so many days of age; default: all alike.", unit="days", gt=0
     )
-    drop_outages: bool = knob(default=True, words="Leave out snapshots whose windows touch an outage of the log.")
-    drop_drifting: bool = knob(
-        default=True, words="Do not look at categories whose values drift, nor at what only tells the date."
+    search_trials: int = setting(0, 'Settings of LightGBM to try; needs the extra "search".', unit="trials", ge=0)
+    refit: bool = setting(
+        default=False, words="Fit the tested model again, on every finished snapshot, and serve that."
     )
-    search_trials: int = knob(0, 'Settings of LightGBM to try; needs the extra "search".', unit="trials", ge=0)
-    refit: bool = knob(default=False, words="Fit the tested model again, on every finished snapshot, and serve that.")
-    backtest_weeks: int = knob(0, "Past weeks to train and test again, each as if it were the last.", ge=0)
-    learning_curve: bool = knob(
+    backtest_weeks: int = setting(0, "Past weeks to train and test again, each as if it were the last.", ge=0)
+    learning_curve: bool = setting(
         default=False, words="Train on growing shares of the users, to see what more would bring."
     )
-    capacity: int | None = knob(
+    capacity: int | None = setting(
         None, "Users that the team can contact in a week; lift and recall are told there too.", unit="users", ge=1
     )
-    seed: int = knob(7, "Seed of everything that is drawn by chance.", ge=0)
-    max_training_rows: int = knob(
+    seed: int = setting(7, "Seed of everything that is drawn by chance.", ge=0)
+    max_training_rows: int = setting(
         2_000_000, "More rows, to learn from or to test on, are sampled down, by user.", unit="rows", ge=1000
     )
-    min_class_rows: int = knob(100, "Fewest churners, and stayers, in each part.", unit="rows", ge=2)
+    min_class_users: int = setting(100, "Fewest churners, and retained, in each part.", unit="rows", ge=2)
 
 
 class AuditSettings(Section):
     """``[audit]``: from where on the leakage audit calls something a leak, and how much it looks at."""
 
-    single_feature_auc: float = knob(
-        0.95, "Alarm: one feature alone tells churners from stayers with more than this AUC.", gt=0.5, le=1
+    single_feature_auc: float = setting(
+        0.95, "Alarm: one feature alone tells churners from retained with more than this AUC.", gt=0.5, le=1
     )
-    single_feature_margin: float = knob(
+    single_feature_margin: float = setting(
         0.15, "Alarm: one feature alone has an AUC that is more than this above that of every other.", gt=0, le=0.5
     )
-    identifier_share: float = knob(
+    identifier_share: float = setting(
         0.8, "Alarm: a feature has different values for more than this share of the users.", gt=0, le=1
     )
-    jump: float = knob(
+    jump: float = setting(
         0.3,
         "Alarm: from one snapshot to the next the distribution of a feature moves this far (Kolmogorov-Smirnov "
         "distance) beyond what is usual for it.",
         gt=0,
         le=1,
     )
-    max_rows: int = knob(20_000, "Most rows that the statistics and the canaries look at.", unit="rows", ge=1000)
-    rebuilt_profiles: int = knob(
+    max_rows: int = setting(20_000, "Most rows that the statistics and the canaries look at.", unit="rows", ge=1000)
+    rebuilt_profiles: int = setting(
         1000, "Profiles that are built again from nothing but the days before their cutoff.", unit="profiles", ge=100
     )
 
 
-class HorizonSettings(Section):
-    """``[horizon]``: how ``churn horizon`` chooses among horizons."""
+class AdviceSettings(Section):
+    """``[advice]``: how ``churn horizon`` chooses among horizons."""
 
-    candidates_days: tuple[Annotated[int, Field(ge=1, le=365)], ...] = knob(
+    candidates_days: tuple[Annotated[int, Field(ge=1, le=365)], ...] = setting(
         (7, 14, 21, 28, 30, 42, 56, 60, 84, 90, 126, 182, 364),
         "Horizons to look at, beside the configured one.",
         unit="days",
         min_length=1,
+        was="horizon.candidates_days",
     )
-    return_share: float = knob(
-        0.10, "A horizon mislabels where at least this share of those it labels churned come back.", gt=0, lt=1
+    return_share: float = setting(
+        0.10,
+        "A horizon mislabels where at least this share of those it labels churned come back.",
+        gt=0,
+        lt=1,
+        was="horizon.return_share",
     )
-    min_snapshots: int = knob(3, "Fewest snapshots to learn from that a recommended horizon must leave.", ge=1)
+    min_snapshots: int = setting(
+        3,
+        "Minimum number of training snapshots that a recommended horizon must leave.",
+        ge=1,
+        was="horizon.min_snapshots",
+    )
 
 
 class OutagesSettings(Section):
     """``[outages]``: when a day's volume has collapsed, and which snapshots that spoils."""
 
-    below_share: float = knob(
+    exclude: bool = setting(
+        default=True,
+        words="Exclude snapshots whose windows touch an outage of the log.",
+        was="training.drop_outages",
+    )
+    below_share: float = setting(
         0.5, "An outage: events and active users both below this share of what is usual on that weekday.", gt=0, lt=1
     )
-    recent_days: int = knob(7, "Days before a cutoff in which an outage spoils who is eligible.", unit="days", ge=0)
-    tolerated_share: float = knob(0.02, "Share of a label window that outages may take.", ge=0, lt=1)
+    recent_days: int = setting(7, "Days before a cutoff in which an outage spoils who is eligible.", unit="days", ge=0)
+    tolerated_share: float = setting(0.02, "Share of a label window that outages may take.", ge=0, lt=1)
 
 
 class BotsSettings(Section):
     """``[bots]``: what becomes of users whose rhythm is inhuman."""
 
-    exclude: bool = knob(
+    exclude: bool = setting(
         default=False,
         words="Leave users whose rhythm is inhuman out of what is learnt from and tested on; they are still scored.",
     )
 
 
-class StabilitySettings(Section):
-    """``[stability]``: how far a feature may drift between the snapshots that are learnt from."""
+class DriftSettings(Section):
+    """``[drift]``: how far a feature may drift between the training snapshots."""
 
-    most_category_auc: float = knob(
-        0.6, "A text feature that tells early from late snapshots better than this is pooled, or dropped.", ge=0.5, le=1
+    exclude: bool = setting(
+        default=True,
+        words="Exclude categories whose values drift, and whatever only tells the date.",
+        was="training.drop_drifting",
     )
-    most_number_auc: float = knob(
+    max_category_auc: float = setting(
+        0.6,
+        "A text feature that tells early from late snapshots better than this is pooled, or dropped.",
+        ge=0.5,
+        le=1,
+        was="stability.most_category_auc",
+    )
+    max_number_auc: float = setting(
         0.98,
         "A number that tells early from late snapshots better than this tells the date, and is dropped.",
         ge=0.5,
         le=1,
+        was="stability.most_number_auc",
     )
 
 
 class PromotionSettings(Section):
     """``[promotion]``: what a challenger must show before it becomes champion."""
 
-    max_worse_log_loss: float = knob(
+    max_worse_log_loss: float = setting(
         0.01,
         "The whole interval of the difference in log loss to the champion must lie at or under this.",
         unit="nats",
         ge=0,
     )
-    min_lift_ratio: float = knob(
+    min_lift_ratio: float = setting(
         0.95, "Refused where the lift at 10 % is clearly under this share of the champion's.", ge=0, le=1
     )
-    max_calibration_error: float = knob(
+    max_calibration_error: float = setting(
         0.05, "Largest calibration error, unless the champion's, or what chance shows, is larger.", gt=0, le=1
     )
-    max_slice_loss: float = knob(
+    max_slice_loss: float = setting(
         0.03, "Refused where the log loss of a slice is clearly worse by more than this.", unit="nats", ge=0
     )
-    needs_clean_audit: bool = knob(
+    needs_clean_audit: bool = setting(
         default=True, words="Refuse a challenger whose leakage audit found something, or is unknown."
     )
-    backtest_weeks: int = knob(
+    backtest_weeks: int = setting(
         4, "Past weeks on which recipes are compared where the models have seen every finished one.", ge=1
     )

@@ -12,7 +12,7 @@ from training.audit.audit import Report
 from training.data.dataset import Dataset
 from training.fit.fit import Fit, Fitter
 from training.fit.search import Searched
-from training.plan.plan import Layout, Recipe
+from training.plan.plan import Recipe, TrainingPlan
 from training.plan.splits import Split
 
 
@@ -36,10 +36,10 @@ class Trained:
 
     model: ChurnModel
     evaluation: Evaluation
-    layout: Layout
+    layout: TrainingPlan
     recipe: Recipe
     left_out: dict[str, str]
-    learnt: Dataset
+    training_rows: Dataset
     test: Dataset
     fit: Fit
     baselines: tuple[Baseline, ...] = ()

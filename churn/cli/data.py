@@ -118,7 +118,7 @@ def profiles(
     set_: Set = None,
     as_json: Json = False,
 ) -> None:
-    """Build the profiles of all users seen before a cutoff; with [compute] engine = "spark" those of a model, into a folder.
+    """ProfileSet the profiles of all users seen before a cutoff; with [compute] engine = "spark" those of a model, into a folder.
 
     Example:
 

@@ -35,7 +35,7 @@ def horizon(
 
         churn horizon --config world/churn.toml --picture horizon.png
 
-        churn horizon --set horizon.return_share=0.2 --json
+        churn horizon --set advice.return_share=0.2 --json
     """
     from training.horizon.advice import advise
 
@@ -49,7 +49,7 @@ def horizon(
         activity = project.activity(say=say.within)
         say("following users after they were last seen")
         s = project.settings
-        advice = advise(activity, s.churn, training=s.training, horizon=s.horizon)
+        advice = advise(activity, s.churn, training=s.training, settings=s.advice)
     if picture:
         from training.horizon.chart import draw
 
@@ -59,7 +59,7 @@ def horizon(
 
 def _show(advice: Advice) -> None:
     if advice.rows:
-        title = f"Idle spells: who comes back, within the {advice.reach_days} days that the log reaches"
+        title = f"IdleRow spells: who comes back, within the {advice.reach_days} days that the log reaches"
         console.print_table(title, _idle(advice))
         console.out.print("every day between: --json and --picture\n", markup=False)
     console.print_table("What each horizon would give", _choices(advice))

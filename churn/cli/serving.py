@@ -182,7 +182,7 @@ def serve(
         churn serve --config world/churn.toml --port 3000
     """
     from serving.http.server import serve as run
-    from serving.release.bundle import Served, write_served
+    from serving.release.bundle import ServingBundle, write_bundle
 
     project = open_project(config, home=home, pairs=set_ or ())
     settings = project.settings
@@ -190,6 +190,6 @@ def serve(
     store = project.home / "store"
     names = (found.name, found.version, model)
     columns = _mapped_columns(settings.events)
-    served = Served(found.model, *names, store, settings.scoring, settings.serving, columns)
-    write_served(project.home / "served", served)
+    served = ServingBundle(found.model, *names, store, settings.scoring, settings.serving, columns)
+    write_bundle(project.home / "served", served)
     raise typer.Exit(run(project.home / "served", port=port or settings.serving.port, workers=settings.serving.workers))

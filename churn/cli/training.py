@@ -11,7 +11,7 @@ import typer
 from churn.cli import console
 from churn.cli.options import Config, Events, Home, Json, Set
 from churn.project import Project, open_project
-from features.errors import GuardRefused
+from features.errors import CheckFailed
 
 if TYPE_CHECKING:
     from models.registry.registry import Registered
@@ -61,8 +61,8 @@ def _show(report: dict[str, Any]) -> None:
     console.print_table("The model's other figures", [{name: test[name] for name in figures}])
     console.out.print(f"{report['grade']['name']}: {report['grade']['why']}", markup=False)
     _show_audit(report["audit"])
-    for looked_back in filter(None, (report["backtest"], report["learning_curve"])):
-        console.out.print(looked_back["says"], markup=False)
+    for diagnostics in filter(None, (report["backtest"], report["learning_curve"])):
+        console.out.print(diagnostics["says"], markup=False)
     console.out.print(_next(model), markup=False)
 
 
@@ -104,7 +104,7 @@ def promote(
     else:
         _show_decision(decision)
     if not decision.is_promoted:
-        raise GuardRefused(f"not promoted: {decision.why}", hint="train another challenger; the champion stays")
+        raise CheckFailed(f"not promoted: {decision.why}", hint="train another challenger; the champion stays")
     if not as_json:
         verb = "would become" if dry_run else "is now"
         console.out.print(f"version {version} {verb} champion: {decision.why}", markup=False)
@@ -124,7 +124,7 @@ def run_promotion(project: Project, *, dry_run: bool, say: console.Steps) -> tup
 
     Raises
     ------
-    GuardRefused
+    CheckFailed
         When the challenger is champion already, or there is nothing to compare it on.
     """
     from models.registry.registry import CHALLENGER, CHAMPION
@@ -135,14 +135,14 @@ def run_promotion(project: Project, *, dry_run: bool, say: console.Steps) -> tup
     challenger = registry.get(CHALLENGER)
     champion = registry.get(CHAMPION) if registry.has(CHAMPION) else None
     if champion and champion.version == challenger.version:
-        raise GuardRefused(f"version {challenger.version} is champion already", hint="train a challenger: churn train")
+        raise CheckFailed(f"version {challenger.version} is champion already", hint="train a challenger: churn train")
     own = _contender(project, challenger, say=say)
     recipe = replace(project.recipe, churn=project.churn_of(challenger.model))
     say("comparing on every finished week that neither has seen")
     try:
         other = _contender(_unset(project), champion, say=say) if champion else None
         decision = decide(own, champion=other, recipe=recipe, settings=project.settings.promotion)
-    except GuardRefused as refused:
+    except CheckFailed as refused:
         if not dry_run:
             registry.note(challenger.version, refused.message)
         raise

@@ -12,14 +12,14 @@ from pathlib import Path
 import duckdb
 import msgspec
 
-from features.log.inventory import FileContents
+from features.log.inventory import FileInventory
 from features.sql import literal
-from features.storage.atomic import whole_folder
+from features.storage.atomic import atomic_folder
 
 _HOLDS = "days.json"
 
 
-def digests(files: Sequence[FileContents], kinds: Mapping[str, str]) -> dict[date, str]:
+def digests(files: Sequence[FileInventory], kinds: Mapping[str, str]) -> dict[date, str]:
     """Return what each day is computed from, as a digest.
 
     Parameters
@@ -69,7 +69,7 @@ def write_batch(
     queries
         Relation to its SELECT.
     """
-    with whole_folder(folder / name_of(days)) as aside:
+    with atomic_folder(folder / name_of(days)) as aside:
         for name, query in queries.items():
             # rows of a user lie together, in no order: what reads them groups by user, or wants a few users only
             place = literal(str(aside / f"{name}.parquet"))

@@ -22,11 +22,11 @@ from dataclasses import dataclass
 import duckdb
 
 from features.catalogue.catalogue import daily_columns
-from features.catalogue.custom import OwnFeature, own_columns
+from features.catalogue.custom import CustomFeature, custom_columns
 from features.errors import SettingsError
 from features.expressions import check_of_one_user
 from features.sql import instant_us_of, local_time_of
-from features.storage.duckdb import explained
+from features.storage.duckdb import duckdb_errors
 
 CONTEXT_COLUMNS = ("device_os", "device_model", "app_version", "network", "channel")
 RELATIONS = ("days", "contexts", "event_types")
@@ -48,7 +48,7 @@ class RollUp:
     days_are_told
         True where each row brings its ``day`` and ``day_ends_us``, the instant at which that ends, as days do not start at
         midnight there; activity is kept by local days.
-    own
+    custom
         The features that the project adds; those over days have a daily column each.
     """
 
@@ -58,7 +58,7 @@ class RollUp:
     qualifying: str = ""
     event: str = ""
     days_are_told: bool = False
-    own: tuple[OwnFeature, ...] = ()
+    custom: tuple[CustomFeature, ...] = ()
 
     @property
     def has_versions(self) -> bool:
@@ -83,7 +83,7 @@ class RollUp:
                 from ({events}) group by {keys}, event_type""",
         }
 
-    def check_own(self, connection: duckdb.DuckDBPyConnection, valid_sql: str) -> None:
+    def check_custom(self, connection: duckdb.DuckDBPyConnection, valid_sql: str) -> None:
         """Ask for the type of each own daily expression, as the roll-up asks for it, so that an error names its feature.
 
         Raises
@@ -93,10 +93,12 @@ class RollUp:
         SettingsError
             When it reads more than a day of its user, or is no integer: sums of fractions would depend on the order of rows.
         """
-        for name, column in own_columns(self.own, {*self.columns, *TOLD}).items():
-            what = f"[[features.own]] {name}: daily = {column.sql!r}"
+        for name, column in custom_columns(self.custom, {*self.columns, *TOLD}).items():
+            what = f"[[features.custom]] {name}: daily = {column.sql!r}"
             check_of_one_user(what, column.sql)
-            with explained(what, "it is an aggregate over events: contract columns, [events.extra], n, hour, weekday"):
+            with duckdb_errors(
+                what, "it is an aggregate over events: contract columns, [events.extra], n, hour, weekday"
+            ):
                 asked = f"select {column.sql} from ({self._events(valid_sql)}) group by user_id, day"
                 (kind,) = connection.sql(asked).types
             if str(kind).removeprefix("U") not in _INTEGERS:
@@ -135,7 +137,7 @@ class RollUp:
     def _days(self, events: str) -> str:
         """Sum up the events of each day, and its visits beside them: the finer groups carry only what is asked of a visit."""
         facts = {*self.columns, *TOLD}
-        daily = daily_columns(facts) | own_columns(self.own, facts)
+        daily = daily_columns(facts) | custom_columns(self.custom, facts)
         of_events = _ALWAYS | {name: column.sql for name, column in daily.items() if not column.over_visits}
         of_visits = {name: column.sql for name, column in daily.items() if column.over_visits}
         words = set(re.findall(r"[a-z_]+", " ".join(of_visits.values())))

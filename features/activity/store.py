@@ -28,14 +28,14 @@ from features.errors import InputError
 from features.log.event_log import EventLog, open_log
 from features.log.files import LogFile
 from features.log.formats import files_of
-from features.log.inventory import FileContents, LogContents
+from features.log.inventory import FileInventory, LogInventory
 from features.log.rejected import forget_rejected
 from features.settings import ChurnSettings, ComputeSettings, EventsSettings, FeatureSettings
 from features.snapshots import Coverage
-from features.storage.atomic import clear_aside, written_whole
-from features.storage.duckdb import connect, explained
+from features.storage.atomic import clear_temporary, write_atomic
+from features.storage.duckdb import connect, duckdb_errors
 from features.storage.locks import locked
-from features.users.attributes import UserTables
+from features.users.attributes import KnownUsers
 
 _WAIT_SECONDS = 600
 _LAYOUT = "batches in the order of users"  # of the files; another one is an activity of its own
@@ -58,7 +58,7 @@ class Manifest:
         Batch to those of its days that do not count any more.
     """
 
-    files: tuple[FileContents, ...]
+    files: tuple[FileInventory, ...]
     kinds: dict[str, str]
     covered_until: date
     told: date | None
@@ -67,9 +67,9 @@ class Manifest:
     superseded: dict[str, tuple[date, ...]]
 
     @property
-    def contents(self) -> LogContents:
+    def contents(self) -> LogInventory:
         """What the files of the log hold."""
-        return LogContents(self.files)
+        return LogInventory(self.files)
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ class Activity:
     manifest: Manifest
     rows_at_once: int
     rolled_up: tuple[date, ...] = ()
-    tables: UserTables = field(default_factory=UserTables)
+    tables: KnownUsers = field(default_factory=KnownUsers)
     naive_zone: str = "UTC"
 
     @property
@@ -144,8 +144,8 @@ class ActivitySettings:
     def roll_up(self, columns: Sequence[str]) -> RollUp:
         """Return how a log with these contract columns becomes days."""
         churn = self.churn
-        gap, own = self.features.session_gap_minutes, self.features.own
-        return RollUp(tuple(columns), churn.timezone, gap, churn.qualifying, churn.event, own=own)
+        gap, custom = self.features.session_gap_minutes, self.features.custom
+        return RollUp(tuple(columns), churn.timezone, gap, churn.qualifying, churn.event, custom=custom)
 
     def digest(self) -> str:
         """Cover layout, mapping, zones, session gap, the labels' conditions and every expression of the roll-up."""
@@ -211,12 +211,12 @@ class _Keeper:
     def refreshed(self, files: Sequence[LogFile], before: Manifest | None) -> Activity:
         """Look into new and changed files, roll up their days, and write the manifest."""
         for place in (self.folder, self.rejected):
-            clear_aside(place)
+            clear_temporary(place)
         events, zone = self.settings.events, self.settings.churn.timezone
         log = open_log(events, zone, files=files, compute=self.settings.compute)
         contents = self._examined(log, before)
         contents.check(events)
-        self.settings.roll_up(log.columns).check_own(log.connection, log.valid_sql("false"))
+        self.settings.roll_up(log.columns).check_custom(log.connection, log.valid_sql("false"))
         coverage = contents.coverage(events)
         days = digests(contents.files, log.kinds)
         stale = {day: days[day] for day in days.keys() - places_of(days, held(self.folder)).keys()}
@@ -228,7 +228,7 @@ class _Keeper:
         facts = facts_of(log.columns, has_time_of_day=contents.has_time_of_day)
         gone, told = superseded(places, kept), events.covered_until
         now = Manifest(contents.files, log.kinds, coverage.covered_until, told, facts, places, gone)
-        written_whole(self.folder / "manifest.json", msgspec.json.encode(now))
+        write_atomic(self.folder / "manifest.json", msgspec.json.encode(now))
         self._forget(now, before)
         return self.opened(now, rolled_up=tuple(sorted(stale)))
 
@@ -238,7 +238,7 @@ class _Keeper:
         connection = connect(compute=compute)
         return Activity(connection, self.folder, manifest, compute.rows_at_once, rolled_up, naive_zone=zone)
 
-    def _examined(self, log: EventLog, before: Manifest | None) -> LogContents:
+    def _examined(self, log: EventLog, before: Manifest | None) -> LogInventory:
         """Look into the files that are not known yet, and set their invalid rows aside."""
         known = self._known(before, log)
         new = [file for file in log.files if (file.name, file.fingerprint) not in known]
@@ -247,21 +247,21 @@ class _Keeper:
         found = {(file.name, file.fingerprint): file for file in (log.examine(new) if new else ())}
         log.set_aside(tuple(found.values()), self.rejected)
         forget_rejected([file.name for file in log.files], self.rejected)
-        return LogContents(tuple((known | found)[(file.name, file.fingerprint)] for file in log.files))
+        return LogInventory(tuple((known | found)[(file.name, file.fingerprint)] for file in log.files))
 
-    def _known(self, before: Manifest | None, log: EventLog) -> dict[tuple[str, str], FileContents]:
+    def _known(self, before: Manifest | None, log: EventLog) -> dict[tuple[str, str], FileInventory]:
         """Return what is known of files; where the future was told differently, or types are others now, it is nothing."""
         if not before or (before.told, before.kinds) != (self.settings.events.covered_until, log.kinds):
             return {}
         return {(file.name, file.fingerprint): file for file in before.files if file.is_final}
 
-    def _roll_up(self, log: EventLog, contents: LogContents, *, days: Mapping[date, str]) -> None:
+    def _roll_up(self, log: EventLog, contents: LogInventory, *, days: Mapping[date, str]) -> None:
         """Write the relations of some days, as many at a time as the settings allow; each batch appears whole or not at all."""
         done = 0
         hint = "check [churn] qualifying and event: SQL over the contract's columns"
         for batch in batches(days, contents.days, most=self.settings.compute.rows_at_once):
             self.say(f"rolling up {batch[0]} to {batch[-1]}: {done} of {len(days)} days are done")
-            with explained("the log cannot be rolled up", hint):
+            with duckdb_errors("the log cannot be rolled up", hint):
                 queries = self.settings.roll_up(log.columns).sql(log.rows_of(batch, contents))
                 own = {day: days[day] for day in batch}
                 write_batch(own, self.folder, queries=queries, connection=log.connection)

@@ -6,10 +6,10 @@ import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
-from features.catalogue.custom import OwnFeature
+from features.catalogue.custom import CustomFeature
 from features.catalogue.definition import Daily, Derived, Feature, PerAttribute, PerEventType, Windowed, WithConstants
 from features.catalogue.families import attributes, channel, device, event_mix, purchases, recency, rhythm, trend, usage
-from features.catalogue.fitted import Learnt
+from features.catalogue.fitted import FittedConstants
 
 _WINDOWED = re.compile(r".*_[0-9]+d")
 
@@ -32,21 +32,21 @@ class Selection:
 
 
 def catalogue(
-    windows_days: tuple[int, ...], learnt: Learnt, *, own: tuple[OwnFeature, ...] = ()
+    windows_days: tuple[int, ...], fitted: FittedConstants, *, custom: tuple[CustomFeature, ...] = ()
 ) -> tuple[Feature, ...]:
     """Every feature there is for these windows, main event types and constants; the project's own come last."""
     families = {family.__name__.rpartition(".")[2]: family.FEATURES for family in FAMILIES}
     return tuple(
         replace(feature, family=family)
-        for family, literals in (families | {OWN: tuple(one.literal() for one in own)}).items()
+        for family, literals in (families | {OWN: tuple(one.literal() for one in custom)}).items()
         for literal in literals
-        for feature in _expanded(literal, windows_days, learnt=learnt)
+        for feature in _expanded(literal, windows_days, fitted=fitted)
     )
 
 
 def taken_names(windows_days: tuple[int, ...]) -> frozenset[str]:
     """Return the names that an own feature may not have: features, and the columns of a day."""
-    named = {feature.name for feature in catalogue(windows_days, Learnt())}
+    named = {feature.name for feature in catalogue(windows_days, FittedConstants())}
     facts = {need for family in FAMILIES for literal in family.FEATURES for need in getattr(literal, "needs", ())}
     return frozenset(named | daily_columns(facts).keys() | _WORDS_OF_A_DAY)
 
@@ -55,17 +55,17 @@ def _expanded(
     literal: Feature | Windowed | PerEventType | PerAttribute | WithConstants,
     windows_days: tuple[int, ...],
     *,
-    learnt: Learnt,
+    fitted: FittedConstants,
 ) -> tuple[Feature, ...]:
     match literal:
         case Windowed():
             return literal.over(windows_days)
         case PerEventType():
-            return literal.of(learnt.event_types)
+            return literal.of(fitted.event_types)
         case PerAttribute():
-            return literal.of(learnt.attributes)
+            return literal.of(fitted.attributes)
         case WithConstants():
-            return literal.of(learnt.constants())
+            return literal.of(fitted.constants())
         case Feature():
             return (literal,)
 

@@ -30,8 +30,8 @@ SQL_WORDS = frozenset(  # what SQL does not take for a column, unquoted
 
 
 @dataclass(frozen=True)
-class OwnFeature:
-    """One ``[[features.own]]``.
+class CustomFeature:
+    """One ``[[features.custom]]``.
 
     Attributes
     ----------
@@ -39,7 +39,7 @@ class OwnFeature:
         ``windowed``: ``daily`` sums up the events of a visit to an integer, which is added up over every window, times ``scale``.
         ``derived``: ``sql`` is an expression over other features.
     needs
-        Contract columns, own columns of ``[events.extra]`` or facts of the log without which it is left out.
+        Contract columns, extra columns of ``[events.extra]`` or facts of the log without which it is left out.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
@@ -89,17 +89,19 @@ class OwnFeature:
         return tuple(feature.name for feature in found)
 
 
-def check_names(own: tuple[OwnFeature, ...]) -> None:
+def check_names(custom: tuple[CustomFeature, ...]) -> None:
     """Refuse names that are kept; not when a model is read, whose features have theirs already."""
-    for one in own:
+    for one in custom:
         if one.name in SQL_WORDS:
-            raise ValueError(f'own: the name "{one.name}" is a word of SQL; choose another, such as {one.name}_count')
+            raise ValueError(
+                f'custom: the name "{one.name}" is a word of SQL; choose another, such as {one.name}_count'
+            )
         if one.name.startswith(_OF_ATTRIBUTES):
             raise ValueError(
-                f'own: the name "{one.name}" is kept for attributes of [users]; begin it otherwise than user_'
+                f'custom: the name "{one.name}" is kept for attributes of [users]; begin it otherwise than user_'
             )
 
 
-def own_columns(own: tuple[OwnFeature, ...], facts: set[str]) -> dict[str, Daily]:
+def custom_columns(custom: tuple[CustomFeature, ...], facts: set[str]) -> dict[str, Daily]:
     """Return the daily columns of own features that a log with these facts can answer."""
-    return {one.name: Daily(one.daily) for one in own if one.kind == "windowed" and set(one.needs) <= facts}
+    return {one.name: Daily(one.daily) for one in custom if one.kind == "windowed" and set(one.needs) <= facts}

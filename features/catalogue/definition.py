@@ -106,7 +106,7 @@ class Daily:
         merge = merge_of(self.sql)
         if merge is None:
             raise SettingsError(
-                f"[[features.own]] daily = {self.sql!r} does not follow from what each id of a person did, as [identities] asks; "
+                f"[[features.custom]] daily = {self.sql!r} does not follow from what each id of a person did, as [identities] asks; "
                 "expected one whole sum, count, max, min, bit_or or bit_and",
                 hint="nothing around it but coalesce(sum or count, 0): cast inside, and leave other defaults out, as a day "
                 "without a value adds nothing; what takes two aggregates may be two features and a derived one",

@@ -8,10 +8,10 @@ from typing import Any
 
 from features.catalogue.catalogue import FAMILIES, catalogue
 from features.catalogue.definition import Derived, Feature, OverAttributes, OverDays, OverValues, OverWindow, Unit
-from features.catalogue.fitted import BgNbd, Learnt
+from features.catalogue.fitted import BgNbd, FittedConstants
 
 EXAMPLE_TYPE = "view"
-_EXAMPLE = Learnt(
+_EXAMPLE = FittedConstants(
     (EXAMPLE_TYPE,),
     {"1.0": date(2026, 1, 5), "1.1": date(2026, 2, 2)},
     BgNbd(r=0.24, alpha=30.9, a=0.79, b=2.43),  # about that of a well-known CD shop

@@ -21,7 +21,7 @@ class BgNbd:
 
 
 @dataclass(frozen=True)
-class Learnt:
+class FittedConstants:
     """Constants that a profile depends on besides its own user.
 
     Attributes

@@ -29,12 +29,12 @@ import pyarrow.parquet as pq
 import sqlalchemy as sa
 
 from features.errors import InputError, SettingsError
-from features.log.database_cursor import open_database, said_plainly, shown, streamed
+from features.log.database_cursor import database_errors, open_database, shown, streamed
 from features.log.formats import bare
 from features.settings import EventsSettings
 from features.sql import identifier, literal
-from features.storage.atomic import whole_folder
-from features.storage.duckdb import connect, explained
+from features.storage.atomic import atomic_folder
+from features.storage.duckdb import connect, duckdb_errors
 from features.storage.locks import locked
 
 _STATE = "fetched.json"
@@ -56,7 +56,7 @@ def fetch(settings: EventsSettings, home: Path, *, say: Callable[[str], None] = 
     settings
         With ``connection``, ``query`` and ``watermark``.
     say
-        Told how many rows have come so far.
+        UserEvents how many rows have come so far.
 
     Returns
     -------
@@ -74,7 +74,7 @@ def fetch(settings: EventsSettings, home: Path, *, say: Callable[[str], None] = 
     engine = open_database(settings)
     folder = home / "fetched" / _digest(engine.url, settings)
     busy = InputError("another run is fetching the log from the database", hint="wait until it has ended")
-    with locked(folder.with_name(f"{folder.name}.lock"), busy), said_plainly(engine.url):
+    with locked(folder.with_name(f"{folder.name}.lock"), busy), database_errors(engine.url):
         number, above = _last(folder)
         with streamed(engine, settings, above=above) as chunks:
             first = next(chunks, None)
@@ -112,7 +112,7 @@ def _last(folder: Path) -> tuple[int, Any]:
 
 def _keep(chunks: Iterable[pa.Table], settings: EventsSettings, *, folder: Path, say: Callable[[str], None]) -> None:
     """Write a fetch, whole or not at all."""
-    with whole_folder(folder) as aside:
+    with atomic_folder(folder) as aside:
         as_they_come = aside / "chunks"
         as_they_come.mkdir()
         highest, rows = None, 0
@@ -156,7 +156,7 @@ def _cut_by_day(chunks: Path, to: Path, *, settings: EventsSettings) -> None:
     connection = connect()
     connection.execute("set threads = 1")  # one file a day, and one day's buffer at a time
     rows = f"read_parquet({literal(glob.escape(str(chunks)) + '/*.parquet')}, union_by_name = true)"
-    with explained("[events] query: its rows cannot be kept", "a column must be of one type in all rows"):
+    with duckdb_errors("[events] query: its rows cannot be kept", "a column must be of one type in all rows"):
         found = connection.sql(f"select * from {rows} limit 0")
         day = _day(dict(zip(found.columns, map(str, found.types), strict=True)), settings)
         connection.execute(

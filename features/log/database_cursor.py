@@ -57,7 +57,7 @@ def shown(url: sa.URL) -> str:
 
 
 @contextmanager
-def said_plainly(url: sa.URL) -> Generator[None]:
+def database_errors(url: sa.URL) -> Generator[None]:
     """Turn what the database says into an error of ours, in its own words.
 
     Raises

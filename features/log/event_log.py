@@ -12,13 +12,13 @@ import pyarrow as pa
 
 from features.log.files import LogFile
 from features.log.formats import LOG_FILE, Source, files_of, open_source, suggestion
-from features.log.inventory import FileContents, LogContents
+from features.log.inventory import FileInventory, LogInventory
 from features.log.rejected import rejected_of, write_by_file
 from features.log.validation import checked_sql
 from features.settings import ComputeSettings, EventsSettings
 from features.snapshots import instant
 from features.sql import literal, local_time_of
-from features.storage.duckdb import connect, explained
+from features.storage.duckdb import connect, duckdb_errors
 
 _UNREADABLE = ("[events]: the log cannot be read", "the message names the place; mend it or leave it out")
 
@@ -61,7 +61,7 @@ class EventLog:
         valid = "true" if is_clean else "reason is null"
         return f"select {', '.join(self.columns)} from ({self.checked_sql}) where {valid} and {condition}"
 
-    def rows_of(self, batch: Sequence[date], contents: LogContents) -> str:
+    def rows_of(self, batch: Sequence[date], contents: LogInventory) -> str:
         """``SELECT`` of the valid rows of some days in a row, from the files that hold any."""
         days = set(batch)
         files = [file for file in contents.files if not file.days.keys().isdisjoint(days)]
@@ -81,7 +81,7 @@ class EventLog:
         """Return all valid rows, in contract columns (for a look at a small log)."""
         return self.connection.sql(self.valid_sql()).to_arrow_table()
 
-    def examine(self, files: Sequence[LogFile]) -> tuple[FileContents, ...]:
+    def examine(self, files: Sequence[LogFile]) -> tuple[FileInventory, ...]:
         """Count the valid rows of some files by day, and the others by reason.
 
         Raises
@@ -89,7 +89,7 @@ class EventLog:
         InputError
             When a file cannot be read.
         """
-        with explained(*_UNREADABLE):
+        with duckdb_errors(*_UNREADABLE):
             rows = self.connection.execute(
                 f"{counts_sql(f'from ({self.checked_sql}) where {among(files)}', self.zone, by=LOG_FILE)} order by all"
             ).fetchall()
@@ -98,7 +98,7 @@ class EventLog:
             found.setdefault(name, []).append(tuple(row))
         return tuple(_contents(file, found.get(file.name, [])) for file in files)
 
-    def set_aside(self, files: Sequence[FileContents], folder: Path) -> None:
+    def set_aside(self, files: Sequence[FileInventory], folder: Path) -> None:
         """Write the invalid rows of some files as they were read, with the reason: one Parquet file for each that has any."""
         for file in files:
             if not file.rejected:
@@ -142,18 +142,18 @@ def _instants(start: date, end: date) -> str:
     return f"event_time >= timestamptz '{start} 00:00:00+00' and event_time < timestamptz '{end} 00:00:00+00'"
 
 
-def among(files: Collection[LogFile | FileContents]) -> str:
+def among(files: Collection[LogFile | FileInventory]) -> str:
     """Return the condition that a row is from one of some files."""
     return f"{LOG_FILE} in ({', '.join(literal(file.name) for file in files)})"
 
 
-def _contents(file: LogFile, rows: Sequence[tuple[str | None, date, int, bool]]) -> FileContents:
+def _contents(file: LogFile, rows: Sequence[tuple[str | None, date, int, bool]]) -> FileInventory:
     days = {day: count for reason, day, count, _ in rows if reason is None}
     rejected: dict[str, int] = {}
     for reason, _, count, _ in rows:
         if reason is not None:
             rejected[reason] = rejected.get(reason, 0) + count
-    return FileContents(file.name, file.fingerprint, days, rejected, any(timed for *_, timed in rows))
+    return FileInventory(file.name, file.fingerprint, days, rejected, any(timed for *_, timed in rows))
 
 
 def open_log(
@@ -196,7 +196,7 @@ def open_log(
 def kinds_of(connection: duckdb.DuckDBPyConnection, source: Source, *, where: str) -> dict[str, str]:
     """Return the type of each mapped expression; where one fails they are asked one by one, so that an error names its column."""
     columns = ", ".join(source.columns)
-    with explained(f"[events] where = {where!r}: the log cannot answer it", f"its columns: {columns}"):
+    with duckdb_errors(f"[events] where = {where!r}: the log cannot answer it", f"its columns: {columns}"):
         connection.sql(f"select 1 from {source.sql} where ({where or 'true'}) limit 0").fetchall()
     try:
         return _types(connection, source, mapping=source.mapping)
@@ -214,7 +214,7 @@ def _types_one_by_one(connection: duckdb.DuckDBPyConnection, source: Source) -> 
     kinds: dict[str, str] = {}
     for name, expression in source.mapping.items():
         what = f"[events.columns] {name} = {_as_written(expression)}: the log has no such column or cannot answer it"
-        with explained(what, f"map {name} to a column of the log; {suggestion(expression, source)}"):
+        with duckdb_errors(what, f"map {name} to a column of the log; {suggestion(expression, source)}"):
             kinds |= _types(connection, source, mapping={name: expression})
     return kinds
 

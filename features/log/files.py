@@ -52,12 +52,12 @@ class LogFile:
     bytes: int
 
 
-def is_far(place: str) -> bool:
+def is_remote(place: str) -> bool:
     """Tell whether a place is the URL of a store rather than a path of this machine.
 
     Examples
     --------
-    >>> is_far("s3://bucket/logs/*.parquet"), is_far("events/*.parquet"), is_far("file:///events")
+    >>> is_remote("s3://bucket/logs/*.parquet"), is_remote("events/*.parquet"), is_remote("file:///events")
     (True, False, False)
     """
     return re.match(r"(?!file:)[a-zA-Z][\w+.-]*://", place) is not None
@@ -73,7 +73,7 @@ def listed(place: str, base: Path) -> list[LogFile]:
     SettingsError
         When no package that is installed knows the store.
     """
-    if is_far(place):
+    if is_remote(place):
         with _said_plainly(place):
             return _far_files(_scheme_in_small_letters(place))
     return _near_files(base / place.removeprefix("file://"))
@@ -200,7 +200,7 @@ def _said_plainly(url: str) -> Generator[None]:
 
 def mount(connection: duckdb.DuckDBPyConnection, names: Collection[str]) -> None:
     """Teach a connection to read byte ranges of the stores that these files lie in."""
-    for url in {name.partition("://")[0]: name for name in names if is_far(name)}.values():
+    for url in {name.partition("://")[0]: name for name in names if is_remote(name)}.values():
         store, _ = _opened(url)
         protocols = {store.protocol} if isinstance(store.protocol, str) else set(store.protocol)
         if not protocols & set(connection.list_filesystems()):
@@ -209,7 +209,7 @@ def mount(connection: duckdb.DuckDBPyConnection, names: Collection[str]) -> None
 
 def open_file(name: str) -> IOBase:
     """Open one file of a log to read its bytes as they are stored."""
-    if not is_far(name):
+    if not is_remote(name):
         return Path(name).open("rb")
     store, path = _opened(name)
     return cast("IOBase", store.open(path, "rb"))

@@ -15,10 +15,10 @@ import duckdb
 import pyarrow as pa
 
 from features.errors import InputError, closest
-from features.log.files import LogFile, is_far, listed, mount, open_file, without_password
+from features.log.files import LogFile, is_remote, listed, mount, open_file, without_password
 from features.schema import COLUMNS, REQUIRED
 from features.sql import identifier, literal
-from features.storage.duckdb import explained
+from features.storage.duckdb import duckdb_errors
 
 _READERS = {".parquet": "parquet", ".csv": "csv", ".tsv": "csv", ".json": "json", ".jsonl": "json", ".ndjson": "json"}
 _PACKED = {".gz": "gzip", ".zst": "zstd"}
@@ -78,7 +78,7 @@ def files_of(settings: Mapped, base: Path) -> tuple[LogFile, ...]:
     InputError
         When there is none, they are of several formats, or a store does not hand them out.
     """
-    far = is_far(settings.path)
+    far = is_remote(settings.path)
     place = without_password(settings.path) if far else base / settings.path
     found = sorted((file for file in listed(settings.path, base) if _format(file.name)), key=lambda file: file.name)
     if not found:
@@ -113,7 +113,7 @@ def open_source(connection: duckdb.DuckDBPyConnection, files: Sequence[LogFile],
     names = [file.name for file in files if kind == "parquet" or not _is_empty(file)]
     if not names:
         raise _empty(files[0].name)
-    with explained(*_UNREADABLE):
+    with duckdb_errors(*_UNREADABLE):
         match kind:
             case "parquet":
                 sql, columns = _parquet(connection, names)

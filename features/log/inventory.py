@@ -15,7 +15,7 @@ from features.snapshots import Coverage
 
 
 @dataclass(frozen=True)
-class FileContents:
+class FileInventory:
     """What one file of a log holds.
 
     Attributes
@@ -41,10 +41,10 @@ class FileContents:
 
 
 @dataclass(frozen=True)
-class LogContents:
+class LogInventory:
     """What all files of a log hold."""
 
-    files: tuple[FileContents, ...]
+    files: tuple[FileInventory, ...]
 
     @cached_property
     def days(self) -> dict[date, int]:

@@ -10,7 +10,7 @@ import duckdb
 
 from features.errors import InputError
 from features.sql import literal
-from features.storage.atomic import whole_file
+from features.storage.atomic import atomic_file
 
 
 def describe_rejected(rejected: Mapping[str, int]) -> str:
@@ -26,7 +26,7 @@ def rejected_of(name: str, folder: Path) -> Path:
 def write_rejected(rows: str, place: Path, *, connection: duckdb.DuckDBPyConnection) -> None:
     """Write the rows of a SELECT to a Parquet file, its folder too where there is none."""
     place.parent.mkdir(parents=True, exist_ok=True)
-    with whole_file(place) as aside:
+    with atomic_file(place) as aside:
         connection.execute(f"copy ({rows}) to {literal(str(aside))} (format parquet)")
 
 

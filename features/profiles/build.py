@@ -22,7 +22,7 @@ from features.profiles.kernel import KEYS, Kernel
 from features.profiles.specification import Specification
 from features.snapshots import Coverage
 from features.sql import literal
-from features.storage.atomic import whole_file
+from features.storage.atomic import atomic_file
 from features.storage.duckdb import beside
 
 __all__ = ["KEYS", "Shard", "build", "build_in_parts", "write"]
@@ -72,7 +72,7 @@ class Shard:
 def build(
     activity: Activity, specification: Specification, *, cutoffs: Sequence[date], where: str = "true"
 ) -> pa.Table:
-    """Build the profiles of all users seen before each cutoff.
+    """ProfileSet the profiles of all users seen before each cutoff.
 
     Parameters
     ----------
@@ -116,7 +116,7 @@ def build_in_parts(
     where: str = "true",
     shard: Shard | None = None,
 ) -> Iterator[pa.Table]:
-    """Build profiles as :func:`build` does, some users after the others, in the order of their ids.
+    """ProfileSet profiles as :func:`build` does, some users after the others, in the order of their ids.
 
     Parameters
     ----------
@@ -156,7 +156,7 @@ def write(parts: Iterable[pa.Table], place: Path) -> int:
     """Write profiles to a Parquet file that appears whole or not at all; return how many there are."""
     rows, parts = 0, iter(parts)
     first = next(parts)
-    with whole_file(place) as aside, pq.ParquetWriter(aside, first.schema, compression="zstd") as writer:
+    with atomic_file(place) as aside, pq.ParquetWriter(aside, first.schema, compression="zstd") as writer:
         for part in chain([first], parts):
             writer.write_table(part)
             rows += part.num_rows

@@ -20,7 +20,7 @@ from features.log.formats import LOG_FILE
 from features.profiles.online_sql import BATCH, KEPT, NAMES, Place, Statements
 from features.profiles.specification import Specification
 from features.snapshots import instant, zone_of
-from features.storage.duckdb import connect, explained
+from features.storage.duckdb import connect, duckdb_errors
 
 Columns = Mapping[str, Sequence[Any]]
 _ASKED = pa.schema(
@@ -104,7 +104,7 @@ class OnlineProfiles:
         self._places: dict[str, Place] = {}
         self._lay("asked", _ASKED)
         self._lay("events", self._statements.events_schema)
-        with explained("the model's profile needs more than events of the contract", BATCH):
+        with duckdb_errors("the model's profile needs more than events of the contract", BATCH):
             self._kept = {name: self._schema_of(query) for name, query in self._statements.rolled_up().items()}
         for name, schema in self._kept.items():
             self._lay(KEPT + name, schema)
@@ -131,7 +131,7 @@ class OnlineProfiles:
                 self._prepare(name)
 
     def profiles(self, histories: Sequence[History]) -> list[Found]:
-        """Build the profiles of some users, in their order: in one query, unless a user is asked for more than once.
+        """ProfileSet the profiles of some users, in their order: in one query, unless a user is asked for more than once.
 
         Returns
         -------
@@ -147,7 +147,7 @@ class OnlineProfiles:
         return found
 
     def _found(self, histories: Sequence[History]) -> list[Found]:
-        """Build profiles of users that differ from each other."""
+        """ProfileSet profiles of users that differ from each other."""
         self._fill(histories)
         invalid = {key // _MANY: InvalidEvent(key % _MANY, reason) for key, reason in self._run("invalid")}
         if invalid:

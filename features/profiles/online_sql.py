@@ -99,7 +99,7 @@ class Statements:
         of = self.specification
         columns = tuple(name for name in self.columns if name != "ingested_at")  # it is known what was known
         return RollUp(
-            columns, of.timezone, of.session_gap_minutes, of.qualifying, of.event, days_are_told=True, own=of.own
+            columns, of.timezone, of.session_gap_minutes, of.qualifying, of.event, days_are_told=True, custom=of.custom
         ).sql("select * from placed")
 
     def _profiles(self, *, is_merged: bool) -> str:

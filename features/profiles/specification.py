@@ -2,32 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from functools import cached_property
 
 import duckdb
+import msgspec
 
 from features.catalogue.catalogue import OWN, catalogue
-from features.catalogue.custom import OwnFeature
+from features.catalogue.custom import CustomFeature
 from features.catalogue.definition import Derived, Feature
-from features.catalogue.fitted import Learnt
+from features.catalogue.fitted import FittedConstants
 from features.errors import SettingsError
 from features.expressions import NUMBER, check_of_one_user
 
 
-@dataclass(frozen=True)
-class Specification:
-    """The frozen profile specification.
+class Specification(msgspec.Struct, frozen=True, dict=True, rename={"fitted": "learnt", "custom": "own"}):
+    """The frozen profile specification, saved under the keys of its first format (``learnt``, ``own``).
 
     Attributes
     ----------
     feature_names
         The columns of a profile, in order.
-    learnt
-        What was learnt from many users, before the earliest cutoff of validation.
+    fitted
+        What was fitted across users, before the earliest cutoff of validation.
     categories
         Text feature to its known values, most frequent first; the code of a value is its place.
-    own
+    custom
         The features that the project added.
     sensitive
         The attributes that the model reads only because ``[features] allow_sensitive`` names them: gender, age and the like.
@@ -42,8 +41,8 @@ class Specification:
 
     feature_names: tuple[str, ...]
     windows_days: tuple[int, ...]
-    learnt: Learnt = field(default_factory=Learnt)
-    own: tuple[OwnFeature, ...] = ()
+    fitted: FittedConstants = msgspec.field(default_factory=FittedConstants)
+    custom: tuple[CustomFeature, ...] = ()
     sensitive: tuple[str, ...] = ()
     observation_days: int | None = None
     timezone: str = "UTC"
@@ -51,16 +50,16 @@ class Specification:
     qualifying: str = ""
     event: str = ""
     naive_zone: str = "UTC"
-    categories: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    categories: dict[str, tuple[str, ...]] = msgspec.field(default_factory=dict[str, tuple[str, ...]])
     unused: tuple[str, ...] = ()
 
     @cached_property
     def features(self) -> tuple[Feature, ...]:
         """The literals behind the names, in order."""
-        known = {feature.name: feature for feature in catalogue(self.windows_days, self.learnt, own=self.own)}
+        known = {feature.name: feature for feature in catalogue(self.windows_days, self.fitted, custom=self.custom)}
         return tuple(known[name] for name in self.feature_names)
 
-    def check_own(self, connection: duckdb.DuckDBPyConnection) -> None:
+    def check_custom(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Try each own derived feature on a profile of nulls, as the kernel asks for it.
 
         Raises
@@ -76,7 +75,7 @@ class Specification:
 
 
 def _check_derived(feature: Feature, connection: duckdb.DuckDBPyConnection, *, profile: str) -> None:
-    what = f"[[features.own]] {feature.name}: sql = {feature.sql!r}"
+    what = f"[[features.custom]] {feature.name}: sql = {feature.sql!r}"
     check_of_one_user(what, feature.sql)
     try:
         *_, kind = connection.sql(f"select *, {feature.sql} from ({profile})").types

@@ -24,8 +24,8 @@ import pyarrow as pa
 
 from features.activity.store import ActivitySettings
 from features.errors import InputError, SettingsError
-from features.log.event_log import EventLog, FileContents, LogContents, open_log
-from features.log.files import LogFile, is_far
+from features.log.event_log import EventLog, FileInventory, LogInventory, open_log
+from features.log.files import LogFile, is_remote
 from features.log.formats import LOG_FILE, Source, open_source
 from features.profiles.build import check_buildable
 from features.profiles.specification import Specification
@@ -33,7 +33,7 @@ from features.settings import ComputeSettings
 from features.snapshots import Coverage
 from features.spark.partition import ARRIVED, RawRows, Users, travelling
 from features.sql import identifier, literal
-from features.storage.atomic import whole_folder
+from features.storage.atomic import atomic_folder
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -102,7 +102,7 @@ class SparkLog:
     settings: ActivitySettings
     raw: DataFrame
     partition: RawRows
-    contents: LogContents
+    contents: LogInventory
     size_bytes: int
 
     @property
@@ -149,7 +149,7 @@ def read_log(settings: ActivitySettings, spark: SparkSession) -> SparkLog:
         )
     # nanoseconds come as numbers: Spark has no such type and refuses the file otherwise
     spark.conf.set("spark.sql.legacy.parquet.nanosAsLong", "true")
-    with said_plainly():
+    with spark_errors():
         raw, partition = _opened(log, settings, spark=spark)
         contents = _counted(raw, partition)
     contents.check(settings.events)
@@ -157,7 +157,7 @@ def read_log(settings: ActivitySettings, spark: SparkSession) -> SparkLog:
 
 
 @contextmanager
-def said_plainly() -> Generator[None]:
+def spark_errors() -> Generator[None]:
     """Turn what Spark says of bad input into an :class:`InputError`; anything else is a bug and stays one.
 
     Raises
@@ -180,7 +180,7 @@ def said_plainly() -> Generator[None]:
 
 def write(profiles: DataFrame, folder: Path) -> None:
     """Have Spark write Parquet files into a folder, whole or not at all; executors must see the folder too."""
-    with said_plainly(), whole_folder(folder) as aside:
+    with spark_errors(), atomic_folder(folder) as aside:
         profiles.write.mode("overwrite").option("compression", "zstd").parquet(_url(str(aside)))
 
 
@@ -191,7 +191,7 @@ def written(folder: Path, spark: SparkSession) -> DataFrame:
 
 def collect(frame: DataFrame, order: Sequence[str]) -> pa.Table:
     """Bring rows here, sorted by some columns, texts by their bytes."""
-    with said_plainly():
+    with spark_errors():
         return frame.toArrow().sort_by([(name, "ascending") for name in order])
 
 
@@ -256,7 +256,7 @@ def _from_folder(name: str, kind: str) -> str:
 
 def _url(place: str) -> str:
     """Return a place as Hadoop names it; its S3 connector is called s3a."""
-    return re.sub(r"^s3://", "s3a://", place) if is_far(place) else f"file://{Path(place).absolute()}"
+    return re.sub(r"^s3://", "s3a://", place) if is_remote(place) else f"file://{Path(place).absolute()}"
 
 
 def _literal(url: str) -> str:
@@ -269,14 +269,14 @@ def _of_a_task(compute: ComputeSettings) -> ComputeSettings:
     return compute.model_copy(update={"threads": 1, "memory_limit_gb": compute.memory_limit_gb or TASK_MEMORY_GB})
 
 
-def _counted(raw: DataFrame, partition: RawRows) -> LogContents:
+def _counted(raw: DataFrame, partition: RawRows) -> LogInventory:
     from pyspark.sql import functions as f  # noqa: PLC0415 -- an extra, and seconds to import
 
     counted = raw.mapInArrow(partition.counts, _COUNTS).groupBy("reason", "day")
     rows = counted.agg(f.sum("n").alias("n"), f.max("is_timed").alias("is_timed")).collect()
     days = {row["day"]: int(row["n"]) for row in rows if row["reason"] is None}
     rejected = {row["reason"]: int(row["n"]) for row in rows if row["reason"] is not None}
-    return LogContents((FileContents("", "", days, rejected, any(row["is_timed"] for row in rows)),))
+    return LogInventory((FileInventory("", "", days, rejected, any(row["is_timed"] for row in rows)),))
 
 
 def _ddl(kinds: Mapping[str, str]) -> str:

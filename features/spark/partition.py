@@ -20,7 +20,7 @@ from features.log.event_log import counts_sql
 from features.profiles.kernel import Kernel
 from features.profiles.specification import Specification
 from features.settings import ComputeSettings
-from features.storage.duckdb import connect, explained
+from features.storage.duckdb import connect, duckdb_errors
 
 ARRIVED = "arrived"  # the relation that the batches of a partition are
 _INSTANT = "TIMESTAMP WITH TIME ZONE"  # it travels as microseconds, which no zone can shift
@@ -62,7 +62,7 @@ class RawRows:
 
     def _answered(self, sql: str, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         if arrived := _as_reader(batches):
-            with closing(connect(self.naive_zone, self.compute)) as connection, explained(*_UNREADABLE):
+            with closing(connect(self.naive_zone, self.compute)) as connection, duckdb_errors(*_UNREADABLE):
                 connection.register(ARRIVED, arrived)
                 yield from connection.sql(sql).to_arrow_reader(_ROWS_OUT)
 
@@ -93,19 +93,19 @@ class Users:
     def profiles(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Roll the events up and build the profiles of their users, in no order."""
         if arrived := _as_reader(batches):
-            with closing(connect(self.naive_zone, self.compute)) as connection, explained(*_UNSUMMED):
+            with closing(connect(self.naive_zone, self.compute)) as connection, duckdb_errors(*_UNSUMMED):
                 connection.register(ARRIVED, arrived)
                 yield from self._built(connection).to_arrow_reader(_ROWS_OUT)
 
     def try_out(self) -> None:
-        """Build no profile of no event, so that SQL which cannot be answered is told before any is shipped.
+        """ProfileSet no profile of no event, so that SQL which cannot be answered is told before any is shipped.
 
         Raises
         ------
         InputError
             When a condition of the settings cannot be answered.
         """
-        with closing(connect(self.naive_zone, self.compute)) as connection, explained(*_UNSUMMED):
+        with closing(connect(self.naive_zone, self.compute)) as connection, duckdb_errors(*_UNSUMMED):
             kinds = ", ".join(f"{name} {kind}" for name, kind in travelling(self.types).items())
             connection.execute(f"create table {ARRIVED} ({kinds})")
             self._built(connection).fetchall()

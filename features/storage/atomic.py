@@ -13,7 +13,7 @@ _HERE, _EXCHANGE = -100, 2  # AT_FDCWD and RENAME_EXCHANGE of linux/fs.h
 
 
 @contextmanager
-def whole_folder(final: Path) -> Generator[Path]:
+def atomic_folder(final: Path) -> Generator[Path]:
     """Hand out an empty folder aside; when the block ends well, it takes the place of ``final``.
 
     An error inside the block, or a kill, leaves ``final`` as it was.
@@ -49,7 +49,7 @@ def _exchanged(one: Path, other: Path) -> bool:
 
 
 @contextmanager
-def whole_file(final: Path) -> Generator[Path]:
+def atomic_file(final: Path) -> Generator[Path]:
     """Hand out a free path aside; when the block ends well, the file written there takes the place of ``final``.
 
     An error inside the block, or a kill, leaves ``final`` as it was.
@@ -62,13 +62,13 @@ def whole_file(final: Path) -> Generator[Path]:
     _sync(final.parent)
 
 
-def written_whole(final: Path, content: bytes) -> None:
+def write_atomic(final: Path, content: bytes) -> None:
     """Write a file aside and put it in its place at once."""
-    with whole_file(final) as aside:
+    with atomic_file(final) as aside:
         aside.write_bytes(content)
 
 
-def clear_aside(folder: Path) -> None:
+def clear_temporary(folder: Path) -> None:
     """Remove what killed runs left aside in a folder whose names do not come again; nobody else may be writing to it."""
     for path in folder.glob("*.tmp"):
         shutil.rmtree(path) if path.is_dir() else path.unlink()

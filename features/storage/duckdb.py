@@ -49,7 +49,7 @@ def beside(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
 
 
 @contextmanager
-def explained(what: str, hint: str) -> Generator[None]:
+def duckdb_errors(what: str, hint: str) -> Generator[None]:
     """Turn what DuckDB says of bad input into an :class:`InputError` that says where.
 
     Raises

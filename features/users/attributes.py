@@ -14,7 +14,7 @@ from features.errors import InputError
 from features.expressions import NUMBER
 from features.settings import ComputeSettings, IdentitiesSettings, UsersSettings
 from features.users.identities import FOREVER, RESOLVED, resolve
-from features.users.point_in_time import DatedRows, DatedTable
+from features.users.point_in_time import PointInTimeRows, PointInTimeTable
 
 SENSITIVE = (
     *("age", "birth", "birthday", "birthdate", "birthyear", "dob", "gender", "sex", "pronouns", "orientation"),
@@ -39,7 +39,7 @@ def is_sensitive(attribute: str) -> bool:
 
 
 @dataclass(frozen=True)
-class UserTables:
+class KnownUsers:
     """What is known of users besides their events.
 
     Attributes
@@ -92,7 +92,7 @@ class UserTables:
 
 
 @dataclass(frozen=True)
-class UserTablesSettings:
+class AttributesSettings:
     """The sections of both tables, and what their dates and places mean.
 
     Attributes
@@ -110,16 +110,16 @@ class UserTablesSettings:
     base: Path = Path()
     compute: ComputeSettings = field(default_factory=ComputeSettings)
 
-    def table(self, name: str) -> DatedTable | None:
+    def table(self, name: str) -> PointInTimeTable | None:
         """Return one of them; None: the project has none."""
         section: UsersSettings | IdentitiesSettings = getattr(self, name)
         trusted = isinstance(section, UsersSettings) and section.trust_undated
-        return DatedTable(name, section, self.zone, self.naive_zone, self.base, trusted) if section.path else None
+        return PointInTimeTable(name, section, self.zone, self.naive_zone, self.base, trusted) if section.path else None
 
 
-def open_user_tables(
-    connection: duckdb.DuckDBPyConnection, settings: UserTablesSettings, *, rejected: Path
-) -> UserTables:
+def open_known_users(
+    connection: duckdb.DuckDBPyConnection, settings: AttributesSettings, *, rejected: Path
+) -> KnownUsers:
     """Read both tables into a connection, and write their invalid rows into a folder.
 
     Raises
@@ -137,12 +137,12 @@ def open_user_tables(
         resolve(identities.connection)
         identities.move(RESOLVED, connection, name="identity_spans")
     names = {"users": "user_attributes", "identities": "identity_spans"}
-    return UserTables(
+    return KnownUsers(
         attributes, {name: names[name] for name in found}, {n: rows.rejected for n, rows in found.items()}
     )
 
 
-def _units(users: DatedRows, settings: UsersSettings) -> dict[str, Unit]:
+def _units(users: PointInTimeRows, settings: UsersSettings) -> dict[str, Unit]:
     return {name: _unit(name, users.kinds[name]) for name in settings.attributes}
 
 

@@ -16,7 +16,7 @@ from features.log.rejected import refuse_too_many, write_rejected
 from features.log.validation import instant_of, present, text_of
 from features.settings import ComputeSettings, TableSettings
 from features.sql import literal
-from features.storage.duckdb import connect, explained
+from features.storage.duckdb import connect, duckdb_errors
 
 VALID_FROM = "valid_from"
 _UNREADABLE = (
@@ -27,7 +27,7 @@ ALWAYS = "timestamp '0001-01-01'"  # from when a row without a date is valid, wh
 
 
 @dataclass(frozen=True)
-class DatedTable:
+class PointInTimeTable:
     """A table and how it is read.
 
     Attributes
@@ -47,7 +47,7 @@ class DatedTable:
     base: Path = Path()
     trust_undated: bool = False
 
-    def read(self, rejected: Path, compute: ComputeSettings) -> DatedRows:
+    def read(self, rejected: Path, compute: ComputeSettings) -> PointInTimeRows:
         """Read it all, and write its invalid rows into a folder.
 
         Raises
@@ -64,9 +64,9 @@ class DatedTable:
             source = open_source(connection, files, settings=self.settings)
             kinds = kinds_of(connection, source, where=self.settings.where)
             rows = f"{source.sql} where ({self.settings.where or 'true'})"
-            with explained(*_UNREADABLE):
+            with duckdb_errors(*_UNREADABLE):
                 connection.execute(f"create table checked as {self._checked(source.mapping, kinds, rows=rows)}")
-        found = DatedRows(connection, kinds, self._rejected(connection))
+        found = PointInTimeRows(connection, kinds, self._rejected(connection))
         self._set_aside(found, rejected)
         self._check(found)
         return found
@@ -99,7 +99,7 @@ class DatedTable:
         rows = connection.execute("select reason, count(*) from checked where reason is not null group by 1 order by 1")
         return dict(rows.fetchall())
 
-    def _set_aside(self, found: DatedRows, folder: Path) -> None:
+    def _set_aside(self, found: PointInTimeRows, folder: Path) -> None:
         """Write the invalid rows as they were read, with the reason: the file is there where any is."""
         place = folder / f"{self.name}.parquet"
         if not found.rejected:
@@ -109,7 +109,7 @@ class DatedTable:
         rows = f"select {kept}, reason from checked where reason is not null order by all"
         write_rejected(rows, place, connection=found.connection)
 
-    def _check(self, found: DatedRows) -> None:
+    def _check(self, found: PointInTimeRows) -> None:
         most = self.settings.max_rejected_share
         if most == 1:  # a table may be left without a valid row, a log may not
             return
@@ -119,7 +119,7 @@ class DatedTable:
 
 
 @dataclass(frozen=True)
-class DatedRows:
+class PointInTimeRows:
     """A table that was read.
 
     Attributes

@@ -90,7 +90,7 @@ def fit_baselines(
         Where labels look, for BG/NBD.
     """
     profiles, left = calibrate_on
-    found = [*_rules(train), *_buying(train, specification.learnt.bg_nbd, window=window)]
+    found = [*_rules(train), *_buying(train, specification.fitted.bg_nbd, window=window)]
     if churned is not None:
         found.append(_logistic(train, churned, specification=specification))
     return tuple(Baseline(name, says, score, fit_platt(score(profiles), left)) for name, says, score in found)

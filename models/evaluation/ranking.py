@@ -18,7 +18,7 @@ from models.weights import Values, weighted
 Labels = NDArray[np.bool_]
 
 _SMALLEST = float(np.finfo(np.float64).eps)  # of a probability in a logarithm
-_RIDGE = 1e-3  # keeps the slope finite where a score separates churners and stayers wholly
+_RIDGE = 1e-3  # keeps the slope finite where a score separates churners and retained wholly
 _MOST_STEPS, _CLOSE = 100, 1e-9
 
 
@@ -103,9 +103,9 @@ class Sample:
 
     def auc(self) -> float:
         """Share of the pairs of a churner and a stayer that stand right; a tie is half a pair."""
-        stayers = self.ranks - self.churners
-        below = (stayers[1:] + stayers[:-1]) / 2
-        return float(weighted(np.diff(self.churners), below) / (self.churners[-1] * stayers[-1]))
+        retained = self.ranks - self.churners
+        below = (retained[1:] + retained[:-1]) / 2
+        return float(weighted(np.diff(self.churners), below) / (self.churners[-1] * retained[-1]))
 
     def average_precision(self) -> float:
         """Mean precision at the churners; tied users are one step, as in scikit-learn."""

@@ -10,7 +10,7 @@ from models.evaluation.metrics import Interval
 
 
 @dataclass(frozen=True)
-class BaselineFigures:
+class BaselineResults:
     """A baseline on the test cutoff, and how the model differs from it on the same resampled users.
 
     Attributes
@@ -80,7 +80,7 @@ class Evaluation:
 
     users: int
     figures: dict[str, Interval]
-    baselines: dict[str, BaselineFigures]
+    baselines: dict[str, BaselineResults]
     slices: tuple[Slice, ...]
     grade: Grade
 

@@ -19,7 +19,7 @@ from mlflow.entities import LoggedModel
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
-from features.errors import GuardRefused, InputError
+from features.errors import CheckFailed, InputError
 from models.churn_model import ChurnModel, load
 from models.registry.run_record import Run, shortened
 from models.registry.tracking import Recording, Store, is_refusal, recording, write
@@ -230,11 +230,11 @@ class Registry:
         Parameters
         ----------
         say
-            Told when somebody moved the alias by hand, so that "before" is not what the history ends with.
+            UserEvents when somebody moved the alias by hand, so that "before" is not what the history ends with.
 
         Raises
         ------
-        GuardRefused
+        CheckFailed
             When there was no champion before this one.
         InputError
             When the server does not let us.
@@ -242,7 +242,7 @@ class Registry:
         history, current = self._history(), self._champion()
         earlier = [v for v in _until(history, current)[:-1] if v != current and self.has(v)] if current else []
         if not earlier:
-            raise GuardRefused("there is no earlier champion to go back to", hint="promote a challenger: churn promote")
+            raise CheckFailed("there is no earlier champion to go back to", hint="promote a challenger: churn promote")
         if history[-1:] != [current]:
             say(f"champion was moved by hand, from version {history[-1]} to {current}: going back to {earlier[-1]}")
         self._move_champion(earlier[-1])

@@ -55,7 +55,7 @@ def log_likelihood(fitted: BgNbd, buyers: Buyers) -> float:
 
     Source
     ------
-    Fader, Hardie, Lee 2005, "Counting Your Customers" the Easy Way, Marketing Science 24(2), equation (6), with its two
+    Fader, Hardie, Lee 2005, "Counting Your Customers" the Easy Strategy, Marketing Science 24(2), equation (6), with its two
     terms added up as logarithms.
     """
     r, alpha, a, b = fitted.r, fitted.alpha, fitted.a, fitted.b

@@ -203,8 +203,8 @@ def _targets(churned: Labels | Raw) -> Raw:
     """What is fitted in place of 0 and 1: Platt's, which keep curves finite where the raw score separates the classes."""
     if churned.dtype != np.bool_:
         return np.asarray(churned, dtype=np.float64)
-    churners, stayers = int(churned.sum()), int((churned == 0).sum())
-    return np.where(churned, (churners + 1) / (churners + 2), 1 / (stayers + 2))
+    churners, retained = int(churned.sum()), int((churned == 0).sum())
+    return np.where(churned, (churners + 1) / (churners + 2), 1 / (retained + 2))
 
 
 def _logistic(columns: Raw, churned: Labels | Raw) -> tuple[tuple[float, ...], float]:

@@ -39,7 +39,7 @@ class Trees:
 
 
 @dataclass(frozen=True)
-class Line:
+class LogisticPart:
     """Logistic regression."""
 
     linear: Linear
@@ -56,7 +56,7 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Buying:
+class BgNbdPart:
     """How little a user is expected to buy in the horizon, by BG/NBD: needs no label, so it can stand in where none is known.
 
     Attributes
@@ -118,7 +118,7 @@ def _subsets(players: list[int]) -> Iterator[tuple[int, ...]]:
     yield from chain.from_iterable(combinations(players, size) for size in range(len(players) + 1))
 
 
-Part = Trees | Line | Buying
+Part = Trees | LogisticPart | BgNbdPart
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ class Scorer:
 
     Examples
     --------
-    Half trees, half line: ``Scorer(((0.5, Trees(booster)), (0.5, Line(linear))))``
+    Half trees, half line: ``Scorer(((0.5, Trees(booster)), (0.5, LogisticPart(linear))))``
     """
 
     parts: tuple[tuple[float, Part], ...]
@@ -156,7 +156,7 @@ class Scorer:
         return np.sum([weight * part.contributions(matrix, threads=threads) for weight, part in self.parts], axis=0)
 
 
-def buying(specification: Specification, matrix: Matrix, *, window: LabelWindow) -> Buying:
+def buying(specification: Specification, matrix: Matrix, *, window: LabelWindow) -> BgNbdPart:
     """Return the part that needs no labels: how people buy, by the parameters that the specification holds.
 
     Parameters
@@ -169,14 +169,16 @@ def buying(specification: Specification, matrix: Matrix, *, window: LabelWindow)
     InputError
         When the specification holds no parameters, as too few people came back to buy.
     """
-    fitted = specification.learnt.bg_nbd
+    fitted = specification.fitted.bg_nbd
     if fitted is None:
         raise InputError("too few people came back to buy: BG/NBD has nothing to go by", hint="map [events] amount")
     first, second, third = (specification.feature_names.index(name) for name in BUYING)
     known = matrix[:, (first, second, third)]
     known = known[~np.isnan(known).any(axis=1)]
     middle = np.median(known, axis=0)
-    part = Buying(fitted, (first, second, third), _three(middle), _three(middle), window.gap_days, window.horizon_days)
+    part = BgNbdPart(
+        fitted, (first, second, third), _three(middle), _three(middle), window.gap_days, window.horizon_days
+    )
     return replace(part, never=_three(known[int(np.argmax(part.score(known)))]))
 
 

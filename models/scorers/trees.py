@@ -97,9 +97,9 @@ def explainable(settings: ModelSettings) -> tuple[int, int]:
     Depth gives way first, as far as the leaves still fit; then rounds do.
     """
     s = settings
-    fewest, most = math.ceil(math.log2(s.num_leaves)), s.num_leaves - 1
+    minimum, most = math.ceil(math.log2(s.num_leaves)), s.num_leaves - 1
     room = math.isqrt(s.max_explaining_cost // (s.max_rounds * s.num_leaves))
-    depth = min(max(room, fewest, _SHALLOW), most)
+    depth = min(max(room, minimum, _SHALLOW), most)
     rounds = s.max_explaining_cost // (s.num_leaves * max(depth, _SHALLOW) ** 2)
     return depth, max(1, min(s.max_rounds, rounds))
 
@@ -141,11 +141,11 @@ class Learner:
             "num_leaves": s.num_leaves,
             "max_depth": explainable(s)[0],
             "learning_rate": s.learning_rate,
-            "min_data_in_leaf": s.min_rows_in_leaf,
-            "feature_fraction": s.feature_share,
-            "bagging_fraction": s.row_share,
+            "min_data_in_leaf": s.min_data_in_leaf,
+            "feature_fraction": s.feature_fraction,
+            "bagging_fraction": s.bagging_fraction,
             "bagging_freq": 1,
-            "lambda_l2": s.l2,
+            "lambda_l2": s.lambda_l2,
             "cat_smooth": 20.0,
             "cat_l2": 20.0,
             "seed": self.seed,

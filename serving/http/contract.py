@@ -36,9 +36,9 @@ class Event(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
 class Item(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Whom to score: a user id, a whole profile, or a user id with events and as_of."""
 
-    user_id: Annotated[str | None, Meta(description="Looked up in the profile store, unless events come with it.")] = (
-        None
-    )
+    user_id: Annotated[
+        str | None, Meta(description="CheckResult up in the profile store, unless events come with it.")
+    ] = None
     profile: Annotated[
         dict[str, str | float | None] | None,
         Meta(

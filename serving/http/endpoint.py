@@ -11,13 +11,13 @@ from features.eligibility import RECENT, TENURE
 from features.errors import InputError
 from models.churn_model import ChurnModel
 from serving.http.contract import ModelInfo, ModelQuality, ScoreResponse
-from serving.http.prometheus import Meters
-from serving.http.raw_events import EventProfiles, Told
+from serving.http.prometheus import Metrics
+from serving.http.raw_events import EventProfiles, UserEvents
 from serving.http.request import Asked, RequestReader
-from serving.release.bundle import Served
+from serving.release.bundle import ServingBundle
 from serving.score import Profile, Score, score
 from serving.store.profile_store import ProfileStore
-from serving.store.reload import StoreWatch
+from serving.store.reload import StoreReload
 
 
 class Endpoint:
@@ -29,7 +29,7 @@ class Endpoint:
         When the model cannot score a made-up profile.
     """
 
-    def __init__(self, served: Served) -> None:
+    def __init__(self, served: ServingBundle) -> None:
         model = served.model
         self._model = model
         self._bands = served.scoring
@@ -37,8 +37,8 @@ class Endpoint:
         self._events = EventProfiles(model.specification, served.columns)
         self._info = ModelInfo(served.name, served.version, served.alias, model.quality.trained_through)
         self._quality = quality_of(model)
-        self._meters = Meters(self._info)
-        self._stores = StoreWatch(served.store, model.specification, on_refusal=self._meters.count_refused_store)
+        self._meters = Metrics(self._info)
+        self._stores = StoreReload(served.store, model.specification, on_refusal=self._meters.count_refused_store)
         self._encoder = msgspec.json.Encoder()
         self._try()
         if served.serving.keep_activity:  # then events are expected
@@ -84,13 +84,13 @@ class Endpoint:
     def _found(self, asked: Sequence[Asked], store: ProfileStore) -> list[Profile | Score]:
         """Return the profile of each that was asked for, or the answer that says why there is none."""
         known = store.get([one for one in asked if isinstance(one, str)])
-        told = [one for one in asked if isinstance(one, Told)]
+        told = [one for one in asked if isinstance(one, UserEvents)]
         built = iter(self._events.profiles(told, store) if told else ())
         return [
             (known.get(one) or Score(one, "unscored", "unknown_user"))
             if isinstance(one, str)
             else next(built)
-            if isinstance(one, Told)
+            if isinstance(one, UserEvents)
             else one
             for one in asked
         ]

@@ -20,7 +20,7 @@ RETRY_AFTER_SECONDS = 5
 UNAVAILABLE = 503
 
 
-class Gate:
+class KnownPathsOnly:
     """Wraps the whole application, its metrics too: an unknown path would become a label there, one for each that is tried."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -61,4 +61,4 @@ class GatedService(bentoml.Service[Any]):
 
     def to_asgi(self, is_main: bool = True) -> ASGIApp:  # noqa: FBT001, FBT002  # BentoML's signature
         """Return the application."""
-        return Gate(super().to_asgi(is_main))
+        return KnownPathsOnly(super().to_asgi(is_main))

@@ -14,7 +14,7 @@ DURATION_SECONDS = [0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.0
 ITEMS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 
 
-class Meters:
+class Metrics:
     """Made once in each worker, after it has started: earlier, the workers' numbers would not be added up.
 
     They are not registered: the workers write them to files of their own, and ``/metrics`` reads the files.

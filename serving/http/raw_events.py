@@ -20,7 +20,7 @@ Columns = Mapping[str, Sequence[Any]]
 
 
 @dataclass(frozen=True)
-class Told:
+class UserEvents:
     """A user with events: all of them, or those since the cutoff of the store. ``events`` is contract column to values."""
 
     user_id: str
@@ -50,7 +50,7 @@ class EventProfiles:
             if not isinstance(engine, InputError):
                 engine.prepare()
 
-    def profiles(self, told: Sequence[Told], store: ProfileStore) -> list[Profile | Score]:
+    def profiles(self, told: Sequence[UserEvents], store: ProfileStore) -> list[Profile | Score]:
         """Return for each user the profile, or the answer that says why there is none; one query for each kind of item."""
         found: list[Profile | Score] = [{}] * len(told)
         for is_since in (False, True):
@@ -61,7 +61,7 @@ class EventProfiles:
                     found[place] = one
         return found
 
-    def _answers(self, told: Sequence[Told], store: ProfileStore, *, is_since: bool) -> list[Profile | Score]:
+    def _answers(self, told: Sequence[UserEvents], store: ProfileStore, *, is_since: bool) -> list[Profile | Score]:
         """Answer items of one kind."""
         engine = self._engine(self._contract(store, is_since=is_since))
         if isinstance(engine, InputError):
@@ -71,14 +71,14 @@ class EventProfiles:
         built = iter(_built(accepted, engine, store=store if is_since else None) if accepted else ())
         return [why or next(built) for why in refused]
 
-    def _refused(self, told: Told, store: ProfileStore, *, engine: OnlineProfiles) -> Score | None:
+    def _refused(self, told: UserEvents, store: ProfileStore, *, engine: OnlineProfiles) -> Score | None:
         """Say why events cannot be added to what the store keeps."""
         if store.info.kept is None or store.info.kept.relations != engine.kept_columns:
             why = "the store keeps none that fits; set [serving] keep_activity, or send all events"
             return _unscored(told, "no_kept_activity", detail=why)
         return self._too_early(told, store)
 
-    def _too_early(self, told: Told, store: ProfileStore) -> Score | None:
+    def _too_early(self, told: UserEvents, store: ProfileStore) -> Score | None:
         """Refuse what would take a kept day apart, or count it twice."""
         zone, cutoff = self._specification.timezone, store.info.cutoff
         start = instant(cutoff, zone)
@@ -110,8 +110,8 @@ class EventProfiles:
         return self._engines[chosen]
 
 
-def _built(told: Sequence[Told], engine: OnlineProfiles, *, store: ProfileStore | None) -> list[Profile | Score]:
-    """Build profiles in one query; from a store, each user's kept days are added."""
+def _built(told: Sequence[UserEvents], engine: OnlineProfiles, *, store: ProfileStore | None) -> list[Profile | Score]:
+    """ProfileSet profiles in one query; from a store, each user's kept days are added."""
     from features.profiles.online import History  # noqa: PLC0415
 
     histories = [History(one.user_id, one.as_of, one.events, store.kept(one.user_id) if store else {}) for one in told]
@@ -122,7 +122,7 @@ def _is_midnight(at: datetime, zone: str) -> bool:
     return instant(at.astimezone(zone_of(zone)).date(), zone) == at
 
 
-def _answer(told: Told, found: Found) -> Profile | Score:
+def _answer(told: UserEvents, found: Found) -> Profile | Score:
     if found is None:
         return _unscored(told, "no_events", detail="none lies before as_of")
     if isinstance(found, dict):
@@ -131,5 +131,5 @@ def _answer(told: Told, found: Found) -> Profile | Score:
     return _unscored(told, "invalid_event", detail=f"{name}[{found.place}]: {found.reason}")
 
 
-def _unscored(told: Told, code: Code, *, detail: str) -> Score:
+def _unscored(told: UserEvents, code: Code, *, detail: str) -> Score:
     return Score(told.user_id, "unscored", code, cutoff_at=told.as_of, detail=detail)

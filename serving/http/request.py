@@ -14,7 +14,7 @@ from features.errors import InputError
 from features.profiles.specification import Specification
 from features.schema import COLUMNS
 from serving.http.contract import Event, Item, ScoreRequest
-from serving.http.raw_events import Told
+from serving.http.raw_events import UserEvents
 from serving.settings import ServingSettings
 
 KEYS = ("user_id", "cutoff")  # what a profile may hold beside the features
@@ -28,7 +28,7 @@ _EVENT = (
 )
 _WITH_EVENTS = f"for example {_EVENT}"
 
-Asked = str | Mapping[str, Any] | Told
+Asked = str | Mapping[str, Any] | UserEvents
 
 
 class RequestReader:
@@ -57,9 +57,9 @@ class RequestReader:
             When the body is not JSON, or not of the contract.
         """
         items = self._decode(body).items
-        _check_number("items", len(items), most=self._limits.max_items, knob="max_items")
+        _check_number("items", len(items), most=self._limits.max_items, setting="max_items")
         events = sum(len(item.events or ()) + len(item.events_since or ()) for item in items)
-        _check_number("events of all items", events, most=self._limits.max_events, knob="max_events")
+        _check_number("events of all items", events, most=self._limits.max_events, setting="max_events")
         return [self._asked(item, f"items[{place}]") for place, item in enumerate(items)]
 
     def _decode(self, body: bytes) -> ScoreRequest:
@@ -81,7 +81,7 @@ class RequestReader:
         got = "both" if item.profile is not None else "neither"
         raise InputError(f"{place}: got {got}, expected either user_id or profile", hint=_EXAMPLE)
 
-    def _told(self, item: Item, place: str) -> Told:
+    def _told(self, item: Item, place: str) -> UserEvents:
         """Read an item with events."""
         if item.user_id is None or item.as_of is None or item.profile is not None:
             raise InputError(f"{place}: expected user_id, as_of and events, and no profile", hint=_WITH_EVENTS)
@@ -90,8 +90,8 @@ class RequestReader:
             raise InputError(f"{place}: expected either events or events_since beside as_of", hint=_WITH_EVENTS)
         name = "events" if item.events_since is None else "events_since"
         most = self._limits.max_events_per_item
-        _check_number(f"{place}.{name}", len(events), most=most, knob="max_events_per_item")
-        return Told(item.user_id, item.as_of, _columns(events), item.events_since is not None)
+        _check_number(f"{place}.{name}", len(events), most=most, setting="max_events_per_item")
+        return UserEvents(item.user_id, item.as_of, _columns(events), item.events_since is not None)
 
     def _profile(self, profile: Mapping[str, Any], place: str) -> Mapping[str, Any]:
         """Keep what the model reads; a profile may hold more, as ``churn profiles`` writes it."""
@@ -110,9 +110,9 @@ def _columns(events: Sequence[Event]) -> dict[str, list[Any]]:
     return {name: [getattr(event, name) for event in events] for name in COLUMNS if name != "user_id"}
 
 
-def _check_number(what: str, got: int, *, most: int, knob: str) -> None:
+def _check_number(what: str, got: int, *, most: int, setting: str) -> None:
     if got > most:
-        hint = f"send them in several requests, or raise [serving] {knob}"
+        hint = f"send them in several requests, or raise [serving] {setting}"
         raise InputError(f"{what}: got {got}, expected at most {most}", hint=hint)
 
 

@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 import msgspec
 
 from features.errors import InputError
-from serving.release.bundle import read_served
+from serving.release.bundle import read_bundle
 
 _FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -32,7 +32,7 @@ def serve(served_folder: Path, *, port: int, workers: int, host: str = "127.0.0.
     InputError
         When there is nothing to serve, or the port is taken.
     """
-    read_served(served_folder)
+    read_bundle(served_folder)
     _check_port(host, port)
     # BentoML counts requests in a folder of its home and empties it at each start: two services must not share one.
     with TemporaryDirectory(prefix="churn-serve-") as home:

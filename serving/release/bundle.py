@@ -11,7 +11,7 @@ import msgspec
 from pydantic import ValidationError
 
 from features.errors import InputError
-from features.storage.atomic import whole_folder
+from features.storage.atomic import atomic_folder
 from models.churn_model import ChurnModel, load
 from serving.settings import ScoringSettings, ServingSettings
 
@@ -19,7 +19,7 @@ FILE = "served.json"
 
 
 @dataclass(frozen=True)
-class Served:
+class ServingBundle:
     """A model that is served, under which name, with which settings.
 
     Attributes
@@ -40,7 +40,7 @@ class Served:
     columns: tuple[str, ...] = ()
 
 
-def write_served(folder: Path, served: Served) -> None:
+def write_bundle(folder: Path, served: ServingBundle) -> None:
     """Write what is served, whole or not at all.
 
     The store is noted by its way from the folder, so that both can move together: into a Bento, or to another machine.
@@ -55,13 +55,13 @@ def write_served(folder: Path, served: Served) -> None:
         "serving": served.serving.model_dump(mode="json"),
         "columns": served.columns,
     }
-    with whole_folder(place) as aside:
+    with atomic_folder(place) as aside:
         served.model.save(aside)
         (aside / FILE).write_bytes(msgspec.json.format(msgspec.json.encode(about, order="sorted"), indent=1))
 
 
-def read_served(folder: Path) -> Served:
-    """Read what :func:`write_served` wrote; the model predicts on one thread, as each worker has one core.
+def read_bundle(folder: Path) -> ServingBundle:
+    """Read what :func:`write_bundle` wrote; the model predicts on one thread, as each worker has one core.
 
     Raises
     ------
@@ -80,4 +80,6 @@ def read_served(folder: Path) -> Served:
         raise InputError(
             f"{place} holds nothing to serve: {type(error).__name__}", hint="churn serve writes and serves it"
         ) from error
-    return Served(load(place, threads=1), **names, store=store, scoring=scoring, serving=serving, columns=columns)
+    return ServingBundle(
+        load(place, threads=1), **names, store=store, scoring=scoring, serving=serving, columns=columns
+    )

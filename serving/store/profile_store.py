@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from features.errors import InputError
 from features.profiles.specification import Specification
-from features.storage.atomic import whole_file
+from features.storage.atomic import atomic_file
 from serving.store.kept_activity import KeptColumns, KeptRows
 
 FILE = "profiles.sqlite"
@@ -135,7 +135,7 @@ def write_store(
     """
     folder.mkdir(parents=True, exist_ok=True)
     info = StoreInfo(profiles.column("cutoff")[0].as_py(), specification, profiles.num_rows, kept and kept.columns)
-    with whole_file(folder / FILE) as aside, closing(sqlite3.connect(aside)) as connection, connection:
+    with atomic_file(folder / FILE) as aside, closing(sqlite3.connect(aside)) as connection, connection:
         connection.execute("create table meta (info blob)")
         connection.execute("create table profiles (user_id text primary key, profile blob) without rowid")
         connection.execute("insert into meta values (?)", (msgspec.json.encode(info),))

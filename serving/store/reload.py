@@ -17,7 +17,7 @@ _log = logging.getLogger("churn.serving")
 _Mark = tuple[int, int] | None
 
 
-class StoreWatch:
+class StoreReload:
     """Hands out the store, opened again after its file was replaced.
 
     A store that does not fit the model is refused and said in the log; what was open stays open.

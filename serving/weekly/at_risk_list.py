@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
-from features.storage.atomic import whole_folder
+from features.storage.atomic import atomic_folder
 from serving.batch.score import to_table
 from serving.score import Score
 from serving.weekly.ledger import Batch, write_manifest
@@ -47,7 +47,7 @@ def write_list(home: Path, batch: Batch, *, listed: Sequence[Score]) -> Path:
     folder = home / "lists" / week_of(batch.cutoff)
     table = to_table(listed).drop_columns(["status", "code"])
     table = table.add_column(0, "rank", pa.array(range(1, len(listed) + 1), pa.int64()))
-    with whole_folder(folder) as aside:
+    with atomic_folder(folder) as aside:
         pq.write_table(table, aside / "at_risk.parquet", compression="zstd")
         pacsv.write_csv(defused(table), aside / "at_risk.csv")
         rows = {"at_risk.parquet": table.num_rows, "at_risk.csv": table.num_rows}

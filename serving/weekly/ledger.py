@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from features.storage.atomic import whole_folder
+from features.storage.atomic import atomic_folder
 from serving.batch.score import to_table
 from serving.score import Score
 
@@ -44,7 +44,7 @@ def write_scores(home: Path, batch: Batch, *, scores: Sequence[Score]) -> Path:
 
 def write_rows(folder: Path, tables: dict[str, pa.Table], *, batch: Batch) -> None:
     """Write Parquet tables into a folder with a manifest, whole or not at all; the same rows give the same bytes."""
-    with whole_folder(folder) as aside:
+    with atomic_folder(folder) as aside:
         for name, table in tables.items():
             pq.write_table(table, aside / name, compression="zstd")
         write_manifest(aside, batch=batch, rows={name: table.num_rows for name, table in tables.items()})

@@ -26,8 +26,8 @@ from churn.project import open_project
 from seeds.simulate import World
 from tests.churn.command import TrainedWorld
 from training.data.dataset import Dataset
-from training.data.snapshots import Build
-from training.plan.plan import lay_out
+from training.data.snapshots import ProfileSet
+from training.plan.plan import make_plan
 
 AT = "2026-11-22 10:00 UTC"
 MACHINE = {"cpu": "one", "cores": 2, "memory_bytes": 2**34, "system": "Linux", "load": 0.1}
@@ -201,14 +201,14 @@ def test_everything_else_is_without_profiles_fits_and_baselines():
 def test_a_crowd_is_drawn_by_the_same_share_with_the_labels_of_its_persons(trained_world: TrainedWorld):
     project = open_project(trained_world.config, home=trained_world.home)
     activity = project.activity()
-    once = Build.of(activity, [lay_out(activity, project.recipe)], say=lambda _: None)
-    most = once.learnt.num_rows
+    once = ProfileSet.of(activity, [make_plan(activity, project.recipe)], say=lambda _: None)
+    most = once.training_rows.num_rows
     few = project.recipe.training.model_copy(update={"max_training_rows": most})
-    layout = lay_out(activity, replace(project.recipe, training=few))
+    layout = make_plan(activity, replace(project.recipe, training=few))
     with crowded(4) as rows:
-        crowd = training.pipeline.Build.of(activity, [layout], say=lambda _: None)
-    assert rows == [4 * once.learnt.num_rows, 4 * once.tests.num_rows]
-    found, persons = crowd.learnt_of(layout), labels(once.learnt_of(layout))
+        crowd = training.pipeline.ProfileSet.of(activity, [layout], say=lambda _: None)
+    assert rows == [4 * once.training_rows.num_rows, 4 * once.tests.num_rows]
+    found, persons = crowd.training_rows_of(layout), labels(once.training_rows_of(layout))
     assert len(found.churned) == pytest.approx(most, rel=0.1)
     assert {
         (user.rpartition("-")[0], cutoff): churned for (user, cutoff), churned in labels(found).items()

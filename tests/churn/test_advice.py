@@ -9,7 +9,7 @@ import pytest
 from tests.churn.command import TrainedWorld
 from tests.churn.conftest import Command
 
-QUICK = ("--set", "horizon.candidates_days=[7, 14, 28]")
+QUICK = ("--set", "advice.candidates_days=[7, 14, 28]")
 PNG = b"\x89PNG"
 
 
@@ -66,7 +66,7 @@ def test_what_it_says_of_the_configured_horizon_is_what_training_found(as_json: 
         (("--picture", "horizon.pdf"), 2, "--picture horizon.png"),
         (("--set", "churn.event=event_type = 'cancel'"), 2, "idle days say nothing"),
         (("--set", "churn.active_within_days=119"), 3, "Hint: come back when it covers"),
-        (("--set", "horizon.return_share=2"), 2, "horizon.return_share"),
+        (("--set", "advice.return_share=2"), 2, "advice.return_share"),
     ],
 )
 def test_what_cannot_be_answered_is_refused(

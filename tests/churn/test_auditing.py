@@ -9,8 +9,8 @@ from tests.churn.conftest import Command
 from training.audit.audit import CHECKS
 
 FEW = ("--set", "features.windows_days=[7, 28]", "--set", "audit.max_rows=2000", "--set", "audit.rebuilt_profiles=100")
-UNSEEN = ("--set", "training.drop_drifting=false")  # else the training itself drops what only tells the date
-DAY_OF_LOG = """features.own=[{kind="derived", name="day_of_log", unit="days", description="Days since the new year.", reason="day",
+UNSEEN = ("--set", "drift.exclude=false")  # else the training itself drops what only tells the date
+DAY_OF_LOG = """features.custom=[{kind="derived", name="day_of_log", unit="days", description="Days since the new year.", reason="day",
     sql="date_diff('day', date '2026-01-01', cutoff)"}]""".replace("\n", " ")
 
 

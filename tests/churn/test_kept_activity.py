@@ -13,7 +13,7 @@ import pytest
 from churn.project import open_project
 from features.log.event_log import open_log
 from serving.http.endpoint import Endpoint
-from serving.release.bundle import read_served
+from serving.release.bundle import read_bundle
 from tests.churn.command import AS_OF, TrainedWorld
 from tests.churn.conftest import Command
 
@@ -45,7 +45,7 @@ def served_by(command: Command, world: TrainedWorld) -> Endpoint:
     """What `churn serve` would serve, if its port were free."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         command("serve", *world.options(), *KEEP, "--port", str(taken.getsockname()[1]))
-    return Endpoint(read_served(world.home / "served"))
+    return Endpoint(read_bundle(world.home / "served"))
 
 
 def test_a_store_with_kept_days_and_newer_events_give_the_scores_of_a_later_batch(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from models.churn_model import ChurnModel
 from models.registry.registry import Registry, Run
@@ -160,7 +161,7 @@ def test_a_better_challenger_becomes_champion_and_a_rollback_takes_it_back(
     command: Command, world: TrainedWorld, register: Register, champion: ChurnModel
 ):
     # a bad champion by hand, from other days than the challenger's: then what was trained is the better challenger
-    of_other_days = replace(champion, specification=replace(champion.specification, session_gap_minutes=20))
+    of_other_days = replace(champion, specification=structs.replace(champion.specification, session_gap_minutes=20))
     bad = register(shifted(of_other_days, 3.0))
     Registry(world.home, "churn").promote(bad, why="by hand")
     good = register(champion)

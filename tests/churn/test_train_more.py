@@ -43,7 +43,7 @@ def test_each_horizon_is_a_model_of_its_own_name(found: dict[str, Any], project:
     assert {days: model.definition.horizon_days for days, model in models.items()} == {"7": 7, "14": 14}
     # one build: both read the same columns, learnt before the earliest end of training
     assert models["7"].specification.feature_names == models["14"].specification.feature_names
-    assert models["7"].specification.learnt == models["14"].specification.learnt
+    assert models["7"].specification.fitted == models["14"].specification.fitted
 
 
 def test_a_longer_horizon_has_fewer_churners(found: dict[str, Any]):

@@ -13,7 +13,7 @@ import pyarrow as pa
 from features.activity.roll_up import TOLD
 from features.catalogue.catalogue import catalogue, select
 from features.catalogue.definition import Feature, Unit
-from features.catalogue.fitted import Learnt
+from features.catalogue.fitted import FittedConstants
 from features.eligibility import RECENT, TENURE
 from features.profiles.specification import Specification
 from features.schema import COLUMNS
@@ -38,7 +38,7 @@ DEFINITION = Definition(horizon_days=14, gap_days=0, active_within_days=14, min_
 @cache
 def specification(windows: tuple[int, ...] = WINDOWS) -> Specification:
     """Numbers of three families, and three categories, as a log with every column has them."""
-    known = select(catalogue(windows, Learnt()), {*COLUMNS, *TOLD}, history_days=max(windows)).features
+    known = select(catalogue(windows, FittedConstants()), {*COLUMNS, *TOLD}, history_days=max(windows)).features
     names = [
         feature.name
         for feature in known
@@ -86,7 +86,7 @@ def fit_model(
     profiles = profiles_of(users, seed=seed, of=used)
     churned = churned_among(profiles, seed=seed)
     matrix = encode(profiles, used)
-    knobs = ModelSettings(num_leaves=leaves, min_rows_in_leaf=10, l2=1.0)
+    knobs = ModelSettings(num_leaves=leaves, min_data_in_leaf=10, lambda_l2=1.0)
     learner = Learner(knobs, seed, used.feature_names, tuple(used.categories))
     booster = learner.fit(Rows(matrix, churned, np.arange(users)), rounds=trees)
     raw = raw_scores(booster, matrix)

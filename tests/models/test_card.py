@@ -11,14 +11,14 @@ import pytest
 from models.card import CardFacts, Columns, Dates, Meaning, Origin, card
 from models.churn_model import Definition
 from models.evaluation.metrics import Interval
-from models.evaluation.results import BaselineFigures, Evaluation, Grade, Slice
+from models.evaluation.results import BaselineResults, Evaluation, Grade, Slice
 
 
 def interval(value: float) -> Interval:
     return Interval(value, value - 0.0011, value + 0.0013)
 
 
-BASELINE = BaselineFigures(
+BASELINE = BaselineResults(
     says="the longer away, the riskier",
     is_rule=True,
     auc=interval(0.7251),

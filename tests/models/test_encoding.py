@@ -1,6 +1,5 @@
 """Categories get the place of their value in the frozen map; the table's way and the mapping's way give the same numbers."""
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,6 +7,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from features.errors import InputError
 from features.profiles.specification import Specification
@@ -48,7 +48,7 @@ def test_null_is_neither_zero_nor_unknown():
 
 
 def test_a_column_that_the_model_does_not_look_at_is_missing_for_it_both_ways():
-    unused = replace(SPECIFICATION, unused=("last_device_os",))
+    unused = structs.replace(SPECIFICATION, unused=("last_device_os",))
     found = encode(table((1.0, "ios")), unused)
     assert found[0, 0] == 1
     assert np.isnan(found[0, 1])

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from features.catalogue.catalogue import catalogue
 from features.catalogue.definition import Unit
-from features.catalogue.fitted import Learnt
+from features.catalogue.fitted import FittedConstants
 from features.profiles.specification import Specification
 from models.encoding import encode
 from models.reasons import Narrator, Reason, show
@@ -184,17 +184,17 @@ def test_reasons_of_a_model_are_the_largest_sums_of_its_families(seed: int):
 
 def test_the_code_of_a_reason_is_the_family_whose_sum_it_is():
     # a feature told through another must not change the family
-    told = {feature.name: feature for feature in catalogue((7, 28), Learnt(("view",)))}
+    told = {feature.name: feature for feature in catalogue((7, 28), FittedConstants(("view",)))}
     assert all(told[f.told_as].family == f.family for f in told.values() if f.told_as in told)
 
 
 def test_no_words_of_any_feature_are_left_unfilled():
-    for feature in catalogue((1, 7, 28), Learnt(("view",))):
+    for feature in catalogue((1, 7, 28), FittedConstants(("view",))):
         filled = feature.reason.replace("{value}", "")
         assert not re.search(r"[{}]", filled), feature.name
         assert filled.strip(), feature.name
 
 
 def test_every_companion_is_a_feature_of_the_catalogue():
-    features = {feature.name for feature in catalogue((7, 28), Learnt(("view",)))}
-    assert {f.usual[0] for f in catalogue((7, 28), Learnt(("view",))) if f.usual} <= features
+    features = {feature.name for feature in catalogue((7, 28), FittedConstants(("view",)))}
+    assert {f.usual[0] for f in catalogue((7, 28), FittedConstants(("view",))) if f.usual} <= features

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from models.churn_model import ChurnModel
-from serving.release.bundle import Served, write_served
+from serving.release.bundle import ServingBundle, write_bundle
 from serving.settings import ScoringSettings, ServingSettings
 from tests.models.model_builder import profiles_of, tiny_model
 
@@ -26,8 +26,8 @@ def profiles() -> pa.Table:
 
 
 @pytest.fixture
-def served(model: ChurnModel, tmp_path: Path) -> Served:
+def served(model: ChurnModel, tmp_path: Path) -> ServingBundle:
     """A served model in a home of its own, without profiles yet."""
-    served = Served(model, "shop", "7", "champion", tmp_path / "store", BANDS, ServingSettings(max_items=50))
-    write_served(tmp_path / "served", served)
+    served = ServingBundle(model, "shop", "7", "champion", tmp_path / "store", BANDS, ServingSettings(max_items=50))
+    write_bundle(tmp_path / "served", served)
     return served

@@ -4,18 +4,18 @@ import json
 import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pyarrow as pa
 import pytest
+from msgspec import structs
 
 from models.churn_model import ChurnModel
 from serving.batch.score import score_table
 from serving.http.openapi import MAX_BODY_BYTES
-from serving.release.bundle import Served, write_served
+from serving.release.bundle import ServingBundle, write_bundle
 from serving.settings import ScoringSettings, ServingSettings
 from serving.store.profile_store import write_store
 from tests.models.model_builder import profiles_of, rows_of, specification
@@ -29,8 +29,8 @@ USERS = 120
 def server(model: ChurnModel, profiles: pa.Table, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     home = tmp_path_factory.mktemp("home")
     write_store(home / "store", profiles, specification=model.specification)
-    served = Served(model, "shop", "7", "champion", home / "store", BANDS, ServingSettings(max_items=150))
-    write_served(home / "served", served)
+    served = ServingBundle(model, "shop", "7", "champion", home / "store", BANDS, ServingSettings(max_items=150))
+    write_bundle(home / "served", served)
     with running(home / "served", workers=2, folder=home) as server:
         server.wait_until(200)
         yield server
@@ -147,9 +147,9 @@ def test_the_log_of_all_this_is_one_calm_line(server: Server):
     assert line.endswith(f"shop version 7 (champion) answers at {server.address}/v1/score")
 
 
-def test_a_life_of_a_server(served: Served, profiles: pa.Table, tmp_path: Path):
+def test_a_life_of_a_server(served: ServingBundle, profiles: pa.Table, tmp_path: Path):
     """Without profiles, with them, with newer ones, with unfit ones, and a quiet end."""
-    other = replace(specification(), feature_names=specification().feature_names[1:])
+    other = structs.replace(specification(), feature_names=specification().feature_names[1:])
     with running(tmp_path / "served", folder=tmp_path) as server:
         server.wait_until(200, "/livez")
         for answer in (server.client.get("/readyz"), server.ask("u1")):

@@ -37,8 +37,8 @@ def set_column(dataset: Dataset, name: str, values: Any) -> Dataset:
 
 def planted(training: AuditedTraining, name: str, plant: Callable[[Dataset], Any]) -> AuditedTraining:
     """A column of both parts, overwritten."""
-    learnt, test = (set_column(part, name, plant(part)) for part in (training.learnt, training.test))
-    return replace(training, learnt=learnt, test=test)
+    training_rows, test = (set_column(part, name, plant(part)) for part in (training.training_rows, training.test))
+    return replace(training, training_rows=training_rows, test=test)
 
 
 def said_to_be_of(dataset: Dataset, cutoff: date) -> Dataset:

@@ -56,15 +56,15 @@ def test_which_way_was_taken_is_said(training: Training, way: str):
 def test_every_label_was_known_when_the_test_began(training: Training):
     split, churn = training.trained.split, training.recipe.churn
     window = LabelWindow(churn.gap_days, churn.horizon_days)
-    learnt: set[Any] = set(training.trained.learnt.profiles["cutoff"].to_pylist())
-    assert max(window.end(cutoff) for cutoff in learnt) <= split.test
+    training_rows: set[Any] = set(training.trained.training_rows.profiles["cutoff"].to_pylist())
+    assert max(window.end(cutoff) for cutoff in training_rows) <= split.test
     assert set(training.trained.test.profiles["cutoff"].to_pylist()) == {split.test}
-    assert training.trained.model.quality.trained_through == max(window.end(cutoff) for cutoff in learnt)
+    assert training.trained.model.quality.trained_through == max(window.end(cutoff) for cutoff in training_rows)
 
 
 @BOTH
 def test_everybody_in_any_part_is_eligible(training: Training):
-    for part in (training.trained.learnt, training.trained.test):
+    for part in (training.trained.training_rows, training.trained.test):
         away = part.profiles["days_since_last_qualifying_day"].to_numpy()
         assert away.max() <= training.recipe.churn.active_within_days
 
@@ -98,7 +98,7 @@ def test_nothing_that_happens_from_the_test_cutoff_on_changes_the_model(way: str
     settings = (
         gone,
         f"events.covered_until={until}",
-        "training.drop_outages=false",
+        "outages.exclude=false",
         *(FOLDS if way == "folds" else ()),
     )
     found, known = trainer(*settings).trained, training.trained
@@ -113,7 +113,7 @@ def test_nothing_that_happens_from_the_test_cutoff_on_changes_the_model(way: str
 
 def test_with_periods_the_calibration_is_fitted_on_a_cutoff_that_the_trees_never_saw(periods: Training):
     found, model = periods.trained, periods.trained.model
-    rows = found.learnt.at(found.split.calibration)
+    rows = found.training_rows.at(found.split.calibration)
     assert set(found.split.calibration).isdisjoint({*found.split.train, *found.split.validation})
     raw = model.raw(encode(rows.profiles, model.specification))
     assert model.calibration == fit_calibration(raw, rows.churned, seed=SEED, users=rows.users).calibration
@@ -123,26 +123,29 @@ def test_with_periods_the_trees_are_fitted_on_the_training_cutoffs_alone(periods
     found, spec = periods.trained, periods.trained.model.specification
     learner = Learner(periods.recipe.model, SEED, spec.feature_names, tuple(spec.categories))
     again = learner.fit(
-        found.learnt.at(found.split.train).rows(spec), validation=found.learnt.at(found.split.validation).rows(spec)
+        found.training_rows.at(found.split.train).rows(spec),
+        validation=found.training_rows.at(found.split.validation).rows(spec),
     )
     assert again.model_to_string() == trees_of(found.model)
 
 
 def test_with_folds_the_calibration_is_fitted_on_scores_of_folds_that_never_saw_the_user(folds: Training):
     found, spec = folds.trained, folds.trained.model.specification
-    alone = Fitter(spec, folds.recipe.model.model_copy(update={"line_share": 0.0}), folds.recipe.training)
+    alone = Fitter(spec, folds.recipe.model.model_copy(update={"logistic_weight": 0.0}), folds.recipe.training)
     learner = Learner(folds.recipe.model, SEED, spec.feature_names, tuple(spec.categories))
-    rows = found.learnt.rows(spec)
+    rows = found.training_rows.rows(spec)
     unseen, best = np.empty(len(rows.churned)), []
     for seen, held_out in GroupKFold(n_splits=5).split(rows.users, groups=rows.users):
         fold = learner.fit(rows.take(seen), validation=rows.take(held_out))
         unseen[held_out] = raw_scores(fold, rows.matrix[held_out])
         best.append(fold.best_iteration)
     booster = learner.fit(rows, rounds=round(float(np.mean(best))))
-    latest = np.isin(found.learnt.cutoffs, np.asarray(found.split.calibration, dtype="datetime64[D]"))
-    users = found.learnt.at(found.split.calibration).users
-    fit = alone.fit(found.learnt, found.split)
-    assert fit.calibration == fit_calibration(unseen[latest], found.learnt.churned[latest], seed=SEED, users=users)
+    latest = np.isin(found.training_rows.cutoffs, np.asarray(found.split.calibration, dtype="datetime64[D]"))
+    users = found.training_rows.at(found.split.calibration).users
+    fit = alone.fit(found.training_rows, found.split)
+    assert fit.calibration == fit_calibration(
+        unseen[latest], found.training_rows.churned[latest], seed=SEED, users=users
+    )
     assert booster.model_to_string() == trees_of(found.model)
 
 
@@ -164,14 +167,14 @@ def test_training_again_gives_the_same_bytes(way: str, training: Training, train
     again = train_in(open_project(trained_world.config, home=trained_world.home, pairs=pairs)).trained
     assert bytes_of(again.model, tmp_path / "again") == bytes_of(training.trained.model, tmp_path / "first")
     assert again.evaluation == training.trained.evaluation
-    assert digest(again.learnt.profiles) == digest(training.trained.learnt.profiles)
+    assert digest(again.training_rows.profiles) == digest(training.trained.training_rows.profiles)
     assert digest(again.test.profiles) == digest(training.trained.test.profiles)
 
 
 def test_another_seed_gives_another_model(periods: Training, trainer: Trainer, tmp_path: Path):
     other = trainer("training.seed=8").trained
     assert bytes_of(other.model, tmp_path / "other") != bytes_of(periods.trained.model, tmp_path / "first")
-    assert digest(other.learnt.profiles) == digest(periods.trained.learnt.profiles)
+    assert digest(other.training_rows.profiles) == digest(periods.trained.training_rows.profiles)
 
 
 def test_the_digest_of_a_data_set_sees_every_value(periods: Training):
@@ -184,6 +187,6 @@ def test_the_digest_of_a_data_set_sees_every_value(periods: Training):
 
 
 def test_a_sample_of_users_is_learnt_from_where_the_log_is_too_large(periods: Training, trainer: Trainer):
-    found = trainer("training.max_training_rows=3000", "training.min_class_rows=20").trained
-    assert len(found.learnt.churned) < len(periods.trained.learnt.churned)
+    found = trainer("training.max_training_rows=3000", "training.min_class_users=20").trained
+    assert len(found.training_rows.churned) < len(periods.trained.training_rows.churned)
     assert found.test.profiles.equals(periods.trained.test.profiles)  # it has no more rows than that

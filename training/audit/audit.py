@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from features.errors import GuardRefused
+from features.errors import CheckFailed
 from training.audit import column_checks as columns
 from training.audit import time_checks as time
-from training.audit.evidence import AuditedTraining, Evidence, Finding, Looked
+from training.audit.evidence import AuditedTraining, CheckResult, Evidence, Finding
 
 __all__ = ["CHECKS", "AuditedTraining", "Check", "Checked", "Finding", "Report", "audit"]
 
@@ -30,7 +30,7 @@ class Check:
 
     code: str
     meaning: str
-    look: Callable[[Evidence], Looked]
+    look: Callable[[Evidence], CheckResult]
 
     @property
     def page(self) -> str:
@@ -48,7 +48,7 @@ CHECKS = (
     Check("LABEL_OVERLAP", "Every label is known before the next part begins.", time.overlaps),
     Check("UNFINISHED_WINDOW", "The log covers every label window whole.", time.unfinished),
     Check("ALREADY_GONE", "Nobody is learnt from, or tested on, who was gone before the cutoff.", time.already_gone),
-    Check("SINGLE_FEATURE_AUC", "No feature alone tells churners from stayers.", columns.single_features),
+    Check("SINGLE_FEATURE_AUC", "No feature alone tells churners from retained.", columns.single_features),
     Check("IDENTIFIER_FEATURE", "No feature names the user.", columns.identifiers),
     Check("DATE_FEATURE", "No feature names the snapshot.", columns.dates),
     Check("FEATURE_JUMP", "No feature means something else from one snapshot to the next.", columns.jumps),
@@ -62,7 +62,7 @@ class Checked:
     """What became of one check."""
 
     check: Check
-    looked: Looked
+    looked: CheckResult
 
     @property
     def is_ok(self) -> bool:
@@ -91,14 +91,14 @@ class Report:
 
         Raises
         ------
-        GuardRefused
+        CheckFailed
             When a check found something; it names the code, and the column, cutoff or day.
         """
         if self.findings:
             failed = [one for one in self.checks if not one.is_ok]
             found = "; ".join(f"{code}: {one.where}: {one.found}" for code, one in self.findings)
             pages = ", ".join(one.check.page for one in failed)
-            raise GuardRefused(
+            raise CheckFailed(
                 f"the leakage audit failed {len(failed)} of {len(self.checks)} checks: {found}", hint=f"see {pages}"
             )
 

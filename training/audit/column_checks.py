@@ -14,7 +14,7 @@ from scipy.stats import norm
 from models.encoding import Matrix
 from models.evaluation import metrics
 from models.scorers.trees import Learner, Rows, raw_scores
-from training.audit.evidence import Evidence, Finding, Looked, Part
+from training.audit.evidence import CheckResult, Evidence, Finding, Part
 from training.settings import AuditSettings
 
 Values = NDArray[np.float64]
@@ -30,11 +30,11 @@ _TWO = 2  # snapshots: nothing says what is usual
 # --- One feature alone ---------------------------------------------------------------------------------------------
 
 
-def single_features(evidence: Evidence) -> Looked:
-    """Look for a feature that alone tells churners from stayers."""
-    learnt, test = evidence.learnt, evidence.test
-    aucs = lone_aucs(learnt, test)
-    return Looked(
+def single_features(evidence: Evidence) -> CheckResult:
+    """Look for a feature that alone tells churners from retained."""
+    training_rows, test = evidence.training_rows, evidence.test
+    aucs = lone_aucs(training_rows, test)
+    return CheckResult(
         f"{len(aucs)} features alone, on {len(test.churned):,} test rows",
         tuple(Finding(f"column {name}", found) for name, found in _alarms(aucs, evidence.training.settings)),
     )
@@ -51,10 +51,13 @@ def _alarms(aucs: dict[str, float], settings: AuditSettings) -> Iterator[tuple[s
             yield name, f"alone it reaches an AUC of {auc:.3f}, the next best feature {second:.3f}"
 
 
-def lone_aucs(learnt: Part, test: Part) -> dict[str, float]:
+def lone_aucs(training_rows: Part, test: Part) -> dict[str, float]:
     """Return each feature's AUC alone: by its values, either way, or by the churn rate that a value had in the learnt rows."""
     by_value = aucs_by_value(test.names, test.matrix, churned=test.churned)
-    return {name: max(auc, _by_rates(learnt, test, place=place)) for place, (name, auc) in enumerate(by_value.items())}
+    return {
+        name: max(auc, _by_rates(training_rows, test, place=place))
+        for place, (name, auc) in enumerate(by_value.items())
+    }
 
 
 def aucs_by_value(names: Sequence[str], matrix: Matrix, *, churned: NDArray[np.bool_]) -> dict[str, float]:
@@ -69,12 +72,12 @@ def _two_sided(values: Values, churned: NDArray[np.bool_]) -> float:
     return max(auc, 1 - auc)
 
 
-def _by_rates(learnt: Part, test: Part, *, place: int) -> float:
+def _by_rates(training_rows: Part, test: Part, *, place: int) -> float:
     """Let codes, gaps and humps speak, which the order of the values hides."""
-    edges = edges_of(learnt.matrix[:, place])
-    known, asked = (binned(part.matrix[:, place], edges) for part in (learnt, test))
+    edges = edges_of(training_rows.matrix[:, place])
+    known, asked = (binned(part.matrix[:, place], edges) for part in (training_rows, test))
     rows = np.bincount(known, minlength=_BINS + 2)
-    rates = np.bincount(known, learnt.churned, minlength=_BINS + 2) / np.maximum(rows, 1)
+    rates = np.bincount(known, training_rows.churned, minlength=_BINS + 2) / np.maximum(rows, 1)
     return metrics.auc(test.churned, rates[asked])
 
 
@@ -92,9 +95,9 @@ def binned(column: Values, edges: Values) -> NDArray[np.int64]:
 # --- Identifiers and dates -----------------------------------------------------------------------------------------
 
 
-def identifiers(evidence: Evidence) -> Looked:
+def identifiers(evidence: Evidence) -> CheckResult:
     """Look for features that name users: as many values as there are users, and, if they are numbers, whole ones that never change."""
-    tested, part = evidence.test_of_learnt_users, evidence.learnt
+    tested, part = evidence.test_of_learnt_users, evidence.training_rows
     profiles, users = evidence.learnt_profiles.profiles, np.concatenate([part.users, tested.users])
     numbers = np.unique(users, return_inverse=True)[1]
     values = np.concatenate([part.matrix, tested.matrix])
@@ -106,7 +109,7 @@ def identifiers(evidence: Evidence) -> Looked:
     }
     most = evidence.training.settings.identifier_share
     found = {name: share for name, share in shares.items() if share > most}
-    return Looked(
+    return CheckResult(
         f"{len(shares)} features of {numbers.max() + 1:,} users",
         tuple(
             Finding(f"column {name}", f"as many values as {share:.0%} of the users") for name, share in found.items()
@@ -132,14 +135,14 @@ def _share_of_numbers(column: Values, users: NDArray[np.int64]) -> float:
     return len(np.unique(one_each)) / len(one_each) if is_constant else 0.0
 
 
-def dates(evidence: Evidence) -> Looked:
+def dates(evidence: Evidence) -> CheckResult:
     """Look for features that tell the snapshot: the same for everybody in each, another one in most."""
     snapshots = evidence.snapshots
-    return Looked(
-        f"{len(evidence.learnt.names)} features at {len(snapshots)} snapshots",
+    return CheckResult(
+        f"{len(evidence.training_rows.names)} features at {len(snapshots)} snapshots",
         tuple(
             Finding(f"column {name}", "everybody has the same value at a snapshot, and another one at the next")
-            for place, name in enumerate(evidence.learnt.names)
+            for place, name in enumerate(evidence.training_rows.names)
             if _tells_the_date([matrix[:, place] for _, matrix in snapshots])
         ),
     )
@@ -155,7 +158,7 @@ def _tells_the_date(snapshots: list[Values]) -> bool:
 # --- Jumps ---------------------------------------------------------------------------------------------------------
 
 
-def jumps(evidence: Evidence) -> Looked:
+def jumps(evidence: Evidence) -> CheckResult:
     """Look for features whose distribution moves much farther from one snapshot to the next than is usual for them."""
     snapshots, most = evidence.snapshots, evidence.training.settings.jump
     cutoffs = np.array([cutoff for cutoff, _ in snapshots], dtype="datetime64[D]")
@@ -163,7 +166,7 @@ def jumps(evidence: Evidence) -> Looked:
     # a release moves everybody at once: that is what these are for
     released = {f.name for f in evidence.training.specification.features if "app_version" in f.needs}
     found: list[Finding] = []
-    for place, name in enumerate(evidence.learnt.names):
+    for place, name in enumerate(evidence.training_rows.names):
         if len(snapshots) <= _TWO or name in released:
             continue
         apart = distances([matrix[:, place] for _, matrix in snapshots])
@@ -175,7 +178,7 @@ def jumps(evidence: Evidence) -> Looked:
             )
             for step in np.flatnonzero(moved > most + _USUAL_TIMES * usual + noise)
         ]
-    return Looked(f"{len(evidence.learnt.names)} features over {len(snapshots)} snapshots", tuple(found))
+    return CheckResult(f"{len(evidence.training_rows.names)} features over {len(snapshots)} snapshots", tuple(found))
 
 
 def distances(snapshots: Sequence[Values]) -> Values:
@@ -203,24 +206,24 @@ def _usual(apart: Values, days: NDArray[np.int64]) -> Values:
 # --- The canary of random labels -----------------------------------------------------------------------------------
 
 
-def random_labels(evidence: Evidence) -> Looked:
+def random_labels(evidence: Evidence) -> CheckResult:
     """Give every row a label by the toss of a coin, the same coin for the same row, and see whether it can be learnt.
 
     Nothing is to be learnt from coins, so a model can only know the label of a test row that it saw when it learnt.
     """
-    learnt, test = evidence.learnt, evidence.test_of_learnt_users
-    coins = _coins([*_fingerprints(learnt), *_fingerprints(test)], seed=evidence.seed)
-    learnt_coins, test_coins = coins[: len(learnt.churned)], coins[len(learnt.churned) :]
+    training_rows, test = evidence.training_rows, evidence.test_of_learnt_users
+    coins = _coins([*_fingerprints(training_rows), *_fingerprints(test)], seed=evidence.seed)
+    learnt_coins, test_coins = coins[: len(training_rows.churned)], coins[len(training_rows.churned) :]
     where = f"{len(learnt_coins):,} learnt and {len(test_coins):,} test rows"
     if not 0 < test_coins.sum() < len(test_coins):
-        return Looked(f"{where}: too few")
+        return CheckResult(f"{where}: too few")
     auc = metrics.auc(test_coins, _remembered(evidence, learnt_coins))
     border = 0.5 + _SURE * _null_spread(test_coins)
     looked = f"{where}; random labels: AUC {auc:.3f}, by chance up to {border:.3f}"
     if auc <= border:
-        return Looked(looked)
+        return CheckResult(looked)
     found = f"labels by the toss of a coin are known there with an AUC of {auc:.3f}: rows of the test were learnt from"
-    return Looked(looked, (Finding(f"cutoff {evidence.training.split.test}", found),))
+    return CheckResult(looked, (Finding(f"cutoff {evidence.training.split.test}", found),))
 
 
 def _fingerprints(part: Part) -> list[int]:
@@ -235,19 +238,19 @@ def _coins(rows: list[int], *, seed: int) -> NDArray[np.bool_]:
 
 def _remembered(evidence: Evidence, coins: NDArray[np.bool_]) -> Values:
     """Score the test rows with the training's own learner, its leaves made fine enough to remember single rows."""
-    learnt, specification = evidence.learnt, evidence.training.specification
+    training_rows, specification = evidence.training_rows, evidence.training.specification
     fine = {
         "num_leaves": 63,
-        "min_rows_in_leaf": 2,
+        "min_data_in_leaf": 2,
         "learning_rate": 0.2,
-        "feature_share": 0.5,
-        "l2": 0.0,
+        "feature_fraction": 0.5,
+        "lambda_l2": 0.0,
         "monotone": "none",
     }
-    categorical = tuple(name for name in specification.categories if name in learnt.names)
-    learner = Learner(evidence.training.model.model_copy(update=fine), evidence.seed, learnt.names, categorical)
-    users = np.unique(learnt.users, return_inverse=True)[1]
-    booster = learner.fit(Rows(learnt.matrix, coins, users), rounds=_CANARY_ROUNDS)
+    categorical = tuple(name for name in specification.categories if name in training_rows.names)
+    learner = Learner(evidence.training.model.model_copy(update=fine), evidence.seed, training_rows.names, categorical)
+    users = np.unique(training_rows.users, return_inverse=True)[1]
+    booster = learner.fit(Rows(training_rows.matrix, coins, users), rounds=_CANARY_ROUNDS)
     return raw_scores(booster, evidence.test_of_learnt_users.matrix)
 
 

@@ -44,7 +44,7 @@ class AuditedTraining:
     activity: Activity
     specification: Specification
     split: Split
-    learnt: Dataset
+    training_rows: Dataset
     test: Dataset
     churn: ChurnSettings
     model: ModelSettings
@@ -57,7 +57,7 @@ class AuditedTraining:
 
     def at(self, cutoff: date) -> Dataset:
         """Return the rows of one cutoff, learnt from or tested on."""
-        return (self.test if cutoff == self.split.test else self.learnt).at([cutoff])
+        return (self.test if cutoff == self.split.test else self.training_rows).at([cutoff])
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Looked:
+class CheckResult:
     """What a check looked at, in words, and what it found there."""
 
     at: str
@@ -113,10 +113,10 @@ class Evidence:
     @cached_property
     def learnt_profiles(self) -> Dataset:
         """Whole users of the learnt rows, drawn by the seed."""
-        return of_some_users(self.training.learnt, most=self.training.settings.max_rows, seed=self.seed)
+        return of_some_users(self.training.training_rows, most=self.training.settings.max_rows, seed=self.seed)
 
     @cached_property
-    def learnt(self) -> Part:
+    def training_rows(self) -> Part:
         """The same as the model sees it."""
         return self._part(self.learnt_profiles)
 
@@ -133,17 +133,17 @@ class Evidence:
     @cached_property
     def snapshots(self) -> list[tuple[date, Matrix]]:
         """Every cutoff with what the model sees there, the test last."""
-        learnt = [
-            (cutoff.astype(object), self.learnt.matrix[self.learnt.cutoffs == cutoff])
-            for cutoff in np.unique(self.learnt.cutoffs)
+        training_rows = [
+            (cutoff.astype(object), self.training_rows.matrix[self.training_rows.cutoffs == cutoff])
+            for cutoff in np.unique(self.training_rows.cutoffs)
         ]
-        return [*learnt, (self.training.split.test, self.test.matrix)]
+        return [*training_rows, (self.training.split.test, self.test.matrix)]
 
     @cached_property
     def rebuilt(self) -> tuple[Rebuilt, ...]:
         """Profiles built again, at some of the learnt cutoffs and, last, at the test."""
         training, draw = self.training, np.random.default_rng(self.seed)
-        others = [cutoff for cutoff in training.learnt.snapshots if cutoff != training.split.test]
+        others = [cutoff for cutoff in training.training_rows.snapshots if cutoff != training.split.test]
         chosen = sorted(draw.permutation(len(others))[: _CUTOFFS - 1].tolist())
         cutoffs = (*(others[place] for place in chosen), training.split.test)
         rows = {cutoff: self._drawn(cutoff, draw) for cutoff in cutoffs}

@@ -62,7 +62,7 @@ class Past:
     as_known_today: bool = False
 
     def profiles(self) -> pa.Table:
-        """Build the users' profiles, in the order of ``users``; a user of whom nothing was known has nulls."""
+        """ProfileSet the users' profiles, in the order of ``users``; a user of whom nothing was known has nulls."""
         relations = self._relations()
         kernel = Kernel.at_midnights(self.specification, [self.cutoff], relations=relations, has_versions=False)
         found = self.activity.connection.sql(kernel.sql()).to_arrow_table()

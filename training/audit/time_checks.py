@@ -18,7 +18,7 @@ from features.eligibility import Eligibility
 from features.settings import ChurnSettings
 from models.encoding import encode
 from training.audit.column_checks import aucs_by_value
-from training.audit.evidence import AuditedTraining, Evidence, Finding, Looked, listed
+from training.audit.evidence import AuditedTraining, CheckResult, Evidence, Finding, listed
 from training.audit.rebuild import Cells, Rebuilt, differing
 from training.data.dataset import Dataset
 from training.data.labels import ChurnLabel
@@ -29,7 +29,7 @@ _MOSTLY = 0.5
 # --- What profile and label may see --------------------------------------------------------------------------------
 
 
-def sides_of_the_cutoff(evidence: Evidence) -> Looked:
+def sides_of_the_cutoff(evidence: Evidence) -> CheckResult:
     """Look for profiles that hold more than the days before their cutoff gave, and labels from other days than theirs."""
     found = [
         finding
@@ -37,15 +37,15 @@ def sides_of_the_cutoff(evidence: Evidence) -> Looked:
         for finding in _cells(one, one.unexplained, what="hold more than what was known before it")
     ]
     labels = [finding for one in evidence.rebuilt for finding in _labels(one, evidence.training)]
-    return Looked(_rebuilt(evidence), (*found, *labels))
+    return CheckResult(_rebuilt(evidence), (*found, *labels))
 
 
-def late_rows(evidence: Evidence) -> Looked:
+def late_rows(evidence: Evidence) -> CheckResult:
     """Look for profiles that hold rows which became known only at or after their cutoff."""
     if not evidence.training.activity.has_versions:
-        return Looked("the log has no ingested_at: nothing says when a row became known")
+        return CheckResult("the log has no ingested_at: nothing says when a row became known")
     what = "hold rows whose ingested_at is not before it"
-    return Looked(
+    return CheckResult(
         _rebuilt(evidence), tuple(finding for one in evidence.rebuilt for finding in _cells(one, one.late, what=what))
     )
 
@@ -81,16 +81,16 @@ def _labels(rebuilt: Rebuilt, training: AuditedTraining) -> Iterator[Finding]:
 # --- Label windows -------------------------------------------------------------------------------------------------
 
 
-def overlaps(evidence: Evidence) -> Looked:
+def overlaps(evidence: Evidence) -> CheckResult:
     """Look for labels that were not known yet when the next part begins."""
     training = evidence.training
     split, window = training.split, training.window
-    learnt = training.learnt.snapshots
+    training_rows = training.training_rows.snapshots
     parts = {"training": split.train, "validation": split.validation, "calibration": split.calibration}
     # with folds of users, the parts before the test are the same cutoffs on purpose, of other users
-    before = {"learnt": learnt} if split.uses_folds else {name: part for name, part in parts.items() if part}
+    before = {"learnt": training_rows} if split.uses_folds else {name: part for name, part in parts.items() if part}
     in_order = [*before.items(), ("test", (split.test,))]
-    pairs = [*pairwise(in_order), (("learnt", learnt), in_order[-1])]
+    pairs = [*pairwise(in_order), (("learnt", training_rows), in_order[-1])]
     found = {
         Finding(
             f"cutoff {max(earlier)}",
@@ -99,18 +99,18 @@ def overlaps(evidence: Evidence) -> Looked:
         for (name, earlier), (later_name, later) in pairs
         if earlier and window.end(max(earlier)) > min(later)
     }
-    return Looked(
-        f"{len(learnt) + 1} cutoffs in {len(in_order)} parts",
+    return CheckResult(
+        f"{len(training_rows) + 1} cutoffs in {len(in_order)} parts",
         tuple(sorted(found, key=lambda one: (one.where, one.found))),
     )
 
 
-def unfinished(evidence: Evidence) -> Looked:
+def unfinished(evidence: Evidence) -> CheckResult:
     """Look for label windows that the log does not cover yet."""
     training = evidence.training
     until, window = training.activity.coverage.covered_until, training.window
-    cutoffs = sorted({*training.learnt.snapshots, *training.test.snapshots})
-    return Looked(
+    cutoffs = sorted({*training.training_rows.snapshots, *training.test.snapshots})
+    return CheckResult(
         f"{len(cutoffs)} cutoffs, the log covers up to {until}",
         tuple(
             Finding(f"cutoff {cutoff}", f"its label ends on {window.end(cutoff)}, the log covers up to {until}")
@@ -123,13 +123,13 @@ def unfinished(evidence: Evidence) -> Looked:
 # --- Who is in -----------------------------------------------------------------------------------------------------
 
 
-def already_gone(evidence: Evidence) -> Looked:
+def already_gone(evidence: Evidence) -> CheckResult:
     """Look for users with nothing left to predict: not eligible by their profile, or by the one that is built again."""
     training = evidence.training
     rule = rule_of(training.churn)
     found = [
         Finding(f"cutoff {cutoff}", f"{gone} of the {rows} users {part} were gone already")
-        for part, dataset in (("learnt from", training.learnt), ("tested on", training.test))
+        for part, dataset in (("learnt from", training.training_rows), ("tested on", training.test))
         for cutoff, gone, rows in _ineligible(dataset, rule)
     ]
     for one in evidence.rebuilt:
@@ -137,7 +137,7 @@ def already_gone(evidence: Evidence) -> Looked:
         if gone and not any(finding.where == f"cutoff {one.past.cutoff}" for finding in found):
             words = f"{gone} of {len(one.churned)} users were gone already, by what was known before it"
             found.append(Finding(f"cutoff {one.past.cutoff}", words))
-    return Looked(f"{len(training.learnt.churned) + len(training.test.churned):,} rows", tuple(found))
+    return CheckResult(f"{len(training.training_rows.churned) + len(training.test.churned):,} rows", tuple(found))
 
 
 def rule_of(churn: ChurnSettings) -> Eligibility:
@@ -162,7 +162,7 @@ def _ineligible(dataset: Dataset, rule: Eligibility) -> Iterator[tuple[date, int
 # --- The canary from the future ------------------------------------------------------------------------------------
 
 
-def planted_future(evidence: Evidence) -> Looked:
+def planted_future(evidence: Evidence) -> CheckResult:
     """Plant profiles built at the end of the test's horizon, and see whether this audit would notice them.
 
     Rebuilding has to tell them from the profiles of the cutoff, and the alarm of single features has to ring: the days since
@@ -171,7 +171,7 @@ def planted_future(evidence: Evidence) -> Looked:
     training, honest = evidence.training, evidence.rebuilt[-1]
     end = training.window.end(training.split.test)
     if end > training.activity.coverage.covered_until:
-        return Looked("nothing: the test's horizon is not finished")
+        return CheckResult("nothing: the test's horizon is not finished")
     planted = replace(honest.past, cutoff=end, as_known_today=True).profiles()
     name, auc = _loudest(planted, honest)
     is_deaf = auc <= training.settings.single_feature_auc and not training.activity.tables.has_identities
@@ -179,7 +179,7 @@ def planted_future(evidence: Evidence) -> Looked:
         *_noticed(planted, honest, alarm=f"{name} alone {auc:.3f}" if is_deaf else ""),
         *_is_planted(planted, honest, end=end),
     )
-    return Looked(
+    return CheckResult(
         f"profiles of {end} planted at cutoff {honest.past.cutoff}; {name} alone reaches an AUC of {auc:.3f} there",
         found,
     )

@@ -46,7 +46,7 @@ class Dataset:
 
     @property
     def rarer(self) -> int:
-        """How many churners, or stayers where they are fewer."""
+        """How many churners, or retained where they are fewer."""
         return int(min(self.churned.sum(), (~self.churned).sum()))
 
     def at(self, cutoffs: Sequence[date]) -> Dataset:
@@ -78,7 +78,7 @@ def stack(
     churn: ChurnSettings,
     where: str = "true",
 ) -> Dataset:
-    """Build profiles at the cutoffs, keep the eligible users, and label them.
+    """ProfileSet profiles at the cutoffs, keep the eligible users, and label them.
 
     Raises
     ------
@@ -97,7 +97,7 @@ def eligible(
     churn: ChurnSettings,
     where: str = "true",
 ) -> pa.Table:
-    """Build the profiles of the eligible users, sorted by cutoff and user. Models of several horizons share them."""
+    """ProfileSet the profiles of the eligible users, sorted by cutoff and user. Models of several horizons share them."""
     rule = Eligibility(churn.active_within_days, churn.min_tenure_days, leaving_is_told=bool(churn.event))
     return profiles.build(activity, specification, cutoffs=cutoffs, where=f"{rule.sql()} and {where}")
 

@@ -16,11 +16,12 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+from msgspec import structs
 from numpy.typing import NDArray
 
 from features.profiles.specification import Specification
 from models.evaluation import metrics
-from training.settings import StabilitySettings
+from training.settings import DriftSettings
 
 _MOST_ROWS = 50_000
 _FEWEST_ROWS = 200  # of each end; fewer say nothing of a distribution
@@ -70,7 +71,7 @@ class _Ends:
         return self.profiles.column(name).filter(pa.array(self.chosen))
 
 
-def drifting(profiles: pa.Table, specification: Specification, *, settings: StabilitySettings) -> dict[str, Drift]:
+def drifting(profiles: pa.Table, specification: Specification, *, settings: DriftSettings) -> dict[str, Drift]:
     """Find the features that drift past their limit, the worst first.
 
     Most users are in both snapshots. That leaves each AUC where it is and only narrows its error, so no user is taken out; the
@@ -84,7 +85,7 @@ def drifting(profiles: pa.Table, specification: Specification, *, settings: Stab
     ends = _ends(profiles)
     if ends is None:
         return {}
-    limits = {True: settings.most_category_auc, False: settings.most_number_auc}
+    limits = {True: settings.max_category_auc, False: settings.max_number_auc}
     used = [feature for feature in specification.features if feature.name not in specification.unused]
     found = {
         one.name: _drift(ends, one.name, known=specification.categories.get(one.name), is_text=one.is_text)
@@ -193,7 +194,7 @@ def to_drop(drifts: Mapping[str, Drift]) -> dict[str, str]:
 
 
 @dataclass(frozen=True)
-class Steadied:
+class StableFeatures:
     """A specification without what drifts.
 
     Attributes
@@ -209,7 +210,7 @@ class Steadied:
     pooled: dict[str, tuple[str, ...]]
 
 
-def steadied(profiles: pa.Table, specification: Specification, *, settings: StabilitySettings) -> Steadied:
+def stable_features(profiles: pa.Table, specification: Specification, *, settings: DriftSettings) -> StableFeatures:
     """Pool the categories that drift, and drop what drifts all the same.
 
     Parameters
@@ -221,13 +222,13 @@ def steadied(profiles: pa.Table, specification: Specification, *, settings: Stab
     """
     drifts = drifting(profiles, specification, settings=settings)
     categories = steady_values(profiles, specification, drifts=drifts)
-    trial = replace(specification, categories=specification.categories | categories)
+    trial = structs.replace(specification, categories=specification.categories | categories)
     tried = [name for name, values in categories.items() if values]
     again = replace(trial, unused=tuple(name for name in trial.feature_names if name not in tried))
     still = drifting(profiles, again, settings=settings)
     helped = {name: _without(specification.categories[name], categories[name]) for name in tried if name not in still}
     dropped = to_drop({name: drift for name, drift in drifts.items() if name not in helped})
-    return Steadied(replace(trial, unused=(*specification.unused, *dropped)), dropped, helped)
+    return StableFeatures(replace(trial, unused=(*specification.unused, *dropped)), dropped, helped)
 
 
 def _without(values: tuple[str, ...], kept: tuple[str, ...]) -> tuple[str, ...]:

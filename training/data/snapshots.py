@@ -14,11 +14,11 @@ from features.profiles.specification import Specification
 from training.data.dataset import Dataset, eligible, labelled, sampled, snapshots_of
 from training.data.specification import freeze
 from training.plan.bots import excluding, find_bots
-from training.plan.plan import Layout, Recipe
+from training.plan.plan import Recipe, TrainingPlan
 
 
 @dataclass(frozen=True)
-class Build:
+class ProfileSet:
     """Profiles without labels.
 
     Attributes
@@ -32,36 +32,42 @@ class Build:
     activity: Activity
     specification: Specification
     left_out: dict[str, str]
-    learnt: pa.Table
+    training_rows: pa.Table
     tests: pa.Table
 
     @classmethod
-    def of(cls, activity: Activity, layouts: Sequence[Layout], *, say: Callable[[str], None]) -> Build:
+    def of(cls, activity: Activity, layouts: Sequence[TrainingPlan], *, say: Callable[[str], None]) -> ProfileSet:
         """Freeze one specification, where training ends the earliest, and build the profiles of all cutoffs under it."""
         recipe, splits = layouts[0].recipe, [layout.split for layout in layouts]
-        learnt_from = min((split.train or (split.test,) for split in splits), key=max)
-        specification, left_out = freeze(activity, recipe.features, churn=recipe.churn, learnt_from=learnt_from)
-        learnt = sorted({cutoff for split in splits for cutoff in split.learnt_from})
+        training_cutoffs = min((split.train or (split.test,) for split in splits), key=max)
+        specification, left_out = freeze(
+            activity, recipe.features, churn=recipe.churn, training_cutoffs=training_cutoffs
+        )
+        training_rows = sorted({cutoff for split in splits for cutoff in split.training_cutoffs})
         tests = sorted({split.test for split in splits})
         names = f"{len(specification.feature_names)} features, {len(left_out)} left out"
-        say(f"{names}; profiles at {len(learnt) + len(tests)} cutoffs")
+        say(f"{names}; profiles at {len(training_rows) + len(tests)} cutoffs")
         found = _profiles(activity, specification, cutoffs=tests, recipe=recipe)
-        before = _profiles(activity, specification, cutoffs=learnt, recipe=recipe) if learnt else found.slice(0, 0)
+        before = (
+            _profiles(activity, specification, cutoffs=training_rows, recipe=recipe)
+            if training_rows
+            else found.slice(0, 0)
+        )
         return cls(activity, specification, left_out, before, found)
 
-    def learnt_of(self, layout: Layout) -> Dataset:
+    def training_rows_of(self, layout: TrainingPlan) -> Dataset:
         """Label what one horizon learns from."""
-        return labelled(self.activity, _at(self.learnt, layout.split.learnt_from), churn=layout.learnt_churn)
+        return labelled(self.activity, _at(self.training_rows, layout.split.training_cutoffs), churn=layout.label_churn)
 
-    def test_of(self, layout: Layout) -> Dataset:
+    def test_of(self, layout: TrainingPlan) -> Dataset:
         """Label what one horizon is tested on: always the asked label."""
         return labelled(self.activity, _at(self.tests, [layout.split.test]), churn=layout.recipe.churn)
 
-    def also_at(self, cutoffs: Sequence[date], layout: Layout) -> Dataset:
+    def also_at(self, cutoffs: Sequence[date], layout: TrainingPlan) -> Dataset:
         """Label the asked horizon at any finished cutoffs, from profiles that are built where they are not there yet."""
-        learnt, tested = _cutoffs(self.learnt), _cutoffs(self.tests)
-        tables = [_at(self.learnt, cutoffs), _at(self.tests, set(cutoffs) - learnt)]
-        if missing := sorted(set(cutoffs) - learnt - tested):
+        training_rows, tested = _cutoffs(self.training_rows), _cutoffs(self.tests)
+        tables = [_at(self.training_rows, cutoffs), _at(self.tests, set(cutoffs) - training_rows)]
+        if missing := sorted(set(cutoffs) - training_rows - tested):
             tables.append(_profiles(self.activity, self.specification, cutoffs=missing, recipe=layout.recipe))
         return labelled(self.activity, pa.concat_tables(tables), churn=layout.recipe.churn)
 
@@ -78,7 +84,7 @@ def _at(profiles: pa.Table, cutoffs: Iterable[date]) -> pa.Table:
 
 
 def _profiles(activity: Activity, specification: Specification, *, cutoffs: Sequence[date], recipe: Recipe) -> pa.Table:
-    """Build the profiles of the eligible users that a training takes."""
+    """ProfileSet the profiles of the eligible users that a training takes."""
     where = condition(activity, cutoffs, recipe=recipe)
     return eligible(activity, specification, cutoffs=cutoffs, churn=recipe.churn, where=where)
 

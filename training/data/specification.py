@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import replace
 from datetime import date
 
 import pyarrow as pa
+from msgspec import structs
 
 from features.activity.store import Activity
 from features.catalogue.catalogue import catalogue, select
 from features.catalogue.definition import Feature
-from features.catalogue.fitted import Learnt
+from features.catalogue.fitted import FittedConstants
 from features.errors import SettingsError, closest
 from features.profiles.specification import Specification
 from features.settings import ChurnSettings, FeatureSettings
@@ -23,7 +23,7 @@ _MOST_VERSIONS = 50
 
 
 def freeze(
-    activity: Activity, features: FeatureSettings, *, churn: ChurnSettings, learnt_from: Sequence[date]
+    activity: Activity, features: FeatureSettings, *, churn: ChurnSettings, training_cutoffs: Sequence[date]
 ) -> tuple[Specification, dict[str, str]]:
     """Decide what a profile holds, from the log before the latest training cutoff only.
 
@@ -31,37 +31,37 @@ def freeze(
     -------
     The specification (its categories still empty), and why features are left out.
     """
-    history = (min(learnt_from) - activity.coverage.first_day).days
+    history = (min(training_cutoffs) - activity.coverage.first_day).days
     observed = features.observation_days
     told = {"observation_days": observed, "leaving": churn.event}
     facts = activity.facts | {fact for fact, value in told.items() if value}
-    learnt = learn(activity, features, before=max(learnt_from))
+    fitted = fit_constants(activity, features, before=max(training_cutoffs))
     selection = select(
-        catalogue(features.windows_days, learnt, own=features.own),
+        catalogue(features.windows_days, fitted, custom=features.custom),
         facts,
         history_days=min(history, observed) if observed else history,
     )
     specification = Specification(
         feature_names=tuple(feature.name for feature in selection.features),
         windows_days=features.windows_days,
-        learnt=learnt,
-        own=features.own,
-        sensitive=tuple(name for name in learnt.attributes if is_sensitive(name)),
+        fitted=fitted,
+        custom=features.custom,
+        sensitive=tuple(name for name in fitted.attributes if is_sensitive(name)),
         observation_days=observed,
         timezone=churn.timezone,
         session_gap_minutes=features.session_gap_minutes,
         qualifying=churn.qualifying,
         event=churn.event,
         naive_zone=activity.naive_zone,
-        unused=unused(selection.features, features.leave_out),
+        unused=unused(selection.features, features.exclude),
     )
-    specification.check_own(activity.connection)
+    specification.check_custom(activity.connection)
     withheld = activity.tables.withheld(features.allow_sensitive)
-    named = dict.fromkeys(specification.unused, "[features] leave_out names it")
+    named = dict.fromkeys(specification.unused, "[features] exclude names it")
     return specification, selection.left_out | withheld | named
 
 
-def unused(features: Sequence[Feature], leave_out: Collection[str]) -> tuple[str, ...]:
+def unused(features: Sequence[Feature], exclude: Collection[str]) -> tuple[str, ...]:
     """Return the columns that the model is not to look at; the profile has them all the same, for eligibility and for people.
 
     Raises
@@ -70,17 +70,17 @@ def unused(features: Sequence[Feature], leave_out: Collection[str]) -> tuple[str
         When there is no feature and no family of a name.
     """
     known = {feature.name for feature in features} | {feature.family for feature in features}
-    for name in leave_out:
+    for name in exclude:
         if name not in known:
             raise SettingsError(
-                f'[features] leave_out: this log has no feature or family "{name}"', hint=closest(name, known)
+                f'[features] exclude: this log has no feature or family "{name}"', hint=closest(name, known)
             )
-    return tuple(feature.name for feature in features if {feature.name, feature.family} & set(leave_out))
+    return tuple(feature.name for feature in features if {feature.name, feature.family} & set(exclude))
 
 
-def learn(activity: Activity, features: FeatureSettings, *, before: date) -> Learnt:
+def fit_constants(activity: Activity, features: FeatureSettings, *, before: date) -> FittedConstants:
     """Find out what a profile needs to know of other users, from the log before a date."""
-    return Learnt(
+    return FittedConstants(
         event_types=main_event_types(activity, before=before, most=features.main_event_types),
         versions=versions(activity, before=before) if "app_version" in activity.facts else {},
         bg_nbd=bg_nbd(activity, before=before, since=features.observation_days) if "amount" in activity.facts else None,
@@ -111,4 +111,4 @@ def versions(activity: Activity, *, before: date) -> dict[str, date]:
 def with_categories(specification: Specification, training_profiles: pa.Table, *, most: int) -> Specification:
     """Freeze the category maps, from training profiles only."""
     names = [feature.name for feature in specification.features if feature.is_text]
-    return replace(specification, categories=fit_categories(training_profiles, names, most=most))
+    return structs.replace(specification, categories=fit_categories(training_profiles, names, most=most))

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from features.activity.store import Activity
-from features.errors import GuardRefused
+from features.errors import CheckFailed
 from features.profiles.specification import Specification
 from features.snapshots import cutoffs_between
 from models.evaluation.baselines import RULES, rule_scores
@@ -138,7 +138,7 @@ def past_splits(plan_at: Callable[[date], Split], *, first: date, latest: date, 
 
 def _possible(plan_at: Callable[[date], Split], tests: Iterable[date]) -> Iterator[Split]:
     for test in tests:
-        with suppress(GuardRefused):
+        with suppress(CheckFailed):
             yield plan_at(test)
 
 
@@ -157,13 +157,13 @@ def past_splits_of(
 
 def history(activity: Activity, recipe: Recipe, *, splits: Sequence[Split]) -> tuple[Specification, Dataset]:
     """Freeze the specification on the earliest training cutoffs, and build and label the profiles of all tests once."""
-    specification, _ = freeze(activity, recipe.features, churn=recipe.churn, learnt_from=splits[0].train)
-    cutoffs = sorted({cutoff for split in splits for cutoff in (*split.learnt_from, split.test)})
+    specification, _ = freeze(activity, recipe.features, churn=recipe.churn, training_cutoffs=splits[0].train)
+    cutoffs = sorted({cutoff for split in splits for cutoff in (*split.training_cutoffs, split.test)})
     where = condition(activity, cutoffs, recipe=recipe)
     return specification, stack(activity, specification, cutoffs=cutoffs, churn=recipe.churn, where=where)
 
 
-def backtest(whole: Dataset, splits: Sequence[Split], *, fit: Train, fewest: int, seed: int) -> Backtest:
+def backtest(whole: Dataset, splits: Sequence[Split], *, fit: Train, minimum: int, seed: int) -> Backtest:
     """Train and test once for each split.
 
     Parameters
@@ -172,21 +172,21 @@ def backtest(whole: Dataset, splits: Sequence[Split], *, fit: Train, fewest: int
         The rows of every cutoff of every split.
     fit
         Trains with the same recipe, from the rows of the split's learning cutoffs only.
-    fewest
-        A test, or its latest learning cutoff, with fewer churners or stayers is left out.
+    minimum
+        A test, or its latest learning cutoff, with fewer churners or retained is left out.
     """
     return Backtest(
         tuple(
-            _week(whole.at([split.test]), fit(whole.at(split.learnt_from), split), cutoff=split.test, seed=seed)
+            _week(whole.at([split.test]), fit(whole.at(split.training_cutoffs), split), cutoff=split.test, seed=seed)
             for split in splits
-            if is_enough(whole, split, fewest=fewest)
+            if is_enough(whole, split, minimum=minimum)
         )
     )
 
 
-def is_enough(whole: Dataset, split: Split, *, fewest: int) -> bool:
-    """Tell whether the test, and what is calibrated on, have so many churners and stayers."""
-    return min(whole.at([split.test]).rarer, whole.at(split.calibration).rarer) >= fewest
+def is_enough(whole: Dataset, split: Split, *, minimum: int) -> bool:
+    """Tell whether the test, and what is calibrated on, have so many churners and retained."""
+    return min(whole.at([split.test]).rarer, whole.at(split.calibration).rarer) >= minimum
 
 
 def _week(test: Dataset, model: Predictor, *, cutoff: date, seed: int) -> Week:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from models.evaluation.baselines import RULES, Baseline
 from models.evaluation.metrics import intervals, paired
-from models.evaluation.results import BaselineFigures, Evaluation
+from models.evaluation.results import BaselineResults, Evaluation
 from training.data.dataset import Dataset
 from training.evaluation.grade import grade
 from training.evaluation.slices import slices
@@ -47,11 +47,11 @@ def evaluate(
     )
 
 
-def _beside(test: Dataset, probability: NDArray[np.float64], *, baseline: Baseline, seed: int) -> BaselineFigures:
+def _beside(test: Dataset, probability: NDArray[np.float64], *, baseline: Baseline, seed: int) -> BaselineResults:
     """Measure a baseline, and the model less it on the same resampled users."""
     other = baseline.probability(test.profiles)
     found = intervals(test.churned, other, seed=seed, of=("auc", "log_loss", "calibration_error"))
-    return BaselineFigures(
+    return BaselineResults(
         says=baseline.says,
         is_rule=baseline.name in RULES,
         auc=found["auc"],

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 
 from models.evaluation.metrics import Interval
-from models.evaluation.results import BaselineFigures, Grade
+from models.evaluation.results import BaselineResults, Grade
 
 SUSPICIOUS_AUC = 0.90
 WEAK_AUC = 0.60
@@ -30,7 +30,7 @@ SMALL_TESTS = (
 )
 
 
-def grade(figures: Mapping[str, Interval], *, users: int, better: BaselineFigures | None) -> Grade:
+def grade(figures: Mapping[str, Interval], *, users: int, better: BaselineResults | None) -> Grade:
     """Grade a model by its figures; without a rule on this log, chance (AUC .5) stands in for it."""
     auc, error = figures["auc"], figures["calibration_error"].value
     gain = better.difference_auc if better else Interval(auc.value - 0.5, auc.low - 0.5, auc.high - 0.5)

@@ -19,7 +19,7 @@ from training.plan.splits import Split
 
 SHARES = (0.1, 0.2, 0.4, 0.7, 1.0)
 WORTH_HAVING = 0.002
-FEWEST_OF_A_CLASS = 20
+MIN_OF_A_CLASS = 20
 _FARTHEST = 10.0
 _FEWEST_POINTS = 4
 _PARTS = 1_000_000
@@ -53,7 +53,7 @@ class Law:
 
 @dataclass(frozen=True)
 class LearningCurve:
-    """The points, the fewest users first, and the law through them; None where no law fits."""
+    """The points, the minimum users first, and the law through them; None where no law fits."""
 
     points: tuple[Point, ...]
     law: Law | None
@@ -85,7 +85,7 @@ class LearningCurve:
         return {"says": self.says, "points": [asdict(point) for point in self.points], "law": law}
 
 
-def learning_curve(learnt: Dataset, test: Dataset, *, split: Split, fit: Train, seed: int) -> LearningCurve:
+def learning_curve(training_rows: Dataset, test: Dataset, *, split: Split, fit: Train, seed: int) -> LearningCurve:
     """Train on 10, 20, 40, 70 and 100 % of the users, each share within the next, and fit the law.
 
     Parameters
@@ -97,7 +97,7 @@ def learning_curve(learnt: Dataset, test: Dataset, *, split: Split, fit: Train, 
     """
     points = tuple(
         Point(users, _auc(test, fit(part, split).predict_probability(test.profiles), seed=seed))
-        for users, part in _nested(learnt, split, seed=seed)
+        for users, part in _nested(training_rows, split, seed=seed)
     )
     return LearningCurve(points, fit_law(points))
 
@@ -106,15 +106,15 @@ def _auc(test: Dataset, probability: NDArray[np.float64], *, seed: int) -> Inter
     return intervals(test.churned, probability, seed=seed, of=("auc",))["auc"]
 
 
-def _nested(learnt: Dataset, split: Split, *, seed: int) -> Iterator[tuple[int, Dataset]]:
+def _nested(training_rows: Dataset, split: Split, *, seed: int) -> Iterator[tuple[int, Dataset]]:
     """Yield how many users, and their rows; shares whose parts are too small to learn from are left out."""
-    users = learnt.profiles.column("user_id").to_numpy()
+    users = training_rows.profiles.column("user_id").to_numpy()
     place = pd.util.hash_array(users, hash_key=f"{seed:016d}") % _PARTS
     for share in SHARES:
         chosen = place < share * _PARTS
-        part = Dataset(learnt.profiles.filter(chosen), learnt.churned[chosen])
+        part = Dataset(training_rows.profiles.filter(chosen), training_rows.churned[chosen])
         parts = [split.train, split.validation or split.train, split.calibration]
-        if min(part.at(cutoffs).rarer for cutoffs in parts) >= FEWEST_OF_A_CLASS:
+        if min(part.at(cutoffs).rarer for cutoffs in parts) >= MIN_OF_A_CLASS:
             yield len(np.unique(users[chosen])), part
 
 

@@ -16,8 +16,8 @@ from models.evaluation.metrics import Interval, intervals
 from models.evaluation.results import Slice
 from training.data.dataset import Dataset
 
-FEWEST_USERS = 100
-FEWEST_OF_A_CLASS = 10
+MIN_USERS = 100
+MIN_OF_A_CLASS = 10
 MOST_VALUES = 8
 OTHER, UNKNOWN = "other", "unknown"
 _SHOWN = ("churn_rate", "auc", "calibration_error")
@@ -107,7 +107,7 @@ def _cuts(profiles: pa.Table) -> Iterator[tuple[str, str, NDArray[np.bool_]]]:
 
 def _figures(churned: NDArray[np.bool_], probability: NDArray[np.float64], *, seed: int) -> dict[str, Interval]:
     rarer = min(churned.sum(), (~churned).sum())
-    if len(churned) < FEWEST_USERS or rarer < FEWEST_OF_A_CLASS:
+    if len(churned) < MIN_USERS or rarer < MIN_OF_A_CLASS:
         return {}
     found = intervals(churned, probability, seed=seed, of=_SHOWN)
     return {name: found[name] for name in _SHOWN} | {"mean_probability": _mean(probability)}
@@ -124,6 +124,6 @@ def _most_common(column: pa.ChunkedArray[Any]) -> NDArray[np.object_]:
     texts = np.array([UNKNOWN if text is None else text for text in column.to_pylist()], dtype=object)
     counts = Counter(texts.tolist())
     counts.pop(UNKNOWN, None)
-    enough = [value for value in counts if counts[value] >= FEWEST_USERS]
+    enough = [value for value in counts if counts[value] >= MIN_USERS]
     kept = sorted(enough, key=lambda value: (-counts[value], value))[:MOST_VALUES]
     return np.where(np.isin(texts, [*kept, UNKNOWN]), texts, OTHER)

@@ -14,7 +14,7 @@ from sklearn.model_selection import GroupKFold
 from features.profiles.specification import Specification
 from models.encoding import by_rows
 from models.scorers.calibration import Fitted, fit_calibration
-from models.scorers.ensemble import Line, Scorer, Trees
+from models.scorers.ensemble import LogisticPart, Scorer, Trees
 from models.scorers.logistic import fit_linear
 from models.scorers.trees import Learner, Rows
 from models.settings import ModelSettings
@@ -59,13 +59,13 @@ class Fitter:
     model: ModelSettings
     training: TrainingSettings
 
-    def fit(self, learnt: Dataset, split: Split) -> Fit:
+    def fit(self, training_rows: Dataset, split: Split) -> Fit:
         """Fit on the training rows, stop on the validation rows, calibrate on the calibration rows; or by folds of users."""
         if split.uses_folds:
-            return self._by_folds(learnt, split)
-        train, validation = self.rows(learnt.at(split.train)), self.rows(learnt.at(split.validation))
+            return self._by_folds(training_rows, split)
+        train, validation = self.rows(training_rows.at(split.train)), self.rows(training_rows.at(split.validation))
         scorer, rounds = self._scorer(train, validation=validation)
-        calibration = learnt.at(split.calibration)
+        calibration = training_rows.at(split.calibration)
         raw = scorer.raw(self.rows(calibration).matrix)
         return Fit(self.specification, scorer, self._calibration(raw, calibration), rounds)
 
@@ -74,12 +74,14 @@ class Fitter:
         scorer, _ = self._scorer(self.rows(every), rounds=rounds)
         return scorer
 
-    def _by_folds(self, learnt: Dataset, split: Split) -> Fit:
-        rows = self.rows(learnt)
+    def _by_folds(self, training_rows: Dataset, split: Split) -> Fit:
+        rows = self.rows(training_rows)
         raw, rounds = self.unseen(rows)
         scorer, _ = self._scorer(rows, rounds=rounds)
-        latest = _is_among(learnt.cutoffs, split.calibration)
-        return Fit(self.specification, scorer, self._calibration(raw[latest], learnt.at(split.calibration)), rounds)
+        latest = _is_among(training_rows.cutoffs, split.calibration)
+        return Fit(
+            self.specification, scorer, self._calibration(raw[latest], training_rows.at(split.calibration)), rounds
+        )
 
     def unseen(self, rows: Rows) -> tuple[NDArray[np.float64], int]:
         """Score each row, shape (n,), by the fold that never saw its user; and take the mean of the folds' best rounds."""
@@ -99,11 +101,13 @@ class Fitter:
 
     def _scorer(self, train: Rows, *, validation: Rows | None = None, rounds: int | None = None) -> tuple[Scorer, int]:
         booster = self.learner.fit(train, validation=validation, rounds=rounds)
-        trees, weight = Trees(booster), self.model.line_share
+        trees, weight = Trees(booster), self.model.logistic_weight
         found = booster.best_iteration if validation else booster.num_trees()
         if not weight:
             return Scorer(((1.0, trees),)), found
-        line = Line(fit_linear(train.matrix, train.churned, specification=self.specification, seed=self.training.seed))
+        line = LogisticPart(
+            fit_linear(train.matrix, train.churned, specification=self.specification, seed=self.training.seed)
+        )
         return Scorer(((1 - weight, trees), (weight, line))), found
 
     @property

@@ -8,48 +8,48 @@ from datetime import date, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
-from features.errors import GuardRefused
+from features.errors import CheckFailed
 from features.snapshots import LabelWindow
 from training.data.dataset import Dataset
 from training.plan.splits import Split
 
 
-def check_classes(learnt: Dataset, test: Dataset, *, split: Split, window: LabelWindow, fewest: int) -> None:
+def check_classes(training_rows: Dataset, test: Dataset, *, split: Split, window: LabelWindow, minimum: int) -> None:
     """Refuse parts with too few users of either class; each user counts once, in however many snapshots.
 
     Raises
     ------
-    GuardRefused
-        When there are fewer than ``fewest`` churners, or stayers, in a part.
+    CheckFailed
+        When there are fewer than ``minimum`` churners, or retained, in a part.
     """
-    for name, (users, churned) in _parts(learnt, test, split=split).items():
-        churners, stayers = (len(np.unique(users[churned == kind])) for kind in (True, False))
-        if min(churners, stayers) < fewest:
-            raise GuardRefused(
-                f"the {name} part has {churners} churners and {stayers} stayers, expected at least {fewest} of each",
-                hint=_when_possible(_rarer_class(learnt, test), split=split, window=window, fewest=fewest),
+    for name, (users, churned) in _parts(training_rows, test, split=split).items():
+        churners, retained = (len(np.unique(users[churned == kind])) for kind in (True, False))
+        if min(churners, retained) < minimum:
+            raise CheckFailed(
+                f"the {name} part has {churners} churners and {retained} retained, expected at least {minimum} of each",
+                hint=_when_possible(_rarer_class(training_rows, test), split=split, window=window, minimum=minimum),
             )
 
 
 def _parts(
-    learnt: Dataset, test: Dataset, *, split: Split
+    training_rows: Dataset, test: Dataset, *, split: Split
 ) -> Mapping[str, tuple[NDArray[np.int64], NDArray[np.bool_]]]:
     """Return users and labels of each part."""
-    users, cutoffs = learnt.users, learnt.cutoffs
+    users, cutoffs = training_rows.users, training_rows.cutoffs
     named = {"training": split.train, "validation": split.validation, "calibration": split.calibration}
     among = {
         name: np.isin(cutoffs, np.asarray(chosen, dtype="datetime64[D]")) for name, chosen in named.items() if chosen
     }
-    found = {name: (users[chosen], learnt.churned[chosen]) for name, chosen in among.items()}
+    found = {name: (users[chosen], training_rows.churned[chosen]) for name, chosen in among.items()}
     return found | {"test": (test.users, test.churned)}
 
 
-def _when_possible(counts: Mapping[date, int], *, split: Split, window: LabelWindow, fewest: int) -> str:
+def _when_possible(counts: Mapping[date, int], *, split: Split, window: LabelWindow, minimum: int) -> str:
     """Say from which date on the log would do, if it goes on as it does."""
-    enough = [cutoff for cutoff, rarer in sorted(counts.items()) if rarer >= fewest]
+    enough = [cutoff for cutoff, rarer in sorted(counts.items()) if rarer >= minimum]
     if enough:
         later = max(window.end(enough[0]), split.test + timedelta(days=1))
-        return f"cutoff {enough[0]} has {fewest} of each: if the log goes on like this, training is possible from test cutoff {later} on"
+        return f"cutoff {enough[0]} has {minimum} of each: if the log goes on like this, training is possible from test cutoff {later} on"
     most = max(counts.values(), default=0)
     return f"at no cutoff has the rarer class more than {most} users: a log of more users, or another [churn] horizon_days, is needed"
 

@@ -95,7 +95,15 @@ class Choice:
         return {name: getattr(s, name) for name in _SEARCHED} | {"recency_half_life_days": self.recency_half_life_days}
 
 
-_SEARCHED = ("num_leaves", "learning_rate", "min_rows_in_leaf", "feature_share", "row_share", "l2", "monotone")
+_SEARCHED = (
+    "num_leaves",
+    "learning_rate",
+    "min_data_in_leaf",
+    "feature_fraction",
+    "bagging_fraction",
+    "lambda_l2",
+    "monotone",
+)
 
 
 @dataclass(frozen=True)
@@ -135,7 +143,7 @@ def search(folds: Folds, learner: Learner, *, start: Choice, budget: Budget, say
     start
         The settings as they are; the first trial.
     say
-        Told each better trial, one line each.
+        UserEvents each better trial, one line each.
 
     Raises
     ------
@@ -214,10 +222,10 @@ def _suggest(trial: optuna.Trial, start: Choice, *, purge_days: int) -> Choice:
     found = {
         "num_leaves": trial.suggest_int("num_leaves", 4, 31, log=True),
         "learning_rate": trial.suggest_float("learning_rate", 0.02, 0.15, log=True),
-        "min_rows_in_leaf": trial.suggest_int("min_rows_in_leaf", 20, 500, log=True),
-        "feature_share": trial.suggest_float("feature_share", 0.15, 1.0),
-        "row_share": trial.suggest_float("row_share", 0.5, 1.0),
-        "l2": trial.suggest_float("l2", 0.1, 100.0, log=True),
+        "min_data_in_leaf": trial.suggest_int("min_data_in_leaf", 20, 500, log=True),
+        "feature_fraction": trial.suggest_float("feature_fraction", 0.15, 1.0),
+        "bagging_fraction": trial.suggest_float("bagging_fraction", 0.5, 1.0),
+        "lambda_l2": trial.suggest_float("lambda_l2", 0.1, 100.0, log=True),
         "monotone": trial.suggest_categorical("monotone", ("known", "none")),
     }
     return Choice(start.settings.model_copy(update=found), float(half_life * purge_days) or None)

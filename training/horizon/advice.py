@@ -1,6 +1,6 @@
 """Which horizon the data itself suggests: how many idle days until hardly anybody comes back, and what each choice costs.
 
-Two populations are looked at. *Idle spells* say how long users stay away before they come back: the log's own rhythm. *Choices*
+Two populations are looked at. *IdleRow spells* say how long users stay away before they come back: the log's own rhythm. *Choices*
 take the users who are eligible at past cutoffs, label them with each candidate horizon, and see who of them comes back all the
 same: what training would learn from. Both are Kaplan-Meier curves, as the end of the log hides how some of it went on.
 """
@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 
 from features.activity.store import Activity
-from features.errors import GuardRefused, SettingsError
+from features.errors import CheckFailed, SettingsError
 from features.settings import ChurnSettings
 from features.snapshots import Coverage, LabelWindow, cutoffs_between
 from training.horizon.rule import Choice, Rule
 from training.horizon.survival import MOST_DAYS, Counts, Curve, Share, count_spells, count_waits, draws, share
 from training.plan.splits import plan
-from training.settings import HorizonSettings, TrainingSettings
+from training.settings import AdviceSettings, TrainingSettings
 
 _MOST_CUTOFFS = 24
 _MOST_ROWS = 365
@@ -30,7 +30,7 @@ _RHYTHM = 1.1
 
 
 @dataclass(frozen=True)
-class Idle:
+class IdleRow:
     """What becomes of the spells that last for at least so many idle days.
 
     Attributes
@@ -60,14 +60,14 @@ class Advice:
     Attributes
     ----------
     reach_days
-        Idle days that enough spells tell of; nothing is known of returns after more.
+        IdleRow days that enough spells tell of; nothing is known of returns after more.
     rule
         How the recommendation is made, in a sentence.
     recommended
         None where no candidate leaves enough to learn from.
     """
 
-    rows: tuple[Idle, ...]
+    rows: tuple[IdleRow, ...]
     choices: tuple[Choice, ...]
     configured: int
     recommended: int | None
@@ -82,14 +82,14 @@ class Advice:
         return asdict(self)
 
 
-def advise(activity: Activity, churn: ChurnSettings, *, training: TrainingSettings, horizon: HorizonSettings) -> Advice:
+def advise(activity: Activity, churn: ChurnSettings, *, training: TrainingSettings, settings: AdviceSettings) -> Advice:
     """Look at the whole log, and say what each horizon would give and which one to take.
 
     Raises
     ------
     SettingsError
         When churned means that an event happened: idle days say nothing about it.
-    GuardRefused
+    CheckFailed
         When the log is too short for any candidate, or nobody who is eligible is ever seen again.
     """
     if churn.event:
@@ -98,8 +98,8 @@ def advise(activity: Activity, churn: ChurnSettings, *, training: TrainingSettin
             hint='ask about inactivity with --set churn.event=""',
         )
     spells = count_spells(activity)
-    study = _Study.of(activity, churn, training=training, horizon=horizon)
-    rule = Rule(horizon, training.min_class_rows, has_weekly_rhythm(spells))
+    study = _Study.of(activity, churn, training=training, settings=settings)
+    rule = Rule(settings, training.min_class_users, has_weekly_rhythm(spells))
     choices = tuple(rule.judged(study.choice(days)) for days in study.candidates)
     recommended, why = rule.recommend(choices)
     idle = Curve.of(spells, seed=training.seed)
@@ -112,15 +112,15 @@ def advise(activity: Activity, churn: ChurnSettings, *, training: TrainingSettin
         why=why,
         warnings=tuple(rule.warnings(choices, churn.horizon_days)),
         reach_days=idle.reach,
-        return_share=horizon.return_share,
+        return_share=settings.return_share,
     )
 
 
-def idle_rows(curve: Curve, *, log_days: int) -> tuple[Idle, ...]:
+def idle_rows(curve: Curve, *, log_days: int) -> tuple[IdleRow, ...]:
     """Say for each number of idle days, up to half the log, how many come back and how late."""
     last = min(_MOST_ROWS, log_days // 2, curve.reach - 1)
     return tuple(
-        Idle(
+        IdleRow(
             idle_days=day,
             spells=int(curve.reached[day]),
             away=curve.still(day),
@@ -162,14 +162,14 @@ class _Study:
 
     @classmethod
     def of(
-        cls, activity: Activity, churn: ChurnSettings, *, training: TrainingSettings, horizon: HorizonSettings
+        cls, activity: Activity, churn: ChurnSettings, *, training: TrainingSettings, settings: AdviceSettings
     ) -> _Study:
-        asked = sorted({*horizon.candidates_days, churn.horizon_days})
+        asked = sorted({*settings.candidates_days, churn.horizon_days})
         cutoffs = past_cutoffs(activity.coverage, churn, shortest=asked[0])
         start = [(activity.coverage.covered_until - cutoff).days - churn.gap_days for cutoff in cutoffs]
         waits = count_waits(activity, churn, cutoffs=cutoffs)
         if not waits[:, :, 1].any():
-            raise GuardRefused(
+            raise CheckFailed(
                 f"nobody who was eligible at any of {len(cutoffs)} cutoffs from {cutoffs[0]} to {cutoffs[-1]} was seen again",
                 hint="check [churn] qualifying, active_within_days and min_tenure_days",
             )
@@ -205,9 +205,9 @@ class _Study:
         churn = self.churn.model_copy(update={"horizon_days": days})
         try:
             split = plan(self.coverage, churn, training=self.training.model_copy(update={"test_cutoff": None}))
-        except GuardRefused:
+        except CheckFailed:
             return 0
-        return len(split.learnt_from)
+        return len(split.training_cutoffs)
 
 
 def past_cutoffs(coverage: Coverage, churn: ChurnSettings, *, shortest: int) -> tuple[date, ...]:
@@ -215,7 +215,7 @@ def past_cutoffs(coverage: Coverage, churn: ChurnSettings, *, shortest: int) -> 
 
     Raises
     ------
-    GuardRefused
+    CheckFailed
         When there is none.
     """
     first = coverage.first_day + timedelta(days=churn.active_within_days or shortest)
@@ -223,10 +223,10 @@ def past_cutoffs(coverage: Coverage, churn: ChurnSettings, *, shortest: int) -> 
     last = window.latest_finished(coverage.covered_until)
     span = (last - first).days
     if span < 0:
-        raise GuardRefused(
+        raise CheckFailed(
             f"the log covers {coverage.first_day} up to {coverage.covered_until}: with {(first - coverage.first_day).days} days of "
             f"history, no horizon of {window.days_to_label} days fits",
-            hint=f"come back when it covers {window.end(first)}, or lower [churn] active_within_days or [horizon] candidates_days",
+            hint=f"come back when it covers {window.end(first)}, or lower [churn] active_within_days or [advice] candidates_days",
         )
     every = 1 if span < _MOST_CUTOFFS else _WEEK * ceil(span / _WEEK / _MOST_CUTOFFS)
     return cutoffs_between(first, last, every_days=every)

@@ -40,7 +40,7 @@ def _idle(axes: Axes, advice: Advice) -> None:
         axes, {row.idle_days: row.returns for row in advice.rows}, label="of those still away, come back within reach"
     )
     axes.set_title(
-        f"Idle spells, Kaplan-Meier with 95 % intervals over users; the log reaches {advice.reach_days} days"
+        f"IdleRow spells, Kaplan-Meier with 95 % intervals over users; the log reaches {advice.reach_days} days"
     )
     axes.set_xlabel("idle days")
     axes.tick_params(labelbottom=True)

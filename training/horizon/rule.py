@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from training.horizon.survival import Share
-from training.settings import HorizonSettings
+from training.settings import AdviceSettings
 
 _WEEK = 7
 
@@ -48,7 +48,7 @@ class Choice:
 class Rule:
     """What speaks against a choice, and which one is left."""
 
-    horizon: HorizonSettings
+    settings: AdviceSettings
     fewest_users: int
     is_weekly: bool
 
@@ -57,8 +57,8 @@ class Rule:
         """The rule in a sentence."""
         weeks = ", of whole weeks as users come back in a weekly rhythm," if self.is_weekly else ""
         return (
-            f"Take the shortest candidate{weeks} that leaves {self.horizon.min_snapshots} snapshots or more to learn from and "
-            f"{self.fewest_users} users or more in the smaller class, and after which under {self.horizon.return_share:.0%} of those "
+            f"Take the shortest candidate{weeks} that leaves {self.settings.min_snapshots} snapshots or more to learn from and "
+            f"{self.fewest_users} users or more in the smaller class, and after which under {self.settings.return_share:.0%} of those "
             "labelled churned come back, as far as the log reaches, which must be an equal span further at least."
         )
 
@@ -91,7 +91,7 @@ class Rule:
 
     def _too_little(self, choice: Choice) -> list[str]:
         found: list[str] = []
-        if choice.snapshots < self.horizon.min_snapshots:
+        if choice.snapshots < self.settings.min_snapshots:
             found.append(f"{choice.snapshots} snapshots to learn from")
         if choice.smaller_class < self.fewest_users:
             found.append(f"{choice.smaller_class} users in the smaller class")
@@ -102,7 +102,7 @@ class Rule:
         return found if choice.back_ever else [*found, "the log is too short to see who comes back"]
 
     def _mislabels(self, choice: Choice) -> bool:
-        return choice.back_ever is not None and choice.back_ever.value >= self.horizon.return_share
+        return choice.back_ever is not None and choice.back_ever.value >= self.settings.return_share
 
     def _breaks_weeks(self, choice: Choice) -> bool:
         return self.is_weekly and choice.horizon_days % _WEEK > 0

@@ -59,20 +59,20 @@ class Curve:
     reach: int
 
     @classmethod
-    def of(cls, counts: Counts, *, seed: int, fewest: int = _FEWEST) -> Curve:
+    def of(cls, counts: Counts, *, seed: int, minimum: int = _FEWEST) -> Curve:
         """Fit the curve.
 
         Parameters
         ----------
         counts
             Shape (parts, 2, days + 1): stretches of each length that the log's end cut, and that a return ended.
-        fewest
+        minimum
             Stretches that must be under observation on a day for it to be within reach.
         """
         counts = counts[..., : int(np.flatnonzero(counts.any(axis=(0, 1)))[-1]) + 1]  # what is longer costs time
         total = counts.sum(axis=0)
         observed = total.sum(axis=0)[::-1].cumsum()[::-1]
-        enough = np.flatnonzero(observed >= fewest)
+        enough = np.flatnonzero(observed >= minimum)
         return cls(
             away=still_away(total),
             drawn=_redrawn(np.tensordot(draws(counts, seed=seed), counts, axes=1)),

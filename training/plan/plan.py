@@ -15,7 +15,7 @@ from models.settings import ModelSettings
 from training.plan.buyers import bg_nbd
 from training.plan.outages import Outage, find_outages, touching
 from training.plan.splits import Split, plan, snapshot_step, test_cutoff_of
-from training.settings import AuditSettings, BotsSettings, OutagesSettings, StabilitySettings, TrainingSettings
+from training.settings import AuditSettings, BotsSettings, DriftSettings, OutagesSettings, TrainingSettings
 
 _SHORTEST_SHARE = 0.25  # of the asked horizon, below which another one says nothing of it
 _SHARE_THAT_BUYS = 0.95  # of the days that count as staying
@@ -32,7 +32,7 @@ class Recipe:
     audit: AuditSettings = field(default_factory=AuditSettings)
     outages: OutagesSettings = field(default_factory=OutagesSettings)
     bots: BotsSettings = field(default_factory=BotsSettings)
-    stability: StabilitySettings = field(default_factory=StabilitySettings)
+    drift: DriftSettings = field(default_factory=DriftSettings)
 
     @property
     def window(self) -> LabelWindow:
@@ -42,11 +42,11 @@ class Recipe:
     @property
     def sections(self) -> dict[str, Section]:
         """What a run writes down: the sections that decide on which rows is learnt, what of them, and how."""
-        names = ("churn", "features", "model", "training", "outages", "bots", "stability")
+        names = ("churn", "features", "model", "training", "outages", "bots", "drift")
         return {name: getattr(self, name) for name in names}
 
 
-class Way(StrEnum):
+class Strategy(StrEnum):
     """What is learnt from."""
 
     ASKED = "the asked horizon"
@@ -55,12 +55,12 @@ class Way(StrEnum):
 
 
 @dataclass(frozen=True)
-class Layout:
+class TrainingPlan:
     """What a training will do.
 
     Attributes
     ----------
-    learnt_churn
+    label_churn
         The label that is learnt: the asked one, or that of a shorter horizon. The test is always on the asked one.
     why
         Why these cutoffs, and why this way, in a sentence.
@@ -68,18 +68,18 @@ class Layout:
 
     recipe: Recipe
     split: Split
-    way: Way
-    learnt_churn: ChurnSettings
+    way: Strategy
+    label_churn: ChurnSettings
     why: str
     outages: tuple[Outage, ...] = ()
 
     @property
-    def learnt_window(self) -> LabelWindow:
+    def label_window(self) -> LabelWindow:
         """Where the labels look that are learnt from."""
-        return LabelWindow(self.learnt_churn.gap_days, self.learnt_churn.horizon_days)
+        return LabelWindow(self.label_churn.gap_days, self.label_churn.horizon_days)
 
 
-def lay_out(activity: Activity, recipe: Recipe) -> Layout:
+def make_plan(activity: Activity, recipe: Recipe) -> TrainingPlan:
     """Decide what the training will do.
 
     Where no label of the asked horizon is known before the test cutoff, a log of purchases falls back on BG/NBD, which needs no
@@ -89,7 +89,7 @@ def lay_out(activity: Activity, recipe: Recipe) -> Layout:
     ------
     InputError
         When the test cutoff does not fit the log.
-    GuardRefused
+    CheckFailed
         When the log is too short for any of it.
     """
     recipe = _directed(recipe)
@@ -102,7 +102,7 @@ def lay_out(activity: Activity, recipe: Recipe) -> Layout:
         if fallback is None:
             raise
         return replace(fallback, outages=outages)
-    return Layout(recipe, split, Way.ASKED, recipe.churn, split.why, outages)
+    return TrainingPlan(recipe, split, Strategy.ASKED, recipe.churn, split.why, outages)
 
 
 def _directed(recipe: Recipe) -> Recipe:
@@ -114,7 +114,7 @@ def _directed(recipe: Recipe) -> Recipe:
 
 def outages_of(activity: Activity, recipe: Recipe) -> tuple[Outage, ...]:
     """Find the outages that the recipe asks to keep away from."""
-    return find_outages(activity, recipe.outages) if recipe.training.drop_outages else ()
+    return find_outages(activity, recipe.outages) if recipe.outages.exclude else ()
 
 
 def is_sound(recipe: Recipe, outages: Sequence[Outage]) -> Callable[[date], bool]:
@@ -127,7 +127,7 @@ def plan_of(activity: Activity, recipe: Recipe, *, sound: Callable[[date], bool]
 
     Raises
     ------
-    InputError, GuardRefused
+    InputError, CheckFailed
         As :func:`training.plan.splits.plan`.
     """
     return plan(
@@ -139,16 +139,18 @@ def plan_of(activity: Activity, recipe: Recipe, *, sound: Callable[[date], bool]
     )
 
 
-def complete_cutoffs(layout: Layout) -> tuple[date, ...]:
+def complete_cutoffs(layout: TrainingPlan) -> tuple[date, ...]:
     """Return every snapshot whose label is known today, from the first that was learnt from to the test, away from outages."""
     recipe, split = layout.recipe, layout.split
     every = snapshot_step(recipe.churn, recipe.training)
     sound = is_sound(recipe, layout.outages)
-    found = (cutoff for cutoff in cutoffs_between(split.learnt_from[0], split.test, every_days=every) if sound(cutoff))
-    return tuple(sorted({*found, *split.learnt_from, split.test}))[-recipe.training.max_snapshots :]
+    found = (
+        cutoff for cutoff in cutoffs_between(split.training_cutoffs[0], split.test, every_days=every) if sound(cutoff)
+    )
+    return tuple(sorted({*found, *split.training_cutoffs, split.test}))[-recipe.training.max_snapshots :]
 
 
-def _buying(activity: Activity, recipe: Recipe, *, short: HistoryTooShort) -> Layout | None:
+def _buying(activity: Activity, recipe: Recipe, *, short: HistoryTooShort) -> TrainingPlan | None:
     """Fall back on how people buy, where nothing but buying counts as staying and enough of them came back."""
     if recipe.churn.event or "amount" not in activity.facts:
         return None
@@ -166,12 +168,12 @@ def _buying(activity: Activity, recipe: Recipe, *, short: HistoryTooShort) -> La
         f"probabilities are calibrated by how it did from {test - half} on, known by {test - half} only"
     )
     label = recipe.churn.model_copy(update={"horizon_days": half.days, "gap_days": 0})
-    return Layout(recipe, Split((), (), (test - half,), test, why), Way.BUYING, label, why)
+    return TrainingPlan(recipe, Split((), (), (test - half,), test, why), Strategy.BUYING, label, why)
 
 
 def _shorter(
     activity: Activity, recipe: Recipe, *, short: HistoryTooShort, sound: Callable[[date], bool]
-) -> Layout | None:
+) -> TrainingPlan | None:
     """Learn the longest shorter horizon whose labels are known in time; test on the asked one."""
     test = test_cutoff_of(activity.coverage, recipe.churn, training=recipe.training)
     training = recipe.training.model_copy(update={"test_cutoff": test})
@@ -186,5 +188,5 @@ def _shorter(
             f"{short.message}; a horizon of {days} days is the longest that fits: it is learnt in place of {asked} days, "
             f"so probabilities are rather those of {days} days; {split.why}"
         )
-        return Layout(recipe, split, Way.SHORTER, churn, why)
+        return TrainingPlan(recipe, split, Strategy.SHORTER, churn, why)
     return None

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from features.errors import GuardRefused, HistoryTooShort, InputError
+from features.errors import CheckFailed, HistoryTooShort, InputError
 from features.settings import ChurnSettings
 from features.snapshots import Coverage, LabelWindow, cutoffs_between
 from training.settings import TrainingSettings
@@ -39,13 +39,13 @@ class Split:
         return not self.validation
 
     @property
-    def learnt_from(self) -> tuple[date, ...]:
+    def training_cutoffs(self) -> tuple[date, ...]:
         """Every cutoff except the test."""
         return tuple(sorted({*self.train, *self.validation, *self.calibration}))
 
     def trained_through(self, window: LabelWindow) -> date:
         """First day that no label of training, validation or calibration saw; without labels, the test cutoff."""
-        return max((window.end(cutoff) for cutoff in self.learnt_from), default=self.test)
+        return max((window.end(cutoff) for cutoff in self.training_cutoffs), default=self.test)
 
 
 def any_cutoff(cutoff: date) -> bool:
@@ -77,7 +77,7 @@ def plan(
     ------
     InputError
         When the test cutoff is not covered or its horizon not finished.
-    GuardRefused
+    CheckFailed
         When no label is known before the test cutoff, or the test cutoff is not sound.
     """
     window = LabelWindow(churn.gap_days, churn.horizon_days)
@@ -122,7 +122,7 @@ def test_cutoff_of(coverage: Coverage, churn: ChurnSettings, *, training: Traini
     ------
     InputError
         When it is not covered or its horizon not finished.
-    GuardRefused
+    CheckFailed
         When the log is shorter than one horizon.
     """
     window = LabelWindow(churn.gap_days, churn.horizon_days)
@@ -134,7 +134,7 @@ def test_cutoff_of(coverage: Coverage, churn: ChurnSettings, *, training: Traini
             hint=f"take {latest} or earlier",
         )
     if latest <= coverage.first_day:
-        raise GuardRefused(
+        raise CheckFailed(
             f"the log covers {coverage.first_day} up to {coverage.covered_until}: no horizon of {window.days_to_label} days fits",
             hint=_possible_from(coverage.first_day + timedelta(days=_history_days(churn)), window),
         )
@@ -146,11 +146,10 @@ def _sound_test(test: date, is_sound: Callable[[date], bool], *, training: Train
     """Go back to the latest cutoff that is sound, unless the settings name the test cutoff."""
     sound = next((cutoff for cutoff in reversed(cutoffs_between(first, test, every_days=1)) if is_sound(cutoff)), None)
     if training.test_cutoff or sound is None:
-        raise GuardRefused(
+        raise CheckFailed(
             f"test cutoff {test}: its windows touch an outage of the log"
             + ("" if sound else ", as do those of all before it"),
-            hint=(f"take {sound}, or s" if sound else "s")
-            + "et training.drop_outages = false if the log is sound there",
+            hint=(f"take {sound}, or s" if sound else "s") + "et outages.exclude = false if the log is sound there",
         )
     return sound
 

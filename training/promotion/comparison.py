@@ -82,7 +82,7 @@ class Comparison:
 
 
 @dataclass(frozen=True)
-class Said:
+class Predictions:
     """What one side said of the users of a test, shape (n,)."""
 
     test: Dataset
@@ -117,14 +117,16 @@ def of_models(
     t = recipe.training
     where = sampled(activity, cutoffs, churn=churn, most=t.max_training_rows, seed=t.seed)
     test = stack(activity, challenger.model.specification, cutoffs=cutoffs, churn=churn, where=where)
-    said = Said(test, challenger.model.predict_probability(test.profiles))
+    said = Predictions(test, challenger.model.predict_probability(test.profiles))
     if champion is None:
         return against_rule(said)
     beside = stack(champion.activity, champion.model.specification, cutoffs=cutoffs, churn=churn, where=where)
-    return against(said, Said(beside, champion.model.predict_probability(beside.profiles)), version=champion.version)
+    return against(
+        said, Predictions(beside, champion.model.predict_probability(beside.profiles)), version=champion.version
+    )
 
 
-def against(said: Said, beside: Said, *, version: str) -> Comparison:
+def against(said: Predictions, beside: Predictions, *, version: str) -> Comparison:
     """Keep the users that challenger and champion both score, in the challenger's order."""
     own, others = (_places(one.test.profiles, name) for one, name in ((said, "own"), (beside, "other")))
     both = own.join(others, keys=[*profiles.KEYS], join_type="inner").sort_by("own")
@@ -137,7 +139,7 @@ def _places(found: pa.Table, name: str) -> pa.Table:
     return found.select(profiles.KEYS).append_column(name, pa.array(np.arange(found.num_rows)))
 
 
-def against_rule(said: Said) -> Comparison:
+def against_rule(said: Predictions) -> Comparison:
     """Let the better rule stand in, with the best calibration there is on these very users: a head start of two numbers."""
     test = said.test
     rule, _ = better_rule(test) if len(test.churned) else ("", 0.5)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Literal
 
-from features.errors import GuardRefused
+from features.errors import CheckFailed
 from models.evaluation.metrics import summary
 from training.plan.plan import Recipe, outages_of
 from training.promotion.comparison import Comparison, Contender, of_models, unseen_cutoffs
@@ -112,11 +112,11 @@ def decide(
 
     Raises
     ------
-    GuardRefused
+    CheckFailed
         When the models predict different things, or there is nothing to compare them on.
     """
     if champion and champion.model.frozen_churn != challenger.model.frozen_churn:
-        raise GuardRefused(
+        raise CheckFailed(
             "challenger and champion were trained on different [churn] sections: they predict different things",
             hint="register the new definition under a name of its own: [project] name",
         )
@@ -129,7 +129,7 @@ def decide(
         else of_recipes(challenger, champion, today=recipe, outages=outages, weeks=settings.backtest_weeks)
     )
     t = recipe.training
-    gates = Judge(compared, challenger.audit, settings, t.min_class_rows, t.seed).gates()
+    gates = Judge(compared, challenger.audit, settings, t.min_class_users, t.seed).gates()
     return _decision(challenger.version, compared, gates=gates, limit=settings.max_worse_log_loss)
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from models.evaluation.metrics import Interval, paired, summary
 from training.evaluation.grade import by_chance
-from training.evaluation.slices import DIMENSIONS, FEWEST_OF_A_CLASS, FEWEST_USERS
+from training.evaluation.slices import DIMENSIONS, MIN_OF_A_CLASS, MIN_USERS
 from training.promotion.comparison import Comparison
 from training.settings import PromotionSettings
 
@@ -52,14 +52,14 @@ class Judge:
     ----------
     audit
         What the challenger's leakage audit found.
-    fewest
-        Churners, and stayers, that there must be.
+    minimum
+        Churners, and retained, that there must be.
     """
 
     comparison: Comparison
     audit: str
     settings: PromotionSettings
-    fewest: int
+    minimum: int
     seed: int
 
     @cached_property
@@ -77,17 +77,17 @@ class Judge:
         """Enough users of either kind, and a probability from both sides for each."""
         found = self.comparison
         users, churned = self._users, found.test.churned
-        churners, stayers = (len(np.unique(users[churned == kind])) for kind in (True, False))
+        churners, retained = (len(np.unique(users[churned == kind])) for kind in (True, False))
         sides = np.stack([found.challenger, found.other])
         unknown = int(np.count_nonzero(~((sides >= 0) & (sides <= 1)).all(axis=0)))
-        says = f"{churners} churners and {stayers} stayers, at least {self.fewest} of each are needed"
+        says = f"{churners} churners and {retained} retained, at least {self.minimum} of each are needed"
         if unknown:
             says += f"; {unknown} probabilities are not numbers between 0 and 1"
         return Gate(
             "enough users",
-            min(churners, stayers) >= self.fewest and not unknown,
+            min(churners, retained) >= self.minimum and not unknown,
             says,
-            {"churners": churners, "stayers": stayers},
+            {"churners": churners, "retained": retained},
         )
 
     def log_loss(self) -> Gate:
@@ -156,7 +156,7 @@ class Judge:
                 of: Chosen = values == value
                 users, kinds = self._users[of], test.churned[of]
                 rarer = min(len(np.unique(users[kinds == kind])) for kind in (True, False))
-                if len(np.unique(users)) >= FEWEST_USERS and rarer >= FEWEST_OF_A_CLASS:
+                if len(np.unique(users)) >= MIN_USERS and rarer >= MIN_OF_A_CLASS:
                     yield f"{dimension.name} {value}", of
 
     def _paired(self, figure: str, of: Chosen | None = None) -> Interval:

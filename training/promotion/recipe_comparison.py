@@ -13,8 +13,8 @@ import numpy as np
 from pydantic import ValidationError
 
 from features.activity.store import Activity
-from features.errors import GuardRefused
-from features.settings import FeatureSettings, Section
+from features.errors import CheckFailed
+from features.settings import FeatureSettings, Section, former_names
 from models.settings import ModelSettings
 from training.data.dataset import Dataset
 from training.diagnostics import Refit
@@ -22,8 +22,8 @@ from training.evaluation.backtest import history, is_enough, past_splits_of
 from training.plan.outages import Outage
 from training.plan.plan import Recipe, outages_of
 from training.plan.splits import Split
-from training.promotion.comparison import Comparison, Contender, Said, against, against_rule
-from training.settings import BotsSettings, OutagesSettings, StabilitySettings, TrainingSettings
+from training.promotion.comparison import Comparison, Contender, Predictions, against, against_rule
+from training.settings import BotsSettings, DriftSettings, OutagesSettings, TrainingSettings
 
 _SECTIONS: dict[str, type[Section]] = {
     "features": FeatureSettings,
@@ -31,36 +31,38 @@ _SECTIONS: dict[str, type[Section]] = {
     "training": TrainingSettings,
     "outages": OutagesSettings,
     "bots": BotsSettings,
-    "stability": StabilitySettings,
+    "drift": DriftSettings,
 }
-_LATER = ("outages", "bots", "stability")  # older runs did not write these down
+_ALWAYS = ("features", "model", "training")  # every run has recorded these
 # what is asked for beside a model, and changes none
 _BESIDE = ("test_cutoff", "horizons_days", "search_trials", "refit", "backtest_weeks", "learning_curve", "capacity")
 
 
 def recipe_of(parameters: Mapping[str, str], today: Recipe) -> Recipe | None:
-    """Read back with which settings a run trained; None where they are not those that this version of churn knows.
+    """Read back with which settings a run trained; None where it recorded none, or one that this version of churn does not know.
 
-    Sections that an older run did not write down (outages, bots, stability) are today's.
+    A setting that is older than its present name is read under its former one; one that was added later has its default.
     """
-    told = [name for name in _SECTIONS if name not in _LATER or _recorded(name, parameters)]
-    if any(_recorded(name, parameters) != set(_SECTIONS[name].model_fields) for name in told):
+    recorded = _recorded(parameters)
+    if not all(recorded[name] for name in _ALWAYS):
         return None
     try:
-        read: dict[str, Any] = {name: _read(name, parameters) for name in told}
+        read: dict[str, Any] = {name: kind.model_validate(recorded[name]) for name, kind in _SECTIONS.items()}
     except ValidationError:
         return None
     beside = {key: getattr(TrainingSettings(), key) for key in _BESIDE}
     return replace(today, **read | {"training": read["training"].model_copy(update=beside)})
 
 
-def _recorded(section: str, parameters: Mapping[str, str]) -> set[str]:
-    return {key.partition(".")[2] for key in parameters if key.startswith(f"{section}.")}
-
-
-def _read(section: str, parameters: Mapping[str, str]) -> Section:
-    kind = _SECTIONS[section]
-    return kind.model_validate({key: _value(parameters[f"{section}.{key}"]) for key in kind.model_fields})
+def _recorded(parameters: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    """Return the settings that a run recorded, by section and under their names of today."""
+    renamed = {old: new for name, kind in _SECTIONS.items() for old, new in former_names(name, kind).items()}
+    recorded: dict[str, dict[str, Any]] = {name: {} for name in _SECTIONS}
+    for name, value in parameters.items():
+        section, _, key = renamed.get(name, name).partition(".")
+        if section in recorded:
+            recorded[section][key] = _value(value)
+    return recorded
 
 
 def _value(text: str) -> Any:
@@ -84,7 +86,7 @@ def of_recipes(
 
     Raises
     ------
-    GuardRefused
+    CheckFailed
         When a run does not tell its recipe, or no past week fits.
     """
     own = _Past.of(challenger, today, outages=outages, most=weeks)
@@ -112,13 +114,13 @@ class _Past:
     def of(cls, contender: Contender, today: Recipe, *, outages: Sequence[Outage], most: int) -> _Past:
         recipe = recipe_of(contender.parameters, today)
         if recipe is None:
-            raise GuardRefused(
+            raise CheckFailed(
                 "the models have seen every finished week, so only their recipes can be compared, and the run of "
                 f"version {contender.version} does not tell its recipe",
                 hint="wait until a week is finished that neither has seen, or train both again with this version of churn",
             )
         activity = contender.activity
-        if _looks_away(recipe) != _looks_away(today):
+        if recipe.outages != today.outages:
             outages = outages_of(activity, recipe)
         latest = recipe.window.latest_finished(activity.coverage.covered_until)
         return cls(activity, recipe, past_splits_of(activity, recipe, outages=outages, latest=latest, most=most))
@@ -127,32 +129,27 @@ class _Past:
     def tests(self) -> set[date]:
         return {split.test for split in self.splits}
 
-    def tested_at(self, tests: set[date]) -> Said:
-        """Fit before each week, and score its users; weeks of a handful of churners or stayers are left out."""
+    def tested_at(self, tests: set[date]) -> Predictions:
+        """Fit before each week, and score its users; weeks of a handful of churners or retained are left out."""
         splits = [split for split in self.splits if split.test in tests]
         if not splits:
-            raise GuardRefused(
+            raise CheckFailed(
                 "the models have seen every finished week, and the log is too short to train both recipes before a past one",
                 hint="try again when a week is finished that neither has seen",
             )
         specification, whole = history(self.activity, self.recipe, splits=splits)
-        refit, fewest = Refit(specification, self.recipe), self.recipe.training.min_class_rows
+        refit, minimum = Refit(specification, self.recipe), self.recipe.training.min_class_users
         return _stacked(
-            [_week(whole, split, refit=refit) for split in splits if is_enough(whole, split, fewest=fewest)]
-            or [Said(whole.at([]), np.zeros(0))]
+            [_week(whole, split, refit=refit) for split in splits if is_enough(whole, split, minimum=minimum)]
+            or [Predictions(whole.at([]), np.zeros(0))]
         )
 
 
-def _looks_away(recipe: Recipe) -> tuple[bool, OutagesSettings]:
-    """Return the settings by which outages are looked for: recipes of one log with the same ones find the same."""
-    return recipe.training.drop_outages, recipe.outages
-
-
-def _week(whole: Dataset, split: Split, *, refit: Refit) -> Said:
+def _week(whole: Dataset, split: Split, *, refit: Refit) -> Predictions:
     test = whole.at([split.test])
-    return Said(test, refit(whole.at(split.learnt_from), split).predict_probability(test.profiles))
+    return Predictions(test, refit(whole.at(split.training_cutoffs), split).predict_probability(test.profiles))
 
 
-def _stacked(weeks: Sequence[Said]) -> Said:
+def _stacked(weeks: Sequence[Predictions]) -> Predictions:
     first, *others = [week.test for week in weeks]
-    return Said(reduce(Dataset.joined, others, first), np.concatenate([week.probability for week in weeks]))
+    return Predictions(reduce(Dataset.joined, others, first), np.concatenate([week.probability for week in weeks]))

@@ -109,15 +109,15 @@ def lift(churned: Labels, scores: Mapping[str, Values]) -> Picture:
 
 
 def roc(churned: Labels, scores: Mapping[str, Values]) -> Picture:
-    """Churners found against stayers contacted in vain; the area under it is the AUC."""
+    """Churners found against retained contacted in vain; the area under it is the AUC."""
     lines = [
         _roc(churned, values, name=name, colour=_colour(place)) for place, (name, values) in enumerate(scores.items())
     ]
     return Picture(
         "roc",
-        "ROC: churners found against stayers contacted",
+        "ROC: churners found against retained contacted",
         "The area under a line is its AUC.",
-        at="share of all stayers contacted",
+        at="share of all retained contacted",
         values="share of all churners found",
         series=(Series("by chance", (0.0, 1.0), (0.0, 1.0), "dashes", GREY), *lines),
         widest=(0, 1.01),
@@ -125,7 +125,7 @@ def roc(churned: Labels, scores: Mapping[str, Values]) -> Picture:
 
 
 def by_class(churned: Labels, probability: Values) -> Picture:
-    """Where churners and stayers lie: the further apart, the better."""
+    """Where churners and retained lie: the further apart, the better."""
     edges = np.linspace(0, 1, _NARROW + 1)
     shares = {
         name: np.histogram(probability[of], bins=edges)[0] / max(1, of.sum())
@@ -252,9 +252,9 @@ def _steps(churned: Labels, score: Values) -> tuple[Values, Values]:
 
 def _roc(churned: Labels, score: Values, *, name: str, colour: str) -> Series:
     users, churners = _steps(churned, score)
-    stayers = (users - churners) / max(1, (~churned).sum())
+    retained = (users - churners) / max(1, (~churned).sum())
     at = np.linspace(0, 1, _POINTS + 1)
-    return Series(name, _floats(at), _floats(np.interp(at, stayers, churners / max(1, churned.sum()))), "line", colour)
+    return Series(name, _floats(at), _floats(np.interp(at, retained, churners / max(1, churned.sum()))), "line", colour)
 
 
 def _lines(at: Values, found: Mapping[str, Values]) -> list[Series]:

@@ -19,7 +19,7 @@ from models.encoding import encode
 from models.registry.registry import Recorder, Registered
 from models.registry.run_record import Child, Curve, Data, Run
 from training.data.dataset import Dataset
-from training.diagnostics import LookedBack
+from training.diagnostics import Diagnostics
 from training.plan.outages import named
 from training.report.charts import draw, of_backtest, of_base_rates, of_learning_curve, pictures
 from training.trained import Trained
@@ -47,16 +47,16 @@ class Surroundings:
 
 
 def register(
-    trained: Trained, recorder: Recorder, *, looked_back: LookedBack, surroundings: Surroundings
+    trained: Trained, recorder: Recorder, *, diagnostics: Diagnostics, surroundings: Surroundings
 ) -> Registered:
     """Log a training with its pictures and its card, and register the model as challenger."""
-    text = card(_facts(trained, looked_back, commit=recorder.commit, surroundings=surroundings))
+    text = card(_facts(trained, diagnostics, commit=recorder.commit, surroundings=surroundings))
     importance = _importance(trained)
     with TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "card.md").write_text(text)
-        _write_pictures(trained, looked_back, importance=importance, folder=folder)
-        _write_findings(trained, looked_back, importance=importance, folder=folder)
+        _write_pictures(trained, diagnostics, importance=importance, folder=folder)
+        _write_findings(trained, diagnostics, importance=importance, folder=folder)
         return recorder.log(
             Run(
                 model=trained.model,
@@ -68,7 +68,7 @@ def register(
                 name=f"{trained.split.test} {trained.recipe.churn.horizon_days}d",
                 description=_description(trained),
                 refitted=trained.refitted,
-                steps=_steps(looked_back),
+                steps=_steps(diagnostics),
                 children=tuple(_trials(trained)),
             )
         )
@@ -78,7 +78,7 @@ def register(
 
 
 def _write_pictures(
-    trained: Trained, looked_back: LookedBack, *, importance: Mapping[str, float], folder: Path
+    trained: Trained, diagnostics: Diagnostics, *, importance: Mapping[str, float], folder: Path
 ) -> None:
     test, model = trained.test, trained.model
     shown = [
@@ -89,17 +89,17 @@ def _write_pictures(
             baselines=trained.baselines,
             importance=importance,
         ),
-        of_base_rates([trained.learnt, test] if len(trained.learnt.churned) else [test]),
+        of_base_rates([trained.training_rows, test] if len(trained.training_rows.churned) else [test]),
     ]
-    if looked_back.backtest and looked_back.backtest.weeks:
-        shown.append(of_backtest(looked_back.backtest))
-    if looked_back.learning_curve:
-        shown.append(of_learning_curve(looked_back.learning_curve))
+    if diagnostics.backtest and diagnostics.backtest.weeks:
+        shown.append(of_backtest(diagnostics.backtest))
+    if diagnostics.learning_curve:
+        shown.append(of_learning_curve(diagnostics.learning_curve))
     draw(folder, shown)
 
 
 def _write_findings(
-    trained: Trained, looked_back: LookedBack, *, importance: Mapping[str, float], folder: Path
+    trained: Trained, diagnostics: Diagnostics, *, importance: Mapping[str, float], folder: Path
 ) -> None:
     files: dict[str, Any] = {
         "features.json": {"used": importance, "left_out": trained.left_out, "pooled": trained.pooled},
@@ -110,10 +110,10 @@ def _write_findings(
     if trained.audit:
         files["audit.json"] = trained.audit.to_json()
         (folder / "audit.md").write_text(trained.audit.to_markdown())
-    if looked_back.backtest:
-        files["backtest.json"] = looked_back.backtest.to_json()
-    if looked_back.learning_curve:
-        files["learning_curve.json"] = looked_back.learning_curve.to_json()
+    if diagnostics.backtest:
+        files["backtest.json"] = diagnostics.backtest.to_json()
+    if diagnostics.learning_curve:
+        files["learning_curve.json"] = diagnostics.learning_curve.to_json()
     for name, values in files.items():
         (folder / name).write_text(json.dumps(values, indent=1, default=str))
 
@@ -150,7 +150,7 @@ def _tags(trained: Trained) -> dict[str, str]:
         "better_rule": evaluation.better_rule or "none",
         "auc_over_better_rule": f"{better.difference_auc.value:+.4f}" if better else "unknown",
         "audit": _audit_in_short(trained),
-        "learnt_from": trained.layout.way,
+        "training_cutoffs": trained.layout.way,
         "parts": "+".join(trained.model.scorer.kinds),
         "sensitive": ", ".join(trained.model.specification.sensitive) or "none",
         "split": "folds" if trained.split.uses_folds else "periods",
@@ -177,10 +177,10 @@ def _description(trained: Trained) -> str:
     )
 
 
-def _steps(looked_back: LookedBack) -> dict[str, Curve]:
-    if not (looked_back.backtest and looked_back.backtest.weeks):
+def _steps(diagnostics: Diagnostics) -> dict[str, Curve]:
+    if not (diagnostics.backtest and diagnostics.backtest.weeks):
         return {}
-    weeks = looked_back.backtest.weeks
+    weeks = diagnostics.backtest.weeks
     days = [week.cutoff for week in weeks]
     return {
         "backtest/auc": Curve([week.auc.value for week in weeks], days),
@@ -199,7 +199,9 @@ def _trials(trained: Trained) -> Iterator[Child]:
 def _datasets(trained: Trained, *, source: str) -> dict[str, Data]:
     split = trained.split
     parts = {"training": split.train, "validation": split.validation, "calibration": split.calibration}
-    found = {name: _data(trained.learnt.at(cutoffs), source=source) for name, cutoffs in parts.items() if cutoffs}
+    found = {
+        name: _data(trained.training_rows.at(cutoffs), source=source) for name, cutoffs in parts.items() if cutoffs
+    }
     return found | {"test": _data(trained.test, source=source)}
 
 
@@ -220,7 +222,7 @@ def digest(profiles: pa.Table) -> str:
 # --- The card ------------------------------------------------------------------------------------------------------
 
 
-def _facts(trained: Trained, looked_back: LookedBack, *, commit: str, surroundings: Surroundings) -> CardFacts:
+def _facts(trained: Trained, diagnostics: Diagnostics, *, commit: str, surroundings: Surroundings) -> CardFacts:
     spec, split = trained.model.specification, trained.split
     coverage = surroundings.coverage
     return CardFacts(
@@ -243,7 +245,7 @@ def _facts(trained: Trained, looked_back: LookedBack, *, commit: str, surroundin
         calibration=_calibration_in_words(trained),
         origin=Origin(commit or "unknown", trained.recipe.training.seed, _set(trained)),
         audit=_audit_in_full(trained),
-        notes=tuple(_notes(trained, looked_back)),
+        notes=tuple(_notes(trained, diagnostics)),
     )
 
 
@@ -273,12 +275,12 @@ def _audit_in_full(trained: Trained) -> dict[str, str]:
     return {one.check.code: found.get(one.check.code, "ok") for one in trained.audit.checks}
 
 
-def _notes(trained: Trained, looked_back: LookedBack) -> Iterator[str]:
+def _notes(trained: Trained, diagnostics: Diagnostics) -> Iterator[str]:
     if trained.layout.outages:
         yield f"Days that are not whole were kept away from: {named(trained.layout.outages)}"
     for name, values in trained.pooled.items():
         yield f"{len(values)} values of {name} count as unknown, as their share changed between the snapshots"
-    if looked_back.backtest:
-        yield looked_back.backtest.says
-    if looked_back.learning_curve:
-        yield looked_back.learning_curve.says
+    if diagnostics.backtest:
+        yield diagnostics.backtest.says
+    if diagnostics.learning_curve:
+        yield diagnostics.learning_curve.says

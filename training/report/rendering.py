@@ -23,7 +23,7 @@ mpl.use("Agg")
 Mark = Literal["line", "dashes", "dots", "line and dots", "bars", "area"]
 Place = float | date | str
 
-# Told apart by people who do not see all colours (Okabe and Ito 2008, "Color Universal Design").
+# UserEvents apart by people who do not see all colours (Okabe and Ito 2008, "Color Universal Design").
 BLUE, ORANGE, GREEN, PURPLE, SKY, GREY, PALE = (
     "#0072B2",
     "#D55E00",

@@ -1,4 +1,4 @@
-"""Buying: a row with an amount above zero is a purchase, below zero a refund."""
+"""BgNbdPart: a row with an amount above zero is a purchase, below zero a refund."""
 
 from features.catalogue.definition import Daily, Derived, OverDays, Unit, Windowed, WithConstants
 

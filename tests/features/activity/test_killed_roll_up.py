@@ -99,7 +99,7 @@ def test_batches_that_were_killed_do_not_pile_up(tmp_path: Path):
 DIE_AT_THE_MANIFEST = """
 import features.activity.store, features.activity.compaction, os, signal
 features.activity.compaction._MOST_SMALL = 2
-features.activity.store.written_whole = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+features.activity.store.write_atomic = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 """
 
 

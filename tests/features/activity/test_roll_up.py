@@ -177,10 +177,10 @@ def test_a_condition_may_ask_for_the_device(tmp_path: Path):
     assert world.daily("qualifying_events") == [("anna", "2026-01-05", 1)]
 
 
-@pytest.mark.parametrize("knob", ["qualifying", "event"])
-def test_a_condition_on_a_device_that_is_not_mapped_is_a_clear_error(tmp_path: Path, knob: str):
+@pytest.mark.parametrize("setting", ["qualifying", "event"])
+def test_a_condition_on_a_device_that_is_not_mapped_is_a_clear_error(tmp_path: Path, setting: str):
     with pytest.raises(InputError, match="device_os"):
-        world_of(tmp_path, at("10:00"), churn={knob: "device_os = 'ios'"}).activity()
+        world_of(tmp_path, at("10:00"), churn={setting: "device_os = 'ios'"}).activity()
 
 
 def test_a_condition_on_a_column_that_is_not_mapped_is_a_clear_error(tmp_path: Path):

@@ -9,7 +9,7 @@ import pytest
 
 from features.catalogue.catalogue import FAMILIES, Selection, catalogue, daily_columns, select
 from features.catalogue.definition import Daily, Derived, Feature, Unit, slugs
-from features.catalogue.fitted import BgNbd, Learnt
+from features.catalogue.fitted import BgNbd, FittedConstants
 from features.profiles.specification import Specification
 from features.settings import FeatureSettings
 from tests.builders import EVER, WINDOWS
@@ -19,13 +19,13 @@ EVERYTHING = {
     *("time_of_day", "sessions", "usage", "observation_days", "leaving", "amount", "channel"),
     *("device_os", "device_model", "app_version", "network"),
 }
-LEARNT = Learnt(TYPES, {"1.9": date(2026, 1, 1), "1.10": date(2026, 2, 1)}, BgNbd(0.25, 30, 0.8, 2.4))
-ALL = catalogue(WINDOWS, LEARNT)
+FITTED = FittedConstants(TYPES, {"1.9": date(2026, 1, 1), "1.10": date(2026, 2, 1)}, BgNbd(0.25, 30, 0.8, 2.4))
+ALL = catalogue(WINDOWS, FITTED)
 NAMES = {feature.name for feature in ALL}
 
 
 def left_out(facts: set[str], *, windows: tuple[int, ...] = WINDOWS, history_days: int = EVER) -> dict[str, str]:
-    return select(catalogue(windows, LEARNT), facts, history_days=history_days).left_out
+    return select(catalogue(windows, FITTED), facts, history_days=history_days).left_out
 
 
 def test_no_two_features_have_one_name():
@@ -33,7 +33,7 @@ def test_no_two_features_have_one_name():
 
 
 def test_there_are_enough_of_them():
-    assert len(catalogue(WINDOWS, Learnt())) > 150
+    assert len(catalogue(WINDOWS, FittedConstants())) > 150
 
 
 @pytest.mark.parametrize("feature", ALL, ids=lambda feature: feature.name)
@@ -73,7 +73,7 @@ def test_every_window_has_its_column():
 
 
 def test_other_windows_make_other_columns():
-    names = {feature.name for feature in catalogue((5, 10), Learnt())}
+    names = {feature.name for feature in catalogue((5, 10), FittedConstants())}
     assert {name for name in names if name.startswith("events_") and name[7:].rstrip("d").isdigit()} == {
         "events_5d",
         "events_10d",
@@ -188,7 +188,7 @@ def test_a_daily_column_has_one_meaning():
 
 
 def test_what_a_model_could_not_learn_is_left_out():
-    left = select(catalogue(WINDOWS, Learnt()), EVERYTHING, history_days=EVER).left_out
+    left = select(catalogue(WINDOWS, FittedConstants()), EVERYTHING, history_days=EVER).left_out
     assert left == {
         "alive_probability": "the log has no purchases to learn from",
         "app_version_age_days": "the log has no app versions to learn from",
@@ -202,11 +202,11 @@ def test_the_default_windows_are_those_of_the_settings():
 
 def test_a_specification_survives_json():
     specification = Specification(
-        ("events_7d", "last_network"), (7, 28), LEARNT, observation_days=60, categories={"last_network": ("wifi", "4g")}
+        ("events_7d", "last_network"), (7, 28), FITTED, observation_days=60, categories={"last_network": ("wifi", "4g")}
     )
     assert msgspec.json.decode(msgspec.json.encode(specification), type=Specification) == specification
 
 
 def test_a_specification_knows_the_literals_behind_its_names():
-    specification = Specification(("events_7d", "events_of_open_7d"), (7, 28), LEARNT)
+    specification = Specification(("events_7d", "events_of_open_7d"), (7, 28), FITTED)
     assert [feature.name for feature in specification.features] == ["events_7d", "events_of_open_7d"]

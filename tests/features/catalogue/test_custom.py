@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from pydantic import ValidationError
 
-from features.catalogue.fitted import Learnt
+from features.catalogue.fitted import FittedConstants
 from features.errors import InputError, SettingsError
 from features.profiles.build import build
 from features.profiles.specification import Specification
@@ -52,7 +52,7 @@ def watched(folder: Path, *own: dict[str, Any], extra: dict[str, str] | None = N
     return world_of(
         folder,
         LINES,
-        features={"own": own},
+        features={"custom": own},
         columns=columns,
         extra=EXTRA if extra is None else extra,
         covered_until=date(2026, 2, 1),
@@ -61,7 +61,7 @@ def watched(folder: Path, *own: dict[str, Any], extra: dict[str, str] | None = N
 
 def frozen(world: World) -> tuple[Specification, dict[str, str]]:
     activity = world.activity()
-    return freeze(activity, world.settings.features, churn=world.settings.churn, learnt_from=[date(2026, 1, 20)])
+    return freeze(activity, world.settings.features, churn=world.settings.churn, training_cutoffs=[date(2026, 1, 20)])
 
 
 def test_a_windowed_feature_sums_an_extra_column_up_over_every_window(tmp_path: Path):
@@ -110,12 +110,12 @@ def test_another_expression_is_another_activity(tmp_path: Path):
 )
 def test_what_cannot_become_a_literal_is_refused_by_the_settings(change: dict[str, Any], words: str):
     with pytest.raises(ValidationError, match=words):
-        FeatureSettings(own=(WATCHED | change,))  # pyright: ignore[reportArgumentType]
+        FeatureSettings(custom=(WATCHED | change,))  # pyright: ignore[reportArgumentType]
 
 
 def test_two_of_one_name_are_refused():
     with pytest.raises(ValidationError, match="is taken"):
-        FeatureSettings(own=(WATCHED, WATCHED))  # pyright: ignore[reportArgumentType]
+        FeatureSettings(custom=(WATCHED, WATCHED))  # pyright: ignore[reportArgumentType]
 
 
 def test_an_extra_column_has_a_name_of_its_own():
@@ -124,7 +124,7 @@ def test_an_extra_column_has_a_name_of_its_own():
 
 
 def test_sql_that_the_log_cannot_answer_is_refused_with_the_name_of_the_feature(tmp_path: Path):
-    with pytest.raises(InputError, match=r"\[\[features.own\]\] watched_minutes.*"):
+    with pytest.raises(InputError, match=r"\[\[features.custom\]\] watched_minutes.*"):
         watched(tmp_path, WATCHED | {"daily": "sum(wacthed)"}).activity()
 
 
@@ -139,4 +139,4 @@ def test_a_derived_expression_that_fails_is_refused_before_a_profile_is_built(tm
 
 
 def test_a_log_without_own_features_has_none():
-    assert Specification(("events_7d",), (7,), Learnt()).own == ()
+    assert Specification(("events_7d",), (7,), FittedConstants()).custom == ()

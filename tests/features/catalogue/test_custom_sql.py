@@ -35,11 +35,11 @@ NAMES = ("active_days", "purchases_7d", "events_7d", "last_device_os")
 
 
 def world(folder: Path, lines: list[str], *own: dict[str, Any]) -> World:
-    return world_of(folder, lines, features={"own": own, "windows_days": (7,)}, covered_until=date(2026, 2, 1))
+    return world_of(folder, lines, features={"custom": own, "windows_days": (7,)}, covered_until=date(2026, 2, 1))
 
 
 def specification(of: World, *names: str) -> Specification:
-    return Specification((*NAMES, *names), (7,), own=of.settings.features.own)
+    return Specification((*NAMES, *names), (7,), custom=of.settings.features.custom)
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_one_person_has_the_same_values_by_one_id_and_by_two(tmp_path: Path):
     for ids in (("anna", "anna", "anna"), ("cookie", "cookie", "anna")):
         lines = [f"{one} 2026-01-06T{said}" for one, said in zip(ids, ("11:00", "11:10 buy", "13:00"), strict=True)]
         found = world(tmp_path / ids[0], lines, *own)
-        asked = Specification(("active_days", *names), (7,), own=found.settings.features.own)
+        asked = Specification(("active_days", *names), (7,), custom=found.settings.features.custom)
         (profile,) = build(joined(found, [NOON]), asked, cutoffs=[date(2026, 1, 7)]).to_pylist()
         assert [profile[name] for name in names] == list(expected.values())
 
@@ -145,7 +145,7 @@ def test_a_daily_expression_that_cannot_be_joined_is_refused_where_identities_ar
     found = world(
         tmp_path, ["cookie 2026-01-06T11:00", "anna 2026-01-06T13:00"], DAILY | {"daily": "max(hour) - min(hour)"}
     )
-    asked = Specification(("active_days", "taps_7d"), (7,), own=found.settings.features.own)
+    asked = Specification(("active_days", "taps_7d"), (7,), custom=found.settings.features.custom)
     with pytest.raises(SettingsError, match=r"max\(hour\) - min\(hour\)' does not follow from .*\[identities\]"):
         build(joined(found, [NOON]), asked, cutoffs=[date(2026, 1, 7)])
     alone = build(found.activity(), asked, cutoffs=[date(2026, 1, 7)]).to_pylist()
@@ -169,7 +169,7 @@ def test_a_daily_expression_without_a_merge_says_so():
 )
 def test_what_cannot_sum_up_a_day_is_refused_before_the_roll_up(tmp_path: Path, daily: str, words: str):
     found = world(tmp_path, LOG, DAILY | {"daily": daily})
-    with pytest.raises(InputError, match=rf"(?s)\[\[features.own\]\] taps: daily = .*{words}") as refused:
+    with pytest.raises(InputError, match=rf"(?s)\[\[features.custom\]\] taps: daily = .*{words}") as refused:
         found.activity()
     assert "[churn]" not in refused.value.hint
     assert not list(found.home.rglob("days.parquet"))
@@ -188,8 +188,8 @@ def test_what_cannot_sum_up_a_day_is_refused_before_the_roll_up(tmp_path: Path, 
 )
 def test_a_derived_expression_that_a_profile_cannot_hold_is_refused_by_name(tmp_path: Path, sql: str, words: str):
     found = world(tmp_path, LOG, DERIVED | {"sql": sql})
-    with pytest.raises(SettingsError, match=rf"(?s)\[\[features.own\]\] ratio: .*{words}"):
-        specification(found, "ratio").check_own(found.activity().connection)
+    with pytest.raises(SettingsError, match=rf"(?s)\[\[features.custom\]\] ratio: .*{words}"):
+        specification(found, "ratio").check_custom(found.activity().connection)
 
 
 def test_a_derived_expression_is_a_number_and_null_where_it_is_not_finite(tmp_path: Path):
@@ -204,7 +204,7 @@ def test_a_derived_expression_is_a_number_and_null_where_it_is_not_finite(tmp_pa
     own = [DERIVED | {"name": f"ratio_{place}", "sql": sql} for place, sql in enumerate(expected)]
     found, names = world(tmp_path, LOG, *own), [str(one["name"]) for one in own]
     asked = specification(found, *names)
-    asked.check_own(found.activity().connection)
+    asked.check_custom(found.activity().connection)
     anna, bob = build(found.activity(), asked, cutoffs=[date(2026, 1, 7)]).to_pylist()
     assert [[anna[name], bob[name]] for name in names] == list(expected.values())
 
@@ -233,13 +233,13 @@ def is_column(word: str, connection: duckdb.DuckDBPyConnection) -> bool:
 def test_a_word_of_sql_names_neither_a_feature_nor_a_column(name: str):
     for one in (DAILY, DERIVED):
         with pytest.raises(ValidationError, match=f'"{name}" is a word of SQL; choose another'):
-            FeatureSettings.model_validate({"own": (one | {"name": name},)})
+            FeatureSettings.model_validate({"custom": (one | {"name": name},)})
     with pytest.raises(ValidationError, match=f'extra: "{name}" is a word of SQL; choose another'):
         EventsSettings(extra={name: "1"})
 
 
 def test_names_of_attributes_are_kept():
     with pytest.raises(ValidationError, match='"user_plan" is kept for attributes'):
-        FeatureSettings.model_validate({"own": (DAILY | {"name": "user_plan"},)})
+        FeatureSettings.model_validate({"custom": (DAILY | {"name": "user_plan"},)})
     with pytest.raises(ValidationError, match='"id" would become the feature user_id'):
         UsersSettings(path="users.csv", columns={"valid_from": "since", "id": "crm"})

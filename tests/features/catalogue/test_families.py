@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from features.catalogue.fitted import BgNbd, Learnt
+from features.catalogue.fitted import BgNbd, FittedConstants
 from tests.builders import world_of
 
 
@@ -236,7 +236,7 @@ def test_entropy_is_that_of_hours_counted_once_a_day(tmp_path: Path):
 def test_versions_behind_counts_known_versions_since_the_own_one_and_before_the_cutoff(tmp_path: Path):
     versions = {"1.0": date(2026, 1, 1), "1.1": date(2026, 1, 10), "1.2": date(2026, 1, 20), "1.3": date(2026, 1, 26)}
     lines = ["anna 2026-01-05T10:00 open app_version=1.0", "bob 2026-01-25T10:00 open app_version=beta"]
-    anna, bob = world_of(tmp_path, lines).profiles("2026-01-26", learnt=Learnt(versions=versions))
+    anna, bob = world_of(tmp_path, lines).profiles("2026-01-26", fitted=FittedConstants(versions=versions))
     assert of(anna, "app_versions_behind", "app_version_age_days") == {
         "app_versions_behind": 2,
         "app_version_age_days": 25,
@@ -279,7 +279,7 @@ def test_a_buyer_is_alive_with_the_probability_of_bg_nbd(tmp_path: Path):
         "anna 2026-01-05T10:00 buy amount=10",
         "anna 2026-01-06T10:00 refund amount=-6",
     ]
-    profile = world_of(tmp_path, lines).profile("2026-01-09", learnt=Learnt(bg_nbd=BgNbd(1, 2, 1, 2)))
+    profile = world_of(tmp_path, lines).profile("2026-01-09", fitted=FittedConstants(bg_nbd=BgNbd(1, 2, 1, 2)))
     # two days: x = 1, t_x = 4, T = 8: 1 / (1 + 1/2 * (10/6)^2)
     assert profile["alive_probability"] == pytest.approx(1 / (1 + 25 / 18))
     assert of(profile, "purchase_days", "refunded_amount", "refunded_share", "purchase_session_share") == {

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from features.catalogue.custom import OwnFeature
+from features.catalogue.custom import CustomFeature
 from features.catalogue.definition import Unit
-from features.catalogue.fitted import Learnt
+from features.catalogue.fitted import FittedConstants
 from features.errors import InputError
 from features.profiles.build import build
 from features.profiles.online import History, InvalidEvent, OnlineProfiles, cutoff_of
@@ -18,7 +18,7 @@ from features.profiles.specification import Specification
 from features.snapshots import instant
 from tests.builders import Row, columns_of, passing_world, rows
 from tests.features.profiles.test_oracle import is_same
-from tests.worlds import LEARNT, RandomLog, random_logs
+from tests.worlds import FITTED, RandomLog, random_logs
 
 few = settings(max_examples=15, derandomize=True)
 
@@ -37,7 +37,7 @@ def differences(found: Any, expected: dict[str, Any]) -> dict[str, tuple[Any, An
 @given(random_logs())
 def test_at_a_local_midnight_all_users_have_the_profile_of_the_batch(log: RandomLog):
     with passing_world(log.rows, **log.knobs()) as world:
-        specification = world.specification(learnt=LEARNT)
+        specification = world.specification(fitted=FITTED)
         batch = build(world.activity(), specification, cutoffs=log.cutoffs).to_pylist()
     online = OnlineProfiles(specification, columns_of(log.rows))
     asked = [history(user, instant(cutoff, log.zone), log.rows) for cutoff in log.cutoffs for user in log.users]
@@ -51,7 +51,7 @@ def test_at_a_local_midnight_all_users_have_the_profile_of_the_batch(log: Random
 @given(random_logs(), st.data())
 def test_events_from_as_of_on_never_change_a_profile_at_any_time_of_day(log: RandomLog, data: st.DataObject):
     with passing_world(log.rows[:1], **log.knobs()) as world:
-        specification = world.specification(learnt=LEARNT)
+        specification = world.specification(fitted=FITTED)
     near = data.draw(st.sampled_from([row["event_time"] for row in log.rows]))
     as_of = near + timedelta(minutes=data.draw(st.sampled_from([0, 1, 30, 59])))
     online = OnlineProfiles(specification, columns_of(log.rows))
@@ -148,12 +148,12 @@ def test_events_without_a_column_of_the_profile_are_refused():
         OnlineProfiles(simple("purchases_7d"), ("user_id", "event_time", "event_type"))
 
 
-def own(daily: str, *needs: str) -> OwnFeature:
-    return OwnFeature("windowed", "taps", Unit.COUNT, "Taps.", "tapped {value} times", daily=daily, needs=needs)
+def own(daily: str, *needs: str) -> CustomFeature:
+    return CustomFeature("windowed", "taps", Unit.COUNT, "Taps.", "tapped {value} times", daily=daily, needs=needs)
 
 
 def test_own_features_over_the_contract_are_those_of_the_batch():
-    specification = Specification(("taps_7d",), (1, 7, 28), own=(own("sum(n * 3)", "count"),))
+    specification = Specification(("taps_7d",), (1, 7, 28), custom=(own("sum(n * 3)", "count"),))
     lines = ("anna 2026-01-04T10:00 count=2", "anna 2026-01-05T10:00 count=5")
     assert profile(specification, "2026-01-06T00:00:00+00:00", *lines)["taps_7d"] == 21
 
@@ -161,10 +161,10 @@ def test_own_features_over_the_contract_are_those_of_the_batch():
 @pytest.mark.parametrize(
     "specification",
     [
-        Specification(("taps_7d",), (7,), own=(own("sum(touched)", "touched"),)),
-        Specification(("taps_7d",), (7,), own=(own("sum(touched)"),)),  # it may fail to say what it needs
+        Specification(("taps_7d",), (7,), custom=(own("sum(touched)", "touched"),)),
+        Specification(("taps_7d",), (7,), custom=(own("sum(touched)"),)),  # it may fail to say what it needs
         Specification(("events_7d",), (7,), qualifying="touched > 0"),
-        Specification(("events_7d", "user_plan"), (7,), Learnt(attributes={"plan": Unit.TEXT})),
+        Specification(("events_7d", "user_plan"), (7,), FittedConstants(attributes={"plan": Unit.TEXT})),
     ],
 )
 def test_a_profile_that_reads_more_than_the_contract_is_refused(specification: Specification):

@@ -9,16 +9,16 @@ from hypothesis import given, settings
 from features.catalogue.catalogue import catalogue
 from tests.builders import WINDOWS, passing_world
 from tests.features.oracle import FEATURES, OF_A_TYPE, WINDOWED, Past, Rules, oracle_of
-from tests.worlds import EVENT_TYPES, LEARNT, RandomLog, random_logs
+from tests.worlds import EVENT_TYPES, FITTED, RandomLog, random_logs
 
 RELATIVE = 1e-9
-FITTED = (0.25, 30.5, 0.8, 2.4)
-CATALOGUE = catalogue(WINDOWS, LEARNT)
+BG_NBD = (0.25, 30.5, 0.8, 2.4)
+CATALOGUE = catalogue(WINDOWS, FITTED)
 
 
 def profiles_of(log: RandomLog) -> dict[tuple[str, str], dict[str, Any]]:
     with passing_world(log.rows, **log.knobs()) as world:
-        found = world.profiles(*map(str, log.cutoffs), learnt=LEARNT)
+        found = world.profiles(*map(str, log.cutoffs), fitted=FITTED)
     return {(profile.pop("user_id"), str(profile.pop("cutoff"))): profile for profile in found}
 
 
@@ -31,8 +31,8 @@ def pasts_of(log: RandomLog) -> dict[tuple[str, str], Past]:
         has_durations="duration_seconds" in log.rows[0],
         is_qualifying=lambda row: row["event_type"] == "open",
         is_leaving=lambda row: row["event_type"] == "rare",
-        versions=LEARNT.versions,
-        bg_nbd=FITTED,
+        versions=FITTED.versions,
+        bg_nbd=BG_NBD,
     )
     pasts = {
         (user, str(cutoff)): Past([row for row in log.rows if row["user_id"] == user], cutoff, rules)

@@ -9,7 +9,7 @@ import msgspec
 import pyarrow as pa
 import pytest
 
-from features.catalogue.custom import OwnFeature
+from features.catalogue.custom import CustomFeature
 from features.catalogue.definition import Unit
 from features.profiles.build import build
 from features.profiles.online import OnlineProfiles
@@ -26,7 +26,7 @@ CUTOFF = date(2026, 1, 9)
 LEARNT_FROM = date(2026, 1, 20)
 EVENTS = rows(["anna 2026-01-05T11:30", "anna 2026-01-07T20:00", "bob 2026-01-06T11:59", "bob 2026-01-08T12:00"])
 TYPES = {"user_id": "VARCHAR", "event_time": "TIMESTAMP WITH TIME ZONE", "event_type": "VARCHAR"}
-NOONS = OwnFeature(
+NOONS = CustomFeature(
     "windowed",
     "noons",
     Unit.COUNT,
@@ -39,11 +39,13 @@ NOONS = OwnFeature(
 def world_at_noon(folder: Path, naive_zone: str) -> World:
     """A world whose conditions read the clock of an instant."""
     churn = {"timezone": BERLIN, "qualifying": "hour(event_time) = 12", "event": "hour(event_time) = 13"}
-    return world_of(folder, EVENTS, churn=churn, features={"own": (NOONS,)}, timezone=naive_zone)
+    return world_of(folder, EVENTS, churn=churn, features={"custom": (NOONS,)}, timezone=naive_zone)
 
 
 def frozen(world: World) -> Specification:
-    return freeze(world.activity(), world.settings.features, churn=world.settings.churn, learnt_from=[LEARNT_FROM])[0]
+    return freeze(
+        world.activity(), world.settings.features, churn=world.settings.churn, training_cutoffs=[LEARNT_FROM]
+    )[0]
 
 
 def in_a_partition(world: World, specification: Specification) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ import pytest
 
 from features.errors import InputError
 from features.settings import ComputeSettings
-from features.storage.duckdb import connect, explained
+from features.storage.duckdb import connect, duckdb_errors
 from tests.builders import read
 
 ID = "secret@x.org"
@@ -16,7 +16,7 @@ HEADER = "user_id,event_time,event_type\n"
 
 
 def refusal_of(sql: str) -> str:
-    with pytest.raises(InputError) as refused, explained("here", "mend it"):
+    with pytest.raises(InputError) as refused, duckdb_errors("here", "mend it"):
         connect().execute(sql).fetchall()
     return str(refused.value)
 
@@ -62,7 +62,7 @@ def test_names_are_shown(sql: str, said: str):
         (
             "x.csv",
             f"{HEADER}{ID},2026-01-01,x\n{ID},2026-01-01,x,4,5\n",
-            "Line: 3\nExpected Number of Columns: 3 Found: 4",
+            "LogisticPart: 3\nExpected Number of Columns: 3 Found: 4",
         ),
         (
             "x.jsonl",
@@ -85,10 +85,13 @@ def test_a_broken_line_is_named_and_not_shown(tmp_path: Path, name: str, text: s
 
 
 def test_too_little_memory_is_said_with_the_limit_and_the_way_out():
-    with pytest.raises(InputError, match=r"47\.6 MiB(?s:.*)--memory-limit(?s:.*)rows_at_once"), explained("here", ""):
+    with (
+        pytest.raises(InputError, match=r"47\.6 MiB(?s:.*)--memory-limit(?s:.*)rows_at_once"),
+        duckdb_errors("here", ""),
+    ):
         connect(compute=ComputeSettings(memory_limit_gb=0.05)).execute("select list(range) from range(100000000)")
 
 
 def test_ctrl_c_is_not_bad_input():
-    with pytest.raises(duckdb.InterruptException), explained("here", ""):
+    with pytest.raises(duckdb.InterruptException), duckdb_errors("here", ""):
         raise duckdb.InterruptException("INTERRUPT Error: Interrupted!")

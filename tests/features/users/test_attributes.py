@@ -16,12 +16,12 @@ from pydantic import ValidationError
 from features.activity.store import Activity
 from features.catalogue.catalogue import catalogue, select
 from features.catalogue.definition import Unit
-from features.catalogue.fitted import Learnt
+from features.catalogue.fitted import FittedConstants
 from features.errors import InputError
 from features.profiles.build import build
 from features.profiles.specification import Specification
 from features.settings import FeatureSettings, UsersSettings
-from features.users.attributes import UserTablesSettings, open_user_tables
+from features.users.attributes import AttributesSettings, open_known_users
 from tests.builders import EVER, Row, World, passing_world, world_of, write
 from training.data.specification import freeze
 
@@ -41,14 +41,14 @@ def with_users(world: World, path: Path, columns: dict[str, str] | None = None, 
     """The world's activity with the table at a path beside it."""
     activity, churn = world.activity(), world.settings.churn
     users = UsersSettings(path=str(path), columns=columns or COLUMNS, **knobs)
-    found = UserTablesSettings(users=users, zone=churn.timezone)
-    return replace(activity, tables=open_user_tables(activity.connection, found, rejected=world.home / "rejected"))
+    found = AttributesSettings(users=users, zone=churn.timezone)
+    return replace(activity, tables=open_known_users(activity.connection, found, rejected=world.home / "rejected"))
 
 
 def profiles(activity: Activity, *cutoffs: str, zone: str = "UTC") -> list[dict[str, Any]]:
-    learnt = Learnt(attributes=activity.tables.attributes)
-    features = select(catalogue((7,), learnt), activity.facts, history_days=EVER).features
-    specification = Specification(tuple(f.name for f in features), (7,), learnt, timezone=zone)
+    fitted = FittedConstants(attributes=activity.tables.attributes)
+    features = select(catalogue((7,), fitted), activity.facts, history_days=EVER).features
+    specification = Specification(tuple(f.name for f in features), (7,), fitted, timezone=zone)
     return build(activity, specification, cutoffs=[date.fromisoformat(cutoff) for cutoff in cutoffs]).to_pylist()
 
 
@@ -162,12 +162,12 @@ def test_sensitive_attributes_are_left_out_unless_they_are_named(tmp_path: Path)
     place = write(tmp_path / "users.parquet", [said("anna", at("2026-01-01"), "free", 1990)])
     world = world_of(tmp_path, LOG)
     activity, cutoffs = with_users(world, place, columns), [date(2026, 1, 8)]
-    found, left_out = freeze(activity, FeatureSettings(), churn=world.settings.churn, learnt_from=cutoffs)
+    found, left_out = freeze(activity, FeatureSettings(), churn=world.settings.churn, training_cutoffs=cutoffs)
     assert [name for name in found.feature_names if name.startswith("user_")] == ["user_plan"]
     assert left_out["user_birth_year"] == "it is sensitive, and [features] allow_sensitive does not name birth_year"
     assert found.sensitive == ()
     allowing = FeatureSettings(allow_sensitive=("birth_year",))
-    found, left_out = freeze(activity, allowing, churn=world.settings.churn, learnt_from=cutoffs)
+    found, left_out = freeze(activity, allowing, churn=world.settings.churn, training_cutoffs=cutoffs)
     assert found.sensitive == ("birth_year",)
     assert "user_home_city" in left_out
     assert "user_birth_year" in found.feature_names
@@ -175,7 +175,7 @@ def test_sensitive_attributes_are_left_out_unless_they_are_named(tmp_path: Path)
 
 def test_a_model_that_reads_attributes_refuses_a_log_without_them(tmp_path: Path):
     world = world_of(tmp_path, LOG)
-    specification = Specification(("user_plan",), (7,), Learnt(attributes={"plan": Unit.TEXT}))
+    specification = Specification(("user_plan",), (7,), FittedConstants(attributes={"plan": Unit.TEXT}))
     with pytest.raises(InputError, match="the log has no user attribute plan, which the model's profile needs"):
         build(world.activity(), specification, cutoffs=[date(2026, 1, 8)])
 

@@ -10,14 +10,15 @@ from typing import Any
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from features.activity.store import Activity
 from features.errors import InputError
 from features.profiles.build import Shard, build, build_in_parts
 from features.settings import IdentitiesSettings, UsersSettings
-from features.users.attributes import UserTablesSettings, open_user_tables
+from features.users.attributes import AttributesSettings, open_known_users
 from tests.builders import Row, World, passing_world, world_of, write
-from tests.worlds import LEARNT, RandomLog, random_logs
+from tests.worlds import FITTED, RandomLog, random_logs
 from training.data.labels import ChurnLabel
 
 # anna comes without a name, signs in at noon of the 6th, and is herself from then on
@@ -43,8 +44,8 @@ def joined(world: World, links: Sequence[str | Row], **users: Any) -> Activity:
         world.home.with_name("identities.parquet"), [link(one) if isinstance(one, str) else one for one in links]
     )
     activity, zone = world.activity(), world.settings.churn.timezone
-    sections = UserTablesSettings(UsersSettings(**users), IdentitiesSettings(path=str(place)), zone)
-    return replace(activity, tables=open_user_tables(activity.connection, sections, rejected=world.home / "rejected"))
+    sections = AttributesSettings(UsersSettings(**users), IdentitiesSettings(path=str(place)), zone)
+    return replace(activity, tables=open_known_users(activity.connection, sections, rejected=world.home / "rejected"))
 
 
 def profiles(world: World, activity: Activity, *cutoffs: str) -> dict[tuple[str, str], dict[str, Any]]:
@@ -148,8 +149,8 @@ def test_attributes_are_those_of_the_person(tmp_path: Path):
     table = [{"user_id": "anna", "plan": "paid"}, {"user_id": "cookie", "plan": "none"}]
     place = write(tmp_path / "users.parquet", table)
     activity = joined(world, [NOON], path=str(place), columns={"plan": "plan"}, trust_undated=True)
-    learnt = replace(LEARNT, attributes=activity.tables.attributes)
-    specification = replace(world.specification(), learnt=learnt, feature_names=("user_plan",))
+    fitted = replace(FITTED, attributes=activity.tables.attributes)
+    specification = structs.replace(world.specification(), fitted=fitted, feature_names=("user_plan",))
     found = build(activity, specification, cutoffs=[date(2026, 1, 6), date(2026, 1, 7)]).to_pylist()
     assert [(row["user_id"], row["user_plan"]) for row in found] == [
         *[("bob", None), ("cookie", "none")],
@@ -184,7 +185,7 @@ links_between = st.lists(
 
 
 def bits(world: World, activity: Activity, cutoffs: Sequence[date]) -> dict[tuple[str, date], list[Any]]:
-    found = build(activity, world.specification(learnt=LEARNT), cutoffs=cutoffs).to_pylist()
+    found = build(activity, world.specification(fitted=FITTED), cutoffs=cutoffs).to_pylist()
     return {
         (row["user_id"], row["cutoff"]): [v.hex() if isinstance(v, float) else v for v in row.values()] for row in found
     }
@@ -223,7 +224,7 @@ def test_a_person_of_two_ids_is_one_user_where_ids_never_meet_in_a_visit(log: Ra
     own = [dict(row) | {"session_id": f"{row['user_id']}-{row.get('session_id')}"} for row in log.rows]
     renamed = [row | {"user_id": "anna" if row["user_id"] == "bob" else row["user_id"]} for row in own]
     with passing_world(own, **log.knobs()) as apart, passing_world(renamed, **log.knobs()) as one:
-        specification = apart.specification(learnt=LEARNT)
+        specification = apart.specification(fitted=FITTED)
         activity = joined(apart, ["bob anna 2000-01-01"])
         found = build(activity, specification, cutoffs=log.cutoffs).to_pylist()
         assert found == build(one.activity(), specification, cutoffs=log.cutoffs).to_pylist()

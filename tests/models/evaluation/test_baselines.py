@@ -1,13 +1,13 @@
 """The baselines that every model must beat: higher means riskier."""
 
-from dataclasses import replace
 from functools import cache
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from msgspec import structs
 
-from features.catalogue.fitted import BgNbd, Learnt
+from features.catalogue.fitted import BgNbd, FittedConstants
 from features.snapshots import LabelWindow
 from models.encoding import encode
 from models.evaluation.baselines import RULES, Baseline, fit_baselines, rule_scores
@@ -47,7 +47,7 @@ def with_purchases(profiles: pa.Table) -> pa.Table:
 
 @cache
 def fitted() -> dict[str, Baseline]:
-    spec = replace(specification(), learnt=Learnt(bg_nbd=BUYING))
+    spec = structs.replace(specification(), fitted=FittedConstants(bg_nbd=BUYING))
     train, later = with_purchases(profiles_of(1_500)), with_purchases(profiles_of(1_500, seed=1))
     found = fit_baselines(
         train,
@@ -76,7 +76,7 @@ def test_the_overdue_rule_lends_users_with_one_active_day_a_usual_gap():
 
 def test_the_lent_gap_is_the_median_of_the_training_users():
     labels = np.array([False, True, True])
-    spec = replace(specification(), feature_names=("active_days",), categories={})
+    spec = structs.replace(specification(), feature_names=("active_days",), categories={})
     found = fit_baselines(PROFILES, labels, calibrate_on=(PROFILES, labels), specification=spec, window=WINDOW)
     overdue = next(baseline for baseline in found if baseline.name == "overdue")
     assert overdue.score(PROFILES).tolist() == [0.25, 9.0 / 3, 1.5]
@@ -85,7 +85,7 @@ def test_the_lent_gap_is_the_median_of_the_training_users():
 
 def test_a_user_without_the_column_scores_like_the_median_training_user():
     train, labels = pa.table({"active_days": [4.0, 2.0, 9.0]}), np.array([False, True, False])
-    spec = replace(specification(), feature_names=("active_days",), categories={})
+    spec = structs.replace(specification(), feature_names=("active_days",), categories={})
     found = fit_baselines(train, labels, calibrate_on=(train, labels), specification=spec, window=WINDOW)
     nobody = pa.table({"active_days": pa.array([None, 1.0], pa.float64())})
     assert found[0].score(nobody).tolist() == [-4.0, -1.0]
@@ -125,7 +125,7 @@ def test_who_never_bought_is_as_risky_as_the_riskiest_buyer_of_training():
 
 
 def test_bg_nbd_says_what_the_part_of_a_model_says_that_needs_no_labels():
-    spec = replace(specification(), learnt=Learnt(bg_nbd=BUYING))
+    spec = structs.replace(specification(), fitted=FittedConstants(bg_nbd=BUYING))
     train, others = with_purchases(profiles_of(1_500)), with_purchases(profiles_of(200, seed=2))
     part = buying(spec, encode(train, spec), window=WINDOW)
     for profiles in (train, others):  # who never bought too

@@ -28,7 +28,7 @@ def split(rows: list[tuple[bool, float]]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_auc_is_the_share_of_pairs_that_stand_right():
-    # 2 churners x 8 stayers; only the pair (.7, .8) stands wrong
+    # 2 churners x 8 retained; only the pair (.7, .8) stands wrong
     assert auc(CHURNED, PROBABILITY) == pytest.approx(15 / 16)
 
 

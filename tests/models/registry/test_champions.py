@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
-from features.errors import GuardRefused
+from features.errors import CheckFailed
 from models.churn_model import ChurnModel
 from models.registry.registry import CHALLENGER, CHAMPION, Registry
 from models.scorers.calibration import Platt
@@ -37,14 +37,14 @@ def four(four_versions: Path, tmp_path: Path) -> Registry:
 
 
 def test_without_a_champion_there_is_nothing_to_roll_back(registry: Registry):
-    with pytest.raises(GuardRefused, match="no earlier champion"):
+    with pytest.raises(CheckFailed, match="no earlier champion"):
         registry.rollback()
 
 
 def test_champions_follow_each_other_and_step_back(four: Registry, tmp_path: Path):
     assert four.get(CHALLENGER).version == "4"  # logged last
     four.promote("1", why="it is the first")
-    with pytest.raises(GuardRefused, match="no earlier champion"):
+    with pytest.raises(CheckFailed, match="no earlier champion"):
         four.rollback()
     four.promote("2", why="it is better")
     four.promote("3", why="it is best")
@@ -53,7 +53,7 @@ def test_champions_follow_each_other_and_step_back(four: Registry, tmp_path: Pat
     assert four.get(CHAMPION).model.calibration == shifted(tiny_model()).calibration
     assert four.rollback() == ("2", "1")
     assert four.get(CHAMPION).version == "1"
-    with pytest.raises(GuardRefused, match="no earlier champion"):
+    with pytest.raises(CheckFailed, match="no earlier champion"):
         four.rollback()
     assert Registry(tmp_path / "home", PROJECT).get(CHAMPION).version == "1"
 

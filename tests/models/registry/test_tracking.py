@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from features.errors import GuardRefused
+from features.errors import CheckFailed
 from models.churn_model import ChurnModel
 from models.registry.registry import CHALLENGER, Registered, Registry
 from models.registry.run_record import Child, Curve, Data, Run, shortened
@@ -175,7 +175,7 @@ def test_a_run_spans_the_training(registry: Registry, client: Any, logged: Regis
 @pytest.mark.parametrize(
     ("raised", "status", "said"),
     [
-        (GuardRefused("too few churners", hint="wait"), "FAILED", "GuardRefused: too few churners"),
+        (CheckFailed("too few churners", hint="wait"), "FAILED", "CheckFailed: too few churners"),
         (ZeroDivisionError("user u7"), "FAILED", "ZeroDivisionError"),
         (KeyboardInterrupt(), "KILLED", "KeyboardInterrupt"),
     ],

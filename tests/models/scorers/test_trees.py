@@ -8,7 +8,7 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from features.catalogue.catalogue import catalogue
-from features.catalogue.fitted import Learnt
+from features.catalogue.fitted import FittedConstants
 from features.settings import FeatureSettings
 from models.evaluation.metrics import auc
 from models.scorers.trees import (
@@ -22,7 +22,7 @@ from models.scorers.trees import (
 )
 from models.settings import ModelSettings
 
-KNOBS = ModelSettings(num_leaves=4, min_rows_in_leaf=5, max_rounds=60, early_stopping_rounds=5, l2=0.0)
+KNOBS = ModelSettings(num_leaves=4, min_data_in_leaf=5, max_rounds=60, early_stopping_rounds=5, lambda_l2=0.0)
 LEARNER = Learner(KNOBS, 7, ("signal", "noise"), ())
 
 
@@ -144,7 +144,7 @@ def test_a_category_has_no_direction():
 
 
 def test_every_known_direction_is_of_a_feature_in_the_catalogue():
-    names = {feature.name for feature in catalogue(FeatureSettings().windows_days, Learnt())}
+    names = {feature.name for feature in catalogue(FeatureSettings().windows_days, FittedConstants())}
     stems = {re.sub(r"_\d+d$", "", name) for name in names}
     assert set(KNOWN_DIRECTIONS) <= stems
 

@@ -9,14 +9,14 @@ import pytest
 from features.errors import InputError
 from models.churn_model import Definition
 from serving.http.endpoint import Endpoint, made_up_profile, quality_of
-from serving.release.bundle import Served, read_served
+from serving.release.bundle import ServingBundle, read_bundle
 from serving.score import score
 from serving.store.profile_store import write_store
 from tests.models.model_builder import CUTOFF, rows_of, tiny_model
 
 
 @pytest.fixture
-def endpoint(served: Served, profiles: pa.Table) -> Endpoint:
+def endpoint(served: ServingBundle, profiles: pa.Table) -> Endpoint:
     write_store(served.store, profiles, specification=served.model.specification)
     return Endpoint(served)
 
@@ -34,7 +34,7 @@ def test_an_answer_says_which_model_it_is_from_and_how_good_that_was(endpoint: E
     assert found["quality"] == {"test_cutoff": "2026-05-18", "auc": 0.8125, "calibration_error": 0.0125, "users": 800}
 
 
-def test_ids_and_profiles_are_answered_in_their_order(endpoint: Endpoint, profiles: pa.Table, served: Served):
+def test_ids_and_profiles_are_answered_in_their_order(endpoint: Endpoint, profiles: pa.Table, served: ServingBundle):
     rows = rows_of(profiles)
     known = served.model.specification.feature_names
     incomplete = {"user_id": "half", "events_7d": 1}
@@ -57,7 +57,7 @@ def test_ids_and_profiles_are_answered_in_their_order(endpoint: Endpoint, profil
     assert [one["as_of"] for one in found] == [str(CUTOFF), None, str(CUTOFF), None, None, str(CUTOFF)]
 
 
-def test_without_a_store_there_is_no_answer(served: Served):
+def test_without_a_store_there_is_no_answer(served: ServingBundle):
     endpoint = Endpoint(served)
     assert not endpoint.is_ready
     assert endpoint.answer(b'{"items":[{"user_id":"u1"}]}', request_id="r1") is None
@@ -68,7 +68,7 @@ def test_more_items_than_allowed_are_refused(endpoint: Endpoint):
         answer(endpoint, *[{"user_id": "u1"}] * 51)
 
 
-def test_the_made_up_profile_is_scored_whatever_the_model_asks_of_its_users(served: Served):
+def test_the_made_up_profile_is_scored_whatever_the_model_asks_of_its_users(served: ServingBundle):
     for definition in (Definition(14, 0, 1, 0), Definition(14, 0, 0, 0), Definition(14, 0, 7, 400)):
         model = replace(tiny_model(), definition=definition)
         (one,) = score(model, [made_up_profile(model)], bands=served.scoring)
@@ -81,4 +81,4 @@ def test_the_quality_is_that_of_the_test_cutoff():
 
 def test_a_model_read_from_its_folder_answers_alike(endpoint: Endpoint, tmp_path: Path):
     items = [{"user_id": f"u{place}"} for place in range(20)]
-    assert answer(Endpoint(read_served(tmp_path / "served")), *items) == answer(endpoint, *items)
+    assert answer(Endpoint(read_bundle(tmp_path / "served")), *items) == answer(endpoint, *items)

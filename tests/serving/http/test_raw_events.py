@@ -9,20 +9,21 @@ from typing import Any
 
 import pytest
 from hypothesis import Phase, assume, given, settings
+from msgspec import structs
 
 from features.activity.roll_up import TOLD
 from features.catalogue.catalogue import catalogue, select
-from features.catalogue.custom import OwnFeature
+from features.catalogue.custom import CustomFeature
 from features.catalogue.definition import Unit
-from features.catalogue.fitted import Learnt
+from features.catalogue.fitted import FittedConstants
 from features.errors import InputError
 from features.profiles.build import build
 from features.snapshots import instant
 from models.churn_model import ChurnModel
 from serving.http.endpoint import Endpoint
-from serving.http.raw_events import EventProfiles, Told
+from serving.http.raw_events import EventProfiles, UserEvents
 from serving.http.request import RequestReader
-from serving.release.bundle import Served, write_served
+from serving.release.bundle import ServingBundle, write_bundle
 from serving.score import Score
 from serving.settings import ScoringSettings, ServingSettings
 from serving.store.kept_activity import KeptRows
@@ -31,7 +32,7 @@ from tests.builders import EVER, Row, columns_of, passing_world, rows, world_of
 from tests.features.profiles.test_oracle import is_same
 from tests.models.model_builder import CATEGORIES, WINDOWS, fit_model, profiles_of, specification
 from tests.serving.running import Server, running
-from tests.worlds import LEARNT, RandomLog, random_logs
+from tests.worlds import FITTED, RandomLog, random_logs
 
 LINES = [
     "anna 2026-05-20T10:00 open amount=9.5 device_os=ios network=wifi channel=ads",
@@ -60,7 +61,7 @@ def at(day: date) -> str:
 def model() -> ChurnModel:
     """A model of what these lines can tell."""
     facts = {*columns_of(rows(LINES)), *TOLD}
-    known = select(catalogue(WINDOWS, Learnt()), facts, history_days=EVER).features
+    known = select(catalogue(WINDOWS, FittedConstants()), facts, history_days=EVER).features
     names = tuple(feature.name for feature in known if not feature.is_text or feature.name in CATEGORIES)
     return fit_model(
         300,
@@ -91,14 +92,14 @@ def batch(model: ChurnModel, tmp_path_factory: pytest.TempPathFactory) -> list[d
 
 
 @pytest.fixture(scope="module")
-def served(model: ChurnModel, home: Path) -> Served:
+def served(model: ChurnModel, home: Path) -> ServingBundle:
     limits = ServingSettings(max_items=50, max_events=12, max_events_per_item=5, keep_activity=True)
     columns = tuple(columns_of(rows(LINES)))
-    return Served(model, "shop", "7", "champion", home / "store", ScoringSettings(), limits, columns)
+    return ServingBundle(model, "shop", "7", "champion", home / "store", ScoringSettings(), limits, columns)
 
 
 @pytest.fixture(scope="module")
-def endpoint(served: Served) -> Endpoint:
+def endpoint(served: ServingBundle) -> Endpoint:
     return Endpoint(served)
 
 
@@ -136,7 +137,7 @@ def test_kept_activity_and_newer_events_are_the_profile_of_the_batch(log: Random
     first, last = log.cutoffs[0], log.cutoffs[-1]
     log = replace(log, rows=tuple(row for row in log.rows if not came_late(row, instant(first, log.zone))))
     with passing_world(log.rows, **log.knobs()) as world:
-        of = world.specification(learnt=LEARNT)
+        of = world.specification(fitted=FITTED)
         activity = world.activity()
         batch = build(activity, of, cutoffs=[last]).to_pylist()
         before = build(activity, of, cutoffs=[first])
@@ -157,12 +158,12 @@ def came_late(row: Row, start: datetime) -> bool:
     return row["event_time"] < start and known is not None and known >= start
 
 
-def since(user: str, log: RandomLog, *, first: date, last: date) -> Told:
+def since(user: str, log: RandomLog, *, first: date, last: date) -> UserEvents:
     own: list[Row] = [
         row for row in log.rows if row["user_id"] == user and row["event_time"] >= instant(first, log.zone)
     ]
     columns = {name: [row.get(name) for row in own] for name in columns_of(log.rows)}
-    return Told(user, instant(last, log.zone), columns, is_since=True)
+    return UserEvents(user, instant(last, log.zone), columns, is_since=True)
 
 
 def test_days_may_start_at_any_time_with_raw_events(endpoint: Endpoint):
@@ -192,7 +193,7 @@ def test_what_cannot_be_scored_has_a_code_and_a_detail_and_disturbs_no_other(end
     assert not any("detail" in one or "cutoff_at" in one for one in found[6:8])
 
 
-def test_a_store_that_keeps_no_activity_says_so(served: Served, tmp_path: Path):
+def test_a_store_that_keeps_no_activity_says_so(served: ServingBundle, tmp_path: Path):
     of = served.model.specification
     write_store(tmp_path, profiles_of(3, of=of), specification=of)
     endpoint = Endpoint(replace(served, store=tmp_path))
@@ -201,14 +202,17 @@ def test_a_store_that_keeps_no_activity_says_so(served: Served, tmp_path: Path):
 
 
 def test_a_profile_that_reads_more_than_the_contract_is_not_made_from_events(model: ChurnModel, home: Path):
-    feature = OwnFeature("windowed", "taps", Unit.COUNT, "Taps.", "tapped", daily="sum(touched)", needs=("touched",))
-    of = replace(model.specification, feature_names=(*model.specification.feature_names, "taps_7d"), own=(feature,))
+    feature = CustomFeature("windowed", "taps", Unit.COUNT, "Taps.", "tapped", daily="sum(touched)", needs=("touched",))
+    of = structs.replace(
+        model.specification, feature_names=(*model.specification.feature_names, "taps_7d"), custom=(feature,)
+    )
     store = ProfileStore(home / "store")
     builder = EventProfiles(of, ())
     builder.prepare(store)
     start = instant(LATER, "UTC")
     told = [
-        Told("anna", start, {"event_time": [start], "event_type": ["open"]}, is_since) for is_since in (True, False)
+        UserEvents("anna", start, {"event_time": [start], "event_type": ["open"]}, is_since)
+        for is_since in (True, False)
     ]
     for one in builder.profiles(told, store):
         assert isinstance(one, Score)
@@ -250,8 +254,8 @@ def test_too_many_events_are_refused(endpoint: Endpoint):
 
 
 @pytest.fixture(scope="module")
-def server(served: Served, home: Path) -> Iterator[Server]:
-    write_served(home / "served", served)
+def server(served: ServingBundle, home: Path) -> Iterator[Server]:
+    write_bundle(home / "served", served)
     with running(home / "served", folder=home) as server:
         server.wait_until(200)
         yield server

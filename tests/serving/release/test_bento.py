@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 import yaml
 
-from serving.release.bundle import Served, write_served
+from serving.release.bundle import ServingBundle, write_bundle
 from serving.store.profile_store import write_store
 
 TOP = Path(__file__).parents[3]
@@ -31,13 +31,13 @@ print(asyncio.run(service.ChurnService().score.local(body)).body.decode())
 
 
 @pytest.fixture
-def project(served: Served, profiles: pa.Table, tmp_path: Path) -> Path:
+def project(served: ServingBundle, profiles: pa.Table, tmp_path: Path) -> Path:
     """The packages, the build file and a served model, as in a checkout that is in use."""
     project = tmp_path / "project"
     for package in ("features", "models", "serving"):
         shutil.copytree(TOP / package, project / package, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(TOP / "bentofile.yaml", project)
-    write_served(project / ".churn/served", replace(served, store=project / ".churn/store"))
+    write_bundle(project / ".churn/served", replace(served, store=project / ".churn/store"))
     write_store(project / ".churn/store", profiles, specification=served.model.specification)
     return project
 

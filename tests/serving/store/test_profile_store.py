@@ -1,18 +1,18 @@
 import gc
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from msgspec import structs
 
 from features.errors import InputError
 from serving.store.profile_store import FILE, ProfileStore, open_store, refresh_store, write_store
 from tests.models.model_builder import CUTOFF, profiles_of, rows_of, specification
 
-OTHER = replace(specification(), feature_names=specification().feature_names[1:])
+OTHER = structs.replace(specification(), feature_names=specification().feature_names[1:])
 
 
 @pytest.fixture(autouse=True)

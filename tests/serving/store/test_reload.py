@@ -1,15 +1,15 @@
-from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from msgspec import structs
 
 from serving.store import reload as store_watch
 from serving.store.profile_store import FILE, write_store
-from serving.store.reload import StoreWatch
+from serving.store.reload import StoreReload
 from tests.models.model_builder import profiles_of, specification
 
-OTHER = replace(specification(), feature_names=specification().feature_names[1:])
+OTHER = structs.replace(specification(), feature_names=specification().feature_names[1:])
 
 
 class Watched:
@@ -17,7 +17,7 @@ class Watched:
 
     def __init__(self, folder: Path) -> None:
         self.refusals = 0
-        self.watch = StoreWatch(folder, specification(), on_refusal=self._count)
+        self.watch = StoreReload(folder, specification(), on_refusal=self._count)
 
     def _count(self) -> None:
         self.refusals += 1

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from msgspec import structs
 
 from features.profiles.build import build
 from tests.training.conftest import Gather
@@ -44,7 +45,9 @@ def test_1_a_label_that_begins_before_the_cutoff_is_caught(clean: AuditedTrainin
 def test_2_a_label_window_that_reaches_into_the_test_is_caught(clean: AuditedTraining):
     unpurged = clean.split.test - 7 * DAY
     leaky = replace(
-        clean, split=replace(clean.split, calibration=(unpurged,)), learnt=stacked(clean, *clean.split.train, unpurged)
+        clean,
+        split=replace(clean.split, calibration=(unpurged,)),
+        training_rows=stacked(clean, *clean.split.train, unpurged),
     )
     assert said("LABEL_OVERLAP", leaky) == (
         "cutoff 2026-04-14: calibration: its label ends on 2026-04-28, the test part begins on 2026-04-21; "
@@ -59,7 +62,7 @@ def test_2_parts_that_were_split_without_a_purge_are_caught(clean: AuditedTraini
 
 
 def test_2_a_row_of_a_cutoff_that_the_split_does_not_know_is_caught(clean: AuditedTraining):
-    leaky = replace(clean, learnt=stacked(clean, *clean.split.learnt_from, clean.split.test))
+    leaky = replace(clean, training_rows=stacked(clean, *clean.split.training_cutoffs, clean.split.test))
     assert "cutoff 2026-04-21: learnt" in said("LABEL_OVERLAP", leaky)
 
 
@@ -105,7 +108,7 @@ def test_5_a_feature_that_knows_it_by_codes_or_by_gaps_is_caught(clean: AuditedT
 
 def known_texts(training: AuditedTraining) -> AuditedTraining:
     categories = training.specification.categories | {"last_channel": ("ads", "friend")}
-    return replace(training, specification=replace(training.specification, categories=categories))
+    return replace(training, specification=structs.replace(training.specification, categories=categories))
 
 
 def numbers_of_users(dataset: Dataset) -> list[int]:
@@ -132,8 +135,8 @@ def test_7_a_date_is_caught(clean: AuditedTraining):
 
 def test_8_rows_on_both_sides_are_caught_whatever_cutoff_they_are_said_to_be_of(clean: AuditedTraining):
     copied = said_to_be_of(clean.test, max(clean.split.train))
-    both = pa.concat_tables([clean.learnt.profiles, copied.profiles])
-    leaky = replace(clean, learnt=Dataset(both, np.concatenate([clean.learnt.churned, copied.churned])))
+    both = pa.concat_tables([clean.training_rows.profiles, copied.profiles])
+    leaky = replace(clean, training_rows=Dataset(both, np.concatenate([clean.training_rows.churned, copied.churned])))
     assert "cutoff 2026-04-21: labels by the toss of a coin are known there" in said("SHUFFLED_LABELS", leaky)
 
 
@@ -154,7 +157,7 @@ def test_9_an_audit_whose_alarm_would_sleep_through_the_future_fails_itself(clea
 def test_9_an_audit_that_cannot_tell_the_future_from_the_past_fails_itself(clean: AuditedTraining):
     # nothing that a profile holds moves with time
     blind = replace(
-        clean, specification=replace(clean.specification, feature_names=("first_week_events", "last_channel"))
+        clean, specification=structs.replace(clean.specification, feature_names=("first_week_events", "last_channel"))
     )
     still = replace(blind, test=stacked(clean, clean.split.test, min_tenure_days=30))
     assert "the audit is blind" in said("FUTURE_CANARY", still)
@@ -162,7 +165,7 @@ def test_9_an_audit_that_cannot_tell_the_future_from_the_past_fails_itself(clean
 
 @pytest.mark.parametrize("part", ["learnt", "test"])
 def test_10_users_who_were_gone_already_are_caught(clean: AuditedTraining, part: str):
-    cutoffs = clean.split.learnt_from if part == "learnt" else (clean.split.test,)
+    cutoffs = clean.split.training_cutoffs if part == "learnt" else (clean.split.test,)
     leaky = replace(clean, **{part: stacked(clean, *cutoffs, active_within_days=20)})
     words = said("ALREADY_GONE", leaky)
     assert re.search(rf"cutoff {cutoffs[-1]}: \d+ of the \d+ users (learnt from|tested on) were gone already", words)

@@ -5,6 +5,7 @@ from datetime import date
 from typing import cast
 
 import numpy as np
+from msgspec import structs
 
 from tests.training.conftest import FOLDS, Gather
 from tests.training.planting import LATE, found, noisy, planted
@@ -41,7 +42,7 @@ def test_the_same_seed_says_the_same(clean: AuditedTraining):
 
 def test_5_a_feature_that_the_model_does_not_look_at_is_no_leak(clean: AuditedTraining):
     leaky = planted(clean, "usage_minutes_7d", lambda part: noisy(part, 0.3))
-    unused = replace(leaky, specification=replace(leaky.specification, unused=("usage_minutes_7d",)))
+    unused = replace(leaky, specification=structs.replace(leaky.specification, unused=("usage_minutes_7d",)))
     assert found("SINGLE_FEATURE_AUC", unused) == ()
 
 

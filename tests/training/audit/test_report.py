@@ -6,20 +6,22 @@ from pathlib import Path
 
 import pytest
 
-from features.errors import GuardRefused
+from features.errors import CheckFailed
 from tests.training.planting import built_later, said
 from training.audit.audit import CHECKS, AuditedTraining, Checked, Finding, Report
-from training.audit.evidence import Looked
+from training.audit.evidence import CheckResult
 
 GUIDE = Path(__file__).parents[3] / "docs/guides/leakage-audit.md"
 
 
 def report_of(*findings: Finding) -> Report:
-    return Report((Checked(CHECKS[0], Looked("10 profiles", findings)), Checked(CHECKS[2], Looked("3 cutoffs"))))
+    return Report(
+        (Checked(CHECKS[0], CheckResult("10 profiles", findings)), Checked(CHECKS[2], CheckResult("3 cutoffs")))
+    )
 
 
 def test_a_refusal_names_code_place_and_page():
-    with pytest.raises(GuardRefused) as refusal:
+    with pytest.raises(CheckFailed) as refusal:
         report_of(Finding("columns events_7d at cutoff 2026-04-21", "3 of 10 profiles hold more")).refuse()
     assert refusal.value.message == (
         "the leakage audit failed 1 of 2 checks: "

@@ -195,8 +195,10 @@ def test_a_sample_is_drawn_by_its_seed(crowded: World):
 # --- Frozen --------------------------------------------------------------------------------------------------------
 
 
-def frozen(world: World, *learnt_from: date, **knobs: Any) -> tuple[Specification, dict[str, str]]:
-    return freeze(world.activity(), FeatureSettings(**knobs), churn=world.settings.churn, learnt_from=learnt_from)
+def frozen(world: World, *training_cutoffs: date, **knobs: Any) -> tuple[Specification, dict[str, str]]:
+    return freeze(
+        world.activity(), FeatureSettings(**knobs), churn=world.settings.churn, training_cutoffs=training_cutoffs
+    )
 
 
 def test_event_types_are_those_that_most_users_did_before_a_day(tmp_path: Path):
@@ -223,7 +225,7 @@ def test_types_that_read_alike_are_both_main_types(tmp_path: Path):
 
 def test_what_comes_after_the_learning_is_not_frozen(tmp_path: Path):
     world = world_of(tmp_path, ["a 2026-01-01 view", "a 2026-03-10T00:00 new"])
-    assert frozen(world, CUTOFF)[0].learnt.event_types == ("view",)
+    assert frozen(world, CUTOFF)[0].fitted.event_types == ("view",)
 
 
 def test_a_window_longer_than_the_history_of_the_first_cutoff_is_left_out_and_said(tmp_path: Path):
@@ -275,10 +277,10 @@ def test_features_and_families_that_are_named_are_not_looked_at_but_stay_in_the_
 ):
     world = world_of(tmp_path, LINES, churn=CHURN)
     found, left_out = freeze(
-        world.activity(), FeatureSettings(leave_out=named), churn=world.settings.churn, learnt_from=[CUTOFF]
+        world.activity(), FeatureSettings(exclude=named), churn=world.settings.churn, training_cutoffs=[CUTOFF]
     )
     assert {"tenure_days", "days_since_last_event"} <= set(found.unused) <= set(found.feature_names)
-    assert left_out["tenure_days"] == "[features] leave_out names it"
+    assert left_out["tenure_days"] == "[features] exclude names it"
     assert "active_days_3d" not in found.unused
 
 
@@ -287,7 +289,7 @@ def test_a_name_to_leave_out_that_nothing_has_is_an_error(tmp_path: Path):
     with pytest.raises(SettingsError, match='no feature or family "tenure_day"'):
         freeze(
             world.activity(),
-            FeatureSettings(leave_out=("tenure_day",)),
+            FeatureSettings(exclude=("tenure_day",)),
             churn=world.settings.churn,
-            learnt_from=[CUTOFF],
+            training_cutoffs=[CUTOFF],
         )

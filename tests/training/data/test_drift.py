@@ -9,15 +9,15 @@ import pyarrow as pa
 import pytest
 
 from features.catalogue.definition import Unit
-from features.catalogue.fitted import Learnt
+from features.catalogue.fitted import FittedConstants
 from features.profiles.specification import Specification
 from models.encoding import fit_categories
-from training.data.drift import Drift, drifting, steadied, steady_values, to_drop
-from training.settings import StabilitySettings
+from training.data.drift import Drift, drifting, stable_features, steady_values, to_drop
+from training.settings import DriftSettings
 
 CUTOFFS = (date(2026, 1, 1), date(2026, 2, 1), date(2026, 3, 1))
 NAMES = ("tenure_days", "events_7d", "user_plan", "acquisition_channel")
-PLAIN = StabilitySettings()
+PLAIN = DriftSettings()
 USERS = 1500
 
 
@@ -43,7 +43,7 @@ def table(rng: np.random.Generator, *, users: int = USERS, **planted: Any) -> pa
 
 
 def specification_of(profiles: pa.Table) -> Specification:
-    plain = Specification(NAMES, (7,), Learnt(attributes={"plan": Unit.TEXT}))
+    plain = Specification(NAMES, (7,), FittedConstants(attributes={"plan": Unit.TEXT}))
     return replace(plain, categories=fit_categories(profiles, ["user_plan", "acquisition_channel"], most=200))
 
 
@@ -82,7 +82,7 @@ def test_the_auc_counts_pairs_ties_half_and_nulls_lowest() -> None:
     early, late = [None, 1.0, 2.0, 3.0] * 50, [2.0, 3.0, 4.0, 5.0] * 50
     profiles = table(np.random.default_rng(0), users=200, events_7d=lambda place: [early, early, late][place])
 
-    every = StabilitySettings(most_number_auc=0.5, most_category_auc=1)
+    every = DriftSettings(max_number_auc=0.5, max_category_auc=1)
 
     # of the 16 pairs the late one is greater in 13 (2: over null, 1; 3: over null, 1, 2; 4 and 5: over all) and ties in 2
     assert drifting(profiles, specification_of(profiles), settings=every)["events_7d"].auc == pytest.approx(14 / 16)
@@ -99,7 +99,7 @@ def test_a_channel_that_takes_over_is_dropped_and_said(rng: np.random.Generator)
     shares = ([0.1, 0.9], [0.5, 0.5], [0.7, 0.3])
     profiles = table(rng, acquisition_channel=lambda place: rng.choice(["new", "old"], USERS, p=shares[place]))
 
-    done = steadied(profiles, specification_of(profiles), settings=PLAIN)
+    done = stable_features(profiles, specification_of(profiles), settings=PLAIN)
 
     assert done.specification.unused == ("acquisition_channel",)
     assert done.pooled == {}
@@ -114,7 +114,7 @@ def test_a_value_that_trebles_at_the_cost_of_many_is_not_worth_keeping(rng: np.r
     specification = specification_of(profiles)
 
     drifts = drifting(profiles, specification, settings=PLAIN)
-    done = steadied(profiles, specification, settings=PLAIN)
+    done = stable_features(profiles, specification, settings=PLAIN)
 
     assert set(steady_values(profiles, specification, drifts=drifts)["acquisition_channel"]) == {"ads", "old"}
     assert list(done.dropped) == ["acquisition_channel"]  # pooled, the unknown value still tells the date
@@ -124,7 +124,7 @@ def test_versions_that_follow_each_other_are_pooled_and_the_rest_is_kept(rng: np
     versions = (["1.0", "web", "tv"], ["1.0", "web", "tv"], ["2.0", "web", "tv"])
     profiles = table(rng, user_plan=lambda place: rng.choice(versions[place], USERS, p=[0.5, 0.3, 0.2]))
 
-    done = steadied(profiles, specification_of(profiles), settings=PLAIN)
+    done = stable_features(profiles, specification_of(profiles), settings=PLAIN)
 
     assert set(done.specification.categories["user_plan"]) == {"web", "tv"}
     assert {name: set(values) for name, values in done.pooled.items()} == {"user_plan": {"1.0", "2.0"}}
@@ -150,7 +150,7 @@ def test_what_the_model_does_not_look_at_cannot_drift(rng: np.random.Generator) 
     blind = replace(specification_of(profiles), unused=("tenure_days",))
 
     assert drifting(profiles, blind, settings=PLAIN) == {}
-    assert steadied(profiles, blind, settings=PLAIN).specification == blind
+    assert stable_features(profiles, blind, settings=PLAIN).specification == blind
 
 
 def test_one_snapshot_or_a_handful_of_users_shows_no_drift(rng: np.random.Generator) -> None:

@@ -13,7 +13,7 @@ from training.data.specification import with_categories
 @BOTH
 def test_categories_are_those_of_the_training_cutoffs(training: Training):
     found = training.trained
-    seen = found.learnt.at(found.split.train).profiles
+    seen = found.training_rows.at(found.split.train).profiles
     known = with_categories(found.model.specification, seen, most=training.recipe.model.max_categories)
     for name, values in known.categories.items():
         pooled = found.pooled.get(name, ())
@@ -25,7 +25,7 @@ def test_categories_are_those_of_the_training_cutoffs(training: Training):
 @BOTH
 def test_what_is_typical_is_learnt_from_the_training_cutoffs(training: Training):
     found = training.trained
-    seen = found.learnt.at(found.split.train).profiles
+    seen = found.training_rows.at(found.split.train).profiles
     expected = {
         feature.name: float(np.median(seen[feature.name].drop_null().to_numpy()))
         for feature in found.model.specification.features
@@ -50,5 +50,5 @@ def renamed_after(cutoff: date) -> str:
 def test_event_types_that_appear_after_the_training_cutoffs_are_not_known(periods: Training, trainer: Trainer):
     last = max(periods.trained.split.train)
     found = trainer(renamed_after(last), "features.main_event_types=50").trained
-    assert len(found.model.specification.learnt.event_types) > 6
-    assert "late" not in found.model.specification.learnt.event_types
+    assert len(found.model.specification.fitted.event_types) > 6
+    assert "late" not in found.model.specification.fitted.event_types

@@ -11,12 +11,12 @@ import pytest
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from features.errors import GuardRefused
+from features.errors import CheckFailed
 from models.evaluation.metrics import Interval, auc
 from tests.training.conftest import Training
 from tests.training.tested import made_up
 from training.data.dataset import Dataset
-from training.diagnostics import look_back
+from training.diagnostics import diagnose
 from training.evaluation.backtest import Backtest, Week, backtest, better_rule, history, past_splits, past_splits_of
 from training.plan.outages import Kind, Outage
 from training.plan.splits import Split, plan
@@ -37,8 +37,8 @@ class Knowing:
 
     shown: list[tuple[Split, Dataset]] = field(default_factory=list[tuple[Split, Dataset]])
 
-    def __call__(self, learnt: Dataset, split: Split) -> Knowing:
-        self.shown.append((split, learnt))
+    def __call__(self, training_rows: Dataset, split: Split) -> Knowing:
+        self.shown.append((split, training_rows))
         return self
 
     def predict_probability(self, profiles: pa.Table) -> NDArray[np.float64]:
@@ -73,12 +73,12 @@ def weeks_of(aucs: list[float], *, rule: float = 0.7) -> Backtest:
 
 def test_every_past_week_is_trained_and_tested_on_its_own_rows():
     fit, data = Knowing(), whole()
-    found = backtest(data, [split_at(day) for day in MONDAYS[1:]], fit=fit, fewest=10, seed=1)
+    found = backtest(data, [split_at(day) for day in MONDAYS[1:]], fit=fit, minimum=10, seed=1)
     assert [week.cutoff for week in found.weeks] == list(MONDAYS[1:])
-    for week, (split, learnt) in zip(found.weeks, fit.shown, strict=True):
+    for week, (split, training_rows) in zip(found.weeks, fit.shown, strict=True):
         test = data.at([week.cutoff])
         assert split.test == week.cutoff
-        assert set(learnt.profiles["cutoff"].to_pylist()) == set(split.train)
+        assert set(training_rows.profiles["cutoff"].to_pylist()) == set(split.train)
         assert week.auc.value == pytest.approx(auc(test.churned, fit.predict_probability(test.profiles)))
         assert (week.better_rule, week.better_rule_auc) == better_rule(test)
         assert week.users == 300
@@ -88,7 +88,7 @@ def test_weeks_of_a_handful_of_churners_are_left_out():
     data = whole()
     few = data.at([MONDAYS[2]]).churned.sum()
     splits = [split_at(day) for day in MONDAYS[1:]]
-    kept = [week.cutoff for week in backtest(data, splits, fit=Knowing(), fewest=int(few) + 1, seed=1).weeks]
+    kept = [week.cutoff for week in backtest(data, splits, fit=Knowing(), minimum=int(few) + 1, seed=1).weeks]
     assert MONDAYS[2] not in kept  # as a test
     assert MONDAYS[3] not in kept  # as what is learnt from
 
@@ -137,7 +137,7 @@ def test_the_report_is_plain_values():
 def _refusing(*days: date):
     def plan_at(test: date) -> Split:
         if test in days or test < MONDAYS[0]:
-            raise GuardRefused("an outage")
+            raise CheckFailed("an outage")
         return split_at(test)
 
     return plan_at
@@ -173,9 +173,11 @@ def test_what_is_frozen_knows_nothing_of_the_earliest_test(periods: Training):
     splits = past_splits(plan_at, first=activity.coverage.first_day, latest=periods.trained.split.test, most=2)
     specification, data = history(activity, recipe, splits=splits)
     earliest = splits[0]
-    assert set(data.profiles["cutoff"].to_pylist()) == {day for one in splits for day in (*one.learnt_from, one.test)}
-    assert specification.learnt.versions
-    assert max(specification.learnt.versions.values()) < earliest.test
+    assert set(data.profiles["cutoff"].to_pylist()) == {
+        day for one in splits for day in (*one.training_cutoffs, one.test)
+    }
+    assert specification.fitted.versions
+    assert max(specification.fitted.versions.values()) < earliest.test
     assert {"user_id", "cutoff", *specification.feature_names} == set(data.profiles.column_names)
     same = periods.trained.test
     assert data.at([splits[-1].test]).churned.tolist() == same.churned.tolist()
@@ -193,7 +195,7 @@ def test_past_tests_keep_away_from_outages(periods: Training):
 
 
 def _days(splits: tuple[Split, ...]) -> set[date]:
-    return {day for split in splits for day in (*split.learnt_from, split.test)}
+    return {day for split in splits for day in (*split.training_cutoffs, split.test)}
 
 
 def test_a_training_looks_back_past_the_outages_that_it_knows(easy: Training):
@@ -202,7 +204,7 @@ def test_a_training_looks_back_past_the_outages_that_it_knows(easy: Training):
 
     def latest(*outages: Outage) -> date:
         known = replace(trained, recipe=recipe, layout=replace(trained.layout, outages=outages))
-        found = look_back(easy.activity, known, say=lambda _: None).backtest
+        found = diagnose(easy.activity, known, say=lambda _: None).backtest
         assert found is not None
         (week,) = found.weeks
         return week.cutoff

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from models.evaluation.metrics import Interval
-from models.evaluation.results import BaselineFigures
+from models.evaluation.results import BaselineResults
 from training.evaluation.grade import RULES, by_chance, grade
 
 MANY = 1_000_000  # so many users that nothing is left to chance
@@ -13,7 +13,7 @@ MANY = 1_000_000  # so many users that nothing is left to chance
 
 def graded(*, auc: float = 0.8, gain: float = 0.02, error: float = 0.0, users: int = MANY) -> str:
     exact = Interval(0.7, 0.7, 0.7)
-    better = BaselineFigures(
+    better = BaselineResults(
         says="", is_rule=True, auc=exact, log_loss=exact, calibration_error=exact, difference_log_loss=exact,
         difference_auc=Interval(gain + 0.01, gain, gain + 0.02),
     )  # fmt: skip

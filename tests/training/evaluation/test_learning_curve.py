@@ -28,12 +28,12 @@ def users_of(data: Dataset) -> set[str]:
 
 
 def test_each_share_lies_within_the_next_and_all_are_tested_alike():
-    fit, (learnt, _), (test, _) = Knowing(), made_up(3000), made_up(400, seed=1)
-    curve = learning_curve(learnt, test, split=SPLIT, fit=fit, seed=1)
+    fit, (training_rows, _), (test, _) = Knowing(), made_up(3000), made_up(400, seed=1)
+    curve = learning_curve(training_rows, test, split=SPLIT, fit=fit, seed=1)
     shown = [users_of(part) for _, part in fit.shown]
     assert [point.users for point in curve.points] == [len(users) for users in shown]
     assert all(few < more for few, more in pairwise(shown))
-    assert shown[-1] == users_of(learnt)
+    assert shown[-1] == users_of(training_rows)
     assert [len(users) / 3000 for users in shown] == pytest.approx([0.1, 0.2, 0.4, 0.7, 1.0], abs=0.03)
     assert len({point.auc for point in curve.points}) == 1  # it knows the same at any size
 
@@ -52,8 +52,8 @@ def test_whole_users_are_drawn_and_another_seed_draws_others():
 
 
 def test_shares_too_small_to_learn_from_are_left_out():
-    fit, (learnt, _) = Knowing(), made_up(150)
-    curve = learning_curve(learnt, learnt, split=SPLIT, fit=fit, seed=1)
+    fit, (training_rows, _) = Knowing(), made_up(150)
+    curve = learning_curve(training_rows, training_rows, split=SPLIT, fit=fit, seed=1)
     rarer = [min(part.churned.sum(), (~part.churned).sum()) for _, part in fit.shown]
     assert 0 < len(curve.points) < 5
     assert min(rarer) >= 20

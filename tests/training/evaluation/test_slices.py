@@ -10,7 +10,7 @@ from models.evaluation.metrics import auc
 from models.evaluation.results import Slice
 from tests.training.tested import made_up
 from training.data.dataset import Dataset
-from training.evaluation.slices import DIMENSIONS, FEWEST_USERS, MOST_VALUES, Dimension, slices
+from training.evaluation.slices import DIMENSIONS, MIN_USERS, MOST_VALUES, Dimension, slices
 
 ACTIVITY = DIMENSIONS[3]
 
@@ -48,7 +48,7 @@ def test_every_dimension_counts_every_user_once(found: tuple[Slice, ...]):
 
 def test_values_of_too_few_users_go_together(found: tuple[Slice, ...]):
     assert list(by("device", found)) == ["android", "ios", "other"]
-    assert by("device", found)["other"].users < FEWEST_USERS
+    assert by("device", found)["other"].users < MIN_USERS
     assert by("device", found)["other"].figures == {}
 
 
@@ -60,7 +60,7 @@ def test_a_slice_of_one_class_says_nothing():
 
 
 def test_at_most_eight_values_stand_alone_and_the_absent_are_unknown():
-    values = [f"os{number}" for number in range(10) for _ in range(FEWEST_USERS + number)] + [None] * FEWEST_USERS
+    values = [f"os{number}" for number in range(10) for _ in range(MIN_USERS + number)] + [None] * MIN_USERS
     test = Dataset(pa.table({"last_device_os": values}), np.arange(len(values)) % 3 == 0)
     names = list(by("device", slices(test, np.full(len(values), 0.3), seed=1)))
     assert names == [*(f"os{number}" for number in range(9, 1, -1)), "other", "unknown"]

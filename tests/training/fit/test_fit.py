@@ -12,7 +12,7 @@ from models.settings import ModelSettings
 from training.fit.fit import Fitter
 from training.settings import TrainingSettings
 
-QUICK = ModelSettings(max_rounds=40, early_stopping_rounds=10, min_rows_in_leaf=2, num_leaves=31)
+QUICK = ModelSettings(max_rounds=40, early_stopping_rounds=10, min_data_in_leaf=2, num_leaves=31)
 SPECIFICATION = Specification(("face", "noise"), (7,))
 FITTER = Fitter(SPECIFICATION, QUICK, TrainingSettings())
 
@@ -28,7 +28,7 @@ def users_with_a_face() -> Rows:
 
 def test_the_score_of_a_row_comes_from_a_fold_that_never_saw_its_user():
     known = users_with_a_face()
-    trees_alone = replace(FITTER, model=QUICK.model_copy(update={"line_share": 0.0, "monotone": "none"}))
+    trees_alone = replace(FITTER, model=QUICK.model_copy(update={"logistic_weight": 0.0, "monotone": "none"}))
     unseen, rounds = trees_alone.unseen(known)
     scorer, _ = trees_alone._scorer(known, rounds=40)
     assert auc(known.churned, scorer.raw(known.matrix)) > 0.9  # who has seen the user knows the coin
@@ -45,7 +45,7 @@ def test_every_row_gets_a_score_from_folds_and_the_same_one_again():
 
 @pytest.mark.parametrize(("share", "kinds"), [(0.0, ("trees",)), (0.25, ("trees", "line"))])
 def test_a_line_stands_beside_the_trees_unless_it_has_no_share(share: float, kinds: tuple[str, ...]):
-    fitter = replace(FITTER, model=QUICK.model_copy(update={"line_share": share}))
+    fitter = replace(FITTER, model=QUICK.model_copy(update={"logistic_weight": share}))
     scorer, _ = fitter._scorer(users_with_a_face(), rounds=5)
     assert scorer.kinds == kinds
     assert sum(weight for weight, _ in scorer.parts) == 1

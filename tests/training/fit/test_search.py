@@ -12,7 +12,7 @@ from models.settings import ModelSettings
 from training.fit.search import Budget, Choice, Fold, Folds, Searched, search
 from training.fit.search import _loss as measure
 
-POOR = ModelSettings(num_leaves=2, min_rows_in_leaf=60, learning_rate=0.02, max_rounds=30, early_stopping_rounds=5)
+POOR = ModelSettings(num_leaves=2, min_data_in_leaf=60, learning_rate=0.02, max_rounds=30, early_stopping_rounds=5)
 LEARNER = Learner(POOR, 7, ("signal", "noise"), ())
 
 

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from features.activity.store import Activity
-from features.errors import GuardRefused, SettingsError
+from features.errors import CheckFailed, SettingsError
 from features.settings import ChurnSettings
 from features.snapshots import Coverage
 from tests.builders import world_of
 from training.horizon.advice import Advice, advise, has_weekly_rhythm, past_cutoffs
 from training.horizon.survival import PARTS, Share
-from training.settings import HorizonSettings, TrainingSettings
+from training.settings import AdviceSettings, TrainingSettings
 
 JAN_1 = date(2026, 1, 1)
 
@@ -44,8 +44,8 @@ def advice_of(activity: Activity, *candidates: int, horizon: int = 7, rows: int 
     return advise(
         activity,
         ChurnSettings(horizon_days=horizon, **churn),
-        training=TrainingSettings(min_class_rows=rows),
-        horizon=HorizonSettings(candidates_days=candidates or (7, 14, 28)),
+        training=TrainingSettings(min_class_users=rows),
+        horizon=AdviceSettings(candidates_days=candidates or (7, 14, 28)),
     )
 
 
@@ -104,14 +104,14 @@ def test_one_user_gets_figures_without_intervals_and_no_recommendation(tmp_path:
 
 def test_a_log_that_is_too_short_is_refused_with_the_way_out(tmp_path: Path):
     world = world_of(tmp_path, [event("anna", day) for day in range(20)], covered_until=JAN_1 + timedelta(days=20))
-    with pytest.raises(GuardRefused, match="no horizon of 7 days fits") as refused:
+    with pytest.raises(CheckFailed, match="no horizon of 7 days fits") as refused:
         advice_of(world.activity())
     assert "come back when it covers 2026-01-22" in refused.value.hint  # 14 days of history, 7 of horizon
 
 
 def test_a_log_in_which_nobody_comes_back_is_refused(tmp_path: Path):
     world = world_of(tmp_path, [event("anna", 0), event("bob", 20)], covered_until=JAN_1 + timedelta(days=60))
-    with pytest.raises(GuardRefused, match="was seen again") as refused:
+    with pytest.raises(CheckFailed, match="was seen again") as refused:
         advice_of(world.activity())
     assert "qualifying" in refused.value.hint
 

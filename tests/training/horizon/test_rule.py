@@ -5,9 +5,9 @@ from typing import Any
 
 from training.horizon.rule import Choice, Rule
 from training.horizon.survival import Share
-from training.settings import HorizonSettings
+from training.settings import AdviceSettings
 
-RULE = Rule(HorizonSettings(), 100, is_weekly=False)
+RULE = Rule(AdviceSettings(), 100, is_weekly=False)
 
 
 def choice(days: int, ever: float | None, **knobs: Any) -> Choice:

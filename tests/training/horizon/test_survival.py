@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features.settings import ChurnSettings, IdentitiesSettings
-from features.users.attributes import UserTablesSettings, open_user_tables
+from features.users.attributes import AttributesSettings, open_known_users
 from tests.builders import passing_world, world_of, write
 from training.horizon.survival import PARTS, Counts, Curve, Share, count_spells, count_waits, draws, still_away
 
@@ -65,10 +65,10 @@ def test_ids_of_one_person_are_one_user(tmp_path: Path):
     names = {name: name for name in ("alias_id", "user_id", "valid_from")}
     same = {"alias_id": "cookie", "user_id": "anna", "valid_from": "2026-01-04"}
     place = write(tmp_path / "ids.jsonl", [same])
-    sections = UserTablesSettings(identities=IdentitiesSettings(path=str(place), columns=names))
+    sections = AttributesSettings(identities=IdentitiesSettings(path=str(place), columns=names))
     activity = world.activity()
     assert counted(count_spells(activity)) == {(8, False): 1, (6, False): 1}
-    tables = open_user_tables(activity.connection, sections, rejected=tmp_path / "rejected")
+    tables = open_known_users(activity.connection, sections, rejected=tmp_path / "rejected")
     assert counted(count_spells(replace(activity, tables=tables))) == {(2, True): 1, (6, False): 1}
 
 
@@ -158,7 +158,7 @@ def test_who_is_cut_on_the_day_of_a_return_was_still_at_risk_on_it():
 
 
 def test_a_curve_says_who_comes_back_and_when():
-    curve = Curve.of(counts_of((2, True), (2, False), (3, True), (5, False)), seed=7, fewest=1)
+    curve = Curve.of(counts_of((2, True), (2, False), (3, True), (5, False)), seed=7, minimum=1)
     assert curve.reach == 5
     assert curve.reached.tolist() == [4, 4, 3, 1, 1, 1]
     assert curve.back(1, 3).value == pytest.approx(1 - 0.375)

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from features.errors import GuardRefused
+from features.errors import CheckFailed
 from models.evaluation.metrics import auc
 from models.settings import ModelSettings
 from tests.builders import World, world_of
 from training.data.dataset import labelled
 from training.pipeline import to_audit, train
-from training.plan.plan import Recipe, Way, lay_out
+from training.plan.plan import Recipe, Strategy, make_plan
 from training.settings import TrainingSettings
 
 START = date(2026, 1, 1)
@@ -25,8 +25,8 @@ def day(number: int) -> str:
 
 
 def recipe_of(world: World, **training: Any) -> Recipe:
-    few = {"min_class_rows": 20} | training
-    model = ModelSettings(max_rounds=20, early_stopping_rounds=5, min_rows_in_leaf=10)
+    few = {"min_class_users": 20} | training
+    model = ModelSettings(max_rounds=20, early_stopping_rounds=5, min_data_in_leaf=10)
     return Recipe(world.settings.churn, world.settings.features, model, TrainingSettings(**few))
 
 
@@ -54,11 +54,11 @@ def _purchases(random: np.random.Generator, days: int) -> Sequence[float]:
 
 def test_where_no_label_is_known_in_time_a_shop_asks_how_people_buy(tmp_path: Path):
     world = buyers(tmp_path, horizon_days=100)
-    layout = lay_out(world.activity(), recipe_of(world))
-    assert layout.way is Way.BUYING
+    layout = make_plan(world.activity(), recipe_of(world))
+    assert layout.way is Strategy.BUYING
     assert (layout.split.train, layout.split.test) == ((), START + timedelta(days=100))
     assert layout.split.calibration == (START + timedelta(days=50),)
-    assert layout.learnt_window.end(layout.split.calibration[0]) == layout.split.test
+    assert layout.label_window.end(layout.split.calibration[0]) == layout.split.test
     assert "BG/NBD" in layout.why
 
 
@@ -90,12 +90,12 @@ def test_contributions_of_how_people_buy_add_up_to_the_distance_from_the_typical
 
 def test_any_other_log_learns_the_longest_shorter_horizon_that_fits(tmp_path: Path):
     world = buyers(tmp_path, money="", horizon_days=100)
-    layout = lay_out(world.activity(), recipe_of(world))
-    assert layout.way is Way.SHORTER
+    layout = make_plan(world.activity(), recipe_of(world))
+    assert layout.way is Strategy.SHORTER
     # 100 days of history: half of them to look back on, half to look ahead
-    assert layout.learnt_churn.horizon_days == 50
+    assert layout.label_churn.horizon_days == 50
     assert layout.recipe.churn.horizon_days == 100
-    assert layout.split.learnt_from == (START + timedelta(days=50),)
+    assert layout.split.training_cutoffs == (START + timedelta(days=50),)
     assert "50 days is the longest that fits" in layout.why
 
 
@@ -110,18 +110,18 @@ def test_a_shorter_horizon_is_learnt_and_the_asked_one_tested(tmp_path: Path):
 def test_the_audit_looks_at_the_test_under_the_label_that_is_learnt(tmp_path: Path):
     world = buyers(tmp_path, money="", users=800, horizon_days=100)
     found = to_audit(world.activity(), recipe_of(world), say=lambda _: None)
-    learnt, asked = (
+    training_rows, asked = (
         labelled(world.activity(), found.test.profiles, churn=churn) for churn in (found.churn, world.settings.churn)
     )
     assert (found.churn.horizon_days, world.settings.churn.horizon_days) == (50, 100)
-    assert found.test.churned.tolist() == learnt.churned.tolist()
+    assert found.test.churned.tolist() == training_rows.churned.tolist()
     assert found.test.churned.sum() > asked.churned.sum()
 
 
 def test_a_horizon_far_shorter_than_the_asked_one_says_nothing_of_it(tmp_path: Path):
     world = buyers(tmp_path, money="", horizon_days=190)
-    with pytest.raises(GuardRefused, match="no snapshot can be learnt from"):
-        lay_out(world.activity(), recipe_of(world))
+    with pytest.raises(CheckFailed, match="no snapshot can be learnt from"):
+        make_plan(world.activity(), recipe_of(world))
 
 
 def visits(folder: Path, *, gone: Sequence[int] = (), users: int = 40, **churn: Any) -> World:
@@ -139,40 +139,40 @@ def visits(folder: Path, *, gone: Sequence[int] = (), users: int = 40, **churn: 
 
 def test_snapshots_keep_away_from_days_on_which_the_log_collapsed(tmp_path: Path):
     world = visits(tmp_path, gone=[50])
-    layout = lay_out(world.activity(), recipe_of(world))
+    layout = make_plan(world.activity(), recipe_of(world))
     out = START + timedelta(days=50)
     assert [outage.day for outage in layout.outages] == [out]
-    assert layout.split.learnt_from
-    for cutoff in layout.split.learnt_from:
+    assert layout.split.training_cutoffs
+    for cutoff in layout.split.training_cutoffs:
         assert not cutoff <= out < cutoff + timedelta(days=7)
         assert not cutoff - timedelta(days=7) <= out < cutoff
 
 
 def test_the_test_cutoff_steps_back_from_an_outage_and_a_named_one_is_refused(tmp_path: Path):
     world = visits(tmp_path, gone=[85])
-    layout = lay_out(world.activity(), recipe_of(world))
+    layout = make_plan(world.activity(), recipe_of(world))
     assert layout.split.test == START + timedelta(days=78)  # its horizon ends on the day before
-    with pytest.raises(GuardRefused, match="touch an outage"):
-        lay_out(world.activity(), recipe_of(world, test_cutoff=START + timedelta(days=83)))
-    told = lay_out(world.activity(), recipe_of(world, test_cutoff=START + timedelta(days=83), drop_outages=False))
+    with pytest.raises(CheckFailed, match="touch an outage"):
+        make_plan(world.activity(), recipe_of(world, test_cutoff=START + timedelta(days=83)))
+    told = make_plan(world.activity(), recipe_of(world, test_cutoff=START + timedelta(days=83), drop_outages=False))
     assert told.split.test == START + timedelta(days=83)
     assert told.outages == ()
 
 
 def test_directions_are_let_go_where_leaving_is_an_event(tmp_path: Path):
     world = visits(tmp_path, event="event_type = 'cancel'")
-    assert lay_out(world.activity(), recipe_of(world)).recipe.model.monotone == "none"
+    assert make_plan(world.activity(), recipe_of(world)).recipe.model.monotone == "none"
     assert recipe_of(world).model.monotone == "known"
 
 
 def test_a_refit_learns_from_every_finished_snapshot_each_once(tmp_path: Path):
     world = visits(tmp_path, users=150, horizon_days=2)
-    recipe = recipe_of(world, refit=True, min_class_rows=2, max_snapshots=20)
+    recipe = recipe_of(world, refit=True, min_class_users=2, max_snapshots=20)
     found = train(world.activity(), recipe, say=lambda _: None)
     assert found.refitted
     first = (found.split.train[0] - START).days
     assert found.refitted_on == tuple(START + timedelta(days=at) for at in range(first, 89))[-20:]
-    assert len(found.refitted_on) > len({*found.split.learnt_from, found.split.test})  # the purges are over
+    assert len(found.refitted_on) > len({*found.split.training_cutoffs, found.split.test})  # the purges are over
     assert found.refitted.quality.trained_through == START + timedelta(days=90)
     assert found.refitted.calibration == found.model.calibration
     assert found.refitted.scorer.trees == found.model.scorer.trees

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.errors import GuardRefused, InputError
+from features.errors import CheckFailed, InputError
 from features.settings import ChurnSettings
 from features.snapshots import Coverage, LabelWindow
 from training.plan.splits import Split, plan
@@ -47,7 +47,7 @@ def window_of(log: dict[str, int]) -> LabelWindow:
 def split_of(log: dict[str, int]) -> Split | None:
     try:
         return planned(**log)
-    except GuardRefused:
+    except CheckFailed:
         return None
 
 
@@ -57,14 +57,14 @@ def split_of(log: dict[str, int]) -> Split | None:
 @given(log=logs)
 def test_every_label_that_is_learnt_from_is_known_at_the_test_cutoff(log: dict[str, int]):
     if split := split_of(log):
-        assert all(window_of(log).end(cutoff) <= split.test for cutoff in split.learnt_from)
+        assert all(window_of(log).end(cutoff) <= split.test for cutoff in split.training_cutoffs)
         assert split.trained_through(window_of(log)) <= split.test
 
 
 @given(log=logs)
 def test_the_test_is_later_than_everything_and_its_horizon_is_finished(log: dict[str, int]):
     if split := split_of(log):
-        assert max(split.learnt_from) < split.test
+        assert max(split.training_cutoffs) < split.test
         assert window_of(log).end(split.test) <= days(log["covered_days"])
 
 
@@ -90,7 +90,7 @@ def test_separate_periods_share_no_cutoff(log: dict[str, int]):
 def test_every_snapshot_has_the_history_that_eligibility_asks_for(log: dict[str, int]):
     if split := split_of(log):
         asked = log.get("active_within_days", 14) or log["horizon_days"]
-        assert min(split.learnt_from) >= days(asked)
+        assert min(split.training_cutoffs) >= days(asked)
 
 
 @given(log=logs)
@@ -98,9 +98,10 @@ def test_snapshots_stand_in_equal_steps_and_are_not_too_many(log: dict[str, int]
     if split := split_of(log):
         every = log.get("snapshot_every_days") or (1 if log["horizon_days"] <= 7 else 7)
         assert all(
-            (split.test - cutoff).days % every == window_of(log).days_to_label % every for cutoff in split.learnt_from
+            (split.test - cutoff).days % every == window_of(log).days_to_label % every
+            for cutoff in split.training_cutoffs
         )
-        assert len(split.learnt_from) <= log.get("max_snapshots", 52)
+        assert len(split.training_cutoffs) <= log.get("max_snapshots", 52)
 
 
 @given(log=logs)
@@ -144,7 +145,7 @@ def test_horizons_of_a_week_and_less_take_a_snapshot_a_day_and_longer_ones_one_a
 
 def test_of_many_snapshots_the_latest_are_kept():
     some, all_of_them = planned(300, max_snapshots=16), planned(300)
-    assert some.learnt_from[0] > all_of_them.learnt_from[0]
+    assert some.training_cutoffs[0] > all_of_them.training_cutoffs[0]
     assert (some.test, some.calibration, some.validation) == (
         all_of_them.test,
         all_of_them.calibration,
@@ -178,7 +179,7 @@ def test_a_test_cutoff_before_the_log_is_refused(test: date):
         planned(100, test=test)
 
 
-def possible_from(refused: GuardRefused) -> date:
+def possible_from(refused: CheckFailed) -> date:
     (named,) = re.findall(r"from test cutoff (\S+) on", refused.hint)
     return date.fromisoformat(named)
 
@@ -187,16 +188,16 @@ def possible_from(refused: GuardRefused) -> date:
 def test_a_refusal_names_the_test_cutoff_from_which_on_it_is_possible(log: dict[str, int]):
     try:
         planned(**log)
-    except GuardRefused as refused:
+    except CheckFailed as refused:
         named = possible_from(refused)
         covered = (window_of(log).end(named) - FIRST).days
         assert planned(**log | {"covered_days": covered}).test == named
-        with pytest.raises(GuardRefused):  # and not from the day before
+        with pytest.raises(CheckFailed):  # and not from the day before
             planned(**log | {"covered_days": covered - 1})
 
 
 def test_an_asked_test_cutoff_that_is_too_early_is_refused_with_the_first_that_is_not():
-    with pytest.raises(GuardRefused) as refused:
+    with pytest.raises(CheckFailed) as refused:
         planned(200, horizon_days=14, active_within_days=14, test=days(20))
     assert possible_from(refused.value) == days(28)
     assert planned(200, horizon_days=14, active_within_days=14, test=days(28)).train == (days(14),)

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 import numpy as np
 import pytest
 
-from features.errors import GuardRefused
+from features.errors import CheckFailed
 from features.profiles.build import build
 from models.evaluation.metrics import auc, summary
 from tests.training.conftest import Against, Training
@@ -113,7 +113,7 @@ def test_models_that_predict_different_things_are_not_compared(
     against: Against, challenger: Contender, champion: Contender
 ):
     definition = replace(champion.model.definition, horizon_days=7)
-    with pytest.raises(GuardRefused, match="predict different things"):
+    with pytest.raises(CheckFailed, match="predict different things"):
         against(challenger, with_model(champion, definition=definition))
 
 
@@ -185,7 +185,7 @@ def test_a_refusal_names_every_gate_and_a_promotion_the_log_loss(
 
 
 def test_too_few_users_decide_nothing_else(against: Against, challenger: Contender, periods: Training):
-    training = periods.recipe.training.model_copy(update={"min_class_rows": 10_000})
+    training = periods.recipe.training.model_copy(update={"min_class_users": 10_000})
     recipe = replace(periods.recipe, training=training)
     found = decide(challenger, champion=None, recipe=recipe, settings=PromotionSettings())
     assert refusing(found) == ["enough users"]

@@ -14,8 +14,8 @@ from training.promotion.gates import Gate, Judge, power
 from training.settings import PromotionSettings
 
 
-def judged(comparison: Comparison, *, fewest: int = 10, **settings: Any) -> dict[str, Gate]:
-    gates = Judge(comparison, "clean", PromotionSettings(**settings), fewest, 3).gates()
+def judged(comparison: Comparison, *, minimum: int = 10, **settings: Any) -> dict[str, Gate]:
+    gates = Judge(comparison, "clean", PromotionSettings(**settings), minimum, 3).gates()
     return {gate.name: gate for gate in gates}
 
 
@@ -28,13 +28,13 @@ def compared(users: int = 2_000) -> Comparison:
 def test_the_figures_are_those_of_paper():
     found = replace(compared(4), test=replace(compared(4).test, churned=np.array([True, False, True, False])))
     found = replace(found, challenger=np.array([0.8, 0.2, 0.8, 0.2]), other=np.full(4, 0.5))
-    gates = judged(found, fewest=2)
+    gates = judged(found, minimum=2)
     assert gates["log loss"].figures == pytest.approx(dict.fromkeys(("difference", "low", "high"), math.log(0.5 / 0.8)))
     # the riskiest tenth of four is one user, a churner at .8, and anybody at .5: lift 2 against 1
     assert gates["lift at 10 %"].figures["ratio"] == pytest.approx(2.0)
     # each fifth user of either kind is told wrong by .2
     assert gates["calibration error"].figures["value"] == pytest.approx(0.2)
-    assert judged(found, fewest=3).keys() == {"enough users", "leakage audit"}
+    assert judged(found, minimum=3).keys() == {"enough users", "leakage audit"}
 
 
 def test_shuffled_scores_are_refused():

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from features.errors import GuardRefused
+from features.errors import CheckFailed
 from tests.training.conftest import Against, Training
 from tests.training.contenders import END, LATEST, gate_of, parameters, seen_through
 from training.promotion.decide import Contender
@@ -19,7 +19,7 @@ def test_without_an_unseen_week_a_run_that_does_not_tell_its_recipe_is_refused(
     seen, silent = seen_through(challenger, END), replace(champion, parameters={})
     pair = (seen, silent) if who == "champion" else (replace(seen, parameters={}), champion)
     version = {"champion": "1", "challenger": "2"}[who]
-    with pytest.raises(GuardRefused, match=f"the run of version {version} does not tell its recipe"):
+    with pytest.raises(CheckFailed, match=f"the run of version {version} does not tell its recipe"):
         against(*pair)
 
 

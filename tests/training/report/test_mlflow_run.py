@@ -6,12 +6,13 @@ from dataclasses import replace
 import pytest
 
 from churn.project import open_project
+from models.settings import ModelSettings
 from tests.churn.command import TrainedWorld
 from training.plan.plan import Recipe
 from training.promotion.recipe_comparison import recipe_of
-from training.settings import BotsSettings, OutagesSettings, StabilitySettings
+from training.settings import BotsSettings, DriftSettings, OutagesSettings
 
-ROWS = ("outages", "bots", "stability")  # what decides which rows, and which features, are learnt from
+ROWS = ("outages", "bots", "drift")  # what decides which rows, and which features, are learnt from
 
 Edit = Callable[[dict[str, str]], dict[str, str]]
 
@@ -30,7 +31,7 @@ def today(trained_world: TrainedWorld) -> Recipe:
         open_project(trained_world.config, home=trained_world.home).recipe,
         outages=OutagesSettings(below_share=0.3, recent_days=2),
         bots=BotsSettings(exclude=True),
-        stability=StabilitySettings(most_category_auc=0.9),
+        drift=DriftSettings(max_category_auc=0.9),
     )
 
 
@@ -45,26 +46,36 @@ def test_a_run_tells_every_setting_that_decides_what_is_learnt(told: dict[str, s
 def test_a_recipe_has_the_outages_the_bots_and_the_drift_that_its_run_tells(told: dict[str, str], today: Recipe):
     found = recipe_of(told, today)
     assert found is not None
-    assert (found.outages, found.bots, found.stability) == (OutagesSettings(), BotsSettings(), StabilitySettings())
+    assert (found.outages, found.bots, found.drift) == (OutagesSettings(), BotsSettings(), DriftSettings())
     changed = recipe_of(told | {"outages.below_share": "0.25", "bots.exclude": "True"}, today)
     assert changed is not None
     assert (changed.outages.below_share, changed.bots.exclude) == (0.25, True)
 
 
-def test_what_an_older_run_did_not_tell_is_as_today(told: dict[str, str], today: Recipe):
+def test_a_setting_that_was_added_after_a_run_has_its_default(told: dict[str, str], today: Recipe):
     older = {key: value for key, value in told.items() if key.partition(".")[0] not in ROWS}
-    found = recipe_of(older, today)
+    older.pop("model.num_leaves")
+    found = recipe_of(older | {"training.seed": "11"}, today)
     assert found is not None
-    assert (found.outages, found.bots, found.stability) == (today.outages, today.bots, today.stability)
+    assert (found.outages, found.bots, found.drift) == (OutagesSettings(), BotsSettings(), DriftSettings())
+    assert (found.model.num_leaves, found.training.seed) == (ModelSettings().num_leaves, 11)
+
+
+def test_an_older_run_is_read_under_the_former_names_of_its_settings(told: dict[str, str], today: Recipe):
+    former = {"model.min_rows_in_leaf": "7", "training.drop_outages": "False", "stability.most_number_auc": "0.9"}
+    renamed = {"model.min_data_in_leaf", "outages.exclude", "drift.max_number_auc"}
+    found = recipe_of({key: value for key, value in told.items() if key not in renamed} | former, today)
+    assert found is not None
+    assert (found.model.min_data_in_leaf, found.outages.exclude, found.drift.max_number_auc) == (7, False, 0.9)
 
 
 @pytest.mark.parametrize(
     "edit",
     [
         lambda told: told | {"outages.of_tomorrow": "1"},
-        lambda told: told | {"stability.most_number_auc": "high"},
-        lambda told: {key: value for key, value in told.items() if key != "outages.recent_days"},
+        lambda told: told | {"drift.max_number_auc": "high"},
+        lambda told: {key: value for key, value in told.items() if not key.startswith("training.")},
     ],
 )
-def test_a_section_of_another_version_of_churn_is_not_guessed(edit: Edit, told: dict[str, str], today: Recipe):
+def test_a_run_of_an_unknown_version_of_churn_is_not_guessed(edit: Edit, told: dict[str, str], today: Recipe):
     assert recipe_of(edit(told), today) is None
