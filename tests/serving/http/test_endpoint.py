@@ -8,7 +8,7 @@ import pytest
 
 from features.errors import InputError
 from models.churn_model import Definition
-from serving.http.endpoint import Endpoint, synthetic_profile, quality_of
+from serving.http.endpoint import Endpoint, quality_of, synthetic_profile
 from serving.release.bundle import ServingBundle, read_bundle
 from serving.score import score
 from serving.store.profile_store import write_store
