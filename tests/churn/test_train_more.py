@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from churn.project import Project, open_project
+from churn.project import Project
 from tests.churn.command import TrainedWorld, churn
 
 ASKED = (
@@ -17,7 +17,7 @@ ASKED = (
 
 @pytest.fixture(scope="module")
 def project(trained_world: TrainedWorld) -> Project:
-    return open_project(trained_world.config, home=trained_world.home, pairs=ASKED)
+    return Project(trained_world.config, home=trained_world.home, settings=ASKED)
 
 
 @pytest.fixture(scope="module")

@@ -18,8 +18,8 @@ from typer.testing import CliRunner
 
 from churn.cli.app import app
 from churn.cli.console import Steps
-from churn.project import open_project
-from churn.spark import score_all
+from churn.engine import Spark
+from churn.project import Project
 from features.errors import InputError, SettingsError
 from features.profiles import build as one_machine
 from features.settings import ComputeSettings, EventsSettings
@@ -154,15 +154,14 @@ def test_a_time_of_any_unit_is_the_same_instant(tmp_path: Path, spark: SparkSess
 
 
 def test_scores_are_those_of_one_machine(trained_world: TrainedWorld, tmp_path: Path, spark: SparkSession):
-    project = open_project(trained_world.config, home=trained_world.home)
-    project = replace(project, home=trained_world.copy_to(tmp_path / "home").home)
+    project = Project(trained_world.config, home=trained_world.copy_to(tmp_path / "home").home)
     model, cutoff = project.registry.get("champion").model, date.fromisoformat(AS_OF)
     profiles = one_machine.build(project.activity(frozen=model), model.specification, cutoffs=[cutoff])
     expected = score_table(model, profiles, bands=project.settings.scoring)
 
-    found, scores = score_all(project, model, cutoff=cutoff, say=Steps("score", None, 5))
-    assert found.equals(profiles)
-    assert scores == expected
+    found = Spark(project).score(model, cutoff, say=Steps("score", None, 5))
+    assert found.profiles.equals(profiles)
+    assert found.scores == expected
 
 
 def test_the_verb_writes_the_profiles_of_the_champion(trained_world: TrainedWorld, tmp_path: Path, spark: SparkSession):

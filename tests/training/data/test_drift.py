@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from msgspec import structs
 
 from features.catalogue.definition import Unit
 from features.catalogue.fitted import FittedConstants
@@ -44,7 +45,7 @@ def table(rng: np.random.Generator, *, users: int = USERS, **planted: Any) -> pa
 
 def specification_of(profiles: pa.Table) -> Specification:
     plain = Specification(NAMES, (7,), FittedConstants(attributes={"plan": Unit.TEXT}))
-    return replace(plain, categories=fit_categories(profiles, ["user_plan", "acquisition_channel"], most=200))
+    return structs.replace(plain, categories=fit_categories(profiles, ["user_plan", "acquisition_channel"], most=200))
 
 
 @pytest.fixture
