@@ -25,7 +25,7 @@ from features.profiles import build as one_machine
 from features.settings import ComputeSettings, EventsSettings
 from features.spark import cluster as inside
 from serving.batch.score import score_table, to_table
-from serving.batch.spark import score_partitions
+from serving.batch.spark import collect_scores
 from serving.settings import ScoringSettings
 from tests.builders import World, events_at, world_of, write
 from tests.churn.command import AS_OF, TrainedWorld
@@ -176,9 +176,9 @@ def test_the_verb_writes_the_profiles_of_the_champion(trained_world: TrainedWorl
 def test_partitions_of_profiles_are_scored_as_on_one_machine(tmp_path: Path, spark: SparkSession):
     profiles, bands = profiles_of(120, seed=3).sort_by("user_id"), ScoringSettings()
     pq.write_table(profiles, tmp_path / "profiles.parquet", row_group_size=50)
-    frame = score_partitions(inside.written(tmp_path / "profiles.parquet", spark), tiny_model(), bands=bands)
-    found = inside.collect(frame.repartition(3), ("as_of", "user_id"))
-    assert found.equals(to_table(score_table(tiny_model(), profiles, bands=bands)))
+    frame = inside.written(tmp_path / "profiles.parquet", spark).repartition(3)
+    found = collect_scores(frame, tiny_model(), bands=bands)
+    assert to_table(found).equals(to_table(score_table(tiny_model(), profiles, bands=bands)))
 
 
 def test_too_many_invalid_rows_stop_the_run_with_their_reasons(tmp_path: Path, spark: SparkSession):

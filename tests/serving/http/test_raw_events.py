@@ -188,7 +188,7 @@ def test_what_cannot_be_scored_has_a_code_and_a_detail_and_disturbs_no_other(end
     codes = ["invalid_event", "no_events", "no_events", "not_midnight", "not_midnight", "invalid_event"]
     assert [one["code"] for one in found] == [*codes, None, "unknown_user", None]
     assert found[0]["detail"] == "events[1]: amount is absurd"
-    assert found[5]["detail"] == "events_since[0]: event_time lies before 2026-06-01, where kept activity ends"
+    assert found[5]["detail"] == "events_since[0]: event_time is before 2026-06-01, where kept activity ends"
     assert all("detail" in one for one in found[:6])
     assert not any("detail" in one or "cutoff_at" in one for one in found[6:8])
 
@@ -223,7 +223,7 @@ def test_a_profile_that_reads_more_than_the_contract_is_not_made_from_events(mod
 @pytest.mark.parametrize(
     ("item", "error"),
     [
-        ('{"user_id":"a","events":[]}', "items[0]: expected user_id, as_of and events, and no profile"),
+        ('{"user_id":"a","events":[]}', "items[0]: expected user_id, as_of and events, without profile"),
         ('{"user_id":"a","as_of":"2026-06-01T00:00:00Z"}', "items[0]: expected either events or events_since"),
         ('{"events":[],"as_of":"2026-06-01T00:00:00Z"}', "items[0]: expected user_id"),
         (
