@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from features.profiles.build import Shard
     from features.profiles.specification import Specification
     from models.churn_model import ChurnModel
-    from models.registry.registry import Registered
+    from models.registry.registry import RegisteredModel
     from training.diagnostics import Diagnostics
     from training.trained import Trained
 
@@ -59,7 +59,7 @@ class Log:
 class TrainedModel:
     """A registered challenger with everything its training found."""
 
-    registered: Registered
+    registered: RegisteredModel
     trained: Trained
     diagnostics: Diagnostics
 
@@ -200,7 +200,7 @@ def train_horizons(
     """
     from training.diagnostics import diagnose
     from training.pipeline import train_horizons as fit
-    from training.report.mlflow_run import Surroundings, register
+    from training.report.mlflow_run import LogFacts, register
 
     project, activity = log.project, log.activity
     recipe = project.recipe
@@ -213,8 +213,8 @@ def train_horizons(
         for name, recorder, trained in zip(names, recorders, fit(activity, recipes, say=say), strict=True):
             diagnostics = diagnose(activity, trained, say=say)
             say("registering the challenger")
-            surroundings = Surroundings(name, project.source, activity.coverage, withheld)
-            registered = register(trained, recorder, diagnostics=diagnostics, surroundings=surroundings)
+            facts = LogFacts(name, project.source, activity.coverage, withheld)
+            registered = register(trained, recorder, diagnostics=diagnostics, log=facts)
             models.append(TrainedModel(registered, trained, diagnostics))
     return tuple(models)
 

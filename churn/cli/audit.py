@@ -9,7 +9,7 @@ from churn.cli.options import Config, Events, Home, Json, Set
 from churn.project import open_project
 
 if TYPE_CHECKING:
-    from training.audit.audit import Report
+    from training.audit.audit import AuditReport
 
 
 def audit(
@@ -33,12 +33,12 @@ def audit(
         say("checking")
         report = run(training, seed=project.settings.training.seed)
     console.print_json(report.to_json()) if as_json else _show(report)
-    report.refuse()
+    report.raise_if_failed()
 
 
-def _show(report: Report) -> None:
+def _show(report: AuditReport) -> None:
     rows = [
-        {"check": one.check.code, "": "ok" if one.is_ok else "failed", "looked at": one.looked.at}
+        {"check": one.check.code, "": "ok" if one.is_ok else "failed", "looked at": one.result.scope}
         for one in report.checks
     ]
     console.print_table("Leakage audit", rows)

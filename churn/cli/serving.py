@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from features.activity.store import Activity
     from features.settings import EventsSettings
-    from models.registry.registry import Registered
+    from models.registry.registry import RegisteredModel
     from serving.score import Score
     from serving.weekly.ledger import Batch
 
@@ -98,7 +98,7 @@ def run_export(project: Project, cutoff: date, *, model: str, say: console.Steps
 class _Scored:
     """Everybody's profile and score, by which model, and the activity behind them; None: it is not kept here."""
 
-    by: Registered
+    by: RegisteredModel
     profiles: pa.Table
     scores: list[Score]
     activity: Activity | None = None
@@ -144,7 +144,7 @@ def _check_keeping(project: Project) -> None:
         raise SettingsError("[serving] keep_activity keeps the days of ids, and [identities] joins several", hint=hint)
 
 
-def _batch(project: Project, cutoff: date, registered: Registered) -> Batch:
+def _batch(project: Project, cutoff: date, registered: RegisteredModel) -> Batch:
     from serving.weekly.ledger import Batch
 
     return Batch(cutoff, registered.name, registered.version, project.digest)

@@ -14,7 +14,7 @@ from churn.project import Project, open_project
 from features.errors import CheckFailed
 
 if TYPE_CHECKING:
-    from models.registry.registry import Registered
+    from models.registry.registry import RegisteredModel
     from training.promotion.decide import Contender, Decision
 
 
@@ -160,10 +160,10 @@ def _unset(project: Project) -> Project:
     return replace(project, loaded=replace(project.loaded, origins={}))
 
 
-def _contender(project: Project, found: Registered, *, say: console.Steps) -> Contender:
+def _contender(project: Project, found: RegisteredModel, *, say: console.Steps) -> Contender:
     from training.promotion.decide import Contender
 
-    tags, parameters = project.registry.told(found)
+    tags, parameters = project.registry.tags_and_parameters(found)
     activity = project.activity(frozen=found.model, say=say.within)
     return Contender(found.version, found.model, activity, tags.get("audit", ""), parameters)
 
