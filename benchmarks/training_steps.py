@@ -49,8 +49,8 @@ STEPS = (
     Step(
         "pictures",
         (
-            "training.report.mlflow_run:pictures",
-            "training.report.mlflow_run:of_base_rates",
+            "training.report.mlflow_run:evaluation_charts",
+            "training.report.mlflow_run:base_rate_chart",
             "training.report.mlflow_run:draw",
         ),
     ),

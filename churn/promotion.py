@@ -10,7 +10,7 @@ from churn.progress import Progress
 from churn.reader import LogReader
 from churn.results import Promotion
 from features.errors import CheckFailed
-from models.registry.registry import CHALLENGER, CHAMPION, Registered
+from models.registry.registry import CHALLENGER, CHAMPION, RegisteredModel
 from training.promotion.comparison import Contender
 from training.promotion.decide import decide
 
@@ -44,7 +44,7 @@ def promote(project: Project, *, dry_run: bool, say: Progress) -> Promotion:
 
 
 def _decided(
-    project: Project, challenger: Registered, champion: Registered | None, *, dry_run: bool, say: Progress
+    project: Project, challenger: RegisteredModel, champion: RegisteredModel | None, *, dry_run: bool, say: Progress
 ) -> Promotion:
     own = _contender(project, challenger, reader=project.reader, say=say)
     recipe = replace(project.recipe, churn=project.reader.churn_of(challenger.model))
@@ -55,8 +55,8 @@ def _decided(
     return Promotion(challenger.version, decision, own.activity.coverage.covered_until, dry_run)
 
 
-def _contender(project: Project, found: Registered, *, reader: LogReader, say: Progress) -> Contender:
-    tags, parameters = project.registry.told(found)
+def _contender(project: Project, found: RegisteredModel, *, reader: LogReader, say: Progress) -> Contender:
+    tags, parameters = project.registry.tags_and_parameters(found)
     activity = reader.activity(frozen=found.model, say=say.within)
     return Contender(found.version, found.model, activity, tags.get("audit", ""), parameters)
 

@@ -12,7 +12,7 @@ from churn.results import Export, Scoring
 from features.errors import SettingsError
 from features.schema import COLUMNS
 from features.settings import EventsSettings
-from models.registry.registry import CHAMPION, Registered
+from models.registry.registry import CHAMPION, RegisteredModel
 from serving.release.bundle import ServingBundle, write_bundle
 from serving.store.kept_activity import KeptRows
 from serving.store.profile_store import refresh_store
@@ -47,17 +47,17 @@ def export(project: Project, cutoff: date, *, model: str, say: Progress) -> Expo
     return Export(registered.name, registered.version, cutoff, users.scores, folder, listed=listed)
 
 
-def _scored(project: Project, cutoff: date, *, model: str, say: Progress) -> tuple[Registered, ScoredUsers]:
+def _scored(project: Project, cutoff: date, *, model: str, say: Progress) -> tuple[RegisteredModel, ScoredUsers]:
     say(f"loading {model}")
     registered = project.registry.get(model)
     return registered, project.engine.score(registered.model, cutoff, say=say)
 
 
-def _batch(project: Project, registered: Registered, cutoff: date) -> Batch:
+def _batch(project: Project, registered: RegisteredModel, cutoff: date) -> Batch:
     return Batch(cutoff, registered.name, registered.version, project.digest)
 
 
-def _refresh_store(project: Project, registered: Registered, users: ScoredUsers, *, cutoff: date) -> bool:
+def _refresh_store(project: Project, registered: RegisteredModel, users: ScoredUsers, *, cutoff: date) -> bool:
     keep = project.settings.serving.keep_activity
     kept = KeptRows(users.activity, cutoff) if users.activity and keep else None
     specification = registered.model.specification

@@ -12,7 +12,7 @@ from churn.results import Training
 from features.activity.store import Activity
 from training.diagnostics import diagnose
 from training.pipeline import train_horizons as fit_horizons
-from training.report.mlflow_run import Surroundings, register
+from training.report.mlflow_run import LogFacts, register
 
 if TYPE_CHECKING:
     from churn.project import Project
@@ -38,7 +38,7 @@ def train_horizons(
         for name, recorder, one in zip(horizons, recorders, trained, strict=True):
             diagnostics = diagnose(activity, one, say=say)
             say("registering the challenger")
-            surroundings = Surroundings(name, project.source, activity.coverage, withheld)
-            registered = register(one, recorder, diagnostics=diagnostics, surroundings=surroundings)
+            facts = LogFacts(name, project.source, activity.coverage, withheld)
+            registered = register(one, recorder, diagnostics=diagnostics, log=facts)
             found.append(Training(registered, one, diagnostics))
     return tuple(found)

@@ -1,4 +1,4 @@
-"""The model card: what the model predicts, how well, for whom, and what to mind; as Markdown, for people who do not train models."""
+"""The model card: what the model predicts, how well, for whom, and its limits; as Markdown, for people who do not train models."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from itertools import groupby
 from typing import Any
 
 from models.churn_model import Definition
-from models.evaluation.metrics import FIGURES, Interval
+from models.evaluation.metrics import METRICS, Interval
 from models.evaluation.results import Evaluation, Slice
 
-_OF_A_SLICE = ("churn_rate", "mean_probability", "auc", "calibration_error")
+_SLICE_METRICS = ("churn_rate", "mean_probability", "auc", "calibration_error")
 
 
 @dataclass(frozen=True)
 class Meaning:
-    """What churned means for this model, in settings: ``qualifying`` and ``event`` are SQL over the event contract."""
+    """What churned means for this model: ``qualifying`` and ``event`` are SQL over the event contract."""
 
     definition: Definition
     timezone: str
@@ -27,14 +27,14 @@ class Meaning:
 
 @dataclass(frozen=True)
 class Dates:
-    """Which dates did what.
+    """Which cutoffs were used for what.
 
     Attributes
     ----------
     why
         Why there are separate periods, or folds of users.
     refitted
-        The cutoffs that a refitted version learnt from; empty: what was tested is what is registered.
+        The cutoffs that a refit version was trained on; empty: the tested version is the registered one.
     """
 
     first_day: date
@@ -49,29 +49,29 @@ class Dates:
 
 @dataclass(frozen=True)
 class Columns:
-    """What the model reads, and what it does not.
+    """Features and attributes that the model uses, and those it does not.
 
     Attributes
     ----------
     used
-        How many features.
+        Number of features.
     sensitive
-        Sensitive attributes that were allowed, so that the model reads them.
+        Sensitive attributes that were allowed, so that the model uses them.
     withheld
-        Sensitive attributes that the log has and the model does not read.
-    left_out
-        Feature to why it is left out.
+        Sensitive attributes in the log that the model does not use.
+    excluded
+        Feature to the reason why it is excluded.
     """
 
     used: int
     sensitive: tuple[str, ...] = ()
     withheld: tuple[str, ...] = ()
-    left_out: Mapping[str, str] = field(default_factory=dict[str, str])
+    excluded: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True)
 class Origin:
-    """How to make the same model again."""
+    """How to reproduce the model."""
 
     commit: str
     seed: int
@@ -80,14 +80,14 @@ class Origin:
 
 @dataclass(frozen=True)
 class CardFacts:
-    """Everything that a card says.
+    """Everything that a card states.
 
     Attributes
     ----------
     calibration
         How raw scores became probabilities, in words.
     audit
-        Check to what it found.
+        Check to its result.
     notes
         Further sentences on limits: a falling backtest, days of an outage, a shortened horizon.
     """
@@ -104,7 +104,7 @@ class CardFacts:
 
     @property
     def is_refitted(self) -> bool:
-        """True where the version that serves is not the one that was tested."""
+        """True where the serving version is not the tested one."""
         return bool(self.dates.refitted)
 
 
@@ -113,7 +113,7 @@ def card(facts: CardFacts) -> str:
 
     Returns
     -------
-    Markdown that ends with a line break; equal facts give equal text.
+    Markdown that ends with a newline; equal facts give equal text.
     """
     parts = [f"# {facts.name}, tested on {facts.dates.test}", _summary(facts)]
     parts += [f"## {title}\n\n{write(facts)}" for title, write in _SECTIONS.items()]
@@ -139,8 +139,8 @@ def _predicts(facts: CardFacts) -> str:
     return (
         f"The probability that a user churns: that {what} in the {d.horizon_days} days{gap} from the cutoff on. "
         f"It is meant for users {who}{tenure}; days are local days of {meaning.timezone}. "
-        "This definition is frozen with the model: scoring uses it, whatever the settings say later.\n\n"
-        "It says who is likely to leave, not whom a message would keep: measure that with a holdout."
+        "This definition is frozen with the model: scoring uses it, whatever the settings are later.\n\n"
+        "It predicts who is likely to leave, not who can be retained by a message: measure that with a holdout."
     )
 
 
@@ -149,10 +149,10 @@ def _data(facts: CardFacts) -> str:
     rows = {
         "the log covers": f"{d.first_day} up to, not including, {d.covered_until}",
         "trained": _days(d.train),
-        "stopped the training (validation)": _days(d.validation) or "folds of users",
+        "early stopping (validation)": _days(d.validation) or "folds of users",
         "calibrated": _days(d.calibration),
         "tested": f"{d.test}, {facts.evaluation.users:,} users",
-    } | ({"fitted again": _days(d.refitted)} if d.refitted else {})
+    } | ({"refit": _days(d.refitted)} if d.refitted else {})
     known = (
         "Every label was known before the next step's cutoffs."
         if d.validation
@@ -167,37 +167,43 @@ def _days(cutoffs: Sequence[date]) -> str:
     return str(cutoffs[0]) if cutoffs else ""
 
 
-def _belongs(facts: CardFacts) -> str:
+def _measured_on(facts: CardFacts) -> str:
     if not facts.is_refitted:
-        return "All figures of this card were measured on the model that is registered: what is registered is what was tested."
+        return (
+            "All metrics of this card were measured on the registered model: the registered version is the tested one."
+        )
     return (
-        "All figures of this card were measured on the version that the tag `tested_version` names. The one that serves is the "
-        f"same recipe, fitted again on {_days(facts.dates.refitted)} with the rounds and the calibration chosen beforehand. It "
-        "saw the test's labels, so no figure here is its own; expect it to do about as well."
+        "All metrics of this card were measured on the version that the tag `tested_version` names. The serving version is the "
+        f"same recipe, refit on {_days(facts.dates.refitted)} with the number of trees and the calibration chosen before. It was "
+        "trained on the labels of the test too, so no metric here is its own; expect it to do about as well."
     )
 
 
-def _figures(facts: CardFacts) -> str:
-    found = facts.evaluation.figures.items()
-    rows = ((name, _with_ends(figure), FIGURES[name].meaning) for name, figure in found)
-    return f"{_belongs(facts)} Brackets: 95 % intervals, bootstrap over users.\n\n{_table(('figure', 'model', 'meaning'), rows)}"
+def _metrics(facts: CardFacts) -> str:
+    found = facts.evaluation.metrics.items()
+    rows = ((name, _with_ends(metric), METRICS[name].meaning) for name, metric in found)
+    return f"{_measured_on(facts)} Brackets: 95 % intervals, bootstrap over users.\n\n{_table(('metric', 'model', 'meaning'), rows)}"
 
 
-def _beside(facts: CardFacts) -> str:
+def _baselines(facts: CardFacts) -> str:
     found = facts.evaluation.baselines
     if not found:
-        return "No baseline fits this log."
+        return "No baseline applies to this log."
     columns = ("auc", "log_loss", "calibration_error", "difference_auc", "difference_log_loss")
-    rows = [(f"**{name}**: {one.says}", *(_with_ends(one.figures[c]) for c in columns)) for name, one in found.items()]
-    head = ("baseline", "AUC", "log loss", "calibration error", "model less it, AUC", "model less it, log loss")
+    rows = [
+        (f"**{name}**: {one.description}", *(_with_ends(one.metrics[c]) for c in columns))
+        for name, one in found.items()
+    ]
+    differences = ("AUC difference (model - baseline)", "log loss difference (model - baseline)")
+    head = ("baseline", "AUC", "log loss", "calibration error", *differences)
     better = f" The better rule is {facts.evaluation.better_rule}." if facts.evaluation.better_rule else ""
-    return f"{_table(head, rows)}\n\nDifferences are paired: the same users were drawn for both.{better}"
+    return f"{_table(head, rows)}\n\nDifferences are paired: both were measured on the same resampled users.{better}"
 
 
 def _slices(facts: CardFacts) -> str:
     if not facts.evaluation.slices:
-        return "This log has no columns to cut the users by."
-    head = ("which users", "how many", *(name.replace("_", " ") for name in _OF_A_SLICE))
+        return "This log has no columns to slice the users by."
+    head = ("slice", "users", *(name.replace("_", " ") for name in _SLICE_METRICS))
     tables = [
         f"**By {dimension}**\n\n" + _table(head, [_slice_row(part) for part in parts])
         for dimension, parts in groupby(facts.evaluation.slices, key=lambda part: part.dimension)
@@ -206,18 +212,18 @@ def _slices(facts: CardFacts) -> str:
 
 
 def _slice_row(part: Slice) -> tuple[str, ...]:
-    measured = [_with_ends(part.figures[name]) if part.figures else "too few" for name in _OF_A_SLICE]
+    measured = [_with_ends(part.metrics[name]) if part.metrics else "too few" for name in _SLICE_METRICS]
     return (part.value, f"{part.users:,}", *measured)
 
 
 def _calibration(facts: CardFacts) -> str:
-    error, slope = facts.evaluation.figures["calibration_error"], facts.evaluation.figures.get("calibration_slope")
-    steep = (
-        f" Calibration slope {_with_ends(slope)}; 1 is right, below 1 probabilities are too extreme." if slope else ""
+    error, slope = facts.evaluation.metrics["calibration_error"], facts.evaluation.metrics.get("calibration_slope")
+    extremeness = (
+        f" Calibration slope {_with_ends(slope)}; 1 is ideal, below 1 probabilities are too extreme." if slope else ""
     )
     return (
         f"{_sentence(facts.calibration)} On the test, a probability is off by {error.value:.3f} on average "
-        f"({error.low:.3f} to {error.high:.3f}), over ten bins of equal count.{steep}"
+        f"({error.low:.3f} to {error.high:.3f}), over ten bins of equal count.{extremeness}"
     )
 
 
@@ -228,18 +234,18 @@ def _audit(facts: CardFacts) -> str:
 def _columns(facts: CardFacts) -> str:
     c = facts.columns
     lines = [
-        f"The model reads {c.used} features.",
-        f"Sensitive attributes that it reads: {', '.join(c.sensitive) or 'none'}.",
+        f"The model uses {c.used} features.",
+        f"Sensitive attributes that it uses: {', '.join(c.sensitive) or 'none'}.",
         f"Sensitive attributes that were withheld: {', '.join(c.withheld) or 'none'}.",
     ]
-    left_out = _table(("left out", "why"), c.left_out.items()) if c.left_out else "No feature was left out."
-    return " ".join(lines) + "\n\n" + left_out
+    excluded = _table(("excluded", "why"), c.excluded.items()) if c.excluded else "No feature was excluded."
+    return " ".join(lines) + "\n\n" + excluded
 
 
 def _limits(facts: CardFacts) -> str:
     always = (
-        "The figures are of one test cutoff; a change in the product, the channels or the tracking can make them worse.",
-        "A probability is no cause: reasons say what the score rests on, not what to change.",
+        "The metrics are from one test cutoff; a change in the product, the channels or the tracking can make them worse.",
+        "Reasons are not causes: they explain the score, not how to change it.",
         "Users outside the definition above are not scored.",
     )
     return "\n".join(f"* {_sentence(line)}" for line in (*facts.notes, *always))
@@ -250,21 +256,21 @@ def _origin(facts: CardFacts) -> str:
     rows = {"git commit": f"`{o.commit}`", "seed": str(o.seed)} | {
         name: f"`{value}`" for name, value in o.settings.items()
     }
-    how = "Check out the commit and run `churn train` with these settings on the same log."
-    return f"{how}\n\n{_table(('setting', 'value'), rows.items())}"
+    steps = "Check out the commit and run `churn train` with these settings on the same log."
+    return f"{steps}\n\n{_table(('setting', 'value'), rows.items())}"
 
 
 _SECTIONS: dict[str, Callable[[CardFacts], str]] = {
     "What it predicts, and for whom": _predicts,
     "Data and dates": _data,
-    "Figures": _figures,
-    "Beside what needs no model": _beside,
-    "Where it does well, and where not": _slices,
+    "Metrics": _metrics,
+    "Compared with baselines": _baselines,
+    "By slice": _slices,
     "Calibration": _calibration,
     "Leakage audit": _audit,
-    "What it reads": _columns,
+    "Features used": _columns,
     "Limits": _limits,
-    "How to make it again": _origin,
+    "How to reproduce": _origin,
 }
 
 
@@ -277,12 +283,12 @@ def _cell(text: str) -> str:
     return " ".join(str(text).split()).replace("|", "\\|")
 
 
-def _with_ends(figure: Interval) -> str:
-    return f"{figure.value:.4f} ({figure.low:.4f} to {figure.high:.4f})"
+def _with_ends(metric: Interval) -> str:
+    return f"{metric.value:.4f} ({metric.low:.4f} to {metric.high:.4f})"
 
 
 def _sentence(text: str) -> str:
-    """Begin large and end with a full stop.
+    """Start with a capital letter and end with a full stop.
 
     Examples
     --------

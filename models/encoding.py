@@ -1,4 +1,4 @@
-"""Profiles to the numbers that LightGBM sees: doubles, NaN where null; categories as integer codes from a frozen map."""
+"""Encode profiles as the matrix that LightGBM reads: doubles, NaN where null; categories as integer codes of a frozen map."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Column = Any  # a pyarrow.ChunkedArray: its stubs refuse most operations on one 
 
 
 def fit_categories(profiles: pa.Table, names: Sequence[str], *, most: int) -> dict[str, tuple[str, ...]]:
-    """Find the known values of each text feature: the most frequent first, ties by their bytes.
+    """Find the known values of each text feature, the most frequent first; ties are sorted by their bytes.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ def fit_categories(profiles: pa.Table, names: Sequence[str], *, most: int) -> di
     names
         The text features.
     most
-        How many values get a code of their own; the rest shares UNKNOWN.
+        Maximum number of values with a code of their own; the rest shares UNKNOWN.
     """
     return {name: _most_frequent(profiles.column(name), most) for name in names}
 
@@ -43,11 +43,11 @@ def _most_frequent(column: Column, most: int) -> tuple[str, ...]:
 
 
 def encode(profiles: pa.Table, specification: Specification) -> Matrix:
-    """Turn profiles into the matrix of a specification.
+    """Encode profiles as the matrix of a specification.
 
     Returns
     -------
-    Shape (n, features), float64. A category is the place of its value in the frozen map, UNKNOWN (the length of the map)
+    Shape (n, features), float64. A category is the index of its value in the frozen map, UNKNOWN (the length of the map)
     for any other value, NaN for null.
 
     Raises
@@ -71,7 +71,7 @@ def encode(profiles: pa.Table, specification: Specification) -> Matrix:
 
 
 def by_rows(profiles: pa.Table, specification: Specification, *, score: Callable[[Matrix], Scores]) -> Scores:
-    """Encode and score some rows at a time, as a matrix of all takes as much memory as the profiles. Shape (n,)."""
+    """Encode and score in blocks of rows: a matrix of all takes as much memory as the profiles. Shape (n,)."""
     blocks = (profiles.slice(start, _ROWS_AT_ONCE) for start in range(0, profiles.num_rows, _ROWS_AT_ONCE))
     return np.concatenate([np.zeros(0), *(score(encode(block, specification)) for block in blocks)])
 

@@ -1,4 +1,4 @@
-"""Contributions to reasons in words. Correlated features share their credit, so families are what people read."""
+"""Contributions to reasons in words, one per family: correlated features share their credit."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from features.catalogue.definition import Feature, Unit
 from features.profiles.specification import Specification
 
-MOST = 3
-_WHOLE_FROM = 100  # larger values are shown without decimals
+MAX_REASONS = 3
+_NO_DECIMALS_FROM = 100
 
 
 @dataclass(frozen=True)
@@ -46,20 +46,20 @@ class Narrator:
     specification
         Of the model.
     medians
-        Feature to its median in the reference population: what is usual where the user has no companion feature.
+        Feature to its median in the reference population: what is typical where the user has no companion feature.
     """
 
     def __init__(self, specification: Specification, medians: Mapping[str, float]) -> None:
         self._features = specification.features
         self._medians = medians
         known = {feature.name: feature for feature in self._features}
-        self._told = [known.get(feature.told_as or "", feature) for feature in self._features]
+        self._shown_as = [known.get(feature.told_as or "", feature) for feature in self._features]
         families = [feature.family for feature in self._features]
         self._families = sorted(set(families))
         self._places = [np.flatnonzero(np.array(families) == family) for family in self._families]
 
     def reasons(self, contributions: NDArray[np.float64], profile: Mapping[str, object]) -> list[Reason]:
-        """Name the families that moved the score most, each in the words of its strongest feature.
+        """Return the families that moved the score most, each in the words of its strongest feature.
 
         Parameters
         ----------
@@ -69,7 +69,7 @@ class Narrator:
             The raw profile: text and numbers by feature name.
         """
         sums = np.array([contributions[places].sum() for places in self._places])
-        strongest = sorted(range(len(sums)), key=lambda place: -abs(sums[place]))[:MOST]
+        strongest = sorted(range(len(sums)), key=lambda place: -abs(sums[place]))[:MAX_REASONS]
         return [self._reason(place, contributions, profile=profile) for place in strongest if sums[place] != 0]
 
     def _reason(self, place: int, contributions: NDArray[np.float64], *, profile: Mapping[str, object]) -> Reason:
@@ -77,7 +77,7 @@ class Narrator:
         total = float(contributions[places].sum())
         pull = np.sign(total) * contributions[places]
         ranked = places[np.argsort(-pull, kind="stable")][: int((pull > 0).sum())]
-        features = [self._told[other] for other in ranked]
+        features = [self._shown_as[other] for other in ranked]
         feature = next((one for one in features if profile.get(one.name) is not None), features[0])
         return Reason(feature.family, feature.name, self._words(feature, profile), round(total, 6))
 
@@ -85,17 +85,17 @@ class Narrator:
         value = profile.get(feature.name)
         if value is None:
             return f"{feature.name.replace('_', ' ')}: not known yet"
-        said = feature.reason.replace("{value}", show(value, feature.unit))
+        text = feature.reason.replace("{value}", show(value, feature.unit))
         if feature.is_text or feature.unit is Unit.FLAG:
-            return said if value != 0 else f"not: {said}"
-        own = profile.get(feature.usual[0]) if feature.usual else None
-        if feature.usual and isinstance(own, float):
-            return f"{said} (usual for this user: {show(own * feature.usual[1], feature.unit)})"
-        return f"{said} (typical: {show(self._medians.get(feature.name), feature.unit)})"
+            return text if value != 0 else f"not: {text}"
+        usual = profile.get(feature.usual[0]) if feature.usual else None
+        if feature.usual and isinstance(usual, float):
+            return f"{text} (usual for this user: {show(usual * feature.usual[1], feature.unit)})"
+        return f"{text} (typical: {show(self._medians.get(feature.name), feature.unit)})"
 
 
 def show(value: object, unit: Unit) -> str:
-    """Write a value as people read it.
+    """Format a value for people.
 
     Examples
     --------
@@ -110,4 +110,4 @@ def show(value: object, unit: Unit) -> str:
         return f"{value:.0%}".replace("%", " %")
     if unit is Unit.MONEY:
         return f"{value:,.2f}"
-    return f"{value:,.0f}" if value.is_integer() or abs(value) >= _WHOLE_FROM else f"{value:,.1f}"
+    return f"{value:,.0f}" if value.is_integer() or abs(value) >= _NO_DECIMALS_FROM else f"{value:,.1f}"

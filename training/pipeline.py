@@ -163,7 +163,7 @@ def _measured(
     raw = fit.raw(test.profiles)
     probability = fit.calibration.calibration.probability(raw)
     evaluation = evaluate(test, probability, baselines=baselines, seed=t.seed, capacity=t.capacity)
-    quality = Quality(layout.split.test, layout.split.trained_through(layout.label_window), evaluation.metrics)
+    quality = Quality(layout.split.test, layout.split.trained_through(layout.label_window), evaluation.metric_values)
     model = ChurnModel(
         fit.scorer,
         fit.specification,

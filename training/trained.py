@@ -8,7 +8,7 @@ from datetime import date
 from models.churn_model import ChurnModel
 from models.evaluation.baselines import Baseline
 from models.evaluation.results import Evaluation
-from training.audit.audit import Report
+from training.audit.audit import AuditReport
 from training.data.dataset import Dataset
 from training.fit.fit import Fit, Fitter
 from training.fit.search import Searched
@@ -44,7 +44,7 @@ class Trained:
     fit: Fit
     baselines: tuple[Baseline, ...] = ()
     pooled: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
-    audit: Report | None = None
+    audit: AuditReport | None = None
     searched: Searched | None = None
     refitted: ChurnModel | None = None
     refitted_on: tuple[date, ...] = ()

@@ -58,7 +58,7 @@ def horizon(
 def _show(found: Horizon) -> None:
     advice = found.advice
     if advice.rows:
-        title = f"IdleRow spells: who comes back, within the {advice.reach_days} days that the log reaches"
+        title = f"Idle spells: who comes back, within the {advice.reach_days} days that the log reaches"
         console.print_table(title, _idle(advice))
         console.out.print("every day between: --json and --picture\n", markup=False)
     console.print_table("What each horizon would give", _choices(advice))

@@ -12,8 +12,8 @@ from features.errors import CheckFailed
 
 if TYPE_CHECKING:
     from models.churn_model import ChurnModel
-    from models.registry.registry import Registered
-    from training.audit.audit import Report
+    from models.registry.registry import RegisteredModel
+    from training.audit.audit import AuditReport
     from training.diagnostics import Diagnostics
     from training.horizon.advice import Advice
     from training.promotion.decide import Decision
@@ -55,7 +55,7 @@ class Horizon(Result):
 class Audit(Result):
     """The leakage audit of what a model would be trained on."""
 
-    report: Report
+    report: AuditReport
 
     @property
     def is_clean(self) -> bool:
@@ -70,7 +70,7 @@ class Audit(Result):
         CheckFailed
             It names the check, and the column, cutoff or day.
         """
-        self.report.refuse()
+        self.report.raise_if_failed()
 
     def to_json(self) -> dict[str, Any]:
         """Return every check with its findings."""
@@ -86,7 +86,7 @@ class Audit(Result):
 class Training(Result):
     """A registered challenger with everything its training found."""
 
-    registered: Registered
+    registered: RegisteredModel
     trained: Trained
     diagnostics: Diagnostics
 

@@ -1,4 +1,4 @@
-"""What every model must beat: rules of one column, BG/NBD on purchases, and logistic regression. Higher means riskier."""
+"""Baselines: rules of one column, BG/NBD on purchases, and logistic regression. Higher means riskier."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from features.catalogue.fitted import BgNbd
 from features.profiles.specification import Specification
 from features.snapshots import LabelWindow
 from models.encoding import by_rows, encode
-from models.scorers.bg_nbd import BUYING, Buyers, few_purchases
+from models.scorers.bg_nbd import PURCHASE_FEATURES, Buyers, purchase_risk
 from models.scorers.calibration import Calibration, fit_platt
 from models.scorers.logistic import fit_linear
 
@@ -26,25 +26,25 @@ Score = Callable[[pa.Table], Values]
 
 @dataclass(frozen=True)
 class Rule:
-    """A score that is one column of the profile.
+    """A score that is a single column of the profile.
 
     Attributes
     ----------
     sign
-        1 where more is riskier, -1 where less is.
-    says
+        1 where a higher value is riskier, -1 where a lower one is.
+    description
         The rule in words.
     """
 
     column: str
     sign: float
-    says: str
+    description: str
 
 
 RULES = {
-    "recency": Rule("days_since_last_event", 1.0, "the longer away, the riskier"),
+    "recency": Rule("days_since_last_event", 1.0, "the longer inactive, the riskier"),
     "frequency": Rule("active_days", -1.0, "the fewer active days so far, the riskier"),
-    "overdue": Rule("overdue_ratio", 1.0, "the longer away by the user's own usual gap, the riskier"),
+    "overdue": Rule("overdue_ratio", 1.0, "the longer inactive, relative to the user's usual gap, the riskier"),
 }
 
 
@@ -54,14 +54,14 @@ class Baseline:
 
     Attributes
     ----------
-    says
+    description
         What it does, in words.
     score
         Profiles to scores, shape (n,), higher means riskier.
     """
 
     name: str
-    says: str
+    description: str
     score: Score
     calibration: Calibration
 
@@ -78,22 +78,22 @@ def fit_baselines(
     specification: Specification,
     window: LabelWindow,
 ) -> tuple[Baseline, ...]:
-    """Fit every baseline that the profiles have the columns for, with Platt scaling each.
+    """Fit every baseline whose columns the profiles have, each with Platt scaling.
 
     Parameters
     ----------
     train, churned
-        Profiles and labels, shape (n,), that the model learns from; None where no label is known, then nothing is learnt.
+        Training profiles and labels, shape (n,); None where no label is known: then logistic regression is not fitted.
     calibrate_on
-        Profiles and labels that the probabilities are fitted on, or probabilities that stand in for labels.
+        Profiles and labels to fit the probabilities on, or probabilities instead of labels.
     window
-        Where labels look, for BG/NBD.
+        The label window, for BG/NBD.
     """
-    profiles, left = calibrate_on
-    found = [*_rules(train), *_buying(train, specification.fitted.bg_nbd, window=window)]
+    profiles, labels = calibrate_on
+    found = [*_rules(train), *_bg_nbd(train, specification.fitted.bg_nbd, window=window)]
     if churned is not None:
         found.append(_logistic(train, churned, specification=specification))
-    return tuple(Baseline(name, says, score, fit_platt(score(profiles), left)) for name, says, score in found)
+    return tuple(Baseline(name, text, score, fit_platt(score(profiles), labels)) for name, text, score in found)
 
 
 _Named = tuple[str, str, Score]
@@ -108,7 +108,7 @@ def rule_scores(profiles: pa.Table, rule: str, *, usual_gap_days: float = 1.0) -
     Parameters
     ----------
     usual_gap_days
-        Stands in for the own usual gap of users with one active day, who have none yet.
+        Used for users with one active day, who have no usual gap yet.
     """
     column = RULES[rule].column
     values = RULES[rule].sign * _column(profiles, column)
@@ -118,25 +118,25 @@ def rule_scores(profiles: pa.Table, rule: str, *, usual_gap_days: float = 1.0) -
 
 
 def _rules(train: pa.Table) -> Iterator[_Named]:
-    """The rules whose columns there are; a user with one active day is taken to come as often as the median training user."""
+    """The rules whose columns exist; the usual gap of a user with one active day is that of the median training user."""
     usual = _median_gap_days(train)
     for name, rule in RULES.items():
         if rule.column in train.column_names:
             score = partial(rule_scores, rule=name, usual_gap_days=usual)
-            yield name, rule.says, _for_everybody(score, train, like=np.median)
+            yield name, rule.description, _with_default(score, train, like=np.median)
 
 
-def _for_everybody(score: Score, train: pa.Table, *, like: Callable[[Values], float]) -> Score:
-    """Give users without a score that of some training user: frozen, and never taken from the others that are scored."""
+def _with_default(score: Score, train: pa.Table, *, like: Callable[[Values], float]) -> Score:
+    """Give users without a score a default from training: frozen, and never taken from other scored users."""
     scores = score(train)
     known = scores[~np.isnan(scores)]
-    stand_in = float(like(known)) if len(known) else 0.0
+    default = float(like(known)) if len(known) else 0.0
 
-    def for_everybody(profiles: pa.Table) -> Values:
+    def with_default(profiles: pa.Table) -> Values:
         found = score(profiles)
-        return np.where(np.isnan(found), stand_in, found)
+        return np.where(np.isnan(found), default, found)
 
-    return for_everybody
+    return with_default
 
 
 def _median_gap_days(train: pa.Table) -> float:
@@ -152,25 +152,25 @@ def _column(profiles: pa.Table, name: str) -> Values:
     return column.cast(pa.float64()).fill_null(float("nan")).to_numpy()
 
 
-# --- What is fitted ------------------------------------------------------------------------------------------------
+# --- Fitted models -------------------------------------------------------------------------------------------------
 
 
-def _buying(train: pa.Table, fitted: BgNbd | None, *, window: LabelWindow) -> Iterator[_Named]:
-    """BG/NBD, where the log has purchases; who never bought is as risky as the riskiest buyer of training."""
-    if fitted is None or not set(BUYING) <= set(train.column_names):
+def _bg_nbd(train: pa.Table, fitted: BgNbd | None, *, window: LabelWindow) -> Iterator[_Named]:
+    """BG/NBD, where the log has purchases; users who never bought are as risky as the riskiest buyer of training."""
+    if fitted is None or not set(PURCHASE_FEATURES) <= set(train.column_names):
         return
-    score = partial(_few_purchases, fitted=fitted, window=window)
-    says = "the fewer purchases BG/NBD expects in the horizon, the riskier"
-    yield "bg_nbd", says, _for_everybody(score, train, like=np.max)
+    score = partial(_purchase_risk, fitted=fitted, window=window)
+    description = "the fewer purchases BG/NBD expects in the horizon, the riskier"
+    yield "bg_nbd", description, _with_default(score, train, like=np.max)
 
 
-def _few_purchases(profiles: pa.Table, *, fitted: BgNbd, window: LabelWindow) -> Values:
-    """NaN for who never bought."""
-    buyers = Buyers.of(np.stack([_column(profiles, name) for name in BUYING], axis=1))
-    return few_purchases(fitted, buyers, gap_days=window.gap_days, horizon_days=window.horizon_days)
+def _purchase_risk(profiles: pa.Table, *, fitted: BgNbd, window: LabelWindow) -> Values:
+    """NaN for users who never bought."""
+    buyers = Buyers.of(np.stack([_column(profiles, name) for name in PURCHASE_FEATURES], axis=1))
+    return purchase_risk(fitted, buyers, gap_days=window.gap_days, horizon_days=window.horizon_days)
 
 
 def _logistic(train: pa.Table, churned: Labels, *, specification: Specification) -> _Named:
     linear = fit_linear(encode(train, specification), churned, specification=specification, seed=0)
-    says = "scikit-learn logistic regression on the features of the model"
-    return "logistic", says, lambda profiles: by_rows(profiles, specification, score=linear.raw)
+    description = "scikit-learn logistic regression on the features of the model"
+    return "logistic", description, lambda profiles: by_rows(profiles, specification, score=linear.raw)

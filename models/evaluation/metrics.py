@@ -1,6 +1,6 @@
-"""How good scores and probabilities are, with intervals.
+"""Metrics of scores and probabilities, with intervals.
 
-A figure that does not exist (the AUC of churners only) is NaN. No figure depends on the order of tied users.
+An undefined metric (the AUC of churners only) is NaN. No metric depends on the order of tied users.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from models.evaluation.ranking import Labels, Sample, Scored, Values, sizes
+from models.evaluation.ranking import Labels, RankedUsers, Sample, Values, sizes
 from models.weights import weighted
 
 _BINS, _SHARES = 10, (0.01, 0.05, 0.10, 0.20)
-_RESAMPLES, _FEWEST_RESAMPLES, _MOST_DRAWN = 200, 50, 200_000_000
+_RESAMPLES, _MIN_RESAMPLES, _MAX_RESAMPLED_ROWS = 200, 50, 200_000_000
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A figure with its 95 % bootstrap interval over users."""
+    """A metric with its 95 % bootstrap interval over users."""
 
     value: float
     low: float
@@ -29,15 +29,15 @@ class Interval:
 
 
 @dataclass(frozen=True)
-class Figure:
-    """One figure, in words.
+class Metric:
+    """One metric: its meaning, and how to compute it.
 
     Attributes
     ----------
     better
-        Which way is better; "none" where neither is.
+        Which direction is better; "none" where neither is.
     of
-        Works it out.
+        Computes it.
     """
 
     name: str
@@ -47,15 +47,15 @@ class Figure:
     of: Callable[[Sample], float]
 
 
-# --- Figures -------------------------------------------------------------------------------------------------------
+# --- Metrics -------------------------------------------------------------------------------------------------------
 
 
 def _log_loss(of: Sample) -> float:
-    return of.mean(of.scored.logarithmic_losses)
+    return of.mean(of.ranked.logarithmic_losses)
 
 
 def _brier(of: Sample) -> float:
-    return of.mean(of.scored.square_losses)
+    return of.mean(of.ranked.square_losses)
 
 
 def _reliability(of: Sample) -> float:
@@ -78,7 +78,7 @@ def _calibration_error(of: Sample, bins: int = _BINS) -> float:
 
 
 def _calibration_slope(of: Sample) -> float:
-    return of.scored.recalibrated.slope_of(of.weights)
+    return of.ranked.recalibrated.slope_of(of.weights)
 
 
 def _lift(of: Sample, top: float) -> float:
@@ -89,16 +89,16 @@ def _recall(of: Sample, top: float) -> float:
     return float(of.in_top(top) / of.churners[-1])
 
 
-def _at(words: str, name: str, *, top: Callable[[Sample], float]) -> tuple[Figure, Figure]:
+def _at(words: str, name: str, *, top: Callable[[Sample], float]) -> tuple[Metric, Metric]:
     return (
-        Figure(
+        Metric(
             f"lift_at_{name}",
             f"Churn rate among {words} over the churn rate of all.",
             "higher",
             "times",
             lambda of: _lift(of, top(of)),
         ),
-        Figure(
+        Metric(
             f"recall_at_{name}",
             f"Share of all churners who are among {words}.",
             "higher",
@@ -108,7 +108,7 @@ def _at(words: str, name: str, *, top: Callable[[Sample], float]) -> tuple[Figur
     )
 
 
-def _at_share(share: float) -> tuple[Figure, Figure]:
+def _at_share(share: float) -> tuple[Metric, Metric]:
     percent = f"{100 * share:.0f}"
     return _at(f"the riskiest {percent} %", percent, top=lambda of: of.top_of(share))
 
@@ -116,49 +116,57 @@ def _at_share(share: float) -> tuple[Figure, Figure]:
 _AT_CAPACITY = _at("the riskiest users, as many as the team can contact", "capacity", top=lambda of: of.at_capacity())
 _TOPS = [_at_share(share) for share in _SHARES]
 _LIST = (
-    Figure("users", "Users that were scored.", "none", "users", lambda of: float(of.users)),
-    Figure("churn_rate", "Share of the users that churned.", "none", "share", lambda of: float(of.churn_rate)),
-    Figure("auc", "Chance that a random churner scores above a random stayer.", "higher", "share", Sample.auc),
-    Figure(
+    Metric("users", "Users that were scored.", "none", "users", lambda of: float(of.users)),
+    Metric("churn_rate", "Share of the users that churned.", "none", "share", lambda of: float(of.churn_rate)),
+    Metric("auc", "Chance that a random churner scores above a random retained user.", "higher", "share", Sample.auc),
+    Metric(
         "average_precision",
         "Mean, over all churners, of the churn rate among those who score at least as high.",
         "higher",
         "share",
         Sample.average_precision,
     ),
-    Figure("log_loss", "Mean surprise at what happened, sure mistakes costing most.", "lower", "nats", _log_loss),
-    Figure("brier", "Mean square of churn probability less what happened (1 or 0).", "lower", "square", _brier),
-    Figure(
+    Metric(
+        "log_loss",
+        "Mean negative log-likelihood of the outcomes: confident mistakes cost the most.",
+        "lower",
+        "nats",
+        _log_loss,
+    ),
+    Metric(
+        "brier", "Mean squared difference between churn probability and outcome (1 or 0).", "lower", "square", _brier
+    ),
+    Metric(
         "brier_reliability",
-        "Part of the Brier score from bins of ten whose churn rate is not what was said.",
+        "Part of the Brier score from bins (ten) whose churn rate differs from the predicted one.",
         "lower",
         "square",
         _reliability,
     ),
-    Figure(
+    Metric(
         "brier_resolution",
-        "Part of the Brier score saved by bins of ten whose churn rates differ.",
+        "Part of the Brier score saved by bins (ten) whose churn rates differ from the overall one.",
         "higher",
         "square",
         _resolution,
     ),
-    Figure(
+    Metric(
         "brier_uncertainty",
-        "Brier score of saying the overall churn rate to everybody.",
+        "Brier score of predicting the overall churn rate for every user.",
         "none",
         "square",
         _uncertainty,
     ),
-    Figure(
+    Metric(
         "calibration_error",
-        "Mean distance between churn probability and churn rate, over ten bins of equal count.",
+        "Mean absolute difference between churn probability and churn rate, over ten bins of equal count.",
         "lower",
         "share",
         _calibration_error,
     ),
-    Figure(
+    Metric(
         "calibration_slope",
-        "1 where probabilities are as bold as they should be, below 1 where they are too bold.",
+        "1 is ideal; below 1 the probabilities are too extreme.",
         "none",
         "ratio",
         _calibration_slope,
@@ -167,40 +175,40 @@ _LIST = (
     *(recalls for _, recalls in _TOPS),
     *_AT_CAPACITY,
 )
-FIGURES = {figure.name: figure for figure in _LIST}
+METRICS = {metric.name: metric for metric in _LIST}
 
 
-def _known(capacity: int | None) -> list[Figure]:
-    return [figure for figure in _LIST if capacity or figure not in _AT_CAPACITY]
+def _known(capacity: int | None) -> list[Metric]:
+    return [metric for metric in _LIST if capacity or metric not in _AT_CAPACITY]
 
 
-# --- What others ask for -------------------------------------------------------------------------------------------
+# --- Of one model, or two ------------------------------------------------------------------------------------------
 
 
 def summary(churned: Labels, probability: Values, *, capacity: int | None = None) -> dict[str, float]:
-    """Every figure of a model on one test cutoff.
+    """Compute every metric of a model on one test cutoff.
 
     Parameters
     ----------
     churned, probability
         Shape (n,); the probability is calibrated, in (0, 1).
     capacity
-        How many users the team can contact; without it there are no figures at capacity.
+        How many users the team can contact; without it there are no metrics at capacity.
 
     Notes
     -----
     ``brier = brier_reliability - brier_resolution + brier_uncertainty`` exactly where all users of a bin have one probability.
-    Else the bins leave a rest: the spread of the probabilities within the bins, less twice their covariance with what happened.
+    Otherwise there is a remainder: the variance of the probabilities within the bins, less twice their covariance with outcomes.
 
     Source
     ------
-    Murphy 1973, "A New Vector Partition of the Probability Score", Journal of Applied Meteorology 12(4); the rest: Stephenson,
+    Murphy 1973, "A New Vector Partition of the Probability Score", Journal of Applied Meteorology 12(4); remainder: Stephenson,
     Coelho, Jolliffe 2008, "Two Extra Components in the Brier Score Decomposition", Weather and Forecasting 23(4). Calibration
     slope: Cox 1958, "Two Further Applications of a Model for Binary Regression", Biometrika 45.
     """
-    sample = Scored.by_score(churned, probability, capacity=capacity).sample()
+    sample = RankedUsers.by_score(churned, probability, capacity=capacity).sample()
     with np.errstate(divide="ignore", invalid="ignore"):
-        return {figure.name: figure.of(sample) for figure in _known(capacity)}
+        return {metric.name: metric.of(sample) for metric in _known(capacity)}
 
 
 def intervals(  # noqa: PLR0913
@@ -212,60 +220,60 @@ def intervals(  # noqa: PLR0913
     capacity: int | None = None,
     of: Collection[str] = (),
 ) -> dict[str, Interval]:
-    """Every figure of :func:`summary` except the number of users, with its interval.
+    """Compute every metric of :func:`summary` except the number of users, with its interval.
 
     Parameters
     ----------
     of
         Only these.
     users
-        One number per user, shape (n,), where users have several rows: all rows of a user are drawn together.
+        One number per user, shape (n,), where users have several rows: all rows of a user are resampled together.
     """
-    scored = Scored.by_score(churned, probability, capacity=capacity)
-    figures = [figure for figure in _known(capacity) if figure.name != "users" and (not of or figure.name in of)]
-    samples = (scored.sample(weights) for weights in _resamples(len(churned), users, seed=seed))
+    ranked = RankedUsers.by_score(churned, probability, capacity=capacity)
+    metrics = [metric for metric in _known(capacity) if metric.name != "users" and (not of or metric.name in of)]
+    samples = (ranked.sample(weights) for weights in _resamples(len(churned), users, seed=seed))
     with np.errstate(divide="ignore", invalid="ignore"):
-        points = [figure.of(scored.sample()) for figure in figures]
-        drawn = np.array([[figure.of(sample) for figure in figures] for sample in samples])
-    found = zip(figures, points, drawn.T, strict=True)
-    return {figure.name: _interval(point, column) for figure, point, column in found}
+        points = [metric.of(ranked.sample()) for metric in metrics]
+        resampled = np.array([[metric.of(sample) for metric in metrics] for sample in samples])
+    found = zip(metrics, points, resampled.T, strict=True)
+    return {metric.name: _interval(point, column) for metric, point, column in found}
 
 
 def paired(  # noqa: PLR0913, PLR0917
     churned: Labels, first: Values, second: Values, *, of: str, seed: int, users: NDArray[np.int64] | None = None
 ) -> Interval:
-    """Figure ``of`` of the first score less that of the second, the same users drawn for both."""
-    figure, scores = FIGURES[of].of, [Scored.by_score(churned, score) for score in (first, second)]
+    """Compute metric ``of`` of the first score less that of the second, on the same resampled users."""
+    metric, scores = METRICS[of].of, [RankedUsers.by_score(churned, score) for score in (first, second)]
 
     def difference(weights: Values | None = None) -> float:
-        return figure(scores[0].sample(weights)) - figure(scores[1].sample(weights))
+        return metric(scores[0].sample(weights)) - metric(scores[1].sample(weights))
 
     with np.errstate(divide="ignore", invalid="ignore"):
-        drawn: list[float] = [difference(weights) for weights in _resamples(len(churned), users, seed=seed)]
-        return _interval(difference(), np.array(drawn))
+        resampled: list[float] = [difference(weights) for weights in _resamples(len(churned), users, seed=seed)]
+        return _interval(difference(), np.array(resampled))
 
 
 def _resamples(rows: int, users: NDArray[np.int64] | None, *, seed: int) -> Iterator[Values]:
-    """Draw users with replacement: how often each row was drawn, shape (n,). Fewer resamples of very many rows."""
+    """Resample users with replacement: how often each row occurs, shape (n,). Fewer resamples of very many rows."""
     random = np.random.default_rng(seed)
-    places = np.arange(rows) if users is None else np.unique(users, return_inverse=True)[1]
-    people = int(places.max()) + 1
-    for _ in range(int(np.clip(_MOST_DRAWN // rows, _FEWEST_RESAMPLES, _RESAMPLES))):
+    owners = np.arange(rows) if users is None else np.unique(users, return_inverse=True)[1]
+    people = int(owners.max()) + 1
+    for _ in range(int(np.clip(_MAX_RESAMPLED_ROWS // rows, _MIN_RESAMPLES, _RESAMPLES))):
         counts = np.bincount(random.integers(0, people, people), minlength=people).astype(np.float64)
-        yield counts if users is None else counts[places]
+        yield counts if users is None else counts[owners]
 
 
-def _interval(value: float, drawn: Values) -> Interval:
-    """Take the percentiles of the resamples in which the figure exists."""
-    exists = drawn[np.isfinite(drawn)]
-    low, high = np.percentile(exists, [2.5, 97.5]) if len(exists) else (np.nan, np.nan)
+def _interval(value: float, resampled: Values) -> Interval:
+    """Take the percentiles of the resamples in which the metric is defined."""
+    defined = resampled[np.isfinite(resampled)]
+    low, high = np.percentile(defined, [2.5, 97.5]) if len(defined) else (np.nan, np.nan)
     return Interval(value, float(low), float(high))
 
 
 def auc(churned: Labels, score: Values) -> float:
-    """Area under the ROC curve: the chance that a random churner scores above a random stayer; a tie is half a chance."""
+    """Area under the ROC curve: the probability that a random churner scores above a random retained user; a tie counts half."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        return Scored.by_score(churned, score).sample().auc()
+        return RankedUsers.by_score(churned, score).sample().auc()
 
 
 def calibration_error(churned: Labels, probability: Values, *, bins: int = _BINS) -> float:
@@ -276,25 +284,25 @@ def calibration_error(churned: Labels, probability: Values, *, bins: int = _BINS
     >>> calibration_error(np.array([True, False]), np.array([0.75, 0.25]), bins=2)
     0.25
     """
-    return _calibration_error(Scored.by_score(churned, probability).sample(), bins)
+    return _calibration_error(RankedUsers.by_score(churned, probability).sample(), bins)
 
 
 def equal_count_bins(churned: Labels, probability: Values, *, bins: int) -> list[tuple[Values, Values]]:
-    """Split (probability, churned) into bins of equal count, by rising probability; empty bins are left out.
+    """Split (probability, churned) into bins of equal count, by increasing probability; empty bins are dropped.
 
     Returns
     -------
-    Tied users share their churn rate, whichever of them fall into which bin: ``churned`` is 0, 1 or the rate of the tied.
+    Tied users share their churn rate, whichever bin they fall into: ``churned`` is 0, 1 or the rate of the tied users.
     """
-    scored = Scored.by_score(churned, probability)
-    groups = np.diff(scored.ends, prepend=0)
-    shared = np.repeat(np.diff(scored.sample().churners) / groups, groups)
+    ranked = RankedUsers.by_score(churned, probability)
+    groups = np.diff(ranked.ends, prepend=0)
+    shared = np.repeat(np.diff(ranked.sample().churners) / groups, groups)
     borders = np.cumsum(sizes(len(churned), bins))[:-1]
-    return list(zip(np.split(scored.score, borders), np.split(shared, borders), strict=True))
+    return list(zip(np.split(ranked.score, borders), np.split(shared, borders), strict=True))
 
 
 def lift(churned: Labels, score: Values, *, share: float) -> float:
     """Churn rate among the top share of users (at least one) over the overall rate; ties at the border share their rate."""
-    sample = Scored.by_score(churned, score).sample()
+    sample = RankedUsers.by_score(churned, score).sample()
     with np.errstate(divide="ignore", invalid="ignore"):
         return _lift(sample, sample.top_of(share))

@@ -1,7 +1,7 @@
-"""Users by rising score, and weights on them: what every figure of :mod:`models.evaluation.metrics` is worked out from.
+"""Users by increasing score, with weights: what every metric of :mod:`models.evaluation.metrics` is computed from.
 
-A bootstrap resample only changes the weights, so that nothing is sorted twice. Tied users share their churn rate: no figure
-depends on the order in which they stand.
+A bootstrap resample only changes the weights, so that nothing is sorted twice. Tied users share their churn rate: no metric
+depends on their order.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from models.weights import Values, weighted
 
 Labels = NDArray[np.bool_]
 
-_SMALLEST = float(np.finfo(np.float64).eps)  # of a probability in a logarithm
-_RIDGE = 1e-3  # keeps the slope finite where a score separates churners and retained wholly
-_MOST_STEPS, _CLOSE = 100, 1e-9
+_EPSILON = float(np.finfo(np.float64).eps)  # the smallest probability in a logarithm
+_RIDGE = 1e-3  # keeps the slope finite where a score separates churners and retained users perfectly
+_MAX_STEPS, _CLOSE = 100, 1e-9
 
 
 @dataclass(frozen=True)
-class Scored:
-    """Users by rising score, all of shape (n,); ``ends`` (groups,): the place after each group of ties."""
+class RankedUsers:
+    """Users by increasing score, all of shape (n,); ``ends`` (groups,): the index after each group of ties."""
 
     order: NDArray[np.int64]
     churned: Values
@@ -33,7 +33,7 @@ class Scored:
     capacity: int = 0
 
     @classmethod
-    def by_score(cls, churned: Labels, score: Values, *, capacity: int | None = None) -> Scored:
+    def by_score(cls, churned: Labels, score: Values, *, capacity: int | None = None) -> RankedUsers:
         """Sort users by score, once; ``capacity`` is how many of them the team can contact."""
         order = np.argsort(score, kind="stable")
         ordered = np.asarray(score, dtype=np.float64)[order]
@@ -44,7 +44,7 @@ class Scored:
     def logarithmic_losses(self) -> Values:
         """Log loss of each user, in nats."""
         right = np.where(self.churned > 0, self.score, 1 - self.score)
-        return -np.log(np.clip(right, _SMALLEST, 1))
+        return -np.log(np.clip(right, _EPSILON, 1))
 
     @cached_property
     def square_losses(self) -> Values:
@@ -57,39 +57,39 @@ class Scored:
         return _Slope.fit(self)
 
     def sample(self, weights: Values | None = None) -> Sample:
-        """Weigh the users, given in the order in which they came; without weights each counts once."""
+        """Weight the users, in their original order; without weights each counts once."""
         return Sample(self, np.ones(len(self.order)) if weights is None else weights[self.order])
 
 
 @dataclass(frozen=True)
 class Sample:
-    """The users of :class:`Scored` with a weight each, shape (n,): how often each was drawn."""
+    """The users of :class:`RankedUsers` with a weight each, shape (n,): how often each occurs in a resample."""
 
-    scored: Scored
+    ranked: RankedUsers
     weights: Values
 
     def _summed(self, values: Values) -> Values:
         """Weighted sums over the users up to the end of each group of ties, from zero; shape (groups + 1,)."""
-        return np.append(0.0, np.cumsum(values)[self.scored.ends - 1])
+        return np.append(0.0, np.cumsum(values)[self.ranked.ends - 1])
 
     @cached_property
     def ranks(self) -> Values:
-        """Users up to each group of ties, rising from zero."""
+        """Users up to each group of ties, starting from zero."""
         return self._summed(self.weights)
 
     @cached_property
     def churners(self) -> Values:
         """Churners up to each group of ties."""
-        return self._summed(self.weights * self.scored.churned)
+        return self._summed(self.weights * self.ranked.churned)
 
     @cached_property
     def expected(self) -> Values:
         """Sum of the probabilities up to each group of ties."""
-        return self._summed(self.weights * self.scored.score)
+        return self._summed(self.weights * self.ranked.score)
 
     @property
     def users(self) -> np.float64:
-        """How many users there are."""
+        """Number of users."""
         return self.ranks[-1]
 
     @property
@@ -98,42 +98,42 @@ class Sample:
         return self.churners[-1] / self.users
 
     def mean(self, values: Values) -> float:
-        """Weighted mean of one value per user, shape (n,), by rising score."""
+        """Weighted mean of one value per user, shape (n,), by increasing score."""
         return float(weighted(self.weights, values) / self.users)
 
     def auc(self) -> float:
-        """Share of the pairs of a churner and a stayer that stand right; a tie is half a pair."""
+        """Share of the pairs of a churner and a retained user that are ranked correctly; a tie counts half."""
         retained = self.ranks - self.churners
         below = (retained[1:] + retained[:-1]) / 2
         return float(weighted(np.diff(self.churners), below) / (self.churners[-1] * retained[-1]))
 
     def average_precision(self) -> float:
-        """Mean precision at the churners; tied users are one step, as in scikit-learn."""
+        """Mean precision at each churner; tied users are one step, as in scikit-learn."""
         users, churners = self.users - self.ranks[:-1], self.churners[-1] - self.churners[:-1]
         precision = np.divide(churners, users, out=np.zeros_like(users), where=users > 0)
         return float(weighted(np.diff(self.churners), precision) / self.churners[-1])
 
     def in_top(self, top: float) -> np.float64:
-        """Churners among the ``top`` users of the highest scores; ties at the border share their rate."""
+        """Churners among the ``top`` users with the highest scores; ties at the border share their rate."""
         return self.churners[-1] - np.interp(self.users - top, self.ranks, self.churners)
 
     def top_of(self, share: float) -> float:
-        """How many users are a share of all; at least one."""
+        """Number of users in a share of all; at least one."""
         return float(max(1, round(share * self.users)))
 
     def at_capacity(self) -> float:
-        """How many users the team can contact, at most all."""
-        return float(min(self.scored.capacity, self.users))
+        """Number of users that the team can contact, at most all."""
+        return float(min(self.ranked.capacity, self.users))
 
     def bins(self, bins: int) -> tuple[Values, Values, Values]:
-        """Users, churners and sum of the probabilities of each bin of equal count, by rising probability."""
+        """Users, churners and sum of the probabilities of each bin of equal count, by increasing probability."""
         borders = np.append(0.0, np.cumsum(sizes(int(self.users), bins)))
         users, churners = np.diff(borders), np.diff(np.interp(borders, self.ranks, self.churners))
         return users, churners, np.diff(np.interp(borders, self.ranks, self.expected))
 
 
 def sizes(users: int, bins: int) -> NDArray[np.int64]:
-    """Sizes of bins of equal count; the first ones take the rest, and none is empty."""
+    """Sizes of bins of equal count; the first ones take the remainder, and none is empty."""
     sizes = np.full(bins, users // bins)
     sizes[: users % bins] += 1
     return sizes[sizes > 0]
@@ -147,19 +147,19 @@ class _Slope:
     rows: Values  # (n, 5)
 
     @classmethod
-    def fit(cls, scored: Scored) -> _Slope:
-        logits = logit(np.clip(scored.score, _SMALLEST, 1 - _SMALLEST))
+    def fit(cls, ranked: RankedUsers) -> _Slope:
+        logits = logit(np.clip(ranked.score, _EPSILON, 1 - _EPSILON))
         intercept, slope = 0.0, 0.0
-        for _ in range(_MOST_STEPS):
-            rows = _newton_rows(logits, scored.churned, fitted=expit(intercept + slope * logits))
+        for _ in range(_MAX_STEPS):
+            rows = _newton_rows(logits, ranked.churned, fitted=expit(intercept + slope * logits))
             step = _newton_step(rows.sum(axis=0), slope)
             intercept, slope = intercept + step[0], slope + step[1]
             if max(abs(step[0]), abs(step[1])) < _CLOSE:
                 break
-        return cls(slope, _newton_rows(logits, scored.churned, fitted=expit(intercept + slope * logits)))
+        return cls(slope, _newton_rows(logits, ranked.churned, fitted=expit(intercept + slope * logits)))
 
     def slope_of(self, weights: Values) -> float:
-        """Slope of the weighted users, by one Newton step from the slope of all: off by the order of 1 / n."""
+        """Slope of the weighted users, by one Newton step from the slope of all users: the error is of order 1 / n."""
         return self.slope + _newton_step(weighted(weights, self.rows), self.slope)[1]
 
 

@@ -1,4 +1,4 @@
-"""What was measured, in one place: figures with intervals, beside every baseline and by slice, with a grade in a word."""
+"""Results of an evaluation: metrics with intervals, of the model, its baselines and slices, and a one-word grade."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ class BaselineResults:
 
     Attributes
     ----------
-    says
+    description
         The baseline in words.
     is_rule
-        True for the rules of one column, that need nothing but a query.
+        True for the rules of one column, which need only a query.
     difference_auc, difference_log_loss
         Model less baseline; a good model is above 0 in AUC and below 0 in log loss.
     """
 
-    says: str
+    description: str
     is_rule: bool
     auc: Interval
     log_loss: Interval
@@ -32,36 +32,36 @@ class BaselineResults:
     difference_log_loss: Interval
 
     @property
-    def figures(self) -> dict[str, Interval]:
-        """The figures by name."""
+    def metrics(self) -> dict[str, Interval]:
+        """The metrics by name."""
         return {name: value for name, value in vars(self).items() if isinstance(value, Interval)}
 
 
 @dataclass(frozen=True)
 class Slice:
-    """The figures of some of the users; none where they are too few to say.
+    """The metrics of a subset of the users; empty where there are too few of them.
 
     Attributes
     ----------
     dimension, value
         As in ``device``, ``android``.
-    figures
+    metrics
         ``churn_rate``, ``mean_probability``, ``auc`` and ``calibration_error``.
     """
 
     dimension: str
     value: str
     users: int
-    figures: dict[str, Interval]
+    metrics: dict[str, Interval]
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values, the figures by their names."""
-        return {"dimension": self.dimension, "value": self.value, "users": self.users, **flat(self.figures)}
+        """Plain JSON values, the metrics by their names."""
+        return {"dimension": self.dimension, "value": self.value, "users": self.users, **flat(self.metrics)}
 
 
 @dataclass(frozen=True)
 class Grade:
-    """How good the model is in a word, the rule of that word, and the figures that decided."""
+    """How good the model is in one word, the rule of that word, and the metrics that decided."""
 
     name: str
     rule: str
@@ -70,16 +70,16 @@ class Grade:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A model on its test cutoff, beside every baseline on the same users.
+    """A model on its test cutoff, compared with every baseline on the same users.
 
     Attributes
     ----------
-    figures
+    metrics
         See :func:`models.evaluation.metrics.intervals`.
     """
 
     users: int
-    figures: dict[str, Interval]
+    metrics: dict[str, Interval]
     baselines: dict[str, BaselineResults]
     slices: tuple[Slice, ...]
     grade: Grade
@@ -87,40 +87,40 @@ class Evaluation:
     @property
     def auc(self) -> Interval:
         """The model's AUC."""
-        return self.figures["auc"]
+        return self.metrics["auc"]
 
     @property
-    def metrics(self) -> dict[str, float]:
-        """The figures without their intervals, and how many users they are of."""
-        return {"users": float(self.users)} | {name: figure.value for name, figure in self.figures.items()}
+    def metric_values(self) -> dict[str, float]:
+        """The metrics without their intervals, and the number of users."""
+        return {"users": float(self.users)} | {name: metric.value for name, metric in self.metrics.items()}
 
     @property
     def better_rule(self) -> str:
-        """The rule of one column with the highest AUC; empty where no rule fits the log."""
+        """The rule of one column with the highest AUC; empty where no rule applies to the log."""
         rules = {name: found.auc.value for name, found in self.baselines.items() if found.is_rule}
         return max(rules, key=lambda name: rules[name], default="")
 
     def to_json(self) -> dict[str, Any]:
-        """``test.*`` and ``baselines.<name>.*``, each figure with ``_low`` and ``_high``; slices and grade."""
+        """``test.*`` and ``baselines.<name>.*``, each metric with ``_low`` and ``_high``; slices and grade."""
         return {
-            "test": {"users": self.users, **flat(self.figures)},
-            "baselines": {name: flat(found.figures) for name, found in self.baselines.items()},
+            "test": {"users": self.users, **flat(self.metrics)},
+            "baselines": {name: flat(found.metrics) for name, found in self.baselines.items()},
             "slices": [part.to_json() for part in self.slices],
             "grade": vars(self.grade),
         }
 
     def flat(self) -> dict[str, float]:
-        """The figures of the test and of the baselines under dotted names, as MLflow keeps them."""
+        """The metrics of the test and of the baselines under dotted names, as in MLflow."""
         rules = {
             f"baselines.{name}.{key}": value
             for name, found in self.baselines.items()
-            for key, value in flat(found.figures).items()
+            for key, value in flat(found.metrics).items()
         }
-        return {"test.users": float(self.users)} | flat(self.figures, before="test.") | rules
+        return {"test.users": float(self.users)} | flat(self.metrics, before="test.") | rules
 
 
-def flat(figures: Mapping[str, Interval], *, before: str = "") -> dict[str, float]:
-    """Give each figure three names: its own, and those of the ends of its interval.
+def flat(metrics: Mapping[str, Interval], *, before: str = "") -> dict[str, float]:
+    """Return each metric under three names: its own, and those of the ends of its interval.
 
     Examples
     --------
@@ -129,6 +129,6 @@ def flat(figures: Mapping[str, Interval], *, before: str = "") -> dict[str, floa
     """
     return {
         f"{before}{name}{end}": value
-        for name, figure in figures.items()
-        for end, value in (("", figure.value), ("_low", figure.low), ("_high", figure.high))
+        for name, metric in metrics.items()
+        for end, value in (("", metric.value), ("_low", metric.low), ("_high", metric.high))
     }

@@ -1,1 +1,1 @@
-"""Runs and registered models in MLflow, the only package that imports it."""
+"""Runs and registered models in MLflow; the only package that imports it."""

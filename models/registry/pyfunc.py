@@ -1,4 +1,4 @@
-"""The model as MLflow's pyfunc loads it: raw profiles in, churn probabilities out. Named by ``loader_module``, so nothing is pickled."""
+"""The model as an MLflow pyfunc: raw profiles in, churn probabilities out. Named by ``loader_module``, so nothing is pickled."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from models.churn_model import ChurnModel, load
 
 
 class ProbabilityModel:
-    """What ``mlflow.pyfunc.load_model`` returns inside its wrapper."""
+    """The model inside the wrapper that ``mlflow.pyfunc.load_model`` returns."""
 
     def __init__(self, model: ChurnModel) -> None:
         self._model = model
@@ -33,7 +33,7 @@ def profiles_of(frame: pd.DataFrame, specification: Specification) -> pa.Table:
 
 
 def columns(specification: Specification) -> list[dict[str, Any]]:
-    """What the model reads, as MLflow writes columns down: text, or nullable doubles."""
+    """Columns that the model reads, in MLflow's notation: text, or nullable doubles."""
     return [
         {"name": feature.name, "type": "string" if feature.is_text else "double", "required": False}
         for feature in specification.features
@@ -41,7 +41,7 @@ def columns(specification: Specification) -> list[dict[str, Any]]:
 
 
 def example(specification: Specification) -> pd.DataFrame:
-    """Two made-up profiles: the first known category and ones, then all absent. No user's data."""
+    """Two made-up profiles: the first known category and ones, then all missing. No user's data."""
     row = {
         f.name: (specification.categories.get(f.name) or ("unknown",))[0] if f.is_text else 1.0
         for f in specification.features

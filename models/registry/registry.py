@@ -1,4 +1,4 @@
-"""Versions of one registered model, and who among them is ``challenger`` and ``champion``."""
+"""Versions of one registered model, with the aliases ``challenger`` and ``champion``."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ from mlflow.exceptions import MlflowException
 
 from features.errors import CheckFailed, InputError
 from models.churn_model import ChurnModel, load
-from models.registry.run_record import Run, shortened
-from models.registry.tracking import Recording, Store, is_refusal, recording, write
+from models.registry.run_record import RunRecord, shortened
+from models.registry.tracking import OpenRun, Store, is_refusal, open_run, write
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 _HISTORY = "champion_history"
-_LONGEST_HISTORY = 100  # versions; a tag of a registered model holds 5,000 characters
+_MAX_HISTORY = 100  # versions; a tag of a registered model holds 5,000 characters
 _TESTED, _REFITTED = "tested_version", "refitted_version"
 
 
 @dataclass(frozen=True)
-class Registered:
+class RegisteredModel:
     """A registered version with its model.
 
     Attributes
     ----------
     tested_version
-        Of a refitted version: the one that was tested, which the figures belong to.
+        Of a refit version: the tested one, which the metrics belong to.
     refused
-        What the server did not let us set, and the way out; empty when all is set.
+        What the server refused to set, and what to do; empty when all is set.
     """
 
     name: str
@@ -57,14 +57,14 @@ class Recorder:
     Attributes
     ----------
     commit
-        Git commit of what is run; empty where that is no checkout.
+        Git commit of the code; empty outside a checkout.
     log
-        Write down what came of the training, register its model and point ``challenger`` at it.
+        Record the training, register its model and point ``challenger`` at it.
     """
 
     run_id: str
     commit: str
-    log: Callable[[Run], Registered]
+    log: Callable[[RunRecord], RegisteredModel]
 
 
 class Registry:
@@ -73,7 +73,7 @@ class Registry:
     Parameters
     ----------
     home
-        Where ``mlflow.db`` and the artifacts live, unless ``MLFLOW_TRACKING_URI`` names a server or store.
+        Where ``mlflow.db`` and the artifacts are kept, unless ``MLFLOW_TRACKING_URI`` names a server or store.
     project
         Name of the registered model and of the experiment.
     """
@@ -88,27 +88,27 @@ class Registry:
 
     @contextmanager
     def run(self, name: str = "") -> Generator[Recorder]:
-        """Open a run around a training, so that it spans it; one that raises ends as failed, with the reason."""
-        with recording(self._store, name) as into:
+        """Open a run that spans a training; where the training raises, it ends as failed, with the reason."""
+        with open_run(self._store, name) as into:
             yield Recorder(into.run_id, into.commit, lambda run: self._log(into, run))
 
-    def log(self, run: Run) -> Registered:  # pyright: ignore[reportReturnType]  # the with-block swallows nothing
-        """Log a training that is over, register its model and point ``challenger`` at it."""
+    def log(self, run: RunRecord) -> RegisteredModel:  # pyright: ignore[reportReturnType]  # the with-block swallows nothing
+        """Log a finished training, register its model and point ``challenger`` at it."""
         with self.run(run.name) as recorder:
             return recorder.log(run)
 
-    def _log(self, into: Recording, run: Run) -> Registered:
+    def _log(self, into: OpenRun, run: RunRecord) -> RegisteredModel:
         with self._store.open():
             tested, refitted = write(into, run)
             self._ensure_registered_model(run.description)
             first = self._add(tested, run)
             if not (refitted and run.refitted):
-                return self._as_challenger(Registered(self.project, first, into.run_id, run.model))
+                return self._as_challenger(RegisteredModel(self.project, first, into.run_id, run.model))
             second = self._add(refitted, run, tested_version=first)
-            return self._as_challenger(Registered(self.project, second, into.run_id, run.refitted, first))
+            return self._as_challenger(RegisteredModel(self.project, second, into.run_id, run.refitted, first))
 
     def _ensure_registered_model(self, description: str) -> None:
-        """Describe it when it is made; what a team writes there later is theirs."""
+        """Describe the model when it is created; what a team writes there later is kept."""
         try:
             self._client.get_registered_model(self.project)
         except MlflowException as error:
@@ -116,26 +116,24 @@ class Registry:
                 raise
             self._client.create_registered_model(self.project, description=shortened(description))
 
-    def _add(self, model: LoggedModel, run: Run, *, tested_version: str | None = None) -> str:
-        said = (
-            f"Refitted. The figures are those of version {tested_version}, which was tested.\n\n"
-            if tested_version
-            else ""
+    def _add(self, model: LoggedModel, run: RunRecord, *, tested_version: str | None = None) -> str:
+        note = (
+            f"Refit. The metrics are those of version {tested_version}, which was tested.\n\n" if tested_version else ""
         )
         made = self._client.create_model_version(
             self.project,
             f"models:/{model.model_id}",
             model.source_run_id,
             tags=dict(run.tags) | ({_TESTED: tested_version} if tested_version else {}),
-            description=shortened(said + run.description),
+            description=shortened(note + run.description),
             model_id=model.model_id,
         )
         return str(made.version)
 
-    def _as_challenger(self, found: Registered) -> Registered:
-        """Point the alias, and tie the two versions of a refit together, as far as the server lets us."""
-        tied = {"version": found.version} | ({_TESTED: found.tested_version} if found.tested_version else {})
-        for key, value in tied.items():
+    def _as_challenger(self, found: RegisteredModel) -> RegisteredModel:
+        """Point the alias, and link the two versions of a refit, as far as the server permits."""
+        links = {"version": found.version} | ({_TESTED: found.tested_version} if found.tested_version else {})
+        for key, value in links.items():
             self._client.set_tag(found.run_id, key, value)
         try:
             self._client.set_registered_model_alias(self.project, CHALLENGER, found.version)
@@ -150,8 +148,8 @@ class Registry:
 
     # --- Finding ---------------------------------------------------------------------------------------------------
 
-    def get(self, alias: str) -> Registered:
-        """Load the version behind an alias, or a version number.
+    def get(self, alias: str) -> RegisteredModel:
+        """Load a version by its alias or number.
 
         Raises
         ------
@@ -160,20 +158,20 @@ class Registry:
         """
         found = self._find(alias)
         if found is None:
-            raise InputError(f'no model "{self.project}" is registered as {alias}', hint=self._way_to(alias))
+            raise InputError(f'no model "{self.project}" is registered as {alias}', hint=self._hint_for(alias))
         with self._store.open(), TemporaryDirectory() as folder:
             local = download_artifacts(f"models:/{self.project}/{found.version}", dst_path=folder)
             model = load(Path(local) / "data" / "model")
-        return Registered(self.project, str(found.version), str(found.run_id), model, found.tags.get(_TESTED))
+        return RegisteredModel(self.project, str(found.version), str(found.run_id), model, found.tags.get(_TESTED))
 
-    def told(self, of: Registered) -> tuple[dict[str, str], dict[str, str]]:
+    def tags_and_parameters(self, of: RegisteredModel) -> tuple[dict[str, str], dict[str, str]]:
         """Return the tags of a version, and the parameters of its run."""
         with self._store.open():
             tags = self._client.get_model_version(self.project, of.version).tags
             return dict(tags), dict(self._client.get_run(of.run_id).data.params)
 
     def has(self, alias: str) -> bool:
-        """Tell whether a version is registered under an alias or number."""
+        """Whether a version is registered under an alias or number."""
         return self._find(alias) is not None
 
     def _find(self, alias: str) -> ModelVersion | None:
@@ -187,7 +185,7 @@ class Registry:
                     return None
                 raise
 
-    def _way_to(self, alias: str) -> str:
+    def _hint_for(self, alias: str) -> str:
         if alias == CHAMPION:
             return "promote a challenger: churn promote"
         latest = self._latest() if alias == CHALLENGER else None
@@ -195,19 +193,19 @@ class Registry:
 
     def _latest(self) -> str | None:
         with self._store.open():
-            asked = f"name='{self.project}'"
-            found = self._client.search_model_versions(asked, max_results=1, order_by=["version_number DESC"])
+            query = f"name='{self.project}'"
+            found = self._client.search_model_versions(query, max_results=1, order_by=["version_number DESC"])
         return str(found[0].version) if found else None
 
     # --- Champions -------------------------------------------------------------------------------------------------
 
     def promote(self, version: str, *, why: str, files: Mapping[str, str] | None = None) -> None:
-        """Point ``champion`` at a version, remember the one before, and write down why, as :meth:`note` does.
+        """Point ``champion`` at a version, keep the previous one in its history, and record why, as :meth:`note` does.
 
         Raises
         ------
         InputError
-            When the server does not let us.
+            When the server does not permit it.
         """
         champions = _until(self._history(), self._champion())
         self._move_champion(version)
@@ -215,7 +213,7 @@ class Registry:
         self.note(version, why, files=files)
 
     def note(self, version: str, decision: str, *, files: Mapping[str, str] | None = None) -> None:
-        """Write down, with a version, what was decided about it; and texts by file name, with its run."""
+        """Record the decision about a version with the version; and texts by file name, with its run."""
         with self._store.open():
             self._client.set_model_version_tag(self.project, version, "decision", decision[:5000])
             run_id = str(self._client.get_model_version(self.project, version).run_id)
@@ -223,21 +221,21 @@ class Registry:
                 self._client.log_text(run_id, text, name)
 
     def rollback(self, *, say: Callable[[str], None] = lambda _: None) -> tuple[str, str]:
-        """Point ``champion`` at the version before it; return (from, to).
+        """Point ``champion`` at the previous champion; return (from, to).
 
-        Versions that were deleted meanwhile are passed over.
+        Versions that have been deleted are skipped.
 
         Parameters
         ----------
         say
-            UserEvents when somebody moved the alias by hand, so that "before" is not what the history ends with.
+            Called with a warning when the alias was moved by hand, so that the history does not end with it.
 
         Raises
         ------
         CheckFailed
-            When there was no champion before this one.
+            When there is no earlier champion.
         InputError
-            When the server does not let us.
+            When the server does not permit it.
         """
         history, current = self._history(), self._champion()
         earlier = [v for v in _until(history, current)[:-1] if v != current and self.has(v)] if current else []
@@ -277,20 +275,20 @@ class Registry:
 
     def _remember(self, champions: Sequence[str]) -> None:
         with self._store.open():
-            kept = json.dumps(list(champions[-_LONGEST_HISTORY:]))
+            kept = json.dumps(list(champions[-_MAX_HISTORY:]))
             self._client.set_registered_model_tag(self.project, _HISTORY, kept)
 
 
 def _until(history: list[str], current: str | None) -> list[str]:
-    """Return the champions up to the current one, who may have been set by hand: an earlier one again, or one never promoted."""
+    """Return the champions up to the current one, which may have been set by hand: an earlier one, or one never promoted."""
     if current is None:
         return history
-    places = [place for place, version in enumerate(history) if version == current]
-    return history[: places[-1] + 1] if places else [*history, current]
+    indices = [index for index, version in enumerate(history) if version == current]
+    return history[: indices[-1] + 1] if indices else [*history, current]
 
 
 def _by_hand(alias: str, version: str) -> str:
     return (
-        f"somebody with the permission to edit the registered model sets the alias {alias} to version {version} "
-        f"in the MLflow UI; until then name the version: --model {version}"
+        f"ask somebody with the permission to edit the registered model to set the alias {alias} to version {version} "
+        f"in the MLflow UI; until then use the version number: --model {version}"
     )

@@ -1,4 +1,4 @@
-"""What one training leaves behind, before anybody keeps it."""
+"""The record of one training, before a store keeps it."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ _LONGEST_TEXT = 5_000  # characters that every store of MLflow takes as a descri
 
 
 @dataclass(frozen=True)
-class Data:
-    """Rows that a training used, as far as its run tells of them.
+class DatasetRecord:
+    """Rows that a training used, as its run records them.
 
     Attributes
     ----------
     digest
         Over all values; MLflow keeps the first 36 characters.
     source
-        Where the log lies, without secrets.
+        Where the log is stored, without secrets.
     profile
-        Facts shown beside the name: ``num_rows``, ``churn_rate``, ``cutoffs``.
+        Facts shown next to the name: ``num_rows``, ``churn_rate``, ``cutoffs``.
     """
 
     digest: str
@@ -33,15 +33,15 @@ class Data:
 
 
 @dataclass(frozen=True)
-class Curve:
-    """A figure over steps: rounds of boosting, or the weeks of a backtest.
+class MetricHistory:
+    """A metric over steps: rounds of boosting, or the weeks of a backtest.
 
     Attributes
     ----------
     values
         One a step, from step 1 on.
     days
-        The day of each value, where a step is a day's: the chart can then be drawn over time.
+        The day of each value, where a step belongs to a day: the chart can then be plotted over time.
     """
 
     values: Sequence[float]
@@ -49,7 +49,7 @@ class Curve:
 
 
 @dataclass(frozen=True)
-class Child:
+class ChildRun:
     """A run inside the run: one trial of a search."""
 
     name: str
@@ -59,13 +59,13 @@ class Child:
 
 
 @dataclass(frozen=True)
-class Run:
-    """Everything that one training leaves behind.
+class RunRecord:
+    """Everything that is recorded of one training.
 
     Attributes
     ----------
     model
-        The tested one: the metrics are its own.
+        The tested one, which the metrics belong to.
     datasets
         Context (``training``, ``validation``, ``calibration``, ``test``) to its rows, or to their digest alone.
     artifacts
@@ -75,9 +75,9 @@ class Run:
     description
         Markdown, shown on the page of the run and of the version.
     refitted
-        The model fitted again on everything, by the same recipe. Both are registered.
+        The model refit on everything, by the same recipe. Both are registered.
     steps
-        Name to a figure over steps.
+        Name to a metric over steps.
     children
         The trials of a search.
     """
@@ -86,13 +86,13 @@ class Run:
     parameters: Mapping[str, Any]
     metrics: Mapping[str, float]
     tags: Mapping[str, str]
-    datasets: Mapping[str, Data | str]
+    datasets: Mapping[str, DatasetRecord | str]
     artifacts: Path
     name: str = ""
     description: str = ""
     refitted: ChurnModel | None = None
-    steps: Mapping[str, Curve] = field(default_factory=dict[str, Curve])
-    children: Sequence[Child] = ()
+    steps: Mapping[str, MetricHistory] = field(default_factory=dict[str, MetricHistory])
+    children: Sequence[ChildRun] = ()
 
 
 def shortened(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Trainings as MLflow runs: what a run holds, and the store that keeps it. With registry.py the only file that imports mlflow."""
+"""Trainings as MLflow runs: the contents of a run, and its store. With registry.py the only file that imports mlflow."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from typing import Any
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("DO_NOT_TRACK", "1")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # the command has its own
-# a tracking server that does not answer is said to be so within a minute, not within many
+# report a tracking server that does not answer within a minute, not within many
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "15")
 
@@ -35,7 +35,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT, MLFLOW_PARENT_RUN_ID, ML
 from features.errors import ChurnError, InputError
 from models.churn_model import ChurnModel
 from models.registry.pyfunc import columns, example
-from models.registry.run_record import Child, Curve, Data, Run, shortened
+from models.registry.run_record import ChildRun, DatasetRecord, MetricHistory, RunRecord, shortened
 
 _REQUIREMENTS = ("duckdb", "lightgbm", "msgspec", "numpy", "pandas", "pyarrow", "pydantic", "scikit-learn", "scipy")
 _SAMPLE_EVERY_SECONDS = 5
@@ -48,29 +48,29 @@ class Store:
     Parameters
     ----------
     home
-        Where ``mlflow.db`` and the artifacts live, unless ``MLFLOW_TRACKING_URI`` names a server or store.
+        Where ``mlflow.db`` and the artifacts are kept, unless ``MLFLOW_TRACKING_URI`` names a server or store.
     project
         Name of the experiment and of the registered model.
     """
 
     def __init__(self, home: Path, project: str) -> None:
         home.mkdir(parents=True, exist_ok=True)
-        named = os.environ.get("MLFLOW_TRACKING_URI")
+        configured = os.environ.get("MLFLOW_TRACKING_URI")
         self.project = project
-        self.uri = named or f"sqlite:///{home.resolve() / 'mlflow.db'}"
+        self.uri = configured or f"sqlite:///{home.resolve() / 'mlflow.db'}"
         self._registry_uri = os.environ.get("MLFLOW_REGISTRY_URI") or self.uri
-        self._artifacts = None if named else (home.resolve() / "artifacts").as_uri()
+        self._artifacts = None if configured else (home.resolve() / "artifacts").as_uri()
         with self.open():
             self.client = mlflow.MlflowClient(self.uri, self._registry_uri)
 
     @contextmanager
     def open(self) -> Generator[None]:
-        """Point MLflow here, and keep its own chatter (database migrations) out of the user's terminal.
+        """Point MLflow here, and hide its own log messages (database migrations) from the user.
 
         Raises
         ------
         InputError
-            When the store does not answer, or refuses.
+            When the store does not answer, or refuses the request.
         """
         loggers = {name: logging.getLogger(name).level for name in ("mlflow", "alembic")}
         with warnings.catch_warnings(), _environment_kept("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"):
@@ -89,7 +89,7 @@ class Store:
                     logging.getLogger(name).setLevel(level)
 
     def experiment(self) -> str:
-        """Return the id of the project's experiment; make it where it is missing."""
+        """Return the id of the project's experiment; create it where it is missing."""
         found = self.client.get_experiment_by_name(self.project)
         if found:
             return str(found.experiment_id)
@@ -98,16 +98,16 @@ class Store:
 
 
 def is_refusal(error: MlflowException) -> bool:
-    """Tell whether the server knows what is asked, and does not let us."""
+    """Whether the server understood the request and did not permit it."""
     return error.error_code in ("PERMISSION_DENIED", "UNAUTHENTICATED")
 
 
-# --- A run from its start to its end -------------------------------------------------------------------------------
+# --- The life cycle of a run ---------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
-class Recording:
-    """A run that is open."""
+class OpenRun:
+    """An open run."""
 
     store: Store
     run_id: str
@@ -115,15 +115,15 @@ class Recording:
 
 
 @contextmanager
-def recording(store: Store, name: str = "") -> Generator[Recording]:
-    """Open a run around a training.
+def open_run(store: Store, name: str = "") -> Generator[OpenRun]:
+    """Open a run that spans a training.
 
-    It ends as finished; as failed, with the reason as the tag ``error``, when the training raises; as killed when the user stops it.
+    It ends as finished; as failed, with the reason in the tag ``error``, when the training raises; as killed when the user stops it.
     """
     with store.open():
-        tags = _surroundings()
+        tags = _environment_tags()
         made = store.client.create_run(store.experiment(), tags=tags, run_name=name or None)
-        run = Recording(store, str(made.info.run_id), tags.get(MLFLOW_GIT_COMMIT, ""))
+        run = OpenRun(store, str(made.info.run_id), tags.get(MLFLOW_GIT_COMMIT, ""))
         monitor = _start_monitor(run)
     try:
         yield run
@@ -136,10 +136,10 @@ def recording(store: Store, name: str = "") -> Generator[Recording]:
         _end(run, monitor, status="FINISHED")
 
 
-def _surroundings() -> dict[str, str]:
-    """What MLflow finds out itself: who, and from which program; and the commit of the folder that churn runs in.
+def _environment_tags() -> dict[str, str]:
+    """What MLflow finds out itself: user and program; and the commit of the folder that churn runs in.
 
-    MLflow looks for the commit beside the program, which lies in an environment that no repository holds.
+    MLflow looks for the commit next to the program, which is installed in an environment outside the repository.
     """
     found = {key: str(value) for key, value in resolve_tags().items()}
     commit = found.get(MLFLOW_GIT_COMMIT) or get_git_commit(str(Path.cwd()))
@@ -147,11 +147,11 @@ def _surroundings() -> dict[str, str]:
 
 
 def _reason(error: BaseException) -> str:
-    """Our own messages name no users; what others' say is unknown."""
+    """Our own messages contain no user ids; those of others may."""
     return shortened(f"{type(error).__name__}: {error}" if isinstance(error, ChurnError) else type(error).__name__)
 
 
-def _start_monitor(run: Recording) -> SystemMetricsMonitor | None:
+def _start_monitor(run: OpenRun) -> SystemMetricsMonitor | None:
     if os.environ.get("MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING", "true").lower() == "false":
         return None
     monitor = SystemMetricsMonitor(run.run_id, sampling_interval=_SAMPLE_EVERY_SECONDS, tracking_uri=run.store.uri)
@@ -159,7 +159,7 @@ def _start_monitor(run: Recording) -> SystemMetricsMonitor | None:
     return monitor
 
 
-def _end(run: Recording, monitor: SystemMetricsMonitor | None, *, status: str) -> None:
+def _end(run: OpenRun, monitor: SystemMetricsMonitor | None, *, status: str) -> None:
     if monitor:
         monitor.finish()
         monitor.collect_metrics()  # the last sample: of a run shorter than the interval, the only one
@@ -168,13 +168,13 @@ def _end(run: Recording, monitor: SystemMetricsMonitor | None, *, status: str) -
     run.store.client.set_terminated(run.run_id, status=status)
 
 
-# --- What is written into it ---------------------------------------------------------------------------------------
+# --- The contents of a run -----------------------------------------------------------------------------------------
 
 
-def write(into: Recording, run: Run) -> tuple[entities.LoggedModel, entities.LoggedModel | None]:
-    """Write a training into its open run; return the logged model that was tested, and the refitted one.
+def write(into: OpenRun, run: RunRecord) -> tuple[entities.LoggedModel, entities.LoggedModel | None]:
+    """Write a training into its open run; return the tested logged model, and the refit one.
 
-    The metrics belong to the tested model, and are shown beside it too.
+    The metrics belong to the tested model, and are shown with it too.
     """
     client, run_id = into.store.client, into.run_id
     client.update_run(run_id, name=run.name or None)
@@ -193,13 +193,13 @@ def write(into: Recording, run: Run) -> tuple[entities.LoggedModel, entities.Log
     return tested, refitted
 
 
-def _tags(run: Run) -> list[entities.RunTag]:
+def _tags(run: RunRecord) -> list[entities.RunTag]:
     note = {MLFLOW_RUN_NOTE: shortened(run.description)} if run.description else {}
     return [entities.RunTag(name, value) for name, value in (dict(run.tags) | note).items()]
 
 
-def _log(into: Recording, **kinds: Sequence[Any]) -> None:
-    """Log ``params``, ``tags`` and ``metrics``, no more at a time than MLflow takes."""
+def _log(into: OpenRun, **kinds: Sequence[Any]) -> None:
+    """Log ``params``, ``tags`` and ``metrics`` in batches that MLflow accepts."""
     for kind, items in kinds.items():
         for start in range(0, len(items), _BATCH):
             batch: Any = {kind: items[start : start + _BATCH]}
@@ -215,15 +215,15 @@ def _points(metrics: Mapping[str, float]) -> list[entities.Metric]:
     return [entities.Metric(name, float(value), now, 0) for name, value in metrics.items()]
 
 
-def _of_model(point: entities.Metric, run: Run, *, model_id: str) -> entities.Metric:
-    """Say whose figure it is, and measured on what: ``test.auc`` on the rows of the context ``test``."""
+def _of_model(point: entities.Metric, run: RunRecord, *, model_id: str) -> entities.Metric:
+    """Link a metric to its model and data set: ``test.auc`` to the rows of the context ``test``."""
     context = point.key.partition(".")[0]
     measured = _dataset(run, context) if context in run.datasets else None
     about = {"dataset_name": measured.name, "dataset_digest": measured.digest} if measured else {}
     return entities.Metric(point.key, point.value, point.timestamp, point.step, model_id=model_id, **about)
 
 
-def _curve(name: str, curve: Curve) -> list[entities.Metric]:
+def _curve(name: str, curve: MetricHistory) -> list[entities.Metric]:
     at = [_milliseconds(day) for day in curve.days] or [time.time_ns() // 1_000_000] * len(curve.values)
     return [
         entities.Metric(name, float(value), when, step)
@@ -235,9 +235,9 @@ def _milliseconds(day: date) -> int:
     return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp() * 1000)
 
 
-def _dataset(run: Run, context: str) -> entities.Dataset:
+def _dataset(run: RunRecord, context: str) -> entities.Dataset:
     found = run.datasets[context]
-    data = Data(found) if isinstance(found, str) else found
+    data = DatasetRecord(found) if isinstance(found, str) else found
     scheme, is_address, _ = data.source.partition("://")
     return entities.Dataset(
         name=f"{context}_profiles",
@@ -249,17 +249,17 @@ def _dataset(run: Run, context: str) -> entities.Dataset:
     )
 
 
-def _log_child(parent: Recording, child: Child) -> None:
+def _log_child(parent: OpenRun, child: ChildRun) -> None:
     store = parent.store
     tags = dict(child.tags) | {MLFLOW_PARENT_RUN_ID: parent.run_id}
     made = store.client.create_run(store.experiment(), tags=tags, run_name=child.name)
-    into = Recording(store, str(made.info.run_id), parent.commit)
+    into = OpenRun(store, str(made.info.run_id), parent.commit)
     _log(into, params=_params(child.parameters), metrics=_points(child.metrics))
     store.client.set_terminated(into.run_id)
 
 
-def _log_model(into: Recording, model: ChurnModel, *, name: str, parameters: Mapping[str, Any]) -> entities.LoggedModel:
-    """Log a model of a run, step by step: ``pyfunc.log_model`` would take an active run's place, and its every metric over."""
+def _log_model(into: OpenRun, model: ChurnModel, *, name: str, parameters: Mapping[str, Any]) -> entities.LoggedModel:
+    """Log a model of a run, step by step: ``pyfunc.log_model`` needs an active run, and would copy all its metrics."""
     client, texts, root = into.store.client, {k: str(v) for k, v in parameters.items()}, Path(__file__).parents[2]
     made = client.create_logged_model(into.store.experiment(), name=name, source_run_id=into.run_id, params=texts)
     about = Model(artifact_path=made.artifact_location, run_id=into.run_id, model_id=made.model_id)
@@ -288,7 +288,7 @@ def _signature(model: ChurnModel) -> ModelSignature:
 
 @contextmanager
 def _environment_kept(*names: str) -> Generator[None]:
-    """Put variables back afterwards: MLflow writes the store it was told into the environment, where the next project finds it."""
+    """Restore variables afterwards: MLflow writes its store into the environment, where the next project would find it."""
     before = {name: os.environ.get(name) for name in names}
     try:
         yield

@@ -1,1 +1,1 @@
-"""What ranks users: trees, logistic regression and BG/NBD, their weighted sum, and the calibration of it."""
+"""Scorers: trees, logistic regression and BG/NBD, their weighted ensemble, and its calibration."""

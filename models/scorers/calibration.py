@@ -1,7 +1,7 @@
-"""Raw scores to probabilities: three curves that rise with the raw score, and the choice between them.
+"""Raw scores to probabilities: three increasing curves, and the choice between them.
 
-Platt scaling has two numbers, beta calibration three, isotonic regression as many as the rows ask for. The simplest one that
-predicts unseen rows as well as the best does is taken; none of them turns two users around.
+Platt scaling has two parameters, beta calibration three, isotonic regression as many as the data needs. The simplest one that
+predicts unseen rows as well as the best one is chosen; none of them changes the ranking.
 """
 
 from __future__ import annotations
@@ -56,9 +56,9 @@ class Beta(msgspec.Struct, frozen=True, tag="beta"):
 
 
 class Isotonic(msgspec.Struct, frozen=True, tag="isotonic"):
-    """Steps of isotonic regression, made to rise: log odds run straight from the middle of a step to that of the next.
+    """Isotonic regression, made strictly increasing: log odds are linear from the middle of a step to that of the next.
 
-    Beyond the outer middles they go on with Platt's slope. So there are no ties that the raw score does not have.
+    Beyond the outer middles they continue with Platt's slope. So calibration adds no ties.
 
     Source: Zadrozny, Elkan 2002, "Transforming Classifier Scores into Accurate Multiclass Probability Estimates"; steps joined
     at their middles: Oron, Flournoy 2017, "Centered Isotonic Regression", Statistics in Biopharmaceutical Research 9(3).
@@ -66,7 +66,7 @@ class Isotonic(msgspec.Struct, frozen=True, tag="isotonic"):
     Attributes
     ----------
     raw, probability_at
-        Middle of each step and the probability there; both rise.
+        Middle of each step and the probability there; both increasing.
     slope
         Of the log odds beyond the first and the last middle; above zero.
     """
@@ -86,8 +86,8 @@ Calibration = Platt | Beta | Isotonic
 
 
 @dataclass(frozen=True)
-class Fitted:
-    """The calibration that was chosen, and the cross-validated log loss of each that was tried."""
+class CalibrationFit:
+    """The chosen calibration, and the cross-validated log loss of each candidate."""
 
     calibration: Calibration
     log_losses: dict[str, float]
@@ -95,37 +95,37 @@ class Fitted:
 
 def fit_calibration(
     raw: Raw, churned: Labels, *, seed: int, users: NDArray[np.int64] | None = None, folds: int = 5
-) -> Fitted:
-    """Fit the simplest calibration that predicts unseen rows as well as the best one does.
+) -> CalibrationFit:
+    """Fit the simplest calibration that predicts unseen rows as well as the best one.
 
     Parameters
     ----------
     raw, churned
         Shape (n,): rows that the model was not fitted on.
     users
-        One number per user, shape (n,), where a user has several rows; default: each row is a user's.
+        One number per user, shape (n,), where a user has several rows; default: one row per user.
     folds
-        Parts of the users, of about equal churn rate and drawn by ``seed``, each predicted from the others. "As well" is within
-        one standard error of the difference in log loss.
+        Parts of the users with about the same churn rate, assigned by ``seed``, each predicted from the others. "As well" means
+        within one standard error of the difference in log loss.
     """
     groups = np.arange(len(raw)) if users is None else np.unique(users, return_inverse=True)[1]
     folds = min(folds, *(len(np.unique(groups[churned == kind])) for kind in (True, False)))
     if folds < 2:  # noqa: PLR2004
-        return Fitted(fit_platt(raw, churned), {})
+        return CalibrationFit(fit_platt(raw, churned), {})
     fold = _folds_of_users(groups, churned, folds=folds, seed=seed)
     parts = [(np.flatnonzero(fold != held_out), np.flatnonzero(fold == held_out)) for held_out in range(folds)]
     losses = {name: _unseen_losses(fit, raw, churned=churned, parts=parts) for name, fit in _KINDS.items()}
     best = min(losses.values(), key=lambda values: float(values.mean()))
-    chosen = next(name for name, values in losses.items() if _as_good(values, best))
-    return Fitted(_KINDS[chosen](raw, churned), {name: float(values.mean()) for name, values in losses.items()})
+    chosen = next(name for name, values in losses.items() if _is_as_good(values, best))
+    return CalibrationFit(_KINDS[chosen](raw, churned), {name: float(values.mean()) for name, values in losses.items()})
 
 
 def _folds_of_users(groups: NDArray[np.int64], churned: Labels, *, folds: int, seed: int) -> NDArray[np.int64]:
-    """Deal users out to folds in a drawn order, first those who never churned; scikit-learn's loop over groups takes minutes."""
+    """Assign users to folds in random order, first those who never churned; scikit-learn's loop over groups takes minutes."""
     ever = np.bincount(groups, weights=churned) > 0
-    drawn = np.random.default_rng(seed).permutation(len(ever))
+    order = np.random.default_rng(seed).permutation(len(ever))
     fold = np.empty(len(ever), dtype=np.int64)
-    fold[drawn[np.argsort(ever[drawn], kind="stable")]] = np.arange(len(ever)) % folds
+    fold[order[np.argsort(ever[order], kind="stable")]] = np.arange(len(ever)) % folds
     return fold[groups]
 
 
@@ -143,36 +143,36 @@ def _unseen_losses(
     return losses
 
 
-def _as_good(losses: Raw, best: Raw) -> bool:
+def _is_as_good(losses: Raw, best: Raw) -> bool:
     worse = losses - best
     return bool(worse.mean() <= worse.std() / np.sqrt(len(worse)))
 
 
 def fit_platt(raw: Raw, churned: Labels | Raw) -> Platt:
-    """Fit slope and intercept by maximum likelihood; the mean probability is then the churn rate, but for less than 1 / n.
+    """Fit slope and intercept by maximum likelihood; the mean probability is then within 1 / n of the churn rate.
 
     Parameters
     ----------
     raw, churned
-        Shape (n,); where no label is known, ``churned`` may hold probabilities that stand in. A slope that is not above zero
-        would turn the rank around, or make everybody equal; it falls back to 1, with the intercept that makes the mean
+        Shape (n,); where no label is known, ``churned`` may hold probabilities instead. A slope that is not above zero
+        would reverse the ranking, or make all users equal; it falls back to 1, with the intercept that makes the mean
         probability the churn rate.
     """
     (slope,), intercept = _logistic(raw[:, None], churned)
-    return Platt(slope, intercept) if slope > 0 else _of_the_churn_rate(raw, churned)
+    return Platt(slope, intercept) if slope > 0 else _matching_churn_rate(raw, churned)
 
 
-def _of_the_churn_rate(raw: Raw, churned: Labels | Raw) -> Platt:
+def _matching_churn_rate(raw: Raw, churned: Labels | Raw) -> Platt:
     few = 1 / (len(raw) + 2)
     rate = float(np.clip(churned.mean(), few, 1 - few))
-    most = float(np.abs(raw).max()) + abs(float(logit(rate))) + 1
-    return Platt(1.0, cast("float", brentq(lambda shift: float(expit(raw + shift).mean()) - rate, -most, most)))
+    bound = float(np.abs(raw).max()) + abs(float(logit(rate))) + 1
+    return Platt(1.0, cast("float", brentq(lambda shift: float(expit(raw + shift).mean()) - rate, -bound, bound)))
 
 
 def fit_beta(raw: Raw, churned: Labels) -> Beta | Platt:
     """Fit beta calibration by maximum likelihood; where neither power is above zero, as :func:`fit_platt` does."""
     (a, b), c = _logistic(_both_logarithms(raw), churned)
-    return Beta(a, b, c) if max(a, b) > 0 else _of_the_churn_rate(raw, churned)
+    return Beta(a, b, c) if max(a, b) > 0 else _matching_churn_rate(raw, churned)
 
 
 def _both_logarithms(raw: Raw) -> Raw:
@@ -181,14 +181,14 @@ def _both_logarithms(raw: Raw) -> Raw:
 
 
 def fit_isotonic(raw: Raw, churned: Labels) -> Isotonic | Platt:
-    """Fit isotonic regression; where all rows are one step, as :func:`fit_platt` does."""
+    """Fit isotonic regression; where all rows fall into one step, as :func:`fit_platt` does."""
     platt = fit_platt(raw, churned)
     fitted = IsotonicRegression(out_of_bounds="clip").fit(raw, churned).predict(raw)
     _, step, rows = np.unique(fitted, return_inverse=True, return_counts=True)
     if len(rows) == 1:
         return platt
     middles, rates = (np.bincount(step, values) / rows for values in (raw, churned.astype(np.float64)))
-    few = 1 / (len(raw) + 2)  # nobody is sure to leave or to stay
+    few = 1 / (len(raw) + 2)  # nobody is certain to leave or to stay
     return Isotonic(tuple(middles.tolist()), tuple(np.clip(rates, few, 1 - few).tolist()), platt.slope)
 
 
@@ -200,7 +200,7 @@ _KINDS: dict[str, Callable[[Raw, Labels], Calibration]] = {
 
 
 def _targets(churned: Labels | Raw) -> Raw:
-    """What is fitted in place of 0 and 1: Platt's, which keep curves finite where the raw score separates the classes."""
+    """Platt's targets instead of 0 and 1: they keep curves finite where the raw score separates the classes."""
     if churned.dtype != np.bool_:
         return np.asarray(churned, dtype=np.float64)
     churners, retained = int(churned.sum()), int((churned == 0).sum())
@@ -216,7 +216,7 @@ def _logistic(columns: Raw, churned: Labels | Raw) -> tuple[tuple[float, ...], f
     """
     targets = _targets(churned)
     centres, scales = columns.mean(axis=0), columns.std(axis=0)
-    scales[scales < _FLAT] = np.inf  # a column that never changes says nothing
+    scales[scales < _FLAT] = np.inf  # a constant column carries no information
     scaled = (columns - centres) / scales
 
     def loss(numbers: Raw) -> tuple[float, Raw]:

@@ -1,4 +1,4 @@
-"""What ranks users: a weighted sum of parts, each with a raw score in log-odds and exact contributions to it."""
+"""The ensemble that ranks users: a weighted sum of parts, each with a raw score in log-odds and exact contributions to it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from features.errors import InputError
 from features.profiles.specification import Specification
 from features.snapshots import LabelWindow
 from models.encoding import Matrix
-from models.scorers.bg_nbd import BUYING, Buyers, few_purchases, no_purchase_probability
+from models.scorers.bg_nbd import PURCHASE_FEATURES, Buyers, no_purchase_probability, purchase_risk
 from models.scorers.logistic import Linear
 from models.scorers.trees import contributions, raw_scores
 
@@ -57,16 +57,16 @@ class LogisticPart:
 
 @dataclass(frozen=True)
 class BgNbdPart:
-    """How little a user is expected to buy in the horizon, by BG/NBD: needs no label, so it can stand in where none is known.
+    """How few purchases BG/NBD expects of a user in the horizon. It needs no label, so it is used where none is known.
 
     Attributes
     ----------
     places
-        Where :data:`BUYING` stand among the features.
+        Indices of :data:`PURCHASE_FEATURES` among the features.
     usual
-        Their values for a typical user, whom contributions compare with.
+        Their values for a typical user, whom contributions are relative to.
     never
-        Values that stand in for those of a user who never bought: as the riskiest buyer's.
+        Values used for a user who never bought: those of the riskiest buyer.
     """
 
     fitted: BgNbd
@@ -82,20 +82,20 @@ class BgNbdPart:
         return self.score(self._known(matrix))
 
     def no_purchase_probability(self, matrix: Matrix) -> Scores:
-        """Probability that nothing is bought in the horizon, shape (n,): what the raw score is calibrated to."""
+        """Probability of no purchase in the horizon, shape (n,): what the raw score is calibrated to."""
         buyers = Buyers.of(self._known(matrix))
         return no_purchase_probability(self.fitted, buyers, gap_days=self.gap_days, horizon_days=self.horizon_days)
 
     def contributions(self, matrix: Matrix, *, threads: int) -> Matrix:
         """Shapley values of the three numbers against the typical user's, shape (n, features).
 
-        Source: Shapley 1953, "A Value for n-Person Games"; all eight coalitions are worked out.
+        Source: Shapley 1953, "A Value for n-Person Games"; all eight coalitions are evaluated.
         """
         del threads
-        known, found = self._known(matrix), np.zeros_like(matrix)
-        for player in range(len(BUYING)):
-            for others in _subsets([other for other in range(len(BUYING)) if other != player]):
-                share = factorial(len(others)) * factorial(len(BUYING) - 1 - len(others)) / factorial(len(BUYING))
+        known, found, players = self._known(matrix), np.zeros_like(matrix), len(PURCHASE_FEATURES)
+        for player in range(players):
+            for others in _subsets([other for other in range(players) if other != player]):
+                share = factorial(len(others)) * factorial(players - 1 - len(others)) / factorial(players)
                 gain = self._with(known, (*others, player)) - self._with(known, others)
                 found[:, self.places[player]] += share * gain
         return found
@@ -110,8 +110,8 @@ class BgNbdPart:
         return self.score(mixed)
 
     def score(self, known: Matrix) -> Scores:
-        """Raw score of the values of :data:`BUYING`, shape (n, 3) to (n,)."""
-        return few_purchases(self.fitted, Buyers.of(known), gap_days=self.gap_days, horizon_days=self.horizon_days)
+        """Raw score of the values of :data:`PURCHASE_FEATURES`, shape (n, 3) to (n,)."""
+        return purchase_risk(self.fitted, Buyers.of(known), gap_days=self.gap_days, horizon_days=self.horizon_days)
 
 
 def _subsets(players: list[int]) -> Iterator[tuple[int, ...]]:
@@ -120,31 +120,34 @@ def _subsets(players: list[int]) -> Iterator[tuple[int, ...]]:
 
 Part = Trees | LogisticPart | BgNbdPart
 
+# as runs record them in the tag "parts", so these words stay
+_KINDS: dict[type[Part], str] = {Trees: "trees", LogisticPart: "line", BgNbdPart: "buying"}
+
 
 @dataclass(frozen=True)
 class Scorer:
-    """The weighted parts of a model; most have one.
+    """The weighted parts of a model; often there is one.
 
     Examples
     --------
-    Half trees, half line: ``Scorer(((0.5, Trees(booster)), (0.5, LogisticPart(linear))))``
+    Half trees, half logistic regression: ``Scorer(((0.5, Trees(booster)), (0.5, LogisticPart(linear))))``
     """
 
     parts: tuple[tuple[float, Part], ...]
 
     @classmethod
     def of_trees(cls, booster: lgb.Booster) -> Scorer:
-        """Trees and nothing else."""
+        """Trees only."""
         return cls(((1.0, Trees(booster)),))
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """What the parts are: ``trees``, ``line``, ``buying``."""
-        return tuple(type(part).__name__.lower() for _, part in self.parts)
+        """Kind of each part: ``trees``, ``line`` (logistic regression), ``buying`` (BG/NBD)."""
+        return tuple(_KINDS[type(part)] for _, part in self.parts)
 
     @property
     def trees(self) -> int:
-        """How many trees there are."""
+        """Number of trees."""
         return sum(part.booster.num_trees() for _, part in self.parts if isinstance(part, Trees))
 
     def raw(self, matrix: Matrix, *, threads: int = 0) -> Scores:
@@ -156,23 +159,23 @@ class Scorer:
         return np.sum([weight * part.contributions(matrix, threads=threads) for weight, part in self.parts], axis=0)
 
 
-def buying(specification: Specification, matrix: Matrix, *, window: LabelWindow) -> BgNbdPart:
-    """Return the part that needs no labels: how people buy, by the parameters that the specification holds.
+def bg_nbd_part(specification: Specification, matrix: Matrix, *, window: LabelWindow) -> BgNbdPart:
+    """Return the BG/NBD part, which needs no labels, by the parameters that the specification holds.
 
     Parameters
     ----------
     matrix
-        Encoded profiles, shape (n, features), among which users are typical, or risky.
+        Encoded profiles, shape (n, features): the population in which a user is typical, or the riskiest.
 
     Raises
     ------
     InputError
-        When the specification holds no parameters, as too few people came back to buy.
+        When the specification holds no parameters, because too few users have a second purchase.
     """
     fitted = specification.fitted.bg_nbd
     if fitted is None:
-        raise InputError("too few people came back to buy: BG/NBD has nothing to go by", hint="map [events] amount")
-    first, second, third = (specification.feature_names.index(name) for name in BUYING)
+        raise InputError("too few users have a second purchase: BG/NBD cannot be fitted", hint="map [events] amount")
+    first, second, third = (specification.feature_names.index(name) for name in PURCHASE_FEATURES)
     known = matrix[:, (first, second, third)]
     known = known[~np.isnan(known).any(axis=1)]
     middle = np.median(known, axis=0)

@@ -1,7 +1,7 @@
-"""Logistic regression on the matrix that the trees see, kept as plain numbers: a baseline, and a part of a model.
+"""Logistic regression on the matrix that the trees see, kept as plain numbers: a baseline, and a part of the ensemble.
 
-A number enters as its signed logarithm, brought to mean 0 and spread 1, so that one user with a million events does not bend the
-line; an absent one has a weight of its own. Every value of a category has a weight.
+A number enters as its signed logarithm, standardised, so that one user with a million events does not dominate the fit; a
+missing one has its own weight. Every value of a category has a weight.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from threadpoolctl import threadpool_limits
 from features.profiles.specification import Specification
 from models.encoding import Matrix
 
-_L2 = 0.01  # per row: the same user at many cutoffs is many rows, and hardly more evidence
-_MOST_ROWS = 100_000  # more rows do not move some hundred weights
+_L2 = 0.01  # per row: the same user at many cutoffs is many rows, but hardly more evidence
+_MAX_ROWS = 100_000  # more rows hardly change some hundred weights
 _ROWS_AT_ONCE = 50_000
-_MOST_SPREADS = 5.0
-_MOST_STEPS = 1_000  # some dozens are enough: the columns have one scale and the penalty is firm
+_MAX_DEVIATIONS = 5.0
+_MAX_STEPS = 1_000  # some dozens are enough: the columns have one scale and the penalty is strong
 _FLAT = 1e-9
 
 Values = NDArray[np.float64]
@@ -29,20 +29,20 @@ Floats = tuple[float, ...]
 
 @dataclass(frozen=True)
 class Linear:
-    """A fitted line. The contributions of the rows that it was fitted on have mean zero.
+    """A fitted logistic regression. Contributions have mean zero over the rows that it was fitted on.
 
     Attributes
     ----------
     base
-        Log-odds of a user of whom nothing is known to be unusual; raw scores are this plus the contributions.
+        Log-odds of an average user; raw scores are this plus the contributions.
     numbers, categories
-        Places of both kinds of features in the matrix.
+        Column indices of both kinds of features in the matrix.
     centres, scales
-        Mean and spread of the signed logarithm of each number.
+        Mean and standard deviation of the signed logarithm of each number.
     weights, offsets, absent
         A number contributes ``weight * scaled + offset``, or ``absent`` where it is null.
     levels
-        Of each category: the contribution of each code, last that of null.
+        For each category: the contribution of each code, null last.
     """
 
     base: float
@@ -65,8 +65,8 @@ class Linear:
         """Contributions to the log-odds, shape (n, features): with ``base`` they add up to :meth:`raw`."""
         found = np.empty_like(matrix)
         scaled = _scaled(_logarithms(matrix[:, self.numbers]), np.array(self.centres), scales=np.array(self.scales))
-        told = np.array(self.weights) * scaled + np.array(self.offsets)
-        found[:, self.numbers] = np.where(np.isnan(scaled), np.array(self.absent), told)
+        linear = np.array(self.weights) * scaled + np.array(self.offsets)
+        found[:, self.numbers] = np.where(np.isnan(scaled), np.array(self.absent), linear)
         for place, levels in zip(self.categories, self.levels, strict=True):
             found[:, place] = np.array(levels)[_codes(matrix[:, place], levels=len(levels))]
         return found
@@ -80,20 +80,20 @@ def fit_linear(matrix: Matrix, churned: NDArray[np.bool_], *, specification: Spe
     matrix, churned
         Shape (n, features) and (n,), as :func:`models.encoding.encode` makes it.
     specification
-        Says which columns are categories, and of how many values.
+        Which columns are categories, and of how many values.
     seed
-        Draws the rows that are learnt from, where there are more than 100,000.
+        Samples the training rows where there are more than 100,000.
     """
-    if len(matrix) > _MOST_ROWS:
-        drawn = np.sort(np.random.default_rng(seed).choice(len(matrix), _MOST_ROWS, replace=False))
-        matrix, churned = matrix[drawn], churned[drawn]
+    if len(matrix) > _MAX_ROWS:
+        sample = np.sort(np.random.default_rng(seed).choice(len(matrix), _MAX_ROWS, replace=False))
+        matrix, churned = matrix[sample], churned[sample]
     design = _Design.of(matrix, specification)
     columns = design.columns(matrix)
     means = columns.mean(axis=0)
     with threadpool_limits(
         limits=1, user_api="blas"
-    ):  # on matrices of this size threads wait for each other, ten times as long
-        model = LogisticRegression(C=1 / (_L2 * len(columns)), max_iter=_MOST_STEPS).fit(columns, churned)
+    ):  # on matrices of this size, waiting threads take ten times as long
+        model = LogisticRegression(C=1 / (_L2 * len(columns)), max_iter=_MAX_STEPS).fit(columns, churned)
     return design.linear(float(model.intercept_[0]), model.coef_[0], means=means)
 
 
@@ -102,7 +102,7 @@ def _logarithms(numbers: Matrix) -> Matrix:
 
 
 def _scaled(logarithms: Matrix, centres: Values, *, scales: Values) -> Matrix:
-    return np.clip((logarithms - centres) / scales, -_MOST_SPREADS, _MOST_SPREADS)
+    return np.clip((logarithms - centres) / scales, -_MAX_DEVIATIONS, _MAX_DEVIATIONS)
 
 
 def _codes(column: Values, *, levels: int) -> NDArray[np.int64]:
@@ -112,7 +112,7 @@ def _codes(column: Values, *, levels: int) -> NDArray[np.int64]:
 
 @dataclass(frozen=True)
 class _Design:
-    """The columns that are fitted: numbers, then who lacks which of them (each pattern once), then one column a level."""
+    """The design matrix: numbers, then one column per pattern of missing values, then one column per level."""
 
     numbers: tuple[int, ...]
     centres: Values
@@ -131,14 +131,14 @@ class _Design:
         present = [column[~np.isnan(column)] for column in logarithms.T]
         centres = np.array([column.mean() if len(column) else 0.0 for column in present])
         scales = np.array([column.std() if len(column) else 0.0 for column in present])
-        scales[scales < _FLAT] = 1.0  # what never changes gets no weight
+        scales[scales < _FLAT] = 1.0  # a constant gets no weight
         medians = np.array([np.median(column) if len(column) else 0.0 for column in present])
         scaled_medians = _scaled(medians, centres, scales=scales)
         levels = tuple(len(known[names[place]]) + 2 for place in categories)  # UNKNOWN and null
         return cls(numbers, centres, scales, scaled_medians, _patterns(np.isnan(logarithms)), categories, levels)
 
     def columns(self, matrix: Matrix) -> Matrix:
-        """Matrix to learn from, shape (n, columns)."""
+        """Design matrix, shape (n, columns)."""
         scaled = _scaled(_logarithms(matrix[:, self.numbers]), self.centres, scales=self.scales)
         absent = np.isnan(scaled)
         ones = [
@@ -150,10 +150,10 @@ class _Design:
     def linear(self, intercept: float, weights: Values, *, means: Values) -> Linear:
         """Turn the weights of the columns into contributions with mean zero; ``means`` are those of the columns."""
         borders = np.cumsum([len(self.numbers), len(self.patterns), *self.levels])[:-1]
-        (slopes, lacking, *values), (mean, share, *shares) = np.split(weights, borders), np.split(means, borders)
+        (slopes, missing, *values), (mean, share, *shares) = np.split(weights, borders), np.split(means, borders)
         offsets, absent = -slopes * mean, np.zeros(len(self.numbers))
-        absent[list(self.patterns)] = lacking
-        offsets[list(self.patterns)] -= lacking * share
+        absent[list(self.patterns)] = missing
+        offsets[list(self.patterns)] -= missing * share
         absent += slopes * self.medians + offsets
         return Linear(
             base=intercept + float(weights @ means),
@@ -169,7 +169,7 @@ class _Design:
 
 
 def _patterns(absent: NDArray[np.bool_]) -> tuple[int, ...]:
-    """Return the first column of each pattern of absence; none for what all rows have, or lack."""
+    """Return the first column of each pattern of missing values; none for columns without any, or with nothing else."""
     mixed = np.flatnonzero(absent.any(axis=0) & ~absent.all(axis=0)).tolist()
     first = {np.packbits(absent[:, place]).tobytes(): place for place in reversed(mixed)}
     return tuple(sorted(first.values()))

@@ -1,4 +1,4 @@
-"""LightGBM behind three verbs: fit, raw score, contributions."""
+"""LightGBM behind three operations: fit, raw score, contributions."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ Labels = NDArray[np.bool_]
 Scores = NDArray[np.float64]
 Weights = NDArray[np.float64]
 
-# Whether more of it makes leaving more likely (+1) or less (-1); by the name of the feature without its window. Only what nobody
-# disputes of people who leave by staying away: a change, a spread or a rate per day of use can mean either.
+# Whether a higher value makes churn more likely (+1) or less (-1); by the name of the feature without its window. Only the
+# undisputed ones for churn by inactivity: a change, a dispersion or a rate per day of use can mean either.
 _RISKIER = (
     *("days_since_last_event", "days_since_last_session", "days_since_last_qualifying_day"),
     *("overdue_ratio", "overdue_ratio_median", "overdue_ratio_max"),
@@ -32,18 +32,18 @@ _SAFER = (
 KNOWN_DIRECTIONS = dict.fromkeys(_RISKIER, +1) | dict.fromkeys(_SAFER, -1)
 _WINDOW = re.compile(r"_\d+d$")
 
-# What a tree costs to explain hardly falls below this depth (measured: 8 leaves take .5 us at depth 3 and .6 us at depth 5).
+# The cost of explaining a tree hardly falls below this depth (measured: 8 leaves take .5 us at depth 3 and .6 us at depth 5).
 _SHALLOW = 5
 
 
 @dataclass(frozen=True)
 class Rows:
-    """What is learnt from. ``matrix`` (n, features), ``churned`` (n,), ``users`` (n,): one number per user.
+    """Rows to fit on. ``matrix`` (n, features), ``churned`` (n,), ``users`` (n,): one number per user.
 
     Attributes
     ----------
     weights
-        How much each row counts in the fit, (n,), mean one; None: all the same. Never by class: that ruins probabilities.
+        Weight of each row in the fit, (n,), mean one; None: equal. Never by class: that ruins probabilities.
     """
 
     matrix: Matrix
@@ -61,7 +61,7 @@ class Rows:
         return replace(self, weights=weights)
 
     def fading(self, cutoffs: NDArray[np.datetime64], half_life_days: float | None) -> Rows:
-        """Return the rows, the older of these cutoffs, shape (n,), weighing less; as they are where no half-life is given."""
+        """Return the rows with less weight for older cutoffs, shape (n,); unchanged where no half-life is given."""
         if half_life_days is None:
             return self
         ages = (cutoffs.max() - cutoffs).astype("timedelta64[D]").astype(np.float64)
@@ -81,7 +81,7 @@ def recency_weights(ages_days: NDArray[np.float64], half_life_days: float) -> We
 
 
 def known_direction(feature: str) -> int:
-    """Whether more of a feature makes leaving more likely (1), less (-1), or it depends (0).
+    """Whether a higher value of a feature makes churn more likely (1), less (-1), or it depends (0).
 
     Examples
     --------
@@ -92,21 +92,21 @@ def known_direction(feature: str) -> int:
 
 
 def explainable(settings: ModelSettings) -> tuple[int, int]:
-    """Return the depth and the rounds that trees x leaves x depth^2 up to ``max_explaining_cost`` leaves room for.
+    """Return the maximum depth and rounds for which trees x leaves x depth^2 stays within ``max_explaining_cost``.
 
-    Depth gives way first, as far as the leaves still fit; then rounds do.
+    Depth is reduced first, as far as the leaves still fit; then rounds are.
     """
     s = settings
-    minimum, most = math.ceil(math.log2(s.num_leaves)), s.num_leaves - 1
+    minimum, maximum = math.ceil(math.log2(s.num_leaves)), s.num_leaves - 1
     room = math.isqrt(s.max_explaining_cost // (s.max_rounds * s.num_leaves))
-    depth = min(max(room, minimum, _SHALLOW), most)
+    depth = min(max(room, minimum, _SHALLOW), maximum)
     rounds = s.max_explaining_cost // (s.num_leaves * max(depth, _SHALLOW) ** 2)
     return depth, max(1, min(s.max_rounds, rounds))
 
 
 @dataclass(frozen=True)
-class Learner:
-    """How to fit: settings, seed, and which columns are categories."""
+class TreeFitter:
+    """Fits boosted trees: with which settings and seed, and which columns are categories."""
 
     settings: ModelSettings
     seed: int
@@ -119,16 +119,16 @@ class Learner:
         Parameters
         ----------
         validation
-            Rows for early stopping, where each counts the same; without them exactly ``rounds`` trees are fitted, or as many
-            as ``max_explaining_cost`` allows.
+            Rows for early stopping, equally weighted; without them exactly ``rounds`` trees are fitted, or as many as
+            ``max_explaining_cost`` allows.
         """
         data = self._dataset(train, weights=train.weights)
         stop = [lgb.early_stopping(self.settings.early_stopping_rounds, verbose=False)] if validation else []
-        _, most = explainable(self.settings)
+        _, limit = explainable(self.settings)
         return lgb.train(
             self._parameters(),
             data,
-            num_boost_round=min(rounds or most, most),
+            num_boost_round=min(rounds or limit, limit),
             valid_sets=[self._dataset(validation, reference=data)] if validation else None,
             callbacks=stop,
         )
@@ -178,7 +178,7 @@ def raw_scores(booster: lgb.Booster, matrix: Matrix, *, threads: int = 0) -> Sco
 
 
 def contributions(booster: lgb.Booster, matrix: Matrix, *, threads: int = 0) -> Matrix:
-    """Exact TreeSHAP contributions to the raw score, shape (n, features); the base value is left out.
+    """Exact TreeSHAP contributions to the raw score, shape (n, features); without the base value.
 
     Source: Lundberg et al. 2020, "From local explanations to global understanding with explainable AI for trees",
     Nature Machine Intelligence 2.

@@ -24,7 +24,7 @@ def test_a_clean_log_is_told_as_a_table_with_every_check(command: Command, train
 def test_a_leak_exits_with_3_and_its_column_and_is_one_json_document(command: Command, trained_world: TrainedWorld):
     ran = command("audit", *trained_world.options(), *FEW, "--set", DAY_OF_LOG, *UNSEEN, "--json")
     assert ran.code == 3
-    assert "DATE_FEATURE: column day_of_log: everybody has the same value at a snapshot" in ran.err
+    assert "DATE_FEATURE: column day_of_log: all users have the same value at a snapshot" in ran.err
     assert "see docs/guides/leakage-audit.md#date_feature" in ran.err
     said = json.loads(ran.out)
     assert said["clean"] is False

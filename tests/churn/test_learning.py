@@ -139,7 +139,7 @@ def written_down(world: TrainedWorld, version: str) -> tuple[str, Any]:
 def test_the_first_champion_was_promoted_with_its_reason(trained_world: TrainedWorld):
     said = trained_world.said["promote"]
     assert (said["promoted"], said["version"], said["cutoffs"]) == (True, "1", [TEST_CUTOFF])
-    assert "in place of a champion" in said["why"]
+    assert "in the absence of a champion" in said["why"]
     assert {gate["name"]: gate["passed"] for gate in said["gates"]}["leakage audit"]
 
 
@@ -206,9 +206,9 @@ def test_a_model_that_has_seen_every_finished_week_and_does_not_tell_its_recipe_
     version = register(replace(champion, quality=replace(champion.quality, trained_through=date(2026, 4, 22))))
     ran = command("promote", *world.options())
     assert ran.code == 3
-    assert "does not tell its recipe" in ran.err
+    assert "did not record its settings" in ran.err
     assert aliases(world)["champion"] == "1"
-    assert "does not tell its recipe" in store_of(world).get_model_version("churn", version).tags["decision"]
+    assert "did not record its settings" in store_of(world).get_model_version("churn", version).tags["decision"]
 
 
 def test_settings_that_contradict_the_challenger_exit_with_2(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from models.registry.registry import Registered, Registry
+from models.registry.registry import RegisteredModel, Registry
 from tests.models.run_builder import PROJECT, run_of
 
 Drawn = tuple[NDArray[np.bool_], NDArray[np.float64]]
@@ -18,12 +18,12 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def logged(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Registered:
+def logged(home: Path, tmp_path_factory: pytest.TempPathFactory) -> RegisteredModel:
     return Registry(home, PROJECT).log(run_of(tmp_path_factory.mktemp("artifacts")))
 
 
 @pytest.fixture
-def registry(home: Path, logged: Registered) -> Registry:
+def registry(home: Path, logged: RegisteredModel) -> Registry:
     """The store of all tests that only look: version 1 is challenger, nobody is champion."""
     return Registry(home, PROJECT)
 

@@ -21,7 +21,7 @@ from models.churn_model import ChurnModel, Definition, Quality, Reference
 from models.encoding import encode
 from models.scorers.calibration import fit_platt
 from models.scorers.ensemble import Scorer
-from models.scorers.trees import Learner, Rows, raw_scores
+from models.scorers.trees import Rows, TreeFitter, raw_scores
 from models.settings import ModelSettings
 
 CUTOFF = date(2026, 6, 1)
@@ -71,7 +71,7 @@ def _column(feature: Feature, users: int, *, random: np.random.Generator) -> pa.
 
 
 def churned_among(profiles: pa.Table, *, seed: int = 0) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    """Who left: the longer away and the fewer events, the likelier; the rest is luck."""
+    """Who left: the longer inactive and the fewer events, the likelier; the rest is noise."""
     away = profiles.column(RECENT).to_numpy()
     events = profiles.column("events_7d").to_numpy()
     odds = 0.25 * (away - 10) - 0.4 * (events - 5)
@@ -87,7 +87,7 @@ def fit_model(
     churned = churned_among(profiles, seed=seed)
     matrix = encode(profiles, used)
     knobs = ModelSettings(num_leaves=leaves, min_data_in_leaf=10, lambda_l2=1.0)
-    learner = Learner(knobs, seed, used.feature_names, tuple(used.categories))
+    learner = TreeFitter(knobs, seed, used.feature_names, tuple(used.categories))
     booster = learner.fit(Rows(matrix, churned, np.arange(users)), rounds=trees)
     raw = raw_scores(booster, matrix)
     return ChurnModel(

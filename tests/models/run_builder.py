@@ -5,16 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 from models.churn_model import ChurnModel
-from models.registry.run_record import Run
+from models.registry.run_record import RunRecord
 from tests.models.model_builder import tiny_model
 
 PROJECT = "shop"
 
 
-def run_of(folder: Path, model: ChurnModel | None = None) -> Run:
+def run_of(folder: Path, model: ChurnModel | None = None) -> RunRecord:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "split.json").write_text("{}")
-    return Run(
+    return RunRecord(
         model=model or tiny_model(),
         parameters={"churn.horizon_days": 14, "churn.qualifying": ""},
         metrics={"test.auc": 0.8125, "baselines.recency.auc": 0.75},

@@ -1,4 +1,4 @@
-"""The model card: every figure it is given stands in it, and it reads as sentences."""
+"""The model card: it contains every metric that it is given, and it reads as sentences."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def interval(value: float) -> Interval:
 
 
 BASELINE = BaselineResults(
-    says="the longer away, the riskier",
+    description="the longer inactive, the riskier",
     is_rule=True,
     auc=interval(0.7251),
     log_loss=interval(0.5352),
@@ -29,7 +29,7 @@ BASELINE = BaselineResults(
 )
 EVALUATION = Evaluation(
     users=4129,
-    figures={"auc": interval(0.8235), "calibration_error": interval(0.0123), "calibration_slope": interval(0.9871)},
+    metrics={"auc": interval(0.8235), "calibration_error": interval(0.0123), "calibration_slope": interval(0.9871)},
     baselines={"recency": BASELINE},
     slices=(
         Slice("device", "a|b", 3000, {name: interval(0.3 + place / 10) for place, name in enumerate(
@@ -51,7 +51,7 @@ FACTS = CardFacts(
         test=date(2026, 5, 1),
         why="separate periods: 2 of 4 snapshots are left to train on",
     ),
-    columns=Columns(63, sensitive=("age",), withheld=("gender",), left_out={"usage_minutes_90d": "history of 40 days"}),
+    columns=Columns(63, sensitive=("age",), withheld=("gender",), excluded={"usage_minutes_90d": "history of 40 days"}),
     evaluation=EVALUATION,
     calibration="beta calibration, chosen by log loss",
     origin=Origin("a1db9f9", 7, {"model.num_leaves": 8}),
@@ -69,10 +69,10 @@ def text() -> str:
     return card(FACTS)
 
 
-def test_every_figure_stands_in_the_card_with_its_interval(text: str):
-    given = [*EVALUATION.figures.values(), *BASELINE.figures.values(), *EVALUATION.slices[0].figures.values()]
-    for figure in given:
-        assert f"{figure.value:.4f} ({figure.low:.4f} to {figure.high:.4f})" in text
+def test_every_metric_is_in_the_card_with_its_interval(text: str):
+    given = [*EVALUATION.metrics.values(), *BASELINE.metrics.values(), *EVALUATION.slices[0].metrics.values()]
+    for metric in given:
+        assert f"{metric.value:.4f} ({metric.low:.4f} to {metric.high:.4f})" in text
 
 
 def test_the_grade_comes_first_with_its_rule(text: str):
@@ -81,18 +81,18 @@ def test_the_grade_comes_first_with_its_rule(text: str):
     )
 
 
-def test_the_definition_is_told_in_words(text: str):
-    told = section(text, "What it predicts, and for whom")
-    assert "no event that counts (`event_type = 'play'`) happens in the 7 days after a gap of 2 days" in told
-    assert "active in the 14 days before the cutoff and first seen at least 5 days before it" in told
-    assert "Europe/Berlin" in told
+def test_the_definition_is_in_words(text: str):
+    found = section(text, "What it predicts, and for whom")
+    assert "no event that counts (`event_type = 'play'`) happens in the 7 days after a gap of 2 days" in found
+    assert "active in the 14 days before the cutoff and first seen at least 5 days before it" in found
+    assert "Europe/Berlin" in found
 
 
-def test_a_leaving_event_is_told_as_such():
+def test_an_event_that_means_leaving_is_named():
     meaning = Meaning(Definition(30, 0, 0, 0), "UTC", event="event_type = 'cancel'")
-    told = section(card(replace(FACTS, meaning=meaning)), "What it predicts, and for whom")
-    assert "that `event_type = 'cancel'` happens in the 30 days from the cutoff on" in told
-    assert "users seen before the cutoff;" in told
+    found = section(card(replace(FACTS, meaning=meaning)), "What it predicts, and for whom")
+    assert "that `event_type = 'cancel'` happens in the 30 days from the cutoff on" in found
+    assert "users seen before the cutoff;" in found
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_a_leaving_event_is_told_as_such():
     [
         "| the log covers | 2026-01-01 up to, not including, 2026-06-30 |",
         "| trained | 2 cutoffs, 2026-02-01 to 2026-02-08 |",
-        "| stopped the training (validation) | 2026-03-01 |",
+        "| early stopping (validation) | 2026-03-01 |",
         "| calibrated | 2026-04-01 |",
         "| tested | 2026-05-01, 4,129 users |",
     ],
@@ -109,57 +109,57 @@ def test_which_dates_did_what(text: str, row: str):
     assert row in section(text, "Data and dates")
 
 
-def test_folds_stand_in_for_a_validation_period(text: str):
-    told = card(replace(FACTS, dates=replace(FACTS.dates, validation=())))
+def test_folds_replace_a_validation_period(text: str):
+    found = card(replace(FACTS, dates=replace(FACTS.dates, validation=())))
     assert "known before the next step's cutoffs" in text
-    assert "known before the next step's cutoffs" not in told
-    assert "| stopped the training (validation) | folds of users |" in told
+    assert "known before the next step's cutoffs" not in found
+    assert "| early stopping (validation) | folds of users |" in found
 
 
 def test_what_is_registered_is_what_was_tested(text: str):
-    assert "measured on the model that is registered" in section(text, "Figures")
+    assert "measured on the registered model" in section(text, "Metrics")
 
 
-def test_the_figures_of_a_refitted_version_belong_to_the_tested_one():
+def test_the_metrics_of_a_refit_version_belong_to_the_tested_one():
     dates = replace(FACTS.dates, refitted=(date(2026, 2, 1), date(2026, 6, 1)))
-    told = card(replace(FACTS, dates=dates))
-    assert "The one that serves is the same recipe, fitted again on 2 cutoffs, 2026-02-01 to 2026-06-01" in told
-    assert "| fitted again | 2 cutoffs, 2026-02-01 to 2026-06-01 |" in told
+    found = card(replace(FACTS, dates=dates))
+    assert "The serving version is the same recipe, refit on 2 cutoffs, 2026-02-01 to 2026-06-01" in found
+    assert "| refit | 2 cutoffs, 2026-02-01 to 2026-06-01 |" in found
 
 
-def test_small_slices_say_so_and_bars_do_not_break_the_table(text: str):
-    told = section(text, "Where it does well, and where not")
-    assert "| other | 31 | too few | too few | too few | too few |" in told
-    assert r"| a\|b | 3,000 | 0.3000" in told
-    assert told.index("**By device**") < told.index("**By tenure**")
+def test_small_slices_are_marked_and_bars_do_not_break_the_table(text: str):
+    found = section(text, "By slice")
+    assert "| other | 31 | too few | too few | too few | too few |" in found
+    assert r"| a\|b | 3,000 | 0.3000" in found
+    assert found.index("**By device**") < found.index("**By tenure**")
 
 
-def test_what_the_model_reads_and_what_not(text: str):
-    told = section(text, "What it reads")
+def test_what_the_model_uses_and_what_not(text: str):
+    found = section(text, "Features used")
     assert (
-        "63 features. Sensitive attributes that it reads: age. Sensitive attributes that were withheld: gender." in told
+        "63 features. Sensitive attributes that it uses: age. Sensitive attributes that were withheld: gender." in found
     )
-    assert "| usage_minutes_90d | history of 40 days |" in told
+    assert "| usage_minutes_90d | history of 40 days |" in found
 
 
 def test_audit_limits_and_origin(text: str):
     assert "| A03 identifiers | passed |" in section(text, "Leakage audit")
     assert section(text, "Limits").strip().startswith("* The AUC is falling in the backtest.\n* ")
-    origin = section(text, "How to make it again")
+    origin = section(text, "How to reproduce")
     assert all(row in origin for row in ("| git commit | `a1db9f9` |", "| seed | 7 |", "| model.num_leaves | `8` |"))
 
 
-def test_what_is_absent_is_said_to_be():
+def test_what_is_missing_is_stated():
     bare = replace(FACTS, audit={}, columns=Columns(3), evaluation=replace(EVALUATION, baselines={}, slices=()))
-    told = card(bare)
+    found = card(bare)
     for sentence in (
         "The leakage audit was not run.",
-        "No feature was left out.",
+        "No feature was excluded.",
         "withheld: none.",
-        "No baseline fits this log.",
-        "This log has no columns to cut the users by.",
+        "No baseline applies to this log.",
+        "This log has no columns to slice the users by.",
     ):
-        assert sentence in told
+        assert sentence in found
 
 
 def test_every_table_has_as_many_cells_in_each_row(text: str):

@@ -1,4 +1,4 @@
-"""Leaks planted in a training that has none, and what a check of the audit says of them."""
+"""Leaks planted in a training that has none, and the findings of a check of the audit."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LATE = "case when hash(user_id) % 3 = 0 then event_time + interval 2 day else ev
 def found(code: str, training: AuditedTraining) -> tuple[Finding, ...]:
     """What one check finds."""
     (check,) = (check for check in CHECKS if check.code == code)
-    return check.look(Evidence(training, seed=7)).findings
+    return check.run(Evidence(training, seed=7)).findings
 
 
 def said(code: str, training: AuditedTraining) -> str:

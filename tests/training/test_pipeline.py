@@ -16,7 +16,7 @@ from models.encoding import encode
 from models.evaluation.metrics import summary
 from models.scorers.calibration import fit_calibration
 from models.scorers.ensemble import Trees
-from models.scorers.trees import Learner, raw_scores
+from models.scorers.trees import TreeFitter, raw_scores
 from serving.batch.score import score_table
 from serving.settings import ScoringSettings
 from tests.churn.command import TrainedWorld
@@ -82,10 +82,10 @@ def test_whoever_was_tested_is_whoever_is_scored(periods: Training):
 @BOTH
 def test_the_figures_are_those_of_the_model_that_is_saved(training: Training):
     test, model = training.trained.test, training.trained.model
-    assert training.trained.evaluation.metrics == pytest.approx(
+    assert training.trained.evaluation.metric_values == pytest.approx(
         summary(test.churned, model.predict_probability(test.profiles))
     )
-    assert model.quality.metrics == training.trained.evaluation.metrics
+    assert model.quality.metrics == training.trained.evaluation.metric_values
     assert model.quality.test_cutoff == training.trained.split.test
 
 
@@ -102,7 +102,7 @@ def test_nothing_that_happens_from_the_test_cutoff_on_changes_the_model(way: str
         *(FOLDS if way == "folds" else ()),
     )
     found, known = trainer(*settings).trained, training.trained
-    assert found.evaluation.metrics["churn_rate"] > known.evaluation.metrics["churn_rate"]
+    assert found.evaluation.metric_values["churn_rate"] > known.evaluation.metric_values["churn_rate"]
     assert trees_of(found.model) == trees_of(known.model)
     for part in ("specification", "calibration", "definition", "reference"):
         assert getattr(found.model, part) == getattr(known.model, part)
@@ -121,7 +121,7 @@ def test_with_periods_the_calibration_is_fitted_on_a_cutoff_that_the_trees_never
 
 def test_with_periods_the_trees_are_fitted_on_the_training_cutoffs_alone(periods: Training):
     found, spec = periods.trained, periods.trained.model.specification
-    learner = Learner(periods.recipe.model, SEED, spec.feature_names, tuple(spec.categories))
+    learner = TreeFitter(periods.recipe.model, SEED, spec.feature_names, tuple(spec.categories))
     again = learner.fit(
         found.training_rows.at(found.split.train).rows(spec),
         validation=found.training_rows.at(found.split.validation).rows(spec),
@@ -132,7 +132,7 @@ def test_with_periods_the_trees_are_fitted_on_the_training_cutoffs_alone(periods
 def test_with_folds_the_calibration_is_fitted_on_scores_of_folds_that_never_saw_the_user(folds: Training):
     found, spec = folds.trained, folds.trained.model.specification
     alone = Fitter(spec, folds.recipe.model.model_copy(update={"logistic_weight": 0.0}), folds.recipe.training)
-    learner = Learner(folds.recipe.model, SEED, spec.feature_names, tuple(spec.categories))
+    learner = TreeFitter(folds.recipe.model, SEED, spec.feature_names, tuple(spec.categories))
     rows = found.training_rows.rows(spec)
     unseen, best = np.empty(len(rows.churned)), []
     for seen, held_out in GroupKFold(n_splits=5).split(rows.users, groups=rows.users):

@@ -1,1 +1,1 @@
-"""The leakage audit: named checks of what a training is made of."""
+"""The leakage audit: named checks of the data of a training."""

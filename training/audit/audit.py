@@ -1,4 +1,4 @@
-"""The leakage audit: named checks of what a training is made of, before anybody believes its figures."""
+"""The leakage audit: named checks of the data of a training, before its metrics are trusted."""
 
 from __future__ import annotations
 
@@ -11,88 +11,96 @@ from training.audit import column_checks as columns
 from training.audit import time_checks as time
 from training.audit.evidence import AuditedTraining, CheckResult, Evidence, Finding
 
-__all__ = ["CHECKS", "AuditedTraining", "Check", "Checked", "Finding", "Report", "audit"]
+__all__ = ["CHECKS", "AuditReport", "AuditedTraining", "Check", "CheckOutcome", "Finding", "audit"]
 
 _PAGE = "docs/guides/leakage-audit.md"
 
 
 @dataclass(frozen=True)
 class Check:
-    """One rule that no training may break.
+    """One rule that every training must meet.
 
     Attributes
     ----------
     meaning
-        What holds where the rule holds, in a sentence.
-    look
-        Looks at a training, and says what at and what it found.
+        The rule, in a sentence.
+    run
+        Checks a training.
     """
 
     code: str
     meaning: str
-    look: Callable[[Evidence], CheckResult]
+    run: Callable[[Evidence], CheckResult]
 
     @property
     def page(self) -> str:
-        """Where the guide says what it means, how it happens and what to do."""
+        """The section of the guide: what it means, how it happens and what to do."""
         return f"{_PAGE}#{self.code.lower()}"
 
 
 CHECKS = (
     Check(
         "CUTOFF_EVENT",
-        "A profile knows nothing from its cutoff on, and a label nothing from before it.",
+        "A profile holds nothing from its cutoff on, and a label nothing from before it.",
         time.sides_of_the_cutoff,
     ),
     Check("LATE_INGESTION", "A profile holds no row that became known only after its cutoff.", time.late_rows),
     Check("LABEL_OVERLAP", "Every label is known before the next part begins.", time.overlaps),
-    Check("UNFINISHED_WINDOW", "The log covers every label window whole.", time.unfinished),
-    Check("ALREADY_GONE", "Nobody is learnt from, or tested on, who was gone before the cutoff.", time.already_gone),
-    Check("SINGLE_FEATURE_AUC", "No feature alone tells churners from retained.", columns.single_features),
-    Check("IDENTIFIER_FEATURE", "No feature names the user.", columns.identifiers),
-    Check("DATE_FEATURE", "No feature names the snapshot.", columns.dates),
-    Check("FEATURE_JUMP", "No feature means something else from one snapshot to the next.", columns.jumps),
-    Check("SHUFFLED_LABELS", "Random labels cannot be learnt: no row is on both sides.", columns.random_labels),
-    Check("FUTURE_CANARY", "A planted future is noticed, and is not there already.", time.planted_future),
+    Check("UNFINISHED_WINDOW", "The log covers every label window completely.", time.unfinished),
+    Check("ALREADY_GONE", "No user who had left before the cutoff is trained or tested on.", time.already_gone),
+    Check("SINGLE_FEATURE_AUC", "No single feature separates churners from retained users.", columns.single_features),
+    Check("IDENTIFIER_FEATURE", "No feature identifies the user.", columns.identifiers),
+    Check("DATE_FEATURE", "No feature identifies the snapshot.", columns.dates),
+    Check("FEATURE_JUMP", "No feature changes its meaning from one snapshot to the next.", columns.jumps),
+    Check(
+        "SHUFFLED_LABELS",
+        "Random labels cannot be predicted: no row is both trained and tested on.",
+        columns.random_labels,
+    ),
+    Check(
+        "FUTURE_CANARY",
+        "A planted future is detected, and the profiles are not from the future already.",
+        time.planted_future,
+    ),
 )
 
 
 @dataclass(frozen=True)
-class Checked:
-    """What became of one check."""
+class CheckOutcome:
+    """A check with its result."""
 
     check: Check
-    looked: CheckResult
+    result: CheckResult
 
     @property
     def is_ok(self) -> bool:
         """True where nothing was found."""
-        return not self.looked.findings
+        return not self.result.findings
 
 
 @dataclass(frozen=True)
-class Report:
-    """What became of all checks."""
+class AuditReport:
+    """The results of all checks."""
 
-    checks: tuple[Checked, ...]
+    checks: tuple[CheckOutcome, ...]
 
     @property
     def findings(self) -> tuple[tuple[str, Finding], ...]:
-        """Every finding, behind the code of its check."""
-        return tuple((one.check.code, finding) for one in self.checks for finding in one.looked.findings)
+        """Every finding, with the code of its check."""
+        return tuple((one.check.code, finding) for one in self.checks for finding in one.result.findings)
 
     @property
     def is_clean(self) -> bool:
         """True where no check found anything."""
         return not self.findings
 
-    def refuse(self) -> None:
-        """Refuse a training that does not hold.
+    def raise_if_failed(self) -> None:
+        """Raise where a check failed.
 
         Raises
         ------
         CheckFailed
-            When a check found something; it names the code, and the column, cutoff or day.
+            When a check found something; the message has the code, and the column, cutoff or day.
         """
         if self.findings:
             failed = [one for one in self.checks if not one.is_ok]
@@ -112,30 +120,30 @@ class Report:
                     "meaning": one.check.meaning,
                     "page": one.check.page,
                     "ok": one.is_ok,
-                    "looked_at": one.looked.at,
-                    "findings": [asdict(finding) for finding in one.looked.findings],
+                    "looked_at": one.result.scope,
+                    "findings": [asdict(finding) for finding in one.result.findings],
                 }
                 for one in self.checks
             ],
         }
 
     def to_markdown(self) -> str:
-        """A table of the checks, and under it what they found."""
+        """Table of the checks, followed by their findings."""
         rows = "".join(
-            f"| `{one.check.code}` | {'ok' if one.is_ok else '**failed**'} | {one.check.meaning} | {one.looked.at} |\n"
+            f"| `{one.check.code}` | {'ok' if one.is_ok else '**failed**'} | {one.check.meaning} | {one.result.scope} |\n"
             for one in self.checks
         )
         found = "".join(f"* `{code}`: {finding.where}: {finding.found}\n" for code, finding in self.findings)
         return f"| check | result | rule | looked at |\n|---|---|---|---|\n{rows}" + (f"\n{found}" if found else "")
 
 
-def audit(training: AuditedTraining, *, seed: int) -> Report:
-    """Run every check on what a training is made of.
+def audit(training: AuditedTraining, *, seed: int) -> AuditReport:
+    """Run every check on the data of a training.
 
     Parameters
     ----------
     seed
-        Draws the rows, users and cutoffs that are looked at, and the canaries' labels.
+        Samples the rows, users and cutoffs that are checked, and the labels of the canary.
     """
     evidence = Evidence(training, seed)
-    return Report(tuple(Checked(check, check.look(evidence)) for check in CHECKS))
+    return AuditReport(tuple(CheckOutcome(check, check.run(evidence)) for check in CHECKS))

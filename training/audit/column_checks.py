@@ -1,4 +1,4 @@
-"""Checks by column: what a feature, or all of them, tell that no honest one can."""
+"""Checks by column: features, alone or together, that predict what they cannot know."""
 
 from __future__ import annotations
 
@@ -13,35 +13,35 @@ from scipy.stats import norm
 
 from models.encoding import Matrix
 from models.evaluation import metrics
-from models.scorers.trees import Learner, Rows, raw_scores
+from models.scorers.trees import Rows, TreeFitter, raw_scores
 from training.audit.evidence import CheckResult, Evidence, Finding, Part
 from training.settings import AuditSettings
 
 Values = NDArray[np.float64]
 _BINS = 32
-_FEW_USERS = 50  # fewer cannot tell an identifier from a number
+_MIN_USERS = 50  # with fewer, an identifier looks like any number
 _CANARY_ROUNDS = 30
-_SURE = float(norm.isf(1e-5))  # a false alarm in 100,000 audits
-_NOISE = 2.5  # two samples of one distribution are that many standard errors apart in one of 100,000 comparisons
-_USUAL_TIMES = 2  # how much farther than usual a distribution may move
-_TWO = 2  # snapshots: nothing says what is usual
+_Z_ALARM = float(norm.isf(1e-5))  # one false alarm in 100,000 audits
+_NOISE = 2.5  # two samples of one distribution are that many standard errors apart once in 100,000 comparisons
+_MAX_TIMES_USUAL = 2  # how much farther than usual a distribution may move
+_TWO = 2  # snapshots: too few to know what is usual
 
 
-# --- One feature alone ---------------------------------------------------------------------------------------------
+# --- Single features -----------------------------------------------------------------------------------------------
 
 
 def single_features(evidence: Evidence) -> CheckResult:
-    """Look for a feature that alone tells churners from retained."""
+    """Check for a feature that alone separates churners from retained users."""
     training_rows, test = evidence.training_rows, evidence.test
-    aucs = lone_aucs(training_rows, test)
+    aucs = single_feature_aucs(training_rows, test)
     return CheckResult(
-        f"{len(aucs)} features alone, on {len(test.churned):,} test rows",
+        f"{len(aucs)} single features, on {len(test.churned):,} test rows",
         tuple(Finding(f"column {name}", found) for name, found in _alarms(aucs, evidence.training.settings)),
     )
 
 
 def _alarms(aucs: dict[str, float], settings: AuditSettings) -> Iterator[tuple[str, str]]:
-    """Name the features that are too good alone, and say why."""
+    """Yield the features that are too good alone, and why."""
     best = sorted(aucs.values(), reverse=True)
     second = best[1] if len(best) > 1 else 1.0
     for name, auc in sorted(aucs.items(), key=lambda pair: (-pair[1], pair[0])):
@@ -51,8 +51,8 @@ def _alarms(aucs: dict[str, float], settings: AuditSettings) -> Iterator[tuple[s
             yield name, f"alone it reaches an AUC of {auc:.3f}, the next best feature {second:.3f}"
 
 
-def lone_aucs(training_rows: Part, test: Part) -> dict[str, float]:
-    """Return each feature's AUC alone: by its values, either way, or by the churn rate that a value had in the learnt rows."""
+def single_feature_aucs(training_rows: Part, test: Part) -> dict[str, float]:
+    """Return each feature's AUC alone: by its values, in either direction, or by the churn rate of a value in the training rows."""
     by_value = aucs_by_value(test.names, test.matrix, churned=test.churned)
     return {
         name: max(auc, _by_rates(training_rows, test, place=place))
@@ -61,7 +61,7 @@ def lone_aucs(training_rows: Part, test: Part) -> dict[str, float]:
 
 
 def aucs_by_value(names: Sequence[str], matrix: Matrix, *, churned: NDArray[np.bool_]) -> dict[str, float]:
-    """Return each column's AUC by its values, low to high or high to low; nothing where all labels are the same."""
+    """Return each column's AUC by its values, in either direction; empty where all labels are the same."""
     if churned.all() or not churned.any():
         return {}
     return {name: _two_sided(matrix[:, place], churned) for place, name in enumerate(names)}
@@ -73,12 +73,12 @@ def _two_sided(values: Values, churned: NDArray[np.bool_]) -> float:
 
 
 def _by_rates(training_rows: Part, test: Part, *, place: int) -> float:
-    """Let codes, gaps and humps speak, which the order of the values hides."""
+    """Detect codes, missing values and non-monotonic effects, which the order of the values hides."""
     edges = edges_of(training_rows.matrix[:, place])
-    known, asked = (binned(part.matrix[:, place], edges) for part in (training_rows, test))
+    known, tested = (binned(part.matrix[:, place], edges) for part in (training_rows, test))
     rows = np.bincount(known, minlength=_BINS + 2)
     rates = np.bincount(known, training_rows.churned, minlength=_BINS + 2) / np.maximum(rows, 1)
-    return metrics.auc(test.churned, rates[asked])
+    return metrics.auc(test.churned, rates[tested])
 
 
 def edges_of(column: Values) -> Values:
@@ -88,7 +88,7 @@ def edges_of(column: Values) -> Values:
 
 
 def binned(column: Values, edges: Values) -> NDArray[np.int64]:
-    """Number the bin of each value, from 0; the last number is that of what is missing."""
+    """Return the bin of each value, from 0; the last one holds missing values."""
     return np.where(np.isnan(column), _BINS + 1, np.searchsorted(edges, column, side="right").clip(0, _BINS))
 
 
@@ -96,9 +96,9 @@ def binned(column: Values, edges: Values) -> NDArray[np.int64]:
 
 
 def identifiers(evidence: Evidence) -> CheckResult:
-    """Look for features that name users: as many values as there are users, and, if they are numbers, whole ones that never change."""
-    tested, part = evidence.test_of_learnt_users, evidence.training_rows
-    profiles, users = evidence.learnt_profiles.profiles, np.concatenate([part.users, tested.users])
+    """Check for identifiers: about as many values as users, and, if they are numbers, integers that never change."""
+    tested, part = evidence.test_of_training_users, evidence.training_rows
+    profiles, users = evidence.training_sample.profiles, np.concatenate([part.users, tested.users])
     numbers = np.unique(users, return_inverse=True)[1]
     values = np.concatenate([part.matrix, tested.matrix])
     shares = {
@@ -107,8 +107,8 @@ def identifiers(evidence: Evidence) -> CheckResult:
         else _share_of_numbers(values[:, place], numbers)
         for place, name in enumerate(part.names)
     }
-    most = evidence.training.settings.identifier_share
-    found = {name: share for name, share in shares.items() if share > most}
+    limit = evidence.training.settings.identifier_share
+    found = {name: share for name, share in shares.items() if share > limit}
     return CheckResult(
         f"{len(shares)} features of {numbers.max() + 1:,} users",
         tuple(
@@ -120,14 +120,14 @@ def identifiers(evidence: Evidence) -> CheckResult:
 def _share_of_texts(column: pa.Table) -> float:
     known = column.drop_null()
     users, values = (len(known.column(place).unique()) for place in (0, 1))
-    return values / users if users >= _FEW_USERS else 0.0
+    return values / users if users >= _MIN_USERS else 0.0
 
 
 def _share_of_numbers(column: Values, users: NDArray[np.int64]) -> float:
-    """Count distinct values per user; 0 for fractions and for what changes between snapshots, which are measurements."""
+    """Return distinct values per user; 0 for fractions and for values that change between snapshots: these are measurements."""
     known = ~np.isnan(column)
     values, owners = column[known], np.unique(users[known], return_inverse=True)[1]
-    if np.any(values != np.round(values)) or len(np.unique(owners)) < _FEW_USERS:
+    if np.any(values != np.round(values)) or len(np.unique(owners)) < _MIN_USERS:
         return 0.0
     one_each = np.zeros(owners.max() + 1)
     one_each[owners] = values
@@ -136,19 +136,19 @@ def _share_of_numbers(column: Values, users: NDArray[np.int64]) -> float:
 
 
 def dates(evidence: Evidence) -> CheckResult:
-    """Look for features that tell the snapshot: the same for everybody in each, another one in most."""
+    """Check for features that identify the snapshot: the same value for all users of a snapshot, different ones between them."""
     snapshots = evidence.snapshots
     return CheckResult(
         f"{len(evidence.training_rows.names)} features at {len(snapshots)} snapshots",
         tuple(
-            Finding(f"column {name}", "everybody has the same value at a snapshot, and another one at the next")
+            Finding(f"column {name}", "all users have the same value at a snapshot, and another one at the next")
             for place, name in enumerate(evidence.training_rows.names)
-            if _tells_the_date([matrix[:, place] for _, matrix in snapshots])
+            if _identifies_the_date([matrix[:, place] for _, matrix in snapshots])
         ),
     )
 
 
-def _tells_the_date(snapshots: list[Values]) -> bool:
+def _identifies_the_date(snapshots: list[Values]) -> bool:
     several = [values for values in snapshots if len(values) > 1]
     if any(values.min() != values.max() for values in several):  # also where one is missing: NaN differs from itself
         return False
@@ -159,11 +159,11 @@ def _tells_the_date(snapshots: list[Values]) -> bool:
 
 
 def jumps(evidence: Evidence) -> CheckResult:
-    """Look for features whose distribution moves much farther from one snapshot to the next than is usual for them."""
-    snapshots, most = evidence.snapshots, evidence.training.settings.jump
+    """Check for features whose distribution moves much farther from one snapshot to the next than is usual for them."""
+    snapshots, limit = evidence.snapshots, evidence.training.settings.jump
     cutoffs = np.array([cutoff for cutoff, _ in snapshots], dtype="datetime64[D]")
     noise = _NOISE * np.sqrt([1 / len(some) + 1 / len(others) for (_, some), (_, others) in pairwise(snapshots)])
-    # a release moves everybody at once: that is what these are for
+    # a release changes all users at once: these features are meant to show it
     released = {f.name for f in evidence.training.specification.features if "app_version" in f.needs}
     found: list[Finding] = []
     for place, name in enumerate(evidence.training_rows.names):
@@ -176,13 +176,13 @@ def jumps(evidence: Evidence) -> CheckResult:
                 f"column {name} at cutoff {cutoffs[step + 1]}",
                 f"its distribution moved by {moved[step]:.2f} since {cutoffs[step]}; {usual[step]:.2f} is usual in that time",
             )
-            for step in np.flatnonzero(moved > most + _USUAL_TIMES * usual + noise)
+            for step in np.flatnonzero(moved > limit + _MAX_TIMES_USUAL * usual + noise)
         ]
     return CheckResult(f"{len(evidence.training_rows.names)} features over {len(snapshots)} snapshots", tuple(found))
 
 
 def distances(snapshots: Sequence[Values]) -> Values:
-    """Return the Kolmogorov-Smirnov distance of every snapshot to every other, over bins of equal count; shape (n, n)."""
+    """Return the Kolmogorov-Smirnov distance between each two snapshots, over bins of equal count; shape (n, n)."""
     edges = edges_of(np.concatenate(snapshots))
     counts = np.array([np.bincount(binned(values, edges), minlength=_BINS + 2) for values in snapshots], dtype=float)
     below = np.cumsum(counts / counts.sum(axis=1, keepdims=True), axis=1)
@@ -190,16 +190,16 @@ def distances(snapshots: Sequence[Values]) -> Values:
 
 
 def _usual(apart: Values, days: NDArray[np.int64]) -> Values:
-    """Return how far snapshots as many days apart are that lie both before a step, or both after it; shape (n - 1,)."""
+    """Return the usual distance at each step: of snapshots as many days apart, both before or both after it; shape (n - 1,)."""
     first, second = np.triu_indices(len(days), 1)
     spans, moved = days[second] - days[first], apart[first, second]
     usual: list[float] = []
     for step in range(len(days) - 1):
-        beside = (second <= step) | (first > step)
-        asked = days[step + 1] - days[step]
-        longest = min(asked, spans[beside].max())  # steady drift goes on where no two snapshots lie as far apart
-        nearest = spans[beside & (spans >= longest)].min()
-        usual.append(float(np.median(moved[beside & (spans == nearest)])) * asked / longest)
+        same_side = (second <= step) | (first > step)
+        span = days[step + 1] - days[step]
+        longest = min(span, spans[same_side].max())  # extrapolate steady drift where no two snapshots are as far apart
+        nearest = spans[same_side & (spans >= longest)].min()
+        usual.append(float(np.median(moved[same_side & (spans == nearest)])) * span / longest)
     return np.array(usual)
 
 
@@ -207,27 +207,27 @@ def _usual(apart: Values, days: NDArray[np.int64]) -> Values:
 
 
 def random_labels(evidence: Evidence) -> CheckResult:
-    """Give every row a label by the toss of a coin, the same coin for the same row, and see whether it can be learnt.
+    """Label every row by a coin toss, equal rows by the same one, and check that the labels cannot be predicted.
 
-    Nothing is to be learnt from coins, so a model can only know the label of a test row that it saw when it learnt.
+    Coin tosses are unpredictable, so a model can only know the label of a test row that it was trained on.
     """
-    training_rows, test = evidence.training_rows, evidence.test_of_learnt_users
+    training_rows, test = evidence.training_rows, evidence.test_of_training_users
     coins = _coins([*_fingerprints(training_rows), *_fingerprints(test)], seed=evidence.seed)
-    learnt_coins, test_coins = coins[: len(training_rows.churned)], coins[len(training_rows.churned) :]
-    where = f"{len(learnt_coins):,} learnt and {len(test_coins):,} test rows"
+    training_coins, test_coins = coins[: len(training_rows.churned)], coins[len(training_rows.churned) :]
+    rows = f"{len(training_coins):,} training and {len(test_coins):,} test rows"
     if not 0 < test_coins.sum() < len(test_coins):
-        return CheckResult(f"{where}: too few")
-    auc = metrics.auc(test_coins, _remembered(evidence, learnt_coins))
-    border = 0.5 + _SURE * _null_spread(test_coins)
-    looked = f"{where}; random labels: AUC {auc:.3f}, by chance up to {border:.3f}"
-    if auc <= border:
-        return CheckResult(looked)
-    found = f"labels by the toss of a coin are known there with an AUC of {auc:.3f}: rows of the test were learnt from"
-    return CheckResult(looked, (Finding(f"cutoff {evidence.training.split.test}", found),))
+        return CheckResult(f"{rows}: too few")
+    auc = metrics.auc(test_coins, _memorised(evidence, training_coins))
+    limit = 0.5 + _Z_ALARM * _null_spread(test_coins)
+    scope = f"{rows}; random labels: AUC {auc:.3f}, by chance up to {limit:.3f}"
+    if auc <= limit:
+        return CheckResult(scope)
+    found = f"random labels are predicted there with an AUC of {auc:.3f}: test rows were trained on"
+    return CheckResult(scope, (Finding(f"cutoff {evidence.training.split.test}", found),))
 
 
 def _fingerprints(part: Part) -> list[int]:
-    """Tell rows apart by user and content, whatever cutoff they are said to be of."""
+    """Hash rows by user and content, whatever their cutoff column says."""
     return [crc32(row.tobytes(), crc32(user.encode())) for user, row in zip(part.users, part.matrix, strict=True)]
 
 
@@ -236,10 +236,10 @@ def _coins(rows: list[int], *, seed: int) -> NDArray[np.bool_]:
     return np.random.default_rng(seed).integers(0, 2, len(values)).astype(bool)[place]
 
 
-def _remembered(evidence: Evidence, coins: NDArray[np.bool_]) -> Values:
-    """Score the test rows with the training's own learner, its leaves made fine enough to remember single rows."""
+def _memorised(evidence: Evidence, coins: NDArray[np.bool_]) -> Values:
+    """Score the test rows with the training's own settings, but with leaves small enough to memorise single rows."""
     training_rows, specification = evidence.training_rows, evidence.training.specification
-    fine = {
+    small_leaves = {
         "num_leaves": 63,
         "min_data_in_leaf": 2,
         "learning_rate": 0.2,
@@ -248,13 +248,15 @@ def _remembered(evidence: Evidence, coins: NDArray[np.bool_]) -> Values:
         "monotone": "none",
     }
     categorical = tuple(name for name in specification.categories if name in training_rows.names)
-    learner = Learner(evidence.training.model.model_copy(update=fine), evidence.seed, training_rows.names, categorical)
+    fitter = TreeFitter(
+        evidence.training.model.model_copy(update=small_leaves), evidence.seed, training_rows.names, categorical
+    )
     users = np.unique(training_rows.users, return_inverse=True)[1]
-    booster = learner.fit(Rows(training_rows.matrix, coins, users), rounds=_CANARY_ROUNDS)
-    return raw_scores(booster, evidence.test_of_learnt_users.matrix)
+    booster = fitter.fit(Rows(training_rows.matrix, coins, users), rounds=_CANARY_ROUNDS)
+    return raw_scores(booster, evidence.test_of_training_users.matrix)
 
 
 def _null_spread(coins: NDArray[np.bool_]) -> float:
-    """Standard deviation of the AUC of scores that know nothing (Mann and Whitney 1947)."""
+    """Standard deviation of the AUC of random scores (Mann and Whitney 1947)."""
     heads, tails = int(coins.sum()), int((~coins).sum())
     return float(np.sqrt((heads + tails + 1) / (12 * heads * tails)))

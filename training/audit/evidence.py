@@ -1,4 +1,4 @@
-"""What an audit looks at: a training before anything is fitted, the part of it that statistics need, and what a check says."""
+"""What an audit checks: a training before anything is fitted, the samples of it that statistics need, and the result of a check."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ from training.plan.splits import Split
 from training.settings import AuditSettings
 
 _SHOWN = 3
-_CUTOFFS = 4  # at which profiles are built again
+_REBUILT_CUTOFFS = 4  # at which profiles are rebuilt
 
 
 @dataclass(frozen=True)
 class AuditedTraining:
-    """All that a training is made of.
+    """The data and settings of a training.
 
     Attributes
     ----------
     specification
         With its categories.
-    learnt, test
-        What the model learns from, at every cutoff of the split except the test; and what it is tested on.
+    training_rows, test
+        The rows at every cutoff of the split except the test; and the test rows.
     model
-        How it learns: the canaries are fitted the same way, in a few rounds.
+        Parameters of LightGBM: the canary is fitted with almost the same ones, in a few rounds.
     """
 
     activity: Activity
@@ -52,24 +52,24 @@ class AuditedTraining:
 
     @property
     def window(self) -> LabelWindow:
-        """Where labels look."""
+        """The label window."""
         return LabelWindow(self.churn.gap_days, self.churn.horizon_days)
 
     def at(self, cutoff: date) -> Dataset:
-        """Return the rows of one cutoff, learnt from or tested on."""
+        """Return the rows of one cutoff, of the training or the test."""
         return (self.test if cutoff == self.split.test else self.training_rows).at([cutoff])
 
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that a check found.
+    """A problem that a check found.
 
     Attributes
     ----------
     where
         The offending column, cutoff or day.
     found
-        What is wrong there, in words.
+        The problem, in words.
     """
 
     where: str
@@ -78,9 +78,9 @@ class Finding:
 
 @dataclass(frozen=True)
 class CheckResult:
-    """What a check looked at, in words, and what it found there."""
+    """What a check covered, in words, and what it found there."""
 
-    at: str
+    scope: str
     findings: tuple[Finding, ...] = ()
 
 
@@ -91,7 +91,7 @@ class Part:
     Attributes
     ----------
     matrix
-        Shape (n, names): the columns that the model looks at.
+        Shape (n, names): the columns that the model uses.
     users, cutoffs
         Shape (n,): text, and days.
     """
@@ -105,30 +105,30 @@ class Part:
 
 @dataclass(frozen=True)
 class Evidence:
-    """A training, and the bounded parts of it that several checks look at, each made once."""
+    """A training, and the samples of it that several checks need, each made once."""
 
     training: AuditedTraining
     seed: int
 
     @cached_property
-    def learnt_profiles(self) -> Dataset:
-        """Whole users of the learnt rows, drawn by the seed."""
+    def training_sample(self) -> Dataset:
+        """All training rows of some users, sampled by the seed."""
         return of_some_users(self.training.training_rows, most=self.training.settings.max_rows, seed=self.seed)
 
     @cached_property
     def training_rows(self) -> Part:
         """The same as the model sees it."""
-        return self._part(self.learnt_profiles)
+        return self._part(self.training_sample)
 
     @cached_property
     def test(self) -> Part:
-        """Users of the test, drawn by the seed."""
+        """Test users, sampled by the seed."""
         return self._part(of_some_users(self.training.test, most=self.training.settings.max_rows, seed=self.seed))
 
     @cached_property
-    def test_of_learnt_users(self) -> Part:
-        """The test rows of the users whose learnt rows are looked at."""
-        return self._part(of_users(self.training.test, users_of(self.learnt_profiles)))
+    def test_of_training_users(self) -> Part:
+        """Test rows of the users in the training sample."""
+        return self._part(of_users(self.training.test, users_of(self.training_sample)))
 
     @cached_property
     def snapshots(self) -> list[tuple[date, Matrix]]:
@@ -141,31 +141,31 @@ class Evidence:
 
     @cached_property
     def rebuilt(self) -> tuple[Rebuilt, ...]:
-        """Profiles built again, at some of the learnt cutoffs and, last, at the test."""
-        training, draw = self.training, np.random.default_rng(self.seed)
+        """Rebuilt profiles, at some of the training cutoffs and, last, at the test."""
+        training, random = self.training, np.random.default_rng(self.seed)
         others = [cutoff for cutoff in training.training_rows.snapshots if cutoff != training.split.test]
-        chosen = sorted(draw.permutation(len(others))[: _CUTOFFS - 1].tolist())
+        chosen = sorted(random.permutation(len(others))[: _REBUILT_CUTOFFS - 1].tolist())
         cutoffs = (*(others[place] for place in chosen), training.split.test)
-        rows = {cutoff: self._drawn(cutoff, draw) for cutoff in cutoffs}
+        rows = {cutoff: self._sample(cutoff, random) for cutoff in cutoffs}
         activity = in_memory(training.activity, {user for some in rows.values() for user in users_of(some)})
         return tuple(
             Rebuilt(Past(activity, training.specification, cutoff, tuple(users_of(some))), some.profiles, some.churned)
             for cutoff, some in rows.items()
         )
 
-    def _drawn(self, cutoff: date, draw: np.random.Generator) -> Dataset:
-        """Draw rows of a cutoff; where rows of the log became known late, users who have some come first."""
+    def _sample(self, cutoff: date, random: np.random.Generator) -> Dataset:
+        """Sample rows of a cutoff; users with events that became known late come first."""
         rows, late = self.training.at(cutoff), with_late_rows(self.training.activity, cutoff)
-        users, most = users_of(rows), self.training.settings.rebuilt_profiles // _CUTOFFS
-        drawn = sorted(draw.permutation(len(users)).tolist(), key=lambda place: users[place] not in late)[:most]
-        return Dataset(rows.profiles.take(pa.array(sorted(drawn), pa.int64())), rows.churned[sorted(drawn)])
+        users, maximum = users_of(rows), self.training.settings.rebuilt_profiles // _REBUILT_CUTOFFS
+        sample = sorted(random.permutation(len(users)).tolist(), key=lambda place: users[place] not in late)[:maximum]
+        return Dataset(rows.profiles.take(pa.array(sorted(sample), pa.int64())), rows.churned[sorted(sample)])
 
     def _part(self, dataset: Dataset) -> Part:
         specification, profiles = self.training.specification, dataset.profiles
-        looked_at = [name not in specification.unused for name in specification.feature_names]
+        is_used = [name not in specification.unused for name in specification.feature_names]
         return Part(
-            names_looked_at(specification),
-            encode(profiles, specification)[:, looked_at],
+            model_features(specification),
+            encode(profiles, specification)[:, is_used],
             dataset.churned,
             np.array(users_of(dataset), dtype=object),
             dataset.cutoffs,
@@ -178,8 +178,8 @@ def users_of(dataset: Dataset) -> list[str]:
     return found
 
 
-def names_looked_at(specification: Specification) -> tuple[str, ...]:
-    """Return the columns of a profile that the model looks at."""
+def model_features(specification: Specification) -> tuple[str, ...]:
+    """Return the columns of a profile that the model uses."""
     return tuple(name for name in specification.feature_names if name not in specification.unused)
 
 
@@ -202,7 +202,7 @@ def of_users(dataset: Dataset, users: Sequence[str]) -> Dataset:
 
 
 def listed(names: Sequence[str]) -> str:
-    """Name the first few.
+    """List the first few.
 
     Examples
     --------

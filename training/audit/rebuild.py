@@ -1,4 +1,4 @@
-"""Profiles built again from nothing but what was known before their cutoff: whatever a later day gave, these cannot have."""
+"""Profiles rebuilt from only what was known before their cutoff: they cannot contain anything of a later day."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from features.snapshots import instant
 from features.sql import literal
 
 Column = Any  # a pyarrow.ChunkedArray: its stubs refuse most operations on one whose type is not known beforehand
-Cells = dict[str, NDArray[np.bool_]]  # column to a mask of rows; columns without any are left out
+Cells = dict[str, NDArray[np.bool_]]  # column to a mask of rows; columns without any are omitted
 
 
 @dataclass(frozen=True)
 class InMemory(Activity):
-    """The activity of some users, read once and asked often."""
+    """The activity of some users, read once and queried often."""
 
     def versions(self, name: str) -> str:
         """Return the FROM clause of a relation with every version of its days."""
@@ -34,7 +34,7 @@ class InMemory(Activity):
 
 
 def in_memory(activity: Activity, users: Collection[str]) -> Activity:
-    """Read the days of some users; where any id may be the same person's, all have to stay where they are."""
+    """Read the days of some users; where several ids may be one person, the activity is returned unchanged."""
     if activity.tables.has_identities:
         return activity
     connection = activity.connection.cursor()
@@ -52,7 +52,7 @@ class Past:
     Attributes
     ----------
     as_known_today
-        True: with the rows of earlier days that became known only later.
+        True: include rows of earlier days that became known only later.
     """
 
     activity: Activity
@@ -62,21 +62,21 @@ class Past:
     as_known_today: bool = False
 
     def profiles(self) -> pa.Table:
-        """ProfileSet the users' profiles, in the order of ``users``; a user of whom nothing was known has nulls."""
+        """Build the users' profiles, in the order of ``users``; a user of whom nothing was known has nulls."""
         relations = self._relations()
         kernel = Kernel.at_midnights(self.specification, [self.cutoff], relations=relations, has_versions=False)
         found = self.activity.connection.sql(kernel.sql()).to_arrow_table()
         return found.take(pc.index_in(pa.array(self.users, pa.string()), value_set=found.column("user_id")))
 
     def _relations(self) -> dict[str, str]:
-        """Return what the kernel reads. All ids have to be read where any may be the same person's."""
+        """Return what the kernel reads. Where several ids may be one person, all ids have to be read."""
         among = f"user_id in ({', '.join(map(literal, self.users))})"
         tables, days = self.activity.tables, {name: self._days(name) for name in RELATIONS}
         midnight = f"timestamp '{instant(self.cutoff, self.specification.timezone):%Y-%m-%d %H:%M:%S}'"
-        beside = {name: f"(from {source} where valid_from < {midnight})" for name, source in tables.relations.items()}
+        dated = {name: f"(from {source} where valid_from < {midnight})" for name, source in tables.relations.items()}
         if tables.has_identities:
-            return days | beside | {"persons": f"(from {tables.persons(days['days'])} where {among})"}
-        return {name: f"(from {source} where {among})" for name, source in days.items()} | beside
+            return days | dated | {"persons": f"(from {tables.persons(days['days'])} where {among})"}
+        return {name: f"(from {source} where {among})" for name, source in days.items()} | dated
 
     def _days(self, name: str) -> str:
         before = f"date '{self.cutoff}'"
@@ -87,7 +87,7 @@ class Past:
 
 @dataclass(frozen=True)
 class Rebuilt:
-    """Some rows of one cutoff, as they were trained on and built again."""
+    """Some rows of one cutoff, as trained on and rebuilt."""
 
     past: Past
     trained: pa.Table
@@ -95,17 +95,17 @@ class Rebuilt:
 
     @cached_property
     def then(self) -> pa.Table:
-        """Built from what was known before the cutoff."""
+        """Profiles built from what was known before the cutoff."""
         return self.past.profiles()
 
     @cached_property
     def wrong(self) -> Cells:
-        """The cells that are not what was known before the cutoff."""
+        """Cells that differ from what was known before the cutoff."""
         return differing(self.trained, self.then, names=self.past.specification.feature_names)
 
     @cached_property
     def late(self) -> Cells:
-        """Those of them that are right by what is known today of the days before the cutoff."""
+        """Of these, the cells that match what is known today of the days before the cutoff."""
         if not (self.wrong and self.past.activity.has_versions):
             return {}
         today = replace(self.past, as_known_today=True).profiles()
@@ -113,7 +113,7 @@ class Rebuilt:
 
     @property
     def unexplained(self) -> Cells:
-        """Those of them that no late row explains."""
+        """Of these, the cells that no late row explains."""
         return _without(self.wrong, self.late)
 
 
@@ -124,7 +124,7 @@ def differing(some: pa.Table, others: pa.Table, *, names: Collection[str]) -> Ce
 
 
 def _differ(some: Column, others: Column) -> NDArray[np.bool_]:
-    """Compare in all digits but the last few: no leak is that small, and sums of an own feature may be told in any order."""
+    """Compare all digits but the last few: no leak is that small, and sums of a custom feature may be added in any order."""
     if pa.types.is_string(some.type):
         return np.array(some.to_pylist(), dtype=object) != np.array(others.to_pylist(), dtype=object)
     numbers = [column.cast(pa.float64()).fill_null(float("nan")).to_numpy() for column in (some, others)]
@@ -137,7 +137,7 @@ def _without(cells: Cells, others: Cells) -> Cells:
 
 
 def with_late_rows(activity: Activity, cutoff: date) -> frozenset[str]:
-    """Find the users of whom something before the cutoff became known only later."""
+    """Find the users with events before the cutoff that became known only later."""
     if not activity.has_versions:
         return frozenset()
     rows = activity.connection.sql(

@@ -27,11 +27,11 @@ from training.data.labels import ChurnLabel
 _MOSTLY = 0.5
 
 
-# --- What profile and label may see --------------------------------------------------------------------------------
+# --- The sides of the cutoff ---------------------------------------------------------------------------------------
 
 
 def sides_of_the_cutoff(evidence: Evidence) -> CheckResult:
-    """Look for profiles that hold more than the days before their cutoff gave, and labels from other days than theirs."""
+    """Check for profiles with more than the days before their cutoff, and for labels from other days than their window."""
     found = [
         finding
         for one in evidence.rebuilt
@@ -42,9 +42,9 @@ def sides_of_the_cutoff(evidence: Evidence) -> CheckResult:
 
 
 def late_rows(evidence: Evidence) -> CheckResult:
-    """Look for profiles that hold rows which became known only at or after their cutoff."""
+    """Check for profiles with rows that became known only at or after their cutoff."""
     if not evidence.training.activity.has_versions:
-        return CheckResult("the log has no ingested_at: nothing says when a row became known")
+        return CheckResult("the log has no ingested_at: it is unknown when a row became known")
     what = "hold rows whose ingested_at is not before it"
     return CheckResult(
         _rebuilt(evidence), tuple(finding for one in evidence.rebuilt for finding in _cells(one, one.late, what=what))
@@ -52,9 +52,7 @@ def late_rows(evidence: Evidence) -> CheckResult:
 
 
 def _rebuilt(evidence: Evidence) -> str:
-    return (
-        f"{sum(len(one.churned) for one in evidence.rebuilt)} profiles at {len(evidence.rebuilt)} cutoffs, built again"
-    )
+    return f"{sum(len(one.churned) for one in evidence.rebuilt)} rebuilt profiles at {len(evidence.rebuilt)} cutoffs"
 
 
 def _cells(rebuilt: Rebuilt, cells: Cells, *, what: str) -> Iterator[Finding]:
@@ -68,7 +66,7 @@ def _cells(rebuilt: Rebuilt, cells: Cells, *, what: str) -> Iterator[Finding]:
 def _labels(rebuilt: Rebuilt, training: AuditedTraining) -> Iterator[Finding]:
     cutoff, label = rebuilt.past.cutoff, ChurnLabel.of(training.churn)
     if training.window.end(cutoff) > training.activity.coverage.covered_until:
-        return  # another check says so
+        return  # UNFINISHED_WINDOW reports it
     activity = rebuilt.past.activity
     decided = activity.connection.sql(label.sql(activity, [cutoff])).to_arrow_table()
     users = pa.array(rebuilt.past.users, pa.string())
@@ -76,22 +74,26 @@ def _labels(rebuilt: Rebuilt, training: AuditedTraining) -> Iterator[Finding]:
     wrong = int((rebuilt.churned != (happened if label.is_event else ~happened)).sum())
     if wrong:
         days = f"{training.window.start(cutoff)} up to {training.window.end(cutoff)}"
-        yield Finding(f"label at cutoff {cutoff}", f"{wrong} of {len(users)} labels are not what the days {days} say")
+        yield Finding(
+            f"label at cutoff {cutoff}", f"{wrong} of {len(users)} labels differ from those of the days {days}"
+        )
 
 
 # --- Label windows -------------------------------------------------------------------------------------------------
 
 
 def overlaps(evidence: Evidence) -> CheckResult:
-    """Look for labels that were not known yet when the next part begins."""
+    """Check for labels that were not known yet when the next part begins."""
     training = evidence.training
     split, window = training.split, training.window
     training_rows = training.training_rows.snapshots
     parts = {"training": split.train, "validation": split.validation, "calibration": split.calibration}
     # with folds of users, the parts before the test are the same cutoffs on purpose, of other users
-    before = {"learnt": training_rows} if split.uses_folds else {name: part for name, part in parts.items() if part}
+    before = (
+        {"training rows": training_rows} if split.uses_folds else {name: part for name, part in parts.items() if part}
+    )
     in_order = [*before.items(), ("test", (split.test,))]
-    pairs = [*pairwise(in_order), (("learnt", training_rows), in_order[-1])]
+    pairs = [*pairwise(in_order), (("training rows", training_rows), in_order[-1])]
     found = {
         Finding(
             f"cutoff {max(earlier)}",
@@ -107,7 +109,7 @@ def overlaps(evidence: Evidence) -> CheckResult:
 
 
 def unfinished(evidence: Evidence) -> CheckResult:
-    """Look for label windows that the log does not cover yet."""
+    """Check for label windows that the log does not cover yet."""
     training = evidence.training
     until, window = training.activity.coverage.covered_until, training.window
     cutoffs = sorted({*training.training_rows.snapshots, *training.test.snapshots})
@@ -121,33 +123,33 @@ def unfinished(evidence: Evidence) -> CheckResult:
     )
 
 
-# --- Who is in -----------------------------------------------------------------------------------------------------
+# --- Eligibility ---------------------------------------------------------------------------------------------------
 
 
 def already_gone(evidence: Evidence) -> CheckResult:
-    """Look for users with nothing left to predict: not eligible by their profile, or by the one that is built again."""
+    """Check for users who had left already: not eligible by their profile, or by the rebuilt one."""
     training = evidence.training
     rule = rule_of(training.churn)
     found = [
-        Finding(f"cutoff {cutoff}", f"{gone} of the {rows} users {part} were gone already")
-        for part, dataset in (("learnt from", training.training_rows), ("tested on", training.test))
+        Finding(f"cutoff {cutoff}", f"{gone} of the {rows} users {part} had left already")
+        for part, dataset in (("trained on", training.training_rows), ("tested on", training.test))
         for cutoff, gone, rows in _ineligible(dataset, rule)
     ]
     for one in evidence.rebuilt:
         gone = int((~eligible(one.then, rule)).sum())
         if gone and not any(finding.where == f"cutoff {one.past.cutoff}" for finding in found):
-            words = f"{gone} of {len(one.churned)} users were gone already, by what was known before it"
+            words = f"{gone} of {len(one.churned)} users had left already, by what was known before it"
             found.append(Finding(f"cutoff {one.past.cutoff}", words))
     return CheckResult(f"{len(training.training_rows.churned) + len(training.test.churned):,} rows", tuple(found))
 
 
 def rule_of(churn: ChurnSettings) -> Eligibility:
-    """Return who has something left to predict."""
+    """Return the eligibility rule."""
     return Eligibility(churn.active_within_days, churn.min_tenure_days, bool(churn.event))
 
 
 def eligible(profiles: pa.Table, rule: Eligibility) -> NDArray[np.bool_]:
-    """Tell it of each profile, shape (n,)."""
+    """Whether each profile is eligible, shape (n,)."""
     columns: list[Any] = [profiles.column(name).cast(pa.float64()) for name in rule.columns]
     return rule.mask(*(column.fill_null(float("nan")).to_numpy() for column in columns))
 
@@ -160,24 +162,24 @@ def _ineligible(dataset: Dataset, rule: Eligibility) -> Iterator[tuple[date, int
         yield cutoff.astype("datetime64[D]").astype(object), int((is_gone & at_cutoff).sum()), int(at_cutoff.sum())
 
 
-# --- The canary from the future ------------------------------------------------------------------------------------
+# --- The canary of the future --------------------------------------------------------------------------------------
 
 
 def planted_future(evidence: Evidence) -> CheckResult:
-    """Plant profiles built at the end of the test's horizon, and see whether this audit would notice them.
+    """Plant profiles built at the end of the test's horizon, and check that this audit would detect them.
 
-    Rebuilding has to tell them from the profiles of the cutoff, and the alarm of single features has to ring: the days since
-    the last event alone tell there who came in the horizon. Where several ids are one person, that only nearly holds.
+    Rebuilding has to distinguish them from the profiles of the cutoff, and the check of single features has to fail: the days
+    since the last event alone reveal who came in the horizon. Where several ids are one person, that holds only approximately.
     """
     training, honest = evidence.training, evidence.rebuilt[-1]
     end = training.window.end(training.split.test)
     if end > training.activity.coverage.covered_until:
         return CheckResult("nothing: the test's horizon is not finished")
     planted = replace(honest.past, cutoff=end, as_known_today=True).profiles()
-    name, auc = _loudest(planted, honest)
-    is_deaf = auc <= training.settings.single_feature_auc and not training.activity.tables.has_identities
+    name, auc = _best_feature(planted, honest)
+    is_missed = auc <= training.settings.single_feature_auc and not training.activity.tables.has_identities
     found = (
-        *_noticed(planted, honest, alarm=f"{name} alone {auc:.3f}" if is_deaf else ""),
+        *_detection(planted, honest, alarm=f"{name} alone {auc:.3f}" if is_missed else ""),
         *_is_planted(planted, honest, end=end),
     )
     return CheckResult(
@@ -186,28 +188,32 @@ def planted_future(evidence: Evidence) -> CheckResult:
     )
 
 
-def _loudest(planted: pa.Table, honest: Rebuilt) -> tuple[str, float]:
-    """Return the feature that alone says most of the labels, and its AUC; also of those that the model does not look at."""
+def _best_feature(planted: pa.Table, honest: Rebuilt) -> tuple[str, float]:
+    """Return the single feature with the highest AUC, and that AUC; also among those that the model does not use."""
     everything = structs.replace(honest.past.specification, unused=())
     aucs = aucs_by_value(everything.feature_names, encode(planted, everything), churned=honest.churned)
     return max(aucs.items(), key=lambda pair: pair[1], default=("nothing", 0.0))
 
 
-def _noticed(planted: pa.Table, honest: Rebuilt, *, alarm: str) -> Iterator[Finding]:
+def _detection(planted: pa.Table, honest: Rebuilt, *, alarm: str) -> Iterator[Finding]:
     where = f"cutoff {honest.past.cutoff}"
     if not differing(planted, honest.then, names=honest.past.specification.feature_names):
-        yield Finding(where, "the audit is blind: profiles with the whole horizon in them look like those without")
+        yield Finding(
+            where, "the audit cannot detect leaks: profiles that include the whole horizon equal those of the cutoff"
+        )
     if alarm:
-        yield Finding(where, f"the audit is deaf: a planted future reaches an AUC of {alarm}, and no alarm rings")
+        yield Finding(
+            where, f"the audit misses leaks: a planted future reaches an AUC of {alarm}, which is below the limit"
+        )
 
 
 def _is_planted(planted: pa.Table, honest: Rebuilt, *, end: date) -> Iterator[Finding]:
-    """Say so where the profiles that were trained on are those of the end of the horizon."""
+    """Report where the profiles in the training are those of the end of the horizon."""
     names = honest.past.specification.feature_names
     untrue, unlike = (differing(honest.trained, others, names=names) for others in (honest.then, planted))
-    told = [name for name in untrue if name not in unlike or unlike[name].mean() < _MOSTLY * untrue[name].mean()]
-    if told:
+    leaked = [name for name in untrue if name not in unlike or unlike[name].mean() < _MOSTLY * untrue[name].mean()]
+    if leaked:
         yield Finding(
-            f"columns {listed(told)} at cutoff {honest.past.cutoff}",
-            f"they tell what was known at the end of the horizon, {end}",
+            f"columns {listed(leaked)} at cutoff {honest.past.cutoff}",
+            f"they hold what was known at the end of the horizon, {end}",
         )

@@ -40,7 +40,7 @@ def evaluate(
     better = max(rules, key=lambda rule: rule.auc.value, default=None)
     return Evaluation(
         users=len(test.churned),
-        figures=figures,
+        metrics=figures,
         baselines=beside,
         slices=slices(test, probability, seed=seed),
         grade=grade(figures, users=len(test.churned), better=better),
@@ -52,7 +52,7 @@ def _beside(test: Dataset, probability: NDArray[np.float64], *, baseline: Baseli
     other = baseline.probability(test.profiles)
     found = intervals(test.churned, other, seed=seed, of=("auc", "log_loss", "calibration_error"))
     return BaselineResults(
-        says=baseline.says,
+        description=baseline.description,
         is_rule=baseline.name in RULES,
         auc=found["auc"],
         log_loss=found["log_loss"],

@@ -8,8 +8,8 @@ from msgspec import structs
 
 from features.profiles.specification import Specification
 from models.encoding import Matrix, encode
-from models.scorers.calibration import Fitted, fit_platt
-from models.scorers.ensemble import BgNbdPart, Scorer, buying
+from models.scorers.calibration import CalibrationFit, fit_platt
+from models.scorers.ensemble import BgNbdPart, Scorer, bg_nbd_part
 from training.data.dataset import Dataset
 from training.data.snapshots import ProfileSet
 from training.fit.fit import Fit
@@ -29,13 +29,13 @@ def fit_bg_nbd_fallback(
         probabilities are those of BG/NBD itself, as far as the rank of the raw score allows.
     """
     matrix = encode(test.profiles, specification)
-    part = buying(specification, matrix, window=layout.recipe.window)
+    part = bg_nbd_part(specification, matrix, window=layout.recipe.window)
     earlier = _at_the_middle(build, layout, specification=specification, matrix=encode(halves.profiles, specification))
     if earlier is None or halves.rarer < layout.recipe.training.min_class_users:
         calibration = fit_platt(part.raw(matrix, threads=0), part.no_purchase_probability(matrix))
     else:
         calibration = fit_platt(earlier.raw(encode(halves.profiles, specification), threads=0), halves.churned)
-    return Fit(specification, Scorer(((1.0, part),)), Fitted(calibration, {}), 0)
+    return Fit(specification, Scorer(((1.0, part),)), CalibrationFit(calibration, {}), 0)
 
 
 def _at_the_middle(
@@ -47,4 +47,4 @@ def _at_the_middle(
     if fitted is None:
         return None
     then = structs.replace(specification, fitted=replace(specification.fitted, bg_nbd=fitted))
-    return buying(then, matrix, window=layout.label_window)
+    return bg_nbd_part(then, matrix, window=layout.label_window)

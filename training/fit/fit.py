@@ -13,10 +13,10 @@ from sklearn.model_selection import GroupKFold
 
 from features.profiles.specification import Specification
 from models.encoding import by_rows
-from models.scorers.calibration import Fitted, fit_calibration
+from models.scorers.calibration import CalibrationFit, fit_calibration
 from models.scorers.ensemble import LogisticPart, Scorer, Trees
 from models.scorers.logistic import fit_linear
-from models.scorers.trees import Learner, Rows
+from models.scorers.trees import Rows, TreeFitter
 from models.settings import ModelSettings
 from training.data.dataset import Dataset
 from training.plan.splits import Split
@@ -39,7 +39,7 @@ class Fit:
 
     specification: Specification
     scorer: Scorer
-    calibration: Fitted
+    calibration: CalibrationFit
     rounds: int
 
     def predict_probability(self, profiles: pa.Table) -> NDArray[np.float64]:
@@ -92,7 +92,7 @@ class Fitter:
             best.append(rounds)
         return raw, max(1, round(float(np.mean(best))))
 
-    def _calibration(self, raw: NDArray[np.float64], dataset: Dataset) -> Fitted:
+    def _calibration(self, raw: NDArray[np.float64], dataset: Dataset) -> CalibrationFit:
         return fit_calibration(raw, dataset.churned, seed=self.training.seed, users=dataset.users)
 
     def rows(self, dataset: Dataset) -> Rows:
@@ -111,10 +111,10 @@ class Fitter:
         return Scorer(((1 - weight, trees), (weight, line))), found
 
     @property
-    def learner(self) -> Learner:
+    def learner(self) -> TreeFitter:
         """How the trees are fitted."""
         spec = self.specification
-        return Learner(self.model, self.training.seed, spec.feature_names, tuple(spec.categories))
+        return TreeFitter(self.model, self.training.seed, spec.feature_names, tuple(spec.categories))
 
 
 def _is_among(cutoffs: NDArray[np.datetime64], chosen: Sequence[date]) -> NDArray[np.bool_]:

@@ -17,7 +17,7 @@ from sklearn.model_selection import GroupKFold
 
 from features.errors import SettingsError
 from models.scorers.calibration import fit_platt
-from models.scorers.trees import Learner, Rows, raw_scores
+from models.scorers.trees import Rows, TreeFitter, raw_scores
 from models.settings import ModelSettings
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ class Searched:
     why: str
 
 
-def search(folds: Folds, learner: Learner, *, start: Choice, budget: Budget, say: Say) -> Searched:
+def search(folds: Folds, learner: TreeFitter, *, start: Choice, budget: Budget, say: Say) -> Searched:
     """Try settings and return the best.
 
     Parameters
@@ -179,7 +179,7 @@ class _Trying:
     """Optuna's objective, which also keeps what each trial was."""
 
     folds: Folds
-    learner: Learner
+    learner: TreeFitter
     start: Choice
     say: Say
     tried: list[tuple[Choice, TrialResult]] = field(default_factory=list[tuple[Choice, TrialResult]])
@@ -231,7 +231,7 @@ def _suggest(trial: optuna.Trial, start: Choice, *, purge_days: int) -> Choice:
     return Choice(start.settings.model_copy(update=found), float(half_life * purge_days) or None)
 
 
-def _loss(fold: Fold, learner: Learner, *, choice: Choice) -> float:
+def _loss(fold: Fold, learner: TreeFitter, *, choice: Choice) -> float:
     chosen = replace(learner, settings=choice.settings)
     booster = chosen.fit(fold.train.fading(fold.cutoffs, choice.recency_half_life_days), validation=fold.held_out)
     raw, churned = raw_scores(booster, fold.held_out.matrix), fold.held_out.churned

@@ -1,4 +1,4 @@
-"""The advice on the horizon as a picture: who is still away, and who comes back after all."""
+"""The chart of the horizon advice: who is still inactive, and who returns after all."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from training.horizon.survival import Share
 
 
 def draw(advice: Advice, path: Path) -> None:
-    """Write the picture.
+    """Write the chart.
 
     Raises
     ------
@@ -35,12 +35,12 @@ def draw(advice: Advice, path: Path) -> None:
 
 
 def _idle(axes: Axes, advice: Advice) -> None:
-    _curve(axes, {row.idle_days: row.away for row in advice.rows}, label="of all idle spells, still away")
+    _curve(axes, {row.idle_days: row.away for row in advice.rows}, label="of all idle spells, still inactive")
     _curve(
-        axes, {row.idle_days: row.returns for row in advice.rows}, label="of those still away, come back within reach"
+        axes, {row.idle_days: row.returns for row in advice.rows}, label="of those still inactive, return within reach"
     )
     axes.set_title(
-        f"IdleRow spells, Kaplan-Meier with 95 % intervals over users; the log reaches {advice.reach_days} days"
+        f"Idle spells, Kaplan-Meier with 95 % intervals over users; the log reaches {advice.reach_days} days"
     )
     axes.set_xlabel("idle days")
     axes.tick_params(labelbottom=True)
@@ -49,9 +49,9 @@ def _idle(axes: Axes, advice: Advice) -> None:
 def _choices(axes: Axes, advice: Advice) -> None:
     ever = {choice.horizon_days: choice.back_ever for choice in advice.choices if choice.back_ever}
     _points(axes, {choice.horizon_days: choice.churn_rate for choice in advice.choices}, label="labelled churned")
-    _points(axes, ever, label="of those labelled churned, come back within reach")
+    _points(axes, ever, label="of those labelled churned, return within reach")
     axes.axhline(advice.return_share, color="grey", linestyle=":", label=f"limit of {advice.return_share:.0%}")
-    axes.set_title("What each horizon would give, means over past cutoffs")
+    axes.set_title("Each candidate horizon, means over past cutoffs")
     axes.set_xlabel("horizon, days")
 
 
@@ -65,15 +65,15 @@ def _mark(axes: Axes, advice: Advice) -> None:
 
 def _curve(axes: Axes, shares: Mapping[int, Share], *, label: str) -> None:
     (line,) = axes.step(list(shares), [share.value for share in shares.values()], where="post", label=label)
-    axes.fill_between(list(shares), *_sides(shares), step="post", color=line.get_color(), alpha=0.25)
+    axes.fill_between(list(shares), *_ends(shares), step="post", color=line.get_color(), alpha=0.25)
 
 
 def _points(axes: Axes, shares: Mapping[int, Share], *, label: str) -> None:
     (line,) = axes.plot(list(shares), [share.value for share in shares.values()], marker="o", label=label)
-    axes.fill_between(list(shares), *_sides(shares), color=line.get_color(), alpha=0.25)
+    axes.fill_between(list(shares), *_ends(shares), color=line.get_color(), alpha=0.25)
 
 
-def _sides(shares: Mapping[int, Share]) -> tuple[list[float], list[float]]:
-    """Return the lower and the upper sides; where there is no interval, nothing is painted."""
+def _ends(shares: Mapping[int, Share]) -> tuple[list[float], list[float]]:
+    """Return the lower and the upper ends; NaN, which is not drawn, where there is no interval."""
     low = [np.nan if share.low is None else share.low for share in shares.values()]
     return low, [np.nan if share.high is None else share.high for share in shares.values()]

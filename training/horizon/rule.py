@@ -1,4 +1,4 @@
-"""Which of several horizons to take, by one rule, and what is wrong with the one that is configured."""
+"""The rule that recommends one of several horizons, and warnings about the configured one."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ _WEEK = 7
 
 
 @dataclass(frozen=True)
-class Choice:
-    """What a horizon would give, with eligibility and gap as configured.
+class Candidate:
+    """The consequences of a horizon, with eligibility and gap as configured.
 
     Attributes
     ----------
     snapshots
-        Snapshots that training would learn from.
+        Training snapshots.
     cutoffs
-        Past cutoffs whose horizon the log covers; the figures are means over them.
+        Past cutoffs whose horizon the log covers; the other values are means over them.
     eligible, smaller_class
         Users per cutoff; those in the smaller of the two classes.
     returned
-        Share of those labelled churned that was seen again before the log ended: counted, so too low.
+        Share of those labelled churned that was seen again before the log ended: a plain count, so an underestimate.
     back_soon, back_ever
         Share of those labelled churned that comes back within the next equal span, and as far as the log reaches; None where
         the log does not reach an equal span further.
     against
-        Why it is not recommended; empty: nothing speaks against it.
+        Why it is not recommended; empty: no objections.
     """
 
     horizon_days: int
@@ -45,78 +45,83 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class Rule:
-    """What speaks against a choice, and which one is left."""
+class HorizonRule:
+    """The objections to candidates, and the recommendation."""
 
     settings: AdviceSettings
-    fewest_users: int
+    min_users: int
     is_weekly: bool
 
     @property
-    def words(self) -> str:
+    def description(self) -> str:
         """The rule in a sentence."""
         weeks = ", of whole weeks as users come back in a weekly rhythm," if self.is_weekly else ""
         return (
-            f"Take the shortest candidate{weeks} that leaves {self.settings.min_snapshots} snapshots or more to learn from and "
-            f"{self.fewest_users} users or more in the smaller class, and after which under {self.settings.return_share:.0%} of those "
-            "labelled churned come back, as far as the log reaches, which must be an equal span further at least."
+            f"Take the shortest candidate{weeks} that leaves at least {self.settings.min_snapshots} training snapshots and "
+            f"{self.min_users} users in the smaller class, and after which less than {self.settings.return_share:.0%} of those "
+            "labelled churned come back, as far as the log reaches, which must be at least an equal span further."
         )
 
-    def judged(self, choice: Choice) -> Choice:
+    def with_objections(self, candidate: Candidate) -> Candidate:
         """Add what speaks against it."""
-        returning = [f"{choice.back_ever.value:.0%} come back"] if choice.back_ever and self._mislabels(choice) else []
-        return replace(choice, against=(*returning, *self._too_little(choice), *self._other_faults(choice)))
+        returning = (
+            [f"{candidate.back_ever.value:.0%} come back"] if candidate.back_ever and self._mislabels(candidate) else []
+        )
+        return replace(candidate, against=(*returning, *self._shortages(candidate), *self._other_objections(candidate)))
 
-    def recommend(self, choices: Sequence[Choice]) -> tuple[int | None, str]:
-        """Return the horizon to take, and why."""
-        possible = [choice for choice in choices if not self._too_little(choice)]
+    def recommend(self, candidates: Sequence[Candidate]) -> tuple[int | None, str]:
+        """Return the recommended horizon, and why."""
+        possible = [candidate for candidate in candidates if not self._shortages(candidate)]
         if not possible:
-            return None, "no candidate leaves enough to learn from"
-        for choice in possible:
-            if not choice.against:
-                return choice.horizon_days, described(choice)
-        best = min(possible, key=self._fault)
-        return best.horizon_days, f"no candidate meets the rule, and this one mislabels least: {described(best)}"
+            return None, "no candidate leaves enough to train on"
+        for candidate in possible:
+            if not candidate.against:
+                return candidate.horizon_days, describe_returns(candidate)
+        best = min(possible, key=self._severity)
+        return best.horizon_days, f"no candidate meets the rule, and this one mislabels least: {describe_returns(best)}"
 
-    def warnings(self, choices: Sequence[Choice], configured: int) -> list[str]:
-        """Say what is wrong with the configured horizon."""
+    def warnings(self, candidates: Sequence[Candidate], configured: int) -> list[str]:
+        """Return warnings about the configured horizon."""
         name = f"[churn] horizon_days = {configured}"
-        found = [choice for choice in choices if choice.horizon_days == configured]
+        found = [candidate for candidate in candidates if candidate.horizon_days == configured]
         if not found:
             return [f"{name} does not fit: no past cutoff with enough history is followed by as many days of log"]
-        (choice,) = found
-        returning = [f"mislabels: {described(choice)}"] if self._mislabels(choice) else []
-        faults = [f"falls short: {fault}" for fault in (*self._too_little(choice), *self._other_faults(choice))]
-        return [f"{name} {doubt}" for doubt in (*returning, *faults)]
+        (candidate,) = found
+        returning = [f"mislabels: {describe_returns(candidate)}"] if self._mislabels(candidate) else []
+        shortcomings = [
+            f"falls short: {objection}"
+            for objection in (*self._shortages(candidate), *self._other_objections(candidate))
+        ]
+        return [f"{name} {warning}" for warning in (*returning, *shortcomings)]
 
-    def _too_little(self, choice: Choice) -> list[str]:
+    def _shortages(self, candidate: Candidate) -> list[str]:
         found: list[str] = []
-        if choice.snapshots < self.settings.min_snapshots:
-            found.append(f"{choice.snapshots} snapshots to learn from")
-        if choice.smaller_class < self.fewest_users:
-            found.append(f"{choice.smaller_class} users in the smaller class")
+        if candidate.snapshots < self.settings.min_snapshots:
+            found.append(f"{candidate.snapshots} training snapshots")
+        if candidate.smaller_class < self.min_users:
+            found.append(f"{candidate.smaller_class} users in the smaller class")
         return found
 
-    def _other_faults(self, choice: Choice) -> list[str]:
-        found = ["not whole weeks"] if self._breaks_weeks(choice) else []
-        return found if choice.back_ever else [*found, "the log is too short to see who comes back"]
+    def _other_objections(self, candidate: Candidate) -> list[str]:
+        found = ["not whole weeks"] if self._is_not_in_weeks(candidate) else []
+        return found if candidate.back_ever else [*found, "the log is too short to see who comes back"]
 
-    def _mislabels(self, choice: Choice) -> bool:
-        return choice.back_ever is not None and choice.back_ever.value >= self.settings.return_share
+    def _mislabels(self, candidate: Candidate) -> bool:
+        return candidate.back_ever is not None and candidate.back_ever.value >= self.settings.return_share
 
-    def _breaks_weeks(self, choice: Choice) -> bool:
-        return self.is_weekly and choice.horizon_days % _WEEK > 0
+    def _is_not_in_weeks(self, candidate: Candidate) -> bool:
+        return self.is_weekly and candidate.horizon_days % _WEEK > 0
 
-    def _fault(self, choice: Choice) -> tuple[bool, float]:
-        """Order what falls short: whole weeks before others, then by who comes back."""
-        return self._breaks_weeks(choice), choice.back_ever.value if choice.back_ever else 1.0
+    def _severity(self, candidate: Candidate) -> tuple[bool, float]:
+        """Sort key of imperfect candidates: whole weeks first, then by the share that comes back."""
+        return self._is_not_in_weeks(candidate), candidate.back_ever.value if candidate.back_ever else 1.0
 
 
-def described(choice: Choice) -> str:
-    """Say how many of those labelled churned come back."""
-    if not (choice.back_ever and choice.back_soon):
+def describe_returns(candidate: Candidate) -> str:
+    """Describe how many of those labelled churned come back."""
+    if not (candidate.back_ever and candidate.back_soon):
         return "the log is too short to see who comes back"
     return (
-        f"of those it labels churned, {choice.back_soon.value:.0%} come back within the next {choice.horizon_days} days and "
-        f"{choice.back_ever.value:.0%} as far as the log reaches"
+        f"of those it labels churned, {candidate.back_soon.value:.0%} come back within the next {candidate.horizon_days} days and "
+        f"{candidate.back_ever.value:.0%} as far as the log reaches"
     )

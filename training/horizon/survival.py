@@ -1,9 +1,9 @@
-"""How long users stay away, and how many come back: stretches without a qualifying day, counted in SQL, and their curve.
+"""How long users stay inactive, and how many return: idle spells, counted in SQL, and their survival curve.
 
-A stretch ends with a return, or the log ends first: then nobody knows, and it is censored. Both kinds are counted by length, so
-that a log of any size comes back as a small table.
+A spell ends with a return, or is censored by the end of the log. Both kinds are counted by length, so that a log of any size
+yields a small table.
 
-Stretches of a user are not independent of each other. So a hash deals the users into parts, and an interval redraws whole parts.
+Spells of one user are not independent. So users are hashed into parts, and intervals come from resampling entire parts.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from features.settings import ChurnSettings
 
 Counts = NDArray[np.int64]
 PARTS = 100
-MOST_DAYS = 730  # a longer stretch counts as one whose end nobody saw
-_DRAWS, _FEWEST = 200, 30
-_SIDES = (2.5, 97.5)
+MAX_DAYS = 730  # longer spells count as censored
+_RESAMPLES, _MIN_SPELLS = 200, 30
+_PERCENTILES = (2.5, 97.5)
 
 
 @dataclass(frozen=True)
@@ -38,96 +38,96 @@ class Share:
 
 
 @dataclass(frozen=True)
-class Curve:
-    """The Kaplan-Meier curve of staying away.
+class SurvivalCurve:
+    """The Kaplan-Meier curve of staying inactive.
 
     Attributes
     ----------
-    away
-        Shape (days + 1,): at t, the share that stays away for more than t days.
-    drawn
-        Shape (draws, days + 1): the same in each redraw of users.
-    reached
-        Shape (days + 1,): at t, the stretches that were seen to last t whole days.
+    survival
+        Shape (days + 1,): at t, the share that stays inactive for more than t days.
+    resampled
+        Shape (resamples, days + 1): the same in each resample of users.
+    lasted
+        Shape (days + 1,): at t, the spells that were observed to last t full days.
     reach
-        The last day that enough stretches tell of.
+        The last day with enough observed spells.
     """
 
-    away: NDArray[np.float64]
-    drawn: NDArray[np.float64]
-    reached: Counts
+    survival: NDArray[np.float64]
+    resampled: NDArray[np.float64]
+    lasted: Counts
     reach: int
 
     @classmethod
-    def of(cls, counts: Counts, *, seed: int, minimum: int = _FEWEST) -> Curve:
+    def of(cls, counts: Counts, *, seed: int, minimum: int = _MIN_SPELLS) -> SurvivalCurve:
         """Fit the curve.
 
         Parameters
         ----------
         counts
-            Shape (parts, 2, days + 1): stretches of each length that the log's end cut, and that a return ended.
+            Shape (parts, 2, days + 1): spells of each length, censored and ended by a return.
         minimum
-            Stretches that must be under observation on a day for it to be within reach.
+            Spells that must be under observation on a day for it to be within reach.
         """
-        counts = counts[..., : int(np.flatnonzero(counts.any(axis=(0, 1)))[-1]) + 1]  # what is longer costs time
+        counts = counts[..., : int(np.flatnonzero(counts.any(axis=(0, 1)))[-1]) + 1]  # the empty tail costs time
         total = counts.sum(axis=0)
         observed = total.sum(axis=0)[::-1].cumsum()[::-1]
         enough = np.flatnonzero(observed >= minimum)
         return cls(
-            away=still_away(total),
-            drawn=_redrawn(np.tensordot(draws(counts, seed=seed), counts, axes=1)),
-            reached=observed - total[1],
+            survival=survival_function(total),
+            resampled=_resampled_curves(np.tensordot(resampling_counts(counts, seed=seed), counts, axes=1)),
+            lasted=observed - total[1],
             reach=int(enough[-1]) if len(enough) else 0,
         )
 
-    def still(self, day: int) -> Share:
-        """Return the share that stays away for more than ``day`` days."""
-        return share(float(self.away[day]), self.drawn[:, day])
+    def survival_after(self, day: int) -> Share:
+        """Return the share that stays inactive for more than ``day`` days."""
+        return share(float(self.survival[day]), self.resampled[:, day])
 
-    def back(self, after: int, by: int) -> Share:
-        """Return the share that is back by one day, of those who were away for more than ``after`` days."""
-        return share(float(_back(self.away, after, by=by)), _back(self.drawn, after, by=by))
+    def return_share(self, after: int, by: int) -> Share:
+        """Return the share that is back by a day, of those who were inactive for more than ``after`` days."""
+        return share(float(_return_share(self.survival, after, by=by)), _return_share(self.resampled, after, by=by))
 
-    def wait(self, after: int, part: float) -> int | None:
-        """Return the further days until a part of those who come back within reach is back; None: nobody does."""
-        start, end = self.away[after], self.away[self.reach]
+    def days_until_return(self, after: int, part: float) -> int | None:
+        """Return the further days until a part of those who return within reach is back; None: nobody does."""
+        start, end = self.survival[after], self.survival[self.reach]
         if not end < start:
             return None
-        # the curve is a running product: equal shares may differ in the last digit
-        return int(np.argmax(self.away <= start - part * (start - end) + 1e-12)) - after
+        # the curve is a cumulative product: equal shares may differ in the last digit
+        return int(np.argmax(self.survival <= start - part * (start - end) + 1e-12)) - after
 
 
-def _back(away: NDArray[np.float64], after: int, *, by: int) -> NDArray[np.float64]:
+def _return_share(away: NDArray[np.float64], after: int, *, by: int) -> NDArray[np.float64]:
     start = away[..., after]
     return 1 - np.divide(away[..., by], start, out=np.ones_like(start), where=start > 0)
 
 
 def share(value: float, drawn: NDArray[np.float64]) -> Share:
-    """Put a share and its redraws (shape (draws,)) together."""
-    low, high = np.percentile(drawn, _SIDES) if len(drawn) else (None, None)
+    """Return a share with the interval of its resamples, shape (resamples,)."""
+    low, high = np.percentile(drawn, _PERCENTILES) if len(drawn) else (None, None)
     return Share(value, None if low is None else float(low), None if high is None else float(high))
 
 
-def _redrawn(counts: Counts) -> NDArray[np.float64]:
-    """Do as :func:`still_away` for all redraws at once, shape (draws, 2, days + 1): one by one they would take seconds."""
+def _resampled_curves(counts: Counts) -> NDArray[np.float64]:
+    """Apply :func:`survival_function` to all resamples at once, shape (resamples, 2, days + 1): one by one they take seconds."""
     observed = counts.sum(axis=1)[:, ::-1].cumsum(axis=1)[:, ::-1]
     return np.cumprod(1 - counts[:, 1] / np.maximum(observed, 1), axis=1)
 
 
-def draws(counts: Counts, *, seed: int) -> Counts:
-    """Return how often each part is drawn, shape (draws, parts); no draws where too few parts have users."""
+def resampling_counts(counts: Counts, *, seed: int) -> Counts:
+    """Return how often each part occurs, shape (resamples, parts); no resamples where too few parts have users."""
     has_users = counts.reshape(PARTS, -1).any(axis=1)
-    size = _DRAWS if has_users.sum() >= _FEWEST else 0
+    size = _RESAMPLES if has_users.sum() >= _MIN_SPELLS else 0
     return np.random.default_rng(seed).multinomial(PARTS, np.full(PARTS, 1 / PARTS), size=size)
 
 
-def still_away(counts: Counts) -> NDArray[np.float64]:
-    """Estimate the share that stays away for more than 0, 1, 2, ... days.
+def survival_function(counts: Counts) -> NDArray[np.float64]:
+    """Estimate the share that stays inactive for more than 0, 1, 2, ... days.
 
     Parameters
     ----------
     counts
-        Shape (2, days + 1): stretches of each length that the log's end cut, and that a return ended.
+        Shape (2, days + 1): spells of each length, censored and ended by a return.
 
     Source
     ------
@@ -135,9 +135,9 @@ def still_away(counts: Counts) -> NDArray[np.float64]:
 
     Examples
     --------
-    Of four stretches two end after 1 and 2 days; the log's end cuts the others after 1 and 3.
+    Of four spells two end after 1 and 2 days; the others are censored after 1 and 3.
 
-    >>> still_away(np.array([[0, 1, 0, 1], [0, 1, 1, 0]])).round(3).tolist()
+    >>> survival_function(np.array([[0, 1, 0, 1], [0, 1, 1, 0]])).round(3).tolist()
     [1.0, 0.75, 0.375, 0.375]
     """
     days, found = np.arange(counts.shape[1]), counts > 0
@@ -149,7 +149,7 @@ def still_away(counts: Counts) -> NDArray[np.float64]:
 
 
 def count_spells(activity: Activity) -> Counts:
-    """Count idle spells: from a qualifying day of a user to the next. Shape (PARTS, 2, MOST_DAYS + 1), as :class:`Curve` takes it.
+    """Count idle spells: from a qualifying day of a user to the next. Shape (PARTS, 2, MAX_DAYS + 1), as :class:`SurvivalCurve` takes it.
 
     A spell that lasts for more than t days has t idle days. The last spell of a user lasts until the log ends.
     """
@@ -162,23 +162,23 @@ def count_spells(activity: Activity) -> Counts:
 
 
 def count_waits(activity: Activity, churn: ChurnSettings, *, cutoffs: Sequence[date]) -> Counts:
-    """Count the users who are eligible at cutoffs, by how long the horizon waits for their first qualifying day.
+    """Count the users who are eligible at cutoffs, by the wait from the start of the horizon to their first qualifying day.
 
     A user who waits for more than t days is labelled churned with a horizon of t days.
 
     Parameters
     ----------
     cutoffs
-        Rising and evenly spaced, as :func:`features.snapshots.cutoffs_between` returns them.
+        Increasing and evenly spaced, as :func:`features.snapshots.cutoffs_between` returns them.
 
     Returns
     -------
-    Shape (cutoffs, PARTS, 2, MOST_DAYS + 1), as :class:`Curve` takes it for each cutoff.
+    Shape (cutoffs, PARTS, 2, MAX_DAYS + 1), as :class:`SurvivalCurve` takes it for each cutoff.
     """
     until, gap = f"date '{activity.coverage.covered_until}'", churn.gap_days
     rule = Eligibility(churn.active_within_days, churn.min_tenure_days).sql()
     eligible = f"select * from ({_around(activity, cutoffs, later=0)}) where {rule}"
-    if gap:  # a return in the gap decides nothing: the stretch around the start of the horizon does
+    if gap:  # a return in the gap is irrelevant: the spell around the start of the horizon decides
         around = _around(activity, cutoffs, later=gap)
         eligible = (
             f"select l.* from ({around}) l semi join ({eligible}) e on l.user_id = e.user_id and l.number = e.number"
@@ -189,10 +189,10 @@ def count_waits(activity: Activity, churn: ChurnSettings, *, cutoffs: Sequence[d
 
 
 def _around(activity: Activity, cutoffs: Sequence[date], *, later: int) -> str:
-    """Return the SELECT of each user's stretch around some days later than each cutoff: the qualifying days before and from then on.
+    """Return the SELECT of each user's spell around some days later than each cutoff: the qualifying days before and from then on.
 
-    A stretch knows by arithmetic which of the evenly spaced days it holds, so no user meets a cutoff twice. The first starts
-    with the first day seen, whether that qualifies or not.
+    The evenly spaced days inside a spell follow by arithmetic, so users and cutoffs are not joined. The first spell starts with
+    the first day seen, whether that qualifies or not.
     """
     every = (cutoffs[1] - cutoffs[0]).days if len(cutoffs) > 1 else 1
     origin = f"(date '{cutoffs[0]}' + {later})"
@@ -209,7 +209,7 @@ def _around(activity: Activity, cutoffs: Sequence[date], *, later: int) -> str:
 
 
 def _days(activity: Activity) -> str:
-    """Return the SELECT of ``user_id, day, is_qualifying``; ids that are one person by what is known today are one user."""
+    """Return the SELECT of ``user_id, day, is_qualifying``; ids that are known today to be one person are one user."""
     days = activity.relation("days")
     if not activity.tables.has_identities:
         return f"select user_id, day, qualifying_events > 0 as is_qualifying from {days}"
@@ -219,16 +219,16 @@ def _days(activity: Activity) -> str:
 
 
 def _counted(activity: Activity, stretches: str, *, by: str) -> pa.Table:
-    """Count stretches in one grouped query; those of no length tell nothing."""
+    """Count spells in one grouped query; those of length zero carry no information."""
     return activity.connection.sql(
-        f"""select {by} as number, cast(hash(user_id) % {PARTS} as bigint) as part, least(days, {MOST_DAYS}) as length,
-            cast(is_back and days <= {MOST_DAYS} as bigint) as returned, count(*) as n
+        f"""select {by} as number, cast(hash(user_id) % {PARTS} as bigint) as part, least(days, {MAX_DAYS}) as length,
+            cast(is_back and days <= {MAX_DAYS} as bigint) as returned, count(*) as n
         from ({stretches}) where days > 0 group by all order by all"""
     ).to_arrow_table()
 
 
 def _filled(found: pa.Table, shape: tuple[int, ...]) -> Counts:
-    counts = np.zeros((*shape, PARTS, 2, MOST_DAYS + 1), np.int64)
+    counts = np.zeros((*shape, PARTS, 2, MAX_DAYS + 1), np.int64)
     place = tuple(
         found.column(name).to_numpy() for name in (*(("number",) if shape else ()), "part", "returned", "length")
     )

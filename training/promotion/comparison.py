@@ -1,4 +1,4 @@
-"""Challenger and champion on the same users, on weeks whose features and labels fitted or calibrated neither."""
+"""Challenger and champion on the same users, on weeks that neither was fitted or calibrated on."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ Values = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Contender:
-    """A registered model that is champion, or would be.
+    """A registered model that is champion, or a candidate for it.
 
     Attributes
     ----------
     activity
         Of the log, as this model's profiles need it.
     audit
-        What its leakage audit found: ``clean``, or the codes of the checks that failed; empty where nobody wrote it down.
+        The result of its leakage audit: ``clean``, or the codes of the checks that failed; empty where none was recorded.
     parameters
         Of its run: setting to value, as text.
     """
@@ -49,7 +49,7 @@ class Contender:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What two sides said of the same eligible users, and what became of these.
+    """The probabilities of two sides for the same eligible users, and the labels of these.
 
     Attributes
     ----------
@@ -58,7 +58,7 @@ class Comparison:
     challenger, other
         Churn probabilities, shape (n,).
     against
-        Who the other side is, in words.
+        The other side, in words.
     of
         Whether the models were compared, or their recipes.
     """
@@ -72,18 +72,18 @@ class Comparison:
 
     @property
     def cutoffs(self) -> tuple[date, ...]:
-        """The weeks that were compared on, rising."""
+        """The weeks of the comparison, in order."""
         return self.test.snapshots
 
     @property
     def users(self) -> int:
-        """How many users there are, each counted once."""
+        """Number of users, each counted once."""
         return len(np.unique(self.test.users))
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """What one side said of the users of a test, shape (n,)."""
+    """The probabilities of one side for the users of a test, shape (n,)."""
 
     test: Dataset
     probability: Values
@@ -92,14 +92,14 @@ class Predictions:
 def unseen_cutoffs(
     activity: Activity, models: Sequence[ChurnModel], *, recipe: Recipe, outages: Sequence[Outage] = ()
 ) -> tuple[date, ...]:
-    """Every finished snapshot after all that the models were trained and calibrated on, away from outages, the latest ones.
+    """Return the latest finished snapshots after all that the models were trained and calibrated on, unaffected by outages.
 
     The steps are those of the snapshots, counted back from the latest finished cutoff.
 
     Parameters
     ----------
     outages
-        Of the log, that the recipe keeps away from.
+        Of the log, that the recipe excludes.
     """
     t, coverage = recipe.training, activity.coverage
     first = max(coverage.first_day + timedelta(days=1), *(model.quality.trained_through for model in models))
@@ -109,7 +109,7 @@ def unseen_cutoffs(
     return tuple(cutoff for cutoff in found if sound(cutoff))[-t.max_snapshots :]
 
 
-def of_models(
+def compare_models(
     challenger: Contender, champion: Contender | None, *, cutoffs: Sequence[date], recipe: Recipe
 ) -> Comparison:
     """Score the same users with both models, each on profiles of its own specification; without a champion, with a rule."""
@@ -117,33 +117,33 @@ def of_models(
     t = recipe.training
     where = sampled(activity, cutoffs, churn=churn, most=t.max_training_rows, seed=t.seed)
     test = stack(activity, challenger.model.specification, cutoffs=cutoffs, churn=churn, where=where)
-    said = Predictions(test, challenger.model.predict_probability(test.profiles))
+    own = Predictions(test, challenger.model.predict_probability(test.profiles))
     if champion is None:
-        return against_rule(said)
-    beside = stack(champion.activity, champion.model.specification, cutoffs=cutoffs, churn=churn, where=where)
-    return against(
-        said, Predictions(beside, champion.model.predict_probability(beside.profiles)), version=champion.version
+        return compare_with_rule(own)
+    other = stack(champion.activity, champion.model.specification, cutoffs=cutoffs, churn=churn, where=where)
+    return compare_predictions(
+        own, Predictions(other, champion.model.predict_probability(other.profiles)), version=champion.version
     )
 
 
-def against(said: Predictions, beside: Predictions, *, version: str) -> Comparison:
+def compare_predictions(own: Predictions, other: Predictions, *, version: str) -> Comparison:
     """Keep the users that challenger and champion both score, in the challenger's order."""
-    own, others = (_places(one.test.profiles, name) for one, name in ((said, "own"), (beside, "other")))
-    both = own.join(others, keys=[*profiles.KEYS], join_type="inner").sort_by("own")
-    places, other = (both.column(name).to_numpy().astype(np.int64) for name in ("own", "other"))
-    shared = Dataset(said.test.profiles.take(places), said.test.churned[places])
-    return Comparison(shared, said.probability[places], beside.probability[other], f"champion (version {version})")
+    sides = [_with_row_numbers(one.test.profiles, name) for one, name in ((own, "own"), (other, "other"))]
+    both = sides[0].join(sides[1], keys=[*profiles.KEYS], join_type="inner").sort_by("own")
+    rows, other_rows = (both.column(name).to_numpy().astype(np.int64) for name in ("own", "other"))
+    shared = Dataset(own.test.profiles.take(rows), own.test.churned[rows])
+    return Comparison(shared, own.probability[rows], other.probability[other_rows], f"champion (version {version})")
 
 
-def _places(found: pa.Table, name: str) -> pa.Table:
+def _with_row_numbers(found: pa.Table, name: str) -> pa.Table:
     return found.select(profiles.KEYS).append_column(name, pa.array(np.arange(found.num_rows)))
 
 
-def against_rule(said: Predictions) -> Comparison:
-    """Let the better rule stand in, with the best calibration there is on these very users: a head start of two numbers."""
-    test = said.test
+def compare_with_rule(own: Predictions) -> Comparison:
+    """Use the better rule as champion, with the best calibration on these very users: an advantage of two parameters."""
+    test = own.test
     rule, _ = better_rule(test) if len(test.churned) else ("", 0.5)
     scores = rule_scores(test.profiles, rule) if rule else np.zeros(len(test.churned))
     calibrated = fit_platt(scores, test.churned).probability(scores) if len(scores) else scores
-    name = f"{rule} rule, in place of a champion" if rule else "churn rate, in place of a champion"
-    return Comparison(test, said.probability, calibrated, name, is_rule=True)
+    name = f"{rule} rule, in the absence of a champion" if rule else "churn rate, in the absence of a champion"
+    return Comparison(test, own.probability, calibrated, name, is_rule=True)

@@ -1,4 +1,4 @@
-"""Challenger against champion: the decision and why. Nothing here speaks to MLflow."""
+"""Challenger against champion: the decision and why. Nothing here accesses MLflow."""
 
 from __future__ import annotations
 
@@ -9,36 +9,36 @@ from typing import Any, Literal
 from features.errors import CheckFailed
 from models.evaluation.metrics import summary
 from training.plan.plan import Recipe, outages_of
-from training.promotion.comparison import Comparison, Contender, of_models, unseen_cutoffs
-from training.promotion.gates import Gate, Judge, plain, power
-from training.promotion.recipe_comparison import of_recipes
+from training.promotion.comparison import Comparison, Contender, compare_models, unseen_cutoffs
+from training.promotion.gates import Gate, PromotionGates, plain, power
+from training.promotion.recipe_comparison import compare_recipes
 from training.settings import PromotionSettings
 
 __all__ = ["Contender", "Decision", "decide"]
 
-_SHOWN = ("auc", "log_loss", "calibration_error", "lift_at_10", "churn_rate")
-_FINDS = {
+_METRICS = ("auc", "log_loss", "calibration_error", "lift_at_10", "churn_rate")
+_ON_WEEKS = {
     "models": "on weeks that neither model has seen",
-    "recipes": "on past weeks, before each of which both recipes were trained again: the models have seen every finished week",
+    "recipes": "on past weeks, before each of which both recipes were retrained: the models have seen every finished week",
 }
 
 
 @dataclass(frozen=True)
 class Decision:
-    """Whether the challenger becomes champion, why, and the figures behind it.
+    """Whether the challenger becomes champion, why, and the metrics behind it.
 
     Attributes
     ----------
     against
-        The champion, or the rule that stands in for it.
+        The champion, or the rule in its absence.
     of
         Whether the models were compared, or their recipes.
     users
         Each counted once, however many of the cutoffs it was scored at.
-    figures
+    metrics
         Of the challenger, and of the other side.
     power
-        Which difference so many users would have shown.
+        Which difference so many users can detect.
     """
 
     challenger: str
@@ -47,22 +47,22 @@ class Decision:
     cutoffs: tuple[date, ...]
     users: int
     gates: tuple[Gate, ...]
-    figures: dict[str, dict[str, float]]
+    metrics: dict[str, dict[str, float]]
     power: str
 
     @property
     def is_promoted(self) -> bool:
-        """True where every gate was passed."""
+        """True where every gate passed."""
         return all(gate.passed for gate in self.gates)
 
     @property
     def why(self) -> str:
-        """What decided, in a sentence: the gates that were not passed, else the log loss."""
-        told = [gate for gate in self.gates if not gate.passed] or [g for g in self.gates if g.name == "log loss"]
-        return f"{self._on_what}: " + "; ".join(f"{gate.name}: {gate.says}" for gate in told)
+        """The reason in a sentence: the gates that failed, else the log loss."""
+        decisive = [gate for gate in self.gates if not gate.passed] or [g for g in self.gates if g.name == "log loss"]
+        return f"{self._scope}: " + "; ".join(f"{gate.name}: {gate.says}" for gate in decisive)
 
     @property
-    def _on_what(self) -> str:
+    def _scope(self) -> str:
         days = (
             " to ".join(str(day) for day in dict.fromkeys((self.cutoffs[0], self.cutoffs[-1]))) if self.cutoffs else ""
         )
@@ -79,21 +79,21 @@ class Decision:
             "cutoffs": [str(cutoff) for cutoff in self.cutoffs],
             "users": self.users,
             "gates": [gate.to_json() for gate in self.gates],
-            "figures": {side: plain(found) for side, found in self.figures.items()},
+            "figures": {side: plain(found) for side, found in self.metrics.items()},
             "power": self.power,
         }
 
     def to_markdown(self) -> str:
-        """The gates and the figures as tables, for people."""
+        """The gates and the metrics as tables, for people."""
         gates = "".join(
-            f"| {gate.name} | {'passed' if gate.passed else '**refused**'} | {gate.says} |\n" for gate in self.gates
+            f"| {gate.name} | {'passed' if gate.passed else '**failed**'} | {gate.says} |\n" for gate in self.gates
         )
-        own, other = self.figures.values()
+        own, other = self.metrics.values()
         rows = "".join(f"| {name} | {own[name]:.4f} | {other[name]:.4f} |\n" for name in own)
         return (
-            f"# {'Promoted' if self.is_promoted else 'Refused'}: version {self.challenger} against the {self.against}\n\n"
-            f"Compared {_FINDS[self.of]}: {self._on_what}.\n\n"
-            f"| gate | result | found |\n|---|---|---|\n{gates}\n"
+            f"# {'Promoted' if self.is_promoted else 'Not promoted'}: version {self.challenger} against the {self.against}\n\n"
+            f"Compared {_ON_WEEKS[self.of]}: {self._scope}.\n\n"
+            f"| gate | result | details |\n|---|---|---|\n{gates}\n"
             f"| | challenger | {self.against} |\n|---|---|---|\n{rows}\n{self.power}\n"
         )
 
@@ -103,7 +103,7 @@ def decide(
 ) -> Decision:
     """Compare on every finished week that neither model has seen; where there is none, compare their recipes on past weeks.
 
-    Without a champion the better rule stands in for it.
+    Without a champion the better rule takes its place.
 
     Parameters
     ----------
@@ -118,18 +118,18 @@ def decide(
     if champion and champion.model.frozen_churn != challenger.model.frozen_churn:
         raise CheckFailed(
             "challenger and champion were trained on different [churn] sections: they predict different things",
-            hint="register the new definition under a name of its own: [project] name",
+            hint="register the new definition under its own name: [project] name",
         )
     models = [one.model for one in (challenger, champion) if one]
     outages = outages_of(challenger.activity, recipe)
     cutoffs = unseen_cutoffs(challenger.activity, models, recipe=recipe, outages=outages)
     compared = (
-        of_models(challenger, champion, cutoffs=cutoffs, recipe=recipe)
+        compare_models(challenger, champion, cutoffs=cutoffs, recipe=recipe)
         if cutoffs
-        else of_recipes(challenger, champion, today=recipe, outages=outages, weeks=settings.backtest_weeks)
+        else compare_recipes(challenger, champion, today=recipe, outages=outages, weeks=settings.backtest_weeks)
     )
     t = recipe.training
-    gates = Judge(compared, challenger.audit, settings, t.min_class_users, t.seed).gates()
+    gates = PromotionGates(compared, challenger.audit, settings, t.min_class_users, t.seed).all()
     return _decision(challenger.version, compared, gates=gates, limit=settings.max_worse_log_loss)
 
 
@@ -141,21 +141,21 @@ def _decision(challenger: str, compared: Comparison, *, gates: tuple[Gate, ...],
         cutoffs=compared.cutoffs,
         users=compared.users,
         gates=gates,
-        figures=_figures(compared),
+        metrics=_metrics(compared),
         power=_power(gates, users=compared.users, limit=limit),
     )
 
 
-def _figures(compared: Comparison) -> dict[str, dict[str, float]]:
+def _metrics(compared: Comparison) -> dict[str, dict[str, float]]:
     sides = {"challenger": compared.challenger, "against": compared.other}
     if not compared.users:
         return {side: {} for side in sides}
-    found = {side: summary(compared.test.churned, said) for side, said in sides.items()}
-    return {side: {name: figures[name] for name in _SHOWN} for side, figures in found.items()}
+    found = {side: summary(compared.test.churned, probability) for side, probability in sides.items()}
+    return {side: {name: metrics[name] for name in _METRICS} for side, metrics in found.items()}
 
 
 def _power(gates: tuple[Gate, ...], *, users: int, limit: float) -> str:
     for gate in gates:
         if gate.name == "log loss":
-            return power(gate.figures["low"], gate.figures["high"], users=users, limit=limit)
-    return "Too few users to say anything of a difference."
+            return power(gate.metrics["low"], gate.metrics["high"], users=users, limit=limit)
+    return "Too few users to measure a difference."

@@ -1,4 +1,4 @@
-"""Recipes of challenger and champion, each trained again before past weeks: for models that have seen every finished week."""
+"""Recipes of challenger and champion, each retrained before past weeks: for models that have seen every finished week."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from training.evaluation.backtest import history, is_enough, past_splits_of
 from training.plan.outages import Outage
 from training.plan.plan import Recipe, outages_of
 from training.plan.splits import Split
-from training.promotion.comparison import Comparison, Contender, Predictions, against, against_rule
+from training.promotion.comparison import Comparison, Contender, Predictions, compare_predictions, compare_with_rule
 from training.settings import BotsSettings, DriftSettings, OutagesSettings, TrainingSettings
 
 _SECTIONS: dict[str, type[Section]] = {
@@ -34,14 +34,22 @@ _SECTIONS: dict[str, type[Section]] = {
     "drift": DriftSettings,
 }
 _ALWAYS = ("features", "model", "training")  # every run has recorded these
-# what is asked for beside a model, and changes none
-_BESIDE = ("test_cutoff", "horizons_days", "search_trials", "refit", "backtest_weeks", "learning_curve", "capacity")
+# settings that do not change the model
+_NOT_OF_THE_MODEL = (
+    "test_cutoff",
+    "horizons_days",
+    "search_trials",
+    "refit",
+    "backtest_weeks",
+    "learning_curve",
+    "capacity",
+)
 
 
 def recipe_of(parameters: Mapping[str, str], today: Recipe) -> Recipe | None:
-    """Read back with which settings a run trained; None where it recorded none, or one that this version of churn does not know.
+    """Read the settings that a run recorded; None where it recorded none, or one that this version of churn does not know.
 
-    A setting that is older than its present name is read under its former one; one that was added later has its default.
+    A setting that was renamed since is read under its former name; one that was added since has its default.
     """
     recorded = _recorded(parameters)
     if not all(recorded[name] for name in _ALWAYS):
@@ -50,12 +58,12 @@ def recipe_of(parameters: Mapping[str, str], today: Recipe) -> Recipe | None:
         read: dict[str, Any] = {name: kind.model_validate(recorded[name]) for name, kind in _SECTIONS.items()}
     except ValidationError:
         return None
-    beside = {key: getattr(TrainingSettings(), key) for key in _BESIDE}
-    return replace(today, **read | {"training": read["training"].model_copy(update=beside)})
+    defaults = {key: getattr(TrainingSettings(), key) for key in _NOT_OF_THE_MODEL}
+    return replace(today, **read | {"training": read["training"].model_copy(update=defaults)})
 
 
 def _recorded(parameters: Mapping[str, str]) -> dict[str, dict[str, Any]]:
-    """Return the settings that a run recorded, by section and under their names of today."""
+    """Return the settings that a run recorded, by section and under their present names."""
     renamed = {old: new for name, kind in _SECTIONS.items() for old, new in former_names(name, kind).items()}
     recorded: dict[str, dict[str, Any]] = {name: {} for name in _SECTIONS}
     for name, value in parameters.items():
@@ -72,12 +80,12 @@ def _value(text: str) -> Any:
         return text
 
 
-def of_recipes(
+def compare_recipes(
     challenger: Contender, champion: Contender | None, *, today: Recipe, outages: Sequence[Outage], weeks: int
 ) -> Comparison:
-    """Train both recipes again before each past week, and test them on that week; without a champion, beside a rule.
+    """Retrain both recipes before each past week, and test them on that week; without a champion, compare with a rule.
 
-    Equal recipes are trained once: they say the same.
+    Equal recipes are trained once.
 
     Parameters
     ----------
@@ -87,19 +95,17 @@ def of_recipes(
     Raises
     ------
     CheckFailed
-        When a run does not tell its recipe, or no past week fits.
+        When a run did not record its settings, or no past week is possible.
     """
-    own = _Past.of(challenger, today, outages=outages, most=weeks)
+    own = _Past.of(challenger, today, outages=outages, max_weeks=weeks)
     if champion is None:
-        return replace(against_rule(own.tested_at(own.tests)), of="recipes")
-    other = _Past.of(champion, today, outages=outages, most=weeks)
-    said = own.tested_at(own.tests & other.tests)
+        return replace(compare_with_rule(own.predictions(own.tests)), of="recipes")
+    other = _Past.of(champion, today, outages=outages, max_weeks=weeks)
+    predictions = own.predictions(own.tests & other.tests)
     is_same = own.recipe == other.recipe
-    beside = said if is_same else other.tested_at(own.tests & other.tests)
-    found = against(said, beside, version=champion.version)
-    return replace(
-        found, of="recipes", against=f"{found.against}, whose recipe is the same" if is_same else found.against
-    )
+    others = predictions if is_same else other.predictions(own.tests & other.tests)
+    found = compare_predictions(predictions, others, version=champion.version)
+    return replace(found, of="recipes", against=f"{found.against}, with the same recipe" if is_same else found.against)
 
 
 @dataclass(frozen=True)
@@ -111,26 +117,26 @@ class _Past:
     splits: tuple[Split, ...]
 
     @classmethod
-    def of(cls, contender: Contender, today: Recipe, *, outages: Sequence[Outage], most: int) -> _Past:
+    def of(cls, contender: Contender, today: Recipe, *, outages: Sequence[Outage], max_weeks: int) -> _Past:
         recipe = recipe_of(contender.parameters, today)
         if recipe is None:
             raise CheckFailed(
                 "the models have seen every finished week, so only their recipes can be compared, and the run of "
-                f"version {contender.version} does not tell its recipe",
-                hint="wait until a week is finished that neither has seen, or train both again with this version of churn",
+                f"version {contender.version} did not record its settings",
+                hint="wait until a week is finished that neither has seen, or retrain both with this version of churn",
             )
         activity = contender.activity
         if recipe.outages != today.outages:
             outages = outages_of(activity, recipe)
         latest = recipe.window.latest_finished(activity.coverage.covered_until)
-        return cls(activity, recipe, past_splits_of(activity, recipe, outages=outages, latest=latest, most=most))
+        return cls(activity, recipe, past_splits_of(activity, recipe, outages=outages, latest=latest, most=max_weeks))
 
     @property
     def tests(self) -> set[date]:
         return {split.test for split in self.splits}
 
-    def tested_at(self, tests: set[date]) -> Predictions:
-        """Fit before each week, and score its users; weeks of a handful of churners or retained are left out."""
+    def predictions(self, tests: set[date]) -> Predictions:
+        """Fit before each week, and score its users; weeks with too few churners or retained users are excluded."""
         splits = [split for split in self.splits if split.test in tests]
         if not splits:
             raise CheckFailed(

@@ -1,4 +1,4 @@
-"""A training, written down in MLflow: figures, pictures, the card, what was left out and why, and the model itself."""
+"""A training as an MLflow run: metrics, charts, model card, excluded features and why, and the model itself."""
 
 from __future__ import annotations
 
@@ -16,28 +16,34 @@ import pyarrow as pa
 from features.snapshots import Coverage
 from models.card import CardFacts, Columns, Dates, Meaning, Origin, card
 from models.encoding import encode
-from models.registry.registry import Recorder, Registered
-from models.registry.run_record import Child, Curve, Data, Run
+from models.registry.registry import Recorder, RegisteredModel
+from models.registry.run_record import ChildRun, DatasetRecord, MetricHistory, RunRecord
 from training.data.dataset import Dataset
 from training.diagnostics import Diagnostics
 from training.plan.outages import named
-from training.report.charts import draw, of_backtest, of_base_rates, of_learning_curve, pictures
+from training.report.charts import (
+    backtest_chart,
+    base_rate_chart,
+    draw,
+    evaluation_charts,
+    learning_curve_chart,
+)
 from training.trained import Trained
 
-_EXPLAINED = 5_000
+_MAX_EXPLAINED_USERS = 5_000
 _ROWS_AT_ONCE = 50_000
 
 
 @dataclass(frozen=True)
-class Surroundings:
-    """What a training does not know of itself.
+class LogFacts:
+    """What a training does not know itself.
 
     Attributes
     ----------
     source
-        Where the log lies, without secrets.
+        Where the log is stored, without secrets.
     withheld
-        Sensitive attributes that the log has and the model does not read, each with why.
+        Sensitive attributes in the log that the model does not use, each with the reason.
     """
 
     project: str
@@ -46,24 +52,22 @@ class Surroundings:
     withheld: Mapping[str, str]
 
 
-def register(
-    trained: Trained, recorder: Recorder, *, diagnostics: Diagnostics, surroundings: Surroundings
-) -> Registered:
-    """Log a training with its pictures and its card, and register the model as challenger."""
-    text = card(_facts(trained, diagnostics, commit=recorder.commit, surroundings=surroundings))
+def register(trained: Trained, recorder: Recorder, *, diagnostics: Diagnostics, log: LogFacts) -> RegisteredModel:
+    """Log a training with its charts and its card, and register the model as challenger."""
+    text = card(_facts(trained, diagnostics, commit=recorder.commit, log=log))
     importance = _importance(trained)
     with TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "card.md").write_text(text)
-        _write_pictures(trained, diagnostics, importance=importance, folder=folder)
-        _write_findings(trained, diagnostics, importance=importance, folder=folder)
+        _write_charts(trained, diagnostics, importance=importance, folder=folder)
+        _write_results(trained, diagnostics, importance=importance, folder=folder)
         return recorder.log(
-            Run(
+            RunRecord(
                 model=trained.model,
                 parameters=_parameters(trained),
                 metrics=trained.evaluation.flat(),
                 tags=_tags(trained),
-                datasets=_datasets(trained, source=surroundings.source),
+                datasets=_datasets(trained, source=log.source),
                 artifacts=folder,
                 name=f"{trained.split.test} {trained.recipe.churn.horizon_days}d",
                 description=_description(trained),
@@ -77,28 +81,26 @@ def register(
 # --- Files ---------------------------------------------------------------------------------------------------------
 
 
-def _write_pictures(
-    trained: Trained, diagnostics: Diagnostics, *, importance: Mapping[str, float], folder: Path
-) -> None:
+def _write_charts(trained: Trained, diagnostics: Diagnostics, *, importance: Mapping[str, float], folder: Path) -> None:
     test, model = trained.test, trained.model
-    shown = [
-        *pictures(
+    charts = [
+        *evaluation_charts(
             test,
             model.predict_probability(test.profiles),
             evaluation=trained.evaluation,
             baselines=trained.baselines,
             importance=importance,
         ),
-        of_base_rates([trained.training_rows, test] if len(trained.training_rows.churned) else [test]),
+        base_rate_chart([trained.training_rows, test] if len(trained.training_rows.churned) else [test]),
     ]
     if diagnostics.backtest and diagnostics.backtest.weeks:
-        shown.append(of_backtest(diagnostics.backtest))
+        charts.append(backtest_chart(diagnostics.backtest))
     if diagnostics.learning_curve:
-        shown.append(of_learning_curve(diagnostics.learning_curve))
-    draw(folder, shown)
+        charts.append(learning_curve_chart(diagnostics.learning_curve))
+    draw(folder, charts)
 
 
-def _write_findings(
+def _write_results(
     trained: Trained, diagnostics: Diagnostics, *, importance: Mapping[str, float], folder: Path
 ) -> None:
     files: dict[str, Any] = {
@@ -119,14 +121,14 @@ def _write_findings(
 
 
 def _importance(trained: Trained) -> dict[str, float]:
-    """Mean absolute contribution of each feature, over some users of the test."""
+    """Mean absolute contribution of each feature, over a sample of the test users."""
     model = trained.model
-    sample = encode(trained.test.profiles.slice(0, _EXPLAINED), model.specification)
+    sample = encode(trained.test.profiles.slice(0, _MAX_EXPLAINED_USERS), model.specification)
     weight = np.abs(model.contributions(sample)).mean(axis=0)
     return dict(zip(model.specification.feature_names, weight.tolist(), strict=True))
 
 
-# --- What the run says of itself -----------------------------------------------------------------------------------
+# --- Parameters, tags, description ---------------------------------------------------------------------------------
 
 
 def _parameters(trained: Trained) -> dict[str, Any]:
@@ -144,12 +146,12 @@ def _calibration(trained: Trained) -> str:
 
 def _tags(trained: Trained) -> dict[str, str]:
     evaluation = trained.evaluation
-    better = evaluation.baselines.get(evaluation.better_rule)
+    rule = evaluation.baselines.get(evaluation.better_rule)
     return {
         "grade": evaluation.grade.name,
         "better_rule": evaluation.better_rule or "none",
-        "auc_over_better_rule": f"{better.difference_auc.value:+.4f}" if better else "unknown",
-        "audit": _audit_in_short(trained),
+        "auc_over_better_rule": f"{rule.difference_auc.value:+.4f}" if rule else "unknown",
+        "audit": _audit_summary(trained),
         "training_cutoffs": trained.layout.way,
         "parts": "+".join(trained.model.scorer.kinds),
         "sensitive": ", ".join(trained.model.specification.sensitive) or "none",
@@ -157,46 +159,47 @@ def _tags(trained: Trained) -> dict[str, str]:
     }
 
 
-def _audit_in_short(trained: Trained) -> str:
+def _audit_summary(trained: Trained) -> str:
     """``clean``, or the codes of the checks that failed."""
     if trained.audit is None:
-        return "clean"  # nothing was learnt from labels, so none can have leaked
+        return "clean"  # not trained on labels, so none can have leaked
     return ", ".join(sorted({code for code, _ in trained.audit.findings})) or "clean"
 
 
 def _description(trained: Trained) -> str:
-    """Say what matters in a heading and a sentence: MLflow folds the rest away."""
+    """Put the essentials into a heading and a sentence: MLflow collapses the rest."""
     evaluation, churn = trained.evaluation, trained.recipe.churn
     auc = evaluation.auc
     rows = [("model", auc), *((name, found.auc) for name, found in evaluation.baselines.items())]
     table = "\n".join(f"| {name} | {found.value:.3f} ({found.low:.3f} to {found.high:.3f}) |" for name, found in rows)
     return (
         f"## {evaluation.grade.name.capitalize()}: AUC {auc.value:.3f} on {evaluation.users:,} users at {trained.split.test}\n\n"
-        f"Who leaves within {churn.horizon_days} days: {evaluation.grade.why}; leakage audit: {_audit_in_short(trained)}. The whole story "
-        f"is in the artifact `card.md`, the pictures in `evaluation.html`.\n\n| | AUC |\n|---|---|\n{table}\n\n{trained.layout.why}"
+        f"Who leaves within {churn.horizon_days} days: {evaluation.grade.why}; leakage audit: {_audit_summary(trained)}. "
+        "The full model card is the artifact `card.md`; the charts are in `evaluation.html`.\n\n"
+        f"| | AUC |\n|---|---|\n{table}\n\n{trained.layout.why}"
     )
 
 
-def _steps(diagnostics: Diagnostics) -> dict[str, Curve]:
+def _steps(diagnostics: Diagnostics) -> dict[str, MetricHistory]:
     if not (diagnostics.backtest and diagnostics.backtest.weeks):
         return {}
     weeks = diagnostics.backtest.weeks
     days = [week.cutoff for week in weeks]
     return {
-        "backtest/auc": Curve([week.auc.value for week in weeks], days),
-        "backtest/better_rule_auc": Curve([week.better_rule_auc for week in weeks], days),
-        "backtest/calibration_error": Curve([week.calibration_error.value for week in weeks], days),
+        "backtest/auc": MetricHistory([week.auc.value for week in weeks], days),
+        "backtest/better_rule_auc": MetricHistory([week.better_rule_auc for week in weeks], days),
+        "backtest/calibration_error": MetricHistory([week.calibration_error.value for week in weeks], days),
     }
 
 
-def _trials(trained: Trained) -> Iterator[Child]:
+def _trials(trained: Trained) -> Iterator[ChildRun]:
     for trial in trained.searched.trials if trained.searched else ():
-        yield Child(
+        yield ChildRun(
             f"trial {trial.number}", trial.parameters, {"inner.log_loss": trial.log_loss}, {"state": trial.state}
         )
 
 
-def _datasets(trained: Trained, *, source: str) -> dict[str, Data]:
+def _datasets(trained: Trained, *, source: str) -> dict[str, DatasetRecord]:
     split = trained.split
     parts = {"training": split.train, "validation": split.validation, "calibration": split.calibration}
     found = {
@@ -205,13 +208,15 @@ def _datasets(trained: Trained, *, source: str) -> dict[str, Data]:
     return found | {"test": _data(trained.test, source=source)}
 
 
-def _data(part: Dataset, *, source: str) -> Data:
+def _data(part: Dataset, *, source: str) -> DatasetRecord:
     profile = {"num_rows": len(part.churned), "churn_rate": round(float(part.churned.mean()), 4)}
-    return Data(digest(part.profiles), source, profile | {"cutoffs": [str(cutoff) for cutoff in part.snapshots]})
+    return DatasetRecord(
+        digest(part.profiles), source, profile | {"cutoffs": [str(cutoff) for cutoff in part.snapshots]}
+    )
 
 
 def digest(profiles: pa.Table) -> str:
-    """SHA-256 over all values, in their order, however the table is chunked."""
+    """SHA-256 over all values, in order, however the table is chunked."""
     sink = hashlib.sha256()
     for start in range(0, profiles.num_rows, _ROWS_AT_ONCE):
         for batch in profiles.slice(start, _ROWS_AT_ONCE).combine_chunks().to_batches():
@@ -222,11 +227,11 @@ def digest(profiles: pa.Table) -> str:
 # --- The card ------------------------------------------------------------------------------------------------------
 
 
-def _facts(trained: Trained, diagnostics: Diagnostics, *, commit: str, surroundings: Surroundings) -> CardFacts:
+def _facts(trained: Trained, diagnostics: Diagnostics, *, commit: str, log: LogFacts) -> CardFacts:
     spec, split = trained.model.specification, trained.split
-    coverage = surroundings.coverage
+    coverage = log.coverage
     return CardFacts(
-        name=surroundings.project,
+        name=log.project,
         meaning=Meaning(trained.model.definition, spec.timezone, spec.qualifying, spec.event),
         dates=Dates(
             coverage.first_day,
@@ -239,12 +244,12 @@ def _facts(trained: Trained, diagnostics: Diagnostics, *, commit: str, surroundi
             trained.refitted_on,
         ),
         columns=Columns(
-            len(spec.feature_names) - len(spec.unused), spec.sensitive, tuple(surroundings.withheld), trained.left_out
+            len(spec.feature_names) - len(spec.unused), spec.sensitive, tuple(log.withheld), trained.left_out
         ),
         evaluation=trained.evaluation,
         calibration=_calibration_in_words(trained),
-        origin=Origin(commit or "unknown", trained.recipe.training.seed, _set(trained)),
-        audit=_audit_in_full(trained),
+        origin=Origin(commit or "unknown", trained.recipe.training.seed, _non_default_settings(trained)),
+        audit=_audit_results(trained),
         notes=tuple(_notes(trained, diagnostics)),
     )
 
@@ -252,15 +257,13 @@ def _facts(trained: Trained, diagnostics: Diagnostics, *, commit: str, surroundi
 def _calibration_in_words(trained: Trained) -> str:
     losses = trained.fit.calibration.log_losses
     if not losses:
-        return (
-            f"Raw scores became probabilities by {_calibration(trained)} scaling; there was nothing to compare it with"
-        )
-    tried = ", ".join(f"{name} {loss:.4f}" for name, loss in losses.items())
-    return f"Raw scores became probabilities by {_calibration(trained)} calibration; log loss on users it had not seen: {tried}"
+        return f"Raw scores were calibrated by {_calibration(trained)} scaling; there was nothing to compare it with"
+    losses_in_words = ", ".join(f"{name} {loss:.4f}" for name, loss in losses.items())
+    return f"Raw scores were calibrated by {_calibration(trained)} calibration; log loss on held-out users: {losses_in_words}"
 
 
-def _set(trained: Trained) -> dict[str, Any]:
-    """Return the settings that are not what they are by default."""
+def _non_default_settings(trained: Trained) -> dict[str, Any]:
+    """Return the settings that differ from their defaults."""
     return {
         f"{name}.{key}": value
         for name, section in trained.recipe.sections.items()
@@ -268,7 +271,7 @@ def _set(trained: Trained) -> dict[str, Any]:
     }
 
 
-def _audit_in_full(trained: Trained) -> dict[str, str]:
+def _audit_results(trained: Trained) -> dict[str, str]:
     if trained.audit is None:
         return {}
     found = {code: f"{finding.where}: {finding.found}" for code, finding in trained.audit.findings}
@@ -277,9 +280,9 @@ def _audit_in_full(trained: Trained) -> dict[str, str]:
 
 def _notes(trained: Trained, diagnostics: Diagnostics) -> Iterator[str]:
     if trained.layout.outages:
-        yield f"Days that are not whole were kept away from: {named(trained.layout.outages)}"
+        yield f"Snapshots near incomplete days were excluded: {named(trained.layout.outages)}"
     for name, values in trained.pooled.items():
-        yield f"{len(values)} values of {name} count as unknown, as their share changed between the snapshots"
+        yield f"{len(values)} values of {name} count as unknown, because their share changed between the snapshots"
     if diagnostics.backtest:
         yield diagnostics.backtest.says
     if diagnostics.learning_curve:

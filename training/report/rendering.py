@@ -1,4 +1,4 @@
-"""Paints a picture twice: as PNG, and in a page that answers to the mouse and needs no network. Equal pictures, equal bytes."""
+"""Draws charts twice: as PNG, and in an interactive page that needs no network. Equal charts give equal bytes."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from models.evaluation.metrics import Interval
 mpl.use("Agg")
 
 Mark = Literal["line", "dashes", "dots", "line and dots", "bars", "area"]
-Place = float | date | str
+Position = float | date | str
 
-# UserEvents apart by people who do not see all colours (Okabe and Ito 2008, "Color Universal Design").
+# distinguishable with colour blindness (Okabe and Ito 2008, "Color Universal Design")
 BLUE, ORANGE, GREEN, PURPLE, SKY, GREY, PALE = (
     "#0072B2",
     "#D55E00",
@@ -34,75 +34,75 @@ BLUE, ORANGE, GREEN, PURPLE, SKY, GREY, PALE = (
     "#D5DCE3",
 )
 _INK, _LINES = "#2B2B2B", "#E6E6E6"
-_MOST_DATES = 12
+_MAX_DATES = 12
 
 
 @dataclass(frozen=True)
 class Series:
-    """One thing to see, with a name for the legend (empty: none).
+    """One series of a chart, with a name for the legend (empty: none).
 
     Attributes
     ----------
-    at, values
-        Where, and how much; as many of each.
-    ends
+    positions, values
+        One value for each position.
+    intervals
         The interval of each value; empty: none is drawn.
     """
 
     name: str
-    at: tuple[Place, ...]
+    positions: tuple[Position, ...]
     values: tuple[float, ...]
     mark: Mark = "line"
     colour: str = BLUE
-    ends: tuple[Interval, ...] = ()
+    intervals: tuple[Interval, ...] = ()
 
     @property
-    def reaches(self) -> tuple[list[float], list[float]]:
-        """How far each interval reaches below and above its value."""
-        pairs = list(zip(self.values, self.ends, strict=True))
+    def error_bars(self) -> tuple[list[float], list[float]]:
+        """Lengths of each interval below and above its value."""
+        pairs = list(zip(self.values, self.intervals, strict=True))
         return [max(v - i.low, 0.0) for v, i in pairs], [max(i.high - v, 0.0) for v, i in pairs]
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A picture, described once.
+class Chart:
+    """A chart, described once for both renderings.
 
     Attributes
     ----------
     name
-        Of its file, without the ending.
-    says
+        Of its file, without the suffix.
+    caption
         What to look for, in a sentence or two.
-    at, values
-        The words of both axes.
-    lies
-        The places stand on the upright axis, the first on top, and the values lie.
-    widest
-        Where the value axis ends; None: where the values do.
+    position_label, value_label
+        Labels of both axes.
+    is_horizontal
+        Whether positions are on the vertical axis, the first on top, and values on the horizontal one.
+    value_range
+        Limits of the value axis; None: those of the values.
     """
 
     name: str
     title: str
-    says: str
-    at: str
-    values: str
+    caption: str
+    position_label: str
+    value_label: str
     series: tuple[Series, ...] = field(repr=False)
-    lies: bool = False
-    widest: tuple[float, float] | None = None
+    is_horizontal: bool = False
+    value_range: tuple[float, float] | None = None
 
     @property
     def height(self) -> float:
-        """How many rows a lying picture has room for, relative to what others need."""
-        rows = len({place for series in self.series for place in series.at})
-        return max(1.0, rows / 14) if self.lies else 1.0
+        """Height of a horizontal chart, by its rows, relative to that of other charts."""
+        rows = len({position for series in self.series for position in series.positions})
+        return max(1.0, rows / 14) if self.is_horizontal else 1.0
 
 
-def draw(folder: Path, pictures: Sequence[Picture]) -> None:
-    """Write ``<name>.png`` for each picture, and all of them into ``evaluation.html``."""
-    for picture in pictures:
-        figure = _png(picture)
-        figure.savefig(folder / f"{picture.name}.png", dpi=110, metadata={"Software": None})
-    (folder / "evaluation.html").write_text(page(pictures), encoding="utf-8")
+def draw(folder: Path, charts: Sequence[Chart]) -> None:
+    """Write ``<name>.png`` for each chart, and all of them into ``evaluation.html``."""
+    for chart in charts:
+        figure = _png(chart)
+        figure.savefig(folder / f"{chart.name}.png", dpi=110, metadata={"Software": None})
+    (folder / "evaluation.html").write_text(page(charts), encoding="utf-8")
 
 
 # --- PNG -----------------------------------------------------------------------------------------------------------
@@ -126,61 +126,62 @@ _STYLE: dict[Any, Any] = {
 }
 
 
-def _png(picture: Picture) -> Figure:
+def _png(chart: Chart) -> Figure:
     with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(8, 5 * picture.height), layout="constrained")
+        figure = Figure(figsize=(8, 5 * chart.height), layout="constrained")
         axes = figure.add_subplot()
-        for series in picture.series:
-            _paint(axes, series, lies=picture.lies)
-        axes.set_title(picture.title, pad=12)
-        words = (picture.values, picture.at) if picture.lies else (picture.at, picture.values)
-        axes.set(xlabel=words[0], ylabel=words[1])
-        _shape(axes, picture)
+        for series in chart.series:
+            _plot(axes, series, is_horizontal=chart.is_horizontal)
+        axes.set_title(chart.title, pad=12)
+        labels = (chart.position_label, chart.value_label)
+        xlabel, ylabel = reversed(labels) if chart.is_horizontal else labels
+        axes.set(xlabel=xlabel, ylabel=ylabel)
+        _format_axes(axes, chart)
         return figure
 
 
-def _shape(axes: Axes, picture: Picture) -> None:
-    if picture.widest:
-        (axes.set_xlim if picture.lies else axes.set_ylim)(*picture.widest)
-    if picture.lies:
+def _format_axes(axes: Axes, chart: Chart) -> None:
+    if chart.value_range:
+        (axes.set_xlim if chart.is_horizontal else axes.set_ylim)(*chart.value_range)
+    if chart.is_horizontal:
         axes.invert_yaxis()
         axes.grid(visible=False, axis="y")
-    elif any(isinstance(place, date) for place in picture.series[0].at):
-        _dates(axes, picture.series[0].at)
-    if any(series.name for series in picture.series):
+    elif any(isinstance(position, date) for position in chart.series[0].positions):
+        _dates(axes, chart.series[0].positions)
+    if any(series.name for series in chart.series):
         axes.legend(fontsize=9)
 
 
-def _dates(axes: Axes, at: Sequence[Place]) -> None:
-    """Name the dates themselves, at most twelve of them."""
-    named: Any = at[:: -(-len(at) // _MOST_DATES)]
-    axes.set_xticks(named)
+def _dates(axes: Axes, positions: Sequence[Position]) -> None:
+    """Label at most twelve of the dates."""
+    labelled: Any = positions[:: -(-len(positions) // _MAX_DATES)]
+    axes.set_xticks(labelled)
     axes.tick_params(axis="x", rotation=30)
 
 
-def _paint(axes: Axes, series: Series, *, lies: bool) -> None:
-    at: Any = list(series.at)  # dates and names too, which matplotlib's types do not tell of
+def _plot(axes: Axes, series: Series, *, is_horizontal: bool) -> None:
+    at: Any = list(series.positions)  # dates and names too, which matplotlib's types do not cover
     values, name = list(series.values), series.name or None
     if series.mark == "bars":
-        if lies:
+        if is_horizontal:
             axes.barh(at, values, color=series.colour, label=name, height=0.7)
         else:
             axes.bar(at, values, color=series.colour, label=name, width=_width(series))
         return
-    across = (values, at) if lies else (at, values)
+    points = (values, at) if is_horizontal else (at, values)
     style = {"dashes": "--", "dots": ""}.get(series.mark, "-")
     dot = "o" if "dots" in series.mark else ""
-    axes.plot(*across, linestyle=style, marker=dot, markersize=5, linewidth=1.8, color=series.colour, label=name)
+    axes.plot(*points, linestyle=style, marker=dot, markersize=5, linewidth=1.8, color=series.colour, label=name)
     if series.mark == "area":
         axes.fill_between(at, values, color=series.colour, alpha=0.15, linewidth=0)
-    if series.ends:
-        reach: dict[str, Any] = {"xerr" if lies else "yerr": series.reaches}
-        axes.errorbar(*across, **reach, linestyle="", ecolor=series.colour, elinewidth=1.2, alpha=0.6)
+    if series.intervals:
+        bars: dict[str, Any] = {"xerr" if is_horizontal else "yerr": series.error_bars}
+        axes.errorbar(*points, **bars, linestyle="", ecolor=series.colour, elinewidth=1.2, alpha=0.6)
 
 
 def _width(series: Series) -> Any:
-    """Bars at numbers touch almost, at names they stand apart."""
-    numbers = [place for place in series.at if not isinstance(place, (str, date))]
+    """Width of a bar: at numbers bars almost touch, at names there is space between them."""
+    numbers = [position for position in series.positions if not isinstance(position, (str, date))]
     return 0.92 * float(np.diff(numbers).min()) if len(numbers) > 1 else 0.8
 
 
@@ -202,55 +203,55 @@ nav a {{ color: {blue}; margin-right: 1rem; display: inline-block }}
 """
 
 
-def page(pictures: Sequence[Picture]) -> str:
-    """Return all pictures as one HTML page with plotly.js inside."""
-    links = " ".join(f'<a href="#{picture.name}">{html.escape(picture.title)}</a>' for picture in pictures)
-    sections = "\n".join(_section(picture) for picture in pictures)
+def page(charts: Sequence[Chart]) -> str:
+    """Return all charts as one HTML page with plotly.js inside."""
+    links = " ".join(f'<a href="#{chart.name}">{html.escape(chart.title)}</a>' for chart in charts)
+    sections = "\n".join(_section(chart) for chart in charts)
     return _PAGE.format(ink=_INK, blue=BLUE, script=get_plotlyjs(), links=links, sections=sections)
 
 
-def _section(picture: Picture) -> str:
-    painted = _plotly(picture).to_html(
+def _section(chart: Chart) -> str:
+    plot = _plotly(chart).to_html(
         full_html=False,
         include_plotlyjs=False,
-        div_id=f"picture-{picture.name}",
+        div_id=f"chart-{chart.name}",
         config={"displaylogo": False, "responsive": True},
-        default_height=f"{420 * picture.height:.0f}px",
+        default_height=f"{420 * chart.height:.0f}px",
     )
-    title, says = html.escape(picture.title), html.escape(picture.says)
-    return f'<section id="{picture.name}"><h2>{title}</h2><p>{says}</p>{painted}</section>'
+    title, caption = html.escape(chart.title), html.escape(chart.caption)
+    return f'<section id="{chart.name}"><h2>{title}</h2><p>{caption}</p>{plot}</section>'
 
 
-def _plotly(picture: Picture) -> go.Figure:
-    figure = go.Figure([_trace(series, lies=picture.lies) for series in picture.series])
+def _plotly(chart: Chart) -> go.Figure:
+    figure = go.Figure([_trace(series, is_horizontal=chart.is_horizontal) for series in chart.series])
     grid: dict[str, Any] = {"gridcolor": _LINES, "zeroline": False, "linecolor": _LINES, "automargin": True}
-    places = grid | {"title": picture.at}
-    values = grid | {"title": picture.values} | ({"range": list(picture.widest)} if picture.widest else {})
-    if picture.lies:
-        places |= {"autorange": "reversed", "showgrid": False}
+    positions = grid | {"title": chart.position_label}
+    values = grid | {"title": chart.value_label} | ({"range": list(chart.value_range)} if chart.value_range else {})
+    if chart.is_horizontal:
+        positions |= {"autorange": "reversed", "showgrid": False}
     figure.update_layout(
         template="none",
         font={"color": _INK, "family": "system-ui, sans-serif"},
         margin={"t": 20, "r": 20},
         bargap=0.08,
-        hovermode="closest" if picture.lies else "x unified",
+        hovermode="closest" if chart.is_horizontal else "x unified",
         legend={"orientation": "h", "y": 1.08},
-        xaxis=values if picture.lies else places,
-        yaxis=places if picture.lies else values,
+        xaxis=values if chart.is_horizontal else positions,
+        yaxis=positions if chart.is_horizontal else values,
     )
     return figure
 
 
-def _trace(series: Series, *, lies: bool) -> Any:
-    at = [str(place) if isinstance(place, date) else place for place in series.at]
-    across = {"x": list(series.values), "y": at} if lies else {"x": at, "y": list(series.values)}
-    shared: dict[str, Any] = {**across, "name": series.name, "showlegend": bool(series.name)}
+def _trace(series: Series, *, is_horizontal: bool) -> Any:
+    at = [str(position) if isinstance(position, date) else position for position in series.positions]
+    points = {"x": list(series.values), "y": at} if is_horizontal else {"x": at, "y": list(series.values)}
+    shared: dict[str, Any] = {**points, "name": series.name, "showlegend": bool(series.name)}
     if series.mark == "bars":
-        return go.Bar(**shared, orientation="h" if lies else "v", marker={"color": series.colour})
-    if series.ends:
-        below, above = series.reaches
+        return go.Bar(**shared, orientation="h" if is_horizontal else "v", marker={"color": series.colour})
+    if series.intervals:
+        below, above = series.error_bars
         error = {"type": "data", "symmetric": False, "array": above, "arrayminus": below, "thickness": 1.2, "width": 0}
-        shared["error_x" if lies else "error_y"] = error
+        shared["error_x" if is_horizontal else "error_y"] = error
     return go.Scatter(
         **shared,
         mode={"dots": "markers", "line and dots": "lines+markers"}.get(series.mark, "lines"),

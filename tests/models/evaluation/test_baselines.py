@@ -13,7 +13,7 @@ from models.encoding import encode
 from models.evaluation.baselines import RULES, Baseline, fit_baselines, rule_scores
 from models.evaluation.metrics import auc
 from models.scorers.bg_nbd import Buyers, expected_purchases
-from models.scorers.ensemble import buying
+from models.scorers.ensemble import bg_nbd_part
 from models.scorers.logistic import fit_linear
 from tests.models.model_builder import churned_among, profiles_of, specification
 
@@ -25,7 +25,7 @@ PROFILES = pa.table(
         "gap_days_mean": [2.0, None, 4.0],
     }
 )
-BUYING = BgNbd(0.8, 40.0, 1.2, 3.5)
+FITTED = BgNbd(0.8, 40.0, 1.2, 3.5)
 WINDOW = LabelWindow(gap_days=7, horizon_days=28)
 
 
@@ -47,7 +47,7 @@ def with_purchases(profiles: pa.Table) -> pa.Table:
 
 @cache
 def fitted() -> dict[str, Baseline]:
-    spec = structs.replace(specification(), fitted=FittedConstants(bg_nbd=BUYING))
+    spec = structs.replace(specification(), fitted=FittedConstants(bg_nbd=FITTED))
     train, later = with_purchases(profiles_of(1_500)), with_purchases(profiles_of(1_500, seed=1))
     found = fit_baselines(
         train,
@@ -98,7 +98,7 @@ def test_a_rule_whose_column_there_is_not_is_left_out():
 
 @pytest.mark.parametrize("rule", RULES)
 def test_every_rule_says_in_words_what_it_is(rule: str):
-    assert "riskier" in RULES[rule].says
+    assert "riskier" in RULES[rule].description
 
 
 # --- What is fitted ------------------------------------------------------------------------------------------------
@@ -112,7 +112,7 @@ def test_bg_nbd_ranks_by_the_fewest_purchases_to_expect_in_the_horizon():
     )
     bought = ~np.isnan(days)
     buyers = Buyers(days[bought] - 1, (first - last)[bought], first[bought], np.ones(bought.sum()))
-    expected = -np.log(expected_purchases(BUYING, buyers, gap_days=7, horizon_days=28))
+    expected = -np.log(expected_purchases(FITTED, buyers, gap_days=7, horizon_days=28))
     assert fitted()["bg_nbd"].score(profiles)[bought] == pytest.approx(expected)
 
 
@@ -125,9 +125,9 @@ def test_who_never_bought_is_as_risky_as_the_riskiest_buyer_of_training():
 
 
 def test_bg_nbd_says_what_the_part_of_a_model_says_that_needs_no_labels():
-    spec = structs.replace(specification(), fitted=FittedConstants(bg_nbd=BUYING))
+    spec = structs.replace(specification(), fitted=FittedConstants(bg_nbd=FITTED))
     train, others = with_purchases(profiles_of(1_500)), with_purchases(profiles_of(200, seed=2))
-    part = buying(spec, encode(train, spec), window=WINDOW)
+    part = bg_nbd_part(spec, encode(train, spec), window=WINDOW)
     for profiles in (train, others):  # who never bought too
         assert fitted()["bg_nbd"].score(profiles).tolist() == part.raw(encode(profiles, spec), threads=1).tolist()
 

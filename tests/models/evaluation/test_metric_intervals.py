@@ -26,7 +26,7 @@ def test_an_interval_holds_its_figure(drawn: Drawn):
 def test_a_resample_is_what_the_summary_of_the_drawn_rows_is(drawn: Drawn, monkeypatch: pytest.MonkeyPatch):
     # one resample makes both ends of an interval; the rows it drew, written out, give the same figures
     monkeypatch.setattr("models.evaluation.metrics._RESAMPLES", 1)
-    monkeypatch.setattr("models.evaluation.metrics._FEWEST_RESAMPLES", 1)
+    monkeypatch.setattr("models.evaluation.metrics._MIN_RESAMPLES", 1)
     churned, probability = drawn[0], drawn[1].round(1)
     rows = np.random.default_rng(7).integers(0, 400, 400)
     expected = summary(churned[rows], probability[rows], capacity=40)

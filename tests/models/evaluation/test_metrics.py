@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, brier_score_loss, log_loss, roc_auc_score
 
-from models.evaluation.metrics import FIGURES, auc, calibration_error, equal_count_bins, lift, summary
+from models.evaluation.metrics import METRICS, auc, calibration_error, equal_count_bins, lift, summary
 from tests.models.conftest import Drawn
 
 CHURNED = np.array([True, False, True, False, False, False, False, False, False, False])
@@ -203,7 +203,7 @@ def test_a_capacity_for_more_than_all_users_reaches_all():
 
 
 def test_without_a_capacity_there_are_no_figures_at_it():
-    assert set(FIGURES) - set(summary(CHURNED, PROBABILITY)) == {"lift_at_capacity", "recall_at_capacity"}
+    assert set(METRICS) - set(summary(CHURNED, PROBABILITY)) == {"lift_at_capacity", "recall_at_capacity"}
 
 
 @given(rows=scored, seed=st.integers(0, 5))
@@ -226,7 +226,7 @@ def test_a_figure_that_does_not_exist_is_not_a_number():
     assert found["brier"] == pytest.approx((0.49 + 0.36) / 2)
 
 
-@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize("name", METRICS)
 def test_every_figure_says_in_a_sentence_what_it_means(name: str):
-    assert FIGURES[name].name == name
-    assert FIGURES[name].meaning.endswith(".")
+    assert METRICS[name].name == name
+    assert METRICS[name].meaning.endswith(".")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from models.registry.pyfunc import example
-from models.registry.registry import CHALLENGER, Registered, Registry
+from models.registry.registry import CHALLENGER, RegisteredModel, Registry
 from tests.models.model_builder import profiles_of, tiny_model
 from tests.models.run_builder import PROJECT
 from tests.models.tracking_server import free_port, running
@@ -28,12 +28,12 @@ def test_a_registered_model_is_the_one_that_was_logged(registry: Registry):
     assert found.tobytes() == tiny_model().predict_probability(profiles).tobytes()
 
 
-def test_nothing_is_pickled(home: Path, logged: Registered):
+def test_nothing_is_pickled(home: Path, logged: RegisteredModel):
     assert not [path for path in files_of(home) if path.suffix in {".pkl", ".pickle", ".cloudpickle", ".joblib"}]
     assert "loader_module: models.registry.pyfunc" in next(home.glob("**/MLmodel")).read_text()
 
 
-def test_requirements_are_pinned_and_hold_what_the_model_imports(home: Path, logged: Registered):
+def test_requirements_are_pinned_and_hold_what_the_model_imports(home: Path, logged: RegisteredModel):
     (listed,) = (path.read_text().split() for path in files_of(home) if path.name == "requirements.txt")
     pinned = dict(line.split("==") for line in listed)
     assert {"lightgbm", "numpy", "pyarrow", "msgspec", "scipy", "scikit-learn"} <= set(pinned)
@@ -47,7 +47,7 @@ def at_store(registry: Registry) -> None:
     mlflow.set_registry_uri(registry.uri)
 
 
-def test_the_signature_takes_text_as_text_and_numbers_as_nullable_doubles(registry: Registry, logged: Registered):
+def test_the_signature_takes_text_as_text_and_numbers_as_nullable_doubles(registry: Registry, logged: RegisteredModel):
     from mlflow.models import get_model_info
 
     at_store(registry)

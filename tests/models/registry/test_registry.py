@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from features.errors import InputError
-from models.registry.registry import CHALLENGER, CHAMPION, Registered, Registry
+from models.registry.registry import CHALLENGER, CHAMPION, RegisteredModel, Registry
 from tests.models.run_builder import PROJECT
 
 
@@ -18,7 +18,7 @@ def client(registry: Registry) -> Any:
 
 
 @pytest.fixture
-def run(client: Any, logged: Registered) -> Any:
+def run(client: Any, logged: RegisteredModel) -> Any:
     return client.get_run(logged.run_id)
 
 
@@ -41,7 +41,7 @@ def test_a_run_names_the_data_it_saw_by_context_and_digest(run: Any):
     }
 
 
-def test_a_run_keeps_the_artifacts_it_was_given(client: Any, logged: Registered):
+def test_a_run_keeps_the_artifacts_it_was_given(client: Any, logged: RegisteredModel):
     assert "split.json" in {found.path for found in client.list_artifacts(logged.run_id)}
 
 
@@ -55,7 +55,7 @@ def test_the_experiment_and_the_registered_model_bear_the_name_of_the_project(cl
     assert client.get_registered_model(PROJECT).name == PROJECT
 
 
-def test_what_was_logged_last_is_the_challenger_and_nobody_is_champion(registry: Registry, logged: Registered):
+def test_what_was_logged_last_is_the_challenger_and_nobody_is_champion(registry: Registry, logged: RegisteredModel):
     assert registry.get(CHALLENGER).version == logged.version == "1"
     assert not registry.has(CHAMPION)
 
@@ -63,7 +63,7 @@ def test_what_was_logged_last_is_the_challenger_and_nobody_is_champion(registry:
 # --- What is found -------------------------------------------------------------------------------------------------
 
 
-def test_a_version_can_be_asked_for_by_number(registry: Registry, logged: Registered):
+def test_a_version_can_be_asked_for_by_number(registry: Registry, logged: RegisteredModel):
     assert registry.get("1").run_id == logged.run_id
 
 
@@ -73,7 +73,7 @@ def test_what_is_not_registered_is_an_input_error(registry: Registry, asked: str
         registry.get(asked)
 
 
-def test_a_version_bears_the_decision_about_it(registry: Registry, client: Any, logged: Registered):
+def test_a_version_bears_the_decision_about_it(registry: Registry, client: Any, logged: RegisteredModel):
     registry.note(logged.version, "a rule does better")
     assert client.get_model_version(PROJECT, logged.version).tags["decision"] == "a rule does better"
 
@@ -88,7 +88,7 @@ def test_another_tracking_store_is_respected(tmp_path: Path, monkeypatch: pytest
     assert not (tmp_path / "home" / "mlflow.db").exists()
 
 
-def test_two_projects_in_one_process_keep_their_stores_apart(home: Path, logged: Registered, tmp_path: Path):
+def test_two_projects_in_one_process_keep_their_stores_apart(home: Path, logged: RegisteredModel, tmp_path: Path):
     assert Registry(home, PROJECT).has(CHALLENGER)
     assert not Registry(tmp_path / "other", PROJECT).has(CHALLENGER)
     assert (tmp_path / "other" / "mlflow.db").exists()

@@ -10,8 +10,8 @@ import pytest
 
 from features.errors import CheckFailed
 from models.churn_model import ChurnModel
-from models.registry.registry import CHALLENGER, Registered, Registry
-from models.registry.run_record import Child, Curve, Data, Run, shortened
+from models.registry.registry import CHALLENGER, RegisteredModel, Registry
+from models.registry.run_record import ChildRun, DatasetRecord, MetricHistory, RunRecord, shortened
 from tests.models.model_builder import tiny_model
 
 PROJECT = "shop"
@@ -23,30 +23,30 @@ def refitted(model: ChurnModel) -> ChurnModel:
     return replace(model, quality=replace(model.quality, trained_through=date(2026, 6, 1)))
 
 
-def full_run(folder: Path) -> Run:
+def full_run(folder: Path) -> RunRecord:
     """A run with everything that one can hold."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "card.md").write_text(DESCRIPTION)
-    return Run(
+    return RunRecord(
         model=tiny_model(),
         parameters={f"model.p{number}": number for number in range(150)},  # more than MLflow takes at a time
         metrics={"test.auc": 0.8125, "baselines.recency.auc": 0.75},
         tags={"grade": "good"},
         datasets={
-            "training": Data("a" * 64, "s3://logs/*.parquet", {"num_rows": 800, "churn_rate": 0.25}),
-            "test": Data("b" * 64, "/data/log.parquet", {"num_rows": 200}),
+            "training": DatasetRecord("a" * 64, "s3://logs/*.parquet", {"num_rows": 800, "churn_rate": 0.25}),
+            "test": DatasetRecord("b" * 64, "/data/log.parquet", {"num_rows": 200}),
         },
         artifacts=folder,
         name="2026-05-18 14d",
         description=DESCRIPTION,
         refitted=refitted(tiny_model()),
         steps={
-            "boosting.log_loss": Curve([0.7, 0.5, 0.4]),
-            "backtest.auc": Curve([0.8, 0.81, 0.79], WEEKS),
+            "boosting.log_loss": MetricHistory([0.7, 0.5, 0.4]),
+            "backtest.auc": MetricHistory([0.8, 0.81, 0.79], WEEKS),
         },
         children=[
-            Child("trial 1", {"num_leaves": 7}, {"log_loss": 0.51}, {"state": "pruned"}),
-            Child("trial 2", {"num_leaves": 15}, {"log_loss": 0.48}),
+            ChildRun("trial 1", {"num_leaves": 7}, {"log_loss": 0.51}, {"state": "pruned"}),
+            ChildRun("trial 2", {"num_leaves": 15}, {"log_loss": 0.48}),
         ],
     )
 
@@ -57,7 +57,7 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Registry:
 
 
 @pytest.fixture(scope="module")
-def logged(registry: Registry, tmp_path_factory: pytest.TempPathFactory) -> Registered:
+def logged(registry: Registry, tmp_path_factory: pytest.TempPathFactory) -> RegisteredModel:
     return registry.log(full_run(tmp_path_factory.mktemp("artifacts")))
 
 
@@ -69,7 +69,7 @@ def client(registry: Registry) -> Any:
 
 
 @pytest.fixture
-def run(client: Any, logged: Registered) -> Any:
+def run(client: Any, logged: RegisteredModel) -> Any:
     return client.get_run(logged.run_id)
 
 
@@ -99,7 +99,7 @@ def test_data_sets_tell_their_source_their_size_and_their_columns(run: Any):
     assert [column["name"] for column in columns] == list(tiny_model().specification.feature_names)
 
 
-def test_a_curve_has_a_value_a_step_and_a_backtest_the_day_of_each_week(client: Any, logged: Registered):
+def test_a_curve_has_a_value_a_step_and_a_backtest_the_day_of_each_week(client: Any, logged: RegisteredModel):
     rounds = client.get_metric_history(logged.run_id, "boosting.log_loss")
     assert [(point.step, point.value) for point in rounds] == [(1, 0.7), (2, 0.5), (3, 0.4)]
     weeks = client.get_metric_history(logged.run_id, "backtest.auc")
@@ -130,7 +130,7 @@ def test_a_long_text_is_cut_after_a_line():
 
 
 def test_the_refitted_version_is_the_challenger_and_knows_the_one_that_was_tested(
-    registry: Registry, logged: Registered
+    registry: Registry, logged: RegisteredModel
 ):
     assert (logged.version, logged.tested_version, logged.refused) == ("2", "1", "")
     found = registry.get(CHALLENGER)
@@ -140,7 +140,7 @@ def test_the_refitted_version_is_the_challenger_and_knows_the_one_that_was_teste
     assert registry.get("1").model.quality.trained_through == tiny_model().quality.trained_through
 
 
-def test_both_versions_of_a_refit_are_tied_together_and_to_their_run(client: Any, logged: Registered):
+def test_both_versions_of_a_refit_are_tied_together_and_to_their_run(client: Any, logged: RegisteredModel):
     tested, served = (client.get_model_version(PROJECT, version) for version in ("1", "2"))
     assert (tested.tags["refitted_version"], served.tags["tested_version"]) == ("2", "1")
     assert tested.run_id == served.run_id == logged.run_id
@@ -162,7 +162,7 @@ def test_figures_belong_to_the_tested_model_and_to_the_data_they_were_measured_o
 # --- From its start to its end -------------------------------------------------------------------------------------
 
 
-def test_a_run_spans_the_training(registry: Registry, client: Any, logged: Registered, tmp_path: Path):
+def test_a_run_spans_the_training(registry: Registry, client: Any, logged: RegisteredModel, tmp_path: Path):
     with registry.run("14d") as recorder:
         during = client.get_run(recorder.run_id)
         found = recorder.log(replace(full_run(tmp_path / "artifacts"), name="2026-05-25 14d", refitted=None))
@@ -191,7 +191,7 @@ def test_a_training_that_raises_ends_its_run_with_the_reason_and_no_data_of_user
 
 
 def test_a_notebook_with_a_run_and_an_experiment_of_its_own_keeps_both(
-    registry: Registry, client: Any, logged: Registered, tmp_path: Path
+    registry: Registry, client: Any, logged: RegisteredModel, tmp_path: Path
 ):
     import mlflow
 

@@ -17,10 +17,10 @@ from models.scorers.bg_nbd import (
     Buyers,
     alive_probability,
     expected_purchases,
-    few_purchases,
     fit,
     log_likelihood,
     no_purchase_probability,
+    purchase_risk,
 )
 
 PUBLISHED = BgNbd(0.2426, 4.4136, 0.7929, 2.4259)  # of cdnow_sample, time in weeks
@@ -127,9 +127,9 @@ def test_the_fewer_purchases_to_expect_the_higher_the_score_up_to_where_nothing_
     # never stops: 5 / 12 purchases a day, 6 days; then 2,000 purchases in ten days and none for eight years
     rare, gone = buyers_of((2, 3, 10)), buyers_of((2_000, 10, 3_000))
     window = {"gap_days": 0, "horizon_days": 6}
-    assert few_purchases(BgNbd(3, 2, 1e-9, 7), rare, **window) == pytest.approx([-log(2.5)])
-    assert few_purchases(PUBLISHED, gone, **window) == pytest.approx([-log(1e-12)])
-    assert np.isnan(few_purchases(PUBLISHED, Buyers.of(np.full((1, 3), np.nan)), **window)).all()
+    assert purchase_risk(BgNbd(3, 2, 1e-9, 7), rare, **window) == pytest.approx([-log(2.5)])
+    assert purchase_risk(PUBLISHED, gone, **window) == pytest.approx([-log(1e-12)])
+    assert np.isnan(purchase_risk(PUBLISHED, Buyers.of(np.full((1, 3), np.nan)), **window)).all()
 
 
 def test_nothing_jumps_where_a_is_one():

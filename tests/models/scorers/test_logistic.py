@@ -104,7 +104,7 @@ def test_it_survives_json(fitted: tuple[Linear, np.ndarray]):
 
 
 def test_fitting_twice_gives_the_same_bits_also_where_rows_are_drawn(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("models.scorers.logistic._MOST_ROWS", 1_000)
+    monkeypatch.setattr("models.scorers.logistic._MAX_ROWS", 1_000)
     matrix = matrix_of()
     lines = [fit_linear(matrix, churned_of(matrix), specification=SPEC, seed=seed) for seed in (0, 0, 1)]
     assert lines[0] == lines[1]

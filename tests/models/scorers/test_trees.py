@@ -13,8 +13,8 @@ from features.settings import FeatureSettings
 from models.evaluation.metrics import auc
 from models.scorers.trees import (
     KNOWN_DIRECTIONS,
-    Learner,
     Rows,
+    TreeFitter,
     contributions,
     explainable,
     raw_scores,
@@ -23,7 +23,7 @@ from models.scorers.trees import (
 from models.settings import ModelSettings
 
 KNOBS = ModelSettings(num_leaves=4, min_data_in_leaf=5, max_rounds=60, early_stopping_rounds=5, lambda_l2=0.0)
-LEARNER = Learner(KNOBS, 7, ("signal", "noise"), ())
+LEARNER = TreeFitter(KNOBS, 7, ("signal", "noise"), ())
 
 
 def rows(users: int, *, seed: int, strength: float = 1.5) -> Rows:
@@ -139,7 +139,7 @@ def test_a_feature_of_known_direction_only_pushes_one_way(name: str, sign: int):
 def test_a_category_has_no_direction():
     coded = rows(400, seed=1)
     coded = replace(coded, matrix=np.abs(coded.matrix).round())
-    learner = Learner(KNOBS, 7, ("events_7d", "noise"), ("events_7d",))
+    learner = TreeFitter(KNOBS, 7, ("events_7d", "noise"), ("events_7d",))
     assert learner.fit(coded, rounds=3).num_trees() == 3
 
 

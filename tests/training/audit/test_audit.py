@@ -37,7 +37,7 @@ def test_1_a_label_that_begins_before_the_cutoff_is_caught(clean: AuditedTrainin
     early = labelled(clean.activity, said_to_be_of(clean.test, cutoff - DAY).profiles, churn=clean.churn)
     leaky = replace(clean, test=Dataset(clean.test.profiles, early.churned))
     assert re.match(
-        r"label at cutoff 2026-04-21: \d+ of 50 labels are not what the days 2026-04-21 up to 2026-05-05 say",
+        r"label at cutoff 2026-04-21: \d+ of 50 labels differ from those of the days 2026-04-21 up to 2026-05-05",
         said("CUTOFF_EVENT", leaky),
     )
 
@@ -51,7 +51,7 @@ def test_2_a_label_window_that_reaches_into_the_test_is_caught(clean: AuditedTra
     )
     assert said("LABEL_OVERLAP", leaky) == (
         "cutoff 2026-04-14: calibration: its label ends on 2026-04-28, the test part begins on 2026-04-21; "
-        "cutoff 2026-04-14: learnt: its label ends on 2026-04-28, the test part begins on 2026-04-21"
+        "cutoff 2026-04-14: training rows: its label ends on 2026-04-28, the test part begins on 2026-04-21"
     )
 
 
@@ -63,7 +63,7 @@ def test_2_parts_that_were_split_without_a_purge_are_caught(clean: AuditedTraini
 
 def test_2_a_row_of_a_cutoff_that_the_split_does_not_know_is_caught(clean: AuditedTraining):
     leaky = replace(clean, training_rows=stacked(clean, *clean.split.training_cutoffs, clean.split.test))
-    assert "cutoff 2026-04-21: learnt" in said("LABEL_OVERLAP", leaky)
+    assert "cutoff 2026-04-21: training rows: its label ends on 2026-05-05" in said("LABEL_OVERLAP", leaky)
 
 
 def test_3_an_unfinished_label_window_is_caught(clean: AuditedTraining):
@@ -101,8 +101,8 @@ def test_5_a_feature_that_knows_it_by_codes_or_by_gaps_is_caught(clean: AuditedT
         clean, "events_7d", lambda part: np.where(part.churned, 5.0, np.arange(len(part.churned)) % 2 * 10)
     )
     missing = planted(clean, "events_7d", lambda part: pa.array(np.ones(len(part.churned)), mask=part.churned))
-    told = planted(clean, "last_channel", lambda part: np.where(part.churned, "friend", "ads"))
-    for leaky, column in ((in_the_middle, "events_7d"), (missing, "events_7d"), (told, "last_channel")):
+    coded = planted(clean, "last_channel", lambda part: np.where(part.churned, "friend", "ads"))
+    for leaky, column in ((in_the_middle, "events_7d"), (missing, "events_7d"), (coded, "last_channel")):
         assert [finding.where for finding in found("SINGLE_FEATURE_AUC", known_texts(leaky))] == [f"column {column}"]
 
 
@@ -133,42 +133,42 @@ def test_7_a_date_is_caught(clean: AuditedTraining):
     assert finding.where == "column active_days_7d"
 
 
-def test_8_rows_on_both_sides_are_caught_whatever_cutoff_they_are_said_to_be_of(clean: AuditedTraining):
+def test_8_rows_on_both_sides_are_caught_whatever_their_cutoff_column_says(clean: AuditedTraining):
     copied = said_to_be_of(clean.test, max(clean.split.train))
     both = pa.concat_tables([clean.training_rows.profiles, copied.profiles])
     leaky = replace(clean, training_rows=Dataset(both, np.concatenate([clean.training_rows.churned, copied.churned])))
-    assert "cutoff 2026-04-21: labels by the toss of a coin are known there" in said("SHUFFLED_LABELS", leaky)
+    assert "cutoff 2026-04-21: random labels are predicted there" in said("SHUFFLED_LABELS", leaky)
 
 
 def test_9_features_from_the_end_of_the_horizon_are_caught_three_times(clean: AuditedTraining):
     leaky = built_later(clean, days=clean.churn.horizon_days)
     assert re.search(
-        r"columns .* they tell what was known at the end of the horizon, 2026-05-05", said("FUTURE_CANARY", leaky)
+        r"columns .* they hold what was known at the end of the horizon, 2026-05-05", said("FUTURE_CANARY", leaky)
     )
     assert "alone it reaches an AUC of 1.000" in said("SINGLE_FEATURE_AUC", leaky)
     assert "50 of 50 profiles" in said("CUTOFF_EVENT", leaky)
 
 
-def test_9_an_audit_whose_alarm_would_sleep_through_the_future_fails_itself(clean: AuditedTraining):
+def test_9_an_audit_that_would_miss_the_future_fails_itself(clean: AuditedTraining):
     deaf = replace(clean, settings=clean.settings.model_copy(update={"single_feature_auc": 1.0}))
-    assert "the audit is deaf: a planted future reaches an AUC of" in said("FUTURE_CANARY", deaf)
+    assert "the audit misses leaks: a planted future reaches an AUC of" in said("FUTURE_CANARY", deaf)
 
 
-def test_9_an_audit_that_cannot_tell_the_future_from_the_past_fails_itself(clean: AuditedTraining):
+def test_9_an_audit_that_cannot_detect_the_future_fails_itself(clean: AuditedTraining):
     # nothing that a profile holds moves with time
     blind = replace(
         clean, specification=structs.replace(clean.specification, feature_names=("first_week_events", "last_channel"))
     )
     still = replace(blind, test=stacked(clean, clean.split.test, min_tenure_days=30))
-    assert "the audit is blind" in said("FUTURE_CANARY", still)
+    assert "the audit cannot detect leaks" in said("FUTURE_CANARY", still)
 
 
-@pytest.mark.parametrize("part", ["learnt", "test"])
-def test_10_users_who_were_gone_already_are_caught(clean: AuditedTraining, part: str):
-    cutoffs = clean.split.training_cutoffs if part == "learnt" else (clean.split.test,)
+@pytest.mark.parametrize("part", ["training_rows", "test"])
+def test_10_users_who_had_left_already_are_caught(clean: AuditedTraining, part: str):
+    cutoffs = clean.split.training_cutoffs if part == "training_rows" else (clean.split.test,)
     leaky = replace(clean, **{part: stacked(clean, *cutoffs, active_within_days=20)})
     words = said("ALREADY_GONE", leaky)
-    assert re.search(rf"cutoff {cutoffs[-1]}: \d+ of the \d+ users (learnt from|tested on) were gone already", words)
+    assert re.search(rf"cutoff {cutoffs[-1]}: \d+ of the \d+ users (trained on|tested on) had left already", words)
 
 
 def test_10_users_who_only_look_active_are_caught(clean: AuditedTraining):
@@ -177,7 +177,7 @@ def test_10_users_who_only_look_active_are_caught(clean: AuditedTraining):
     assert "by what was known before it" in said("ALREADY_GONE", replace(clean, test=yesterday))
 
 
-def test_11_a_feature_that_means_something_else_at_one_snapshot_is_caught(clean: AuditedTraining):
+def test_11_a_feature_that_changes_its_meaning_at_one_snapshot_is_caught(clean: AuditedTraining):
     minutes: list[Any] = clean.test.profiles["usage_minutes_28d"].to_pylist()
     leaky = replace(clean, test=set_column(clean.test, "usage_minutes_28d", [one * 60 for one in minutes]))
     (finding,) = found("FEATURE_JUMP", leaky)

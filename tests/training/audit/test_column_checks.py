@@ -1,11 +1,11 @@
-"""What the audit computes of a column: how well its values tell who left, and how far snapshots lie apart."""
+"""What the audit computes of a column: how well its values predict churn, and how far snapshots are apart."""
 
 import numpy as np
 
 from training.audit.column_checks import aucs_by_value, distances
 
 
-def test_an_auc_alone_shares_ties_counts_either_way_and_puts_what_is_missing_last():
+def test_a_single_feature_auc_shares_ties_counts_both_directions_and_puts_missing_values_last():
     churned = np.array([True, True, False, False])
     matrix = np.array([[1, 4, 1, np.nan], [1, 3, 2, np.nan], [1, 2, 1, 0], [1, 1, 3, 1.0]])
     # one value; high to low; 3 of 4 pairs and a half low to high is 0.625 the other way; missing where churned

@@ -1,4 +1,4 @@
-"""What the leakage audit tells: code, place and page of a finding, and no user."""
+"""The report of the leakage audit: code, place and page of each finding, and no user ids."""
 
 import re
 from collections.abc import Sequence
@@ -8,31 +8,34 @@ import pytest
 
 from features.errors import CheckFailed
 from tests.training.planting import built_later, said
-from training.audit.audit import CHECKS, AuditedTraining, Checked, Finding, Report
+from training.audit.audit import CHECKS, AuditedTraining, AuditReport, CheckOutcome, Finding
 from training.audit.evidence import CheckResult
 
 GUIDE = Path(__file__).parents[3] / "docs/guides/leakage-audit.md"
 
 
-def report_of(*findings: Finding) -> Report:
-    return Report(
-        (Checked(CHECKS[0], CheckResult("10 profiles", findings)), Checked(CHECKS[2], CheckResult("3 cutoffs")))
+def report_of(*findings: Finding) -> AuditReport:
+    return AuditReport(
+        (
+            CheckOutcome(CHECKS[0], CheckResult("10 profiles", findings)),
+            CheckOutcome(CHECKS[2], CheckResult("3 cutoffs")),
+        )
     )
 
 
-def test_a_refusal_names_code_place_and_page():
-    with pytest.raises(CheckFailed) as refusal:
-        report_of(Finding("columns events_7d at cutoff 2026-04-21", "3 of 10 profiles hold more")).refuse()
-    assert refusal.value.message == (
+def test_a_failed_check_is_reported_with_code_place_and_page():
+    with pytest.raises(CheckFailed) as failed:
+        report_of(Finding("columns events_7d at cutoff 2026-04-21", "3 of 10 profiles hold more")).raise_if_failed()
+    assert failed.value.message == (
         "the leakage audit failed 1 of 2 checks: "
         "CUTOFF_EVENT: columns events_7d at cutoff 2026-04-21: 3 of 10 profiles hold more"
     )
-    assert refusal.value.hint == "see docs/guides/leakage-audit.md#cutoff_event"
+    assert failed.value.hint == "see docs/guides/leakage-audit.md#cutoff_event"
 
 
 def test_the_report_for_the_model_card_has_a_row_for_each_check_and_a_line_for_each_finding():
     lines = report_of(Finding("column x", "bad")).to_markdown().splitlines()
-    assert lines[2].startswith("| `CUTOFF_EVENT` | **failed** | A profile knows nothing")
+    assert lines[2].startswith("| `CUTOFF_EVENT` | **failed** | A profile holds nothing")
     assert lines[3].startswith("| `LABEL_OVERLAP` | ok |")
     assert lines[-1] == "* `CUTOFF_EVENT`: column x: bad"
 

@@ -51,15 +51,15 @@ def test_users_are_counted_whole(made: Evaluation):
 
 def test_the_figures_are_those_of_the_metrics(made: Evaluation):
     test, truth = made_up()
-    assert made.metrics == pytest.approx(summary(test.churned, truth, capacity=50))
-    assert made.figures["auc"].low < made.auc.value < made.figures["auc"].high
+    assert made.metric_values == pytest.approx(summary(test.churned, truth, capacity=50))
+    assert made.metrics["auc"].low < made.auc.value < made.metrics["auc"].high
 
 
 def test_the_capacity_of_the_team_is_one_more_place_to_look(made: Evaluation):
     # 50 of 1,000 users are 5 %
-    assert made.figures["lift_at_capacity"] == made.figures["lift_at_5"]
+    assert made.metrics["lift_at_capacity"] == made.metrics["lift_at_5"]
     test, truth = made_up()
-    assert "lift_at_capacity" not in evaluate(test, truth, baselines=(), seed=1).figures
+    assert "lift_at_capacity" not in evaluate(test, truth, baselines=(), seed=1).metrics
 
 
 def test_baselines_and_model_are_measured_on_the_same_users(made: Evaluation):

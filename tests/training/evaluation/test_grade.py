@@ -14,7 +14,7 @@ MANY = 1_000_000  # so many users that nothing is left to chance
 def graded(*, auc: float = 0.8, gain: float = 0.02, error: float = 0.0, users: int = MANY) -> str:
     exact = Interval(0.7, 0.7, 0.7)
     better = BaselineResults(
-        says="", is_rule=True, auc=exact, log_loss=exact, calibration_error=exact, difference_log_loss=exact,
+        description="", is_rule=True, auc=exact, log_loss=exact, calibration_error=exact, difference_log_loss=exact,
         difference_auc=Interval(gain + 0.01, gain, gain + 0.02),
     )  # fmt: skip
     figures = {

@@ -30,12 +30,12 @@ def test_the_figures_of_a_slice_are_those_of_its_users(found: tuple[Slice, ...])
     ios = test.profiles["last_device_os"].to_numpy(zero_copy_only=False) == "ios"
     part = by("device", found)["ios"]
     assert part.users == ios.sum()
-    assert part.figures["auc"].value == pytest.approx(auc(test.churned[ios], truth[ios]))
-    assert part.figures["churn_rate"].value == pytest.approx(test.churned[ios].mean())
-    assert part.figures["mean_probability"].value == pytest.approx(truth[ios].mean())
+    assert part.metrics["auc"].value == pytest.approx(auc(test.churned[ios], truth[ios]))
+    assert part.metrics["churn_rate"].value == pytest.approx(test.churned[ios].mean())
+    assert part.metrics["mean_probability"].value == pytest.approx(truth[ios].mean())
     assert all(
         figure.low <= figure.value <= figure.high
-        for name, figure in part.figures.items()
+        for name, figure in part.metrics.items()
         if name != "calibration_error"
     )
 
@@ -49,7 +49,7 @@ def test_every_dimension_counts_every_user_once(found: tuple[Slice, ...]):
 def test_values_of_too_few_users_go_together(found: tuple[Slice, ...]):
     assert list(by("device", found)) == ["android", "ios", "other"]
     assert by("device", found)["other"].users < MIN_USERS
-    assert by("device", found)["other"].figures == {}
+    assert by("device", found)["other"].metrics == {}
 
 
 def test_a_slice_of_one_class_says_nothing():

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from features.errors import SettingsError
-from models.scorers.trees import Learner, Rows, explainable
+from models.scorers.trees import Rows, TreeFitter, explainable
 from models.settings import ModelSettings
 from training.fit.search import Budget, Choice, Fold, Folds, Searched, search
 from training.fit.search import _loss as measure
 
 POOR = ModelSettings(num_leaves=2, min_data_in_leaf=60, learning_rate=0.02, max_rounds=30, early_stopping_rounds=5)
-LEARNER = Learner(POOR, 7, ("signal", "noise"), ())
+LEARNER = TreeFitter(POOR, 7, ("signal", "noise"), ())
 
 
 def days(*numbers: int) -> np.ndarray:
@@ -33,7 +33,7 @@ def snapshots(*numbers: int, users: int = 120, purge_days: int = 7) -> Folds:
     return Folds.of(rows(cutoffs, users=users), cutoffs, purge_days=purge_days)
 
 
-def run(folds: Folds, *, trials: int = 8, learner: Learner = LEARNER) -> tuple[Searched, list[str]]:
+def run(folds: Folds, *, trials: int = 8, learner: TreeFitter = LEARNER) -> tuple[Searched, list[str]]:
     said: list[str] = []
     start = Choice(learner.settings)
     return search(folds, learner, start=start, budget=Budget(trials), say=said.append), said
@@ -123,7 +123,7 @@ def test_one_trial_keeps_the_settings_as_they_are():
 def test_hopeless_trials_are_pruned_before_their_last_fold(monkeypatch: pytest.MonkeyPatch):
     measured: list[float] = []
 
-    def kept(fold: Fold, learner: Learner, *, choice: Choice) -> float:
+    def kept(fold: Fold, learner: TreeFitter, *, choice: Choice) -> float:
         measured.append(measure(fold, learner, choice=choice))
         return measured[-1]
 

@@ -97,7 +97,7 @@ def test_one_user_gets_figures_without_intervals_and_no_recommendation(tmp_path:
     )
     advice = advice_of(world.activity())
     assert advice.recommended is None
-    assert advice.why == "no candidate leaves enough to learn from"
+    assert advice.why == "no candidate leaves enough to train on"
     assert [one.churn_rate for one in advice.choices] == [Share(0, None, None)] * 3
     assert advice.rows[0].returns == Share(1, None, None)  # seen on every second day
 

@@ -15,7 +15,16 @@ from hypothesis import strategies as st
 from features.settings import ChurnSettings, IdentitiesSettings
 from features.users.attributes import AttributesSettings, open_known_users
 from tests.builders import passing_world, world_of, write
-from training.horizon.survival import PARTS, Counts, Curve, Share, count_spells, count_waits, draws, still_away
+from training.horizon.survival import (
+    PARTS,
+    Counts,
+    Share,
+    SurvivalCurve,
+    count_spells,
+    count_waits,
+    resampling_counts,
+    survival_function,
+)
 
 JAN_1 = date(2026, 1, 1)
 
@@ -153,31 +162,35 @@ def counts_of(*ends: tuple[int, bool], part: int = 0, days: int = 8) -> Counts:
 def test_who_is_cut_on_the_day_of_a_return_was_still_at_risk_on_it():
     # day 2: of 4 under observation one returns and one is cut; day 3: of 2 left one returns
     counts = counts_of((2, True), (2, False), (3, True), (5, False))
-    away = still_away(counts.sum(axis=0))
+    away = survival_function(counts.sum(axis=0))
     assert away == pytest.approx([1, 1, 0.75, 0.375, 0.375, 0.375, 0.375, 0.375, 0.375])
 
 
 def test_a_curve_says_who_comes_back_and_when():
-    curve = Curve.of(counts_of((2, True), (2, False), (3, True), (5, False)), seed=7, minimum=1)
+    curve = SurvivalCurve.of(counts_of((2, True), (2, False), (3, True), (5, False)), seed=7, minimum=1)
     assert curve.reach == 5
-    assert curve.reached.tolist() == [4, 4, 3, 1, 1, 1]
-    assert curve.back(1, 3).value == pytest.approx(1 - 0.375)
-    assert curve.back(2, 3).value == pytest.approx(0.5)
-    assert curve.back(3, 5) == Share(0, None, None)  # one user: no interval
+    assert curve.lasted.tolist() == [4, 4, 3, 1, 1, 1]
+    assert curve.return_share(1, 3).value == pytest.approx(1 - 0.375)
+    assert curve.return_share(2, 3).value == pytest.approx(0.5)
+    assert curve.return_share(3, 5) == Share(0, None, None)  # one user: no interval
     # .625 of those away for a day come back within reach: .25 of them by day 2, the rest by day 3
-    assert (curve.wait(1, 0.4), curve.wait(1, 0.5), curve.wait(2, 0.9)) == (1, 2, 1)
-    assert curve.wait(3, 0.5) is None
+    assert (curve.days_until_return(1, 0.4), curve.days_until_return(1, 0.5), curve.days_until_return(2, 0.9)) == (
+        1,
+        2,
+        1,
+    )
+    assert curve.days_until_return(3, 0.5) is None
 
 
 def test_the_reach_ends_where_too_few_are_left_to_tell():
-    curve = Curve.of(counts_of(*[(2, True)] * 30, (4, True)), seed=7)
+    curve = SurvivalCurve.of(counts_of(*[(2, True)] * 30, (4, True)), seed=7)
     assert curve.reach == 2
 
 
 @settings(max_examples=30)
 @given(lengths=st.lists(st.integers(1, 8), min_size=1, max_size=30))
 def test_where_nothing_is_cut_the_curve_is_a_share(lengths: list[int]):
-    away = still_away(counts_of(*((length, True) for length in lengths)).sum(axis=0))
+    away = survival_function(counts_of(*((length, True) for length in lengths)).sum(axis=0))
     assert away == pytest.approx([np.mean(np.array(lengths) > day) for day in range(9)])
 
 
@@ -185,25 +198,25 @@ def test_a_redraw_is_estimated_like_the_whole():
     counts = np.asarray(
         sum(counts_of((1 + part % 5, part % 3 > 0), (6, part % 2 > 0), part=part) for part in range(PARTS))
     )
-    curve = Curve.of(counts, seed=7)
-    for draw, away in zip(draws(counts, seed=7)[:3], curve.drawn, strict=False):
-        assert away == pytest.approx(still_away(np.tensordot(draw, counts, axes=1))[: len(away)])
+    curve = SurvivalCurve.of(counts, seed=7)
+    for draw, away in zip(resampling_counts(counts, seed=7)[:3], curve.resampled, strict=False):
+        assert away == pytest.approx(survival_function(np.tensordot(draw, counts, axes=1))[: len(away)])
 
 
 def test_intervals_are_over_users_not_over_spells():
     ends = [(1, True), (5, False)]
     alike = sum(counts_of(*[ends[part % 2]] * 10, part=part) for part in range(PARTS))  # each user is of one kind
     mixed = sum(counts_of(*ends * 5, part=part) for part in range(PARTS))  # each user has spells of both kinds
-    wide, narrow = (Curve.of(np.asarray(counts), seed=7).back(0, 1) for counts in (alike, mixed))
+    wide, narrow = (SurvivalCurve.of(np.asarray(counts), seed=7).return_share(0, 1) for counts in (alike, mixed))
     assert wide.value == narrow.value == pytest.approx(0.5)
     assert narrow.low == narrow.high == pytest.approx(0.5)
-    # 100 draws of a half: 0.5 -+ 1.96 x 0.05
+    # 100 resamples of a half: 0.5 -+ 1.96 x 0.05
     assert wide.low == pytest.approx(0.40, abs=0.03)
     assert wide.high == pytest.approx(0.60, abs=0.03)
 
 
 def test_the_same_seed_draws_the_same_users():
     counts = np.asarray(sum(counts_of((1 + part % 5, part % 3 > 0), part=part) for part in range(PARTS)))
-    first, again, other = (Curve.of(counts, seed=seed).drawn for seed in (7, 7, 8))
+    first, again, other = (SurvivalCurve.of(counts, seed=seed).resampled for seed in (7, 7, 8))
     assert np.array_equal(first, again)
     assert not np.array_equal(first, other)

@@ -13,7 +13,7 @@ from tests.training.contenders import END, LATEST, parameters, seen_through
 from training.plan.outages import Kind, Outage
 from training.promotion.comparison import Contender, unseen_cutoffs
 from training.promotion.decide import decide
-from training.promotion.recipe_comparison import of_recipes
+from training.promotion.recipe_comparison import compare_recipes
 from training.settings import PromotionSettings
 
 WEEKS = (date(2026, 4, 7), date(2026, 4, 14), LATEST)
@@ -45,14 +45,14 @@ def test_a_promotion_finds_the_outages_of_the_log_itself(
     assert decision.cutoffs == (LATEST,)
 
 
-def test_recipes_keep_away_from_what_was_found_unless_their_run_looked_otherwise(easy: Training):
+def test_recipes_exclude_the_outages_found_unless_their_run_had_other_settings(easy: Training):
     late = outage(LATEST + timedelta(days=6))  # in the label window of the latest week
 
-    def weeks(**told: Any) -> tuple[date, ...]:
-        ran = Contender("1", easy.trained.model, easy.activity, "clean", parameters(easy.recipe, **told))
-        return of_recipes(seen_through(ran, END), None, today=easy.recipe, outages=(late,), weeks=1).cutoffs
+    def weeks(**changed: Any) -> tuple[date, ...]:
+        ran = Contender("1", easy.trained.model, easy.activity, "clean", parameters(easy.recipe, **changed))
+        return compare_recipes(seen_through(ran, END), None, today=easy.recipe, outages=(late,), weeks=1).cutoffs
 
     assert weeks() == (LATEST - timedelta(days=14),)
-    # a run with settings of its own looks for itself, and this log has no outage
+    # outages are detected again for a run with other settings, and this log has none
     own = {f"outages__{key}": value for key, value in easy.recipe.outages.model_dump().items()}
     assert weeks(**own | {"outages__below_share": 0.4}) == (LATEST,)

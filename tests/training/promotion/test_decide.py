@@ -1,4 +1,4 @@
-"""Challenger against champion, on weeks that neither has seen: who wins, and what is said of it."""
+"""Challenger against champion, on weeks that neither has seen: who wins, and what is recorded."""
 
 import json
 from dataclasses import replace
@@ -25,13 +25,13 @@ def test_the_first_champion_must_not_do_worse_than_the_better_rule(
 ):
     found = against(challenger)
     assert found.is_promoted
-    # the latest finished cutoff is the test cutoff, so the figures are those of the training
+    # the latest finished cutoff is the test cutoff, so the metrics are those of the training
     trained = periods.trained
     rule, rule_auc = better_rule(trained.test)
     assert found.cutoffs == (LATEST,)
-    assert found.against == f"{rule} rule, in place of a champion"
-    assert found.figures["challenger"]["auc"] == pytest.approx(trained.evaluation.auc.value)
-    assert found.figures["against"]["auc"] == pytest.approx(rule_auc)
+    assert found.against == f"{rule} rule, in the absence of a champion"
+    assert found.metrics["challenger"]["auc"] == pytest.approx(trained.evaluation.auc.value)
+    assert found.metrics["against"]["auc"] == pytest.approx(rule_auc)
     assert found.users == len(trained.test.churned)
 
 
@@ -52,9 +52,9 @@ def test_probabilities_that_are_off_lose_even_if_the_ranking_is_the_same(
     found = against(shifted(challenger, 3.0), champion)
     assert {"log loss", "calibration error", "slices"} == set(refusing(found))
     assert "it is worse" in found.why
-    own, other = found.figures["challenger"], found.figures["against"]
+    own, other = found.metrics["challenger"], found.metrics["against"]
     assert own["auc"] == pytest.approx(other["auc"])
-    assert gate_of(found, "log loss").figures["difference"] == pytest.approx(own["log_loss"] - other["log_loss"])
+    assert gate_of(found, "log loss").metrics["difference"] == pytest.approx(own["log_loss"] - other["log_loss"])
 
 
 def test_a_ranking_turned_around_loses_its_lift_too(against: Against, challenger: Contender, champion: Contender):
@@ -65,31 +65,31 @@ def test_a_challenger_that_is_clearly_better_is_promoted(against: Against, chall
     found = against(challenger, shifted(champion, 3.0))
     assert found.is_promoted
     assert found.against == "champion (version 1)"
-    assert gate_of(found, "log loss").figures["high"] < 0
+    assert gate_of(found, "log loss").metrics["high"] < 0
 
 
 def test_a_challenger_that_is_as_good_is_not_worse(against: Against, challenger: Contender, champion: Contender):
     found = against(challenger, champion, max_worse_log_loss=0, min_lift_ratio=1, max_slice_loss=0)
     assert found.is_promoted
-    assert gate_of(found, "log loss").figures == {"difference": 0, "low": 0, "high": 0}
-    assert "there is no difference to be seen" in found.power
+    assert gate_of(found, "log loss").metrics == {"difference": 0, "low": 0, "high": 0}
+    assert "there is no difference to detect" in found.power
 
 
 def test_a_challenger_must_surely_stay_within_the_limit(against: Against, challenger: Contender, champion: Contender):
-    figures = gate_of(against(shifted(challenger, 0.3), champion), "log loss").figures
-    assert figures["low"] < figures["difference"] < figures["high"]
-    for limit in (figures["high"] - 1e-6, figures["high"] + 1e-6):
+    metrics = gate_of(against(shifted(challenger, 0.3), champion), "log loss").metrics
+    assert metrics["low"] < metrics["difference"] < metrics["high"]
+    for limit in (metrics["high"] - 1e-6, metrics["high"] + 1e-6):
         gate = gate_of(against(shifted(challenger, 0.3), champion, max_worse_log_loss=limit), "log loss")
-        assert gate.passed == (figures["high"] <= limit)
+        assert gate.passed == (metrics["high"] <= limit)
 
 
 def test_a_miscalibrated_champion_may_be_followed_by_one_that_is_less_so(
     against: Against, challenger: Contender, champion: Contender
 ):
     found = against(shifted(challenger, 1.0), shifted(champion, 2.0))
-    assert found.figures["challenger"]["calibration_error"] > 0.06
+    assert found.metrics["challenger"]["calibration_error"] > 0.06
     assert found.is_promoted
-    assert "as much as the champion's" in gate_of(found, "calibration error").says
+    assert "as high as the champion's" in gate_of(found, "calibration error").says
 
 
 def test_the_decision_can_be_made_again(against: Against, challenger: Contender, champion: Contender):
@@ -106,7 +106,7 @@ def test_a_champion_of_another_specification_is_judged_on_its_own_profiles(
     profiles = build(periods.activity, other.specification, cutoffs=[LATEST])
     by_user = dict(zip(profiles["user_id"].to_pylist(), other.predict_probability(profiles).tolist(), strict=True))
     expected = auc(test.churned, np.array([by_user[user] for user in test.profiles["user_id"].to_pylist()]))
-    assert found.figures["against"]["auc"] == pytest.approx(expected)
+    assert found.metrics["against"]["auc"] == pytest.approx(expected)
 
 
 def test_models_that_predict_different_things_are_not_compared(
@@ -121,9 +121,9 @@ def test_models_that_predict_different_things_are_not_compared(
     ("audit", "needed", "is_promoted", "says"),
     [
         ("clean", True, True, "clean"),
-        ("", True, False, "nobody wrote down what it found"),
+        ("", True, False, "no result was recorded"),
         ("FEATURE_JUMP, ALREADY_GONE", True, False, "found FEATURE_JUMP, ALREADY_GONE"),
-        ("FEATURE_JUMP", False, True, "found FEATURE_JUMP; not asked for"),
+        ("FEATURE_JUMP", False, True, "found FEATURE_JUMP; not required"),
     ],
 )
 def test_a_challenger_needs_a_clean_audit(
@@ -161,22 +161,24 @@ def test_labels_that_close_move_the_weeks_forward(champion: Contender, periods: 
     assert len(cutoffs(7)) == len(cutoffs(0)) + 1
 
 
-# --- What is said of it ----------------------------------------------------------------------------------------------
+# --- What is recorded ------------------------------------------------------------------------------------------------
 
 
-def test_the_decision_goes_into_json_and_markdown_whole(against: Against, challenger: Contender, champion: Contender):
+def test_the_decision_goes_into_json_and_markdown_completely(
+    against: Against, challenger: Contender, champion: Contender
+):
     found = against(shifted(challenger, 3.0), champion)
     read = json.loads(json.dumps(found.to_json(), allow_nan=False))
     assert (read["promoted"], read["why"], read["compared"]) == (False, found.why, "models")
     assert read["cutoffs"] == [str(LATEST)]
     assert [gate["name"] for gate in read["gates"]] == [gate.name for gate in found.gates]
     text = found.to_markdown()
-    assert text.startswith("# Refused: version 2 against the champion (version 1)")
+    assert text.startswith("# Not promoted: version 2 against the champion (version 1)")
     assert all(gate.says in text for gate in found.gates)
     assert found.power in text
 
 
-def test_a_refusal_names_every_gate_and_a_promotion_the_log_loss(
+def test_a_failure_names_every_gate_and_a_promotion_the_log_loss(
     against: Against, challenger: Contender, champion: Contender
 ):
     refused, promoted = against(shifted(challenger, 3.0), champion), against(challenger, champion)
@@ -189,8 +191,8 @@ def test_too_few_users_decide_nothing_else(against: Against, challenger: Contend
     recipe = replace(periods.recipe, training=training)
     found = decide(challenger, champion=None, recipe=recipe, settings=PromotionSettings())
     assert refusing(found) == ["enough users"]
-    assert found.power == "Too few users to say anything of a difference."
-    assert found.figures["challenger"]["auc"] == pytest.approx(
+    assert found.power == "Too few users to measure a difference."
+    assert found.metrics["challenger"]["auc"] == pytest.approx(
         summary(periods.trained.test.churned, challenger.model.predict_probability(periods.trained.test.profiles))[
             "auc"
         ]

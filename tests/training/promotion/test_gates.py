@@ -1,4 +1,4 @@
-"""The gates of a promotion, on made-up users with figures of paper."""
+"""The gates of a promotion, on made-up users with metrics computed by hand."""
 
 import math
 from dataclasses import replace
@@ -10,12 +10,12 @@ import pytest
 from tests.training.tested import made_up
 from training.data.dataset import Dataset
 from training.promotion.comparison import Comparison
-from training.promotion.gates import Gate, Judge, power
+from training.promotion.gates import Gate, PromotionGates, power
 from training.settings import PromotionSettings
 
 
 def judged(comparison: Comparison, *, minimum: int = 10, **settings: Any) -> dict[str, Gate]:
-    gates = Judge(comparison, "clean", PromotionSettings(**settings), minimum, 3).gates()
+    gates = PromotionGates(comparison, "clean", PromotionSettings(**settings), minimum, 3).all()
     return {gate.name: gate for gate in gates}
 
 
@@ -25,19 +25,19 @@ def compared(users: int = 2_000) -> Comparison:
     return Comparison(test, truth, truth, "champion (version 1)")
 
 
-def test_the_figures_are_those_of_paper():
+def test_the_metrics_are_those_computed_by_hand():
     found = replace(compared(4), test=replace(compared(4).test, churned=np.array([True, False, True, False])))
     found = replace(found, challenger=np.array([0.8, 0.2, 0.8, 0.2]), other=np.full(4, 0.5))
     gates = judged(found, minimum=2)
-    assert gates["log loss"].figures == pytest.approx(dict.fromkeys(("difference", "low", "high"), math.log(0.5 / 0.8)))
+    assert gates["log loss"].metrics == pytest.approx(dict.fromkeys(("difference", "low", "high"), math.log(0.5 / 0.8)))
     # the riskiest tenth of four is one user, a churner at .8, and anybody at .5: lift 2 against 1
-    assert gates["lift at 10 %"].figures["ratio"] == pytest.approx(2.0)
-    # each fifth user of either kind is told wrong by .2
-    assert gates["calibration error"].figures["value"] == pytest.approx(0.2)
+    assert gates["lift at 10 %"].metrics["ratio"] == pytest.approx(2.0)
+    # every probability is off by .2
+    assert gates["calibration error"].metrics["value"] == pytest.approx(0.2)
     assert judged(found, minimum=3).keys() == {"enough users", "leakage audit"}
 
 
-def test_shuffled_scores_are_refused():
+def test_shuffled_scores_fail():
     found = compared()
     shuffled = np.random.default_rng(1).permutation(found.challenger)
     gates = judged(replace(found, challenger=shuffled))
@@ -45,7 +45,7 @@ def test_shuffled_scores_are_refused():
     assert all(gate.passed for gate in judged(found).values())
 
 
-def test_a_slice_that_got_worse_refuses_and_is_named():
+def test_a_slice_that_got_worse_fails_and_is_named():
     found = compared()
     is_ios = np.array(found.test.profiles["last_device_os"].to_pylist()) == "ios"
     worse = np.where(is_ios, np.clip(2.5 * found.challenger, 0, 0.99), found.challenger)
@@ -53,8 +53,8 @@ def test_a_slice_that_got_worse_refuses_and_is_named():
     assert [name for name, gate in gates.items() if not gate.passed] == ["slices"]
     assert "device ios" in gates["slices"].says
     assert "android" not in gates["slices"].says
-    assert gates["slices"].figures["device android"] == 0
-    assert gates["slices"].figures["device ios"] > 0.03
+    assert gates["slices"].metrics["device android"] == 0
+    assert gates["slices"].metrics["device ios"] > 0.03
 
 
 def test_the_rows_of_a_user_count_as_one_user():
@@ -62,7 +62,7 @@ def test_the_rows_of_a_user_count_as_one_user():
     worse = replace(found, challenger=np.clip(found.challenger + 0.05, 0, 0.99))
     again = Dataset(found.test.joined(found.test).profiles, np.tile(found.test.churned, 2))
     twice = Comparison(again, np.tile(worse.challenger, 2), np.tile(worse.other, 2), "champion (version 1)")
-    one, two = judged(worse)["log loss"].figures, judged(twice)["log loss"].figures
+    one, two = judged(worse)["log loss"].metrics, judged(twice)["log loss"].metrics
     assert two == pytest.approx(one)
     assert twice.users == 400
 
@@ -77,17 +77,17 @@ def test_what_is_not_a_number_is_never_promoted(side: str):
     assert "1 probabilities are not numbers" in gates["enough users"].says
 
 
-def test_a_figure_that_does_not_exist_passes_no_gate():
+def test_an_undefined_metric_fails_the_gate():
     found = compared(500)
     nobody = replace(found, test=replace(found.test, churned=np.zeros(500, dtype=np.bool_)))
-    judge = Judge(nobody, "clean", PromotionSettings(), 0, 3)
-    assert not judge.lift().passed
-    assert judge.lift().to_json()["figures"]["difference"] is None
+    gates = PromotionGates(nobody, "clean", PromotionSettings(), 0, 3)
+    assert not gates.lift().passed
+    assert gates.lift().to_json()["figures"]["difference"] is None
 
 
-def test_few_users_are_told_how_many_it_takes():
+def test_the_power_says_how_many_users_the_limit_takes():
     # an interval of .0098 either way has standard error .005; 2.8 of those are .014; a quarter of it takes sixteen times as many
     assert "0.0140" in power(-0.0098, 0.0098, users=1000, limit=0.0035)
-    assert power(-0.0098, 0.0098, users=1000, limit=0.0035).endswith("it takes about 16,000.")
-    assert power(-0.0098, 0.0098, users=1000, limit=0.02).endswith("there are enough.")
+    assert power(-0.0098, 0.0098, users=1000, limit=0.0035).endswith("takes about 16,000.")
+    assert power(-0.0098, 0.0098, users=1000, limit=0.02).endswith("does not take more.")
     assert power(-0.0098, 0.0098, users=1000, limit=0).endswith("four times in five.")

@@ -21,7 +21,7 @@ Edit = Callable[[dict[str, str]], dict[str, str]]
 def told(trained_world: TrainedWorld) -> dict[str, str]:
     """The parameters of the run of the trained world, which nobody set anything for."""
     registry = Project(trained_world.config, home=trained_world.home).registry
-    return registry.told(registry.get("champion"))[1]
+    return registry.tags_and_parameters(registry.get("champion"))[1]
 
 
 @pytest.fixture
