@@ -127,3 +127,12 @@ class TrainingData(Result):
             "users": len(set(self.groups.tolist())),
             "parts": sizes,
         }
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """Its size, and rows and churn rate of each part."""
+        found = self.to_json()
+        parts = {
+            name: f"{of['rows']} rows, churn rate {of['churn_rate']:.3f}" for name, of in found.pop("parts").items()
+        }
+        return found | parts

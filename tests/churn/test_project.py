@@ -61,7 +61,7 @@ def test_a_log_may_be_a_dataframe(kind: object, tmp_path: Path):
     project = churn.Project(home=tmp_path / "home", events=kind(EVENTS))  # type: ignore[operator]
     assert project.log().to_json()["rows"] == 3
     profiles = project.profiles("2026-01-07").to_pandas().set_index("user_id")
-    assert profiles.loc["007", ["events_3d", "purchases_3d"]].tolist() == [2, 1]
+    assert profiles.loc["007", ["events_1d", "purchases_1d"]].tolist() == [1, 1]
 
 
 def test_a_dataframe_gives_the_profiles_of_the_same_log_in_a_file(tmp_path: Path):

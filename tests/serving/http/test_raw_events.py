@@ -32,7 +32,7 @@ from tests.builders import EVER, Row, columns_of, passing_world, rows, world_of
 from tests.features.profiles.test_oracle import is_same
 from tests.models.model_builder import CATEGORIES, WINDOWS, fit_model, profiles_of, specification
 from tests.serving.running import Server, running
-from tests.worlds import FITTED, RandomLog, random_logs
+from tests.worlds import FITTED, RandomLog, examples, random_logs
 
 LINES = [
     "anna 2026-05-20T10:00 open amount=9.5 device_os=ios network=wifi channel=ads",
@@ -66,7 +66,7 @@ def model() -> ChurnModel:
     return fit_model(
         300,
         trees=3,
-        of=replace(
+        of=structs.replace(
             specification(),
             feature_names=names,
             categories={name: CATEGORIES[name] for name in CATEGORIES if name in names},
@@ -131,7 +131,7 @@ def test_events_kept_activity_the_store_and_the_batch_give_the_same_score(endpoi
     assert scores(results(endpoint, {"user_id": "anna"})) == scores(by_events)[:1]
 
 
-@settings(max_examples=12, derandomize=True, phases=[Phase.generate])  # shrinking takes minutes
+@settings(examples(6, 24), phases=[Phase.generate])  # shrinking takes minutes
 @given(random_logs())
 def test_kept_activity_and_newer_events_are_the_profile_of_the_batch(log: RandomLog):
     first, last = log.cutoffs[0], log.cutoffs[-1]

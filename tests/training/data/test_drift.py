@@ -1,6 +1,5 @@
 """Features that drift between snapshots, planted; and a world in which nothing does."""
 
-from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -148,7 +147,7 @@ def test_a_rare_value_that_doubled_by_chance_is_not_pooled(rng: np.random.Genera
 
 def test_what_the_model_does_not_look_at_cannot_drift(rng: np.random.Generator) -> None:
     profiles = table(rng, tenure_days=lambda place: 40.0 * place + rng.uniform(0, 30, USERS))
-    blind = replace(specification_of(profiles), unused=("tenure_days",))
+    blind = structs.replace(specification_of(profiles), unused=("tenure_days",))
 
     assert drifting(profiles, blind, settings=PLAIN) == {}
     assert stable_features(profiles, blind, settings=PLAIN).specification == blind
