@@ -72,7 +72,7 @@ class Shard:
 def build(
     activity: Activity, specification: Specification, *, cutoffs: Sequence[date], where: str = "true"
 ) -> pa.Table:
-    """ProfileSet the profiles of all users seen before each cutoff.
+    """Build the profiles of all users seen before each cutoff.
 
     Parameters
     ----------
@@ -116,7 +116,7 @@ def build_in_parts(
     where: str = "true",
     shard: Shard | None = None,
 ) -> Iterator[pa.Table]:
-    """ProfileSet profiles as :func:`build` does, some users after the others, in the order of their ids.
+    """Build profiles as :func:`build` does, some users after the others, in the order of their ids.
 
     Parameters
     ----------

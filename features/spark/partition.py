@@ -98,7 +98,7 @@ class Users:
                 yield from self._built(connection).to_arrow_reader(_ROWS_OUT)
 
     def try_out(self) -> None:
-        """ProfileSet no profile of no event, so that SQL which cannot be answered is told before any is shipped.
+        """Build no profile of no event, so that SQL which cannot be answered is told before any is shipped.
 
         Raises
         ------

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from features.snapshots import Coverage
-from models.card import CardFacts, Columns, Dates, Meaning, Origin, card
+from models.card import CardFacts, Columns, Dates, Origin, card
 from models.encoding import encode
 from models.registry.registry import Recorder, RegisteredModel
 from models.registry.run_record import ChildRun, DatasetRecord, MetricHistory, RunRecord
@@ -232,7 +232,7 @@ def _facts(trained: Trained, diagnostics: Diagnostics, *, commit: str, log: LogF
     coverage = log.coverage
     return CardFacts(
         name=log.project,
-        meaning=Meaning(trained.model.definition, spec.timezone, spec.qualifying, spec.event),
+        definition=trained.model.definition,
         dates=Dates(
             coverage.first_day,
             coverage.covered_until,
