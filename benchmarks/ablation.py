@@ -18,7 +18,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from numpy.typing import NDArray
 
-from churn.project import open_project
+from churn.project import Project
 from features.activity.store import Activity
 from features.catalogue.definition import Feature
 from models.evaluation.metrics import paired
@@ -61,7 +61,7 @@ def without(recipe: Recipe, family: str) -> Recipe:
 
 
 def table(name: str, log: Path, *, home: Path) -> list[str]:
-    project = open_project(TOP / "examples" / f"{name}.toml", home=home, events=log)
+    project = Project(TOP / "examples" / f"{name}.toml", home=home, events=log)
     activity, recipe = project.activity(), project.recipe
     whole = fit(activity, recipe)
     found = whole.evaluation.auc

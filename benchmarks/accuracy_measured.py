@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from benchmarks.accuracy_logs import Log
 from benchmarks.measuring import measure
-from churn.project import open_project
+from churn.project import Project
 from features.errors import ChurnError
 from models.evaluation.baselines import RULES
 from models.evaluation.metrics import intervals, paired
@@ -41,7 +41,7 @@ def measured(log: Log) -> dict[str, Any]:
 
 
 def _train(log: Log, home: str) -> Trained:
-    project = open_project(log.config, home=Path(home), events=log.events)
+    project = Project(log.config, home=Path(home), events=log.events)
     return train(project.activity(), project.recipe, say=lambda _: None)
 
 

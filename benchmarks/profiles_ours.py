@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from msgspec import structs
 from benchmarks.measuring import Work
 from benchmarks.profiles_compared import COLUMNS, DOZEN, check_equal, shared_features
 from benchmarks.profiles_world import Bench
-from churn.project import open_project
+from churn.project import Project
 from features.activity.store import Activity
 from features.profiles.build import build
 from features.profiles.specification import Specification
@@ -37,12 +36,12 @@ def scan(bench: Bench) -> Work:
 
 def prepare(bench: Bench) -> Work:
     """Keep the activity of the world and of the short one, and freeze the specification of the full catalogue."""
-    settings = open_project(bench.world / "churn.toml", home=bench.home("kept")).settings
+    settings = Project(bench.world / "churn.toml", home=bench.home("kept")).settings
 
     def work() -> dict[str, int]:
         activity = _activity(bench.world, bench.fresh_home("kept"))
         specification, _ = freeze(activity, settings.features, churn=settings.churn, training_cutoffs=bench.cutoffs)
-        bench.frozen.write_bytes(msgspec.json.encode(asdict(specification)))
+        bench.frozen.write_bytes(msgspec.json.encode(specification))
         bench.hold_back_the_last_day()
         _activity(bench.short_world, bench.fresh_home("short"))
         shared = shared_features(specification.fitted.event_types)
@@ -118,7 +117,7 @@ def dozen_in_spark(bench: Bench) -> Work:
 
 def in_spark(bench: Bench, names: Sequence[str] = ()) -> Work:
     """ProfileSet profiles in Spark and bring them here; its session is open before the clock starts."""
-    settings = open_project(bench.world / "churn.toml").activity_settings()
+    settings = Project(bench.world / "churn.toml").activity_settings()
     specification, session = frozen(bench, names), open_session(settings.compute)
 
     def work() -> pa.Table:
@@ -153,4 +152,4 @@ def frozen(bench: Bench, names: Sequence[str] = ()) -> Specification:
 
 
 def _activity(world: Path, home: Path) -> Activity:
-    return open_project(world / "churn.toml", home=home).activity()
+    return Project(world / "churn.toml", home=home).activity()

@@ -28,8 +28,9 @@ from benchmarks.profiles_world import simulate
 from benchmarks.training_crowd import crowded
 from benchmarks.training_page import bars, write_page
 from benchmarks.training_steps import timed
-from churn import api
 from churn.cli.console import print_table, steps
+from churn.project import Project
+from churn.results import Training
 
 HERE = Path(__file__).parent
 PEOPLE = 120_000  # some 50,000 of them are eligible at a cutoff
@@ -91,8 +92,8 @@ def measured(config: Path, *, times: int) -> dict[str, Any]:
     }
 
 
-def _train(config: Path, home: str) -> api.TrainedModel:
-    return api.train(api.read_events(config, home=Path(home)), say=_say)
+def _train(config: Path, home: str) -> Training:
+    return Project(config, home=home).train(say=_say)
 
 
 def _say(line: str) -> None:

@@ -31,7 +31,7 @@ class Step:
 
 
 STEPS = (
-    Step("reading the log, activity", ("churn.api:read_events",), is_bounded=False),
+    Step("reading the log, activity", ("churn.project:Project.log",), is_bounded=False),
     Step("outages, split", ("training.pipeline:make_plan",)),
     Step("the frozen specification", ("training.data.snapshots:freeze",)),
     Step("counting rows, sampling", ("training.data.snapshots:sampled",)),

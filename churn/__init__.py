@@ -1,34 +1,85 @@
-"""The front of churn: the command, and the small Python API. Everything heavy is imported when it is needed.
+"""Churn prediction from event logs: profiles, models, scores and the weekly at-risk list.
+
+Everything starts at a :class:`Project`; each of its methods does what the command's verb of that name does, and returns what
+``--json`` prints. Everything heavy is imported when it is needed.
 
 Examples
 --------
-The whole way in Python::
+From a log to the weekly list::
 
-    from churn import read_events, build_profiles, train, score
+    import churn
 
-    log = read_events("world/churn.toml")
-    profiles = build_profiles(log, cutoffs=[date(2026, 6, 1)]).to_pandas()
-    trained = train(log)
-    scores = score(log, trained.model, cutoff=date(2026, 6, 29)).to_pandas()
+    project = churn.Project("world/churn.toml")
+    training = project.train(say=print)
+    project.promote()
+    project.export("2026-W27").to_pandas()
 """
 
 from __future__ import annotations
 
 import os
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from churn.api import Log, TrainedModel, build_profiles, read_events, score, train
+    from churn.aliases import build_profiles, read_events, score, train
+    from churn.project import Project
+    from churn.results import (
+        Audit,
+        Export,
+        Horizon,
+        Log,
+        Profiles,
+        Promotion,
+        Rollback,
+        Scoring,
+        Training,
+        TrainingData,
+    )
+    from features.errors import CheckFailed, ChurnError, InputError, SettingsError
 
-__all__ = ["Log", "TrainedModel", "build_profiles", "main", "read_events", "score", "train"]
+__all__ = [
+    "Audit",
+    "CheckFailed",
+    "ChurnError",
+    "Export",
+    "Horizon",
+    "InputError",
+    "Log",
+    "Profiles",
+    "Project",
+    "Promotion",
+    "Rollback",
+    "Scoring",
+    "SettingsError",
+    "Training",
+    "TrainingData",
+    "build_profiles",
+    "read_events",
+    "score",
+    "train",
+]
+
+_PLACES = {
+    "churn.project": ("Project",),
+    "churn.aliases": ("build_profiles", "read_events", "score", "train"),
+    "features.errors": ("CheckFailed", "ChurnError", "InputError", "SettingsError"),
+}
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("churn")
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from churn import api
+    place = next((place for place, names in _PLACES.items() if name in names), "churn.results")
+    return getattr(import_module(place), name)
 
-    return getattr(api, name)
+
+def __dir__() -> list[str]:
+    return [*__all__, "__doc__", "__version__"]
 
 
 def main() -> None:
@@ -43,7 +94,3 @@ def main() -> None:
     except KeyboardInterrupt:  # while it was still being imported
         code = 130
     raise SystemExit(code)
-
-
-if __name__ == "__main__":
-    main()

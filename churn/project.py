@@ -1,42 +1,111 @@
-"""One project, opened: settings, home, and how its parts are put together."""
+"""The application: one object per project, one method per thing that a user wants of it."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
+from churn.cutoffs import Cutoff, cutoff_of, cutoffs_of
+from churn.home import Home
+from churn.progress import Progress, Say, progress_of
+from churn.reader import LogReader
 from churn.settings import Loaded, Settings, load_settings, parse_flags
-from features.errors import SettingsError
 
 if TYPE_CHECKING:
-    from features.activity.store import Activity, ActivitySettings, Say
-    from features.settings import ChurnSettings, EventsSettings
-    from features.users.attributes import AttributesSettings
+    from datetime import date
+
+    from churn.engine import Engine
+    from churn.results import (
+        Audit,
+        Export,
+        Horizon,
+        Log,
+        Profiles,
+        Promotion,
+        Rollback,
+        Scoring,
+        Training,
+        TrainingData,
+    )
+    from features.activity.store import Activity
+    from features.profiles.build import Shard
+    from features.profiles.specification import Specification
     from models.churn_model import ChurnModel
     from models.registry.registry import Registry
     from training.plan.plan import Recipe
 
 DEFAULT_CONFIG, DEFAULT_HOME = Path("churn.toml"), Path(".churn")
+CHAMPION: Literal["champion"] = "champion"
 
 
-@dataclass(frozen=True)
 class Project:
-    """What every verb works on.
+    """A churn.toml and a home, opened.
 
-    Attributes
+    Parameters
     ----------
-    base
-        Folder that a relative ``[events] path`` starts from: that of churn.toml.
+    config
+        The settings file; default: churn.toml in this folder, if there is one.
+    home
+        Where everything is kept; default: ``CHURN_HOME``, else ``.churn``.
+    events
+        The log, in place of ``[events] path``: a path or URL, or a DataFrame (pandas, Polars or Arrow), whose columns are mapped
+        by ``[events.columns]``, else under the contract's own names.
+    settings
+        ``section.key`` to value, or texts ``section.key=value``, in place of the file's.
+
+    Raises
+    ------
+    SettingsError
+        When a setting cannot be used.
+
+    Examples
+    --------
+    ::
+
+        project = churn.Project("churn.toml", settings={"churn.horizon_days": 30})
+        training = project.train(say=print)
+        if project.promote(dry_run=True).is_promoted:
+            project.promote()
+            project.export("2026-W47").to_pandas()
     """
 
-    loaded: Loaded
-    home: Path
-    base: Path
+    def __init__(
+        self,
+        config: str | Path | None = None,
+        *,
+        home: str | Path | None = None,
+        events: Any = None,
+        settings: Mapping[str, Any] | Sequence[str] = (),
+    ) -> None:
+        found = Path(config) if config else (DEFAULT_CONFIG if DEFAULT_CONFIG.exists() else None)
+        self.config = found
+        self.home = Home(Path(home or os.environ.get("CHURN_HOME", DEFAULT_HOME)))
+        self.base = found.parent if found else Path()
+        given = dict(settings) if isinstance(settings, Mapping) else parse_flags(settings)
+        self.loaded = self._loaded(given, events)
+
+    def _loaded(self, given: Mapping[str, Any], events: Any) -> Loaded:
+        if events is None:
+            return load_settings(self.config, flags=given)
+        if isinstance(events, str | Path):
+            return load_settings(self.config, flags=dict(given) | _in_place_of_the_log(str(events)))
+        from churn.frames import keep_frame
+
+        place, columns = keep_frame(events, self.home.frames)
+        flags = dict(given) | _in_place_of_the_log(str(place))
+        if "events.columns" not in load_settings(self.config, flags=given).origins:
+            flags["events.columns"] = columns
+        return load_settings(self.config, flags=flags)
+
+    def __repr__(self) -> str:
+        """One line."""
+        return f"<Project {self.name}: {self.config or 'no settings file'}, home {self.home.root}>"
+
+    # --- What it is made of ----------------------------------------------------------------------------------------
 
     @property
     def settings(self) -> Settings:
@@ -44,93 +113,20 @@ class Project:
         return self.loaded.settings
 
     @property
+    def name(self) -> str:
+        """The name of the registered model and of the experiment."""
+        return self.settings.project.name
+
+    @property
     def digest(self) -> str:
         """SHA-256 of every setting, for manifests."""
         return hashlib.sha256(self.settings.model_dump_json().encode()).hexdigest()[:16]
 
-    def activity(self, *, frozen: ChurnModel | None = None, say: Say = lambda _: None) -> Activity:
-        """Return the kept activity of the log; under a model's frozen ``[churn]`` section where one is given.
-
-        Parameters
-        ----------
-        say
-            UserEvents how far the log is fetched and rolled up.
-
-        Raises
-        ------
-        InputError
-            When the log cannot be read, or the settings contradict the model.
-        """
-        from features.activity.store import open_activity
-        from features.users.attributes import open_known_users
-
-        settings = self.activity_settings(frozen=frozen, say=say)
-        activity = open_activity(settings, self.home, say=say)
-        tables = open_known_users(
-            activity.connection, self._user_tables(settings.churn), rejected=self.home / "rejected"
-        )
-        return replace(activity, tables=tables)
-
-    def _user_tables(self, churn: ChurnSettings) -> AttributesSettings:
-        """Return how the tables beside the log are read; days are those of the log."""
-        from features.users.attributes import AttributesSettings
-
-        s = self.settings
-        return AttributesSettings(s.users, s.identities, churn.timezone, s.events.timezone, self.base, s.compute)
-
-    def activity_settings(self, *, frozen: ChurnModel | None = None, say: Say = lambda _: None) -> ActivitySettings:
-        """Return what decides how the log becomes activity; under a model's frozen sections where one is given.
-
-        Raises
-        ------
-        InputError
-            When the settings contradict the model, or the database of the log cannot be read.
-        """
-        from features.activity.store import ActivitySettings
-
-        churn, features = self.settings.churn, self.settings.features
-        if frozen:
-            churn = self.churn_of(frozen)
-            self._check_frozen("features", frozen.frozen_features)
-            features = features.model_copy(update=frozen.frozen_features)
-        return ActivitySettings(self.events(say=say), churn, features, self.base, self.settings.compute)
-
-    def events(self, *, say: Say = lambda _: None) -> EventsSettings:
-        """Return the ``[events]`` section; where the log is in a database, with the path of what was fetched just now.
-
-        Raises
-        ------
-        InputError
-            When the database cannot be read.
-        """
+    @property
+    def source(self) -> str:
+        """The place of the log, in words that hold no secret."""
         events = self.settings.events
-        if not events.is_in_a_database:
-            return events
-        from features.log.database import fetch
-
-        return events.model_copy(update={"path": fetch(events, self.home.absolute(), say=say)})
-
-    def churn_of(self, model: ChurnModel) -> ChurnSettings:
-        """Return the ``[churn]`` section that a model was trained under.
-
-        Raises
-        ------
-        SettingsError
-            When somebody set a value that contradicts it.
-        """
-        self._check_frozen("churn", model.frozen_churn)
-        return self.settings.churn.model_copy(update=model.frozen_churn)
-
-    def _check_frozen(self, section: str, frozen: Mapping[str, Any]) -> None:
-        """Refuse settings, set by somebody, that contradict what a model was trained under."""
-        asked = getattr(self.settings, section)
-        for key, value in frozen.items():
-            name = f"{section}.{key}"
-            if name in self.loaded.origins and getattr(asked, key) != value:
-                raise SettingsError(
-                    f"{name} is {getattr(asked, key)!r} ({self.loaded.origins[name]}), but the model was trained with {value!r}",
-                    hint="train a model with the new value: churn train; or take the setting back",
-                )
+        return "a database" if events.is_in_a_database else str(events.path)
 
     @property
     def recipe(self) -> Recipe:
@@ -140,60 +136,255 @@ class Project:
         s = self.settings
         return Recipe(s.churn, s.features, s.model, s.training, s.audit, s.outages, s.bots, s.drift)
 
-    @property
-    def name(self) -> str:
-        """The name of the registered model, of the experiment and of the home's world."""
-        return self.settings.project.name
-
-    def name_of(self, horizon_days: int) -> str:
-        """The name of the model of one of several horizons."""
-        return f"{self.name}_{horizon_days}d"
-
-    @property
-    def source(self) -> str:
-        """Where the log lies, in words that hold no secret."""
-        events = self.settings.events
-        return "a database" if events.is_in_a_database else str(events.path)
-
     @cached_property
     def registry(self) -> Registry:
         """The project's registered model in MLflow."""
         return self.registry_of(self.name)
 
+    @property
+    def reader(self) -> LogReader:
+        """Reads the log, under these settings or a model's."""
+        return LogReader(self.loaded, self.home, self.base)
+
+    @cached_property
+    def engine(self) -> Engine:
+        """Where profiles are built and scored."""
+        from churn.engine import engine_of
+
+        return engine_of(self)
+
     def registry_of(self, name: str) -> Registry:
-        """A registered model in the project's MLflow."""
+        """Return a registered model in the project's MLflow."""
         from models.registry.registry import Registry
 
-        return Registry(self.home, name)
+        return Registry(self.home.root, name)
+
+    # --- The log ---------------------------------------------------------------------------------------------------
+
+    def log(self, *, say: Progress | Say | None = None) -> Log:
+        """Read the event log, and keep its activity.
+
+        Raises
+        ------
+        InputError
+            When the log cannot be read, or too much of it is invalid.
+        """
+        from churn.results import Log
+
+        return Log(self.activity(say=progress_of(say).within))
+
+    def activity(self, *, frozen: ChurnModel | None = None, say: Say = lambda _: None) -> Activity:
+        """Return the kept activity of the log; under a model's frozen settings where one is given.
+
+        Raises
+        ------
+        InputError
+            When the log cannot be read, or the settings contradict the model.
+        """
+        return self.reader.activity(frozen=frozen, say=say)
+
+    # --- Profiles --------------------------------------------------------------------------------------------------
+
+    def profiles(
+        self, cutoffs: Cutoff | Iterable[Cutoff], *, model: str | None = None, say: Progress | Say | None = None
+    ) -> Profiles:
+        """Build the profiles of all users seen before each cutoff, in memory.
+
+        Parameters
+        ----------
+        model
+            Alias or version whose profiles are built; default: every feature that the log can answer.
+        """
+        from churn.results import Profiles
+        from features.profiles.build import build as build_profiles
+
+        frozen = self.registry.get(model).model if model else None
+        activity, days = self.activity(frozen=frozen, say=progress_of(say).within), cutoffs_of(cutoffs)
+        specification = frozen.specification if frozen else self.full_specification(activity, days)
+        table = build_profiles(activity, specification, cutoffs=days)
+        return Profiles({}, table.num_rows, table.num_columns, table=table)
+
+    def write_profiles(
+        self,
+        out: str | Path,
+        cutoffs: Cutoff | Iterable[Cutoff],
+        *,
+        model: str | None = None,
+        shard: Shard | None = None,
+        say: Progress | Say | None = None,
+    ) -> Profiles:
+        """Build profiles and write them: one Parquet file, or with Spark a folder of them.
+
+        Parameters
+        ----------
+        shard
+            Only this part of the users.
+        """
+        from features.profiles.build import Shard
+
+        part, days = shard or Shard.parse("1/1"), cutoffs_of(cutoffs)
+        return self.engine.write_profiles(Path(out), days, model=model, shard=part, say=progress_of(say))
+
+    def full_specification(self, activity: Activity, cutoffs: Sequence[date]) -> Specification:
+        """Return the specification of every feature that the log can answer, fitted before the latest cutoff."""
+        from training.data.specification import freeze
+
+        s = self.settings
+        return freeze(activity, s.features, churn=s.churn, training_cutoffs=cutoffs)[0]
+
+    # --- Training --------------------------------------------------------------------------------------------------
+
+    def horizon(self, *, say: Progress | Say | None = None) -> Horizon:
+        """Show who comes back after how many idle days, what each horizon would give, and which one to take."""
+        from churn.results import Horizon
+        from training.horizon.advice import advise
+
+        s, progress = self.settings, progress_of(say)
+        progress("reading the log")
+        activity = self.activity(say=progress.within)
+        progress("following users after they were last seen")
+        return Horizon(advise(activity, s.churn, training=s.training, settings=s.advice))
+
+    def audit(self, *, say: Progress | Say | None = None) -> Audit:
+        """Look for leaks in what a model would be trained and tested on; nothing is registered.
+
+        Raises
+        ------
+        CheckFailed
+            When the log is too short.
+        """
+        from churn.results import Audit
+        from training.audit.audit import audit
+        from training.pipeline import to_audit
+
+        progress = progress_of(say)
+        progress("reading the log")
+        training = to_audit(self.activity(say=progress.within), self.recipe, say=progress)
+        progress("checking")
+        return Audit(audit(training, seed=self.settings.training.seed))
+
+    def training_data(self, *, say: Progress | Say | None = None) -> TrainingData:
+        """Return the labelled profiles and the split that a training would use, for a model of your own."""
+        from churn.frames import training_data
+        from training.pipeline import to_audit
+
+        progress = progress_of(say)
+        return training_data(to_audit(self.activity(say=progress.within), self.recipe, say=progress))
+
+    def train(self, *, say: Progress | Say | None = None) -> Training:
+        """Train a challenger, test it on a later cutoff, and register it in MLflow.
+
+        Raises
+        ------
+        CheckFailed
+            When the log holds too little to train on.
+        """
+        return self.train_horizons([self.settings.churn.horizon_days], say=say)[0]
+
+    def train_horizons(
+        self, horizons_days: Sequence[int] = (), *, say: Progress | Say | None = None
+    ) -> tuple[Training, ...]:
+        """Train a challenger for each horizon, from one build of profiles.
+
+        Parameters
+        ----------
+        horizons_days
+            Default: ``[training] horizons_days``, else that of ``[churn]``.
+
+        Returns
+        -------
+        In the order of the horizons. One horizon has the project's name; of several, each has its days behind it: ``churn_7d``.
+
+        Raises
+        ------
+        CheckFailed
+            When the log holds too little to train on.
+        """
+        from churn.training import train_horizons
+
+        progress, s = progress_of(say), self.settings
+        days = tuple(horizons_days) or s.training.horizons_days or (s.churn.horizon_days,)
+        progress("reading the log")
+        log = self.log(say=progress)
+        progress(log.describe())
+        names = [f"{self.name}_{one}d" if len(days) > 1 else self.name for one in days]
+        return train_horizons(self, log.activity, dict(zip(names, days, strict=True)), say=progress)
+
+    # --- Promotion -------------------------------------------------------------------------------------------------
+
+    def promote(self, *, dry_run: bool = False, say: Progress | Say | None = None) -> Promotion:
+        """Make the challenger champion if it passes every gate, and record why with its version.
+
+        Parameters
+        ----------
+        dry_run
+            Decide and say why, change nothing.
+
+        Raises
+        ------
+        CheckFailed
+            When the challenger is champion already, or there is nothing to compare it on.
+        """
+        from churn.promotion import promote
+
+        return promote(self, dry_run=dry_run, say=progress_of(say))
+
+    def rollback(self, *, say: Progress | Say | None = None) -> Rollback:
+        """Make the champion before this one champion again.
+
+        Raises
+        ------
+        CheckFailed
+            When there was none.
+        """
+        from churn.results import Rollback
+
+        return Rollback(*self.registry.rollback(say=progress_of(say)))
+
+    # --- Scores ----------------------------------------------------------------------------------------------------
+
+    def score(self, cutoff: Cutoff, *, model: str = CHAMPION, say: Progress | Say | None = None) -> Scoring:
+        """Score every user at a cutoff, keep scores and ledger, and refresh the champion's profile store.
+
+        Raises
+        ------
+        InputError
+            When there is no such model, or the log cannot be used.
+        """
+        from churn.scoring import score
+
+        return score(self, cutoff_of(cutoff), model=model, say=progress_of(say))
+
+    def export(self, cutoff: Cutoff, *, model: str = CHAMPION, say: Progress | Say | None = None) -> Export:
+        """Score every user, and write the list of those at risk, ranked, with reasons.
+
+        Raises
+        ------
+        InputError
+            When there is no such model, or the log cannot be used.
+        """
+        from churn.scoring import export
+
+        return export(self, cutoff_of(cutoff), model=model, say=progress_of(say))
+
+    # --- Serving ---------------------------------------------------------------------------------------------------
+
+    def bundle(self, *, model: str = CHAMPION) -> Path:
+        """Write what the service reads, the model and its settings, into one folder; return it."""
+        from churn.scoring import bundle
+
+        return bundle(self, model=model)
+
+    def serve(self, *, model: str = CHAMPION, port: int | None = None) -> int:
+        """Serve scores over HTTP on 127.0.0.1 until stopped; return the server's exit code."""
+        from serving.http.server import serve
+
+        settings = self.settings.serving
+        return serve(self.bundle(model=model), port=port or settings.port, workers=settings.workers)
 
 
-def open_project(
-    config: Path | None = None,
-    *,
-    home: Path | None = None,
-    events: str | Path | None = None,
-    pairs: Sequence[str] = (),
-    flags: Mapping[str, Any] | None = None,
-) -> Project:
-    """Open the project of a churn.toml; without one, of the file in this folder if there is one.
-
-    Parameters
-    ----------
-    events
-        The log, in place of ``[events] path``; relative to the current folder.
-    pairs
-        ``section.key=value`` texts.
-    flags
-        ``section.key`` to value.
-    """
-    found = config or (DEFAULT_CONFIG if DEFAULT_CONFIG.exists() else None)
-    given = parse_flags(pairs) | dict(flags or {}) | (_in_place_of_the_log(events) if events else {})
-    place = home or Path(os.environ.get("CHURN_HOME", DEFAULT_HOME))
-    return Project(load_settings(found, flags=given), place, found.parent if found else Path())
-
-
-def _in_place_of_the_log(events: str | Path) -> dict[str, Any]:
+def _in_place_of_the_log(events: str) -> dict[str, Any]:
     from features.log.files import is_remote
 
-    place = str(events) if is_remote(str(events)) else str(Path(events).absolute())
+    place = events if is_remote(events) else str(Path(events).absolute())
     return {"events.path": place, "events.connection": None, "events.query": "", "events.watermark": ""}

@@ -1,1 +1,1 @@
-"""A small world: simulated app users whose true churn probability is known. Start reading at ``simulate.py``."""
+"""A simulated world of app users whose true churn probability is known. Start reading at ``simulate.py``."""

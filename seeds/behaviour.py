@@ -1,19 +1,19 @@
-"""How users live: the states they pass through, and what a day in each looks like; all numbers of it are here.
+"""How users behave: their states, the transitions between states, and a day in each state; with all parameters.
 
 ::
 
               quiet --------+
                 ^           |
                 v           v
-    trying -> engaged ---> gone        a night moves a user along one arrow,
-       |        ^           ^          or leaves them where they are
+    trying -> engaged ---> gone        at night a user moves along one arrow
+       |        ^           ^          or stays in the state
        |        v           |
        |      fading -------+
        +--------------------+
 
-A user is of one kind for good: a persona (what they come for) at a level of keenness (how often). The log never says
-which, but everything that follows from it does: how many days, on which weekdays, how many visits, how long, whether
-they buy.
+The kind of a user never changes: a persona (what they come for) at a level of keenness (how often). The log does not
+hold the kind, but it shows what follows from it: how many days, which weekdays, how many visits, how long, whether
+there are purchases.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from itertools import product
 
 import numpy as np
 
-from seeds.hidden_markov import Floats, Ints, Move
+from seeds.hidden_markov import Floats, Ints, Transition
 
 
 class State(IntEnum):
-    """Where a user stands with the app."""
+    """Hidden state of a user."""
 
     TRYING = 0
     ENGAGED = 1
@@ -48,22 +48,22 @@ class Persona:
     share
         Of the users who arrive, in [0, 1].
     week
-        Activity from Monday to Sunday, relative to the user's own mean.
+        Activity from Monday to Sunday, relative to the mean of the week.
     visits
-        Mean number of further sessions on a day with one.
+        Mean number of further sessions on an active day.
     pace
         Usual length of a session, as a position in ``PACE_EDGES``.
-    buys
+    purchases
         Probability of a purchase on an active day.
     fading, quiet
-        Probability a night that an engaged user begins to fade, or to take a break.
+        Probability per night that an engaged user begins to fade, or to take a break.
     """
 
     share: float
     week: tuple[float, ...]
     visits: float
     pace: float
-    buys: float
+    purchases: float
     fading: float
     quiet: float
 
@@ -77,7 +77,7 @@ class Keenness:
     share
         Of the users who arrive, in [0, 1].
     activity
-        Probability of a visit on a day, the mean of a week, while engaged.
+        Daily probability of a visit while engaged, averaged over a week.
     restlessness
         Factor on the hazards of leaving.
     """
@@ -100,11 +100,11 @@ KIND_SHARES: Floats = np.array([persona.share * keenness.share for persona, keen
 ACTIVITY_OF = {State.TRYING: 0.9, State.ENGAGED: 1.0, State.FADING: 0.4, State.QUIET: 0.03, State.GONE: 0.0}
 VISITS_OF = {State.TRYING: 0.8, State.ENGAGED: 1.0, State.FADING: 0.25, State.QUIET: 0.5, State.GONE: 1.0}
 PACE_SHIFT_OF = {State.TRYING: -0.2, State.ENGAGED: 0.0, State.FADING: -1.5, State.QUIET: -1.0, State.GONE: 0.0}
-BUYS_OF = {State.TRYING: 0.5, State.ENGAGED: 1.0, State.FADING: 0.4, State.QUIET: 0.2, State.GONE: 0.0}
+PURCHASES_OF = {State.TRYING: 0.5, State.ENGAGED: 1.0, State.FADING: 0.4, State.QUIET: 0.2, State.GONE: 0.0}
 
 MAX_SESSIONS = 8
-# Seconds of a session of mean length, as half-open bins. The number of sessions, their bin and a purchase are all that a
-# state changes, so a day shows one of few symbols and beliefs stay exact.
+# Seconds of a session of mean length, as half-open bins. A state changes only the number of sessions, their bin and the
+# purchase, so a day shows one of few symbols and beliefs stay exact.
 PACE_EDGES: Floats = np.array([45.0, 90.0, 180.0, 360.0, 720.0, 1440.0, 2880.0])
 PACES = len(PACE_EDGES) - 1
 PACE_SPREAD = 0.9
@@ -121,41 +121,40 @@ def symbol(*, sessions: Ints, pace: Ints, bought: Ints) -> Ints:
 
 
 def shown(symbols: Ints) -> tuple[Ints, Ints, Ints]:
-    """Give back sessions, pace and purchase of active days: the inverse of `symbol`."""
+    """Return sessions, pace and purchase of active days: the inverse of `symbol`."""
     rest, bought = np.divmod(symbols - 1, 2)
     sessions, pace = np.divmod(rest, PACES)
     return sessions + 1, pace, bought
 
 
 def is_holiday(day: date) -> bool:
-    """Say whether many users take a break around this day."""
+    """Return whether many users take a break around this day."""
     return any(first <= (day.month, day.day) <= last for first, last in HOLIDAYS)
 
 
-def moves(risk: Floats, *, holiday: bool) -> tuple[Move, ...]:
-    """Every way from one state to another.
+def transitions(risk: Floats, *, holiday: bool) -> tuple[Transition, ...]:
+    """Return all transitions between states.
 
     Parameters
     ----------
     risk
-        Each user's factor on the hazards of leaving, from what the log shows of them (channel, device), shape
-        (users,).
+        Each user's factor on the hazards of leaving, which depends on channel and device, shape (users,).
     holiday
-        Whether many take a break just now.
+        Whether many users take a break on this day.
     """
     restless = np.array([keenness.restlessness for _, keenness in KINDS])[:, None]
     fading = np.array([persona.fading for persona, _ in KINDS])[:, None]
     quiet = np.array([persona.quiet for persona, _ in KINDS])[:, None]
     return (
-        Move(State.TRYING, State.ENGAGED, _for_all(0.10)),
-        Move(State.TRYING, State.GONE, 0.03 * restless * risk),
-        Move(State.ENGAGED, State.FADING, fading * restless * risk),
-        Move(State.ENGAGED, State.QUIET, quiet * (HOLIDAY_FACTOR if holiday else 1.0)),
-        Move(State.ENGAGED, State.GONE, 0.0005 * restless * risk),
-        Move(State.FADING, State.ENGAGED, _for_all(0.06)),
-        Move(State.FADING, State.GONE, _for_all(0.07)),
-        Move(State.QUIET, State.ENGAGED, _for_all(0.08)),
-        Move(State.QUIET, State.GONE, 0.004 * restless * risk),
+        Transition(State.TRYING, State.ENGAGED, _for_all(0.10)),
+        Transition(State.TRYING, State.GONE, 0.03 * restless * risk),
+        Transition(State.ENGAGED, State.FADING, fading * restless * risk),
+        Transition(State.ENGAGED, State.QUIET, quiet * (HOLIDAY_FACTOR if holiday else 1.0)),
+        Transition(State.ENGAGED, State.GONE, 0.0005 * restless * risk),
+        Transition(State.FADING, State.ENGAGED, _for_all(0.06)),
+        Transition(State.FADING, State.GONE, _for_all(0.07)),
+        Transition(State.QUIET, State.ENGAGED, _for_all(0.08)),
+        Transition(State.QUIET, State.GONE, 0.004 * restless * risk),
     )
 
 
@@ -165,8 +164,8 @@ def active_day() -> Floats:
     table = np.zeros((len(State), len(KINDS), SYMBOLS))
     for state, (kind, (persona, _)) in product(State, enumerate(KINDS)):
         parts = _sessions(persona.visits * VISITS_OF[state]), _paces(persona.pace + PACE_SHIFT_OF[state])
-        buys = persona.buys * BUYS_OF[state]
-        table[state, kind, 1:] = np.einsum("i,j,k->ijk", *parts, np.array([1 - buys, buys])).ravel()
+        purchase = persona.purchases * PURCHASES_OF[state]
+        table[state, kind, 1:] = np.einsum("i,j,k->ijk", *parts, np.array([1 - purchase, purchase])).ravel()
     return table
 
 
@@ -190,12 +189,12 @@ def _for_all(rate: float) -> Floats:
 
 
 def _sessions(further: float) -> Floats:
-    """1 to 8 sessions: one and a Poisson number, cut off."""
+    """Probabilities of 1 to 8 sessions: one and a truncated Poisson number."""
     steps = np.concatenate([[1.0], np.cumprod(further / np.arange(1, MAX_SESSIONS))])
     return steps / steps.sum()
 
 
 def _paces(centre: float) -> Floats:
-    """Probabilities of the length bins: a bell around the centre."""
+    """Probabilities of the length bins: a normal density around the centre."""
     bell = np.exp(-0.5 * ((np.arange(PACES) - centre) / PACE_SPREAD) ** 2)
     return bell / bell.sum()

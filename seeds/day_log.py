@@ -1,8 +1,8 @@
-"""One day of the log: from how often and how long each user came to single events.
+"""One day of the log: from the sessions and minutes of each user to single events.
 
 Sessions of a user never overlap, are more than half an hour apart and end before midnight. The time spent on an event
-lasts until the next one. What is drawn here (which pages, at what hour, on which network) says nothing of leaving: it
-is what a model has to see through.
+lasts until the next one. What is sampled here (which pages, at what hour, on which network) is unrelated to churn: it
+is the noise that a model has to ignore.
 """
 
 from __future__ import annotations
@@ -38,31 +38,31 @@ BROWSING = {"view": 0.62, "search": 0.18, "favourite": 0.07, "share": 0.06, "add
 EVENT_TYPES = ("app_open", "push_open", "install", *BROWSING, "purchase", "refund")
 APP_OPEN, PUSH_OPEN, INSTALL = 0, 1, 2
 FIRST_BROWSING = 3
-ADD_TO_CART, PURCHASE, REFUND = 7, 8, 9  # in this order at the end of a session that buys
-FURTHER_EVENTS = 3.2  # mean number of events of a session beside its opening and its purchase
+ADD_TO_CART, PURCHASE, REFUND = 7, 8, 9  # in this order at the end of a session with a purchase
+FURTHER_EVENTS = 3.2  # mean number of events of a session without its opening and its purchase
 REFUND_SHARE = 0.05  # of the purchases
 NETWORKS = ("wifi", "5g", "4g", "3g")
 MOBILE_SHARES = (0.0, 0.5, 0.42, 0.08)  # of the networks, away from wifi
 RELEASE_DAYS = 14  # from one app version to the next
-OLD_RELEASES = 6  # the oldest version still in use on the first day is so many behind
+OLD_RELEASES = 6  # releases between the oldest version in use on the first day and the newest
 
 DAY_SECONDS = 86_400.0
-APART_SECONDS = 1_860.0  # between two sessions, at least
+APART_SECONDS = 1_860.0  # minimum between two sessions
 MICRO = 1e6
 
 
 @dataclass(frozen=True)
 class ActiveDay:
-    """Who came on a day, and what of it matters for leaving.
+    """The active users of a day, and the symbols they show.
 
     Attributes
     ----------
     index, date
-        The day, counted from the first one of the log, and its date.
+        Number of the day, 0 being the first day of the log, and its date.
     users
-        Positions in the population of the users who came, rising.
+        Positions of the active users in the population, increasing.
     symbols
-        What each of them did, as `seeds.behaviour.symbol` numbers it; never silent.
+        Symbol of each, from `seeds.behaviour.symbol`; never silent.
     """
 
     index: int
@@ -81,20 +81,20 @@ class Sessions:
         Position of the user in the `ActiveDay`.
     number
         0 for a user's first session of the day, 1 for the next.
-    buying
-        How many of the last events are a cart, a purchase and a refund: 0, 2 or 3.
+    purchase_events
+        Number of last events that are a cart, a purchase and a refund: 0, 2 or 3.
     events
-        How many events in all.
+        Number of events.
     """
 
     visitor: Ints
     number: Ints
-    buying: Ints
+    purchase_events: Ints
     events: Ints
 
 
 def log_of(active: ActiveDay, population: Population, *, rng: np.random.Generator) -> pa.Table:
-    """Write out a day, sorted by time and user.
+    """Return the log of a day, sorted by time and user.
 
     Returns
     -------
@@ -124,19 +124,20 @@ def log_of(active: ActiveDay, population: Population, *, rng: np.random.Generato
 
 
 def _sessions(active: ActiveDay, rng: np.random.Generator) -> Sessions:
-    """Lay out how many sessions and events there are, and which session buys."""
+    """Sample the number of sessions and events, and the session with the purchase."""
     counts, _, bought = shown(active.symbols)
     visitor, number = _counted(counts)
     chosen = (rng.random(len(counts)) * counts).astype(np.int64)
-    buying = np.where((bought == 1)[visitor] & (number == chosen[visitor]), 2, 0)
-    buying += (buying > 0) & (rng.random(len(buying)) < REFUND_SHARE)
-    return Sessions(visitor, number, buying, 1 + rng.poisson(FURTHER_EVENTS, len(buying)) + buying)
+    purchase_events = np.where((bought == 1)[visitor] & (number == chosen[visitor]), 2, 0)
+    purchase_events += (purchase_events > 0) & (rng.random(len(purchase_events)) < REFUND_SHARE)
+    events = 1 + rng.poisson(FURTHER_EVENTS, len(purchase_events)) + purchase_events
+    return Sessions(visitor, number, purchase_events, events)
 
 
 def _seconds(active: ActiveDay, visitor: Ints, *, rng: np.random.Generator) -> Floats:
-    """Share each user's time of the day out among the events, in whole milliseconds.
+    """Distribute each user's time of the day over the events, in whole milliseconds.
 
-    The mean length of a session stays well inside its bin, so that the log shows exactly what the symbol says.
+    The mean length of a session stays well inside its bin, so that the log shows exactly what the symbol means.
     """
     counts, pace, _ = shown(active.symbols)
     within = rng.uniform(0.02, 0.98, len(counts))
@@ -146,9 +147,9 @@ def _seconds(active: ActiveDay, visitor: Ints, *, rng: np.random.Generator) -> F
 
 
 def _starts(sessions: Sessions, lengths: Floats, *, hour: Floats, rng: np.random.Generator) -> Floats:
-    """When each session begins, in seconds of the day: around the user's usual hour, one after the other."""
-    drawn = np.mod(rng.normal(hour[sessions.visitor], 0.13), 1.0)
-    share = drawn[np.lexsort((drawn, sessions.visitor))]
+    """Start of each session in seconds of the day: around the user's usual hour, one after the other."""
+    sampled = np.mod(rng.normal(hour[sessions.visitor], 0.13), 1.0)
+    share = sampled[np.lexsort((sampled, sessions.visitor))]
     taken = lengths + APART_SECONDS
     room = DAY_SECONDS - np.bincount(sessions.visitor, taken)[sessions.visitor]
     counts = np.bincount(sessions.visitor)
@@ -156,11 +157,11 @@ def _starts(sessions: Sessions, lengths: Floats, *, hour: Floats, rng: np.random
 
 
 def _types(sessions: Sessions, active: ActiveDay, *, population: Population, rng: np.random.Generator) -> Ints:
-    """Which event each one is: an opening, then browsing, then perhaps a purchase."""
+    """Type of each event: an opening, then browsing, then perhaps a purchase."""
     session, rank = _counted(sessions.events)
     types = FIRST_BROWSING + rng.choice(len(BROWSING), len(session), p=list(BROWSING.values()))
-    buys_from = (sessions.events - sessions.buying)[session]
-    types = np.where(rank >= buys_from, ADD_TO_CART + rank - buys_from, types)
+    purchase_from = (sessions.events - sessions.purchase_events)[session]
+    types = np.where(rank >= purchase_from, ADD_TO_CART + rank - purchase_from, types)
     pushed = rng.random(len(sessions.visitor)) < population.pushes[active.users][sessions.visitor]
     new = (population.arrival[active.users] == active.index)[sessions.visitor] & (sessions.number == 0)
     opening = np.where(new, INSTALL, np.where(pushed, PUSH_OPEN, APP_OPEN))
@@ -173,7 +174,7 @@ def _networks(wifi: Floats, rng: np.random.Generator) -> Ints:
 
 
 def _amounts(types: Ints, basket: Floats, *, rng: np.random.Generator) -> pa.Array[Any]:
-    """Price of a purchase, to the cent; a refund gives back all of the purchase it follows."""
+    """Price of a purchase, to the cent; a refund returns the full amount of the purchase before it."""
     bought, refunded = types == PURCHASE, types == REFUND
     amount = np.zeros(len(types))
     amount[bought] = np.round(np.exp(rng.normal(basket[bought], 0.5)), 2)
@@ -182,7 +183,7 @@ def _amounts(types: Ints, basket: Floats, *, rng: np.random.Generator) -> pa.Arr
 
 
 def _about_users(active: ActiveDay, population: Population) -> dict[str, pa.Array[Any]]:
-    """What every event of the day says of its user, one entry for each active user."""
+    """Columns of the day that depend on the user only, one entry for each active user."""
     users = active.users
     changed: Flags = population.model_change[users] <= active.index
     return {
@@ -194,7 +195,7 @@ def _about_users(active: ActiveDay, population: Population) -> dict[str, pa.Arra
 
 
 def _versions(active: ActiveDay, population: Population) -> pa.Array[Any]:
-    """The release each user has: the newest on the first visit, later ones with the user's own delay."""
+    """The release each user has: the newest on the first visit, later ones with the delay of the user."""
     installed = np.floor(population.arrival[active.users] / RELEASE_DAYS)
     adopted = np.floor((active.index - population.update_lag[active.users]) / RELEASE_DAYS)
     release = (np.maximum(adopted, np.maximum(installed, -OLD_RELEASES)) + OLD_RELEASES).astype(np.int64)
@@ -215,13 +216,13 @@ def _micros(day: date, seconds: Floats) -> Ints:
 
 
 def _counted(counts: Ints) -> tuple[Ints, Ints]:
-    """Unroll counts: which entry each item belongs to, and its number there; [2, 1] gives [0, 0, 1] and [0, 1, 0]."""
+    """Unroll counts: the entry of each item, and its number there; [2, 1] gives [0, 0, 1] and [0, 1, 0]."""
     entry = np.repeat(np.arange(len(counts)), counts)
     return entry, np.arange(len(entry)) - (np.cumsum(counts) - counts)[entry]
 
 
 def _elapsed(parts: Floats, counts: Ints) -> Floats:
-    """Sum what came before each item within its own entry."""
+    """Sum the items before each item of the same entry."""
     before = np.cumsum(parts) - parts
     return before - np.repeat(before[np.cumsum(counts) - counts], counts)
 

@@ -1,4 +1,4 @@
-"""Who the users are: when they arrive, where from, on which device, and the habits that never change."""
+"""The users: when they arrive, through which channel, on which device, and with which habits."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from datetime import date, timedelta
 import numpy as np
 import pyarrow as pa
 
-from seeds.behaviour import KIND_SHARES, KINDS, State, is_holiday, moves
-from seeds.hidden_markov import Floats, Ints, advanced, drawn
+from seeds.behaviour import KIND_SHARES, KINDS, State, is_holiday, transitions
+from seeds.hidden_markov import Floats, Ints, advance, sample_symbols
 
 # name: (share of the users, factor on the hazards of leaving)
 CHANNELS = {
@@ -36,9 +36,9 @@ MODELS = {
 }
 GROUPS = len(CHANNELS) * len(SYSTEMS)
 
-OLD_SHARE = 0.4  # of the users were there before the first day
-SETTLING_DAYS = 150  # how long before it they began, for the mix of kinds and states they are in
-MODEL_DAYS = 400.0  # mean number of days until a user changes phone
+OLD_SHARE = 0.4  # of the users, who were there before the first day
+SETTLING_DAYS = 150  # how long before it they began, which decides their mix of kinds and states
+MODEL_DAYS = 400.0  # mean number of days until a user changes phones
 LAG_DAYS = 8.0  # mean number of days until a release is adopted ...
 NEVER_UPDATES = 0.04  # ... but by this share of users, who never do
 
@@ -56,13 +56,13 @@ class Population:
     channel, system
         Positions in ``CHANNELS`` and ``SYSTEMS``; every event shows them.
     kind, state
-        Hidden: position in ``KINDS``, and the state on the first day that is lived.
+        Hidden: position in ``KINDS``, and the state on the first simulated day.
     model, next_model, model_change
-        Positions in ``MODELS``, and the day from which on the second replaces the first.
+        Positions in ``MODELS``, and the day on which the second replaces the first.
     update_lag
         Days until this user adopts a release.
     hour, basket, wifi, pushes
-        Habits that say nothing of leaving: usual time of a visit as a share of the day, mean logarithm of the amount
+        Habits that are unrelated to churn: usual time of a visit as a share of the day, mean logarithm of the amount
         of a purchase, share of visits on wifi, share of visits that begin with a push message.
     """
 
@@ -88,7 +88,7 @@ class Population:
 
     @property
     def origin(self) -> Ints:
-        """Which row of `priors` tells what is known of each user beforehand, shape (users,)."""
+        """Row of `priors` of each user, shape (users,)."""
         return np.where(self.arrival < 0, _group(self.channel, self.system), GROUPS)
 
     def arrived(self, day: int) -> int:
@@ -97,12 +97,12 @@ class Population:
 
 
 def populate(users: int, days: int, *, start: date, rng: np.random.Generator) -> Population:
-    """Draw the users of a world that begins on ``start`` and lasts ``days``."""
+    """Sample the users of a world that begins on ``start`` and lasts ``days``."""
     old = round(OLD_SHARE * users)
     arrival = np.concatenate([np.full(old, -1), np.sort(rng.integers(0, days, users - old))])
     channel, system = _picked(CHANNELS, users, rng=rng), _picked(SYSTEMS, users, rng=rng)
     origin = np.where(arrival < 0, _group(channel, system), GROUPS)
-    state, kind = np.divmod(drawn(priors(start).cumsum(axis=1), origin, draws=rng.random(users)), len(KINDS))
+    state, kind = np.divmod(sample_symbols(priors(start).cumsum(axis=1), origin, draws=rng.random(users)), len(KINDS))
     return Population(
         ids=_names(users),
         arrival=arrival,
@@ -122,20 +122,20 @@ def populate(users: int, days: int, *, start: date, rng: np.random.Generator) ->
 
 
 def priors(start: date) -> Floats:
-    """What is known of a user before the first day that is lived.
+    """Return the belief about a user before the first simulated day.
 
     Returns
     -------
     Floats
         Probability of each state and kind, shape (GROUPS + 1, states * kinds). One row for each channel and system of
-        users who were there before ``start``: they began to try the app long ago and have not left. The last row is
+        users who were there before ``start``: they installed the app long ago and have not left. The last row is
         for newcomers.
     """
     newcomer = np.zeros((len(State), len(KINDS), 1))
     newcomer[State.TRYING, :, 0] = KIND_SHARES
     settled = np.repeat(newcomer, GROUPS, axis=2)
     for ago in range(SETTLING_DAYS, 0, -1):
-        settled = advanced(settled, moves(group_risks(), holiday=is_holiday(start - timedelta(days=ago))))
+        settled = advance(settled, transitions(group_risks(), holiday=is_holiday(start - timedelta(days=ago))))
     settled[State.GONE] = 0.0
     table = np.concatenate([settled / settled.sum(axis=(0, 1)), newcomer], axis=2)
     return table.reshape(len(State) * len(KINDS), GROUPS + 1).T
@@ -155,9 +155,9 @@ def _picked(shares: Mapping[str, tuple[float, float]], users: int, *, rng: np.ra
 
 
 def _models(system: Ints, rng: np.random.Generator) -> Ints:
-    """A phone for each user, of the user's own system."""
+    """Sample a phone for each user, of the system of the user."""
     table = np.array([[share * (of == name) for of, share in MODELS.values()] for name in SYSTEMS])
-    return drawn(table.cumsum(axis=1), system, draws=rng.random(len(system)))
+    return sample_symbols(table.cumsum(axis=1), system, draws=rng.random(len(system)))
 
 
 def _names(users: int) -> pa.StringArray:

@@ -1,20 +1,20 @@
-"""A small world: people come to an app, use it, and leave without saying so.
+"""A simulated world: people come to an app, use it, and leave without notice.
 
 The story. An app has users from before the first day of the log, and every day some more install it. Each came
-through a channel and holds a phone. At first they only *try* the app; many drop it within days. Who stays is
+through a channel and has a phone. At first they only *try* the app; many drop it within days. Those who stay are
 *engaged*: commuters open it on workdays, shoppers buy at the weekend, students vanish for a while and come back,
-dabblers lose interest soon. Engaged users sometimes go *quiet* for a week or two (a holiday, exams) and return as if
-nothing had been. Others begin to *fade*: fewer visits, shorter ones, fewer purchases. Some fading users recover; the
-others are *gone* within weeks, and nobody tells the log. People who came by referral stay longer than those of
+dabblers lose interest soon. Engaged users sometimes go *quiet* for a week or two (a holiday, exams) and then return
+as before. Others begin to *fade*: fewer visits, shorter ones, fewer purchases. Some fading users recover; the
+others are *gone* within weeks, and the log has no event for it. People who came by referral stay longer than those from
 affiliates, and phones matter a little.
 
 So a long silence means little for a user who comes rarely, and much for one who came daily; a quiet spell looks like
-an end until it is over; the same number of visits is good news on the way up and bad news on the way down. Neither
-recency nor frequency alone gets far, and nobody gets all the way: what happens next is partly chance.
+an end until it is over; the same number of visits is good news while activity rises and bad news while it falls.
+Neither recency nor frequency alone predicts well, and no model predicts perfectly: what happens next is partly chance.
 
-How it is made. Lives are a hidden Markov chain (`seeds.behaviour` has the numbers, `seeds.hidden_markov` the
-mathematics); `seeds.day_log` turns each lived day into events; `seeds.truth` keeps the probability of leaving that
-the best possible model could state from the log alone. Days are made and written one after the other, so memory grows
+How it is made. Users follow a hidden Markov model (`seeds.behaviour` has the parameters, `seeds.hidden_markov` the
+mathematics); `seeds.day_log` turns each simulated day into events; `seeds.truth` keeps the churn probability that
+the best possible model could compute from the log alone. Days are simulated and written one after the other, so memory grows
 with the users, not with the log. Days are UTC days; the same world gives the same bytes.
 """
 
@@ -34,30 +34,30 @@ from features.errors import InputError
 from seeds.behaviour import SILENT, shown
 from seeds.day_log import SCHEMA, ActiveDay, log_of
 from seeds.hidden_markov import Flags, Ints
-from seeds.lives import Lives
+from seeds.hidden_states import HiddenStates
 from seeds.population import populate
-from seeds.truth import Label, Onlooker, write_truth
+from seeds.truth import Label, Observer, write_truth
 
-# Each use of chance has its own stream, so a change of how pages are drawn leaves the lives as they were.
-ARRIVING, LIVING, LOGGING = 0, 1, 2
+# Each use of random numbers has its own stream, so a change in how pages are sampled leaves the hidden states as they were.
+ARRIVALS, STATES, EVENTS = 0, 1, 2
 
 
 @dataclass(frozen=True)
 class World:
-    """What to simulate; the same world always gives the same bytes.
+    """Parameters of a simulation; the same parameters always give the same bytes.
 
     Attributes
     ----------
     users
-        How many people, those included who were there before the first day and never come again; at least 1.
+        Number of people, including those who were there before the first day and never return; at least 1.
     days
-        How many days the log lasts, at least 1.
+        Number of days in the log, at least 1.
     start
-        The first of them.
+        First day of the log.
     seed
-        Of everything that is left to chance; at least 0.
+        Random seed, at least 0.
     horizon_days, gap_days
-        The label of the truth and of the ``churn.toml``: no event for so many days, beginning so many after a cutoff.
+        The label of the truth and of the ``churn.toml``: no event for ``horizon_days``, from ``gap_days`` after a cutoff.
     """
 
     users: int = 5_000
@@ -68,34 +68,34 @@ class World:
     gap_days: int = 0
 
     def __post_init__(self) -> None:
-        for name, least in (("users", 1), ("days", 1), ("seed", 0), ("horizon_days", 1), ("gap_days", 0)):
+        for name, minimum in (("users", 1), ("days", 1), ("seed", 0), ("horizon_days", 1), ("gap_days", 0)):
             value: int = getattr(self, name)
-            if value < least:
-                raise InputError(f"{name} of a simulated world is {value}", hint=f"give {least} or more")
+            if value < minimum:
+                raise InputError(f"{name} of a simulated world is {value}", hint=f"give {minimum} or more")
 
     @property
     def end(self) -> date:
-        """The day after the last one."""
+        """The day after the last day."""
         return self.start + timedelta(days=self.days)
 
     @property
     def label(self) -> Label:
-        """What the truth is the probability of."""
+        """The label whose true probability is written."""
         return Label(self.horizon_days, self.gap_days)
 
-    def chance(self, stream: int, day: int = 0) -> np.random.Generator:
-        """Give the random numbers of one use on one day."""
+    def rng(self, stream: int, day: int = 0) -> np.random.Generator:
+        """Return the random generator of one stream on one day."""
         return np.random.default_rng((self.seed, stream, day))
 
 
 @dataclass(frozen=True)
 class Truth:
-    """The truth at a cutoff in two figures.
+    """Summary of the truth at a cutoff.
 
     Attributes
     ----------
     cutoff
-        Knowledge stops before it.
+        The instant knowledge stops, excluded.
     eligible
         Users active in the last horizon before the cutoff.
     churn_rate
@@ -109,18 +109,18 @@ class Truth:
 
 @dataclass(frozen=True)
 class Summary:
-    """What came of a simulation.
+    """Totals of a simulation.
 
     Attributes
     ----------
     users, days, events
-        Users who show up in the log, days, and events.
+        Users with an event in the log, days, and events.
     active_user_days, purchases
         Days with any event, and days with a purchase, summed over users.
     gone_share
-        Share of the users who, unknown to the log, have left for good by the end; in [0, 1].
+        Share of the users who have left for good by the end, which the log does not show; in [0, 1].
     truths
-        One for each cutoff, in the order of time.
+        One for each cutoff, in order of time.
     """
 
     users: int
@@ -139,7 +139,7 @@ def simulate(
     cutoffs: Sequence[date] = (),
     progress: Callable[[int, int], None] | None = None,
 ) -> Summary:
-    """Let a world happen and write its log.
+    """Simulate a world and write its log.
 
     Parameters
     ----------
@@ -147,12 +147,12 @@ def simulate(
         What to simulate.
     out
         Folder to write to: ``events/day=YYYY-MM-DD/part-0.parquet``, ``truth/cutoff=YYYY-MM-DD.parquet`` for each
-        cutoff, and a ``churn.toml`` that maps the log. Nothing in it is overwritten, and all appear together at the
-        end.
+        cutoff, and a ``churn.toml`` that maps the log. No existing file is overwritten, and all appear together at
+        the end.
     cutoffs
         Dates, after the first day and at most the day after the last, at which to write the truth.
     progress
-        Called after each day with the days done and the days in all.
+        Called after each day with the number of days done and the total.
 
     Raises
     ------
@@ -162,45 +162,45 @@ def simulate(
     _check_free(out)
     _check_cutoffs(world, cutoffs)
     out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out, prefix=".simulating-") as aside:
-        summary = _History(world, Path(aside), cutoffs=cutoffs).happen(progress or _say_nothing)
-        (Path(aside) / "churn.toml").write_text(churn_toml(world), encoding="utf-8")
+    with tempfile.TemporaryDirectory(dir=out, prefix=".simulating-") as temporary:
+        summary = _Simulation(world, Path(temporary), cutoffs=cutoffs).run(progress or _no_progress)
+        (Path(temporary) / "churn.toml").write_text(churn_toml(world), encoding="utf-8")
         for made in ("events", "truth", "churn.toml"):
-            if (Path(aside) / made).exists():
-                (Path(aside) / made).replace(out / made)
+            if (Path(temporary) / made).exists():
+                (Path(temporary) / made).replace(out / made)
     return summary
 
 
-class _History:
-    """A world while it happens."""
+class _Simulation:
+    """A simulation in progress."""
 
     def __init__(self, world: World, folder: Path, *, cutoffs: Sequence[date]) -> None:
         self._world = world
         self._folder = folder
         self._cutoffs = {(cutoff - world.start).days: cutoff for cutoff in sorted(cutoffs)}
-        self._population = populate(world.users, world.days, start=world.start, rng=world.chance(ARRIVING))
-        self._lives = Lives(self._population, world.start)
-        self._onlooker = Onlooker(self._population, world.start)
+        self._population = populate(world.users, world.days, start=world.start, rng=world.rng(ARRIVALS))
+        self._states = HiddenStates(self._population, world.start)
+        self._observer = Observer(self._population, world.start)
         self._seen: Flags = np.zeros(world.users, dtype=bool)
         self._events = self._active_user_days = self._purchases = 0
 
-    def happen(self, progress: Callable[[int, int], None]) -> Summary:
-        """Live through all days and write them."""
+    def run(self, progress: Callable[[int, int], None]) -> Summary:
+        """Simulate all days and write them."""
         truths: list[Truth] = []
         for day in range(self._world.days):
             truths += self._truth(day)
-            self._record(day, self._lives.live(day, self._world.chance(LIVING, day)))
+            self._record(day, self._states.pass_day(day, self._world.rng(STATES, day)))
             progress(day + 1, self._world.days)
         truths += self._truth(self._world.days)
         return self._summary(tuple(truths))
 
     def _record(self, day: int, symbols: Ints) -> None:
-        """Write a day, and let the onlooker see it if a cutoff is still to come."""
+        """Write a day, and show it to the observer if a cutoff is still to come."""
         active = ActiveDay(day, self._world.start + timedelta(days=day), *_active(symbols))
         if any(cutoff > day for cutoff in self._cutoffs):
-            self._onlooker.watch(day, symbols)
+            self._observer.observe(day, symbols)
         if len(active.users):
-            log = log_of(active, self._population, rng=self._world.chance(LOGGING, day))
+            log = log_of(active, self._population, rng=self._world.rng(EVENTS, day))
             _write_day(self._folder / "events", active.date, log=log)
             self._events += log.num_rows
         self._seen[active.users] = True
@@ -212,7 +212,7 @@ class _History:
         if day not in self._cutoffs:
             return []
         cutoff = self._cutoffs[day]
-        belief = self._onlooker.belief(cutoff, self._world.label)
+        belief = self._observer.belief(cutoff, self._world.label)
         write_truth(self._folder / "truth", cutoff, ids=self._population.ids, belief=belief)
         recent = belief.probability[belief.days_since_last_active <= self._world.horizon_days]
         return [Truth(cutoff, len(recent), float(recent.mean()) if len(recent) else 0.0)]
@@ -224,13 +224,13 @@ class _History:
             events=self._events,
             active_user_days=self._active_user_days,
             purchases=self._purchases,
-            gone_share=float(self._lives.gone()[self._seen].mean()),
+            gone_share=float(self._states.gone()[self._seen].mean()),
             truths=truths,
         )
 
 
 def churn_toml(world: World) -> str:
-    """Map the log of a simulated world and state its label, as the text of a ``churn.toml`` beside ``events/``."""
+    """Map the log of a simulated world and state its label, as the text of a ``churn.toml`` next to ``events/``."""
     columns = "\n".join(f'{name} = "{name}"' for name in SCHEMA.names)
     gap = f"gap_days = {world.gap_days}\n" if world.gap_days else ""
     return f"""\
@@ -254,7 +254,7 @@ def _active(symbols: Ints) -> tuple[Ints, Ints]:
 
 
 def _write_day(folder: Path, day: date, *, log: pa.Table) -> None:
-    """Write one day; the stored schema is left out so that dictionaries come back as plain text."""
+    """Write one day; the Arrow schema is not stored, so that dictionaries are read as plain text."""
     path = folder / f"day={day:%Y-%m-%d}" / "part-0.parquet"
     path.parent.mkdir(parents=True)
     pq.write_table(log, path, compression="zstd", store_schema=False)
@@ -279,5 +279,5 @@ def _check_cutoffs(world: World, cutoffs: Sequence[date]) -> None:
             )
 
 
-def _say_nothing(_done: int, _total: int) -> None:
+def _no_progress(_done: int, _total: int) -> None:
     pass

@@ -1,9 +1,9 @@
-"""What the best possible model could know: the true probability that a user stays away.
+"""The true churn probability: what the best possible model could compute from the log.
 
-An onlooker sees of every user what the log shows (channel, system, the day of the installation, and for each day how
-many sessions, how long, whether there was a purchase) and knows the laws of the world, but neither the user's kind
-nor the hidden state. The probability is conditioned on exactly that, so no model can do better on average, and a good
-one comes close. Nothing at or after a cutoff enters.
+An observer sees what the log shows of each user (channel, system, the day of the installation, and for each day how
+many sessions, how long, whether there was a purchase) and knows all parameters of the world, but neither the user's
+kind nor the hidden state. The probability is conditioned on exactly that, so no model can do better on average, and a good
+one comes close. Nothing at or after a cutoff is used.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from features.errors import InputError
-from seeds.behaviour import KINDS, SILENT, State, active_day, any_day, is_holiday, moves
-from seeds.hidden_markov import Floats, Ints, Move, advanced, staying_silent, updated
+from seeds.behaviour import KINDS, SILENT, State, active_day, any_day, is_holiday, transitions
+from seeds.hidden_markov import Floats, Ints, Transition, advance, silence_probability, update
 from seeds.population import Population, priors
 
-NEVER = -1_000_000  # as the day somebody was last seen on
+NEVER = -1_000_000  # last active day of a user who was not active yet
 
 
 @dataclass(frozen=True)
 class Label:
-    """Churned: no event for ``horizon_days``, beginning ``gap_days`` after the cutoff."""
+    """Churned: no event for ``horizon_days``, from ``gap_days`` after the cutoff."""
 
     horizon_days: int
     gap_days: int = 0
@@ -35,14 +35,14 @@ class Label:
 
 @dataclass(frozen=True)
 class Belief:
-    """What is believed of the users seen before a cutoff, one entry each in every array.
+    """Belief about the users with an event before a cutoff, one entry each in every array.
 
     Attributes
     ----------
     users
         Positions in the population.
     probability
-        That the label comes true, in [0, 1].
+        Of the label, in [0, 1].
     days_since_last_active
         Whole days from the last active day to the cutoff: 1 for yesterday.
     """
@@ -52,8 +52,8 @@ class Belief:
     days_since_last_active: Ints
 
 
-class Onlooker:
-    """Watches the log day by day and keeps the probability of each state and kind for every user on the coming day."""
+class Observer:
+    """Observes the log day by day and keeps each user's probability of each state and kind on the next day."""
 
     def __init__(self, population: Population, start: date) -> None:
         self._risk = population.risk
@@ -62,29 +62,29 @@ class Onlooker:
         self._belief: Floats = priors(start).T[:, population.origin].reshape(len(State), len(KINDS), -1)
         self._last_seen: Ints = np.full(len(population.arrival), NEVER)
 
-    def watch(self, day: int, symbols: Ints) -> None:
-        """Take in what the users who have arrived, shape (n,), showed on a day; then let the night pass."""
+    def observe(self, day: int, symbols: Ints) -> None:
+        """Update the belief with a day's symbols of the users who have arrived, shape (n,), and advance it by a night."""
         n = len(symbols)
         today = self._start + timedelta(days=day)
         new = self._arrival[:n] == day
         likelihood = any_day(today.weekday())[:, :, symbols]
         likelihood[:, :, new] = active_day()[:, :, symbols[new]]
-        night = moves(self._risk[:n], holiday=is_holiday(today))
-        self._belief[:, :, :n] = advanced(updated(self._belief[:, :, :n], likelihood), night)
+        night = transitions(self._risk[:n], holiday=is_holiday(today))
+        self._belief[:, :, :n] = advance(update(self._belief[:, :, :n], likelihood), night)
         self._last_seen[:n][symbols != SILENT] = day
 
     def belief(self, cutoff: date, label: Label) -> Belief:
-        """State the probability of the label; every day before the cutoff must have been watched, and none after it."""
+        """Return the probability of the label; every day before the cutoff must have been observed, and none after it."""
         users = np.flatnonzero(self._last_seen > NEVER)
-        probability = staying_silent(self._belief[:, :, users], _future(cutoff, label, risk=self._risk[users]))
+        probability = silence_probability(self._belief[:, :, users], _future(cutoff, label, risk=self._risk[users]))
         return Belief(users, probability, (cutoff - self._start).days - self._last_seen[users])
 
 
-def _future(cutoff: date, label: Label, *, risk: Floats) -> Iterator[tuple[Floats | None, tuple[Move, ...]]]:
+def _future(cutoff: date, label: Label, *, risk: Floats) -> Iterator[tuple[Floats | None, tuple[Transition, ...]]]:
     for ahead in range(label.gap_days + label.horizon_days):
         day = cutoff + timedelta(days=ahead)
         silent = any_day(day.weekday())[:, :, SILENT] if ahead >= label.gap_days else None
-        yield silent, moves(risk, holiday=is_holiday(day))
+        yield silent, transitions(risk, holiday=is_holiday(day))
 
 
 def write_truth(folder: Path, cutoff: date, *, ids: pa.StringArray, belief: Belief) -> None:
@@ -100,7 +100,7 @@ def true_probabilities(out: Path, cutoff: date) -> pa.Table:
     Returns
     -------
     pa.Table
-        One row for each user seen before the cutoff: ``user_id`` and ``true_probability`` in [0, 1].
+        One row for each user with an event before the cutoff: ``user_id`` and ``true_probability`` in [0, 1].
 
     Raises
     ------
@@ -110,14 +110,14 @@ def true_probabilities(out: Path, cutoff: date) -> pa.Table:
     path = _path(out / "truth", cutoff)
     if not path.is_file():
         raise InputError(
-            f"the truth at {cutoff} is not known: there is no {path}",
+            f"the truth at {cutoff} is unknown: {path} does not exist",
             hint=f"simulate the world with {cutoff} among its cutoffs",
         )
     return pq.ParquetFile(path).read()
 
 
 def check_label(*, event: str | None = None, qualifying: str | None = None, timezone: str = "UTC") -> None:
-    """Make sure that a configured label is one whose truth is known: no event of any kind, on UTC days.
+    """Check that the configured label is one whose truth is known: no event of any kind, on UTC days.
 
     Raises
     ------

@@ -1,1 +1,1 @@
-"""The champion at work: scores, the endpoint, the weekly list, the ledger."""
+"""What the champion is used for: scores, the endpoint, the weekly list, the ledger."""

@@ -1,4 +1,4 @@
-"""Profiles to scores: one shape and one function for the batch, the list and the endpoint."""
+"""From profiles to scores: one shape and one function for the batch, the list and the endpoint."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ Code = Literal[
 ]
 Profile = Mapping[str, object]
 CHUNK_ROWS = 10_000
-CUTOFF_AT = "cutoff_at"  # stands in a profile that was built for one instant
+CUTOFF_AT = "cutoff_at"  # key of a profile that was built for an instant
 
 
 class Score(msgspec.Struct, frozen=True):
-    """The answer for one user: scored, or unscored with a code that says why."""
+    """The result for one user: scored, or unscored with a code that says why."""
 
     user_id: str | None
     status: Literal["scored", "unscored"]
@@ -47,13 +47,11 @@ class Score(msgspec.Struct, frozen=True):
         ),
     ] = None
     risk_band: RiskBand | None = None
-    as_of: Annotated[date | None, Meta(description="Cutoff of the profile: nothing later is known to the score.")] = (
-        None
-    )
+    as_of: Annotated[date | None, Meta(description="Cutoff of the profile: the score knows nothing later.")] = None
     reasons: list[Reason] = []
     cutoff_at: Annotated[
         datetime | UnsetType,
-        Meta(description="The instant that as_of of the item named; only where events came with it."),
+        Meta(description="as_of of the item; only for items with events."),
     ] = UNSET
     detail: Annotated[str | UnsetType, Meta(description="What is wrong with the events, and where.")] = UNSET
 
@@ -64,11 +62,11 @@ def score(model: ChurnModel, profiles: Sequence[Profile], *, bands: ScoringSetti
     Parameters
     ----------
     profiles
-        Each a mapping of feature names to text, numbers or None, with ``user_id`` and ``cutoff`` where known.
+        Each maps feature names to text, numbers or None, with ``user_id`` and ``cutoff`` where known.
 
     Returns
     -------
-    One score each: ``unscored`` with a code for users who are not eligible, or whose profile lacks a feature of the model.
+    One score for each profile: ``unscored`` with a code where the user is not eligible, or the profile lacks a feature of the model.
     """
     codes = _codes(model, profiles)
     chosen = [profile for profile, code in zip(profiles, codes, strict=True) if code is None]
@@ -79,18 +77,18 @@ def score(model: ChurnModel, profiles: Sequence[Profile], *, bands: ScoringSetti
 
 
 def unscored(profile: Profile, code: Code) -> Score:
-    """Answer for a user who cannot be scored."""
+    """Return the score of a user who cannot be scored."""
     return Score(_user_id(profile), "unscored", code, as_of=_as_of(profile), cutoff_at=_cutoff_at(profile))
 
 
 def _codes(model: ChurnModel, profiles: Sequence[Profile]) -> list[Code | None]:
-    """Say of each profile why it cannot be scored; None: it can."""
+    """Return for each profile why it cannot be scored; None where it can."""
     needed = frozenset(model.specification.feature_names)
     rule = model.eligibility
     eligible = rule.mask(*(_numbers(profiles, name) for name in rule.columns))
     return [
-        "incomplete_profile" if not needed <= profile.keys() else None if can else "not_eligible"
-        for profile, can in zip(profiles, eligible, strict=True)
+        "incomplete_profile" if not needed <= profile.keys() else None if is_eligible else "not_eligible"
+        for profile, is_eligible in zip(profiles, eligible, strict=True)
     ]
 
 
@@ -112,15 +110,15 @@ def _answers(
     raw = model.raw(matrix)
     probability, percentile = model.calibration.probability(raw), model.reference.percentile(raw)
     contributions = model.contributions(matrix)
-    for place, profile in enumerate(profiles):
+    for row, profile in enumerate(profiles):
         yield Score(
             _user_id(profile),
             "scored",
-            churn_probability=float(probability[place]),
-            percentile=round(float(percentile[place]), 1),
-            risk_band=risk_band(float(percentile[place]), bands),
+            churn_probability=float(probability[row]),
+            percentile=round(float(percentile[row]), 1),
+            risk_band=risk_band(float(percentile[row]), bands),
             as_of=_as_of(profile),
-            reasons=model.narrator.reasons(contributions[place], profile),
+            reasons=model.narrator.reasons(contributions[row], profile),
             cutoff_at=_cutoff_at(profile),
         )
 

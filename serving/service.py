@@ -1,4 +1,4 @@
-"""The BentoML service: a doorway between HTTP and :mod:`serving.http.endpoint`."""
+"""The BentoML service: it connects HTTP with :mod:`serving.http.endpoint`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from starlette.responses import Response
 
 from features.errors import ChurnError
 from serving.http.contract import Refusal
-from serving.http.middleware import SCORE_PATH, UNAVAILABLE, GatedService
+from serving.http.middleware import SCORE_PATH, UNAVAILABLE, KnownPathsService
 from serving.http.openapi import MAX_BODY_BYTES, RequestBody, ResponseBody
 from serving.http.prometheus import DURATION_SECONDS
 
@@ -26,15 +26,15 @@ if TYPE_CHECKING:
 
 SERVED_VARIABLE = "CHURN_SERVED"
 QUICK_BODY_BYTES = 4 * 2**10
-EVENTS_KEY = b'"events'  # of events and events_since: few take as long as many
+EVENTS_KEY = b'"events'  # starts both events and events_since: a few of them take as long as many
 
 _log = logging.getLogger("churn.serving")
 
 
 @bentoml.service(
     name="churn",
-    service_class=GatedService,
-    http={"host": "127.0.0.1"},  # pyright: ignore[reportArgumentType]  # BentoML takes text too, and hands it on as it is
+    service_class=KnownPathsService,
+    http={"host": "127.0.0.1"},  # pyright: ignore[reportArgumentType]  # BentoML accepts text too
     traffic={"timeout": 30},
     metrics={"duration": {"buckets": DURATION_SECONDS}},
     logging={"access": {"enabled": False}},
@@ -49,13 +49,13 @@ class ChurnService:
     def __init__(self) -> None:
         _log.setLevel(logging.INFO)
         self._endpoint = self._open()
-        self._aside = ThreadPoolExecutor(max_workers=1)
-        # What is loaded stays; without this, garbage collection walks it again and again, 80 ms at a time.
+        self._executor = ThreadPoolExecutor(max_workers=1)
+        # The loaded model stays in memory; without this, each garbage collection scans it again, 80 ms at a time.
         gc.collect()
         gc.freeze()
 
     def _open(self) -> Endpoint | None:
-        # Here, because the process that watches over the workers reads this file too, and needs no LightGBM.
+        # Here, because the process that supervises the workers reads this file too, and needs no LightGBM.
         from serving.http.endpoint import Endpoint  # noqa: PLC0415
         from serving.release.bundle import read_bundle  # noqa: PLC0415
 
@@ -73,9 +73,14 @@ class ChurnService:
 
     @bentoml.api(route=SCORE_PATH, input_spec=RequestBody, output_spec=ResponseBody)
     async def score(self, body: RequestBody, /) -> Response:
-        """Score users by id or by whole profile; results come in the order of the items."""
+        """Score users by id, profile or events; results come in the order of the items."""
         if len(body.content) > MAX_BODY_BYTES:
-            return _refused(413, f"the body: got over {MAX_BODY_BYTES} bytes", hint="send fewer items", to=body)
+            return _refused(
+                413,
+                f"the body: got more than {MAX_BODY_BYTES} bytes, expected at most that",
+                hint="send fewer items",
+                to=body,
+            )
         try:
             answer = await self._answer(body)
         except ChurnError as error:
@@ -85,13 +90,13 @@ class ChurnService:
         return _json(200, answer, to=body)
 
     async def _answer(self, body: RequestBody) -> bytes | None:
-        """Answer small requests at once, large ones and those with events aside: they must not keep the small ones waiting."""
+        """Answer small requests at once; large ones and those with events run in a thread, so that small ones need not wait."""
         if self._endpoint is None:
             return None
         answer = partial(self._endpoint.answer, body.content, request_id=body.request_id)
         if len(body.content) <= QUICK_BODY_BYTES and EVENTS_KEY not in body.content:
             return answer()
-        return await asyncio.get_running_loop().run_in_executor(self._aside, answer)
+        return await asyncio.get_running_loop().run_in_executor(self._executor, answer)
 
 
 def _refused(status: int, error: str, *, hint: str, to: RequestBody) -> Response:

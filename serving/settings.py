@@ -1,4 +1,4 @@
-"""The knobs of this package."""
+"""Settings of scores, the weekly list and the endpoint."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from features.settings import Section, setting
 
 
 class ScoringSettings(Section):
-    """``[scoring]``: where the risk bands begin, as percentiles of the model's frozen reference population."""
+    """``[scoring]``: where the risk bands begin, in percentiles of the model's frozen reference population."""
 
-    high_percentile: float = setting(90.0, "Risk band high from this percentile on.", ge=0, le=100)
-    medium_percentile: float = setting(70.0, "Risk band medium from this percentile on.", ge=0, le=100)
+    high_percentile: float = setting(90.0, "Lowest percentile of the risk band high.", ge=0, le=100)
+    medium_percentile: float = setting(70.0, "Lowest percentile of the risk band medium.", ge=0, le=100)
 
     @model_validator(mode="after")
     def _bands_rise(self) -> Self:
         if self.medium_percentile > self.high_percentile:
             raise ValueError(
-                f"medium_percentile {self.medium_percentile} lies above high_percentile {self.high_percentile}"
+                f"medium_percentile {self.medium_percentile} is above high_percentile {self.high_percentile}"
             )
         return self
 
@@ -35,10 +35,12 @@ class ServingSettings(Section):
 
     port: int = setting(3000, "Port on 127.0.0.1.", ge=1, le=65535)
     workers: int = setting(1, "Worker processes; each uses one core.", ge=1, le=256)
-    max_items: int = setting(1000, "Most items of one request.", unit="items", ge=1, le=100_000)
-    max_events: int = setting(50_000, "Most events of one request.", unit="events", ge=1, le=10_000_000)
-    max_events_per_item: int = setting(10_000, "Most events of one item.", unit="events", ge=1, le=10_000_000)
+    max_items: int = setting(1000, "Maximum number of items in a request.", unit="items", ge=1, le=100_000)
+    max_events: int = setting(50_000, "Maximum number of events in a request.", unit="events", ge=1, le=10_000_000)
+    max_events_per_item: int = setting(
+        10_000, "Maximum number of events in an item.", unit="events", ge=1, le=10_000_000
+    )
     keep_activity: bool = setting(
         default=False,
-        words="Keep each user's days in the profile store, so that events since its cutoff can be added to them.",
+        words="Keep each user's days in the profile store, so that events since its cutoff can be added to these days.",
     )

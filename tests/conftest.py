@@ -1,12 +1,14 @@
 """The same surroundings for every test, whoever runs them; and one trained world for all that only look at it."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from hypothesis import HealthCheck, settings
 
-from tests.churn.command import TrainedWorld, make_trained_world
+from tests.churn.command import TrainedWorld, made_trained_world, make_trained_world
 
 # Before any test module is imported: libraries read these when they load.
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
@@ -20,9 +22,18 @@ os.environ["OMP_WAIT_POLICY"] = "passive"
 for _name in [name for name in os.environ if name.startswith(("CHURN_", "MLFLOW_TRACKING_", "MLFLOW_REGISTRY_"))]:
     del os.environ[_name]
 
-# A busy machine is slow, and that is no failure.
-settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("untimed")
+# Tables are as wide as a terminal says when the command is imported; workers of xdist are given a width of their own.
+for _name in ("COLUMNS", "LINES"):
+    os.environ.pop(_name, None)
+
+# A busy machine is slow, which is not a failure. `make test` tries some random logs, `make test-slow` many more.
+_SLOW_IS_FINE = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("dev", max_examples=25, **_SLOW_IS_FINE)
+settings.register_profile("ci", max_examples=100, **_SLOW_IS_FINE)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
+
+# Expensive fixtures of a session: tests that share one run in the same worker, so that each is made once.
+_MADE_ONCE = ("postgres_url", "gather", "trainer")
 
 
 def _forget_the_store() -> None:
@@ -38,7 +49,28 @@ def _no_test_inherits_the_store_of_another() -> Iterator[None]:
     _forget_the_store()
 
 
+def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
+    """Keep the tests of a file, and those that share an expensive fixture, in one worker (``--dist loadgroup``)."""
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(_group_of(item)))
+
+
+def _group_of(item: pytest.Item) -> str:
+    shared = [name for name in _MADE_ONCE if name in getattr(item, "fixturenames", ())]
+    return shared[0] if shared else item.path.relative_to(item.config.rootpath).as_posix()
+
+
 @pytest.fixture(scope="session")
-def trained_world(tmp_path_factory: pytest.TempPathFactory) -> TrainedWorld:
-    """A world that went the whole way through the real command: simulate, train, promote, score, export. Look, do not touch."""
-    return make_trained_world(tmp_path_factory.mktemp("trained"))
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of this run of the tests, the same for all workers."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+@pytest.fixture(scope="session")
+def trained_world(shared_folder: Path) -> TrainedWorld:
+    """A world that ran end to end through the real command: simulate, train, promote, score, export. Look, do not touch."""
+    with FileLock(shared_folder / "trained.lock"):
+        place = shared_folder / "trained"
+        return made_trained_world(place) if place.exists() else make_trained_world(place)

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from churn.project import open_project
+from churn.project import Project
 from features.profiles.build import build
 from models.registry.registry import Registry
 from tests.churn.command import AS_OF, CHURN, TrainedWorld, churn
@@ -109,7 +109,7 @@ def batch(trained_world: TrainedWorld) -> dict[str, Row]:
 @pytest.fixture(scope="module")
 def profiles(trained_world: TrainedWorld) -> dict[str, Row]:
     """Profiles built anew from the log, by user: the store is not asked."""
-    project = open_project(trained_world.config, home=trained_world.home)
+    project = Project(trained_world.config, home=trained_world.home)
     specification = Registry(trained_world.home, "churn").get("champion").model.specification
     built = build(project.activity(), specification, cutoffs=[date.fromisoformat(AS_OF)])
     return {row["user_id"]: row | {"cutoff": str(row["cutoff"])} for row in built.to_pylist()}

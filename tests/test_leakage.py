@@ -11,16 +11,16 @@ from datetime import UTC, date
 from random import Random
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from features.profiles.build import build
 from features.profiles.specification import Specification
 from features.snapshots import instant
 from tests.builders import Row, World, events_at, passing_world, write
-from tests.worlds import FIRST, FITTED, RandomLog, random_logs
+from tests.worlds import FIRST, FITTED, RandomLog, examples, random_logs
 
-few = settings(max_examples=12, derandomize=True)
+few = examples(6, 24)
 
 
 def world(log: RandomLog, rows: Sequence[Row]) -> AbstractContextManager[World]:
@@ -53,7 +53,8 @@ def before(log: RandomLog, cutoff: date) -> list[Row]:
 def test_events_at_or_after_the_cutoff_never_change_a_profile(log: RandomLog):
     cutoff = log.cutoffs[0]
     with world(log, log.rows) as whole, world(log, before(log, cutoff)) as known_then:
-        assert bits(whole, frozen(whole), [cutoff]) == bits(known_then, frozen(whole), [cutoff])
+        specification = frozen(whole)
+        assert bits(whole, specification, [cutoff]) == bits(known_then, specification, [cutoff])
 
 
 @few
@@ -88,7 +89,8 @@ def test_the_order_of_rows_and_their_split_over_files_never_change_a_profile(
     shuffled = random.sample(log.rows, len(log.rows))
     with world(log, log.rows) as whole, world(log, shuffled) as one_file:
         split = split_over(files, shuffled, one_file)
-        assert bits(split, frozen(whole), log.cutoffs) == bits(whole, frozen(whole), log.cutoffs)
+        specification = frozen(whole)
+        assert bits(split, specification, log.cutoffs) == bits(whole, specification, log.cutoffs)
 
 
 def split_over(files: int, rows: Sequence[Row], one_file: World) -> World:
@@ -106,14 +108,16 @@ def test_other_users_never_change_a_profile(log: RandomLog, data: st.DataObject)
     users = {data.draw(st.sampled_from(log.users)), FIRST["user_id"]}
     own = [row for row in log.rows if row["user_id"] in users]
     with world(log, log.rows) as crowded, world(log, own) as alone:
-        found = bits(crowded, frozen(crowded), log.cutoffs)
-        assert {key: found[key] for key in found if key[0] in users} == bits(alone, frozen(crowded), log.cutoffs)
+        specification = frozen(crowded)
+        found = bits(crowded, specification, log.cutoffs)
+        assert {key: found[key] for key in found if key[0] in users} == bits(alone, specification, log.cutoffs)
 
 
 @few
 @given(random_logs())
 def test_other_cutoffs_in_the_same_build_never_change_a_profile(log: RandomLog):
     with world(log, log.rows) as whole:
-        together = bits(whole, frozen(whole), log.cutoffs)
-        one_by_one = [bits(whole, frozen(whole), [cutoff]) for cutoff in log.cutoffs]
+        specification = frozen(whole)
+        together = bits(whole, specification, log.cutoffs)
+        one_by_one = [bits(whole, specification, [cutoff]) for cutoff in log.cutoffs]
     assert together == {key: profile for profiles in one_by_one for key, profile in profiles.items()}

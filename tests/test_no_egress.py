@@ -5,58 +5,18 @@ loopback. Where Linux allows it, the processes also live in a network namespace 
 library can go around.
 """
 
-import os
-import shutil
-import subprocess
 import sys
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
-HERE = Path(__file__).parent / "no_egress"
-CHURN = str(Path(sys.executable).with_name("churn"))
-
-# The main way, each line a command in an empty folder.
-MAIN_WAY = (
-    "simulate --out world --users 1500 --days 120 --seed 7",
-    "train --config world/churn.toml --home home",
-    "promote --config world/churn.toml --home home",
-    "score --config world/churn.toml --home home --as-of 2026-04-27",
-    "export --config world/churn.toml --home home --as-of 2026-04-27",
-)
+from tests.churn.command import TrainedWorld
+from tests.no_egress.walls import Walls, namespace
 
 REACH_OUT = "import socket; socket.create_connection(('192.0.2.1', 9), timeout=5)"
 RESOLVE = "import socket; socket.getaddrinfo('example.invalid', 443)"
 DATAGRAM = "import socket; socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x', ('192.0.2.1', 9))"
 STAY = "import socket; s = socket.create_server(('127.0.0.1', 0)); socket.create_connection(s.getsockname())"
-
-
-def namespace() -> list[str]:
-    """What to put before a command for a network of its own; nothing where the machine does not allow that."""
-    prefix = ["unshare", "--map-root-user", "--net", sys.executable, str(HERE / "loopback_only.py")]
-    if shutil.which("unshare") is None:
-        return []
-    works = subprocess.run([*prefix, "true"], capture_output=True, check=False).returncode == 0
-    return prefix if works else []
-
-
-class Walls(NamedTuple):
-    """A folder to work in, and the attempts to leave the machine from there."""
-
-    folder: Path
-    prefix: list[str]
-
-    @property
-    def attempts(self) -> str:
-        log = self.folder / "attempts.log"
-        return log.read_text() if log.exists() else ""
-
-    def run(self, *command: str) -> subprocess.CompletedProcess[str]:
-        environment = os.environ | {"PYTHONPATH": str(HERE), "NO_EGRESS_LOG": str(self.folder / "attempts.log")}
-        return subprocess.run(
-            [*self.prefix, *command], cwd=self.folder, env=environment, capture_output=True, text=True, check=False
-        )
 
 
 @pytest.fixture
@@ -97,8 +57,6 @@ def test_the_namespace_holds_without_the_hook(walls: Walls):
     assert walls.attempts == ""
 
 
-def test_the_main_way_leaves_the_machine_nowhere(walls: Walls):
-    for line in MAIN_WAY:
-        run = walls.run(CHURN, *line.split())
-        assert run.returncode == 0, f"churn {line}\n{run.stdout}{run.stderr}"
-    assert walls.attempts == ""
+def test_running_end_to_end_leaves_the_machine_nowhere(trained_world: TrainedWorld):
+    assert sorted(trained_world.said) == ["export", "promote", "score", "simulate", "train"]
+    assert trained_world.walls.attempts == ""

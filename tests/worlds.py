@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from features.catalogue.fitted import BgNbd, FittedConstants
@@ -59,6 +61,11 @@ FITTED = FittedConstants(
 )
 # Somebody has been there for ten years, at an odd hour: so every log reaches back, and knows the time of day.
 FIRST = {"user_id": "eve", "event_time": datetime(2015, 6, 1, 12, 34, tzinfo=UTC), "event_type": "open"}
+
+
+def examples(few: int, many: int) -> settings:
+    """So many examples of a property that builds whole profiles: few by default, many under the profile ``ci``."""
+    return settings(max_examples=many if os.environ.get("HYPOTHESIS_PROFILE") == "ci" else few, derandomize=True)
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,13 @@ class TrainingSettings(Section):
     max_training_rows: int = setting(
         2_000_000, "More rows, to learn from or to test on, are sampled down, by user.", unit="rows", ge=1000
     )
-    min_class_users: int = setting(100, "Fewest churners, and retained, in each part.", unit="rows", ge=2)
+    min_class_users: int = setting(
+        100,
+        "Minimum number of churned users, and of retained users, in each part.",
+        unit="users",
+        ge=2,
+        was="training.min_class_rows",
+    )
 
 
 class AuditSettings(Section):

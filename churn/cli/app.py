@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
+from typing import Annotated
 
 import typer
 
@@ -18,9 +20,7 @@ _CTRL_C, _NOBODY_READS = 130, 141  # exit codes that are everywhere the same in 
 
 app = typer.Typer(
     name="churn",
-    help="From an event log to user profiles, churn models, served scores and the weekly at-risk list.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
@@ -32,6 +32,24 @@ for verb in (learning.train, learning.promote, learning.rollback):
     app.command()(verb)
 for verb in (delivery.score, delivery.export, delivery.serve):
     app.command()(verb)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        console.out.print(f"churn {version('churn')}", markup=False)
+        raise typer.Exit
+
+
+@app.callback()
+def _churn(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Churn prediction: event logs to profiles, models, scores and lists."""
+    del version
 
 
 def run() -> int:
@@ -51,9 +69,18 @@ def run() -> int:
         if os.environ.get("CHURN_DEBUG") and not isinstance(error, ChurnError):
             raise
         known = as_churn_error(error)
-        console.err.print(f"churn: {known}", markup=False)
+        _print_error(known)
         return known.exit_code
     return 0
+
+
+def _print_error(error: ChurnError) -> None:
+    """Print an error for people; under ``--json``, as one JSON document on the last line of standard error."""
+    if "--json" not in sys.argv:
+        console.err.print(f"churn: {error}", markup=False)
+        return
+    found = {"error": error.message, "hint": error.hint, "exit_code": error.exit_code}
+    console.err.print(json.dumps(found, ensure_ascii=False), markup=False)
 
 
 def _code_of(leaving: SystemExit) -> int:

@@ -1,21 +1,19 @@
-"""The verb that looks for leaks in what a training would learn from: audit."""
+"""The verb that looks for leaks in what a training would use: audit."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from churn.cli import console
-from churn.cli.options import Config, Events, Home, Json, Set
-from churn.project import open_project
+from churn.cli.verb import shown_by, verb
+from churn.progress import Progress
+from churn.project import Project
+from churn.results import Audit
 
-if TYPE_CHECKING:
-    from training.audit.audit import AuditReport
 
+@verb(steps=3, then=lambda _: ("train",))
+def audit(project: Project, say: Progress) -> Audit:
+    """Look for leaks in what a model would be trained on.
 
-def audit(
-    config: Config = None, home: Home = None, events: Events = None, set_: Set = None, as_json: Json = False
-) -> None:
-    """Look for leaks in what a model would be trained and tested on; exit code 3 where there is one. Nothing is registered.
+    Exit code 3 where there is one. Nothing is registered.
 
     Example:
 
@@ -23,22 +21,13 @@ def audit(
 
         churn audit --config world/churn.toml --set audit.single_feature_auc=0.9
     """
-    from training.audit.audit import audit as run
-    from training.pipeline import to_audit
-
-    project = open_project(config, home=home, events=events, pairs=set_ or ())
-    with console.steps("audit", 3) as say:
-        say("reading the log")
-        training = to_audit(project.activity(say=say.within), project.recipe, say=say)
-        say("checking")
-        report = run(training, seed=project.settings.training.seed)
-    console.print_json(report.to_json()) if as_json else _show(report)
-    report.raise_if_failed()
+    return project.audit(say=say)
 
 
-def _show(report: AuditReport) -> None:
+@shown_by(Audit)
+def _show(found: Audit) -> None:
     rows = [
         {"check": one.check.code, "": "ok" if one.is_ok else "failed", "looked at": one.result.scope}
-        for one in report.checks
+        for one in found.report.checks
     ]
     console.print_table("Leakage audit", rows)

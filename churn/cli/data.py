@@ -9,8 +9,11 @@ from typing import Annotated
 import typer
 
 from churn.cli import console
-from churn.cli.options import AsOf, Config, Events, Home, Json, MemoryLimit, Set, Week, a_date, cutoff_of
-from churn.project import open_project
+from churn.cli.options import AsOf, Config, Json, MemoryLimit, Set, Week, cutoff_of
+from churn.cli.verb import opened, verb
+from churn.progress import Progress
+from churn.project import Project
+from churn.results import Profiles
 from features.errors import SettingsError
 
 
@@ -27,17 +30,20 @@ def simulate(
     set_: Set = None,
     as_json: Json = False,
 ) -> None:
-    """Make a small world of app users, with each user's true probability of the label that [churn] configures.
+    """Simulate the event log of a small app.
+
+    With each user's true probability of the label that [churn] configures.
 
     Example:
 
         churn simulate --out world --users 5000 --days 180 --cutoff 2026-06-15
     """
+    from churn.cutoffs import a_date
     from seeds.simulate import World
     from seeds.simulate import simulate as run
     from seeds.truth import check_label
 
-    label = open_project(config, pairs=set_ or ()).settings.churn
+    label = opened(config, set_).settings.churn
     if cutoff:
         check_label(event=label.event, qualifying=label.qualifying, timezone=label.timezone)
     world = World(users, days, a_date(start, "--start"), seed, label.horizon_days, label.gap_days)
@@ -57,7 +63,7 @@ def settings(
     markdown: Annotated[bool, typer.Option("--markdown", help="Print the page docs/settings.md.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Print every setting: value, where it came from, default, unit, help.
+    """Print every setting, its value and where it came from.
 
     Example:
 
@@ -65,13 +71,14 @@ def settings(
     """
     from churn.settings import as_markdown, rows
 
-    found = rows(open_project(config, pairs=set_ or ()).loaded)
+    found = rows(opened(config, set_).loaded)
     if markdown:
         console.out.print(as_markdown(found), markup=False, end="")
     elif as_json:
         console.print_json([asdict(row) for row in found])
     else:
         console.print_table("Settings", [asdict(row) for row in found])
+        console.out.print("next: churn train", markup=False)
 
 
 def features(
@@ -80,7 +87,7 @@ def features(
     markdown: Annotated[bool, typer.Option("--markdown", help="Print the page docs/features.md.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Print the catalogue of features: name, unit, meaning, expression.
+    """Print the catalogue of features.
 
     Example:
 
@@ -88,7 +95,7 @@ def features(
     """
     from features.catalogue.documentation import as_markdown, as_rows
 
-    windows = open_project(config, pairs=set_ or ()).settings.features.windows_days
+    windows = opened(config, set_).settings.features.windows_days
     if markdown:
         console.out.print(as_markdown(windows), markup=False, end="")
     elif as_json:
@@ -96,29 +103,29 @@ def features(
     else:
         shown = ("name", "unit", "family", "description")
         console.print_table("Features", [{key: row[key] for key in shown} for row in as_rows(windows)])
+        console.out.print("next: churn profiles --as-of DATE --out profiles.parquet", markup=False)
 
 
+@verb(steps=2, then=lambda _: ("train",), as_settings={"memory_limit": ("compute.memory_limit_gb", MemoryLimit)})
 def profiles(
+    project: Project,
+    say: Progress,
     out: Annotated[Path, typer.Option(help="Parquet file to write.")],
     as_of: AsOf = None,
     week: Week = None,
     shard: Annotated[
         str, typer.Option(metavar="I/N", help="Only part I of N of the users, so that a scheduler can split the work.")
     ] = "1/1",
-    memory_limit: MemoryLimit = None,
     model: Annotated[
         str | None,
         typer.Option(
             help="The profiles that this model reads (alias or version); default: all that the log can answer."
         ),
     ] = None,
-    config: Config = None,
-    home: Home = None,
-    events: Events = None,
-    set_: Set = None,
-    as_json: Json = False,
-) -> None:
-    """ProfileSet the profiles of all users seen before a cutoff; with [compute] engine = "spark" those of a model, into a folder.
+) -> Profiles:
+    """Build the profiles of all users before a cutoff.
+
+    With [compute] engine = "spark" those that a model reads, into a folder.
 
     Example:
 
@@ -128,29 +135,9 @@ def profiles(
 
         churn profiles --as-of 2026-06-15 --shard 2/8 --out part-2.parquet
     """
-    from pyarrow.parquet import read_metadata
-
-    from churn.api import Log, write_profiles
-    from churn.spark import write_profiles as write_in_spark
     from features.profiles.build import Shard
 
     part = Shard.parse(shard)
     if out.suffix != ".parquet":
         raise SettingsError(f"--out: got {out}, expected a name that ends in .parquet", hint="--out profiles.parquet")
-    flags = {} if memory_limit is None else {"compute.memory_limit_gb": memory_limit}
-    project = open_project(config, home=home, events=events, pairs=set_ or (), flags=flags)
-    cutoff, in_spark = cutoff_of(as_of, week), project.settings.compute.engine == "spark"
-    if in_spark and part.of > 1:
-        raise SettingsError("--shard: Spark splits the users itself", hint="leave --shard out")
-    with console.steps("profiles", 2) as say:
-        if in_spark:
-            report = write_in_spark(project, out, cutoff=cutoff, model=model or "champion", say=say)
-        else:
-            say("reading the log")
-            frozen = project.registry.get(model).model if model else None
-            log = Log(project, project.activity(frozen=frozen, say=say.within))
-            say("building profiles")
-            rows = write_profiles(log, out, cutoffs=[cutoff], model=frozen, shard=part)
-            columns = read_metadata(out).num_columns
-            report = log.summary() | {"profiles": rows, "columns": columns, "path": str(out)}
-    console.print_json(report) if as_json else console.print_report("Profiles", report)
+    return project.write_profiles(out, cutoff_of(as_of, week), model=model, shard=part, say=say)

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from churn.cli import console
-from churn.cli.options import Config, Events, Home, Json, Set
-from churn.project import open_project
+from churn.cli.verb import shown_by, verb
+from churn.progress import Progress
+from churn.project import Project
+from churn.results import Horizon
 from features.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -19,17 +21,22 @@ if TYPE_CHECKING:
 _WEEK, _WEEKS_UP_TO = 7, 56
 
 
+def _next(found: Horizon) -> tuple[str, ...]:
+    days = found.recommended_days
+    return ("train",) if days is None else ("train", "--set", f"churn.horizon_days={days}")
+
+
+@verb(steps=2, then=_next)
 def horizon(
+    project: Project,
+    say: Progress,
     picture: Annotated[
         Path | None, typer.Option(metavar="FILE.png", help="Draw the curves, with the candidates marked.")
     ] = None,
-    config: Config = None,
-    home: Home = None,
-    events: Events = None,
-    set_: Set = None,
-    as_json: Json = False,
-) -> None:
-    """Show who comes back after how many idle days, what each horizon would give, and which one to take.
+) -> Horizon:
+    """Recommend after how many idle days a user counts as churned.
+
+    Shows who comes back after how many idle days, and what each horizon would give.
 
     Example:
 
@@ -37,27 +44,19 @@ def horizon(
 
         churn horizon --set advice.return_share=0.2 --json
     """
-    from training.horizon.advice import advise
-
     if picture and picture.suffix != ".png":
         raise SettingsError(
             f"--picture: got {picture}, expected a name that ends in .png", hint="--picture horizon.png"
         )
-    project = open_project(config, home=home, events=events, pairs=set_ or ())
-    with console.steps("horizon", 2) as say:
-        say("reading the log")
-        activity = project.activity(say=say.within)
-        say("following users after they were last seen")
-        s = project.settings
-        advice = advise(activity, s.churn, training=s.training, settings=s.advice)
+    found = project.horizon(say=say)
     if picture:
-        from training.horizon.chart import draw
-
-        draw(advice, picture)
-    console.print_json(advice.to_json()) if as_json else _show(advice)
+        found.draw(picture)
+    return found
 
 
-def _show(advice: Advice) -> None:
+@shown_by(Horizon)
+def _show(found: Horizon) -> None:
+    advice = found.advice
     if advice.rows:
         title = f"Idle spells: who comes back, within the {advice.reach_days} days that the log reaches"
         console.print_table(title, _idle(advice))

@@ -38,22 +38,9 @@ def cutoff_of(as_of: str | None, week: str | None) -> date:
     InputError
         When both or none are given, or one is not a date.
     """
+    from churn.cutoffs import a_date
     from features.snapshots import monday_of
 
     if (as_of is None) == (week is None):
         raise InputError("give one of --as-of and --week", hint="--as-of 2026-11-16, or --week 2026-W47")
     return a_date(as_of, "--as-of") if as_of is not None else monday_of(str(week))
-
-
-def a_date(text: str, option: str) -> date:
-    """Read a date.
-
-    Raises
-    ------
-    InputError
-        When it is none.
-    """
-    try:
-        return date.fromisoformat(text)
-    except ValueError as error:
-        raise InputError(f'{option}: got "{text}", expected a date', hint=f"as in {option} 2026-11-16") from error

@@ -1,4 +1,4 @@
-"""All users of a cutoff, scored a chunk of rows at a time, and their scores as a table."""
+"""Scores of all users at a cutoff, computed in chunks of rows, and the scores as a table."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from serving.settings import ScoringSettings
 
 
 def score_table(model: ChurnModel, profiles: pa.Table, *, bands: ScoringSettings) -> list[Score]:
-    """Score a table of profiles, as :func:`score` does, a chunk of rows at a time."""
+    """Score a table of profiles, as :func:`serving.score.score` does, in chunks of rows."""
     batches = profiles.to_batches(max_chunksize=CHUNK_ROWS)
     return [one for batch in batches for one in score(model, batch.to_pylist(), bands=bands)]
 
 
 def to_table(scores: Sequence[Score]) -> pa.Table:
-    """Scores as a table, in their order: reasons as text, one column each."""
+    """Scores as a table, in the same order; each reason has a column for its text, its code and its contribution."""
     columns: dict[str, list[object]] = {
         name: [getattr(one, name) for one in scores]
         for name in ("user_id", "status", "code", "churn_probability", "percentile", "risk_band", "as_of")
     }
-    for place in range(3):
-        reasons = [one.reasons[place] if place < len(one.reasons) else None for one in scores]
-        columns[f"reason_{place + 1}"] = [reason.text if reason else None for reason in reasons]
-        columns[f"reason_{place + 1}_code"] = [reason.code if reason else None for reason in reasons]
-        columns[f"reason_{place + 1}_contribution"] = [reason.contribution if reason else None for reason in reasons]
+    for index in range(3):
+        reasons = [one.reasons[index] if index < len(one.reasons) else None for one in scores]
+        columns[f"reason_{index + 1}"] = [reason.text if reason else None for reason in reasons]
+        columns[f"reason_{index + 1}_code"] = [reason.code if reason else None for reason in reasons]
+        columns[f"reason_{index + 1}_contribution"] = [reason.contribution if reason else None for reason in reasons]
     return pa.table(columns, schema=_schema(list(columns)))
 
 

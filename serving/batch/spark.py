@@ -1,4 +1,4 @@
-"""Batch scoring inside Spark: each partition of profiles is scored as on one machine, by the same function."""
+"""Batch scoring inside Spark: each partition of profiles is scored by the same function as on one machine."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ from serving.settings import ScoringSettings
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-_WHOLE = "whole_score"  # the score as JSON: reasons hold more than a table shows
+_SCORE_JSON = "score_json"  # the complete score: reasons hold more than the columns of a table show
 
 
 @dataclass(frozen=True)
 class PartitionScorer:
-    """Scores Arrow batches of profiles; it is shipped to Spark's Python workers with the files of its model."""
+    """Scores Arrow batches of profiles; it is sent to Spark's Python workers with the files of its model."""
 
     model_files: dict[str, bytes]
     bands: ScoringSettings
 
     @classmethod
     def of(cls, model: ChurnModel, bands: ScoringSettings) -> PartitionScorer:
-        """Pack a model as it is saved."""
+        """Pack the files of a saved model."""
         with TemporaryDirectory() as folder:
             model.save(Path(folder))
             return cls({path.name: path.read_bytes() for path in Path(folder).iterdir()}, bands)
 
     def scores(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """Return a row per profile, in the same order: what :func:`serving.batch.score.to_table` tells, and the whole score."""
+        """Return a row per profile, in the same order: the columns of :func:`serving.batch.score.to_table`, and the complete score."""
         model = self._model()
         for batch in batches:
             yield from _as_table(score_table(model, pa.Table.from_batches([batch]), bands=self.bands)).to_batches()
@@ -47,39 +47,31 @@ class PartitionScorer:
         with TemporaryDirectory() as folder:
             for name, content in self.model_files.items():
                 (Path(folder) / name).write_bytes(content)
-            return load(Path(folder), threads=1)  # Spark counts the cores
+            return load(Path(folder), threads=1)  # Spark assigns the cores
 
 
-def score_partitions(profiles: DataFrame, model: ChurnModel, *, bands: ScoringSettings) -> DataFrame:
-    """Score profiles where they lie. No score depends on another, so any partitions give the same.
+def collect_scores(profiles: DataFrame, model: ChurnModel, *, bands: ScoringSettings) -> list[Score]:
+    """Score profiles on the cluster and collect the scores in the order of cutoff and user.
+
+    No score depends on another, so every partitioning gives the same scores.
 
     Parameters
     ----------
     profiles
-        ``user_id``, ``cutoff`` and the features of the model, as :meth:`features.spark.cluster.SparkLog.profiles` gives them.
-
-    Returns
-    -------
-    The columns of :func:`serving.batch.score.to_table`, in no order.
-    """
-    return _scored(profiles, model, bands=bands).drop(_WHOLE)
-
-
-def collect_scores(profiles: DataFrame, model: ChurnModel, *, bands: ScoringSettings) -> list[Score]:
-    """Score profiles where they lie, and bring the scores here in the order of cutoff and user.
+        ``user_id``, ``cutoff`` and the features of the model, from :meth:`features.spark.cluster.SparkLog.profiles`.
 
     Raises
     ------
     InputError
         When a profile cannot be read.
     """
-    chosen = _scored(profiles, model, bands=bands).select("as_of", "user_id", _WHOLE)
-    texts = collect(chosen, ("as_of", "user_id")).column(_WHOLE)
+    scored = _with_scores(profiles, model, bands=bands).select("as_of", "user_id", _SCORE_JSON)
+    texts = collect(scored, ("as_of", "user_id")).column(_SCORE_JSON)
     decoder = msgspec.json.Decoder(Score)
     return [decoder.decode(str(text)) for text in texts.to_pylist()]
 
 
-def _scored(profiles: DataFrame, model: ChurnModel, *, bands: ScoringSettings) -> DataFrame:
+def _with_scores(profiles: DataFrame, model: ChurnModel, *, bands: ScoringSettings) -> DataFrame:
     columns = ", ".join(f"{field.name} {_SPARK[str(field.type)]}" for field in _as_table([]).schema)
     return profiles.mapInArrow(PartitionScorer.of(model, bands).scores, columns)
 
@@ -88,5 +80,5 @@ _SPARK = {"string": "string", "double": "double", "date32[day]": "date"}
 
 
 def _as_table(scores: list[Score]) -> pa.Table:
-    whole = [msgspec.json.encode(one).decode() for one in scores]
-    return to_table(scores).append_column(_WHOLE, pa.array(whole, pa.string()))
+    complete = [msgspec.json.encode(one).decode() for one in scores]
+    return to_table(scores).append_column(_SCORE_JSON, pa.array(complete, pa.string()))

@@ -1,1 +1,1 @@
-"""``POST /v1/score`` and everything around it."""
+"""``POST /v1/score``: the contract, the request, the answer, and the server."""

@@ -1,6 +1,6 @@
-"""What goes over HTTP: ``POST /v1/score``. The answer for a user is the :class:`Score` that is a row of a batch too.
+"""The contract of ``POST /v1/score``. The answer for a user is the :class:`serving.score.Score` that a batch holds too.
 
-These structs are the contract and its documentation: ``/docs.json`` is made from them.
+These structs are the contract and its documentation: ``/docs.json`` is generated from them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class Event(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """An event of the item's user, in the columns of the event contract."""
 
     event_time: Annotated[Instant, Meta(description="When it happened, with its offset from UTC.")]
-    event_type: Annotated[str, Meta(description="What happened, in the log's own words.")]
+    event_type: Annotated[str, Meta(description="What happened, as the log names it.")]
     count: int | None = None
     session_id: str | None = None
     duration_seconds: float | None = None
@@ -34,22 +34,22 @@ class Event(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
 
 
 class Item(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Whom to score: a user id, a whole profile, or a user id with events and as_of."""
+    """A user to score: a user id, a complete profile, or a user id with events and as_of."""
 
-    user_id: Annotated[
-        str | None, Meta(description="CheckResult up in the profile store, unless events come with it.")
-    ] = None
+    user_id: Annotated[str | None, Meta(description="Looked up in the profile store, unless events come with it.")] = (
+        None
+    )
     profile: Annotated[
         dict[str, str | float | None] | None,
         Meta(
             description="Every feature of the model by name: text, a number or null. "
-            "user_id and cutoff (a date) may stand beside them and come back as user_id and as_of."
+            "user_id and cutoff (a date) may be given too and come back as user_id and as_of."
         ),
     ] = None
     events: Annotated[
         list[Event] | None,
         Meta(
-            description="All events of the user: the profile is built from them alone. Those from as_of on are not seen."
+            description="All events of the user: the profile is built from these events only. Those at or after as_of are ignored."
         ),
     ] = None
     events_since: Annotated[
@@ -59,29 +59,29 @@ class Item(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     as_of: Annotated[
         Instant | None,
         Meta(
-            description="The instant at which knowledge stops, excluded; needed with events, where days start at its time "
-            "of day, and with events_since, where it is a local midnight."
+            description="The cutoff: events before it count, excluded. Required with events, whose days then start at its time "
+            "of day, and with events_since, where it must be a local midnight."
         ),
     ] = None
 
 
 class ScoreRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Users to score, at most as many as [serving] max_items."""
+    """Users to score, at most [serving] max_items."""
 
     items: Annotated[list[Item], Meta(min_length=1)]
 
 
 class ModelInfo(msgspec.Struct, frozen=True):
-    """Which model answered."""
+    """The model that answered."""
 
     name: str
     version: str
     alias: str
-    trained_through: Annotated[date, Meta(description="First day whose events no label of its training saw.")]
+    trained_through: Annotated[date, Meta(description="First day whose events no training label saw.")]
 
 
 class ModelQuality(msgspec.Struct, frozen=True):
-    """What the model showed on users and days it had not seen."""
+    """Test metrics of the model, on users and days it had not seen."""
 
     test_cutoff: date
     auc: float
@@ -90,7 +90,7 @@ class ModelQuality(msgspec.Struct, frozen=True):
 
 
 class ScoreResponse(msgspec.Struct, frozen=True):
-    """The results, in the order of the items, and the model they are from."""
+    """The results, in the order of the items, and the model that gave them."""
 
     request_id: Annotated[str, Meta(description="X-Request-Id of the request, or a new one.")]
     model: ModelInfo
@@ -99,8 +99,8 @@ class ScoreResponse(msgspec.Struct, frozen=True):
 
 
 class Refusal(msgspec.Struct, frozen=True):
-    """Why a request was not answered; it never repeats user ids or values."""
+    """Why a request was refused; user ids and values are never repeated."""
 
-    error: Annotated[str, Meta(description="What is wrong, where, got against expected.")]
-    hint: Annotated[str, Meta(description="The way out.")]
+    error: Annotated[str, Meta(description="What is wrong, where, what was received and what was expected.")]
+    hint: Annotated[str, Meta(description="What to do about it.")]
     request_id: str

@@ -1,4 +1,4 @@
-"""Everything behind ``POST /v1/score`` that is not HTTP."""
+"""The part of ``POST /v1/score`` that is not HTTP: from a body to scores."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from models.churn_model import ChurnModel
 from serving.http.contract import ModelInfo, ModelQuality, ScoreResponse
 from serving.http.prometheus import Metrics
 from serving.http.raw_events import EventProfiles, UserEvents
-from serving.http.request import Asked, RequestReader
+from serving.http.request import RequestReader, ScoreInput
 from serving.release.bundle import ServingBundle
 from serving.score import Profile, Score, score
 from serving.store.profile_store import ProfileStore
@@ -21,38 +21,40 @@ from serving.store.reload import StoreReload
 
 
 class Endpoint:
-    """A served model with its profile store.
+    """A model in service, with its profile store.
 
     Raises
     ------
     InputError
-        When the model cannot score a made-up profile.
+        When the model cannot score a synthetic profile.
     """
 
-    def __init__(self, served: ServingBundle) -> None:
-        model = served.model
+    def __init__(self, bundle: ServingBundle) -> None:
+        model = bundle.model
         self._model = model
-        self._bands = served.scoring
-        self._reader = RequestReader(model.specification, served.serving)
-        self._events = EventProfiles(model.specification, served.columns)
-        self._info = ModelInfo(served.name, served.version, served.alias, model.quality.trained_through)
+        self._bands = bundle.scoring
+        self._reader = RequestReader(model.specification, bundle.serving)
+        self._events = EventProfiles(model.specification, bundle.columns)
+        self._info = ModelInfo(bundle.name, bundle.version, bundle.alias, model.quality.trained_through)
         self._quality = quality_of(model)
-        self._meters = Metrics(self._info)
-        self._stores = StoreReload(served.store, model.specification, on_refusal=self._meters.count_refused_store)
+        self._metrics = Metrics(self._info)
+        self._stores = StoreReload(bundle.store, model.specification, on_refusal=self._metrics.count_refused_store)
         self._encoder = msgspec.json.Encoder()
         self._try()
-        if served.serving.keep_activity:  # then events are expected
+        if bundle.serving.keep_activity:  # then events are expected
             self._events.prepare(self._stores.current())
 
     def _try(self) -> None:
-        """Score once before anybody asks: it proves the model and warms it up."""
-        (tried,) = score(self._model, [made_up_profile(self._model)], bands=self._bands)
-        if tried.status != "scored":
-            raise InputError(f"the model cannot score a made-up profile: {tried.code}", hint="train again: churn train")
+        """Score once before the first request: it checks the model and warms it up."""
+        (trial,) = score(self._model, [synthetic_profile(self._model)], bands=self._bands)
+        if trial.status != "scored":
+            raise InputError(
+                f"the model cannot score a synthetic profile: {trial.code}", hint="train again: churn train"
+            )
 
     @property
     def title(self) -> str:
-        """Which model answers, in words."""
+        """Name, version and alias of the model, for a line of the log."""
         return f"{self._info.name} version {self._info.version} ({self._info.alias})"
 
     @property
@@ -66,43 +68,43 @@ class Endpoint:
         Raises
         ------
         InputError
-            When the body is not of the contract.
+            When the body breaks the contract.
         """
         store = self._stores.current()
         if store is None:
             return None
         results = self._results(self._reader.read(body), store)
-        self._meters.count(results)
+        self._metrics.count(results)
         return self._encoder.encode(ScoreResponse(request_id, self._info, self._quality, results))
 
-    def _results(self, asked: Sequence[Asked], store: ProfileStore) -> list[Score]:
-        """Find all profiles together and score them together; results in the order of what was asked."""
-        found = self._found(asked, store)
+    def _results(self, inputs: Sequence[ScoreInput], store: ProfileStore) -> list[Score]:
+        """Find all profiles together and score them together; results in the order of the items."""
+        found = self._found(inputs, store)
         scores = iter(score(self._model, [one for one in found if not isinstance(one, Score)], bands=self._bands))
         return [one if isinstance(one, Score) else next(scores) for one in found]
 
-    def _found(self, asked: Sequence[Asked], store: ProfileStore) -> list[Profile | Score]:
-        """Return the profile of each that was asked for, or the answer that says why there is none."""
-        known = store.get([one for one in asked if isinstance(one, str)])
-        told = [one for one in asked if isinstance(one, UserEvents)]
-        built = iter(self._events.profiles(told, store) if told else ())
+    def _found(self, inputs: Sequence[ScoreInput], store: ProfileStore) -> list[Profile | Score]:
+        """Return for each item the profile, or the score that says why there is none."""
+        known = store.get([one for one in inputs if isinstance(one, str)])
+        with_events = [one for one in inputs if isinstance(one, UserEvents)]
+        built = iter(self._events.profiles(with_events, store) if with_events else ())
         return [
             (known.get(one) or Score(one, "unscored", "unknown_user"))
             if isinstance(one, str)
             else next(built)
             if isinstance(one, UserEvents)
             else one
-            for one in asked
+            for one in inputs
         ]
 
 
 def quality_of(model: ChurnModel) -> ModelQuality:
-    """Pick the figures that go with every answer."""
-    figures = model.quality.metrics
-    return ModelQuality(model.quality.test_cutoff, figures["auc"], figures["calibration_error"], int(figures["users"]))
+    """Pick the metrics that go with every answer."""
+    metrics = model.quality.metrics
+    return ModelQuality(model.quality.test_cutoff, metrics["auc"], metrics["calibration_error"], int(metrics["users"]))
 
 
-def made_up_profile(model: ChurnModel) -> Profile:
-    """Make an eligible profile with nothing else known."""
+def synthetic_profile(model: ChurnModel) -> Profile:
+    """Build a profile that is eligible and has no other value."""
     profile: dict[str, Any] = dict.fromkeys(model.specification.feature_names)
     return profile | {RECENT: 1.0, TENURE: float(max(1, model.definition.min_tenure_days))}

@@ -1,4 +1,4 @@
-"""What stands before the server: only known paths come in, and whoever is turned away for now is told when to come back."""
+"""Before the server: only known paths are let in, and a service that is not ready says when to try again."""
 
 from __future__ import annotations
 
@@ -11,53 +11,53 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
-from serving.http.openapi import documented
+from serving.http.openapi import openapi_document
 
 SCORE_PATH = "/v1/score"
-# Not among them: the server's own page at "/", which loads a tracker from elsewhere.
+# Without the server's own page at "/", which loads a tracker from another site.
 PATHS = frozenset({SCORE_PATH, "/livez", "/readyz", "/healthz", "/metrics", "/docs.json", "/schema.json"})
 RETRY_AFTER_SECONDS = 5
 UNAVAILABLE = 503
 
 
 class KnownPathsOnly:
-    """Wraps the whole application, its metrics too: an unknown path would become a label there, one for each that is tried."""
+    """ASGI middleware around the application and its metrics, where each unknown path would become one more label."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: PLR0917  # the signature of ASGI
-        """Let a request in, or answer it here."""
+        """Pass a request on, or refuse it here."""
 
         async def send_on(message: Message) -> None:
             if message["type"] == "http.response.start" and message["status"] == UNAVAILABLE:
                 MutableHeaders(scope=message)["Retry-After"] = str(RETRY_AFTER_SECONDS)
             await send(message)
 
-        turned_away = _answer_to(scope)
-        if turned_away is None:
+        refusal = _refusal_of(scope)
+        if refusal is None:
             await self._app(scope, receive, send_on)
         else:
-            await turned_away(scope, receive, send)
+            await refusal(scope, receive, send)
 
 
-def _answer_to(scope: MutableMapping[str, Any]) -> ASGIApp | None:
-    """Return the answer to what is not let in."""
+def _refusal_of(scope: MutableMapping[str, Any]) -> ASGIApp | None:
+    """Return the answer to a request that is not let in; None for one that is."""
     if scope["type"] == "websocket":
         return WebSocketClose()
     if scope["type"] == "http" and scope["path"] not in PATHS:
-        hint = f"POST {SCORE_PATH} scores; GET /docs.json says how"
+        hint = f"POST {SCORE_PATH} scores users; GET /docs.json has the contract"
         return JSONResponse({"error": "there is nothing at this path", "hint": hint}, status_code=404)
     return None
 
 
-class GatedService(bentoml.Service[Any]):
-    """A BentoML service behind the gate, with its documentation in our words."""
+class KnownPathsService(bentoml.Service[Any]):
+    """A BentoML service behind :class:`KnownPathsOnly`, with the documentation of this contract."""
 
     @property
     def openapi_spec(self) -> Any:
-        """What ``/docs.json`` shows."""
-        return documented(super().openapi_spec, SCORE_PATH)
+        """The content of ``/docs.json``."""
+        return openapi_document(super().openapi_spec, SCORE_PATH)
 
     def to_asgi(self, is_main: bool = True) -> ASGIApp:  # noqa: FBT001, FBT002  # BentoML's signature
         """Return the application."""

@@ -1,4 +1,4 @@
-"""The contract as BentoML's descriptors, so that ``/docs.json`` shows exactly what is read and written."""
+"""The contract as BentoML descriptors, so that ``/docs.json`` shows exactly what is read and written."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from serving.score import Score
 MAX_BODY_BYTES = 8 * 2**20
 MAX_ID_CHARACTERS = 128
 
-_ABOUT = "Churn probabilities of users, with reasons. Each answer says which model it is from and how good that was."
+_ABOUT = "Churn probabilities of users, with reasons. Each answer names its model and the test metrics of that model."
 _REQUEST = {"items": [{"user_id": "u-1042"}, {"user_id": "u-7"}]}
 _REASONS = [Reason("recency", "days_since_last_event", "last seen 6 days ago (usual for this user: 2)", 0.84)]
 _RESPONSE = ScoreResponse(
@@ -34,28 +34,28 @@ _REFUSAL = Refusal(
     "items[0]: got both, expected either user_id or profile", 'for example {"items": [{"user_id": "..."}]}', "4f1c2a"
 )
 _REFUSALS = {
-    "400": "The body is not JSON, or not of the contract.",
+    "400": "The body is not JSON, or breaks the contract.",
     "413": "The body is too large.",
-    "503": "Not ready; Retry-After says when to come back.",
+    "503": "Not ready; Retry-After says when to try again.",
 }
 
 
-class Described(IODescriptor):
-    """A descriptor whose schema is that of a struct of the contract."""
+class ContractDescriptor(IODescriptor):
+    """A descriptor that takes its schema from a struct of the contract."""
 
     contract: ClassVar[type]
     example: ClassVar[Any]
 
     @classmethod
     def model_json_schema(cls, *_: Any, ref_template: str = "#/$defs/{model}", **__: Any) -> dict[str, Any]:
-        """Describe the struct; what it refers to is in ``$defs``."""
+        """Return the schema of the struct; what it refers to is in ``$defs``."""
         template = ref_template.replace("{model}", "{name}")
         _, parts = msgspec.json.schema_components((cls.contract,), ref_template=template)
         return parts.pop(cls.contract.__name__) | {"example": cls.example, "$defs": parts}
 
 
-class RequestBody(Described):
-    """The body as it came: it is read later, where errors can be answered in our own words."""
+class RequestBody(ContractDescriptor):
+    """The body as it was sent: it is decoded later, where errors are answered as the contract says."""
 
     __root_input__ = True
     contract: ClassVar[type] = ScoreRequest
@@ -72,22 +72,22 @@ class RequestBody(Described):
         return cls.model_construct(content=await _content(request), request_id=request_id)
 
 
-class ResponseBody(Described):
-    """What is answered, for the documentation."""
+class ResponseBody(ContractDescriptor):
+    """The answer, for the documentation."""
 
     contract: ClassVar[type] = ScoreResponse
     example: ClassVar[Any] = msgspec.to_builtins(_RESPONSE)
 
 
-class RefusalBody(Described):
-    """What is answered where there is nothing to answer, for the documentation."""
+class RefusalBody(ContractDescriptor):
+    """The refusal of a request, for the documentation."""
 
     contract: ClassVar[type] = Refusal
     example: ClassVar[Any] = msgspec.to_builtins(_REFUSAL)
 
 
 async def _content(request: Request) -> bytes:
-    """Read the body until it ends, the sender is gone, or it is too large."""
+    """Read the body until it ends, the client disconnects, or it is too large."""
     content = bytearray()
     with suppress(ClientDisconnect):
         async for chunk in request.stream():
@@ -98,13 +98,13 @@ async def _content(request: Request) -> bytes:
 
 
 def request_id_of(sent: str) -> str:
-    """Take the sender's id where it is short and printable, else make one."""
-    is_sane = 0 < len(sent) <= MAX_ID_CHARACTERS and sent.isascii() and sent.isprintable()
-    return sent if is_sane else uuid4().hex
+    """Keep the client's id where it is short and printable, else make one."""
+    is_usable = 0 < len(sent) <= MAX_ID_CHARACTERS and sent.isascii() and sent.isprintable()
+    return sent if is_usable else uuid4().hex
 
 
-def documented(found: Any, path: str) -> Any:
-    """Replace what BentoML says of every service, its errors too, by what is true of this one."""
+def openapi_document(found: Any, path: str) -> Any:
+    """Replace what BentoML states about every service, including its errors, by what holds for this one."""
     schemas = {name: schema for body in _BODIES for name, schema in body.openapi_components("").items()}
     responses = found.paths[path].post["responses"]
     found.paths[path].post["responses"] = {"200": responses[200]} | _refusals()
@@ -122,4 +122,4 @@ _BODIES = (RequestBody, ResponseBody, RefusalBody)
 
 def _refusals() -> dict[str, Any]:
     content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{RefusalBody.__name__}"}}}
-    return {status: {"description": words, "content": content} for status, words in _REFUSALS.items()}
+    return {status: {"description": text, "content": content} for status, text in _REFUSALS.items()}

@@ -1,4 +1,4 @@
-"""Profiles of users whose events came with the request. The engine is loaded when the first of them is asked for."""
+"""Profiles of users whose events came with the request. The engine is loaded with the first such item."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Columns = Mapping[str, Sequence[Any]]
 
 @dataclass(frozen=True)
 class UserEvents:
-    """A user with events: all of them, or those since the cutoff of the store. ``events`` is contract column to values."""
+    """A user with events: all of them, or those since the cutoff of the store. ``events`` maps contract columns to values."""
 
     user_id: str
     as_of: datetime
@@ -35,7 +35,7 @@ class EventProfiles:
     Parameters
     ----------
     columns
-        Contract columns of the log that the model learnt from; empty: those that its profile needs.
+        Contract columns of the log that the model was trained on; empty: those that its profile needs.
     """
 
     def __init__(self, specification: Specification, columns: tuple[str, ...]) -> None:
@@ -44,60 +44,60 @@ class EventProfiles:
         self._engines: dict[tuple[str, ...], OnlineProfiles | InputError] = {}
 
     def prepare(self, store: ProfileStore | None) -> None:
-        """Load and plan now what the first item with events would wait for."""
+        """Load the engine and plan its queries now, so that the first item with events need not wait."""
         for is_since in (False, True):
             engine = self._engine(self._contract(store, is_since=is_since))
             if not isinstance(engine, InputError):
                 engine.prepare()
 
-    def profiles(self, told: Sequence[UserEvents], store: ProfileStore) -> list[Profile | Score]:
-        """Return for each user the profile, or the answer that says why there is none; one query for each kind of item."""
-        found: list[Profile | Score] = [{}] * len(told)
+    def profiles(self, items: Sequence[UserEvents], store: ProfileStore) -> list[Profile | Score]:
+        """Return for each user the profile, or the score that says why there is none; one query for each kind of item."""
+        found: list[Profile | Score] = [{}] * len(items)
         for is_since in (False, True):
-            places = [place for place, one in enumerate(told) if one.is_since is is_since]
-            if places:
-                answers = self._answers([told[place] for place in places], store, is_since=is_since)
-                for place, one in zip(places, answers, strict=True):
-                    found[place] = one
+            positions = [index for index, one in enumerate(items) if one.is_since is is_since]
+            if positions:
+                answers = self._answers([items[index] for index in positions], store, is_since=is_since)
+                for index, one in zip(positions, answers, strict=True):
+                    found[index] = one
         return found
 
-    def _answers(self, told: Sequence[UserEvents], store: ProfileStore, *, is_since: bool) -> list[Profile | Score]:
+    def _answers(self, items: Sequence[UserEvents], store: ProfileStore, *, is_since: bool) -> list[Profile | Score]:
         """Answer items of one kind."""
         engine = self._engine(self._contract(store, is_since=is_since))
         if isinstance(engine, InputError):
-            return [_unscored(one, "unsupported", detail=engine.message) for one in told]
-        refused = [self._refused(one, store, engine=engine) if is_since else None for one in told]
-        accepted = [one for one, why in zip(told, refused, strict=True) if why is None]
+            return [_unscored(one, "unsupported", detail=engine.message) for one in items]
+        refused = [self._refused(one, store, engine=engine) if is_since else None for one in items]
+        accepted = [one for one, why in zip(items, refused, strict=True) if why is None]
         built = iter(_built(accepted, engine, store=store if is_since else None) if accepted else ())
         return [why or next(built) for why in refused]
 
-    def _refused(self, told: UserEvents, store: ProfileStore, *, engine: OnlineProfiles) -> Score | None:
-        """Say why events cannot be added to what the store keeps."""
+    def _refused(self, item: UserEvents, store: ProfileStore, *, engine: OnlineProfiles) -> Score | None:
+        """Return why events cannot be added to what the store keeps; None where they can."""
         if store.info.kept is None or store.info.kept.relations != engine.kept_columns:
-            why = "the store keeps none that fits; set [serving] keep_activity, or send all events"
-            return _unscored(told, "no_kept_activity", detail=why)
-        return self._too_early(told, store)
+            why = "the store keeps no activity that fits; set [serving] keep_activity, or send all events"
+            return _unscored(item, "no_kept_activity", detail=why)
+        return self._too_early(item, store)
 
-    def _too_early(self, told: UserEvents, store: ProfileStore) -> Score | None:
-        """Refuse what would take a kept day apart, or count it twice."""
+    def _too_early(self, item: UserEvents, store: ProfileStore) -> Score | None:
+        """Refuse events that would split a kept day, or count it twice."""
         zone, cutoff = self._specification.timezone, store.info.cutoff
         start = instant(cutoff, zone)
-        if told.as_of < start or not _is_midnight(told.as_of, zone):
-            why = f"as_of: expected a midnight in {zone} from {cutoff} on, or all events in place of events_since"
-            return _unscored(told, "not_midnight", detail=why)
-        early = next((place for place, at in enumerate(told.events["event_time"]) if at < start), None)
+        if item.as_of < start or not _is_midnight(item.as_of, zone):
+            why = f"as_of: expected a midnight in {zone} on or after {cutoff}, or events in place of events_since"
+            return _unscored(item, "not_midnight", detail=why)
+        early = next((index for index, at in enumerate(item.events["event_time"]) if at < start), None)
         if early is None:
             return None
-        why = f"events_since[{early}]: event_time lies before {cutoff}, where kept activity ends"
-        return _unscored(told, "invalid_event", detail=why)
+        why = f"events_since[{early}]: event_time is before {cutoff}, where kept activity ends"
+        return _unscored(item, "invalid_event", detail=why)
 
     def _contract(self, store: ProfileStore | None, *, is_since: bool) -> tuple[str, ...]:
-        """Return the contract columns that events should have: those of the kept days, where events are added to them."""
+        """Return the contract columns that events should have: those of the kept days, where events are added to these."""
         kept = store.info.kept if store and is_since else None
         return kept.contract if kept else self._columns
 
     def _engine(self, columns: tuple[str, ...]) -> OnlineProfiles | InputError:
-        """Return what builds profiles from events with these columns, or why such events do not tell the profile."""
+        """Return the builder for events with these columns, or why a profile cannot be built from them."""
         from features.profiles.online import OnlineProfiles  # noqa: PLC0415
         from features.profiles.online_sql import columns_for  # noqa: PLC0415
 
@@ -110,26 +110,26 @@ class EventProfiles:
         return self._engines[chosen]
 
 
-def _built(told: Sequence[UserEvents], engine: OnlineProfiles, *, store: ProfileStore | None) -> list[Profile | Score]:
-    """ProfileSet profiles in one query; from a store, each user's kept days are added."""
+def _built(items: Sequence[UserEvents], engine: OnlineProfiles, *, store: ProfileStore | None) -> list[Profile | Score]:
+    """Build profiles in one query; with a store, each user's kept days are added."""
     from features.profiles.online import History  # noqa: PLC0415
 
-    histories = [History(one.user_id, one.as_of, one.events, store.kept(one.user_id) if store else {}) for one in told]
-    return [_answer(one, profile) for one, profile in zip(told, engine.profiles(histories), strict=True)]
+    histories = [History(one.user_id, one.as_of, one.events, store.kept(one.user_id) if store else {}) for one in items]
+    return [_answer(one, profile) for one, profile in zip(items, engine.profiles(histories), strict=True)]
 
 
 def _is_midnight(at: datetime, zone: str) -> bool:
     return instant(at.astimezone(zone_of(zone)).date(), zone) == at
 
 
-def _answer(told: UserEvents, found: Found) -> Profile | Score:
+def _answer(item: UserEvents, found: Found) -> Profile | Score:
     if found is None:
-        return _unscored(told, "no_events", detail="none lies before as_of")
+        return _unscored(item, "no_events", detail="no event is before as_of")
     if isinstance(found, dict):
-        return found | {CUTOFF_AT: told.as_of}
-    name = "events_since" if told.is_since else "events"
-    return _unscored(told, "invalid_event", detail=f"{name}[{found.place}]: {found.reason}")
+        return found | {CUTOFF_AT: item.as_of}
+    name = "events_since" if item.is_since else "events"
+    return _unscored(item, "invalid_event", detail=f"{name}[{found.place}]: {found.reason}")
 
 
-def _unscored(told: UserEvents, code: Code, *, detail: str) -> Score:
-    return Score(told.user_id, "unscored", code, cutoff_at=told.as_of, detail=detail)
+def _unscored(item: UserEvents, code: Code, *, detail: str) -> Score:
+    return Score(item.user_id, "unscored", code, cutoff_at=item.as_of, detail=detail)

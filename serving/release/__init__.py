@@ -1,1 +1,1 @@
-"""What one service needs, in one folder."""
+"""A model for one service, in one folder."""

@@ -1,4 +1,4 @@
-"""What one service needs, in one folder: the model's own files and ``served.json``. Neither MLflow nor training code reads it."""
+"""All that one service needs, in one folder: the files of the model and ``served.json``. It needs neither MLflow nor training code."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ FILE = "served.json"
 
 @dataclass(frozen=True)
 class ServingBundle:
-    """A model that is served, under which name, with which settings.
+    """A model to serve, with its name, version and settings.
 
     Attributes
     ----------
     store
         Folder of the profile store.
     columns
-        Contract columns of the log that the model learnt from, which events that are sent should have; empty: not known.
+        Contract columns of the log that the model was trained on, which events in a request should have; empty: unknown.
     """
 
     model: ChurnModel
@@ -40,33 +40,33 @@ class ServingBundle:
     columns: tuple[str, ...] = ()
 
 
-def write_bundle(folder: Path, served: ServingBundle) -> None:
-    """Write what is served, whole or not at all.
+def write_bundle(folder: Path, bundle: ServingBundle) -> None:
+    """Write a bundle atomically.
 
-    The store is noted by its way from the folder, so that both can move together: into a Bento, or to another machine.
+    The path of the store is relative to the folder, so that both can move together: into a Bento, or to another machine.
     """
     place = folder.resolve()
     about = {
-        "name": served.name,
-        "version": served.version,
-        "alias": served.alias,
-        "store": os.path.relpath(served.store.resolve(), place),
-        "scoring": served.scoring.model_dump(mode="json"),
-        "serving": served.serving.model_dump(mode="json"),
-        "columns": served.columns,
+        "name": bundle.name,
+        "version": bundle.version,
+        "alias": bundle.alias,
+        "store": os.path.relpath(bundle.store.resolve(), place),
+        "scoring": bundle.scoring.model_dump(mode="json"),
+        "serving": bundle.serving.model_dump(mode="json"),
+        "columns": bundle.columns,
     }
-    with atomic_folder(place) as aside:
-        served.model.save(aside)
-        (aside / FILE).write_bytes(msgspec.json.format(msgspec.json.encode(about, order="sorted"), indent=1))
+    with atomic_folder(place) as temporary:
+        bundle.model.save(temporary)
+        (temporary / FILE).write_bytes(msgspec.json.format(msgspec.json.encode(about, order="sorted"), indent=1))
 
 
 def read_bundle(folder: Path) -> ServingBundle:
-    """Read what :func:`write_bundle` wrote; the model predicts on one thread, as each worker has one core.
+    """Read the folder that :func:`write_bundle` wrote; the model predicts on one thread, as each worker has one core.
 
     Raises
     ------
     InputError
-        When there is nothing, or it is not of this version.
+        When the folder holds no bundle, or one of another version.
     """
     place = folder.resolve()
     try:
@@ -78,7 +78,8 @@ def read_bundle(folder: Path) -> ServingBundle:
         columns = tuple(map(str, about["columns"]))
     except (OSError, msgspec.DecodeError, ValidationError, KeyError, TypeError) as error:
         raise InputError(
-            f"{place} holds nothing to serve: {type(error).__name__}", hint="churn serve writes and serves it"
+            f"{place} holds nothing to serve: {type(error).__name__}",
+            hint="churn serve writes the folder and serves it",
         ) from error
     return ServingBundle(
         load(place, threads=1), **names, store=store, scoring=scoring, serving=serving, columns=columns

@@ -1,4 +1,4 @@
-"""Activity before a cutoff, user by user, as the profile store keeps it: events since then need only their own days rolled up."""
+"""Activity before a cutoff, by user, as the profile store keeps it: of later events, only their own days need a roll-up."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _EPOCH = "date '1970-01-01'"
 
 @dataclass(frozen=True)
 class KeptColumns:
-    """What is kept: from which contract columns, and the columns of each relation beside the user."""
+    """The contract columns that the activity was made from, and the columns of each relation without ``user_id``."""
 
     contract: tuple[str, ...]
     relations: Mapping[str, tuple[str, ...]]
@@ -30,14 +30,14 @@ class KeptColumns:
 
 @dataclass(frozen=True)
 class KeptRows:
-    """All that an activity holds before a cutoff, a local midnight, as it was known then."""
+    """All rows of an activity before a cutoff, a local midnight, as known at the cutoff."""
 
     activity: Activity
     cutoff: date
 
     @cached_property
     def columns(self) -> KeptColumns:
-        """What is kept."""
+        """Columns of the kept rows."""
         contract = tuple(name for name in COLUMNS if name in self.activity.facts)
         return KeptColumns(contract, {name: self._columns_of(name) for name in RELATIONS})
 
@@ -46,16 +46,16 @@ class KeptRows:
         return tuple(name for name in found if name not in ("user_id", *VERSION))
 
     def rows(self) -> Iterator[tuple[str, str, bytes]]:
-        """Return user, relation and the columns of the user's rows, packed."""
+        """Return for each user and relation the user's rows, packed by column as MessagePack."""
         for relation in RELATIONS:
             found = self.activity.connection.execute(self._sql(relation))
             while rows := found.fetchmany(_ROWS_AT_ONCE):
-                for user_id, own in rows:
-                    columns = dict(zip(self.columns.relations[relation], zip(*own, strict=True), strict=True))
+                for user_id, user_rows in rows:
+                    columns = dict(zip(self.columns.relations[relation], zip(*user_rows, strict=True), strict=True))
                     yield user_id, relation, msgspec.msgpack.encode(columns)
 
     def _sql(self, relation: str) -> str:
-        """Return the SELECT of a user and the list of the user's rows, a day as its number since 1970."""
+        """Return the SELECT of each user with a list of rows; a day is a number of days since 1970."""
         names = self.columns.relations[relation]
         values = ", ".join(f"cast(day - {_EPOCH} as integer)" if name == "day" else name for name in names)
         return f"""select user_id, list(row({values})) from {self.activity.known(relation, before=self._day)}

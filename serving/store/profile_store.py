@@ -1,4 +1,4 @@
-"""The latest profile of every user, one row a user in SQLite: 100,000 look-ups a second, and any number of readers."""
+"""The latest profile of every user, one row per user in SQLite: 100,000 look-ups a second, any number of readers."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _ACTIVITY = """create table activity (user_id text, relation text, packed blob, 
 
 @dataclass(frozen=True)
 class StoreInfo:
-    """What a store holds: the cutoff of its profiles, the specification they were built with, and what activity is kept."""
+    """The cutoff of the profiles in a store, the specification they were built with, and the activity that is kept."""
 
     cutoff: date
     specification: Specification
@@ -41,12 +41,12 @@ class StoreInfo:
 
 
 class ProfileStore:
-    """Read access to a store. The file may be replaced meanwhile: what was opened stays readable.
+    """Read access to a store. The file may be replaced at any time: an open store stays readable.
 
     Raises
     ------
     InputError
-        When there is no readable store at the place.
+        When the folder holds no readable store.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -55,27 +55,27 @@ class ProfileStore:
             raise InputError(f"no profile store at {folder}", hint=_FILL)
         uri = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
         self._connection = sqlite3.connect(uri, uri=True, check_same_thread=False)
-        self._one_at_a_time = threading.Lock()
+        self._lock = threading.Lock()
         self.close = weakref.finalize(self, self._connection.close)
         try:
             self.info = msgspec.json.decode(self._meta(), type=StoreInfo)
         except (sqlite3.DatabaseError, msgspec.DecodeError) as error:
             self.close()
-            raise InputError(f"{path} is no profile store of this version: {error}", hint=_FILL) from error
+            raise InputError(f"{path} is not a profile store of this version: {error}", hint=_FILL) from error
         self._names = ("user_id", *self.info.specification.feature_names)
 
     def _meta(self) -> bytes:
         return self._connection.execute("select info from meta").fetchone()[0]
 
     def get(self, user_ids: Sequence[str]) -> dict[str, Mapping[str, Any]]:
-        """Return the profiles of those users that are known, by user id; each with its ``cutoff``."""
-        with self._one_at_a_time:  # threads that share a connection could get each other's rows
+        """Return the profiles of the known users among these, by user id; each with its ``cutoff``."""
+        with self._lock:  # threads that share a connection could get each other's rows
             rows = [self._connection.execute(_FIND, (user_id,)).fetchone() for user_id in user_ids]
         return {user_id: self._profile(row[0]) for user_id, row in zip(user_ids, rows, strict=True) if row}
 
     def kept(self, user_id: str) -> Mapping[str, Mapping[str, list[Any]]]:
-        """Return a user's kept days: relation to columns; nothing where the user was not seen before the cutoff."""
-        with self._one_at_a_time:
+        """Return a user's kept days: relation to columns; empty where the user has no event before the cutoff."""
+        with self._lock:
             rows = self._connection.execute(_FIND_KEPT, (user_id,)).fetchall()
         return {relation: msgspec.msgpack.decode(packed) for relation, packed in rows}
 
@@ -90,7 +90,7 @@ def open_store(folder: Path, specification: Specification) -> ProfileStore:
     Raises
     ------
     InputError
-        When there is none, or its profiles are not of the model's specification.
+        When there is none, or its profiles were built with another specification.
     """
     store = ProfileStore(folder)
     if store.info.specification != specification:
@@ -102,7 +102,7 @@ def open_store(folder: Path, specification: Specification) -> ProfileStore:
 def refresh_store(
     folder: Path, profiles: pa.Table, *, specification: Specification, kept: KeptRows | None = None
 ) -> bool:
-    """Replace the store, unless it holds profiles of a later cutoff already; return whether it was replaced."""
+    """Replace the store unless it already holds profiles of a later cutoff; return whether it was replaced."""
     if not profiles.num_rows:
         return False
     if _cutoff_of(folder) > profiles.column("cutoff")[0].as_py():
@@ -112,7 +112,7 @@ def refresh_store(
 
 
 def _cutoff_of(folder: Path) -> date:
-    """The cutoff of the store; where there is none that can be read, the beginning of time."""
+    """Return the cutoff of the store; ``date.min`` where there is no readable store."""
     try:
         store = ProfileStore(folder)
     except InputError:
@@ -124,18 +124,18 @@ def _cutoff_of(folder: Path) -> date:
 def write_store(
     folder: Path, profiles: pa.Table, *, specification: Specification, kept: KeptRows | None = None
 ) -> StoreInfo:
-    """Replace the store by the profiles of one cutoff, whole or not at all.
+    """Replace the store by the profiles of one cutoff, atomically.
 
     Parameters
     ----------
     profiles
         One row per user, of one cutoff, from :func:`features.profiles.build.build`.
     kept
-        Activity before the same cutoff, so that newer events can be added to it; it takes several times the space.
+        Activity before the same cutoff, so that later events can be added to it; the store is then several times larger.
     """
     folder.mkdir(parents=True, exist_ok=True)
     info = StoreInfo(profiles.column("cutoff")[0].as_py(), specification, profiles.num_rows, kept and kept.columns)
-    with atomic_file(folder / FILE) as aside, closing(sqlite3.connect(aside)) as connection, connection:
+    with atomic_file(folder / FILE) as temporary, closing(sqlite3.connect(temporary)) as connection, connection:
         connection.execute("create table meta (info blob)")
         connection.execute("create table profiles (user_id text primary key, profile blob) without rowid")
         connection.execute("insert into meta values (?)", (msgspec.json.encode(info),))

@@ -1,4 +1,4 @@
-"""The profile store while it is served: the weekly refresh replaces the file, and the next look-up reads the new one."""
+"""The profile store of a running service: scoring replaces the file, and the next look-up reads the new one."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _Mark = tuple[int, int] | None
 
 
 class StoreReload:
-    """Hands out the store, opened again after its file was replaced.
+    """Opens the store again after its file was replaced.
 
-    A store that does not fit the model is refused and said in the log; what was open stays open.
+    A store that does not fit the model is refused with a line in the log, and the store before it stays open.
 
     Parameters
     ----------
     on_refusal
-        Called once for each file that was refused.
+        Called once for each refused file.
     """
 
     def __init__(self, folder: Path, specification: Specification, *, on_refusal: Callable[[], None]) -> None:
@@ -37,7 +37,7 @@ class StoreReload:
         self._next_check = 0.0
 
     def current(self) -> ProfileStore | None:
-        """Return the store to read from; None as long as there was none that fits."""
+        """Return the store to read from; None until there is one that fits."""
         now = time.monotonic()
         if now >= self._next_check:
             self._next_check = now + CHECK_EVERY_SECONDS
@@ -55,11 +55,11 @@ class StoreReload:
             self._on_refusal()
             _log.error("profile store refused: %s", str(error).replace("\n", " "))
         else:
-            self._store = store  # the one before closes itself when the last look-up in it is done
+            self._store = store  # the previous store closes itself after its last look-up
 
 
 def _mark(path: Path) -> _Mark:
-    """What changes when a file is replaced; None where there is no file."""
+    """Return what changes when a file is replaced; None where there is no file."""
     try:
         found = path.stat()
     except OSError:

@@ -1,4 +1,4 @@
-"""The weekly list: the users at risk, ranked, with reasons, as Parquet and as a CSV that is safe to open."""
+"""The weekly at-risk list: users ranked by risk, with reasons, as Parquet and as a CSV that is safe in a spreadsheet."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def week_of(cutoff: date) -> str:
-    """Name of the list's folder: the ISO week of a Monday, the ISO week date of any other day.
+    """Return the name of the list's folder: the ISO week for a Monday, the ISO week date for any other day.
 
     Examples
     --------
@@ -33,7 +33,7 @@ def week_of(cutoff: date) -> str:
 
 
 def at_risk(scores: Sequence[Score], at_least: Literal["high", "medium", "low"]) -> list[Score]:
-    """Keep the scored users of at least this band, the riskiest first, ties by the bytes of the user id."""
+    """Return the scored users of at least this risk band, the riskiest first; ties by the bytes of the user id."""
     bands = _BANDS[: _BANDS.index(at_least) + 1]
     listed = [one for one in scores if one.risk_band in bands]
     return sorted(listed, key=lambda one: (-(one.churn_probability or 0), (one.user_id or "").encode()))
@@ -42,27 +42,27 @@ def at_risk(scores: Sequence[Score], at_least: Literal["high", "medium", "low"])
 def write_list(home: Path, batch: Batch, *, listed: Sequence[Score]) -> Path:
     """Write ``at_risk.parquet``, ``at_risk.csv`` and, last, ``manifest.json``; return their folder.
 
-    The same inputs give the same bytes. A killed run leaves nothing under a final name.
+    The same inputs give the same bytes. A killed run leaves no file under its final name.
     """
     folder = home / "lists" / week_of(batch.cutoff)
     table = to_table(listed).drop_columns(["status", "code"])
     table = table.add_column(0, "rank", pa.array(range(1, len(listed) + 1), pa.int64()))
-    with atomic_folder(folder) as aside:
-        pq.write_table(table, aside / "at_risk.parquet", compression="zstd")
-        pacsv.write_csv(defused(table), aside / "at_risk.csv")
+    with atomic_folder(folder) as temporary:
+        pq.write_table(table, temporary / "at_risk.parquet", compression="zstd")
+        pacsv.write_csv(escape_formulas(table), temporary / "at_risk.csv")
         rows = {"at_risk.parquet": table.num_rows, "at_risk.csv": table.num_rows}
-        write_manifest(aside, batch=batch, rows=rows)
+        write_manifest(temporary, batch=batch, rows=rows)
     return folder
 
 
-def defused(table: pa.Table) -> pa.Table:
+def escape_formulas(table: pa.Table) -> pa.Table:
     """Put an apostrophe before text that a spreadsheet would run as a formula."""
-    for place, field in enumerate(table.schema):
+    for index, field in enumerate(table.schema):
         if pa.types.is_string(field.type):
-            values = [_defuse(value) for value in table.column(place).to_pylist()]
-            table = table.set_column(place, field, pa.array(values, pa.string()))
+            values = [_escape(value) for value in table.column(index).to_pylist()]
+            table = table.set_column(index, field, pa.array(values, pa.string()))
     return table
 
 
-def _defuse(value: str | None) -> str | None:
+def _escape(value: str | None) -> str | None:
     return f"'{value}" if value and value.startswith(_FORMULA) else value

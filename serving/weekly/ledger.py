@@ -1,4 +1,4 @@
-"""Every scored row, kept from the first day on: what was said of whom, when, by which model."""
+"""The ledger: every score, with its date and model."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from serving.score import Score
 
 @dataclass(frozen=True)
 class Batch:
-    """One scoring of all users: which cutoff, by which model, under which settings."""
+    """One scoring of all users: its cutoff, model, model version and digest of the settings."""
 
     cutoff: date
     model: str
@@ -28,7 +28,7 @@ class Batch:
 
     @property
     def path(self) -> str:
-        """``cutoff=.../model=...``, where the rows of this batch live."""
+        """``cutoff=.../model=...``, the path of the rows of this batch."""
         return f"cutoff={self.cutoff}/model={self.model}-v{self.version}"
 
 
@@ -43,15 +43,15 @@ def write_scores(home: Path, batch: Batch, *, scores: Sequence[Score]) -> Path:
 
 
 def write_rows(folder: Path, tables: dict[str, pa.Table], *, batch: Batch) -> None:
-    """Write Parquet tables into a folder with a manifest, whole or not at all; the same rows give the same bytes."""
-    with atomic_folder(folder) as aside:
+    """Write Parquet tables and a manifest into a folder, atomically; the same rows give the same bytes."""
+    with atomic_folder(folder) as temporary:
         for name, table in tables.items():
-            pq.write_table(table, aside / name, compression="zstd")
-        write_manifest(aside, batch=batch, rows={name: table.num_rows for name, table in tables.items()})
+            pq.write_table(table, temporary / name, compression="zstd")
+        write_manifest(temporary, batch=batch, rows={name: table.num_rows for name, table in tables.items()})
 
 
 def write_manifest(folder: Path, *, batch: Batch, rows: dict[str, int]) -> None:
-    """Write ``manifest.json`` last: rows, SHA-256 of each file, model, cutoff, digest of the settings."""
+    """Write ``manifest.json`` last: rows and SHA-256 of each file, model, cutoff, digest of the settings."""
     files = {
         name: {"rows": count, "sha256": hashlib.sha256((folder / name).read_bytes()).hexdigest()}
         for name, count in sorted(rows.items())

@@ -22,7 +22,7 @@ from benchmarks.training_crowd import crowded
 from benchmarks.training_page import bars as costs
 from benchmarks.training_page import everything_else
 from benchmarks.training_steps import REST, STEPS, Clock, timed
-from churn.project import open_project
+from churn.project import Project
 from seeds.simulate import World
 from tests.churn.command import TrainedWorld
 from training.data.dataset import Dataset
@@ -199,7 +199,7 @@ def test_everything_else_is_without_profiles_fits_and_baselines():
 
 
 def test_a_crowd_is_drawn_by_the_same_share_with_the_labels_of_its_persons(trained_world: TrainedWorld):
-    project = open_project(trained_world.config, home=trained_world.home)
+    project = Project(trained_world.config, home=trained_world.home)
     activity = project.activity()
     once = ProfileSet.of(activity, [make_plan(activity, project.recipe)], say=lambda _: None)
     most = once.training_rows.num_rows

@@ -95,6 +95,25 @@ def test_help_imports_nothing_heavy():
     assert not heavy & set(ran.stdout.splitlines()[-1].split())
 
 
+def test_every_line_of_the_help_fits_a_terminal_of_80_columns(command: Command, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = command("--help").out.splitlines()
+    assert all(len(line) <= 80 for line in lines)
+    assert not [line for line in lines if line.endswith("...") and not line.startswith("Usage")]
+    assert set(VERBS) <= {line.split()[0] for line in lines if line.strip()}
+
+
+def test_the_version_is_printed(command: Command):
+    assert re.fullmatch(r"churn \d+\.\d+\.\d+\n", command("--version").out)
+
+
+def test_the_shell_can_complete_the_verbs(command: Command, monkeypatch: pytest.MonkeyPatch):
+    environment = {"_CHURN_COMPLETE": "complete_bash", "COMP_WORDS": "churn prom", "COMP_CWORD": "1"}
+    churn = str(Path(sys.executable).with_name("churn"))
+    ran = subprocess.run([churn], env=os.environ | environment, capture_output=True, text=True, check=False)
+    assert ran.stdout.split() == ["promote"]
+
+
 # --- Exit codes ----------------------------------------------------------------------------------------------------
 
 
@@ -213,6 +232,16 @@ def test_an_unusable_tracking_store_is_an_input_error(
     assert "MLFLOW_TRACKING_URI" in ran.err
 
 
+def test_under_json_an_error_is_one_document_on_the_last_line(command: Command):
+    ran = command("score", "--as-of", "yesterday", "--json")
+    assert json.loads(ran.err.splitlines()[-1]) == {
+        "error": '--as-of: got "yesterday", expected a date',
+        "hint": "for example --as-of 2026-11-16",
+        "exit_code": 2,
+    }
+    assert (ran.code, ran.out) == (2, "")
+
+
 # --- Output --------------------------------------------------------------------------------------------------------
 
 
@@ -225,6 +254,17 @@ def test_json_is_one_document_and_nothing_else(command: Command, arguments: tupl
     ran = command(*arguments, "--json")
     assert ran.code == 0, ran.err
     assert json.loads(ran.out)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("settings",), ("features",), ("simulate", "--out", "w", "--users", "10", "--days", "30")],
+    ids=lambda a: a[0],
+)
+def test_a_verb_ends_with_the_next_command(command: Command, arguments: tuple[str, ...]):
+    last = command(*arguments).out.splitlines()[-1]
+    _, name, *options = shlex.split(last.removeprefix("next: "))
+    VERBS[name].make_context(name, options)
 
 
 def test_elsewhere_than_on_a_terminal_every_step_is_a_line_on_standard_error(command: Command):

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from churn.project import open_project
+from churn.project import Project
 from features.profiles.build import build
 from models.registry.registry import Registry
 from serving.store.profile_store import ProfileStore
@@ -51,7 +51,7 @@ def test_scores_hold_everybody_and_say_why_some_have_none(trained_world: Trained
 
 def test_scores_are_those_of_the_registered_model_on_profiles_of_the_cutoff(trained_world: TrainedWorld):
     model = Registry(trained_world.home, "churn").get("champion").model
-    activity = open_project(trained_world.config, home=trained_world.home).activity()
+    activity = Project(trained_world.config, home=trained_world.home).activity()
     profiles = build(activity, model.specification, cutoffs=[date.fromisoformat(AS_OF)])
     expected = dict(zip(profiles["user_id"].to_pylist(), model.predict_probability(profiles).tolist(), strict=True))
     found = rows(Path(trained_world.said["score"]["path"]) / "scores.parquet")

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from churn.project import open_project
+from churn.project import Project
 from features.log.event_log import open_log
 from serving.http.endpoint import Endpoint
 from serving.release.bundle import read_bundle
@@ -31,7 +31,7 @@ def world(trained_world: TrainedWorld, tmp_path: Path) -> TrainedWorld:
 
 def events_since(world: TrainedWorld, cutoff: str) -> dict[str, list[dict[str, Any]]]:
     """User to the valid events from a cutoff on, as they go over HTTP."""
-    settings = open_project(world.config, home=world.home).activity_settings()
+    settings = Project(world.config, home=world.home).reader.activity_settings()
     rows = open_log(settings.events, "UTC", base=settings.base).to_arrow().to_pylist()
     found: dict[str, list[dict[str, Any]]] = {}
     for row in rows:

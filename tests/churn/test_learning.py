@@ -42,13 +42,13 @@ def test_training_beats_both_rules_and_is_not_too_good_to_be_true(trained_world:
     assert found["test"]["lift_at_10"] > 1.5
 
 
-def test_training_says_which_days_did_what_and_what_was_left_out(trained_world: TrainedWorld):
+def test_training_says_which_days_did_what_and_what_was_excluded(trained_world: TrainedWorld):
     found = trained_world.said["train"]
     assert found["split"]["test"] == TEST_CUTOFF
     assert (
         max(found["split"]["train"]) < found["split"]["validation"][0] < found["split"]["calibration"][0] < TEST_CUTOFF
     )
-    assert "longer than the history" in found["left_out"]["events_90d"]
+    assert "longer than the history" in found["excluded"]["events_90d"]
 
 
 @pytest.fixture(scope="module")
@@ -177,7 +177,7 @@ def test_a_better_challenger_becomes_champion_and_a_rollback_takes_it_back(
 
     again = command("promote", *world.options())
     assert again.code == 3
-    assert "champion already" in again.err
+    assert "already champion" in again.err
 
     back = command("rollback", *world.options(), "--json")
     assert (back.code, back.json()) == (0, {"from": good, "to": bad})
@@ -193,7 +193,7 @@ def test_a_dry_run_that_would_refuse_changes_nothing_either(
     version = register(shifted(champion, 3.0))
     before = Registry(world.home, "churn").get("challenger").version
     ran = command("promote", *world.options(), "--dry-run")
-    assert (ran.code, "refused" in ran.out) == (3, True)
+    assert (ran.code, "failed" in ran.out) == (3, True)
     assert aliases(world) == {"challenger": before, "champion": "1"}
     found = store_of(world).get_model_version("churn", version)
     assert "decision" not in found.tags

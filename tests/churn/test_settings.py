@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from churn.settings import _former_names
 from tests.churn.conftest import Command
 
 
@@ -236,3 +237,38 @@ def test_a_folder_is_no_file(command: Command, tmp_path: Path):
 
 def test_without_a_file_the_defaults_do(command: Command):
     assert command("settings").code == 0
+
+
+# --- Former names --------------------------------------------------------------------------------------------------
+
+
+def test_a_former_name_is_read_and_the_new_one_is_hinted_at(command: Command, tmp_path: Path):
+    (tmp_path / "churn.toml").write_text("[training]\ndrop_outages = false\n\n[stability]\nmost_number_auc = 0.9\n")
+    ran = command("settings", "--json")
+    values = {row["name"]: (row["value"], row["origin"]) for row in json.loads(ran.out)}
+    assert values["outages.exclude"] == (False, "churn.toml")
+    assert values["drift.max_number_auc"] == (0.9, "churn.toml")
+    assert "churn.toml: training.drop_outages is now called outages.exclude" in ran.err
+    assert "churn.toml: stability.most_number_auc is now called drift.max_number_auc" in ran.err
+
+
+def test_a_former_name_works_in_the_environment_and_as_a_flag(command: Command, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("CHURN_HORIZON__RETURN_SHARE", "0.2")
+    rows = json.loads(command("settings", "--set", "model.line_share=0.5", "--json").out)
+    found = {row["name"]: (row["value"], row["origin"]) for row in rows if row["origin"] != "default"}
+    assert found["advice.return_share"] == (0.2, "environment")
+    assert found["model.logistic_weight"] == (0.5, "flag")
+
+
+def test_a_setting_under_both_names_is_refused(command: Command, tmp_path: Path):
+    (tmp_path / "churn.toml").write_text("[model]\nl2 = 1.0\nlambda_l2 = 2.0\n")
+    ran = command("settings")
+    assert ran.code == 2
+    assert "churn.toml sets both model.l2 and model.lambda_l2" in ran.err
+
+
+def test_every_former_name_leads_to_a_setting_that_exists(command: Command):
+    names = {row["name"] for row in json.loads(command("settings", "--json").out)}
+    assert len(_former_names()) >= 15
+    assert set(_former_names().values()) <= names
+    assert set(_former_names()).isdisjoint(names)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from churn.project import Project, open_project
+from churn.project import Project
 from tests.churn.command import TrainedWorld, churn
 
 ASKED = (
@@ -16,13 +16,18 @@ ASKED = (
 
 
 @pytest.fixture(scope="module")
-def project(trained_world: TrainedWorld) -> Project:
-    return open_project(trained_world.config, home=trained_world.home, pairs=ASKED)
+def world(trained_world: TrainedWorld, tmp_path_factory: pytest.TempPathFactory) -> TrainedWorld:
+    return trained_world.copy_to(tmp_path_factory.mktemp("more") / "home")
 
 
 @pytest.fixture(scope="module")
-def found(trained_world: TrainedWorld, project: Project) -> dict[str, Any]:
-    told = churn("train", *trained_world.options(), *_flags(), "--json", cwd=trained_world.folder)
+def project(world: TrainedWorld) -> Project:
+    return Project(world.config, home=world.home, settings=ASKED)
+
+
+@pytest.fixture(scope="module")
+def found(world: TrainedWorld, project: Project) -> dict[str, Any]:
+    told = churn("train", *world.options(), *_flags(), "--json", cwd=world.folder)
     return told.json()["horizons"]
 
 

@@ -16,9 +16,9 @@ from seeds.behaviour import (
     active_day,
     any_day,
     is_holiday,
-    moves,
     shown,
     symbol,
+    transitions,
 )
 from seeds.population import group_risks, priors
 
@@ -46,11 +46,11 @@ def test_an_active_day_is_never_silent() -> None:
 
 
 @pytest.mark.parametrize("holiday", [False, True])
-def test_the_ways_out_of_a_state_leave_room_to_stay_and_nobody_returns_from_gone(holiday: bool) -> None:
+def test_the_transitions_out_of_a_state_leave_room_to_stay_and_nobody_returns_from_gone(holiday: bool) -> None:
     out = np.zeros(len(State))
-    for move in moves(group_risks(), holiday=holiday):
-        assert move.rate.min() > 0
-        out[move.source] += move.rate.max()
+    for transition in transitions(group_risks(), holiday=holiday):
+        assert transition.rate.min() > 0
+        out[transition.source] += transition.rate.max()
     assert (out < 1).all()
     assert out[State.GONE] == 0
 
@@ -62,7 +62,7 @@ def test_shares_and_beliefs_beforehand_are_distributions() -> None:
 
 def test_more_users_take_a_break_around_a_holiday() -> None:
     def going_quiet(*, holiday: bool) -> float:
-        return sum(m.rate.sum() for m in moves(group_risks(), holiday=holiday) if m.target == State.QUIET)
+        return sum(m.rate.sum() for m in transitions(group_risks(), holiday=holiday) if m.target == State.QUIET)
 
     assert going_quiet(holiday=True) > 2 * going_quiet(holiday=False)
     assert [is_holiday(day) for day in (date(2026, 4, 1), date(2026, 4, 12), date(2026, 4, 13))] == [True, True, False]

@@ -15,10 +15,10 @@ from features.errors import InputError
 from seeds.behaviour import SILENT
 from seeds.day_log import SCHEMA
 from seeds.hidden_markov import Flags, Floats
-from seeds.lives import Lives
+from seeds.hidden_states import HiddenStates
 from seeds.population import populate
-from seeds.simulate import ARRIVING, LIVING, Summary, World, churn_toml, simulate
-from seeds.truth import Belief, Onlooker
+from seeds.simulate import ARRIVALS, STATES, Summary, World, churn_toml, simulate
+from seeds.truth import Belief, Observer
 
 TINY = World(users=150, days=21)
 
@@ -189,17 +189,17 @@ class Snapshot:
 
 @pytest.fixture(scope="module")
 def snapshots() -> list[Snapshot]:
-    """Live through 20,000 lives without writing them down; the horizons of the snapshots do not overlap."""
+    """Simulate 20,000 users without writing their log; the horizons of the snapshots do not overlap."""
     world = World(users=20_000, days=164)
-    population = populate(world.users, world.days, start=world.start, rng=world.chance(ARRIVING))
-    lives, onlooker = Lives(population, world.start), Onlooker(population, world.start)
+    population = populate(world.users, world.days, start=world.start, rng=world.rng(ARRIVALS))
+    states, observer = HiddenStates(population, world.start), Observer(population, world.start)
     active, beliefs = np.zeros((world.days, world.users), dtype=bool), {}
     for day in range(world.days):
         if day in {108, 122, 136, 150}:
-            beliefs[day] = onlooker.belief(world.start + timedelta(days=day), world.label)
-        symbols = lives.live(day, world.chance(LIVING, day))
+            beliefs[day] = observer.belief(world.start + timedelta(days=day), world.label)
+        symbols = states.pass_day(day, world.rng(STATES, day))
         active[day, : len(symbols)] = symbols != SILENT
-        onlooker.watch(day, symbols)
+        observer.observe(day, symbols)
     return [Snapshot.of(known, active, day=day, horizon_days=world.horizon_days) for day, known in beliefs.items()]
 
 
@@ -244,10 +244,10 @@ def test_the_summary_tells_the_churn_rate_of_the_eligible(summary: Summary, cuto
     assert 0.3 < summary.gone_share < 0.7
 
 
-def test_progress_is_told_day_by_day(tmp_path: Path) -> None:
-    told: list[tuple[int, int]] = []
-    simulate(World(users=5, days=3), tmp_path, progress=lambda done, days: told.append((done, days)))
-    assert told == [(1, 3), (2, 3), (3, 3)]
+def test_progress_is_reported_day_by_day(tmp_path: Path) -> None:
+    reported: list[tuple[int, int]] = []
+    simulate(World(users=5, days=3), tmp_path, progress=lambda done, days: reported.append((done, days)))
+    assert reported == [(1, 3), (2, 3), (3, 3)]
 
 
 def test_a_simulation_that_breaks_off_leaves_nothing(tmp_path: Path) -> None:

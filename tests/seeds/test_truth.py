@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from features.errors import InputError
-from seeds.behaviour import KINDS, PACE_EDGES, SILENT, State, active_day, any_day, is_holiday, moves, symbol
+from seeds.behaviour import KINDS, PACE_EDGES, SILENT, State, active_day, any_day, is_holiday, symbol, transitions
 from seeds.hidden_markov import Floats
 from seeds.population import CHANNELS, SYSTEMS, group_risks, priors
 from seeds.simulate import World, simulate
@@ -39,13 +39,13 @@ def truth(out: Path, cutoff: date) -> dict[str, float]:
 
 
 def night(risk: float, day: date) -> Floats:
-    """The probability of every move from one cell (state and kind) to another in the night after a day."""
+    """The probability of every transition from one cell (state and kind) to another in the night after a day."""
     matrix = np.eye(CELLS)
-    for move in moves(np.array([risk]), holiday=is_holiday(day)):
+    for transition in transitions(np.array([risk]), holiday=is_holiday(day)):
         for kind in range(len(KINDS)):
-            here, there = move.source * len(KINDS) + kind, move.target * len(KINDS) + kind
-            matrix[here, there] += move.rate[kind, 0]
-            matrix[here, here] -= move.rate[kind, 0]
+            here, there = transition.source * len(KINDS) + kind, transition.target * len(KINDS) + kind
+            matrix[here, there] += transition.rate[kind, 0]
+            matrix[here, here] -= transition.rate[kind, 0]
     return matrix
 
 
@@ -157,8 +157,8 @@ def test_where_a_user_comes_from_matters(
 # --- What it refuses -----------------------------------------------------------------------------------------------
 
 
-def test_a_cutoff_that_was_not_asked_for_is_not_known(out: Path) -> None:
-    with pytest.raises(InputError, match="the truth at 2026-01-20 is not known") as caught:
+def test_the_truth_is_unknown_at_a_cutoff_that_was_not_simulated(out: Path) -> None:
+    with pytest.raises(InputError, match="the truth at 2026-01-20 is unknown") as caught:
         true_probabilities(out, date(2026, 1, 20))
     assert "among its cutoffs" in caught.value.hint
 

@@ -1,5 +1,3 @@
-from typing import Any
-
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -9,7 +7,6 @@ from hypothesis import strategies as st
 from features.eligibility import RECENT
 from models.churn_model import ChurnModel
 from models.encoding import encode
-from serving.batch.score import score_table, to_table
 from serving.score import risk_band, score
 from serving.settings import ScoringSettings
 from tests.models.model_builder import CUTOFF, profiles_of, rows_of, tiny_model
@@ -24,16 +21,16 @@ def test_scores_come_in_the_order_of_the_profiles_with_user_and_cutoff():
     assert {one.as_of for one in SCORES} == {CUTOFF}
 
 
-def test_who_was_away_for_longer_than_the_models_14_days_is_not_eligible():
+def test_users_inactive_for_longer_than_the_models_14_days_are_not_eligible():
     for one, row in zip(SCORES, ROWS, strict=True):
         assert (one.status, one.code) == (("scored", None) if row[RECENT] <= 14 else ("unscored", "not_eligible"))
     assert {one.status for one in SCORES} == {"scored", "unscored"}
 
 
-def test_the_unscored_have_no_figures_at_all():
+def test_an_unscored_user_has_neither_numbers_nor_reasons():
     for one in SCORES:
-        figures = (one.churn_probability, one.percentile, one.risk_band)
-        assert all(figure is None for figure in figures) == (one.status == "unscored")
+        numbers = (one.churn_probability, one.percentile, one.risk_band)
+        assert all(number is None for number in numbers) == (one.status == "unscored")
         assert bool(one.reasons) == (one.status == "scored")
 
 
@@ -58,7 +55,7 @@ def test_nobody_to_score_gives_no_scores(model: ChurnModel):
 
 @settings(max_examples=25)
 @given(st.lists(st.integers(0, len(ROWS) - 1), min_size=1, max_size=40))
-def test_a_score_does_not_depend_on_who_is_scored_beside(places: list[int]):
+def test_a_score_does_not_depend_on_the_other_users_of_a_batch(places: list[int]):
     found = score(tiny_model(), [ROWS[place] for place in places], bands=BANDS)
     assert found == [SCORES[place] for place in places]
 
@@ -90,22 +87,7 @@ def test_a_band_begins_at_its_percentile(percentile: float, band: str):
     assert risk_band(percentile, BANDS) == band
 
 
-def test_a_table_and_its_rows_get_the_same_scores(model: ChurnModel, profiles: pa.Table):
-    assert score_table(model, profiles, bands=BANDS) == SCORES
-
-
 def test_the_threads_of_the_model_change_no_score(model: ChurnModel):
     from dataclasses import replace
 
     assert score(replace(model, threads=1), ROWS, bands=BANDS) == SCORES
-
-
-def test_scores_become_a_table_with_reasons_beside_each_other():
-    table = to_table(SCORES)
-    assert table.num_rows == 120
-    place = next(place for place, one in enumerate(SCORES) if one.reasons)
-    row: dict[str, Any] = table.slice(place, 1).to_pylist()[0]
-    assert row["reason_1"] == SCORES[place].reasons[0].text
-    assert row["reason_1_code"] == SCORES[place].reasons[0].code
-    assert row["churn_probability"] == SCORES[place].churn_probability
-    assert np.isclose(row["reason_1_contribution"], SCORES[place].reasons[0].contribution)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from churn.project import Project, open_project
+from churn.project import Project
 from features.activity.store import Activity
 from models.encoding import encode
 from models.scorers.calibration import fit_platt
@@ -57,7 +57,7 @@ def trainer(trained_world: TrainedWorld) -> Trainer:
 
     @cache
     def run(*pairs: str) -> Training:
-        return train_in(open_project(trained_world.config, home=trained_world.home, pairs=(*QUICK, *pairs)))
+        return train_in(Project(trained_world.config, home=trained_world.home, settings=(*QUICK, *pairs)))
 
     return run
 
@@ -89,7 +89,7 @@ def gather(trained_world: TrainedWorld) -> Gather:
 
     @cache
     def run(*pairs: str) -> AuditedTraining:
-        project = open_project(trained_world.config, home=trained_world.home, pairs=(*FEW, *pairs))
+        project = Project(trained_world.config, home=trained_world.home, settings=(*FEW, *pairs))
         return to_audit(project.activity(), project.recipe, say=lambda _: None)
 
     return run

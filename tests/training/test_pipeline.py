@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn.model_selection import GroupKFold
 
-from churn.project import open_project
+from churn.project import Project
 from features.profiles.build import build
 from features.snapshots import LabelWindow
 from models.churn_model import ChurnModel
@@ -164,7 +164,7 @@ def test_a_raw_score_is_three_parts_trees_and_one_part_line(periods: Training):
 @BOTH
 def test_training_again_gives_the_same_bytes(way: str, training: Training, trained_world: TrainedWorld, tmp_path: Path):
     pairs = (*QUICK, *(FOLDS if way == "folds" else ()))
-    again = train_in(open_project(trained_world.config, home=trained_world.home, pairs=pairs)).trained
+    again = train_in(Project(trained_world.config, home=trained_world.home, settings=pairs)).trained
     assert bytes_of(again.model, tmp_path / "again") == bytes_of(training.trained.model, tmp_path / "first")
     assert again.evaluation == training.trained.evaluation
     assert digest(again.training_rows.profiles) == digest(training.trained.training_rows.profiles)

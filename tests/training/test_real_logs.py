@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from churn.project import open_project
+from churn.project import Project
 from training.pipeline import train
 
 TOP = Path(__file__).parents[2]
@@ -21,7 +21,7 @@ def test_the_model_beats_the_better_rule_on_a_real_log(name: str, better_rule: f
     log = LOGS / f"{name}.parquet"
     if not log.exists():
         pytest.skip(f"REAL_LOGS names no folder with {log.name}")
-    project = open_project(TOP / "examples" / f"{name}.toml", home=tmp_path, events=log)
+    project = Project(TOP / "examples" / f"{name}.toml", home=tmp_path, events=log)
     found = train(project.activity(), project.recipe, say=lambda _: None).evaluation
     rules = {name: beside.auc.value for name, beside in found.baselines.items() if beside.is_rule}
     if better_rule is not None:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from msgspec import structs
 from numpy.typing import NDArray
 
 from features.eligibility import Eligibility
@@ -189,7 +190,7 @@ def planted_future(evidence: Evidence) -> CheckResult:
 
 def _best_feature(planted: pa.Table, honest: Rebuilt) -> tuple[str, float]:
     """Return the single feature with the highest AUC, and that AUC; also among those that the model does not use."""
-    everything = replace(honest.past.specification, unused=())
+    everything = structs.replace(honest.past.specification, unused=())
     aucs = aucs_by_value(everything.feature_names, encode(planted, everything), churned=honest.churned)
     return max(aucs.items(), key=lambda pair: pair[1], default=("nothing", 0.0))
 

@@ -9,7 +9,7 @@ be today's worst. Its values that moved are pooled with the unknown ones; where 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -224,11 +224,11 @@ def stable_features(profiles: pa.Table, specification: Specification, *, setting
     categories = steady_values(profiles, specification, drifts=drifts)
     trial = structs.replace(specification, categories=specification.categories | categories)
     tried = [name for name, values in categories.items() if values]
-    again = replace(trial, unused=tuple(name for name in trial.feature_names if name not in tried))
+    again = structs.replace(trial, unused=tuple(name for name in trial.feature_names if name not in tried))
     still = drifting(profiles, again, settings=settings)
     helped = {name: _without(specification.categories[name], categories[name]) for name in tried if name not in still}
     dropped = to_drop({name: drift for name, drift in drifts.items() if name not in helped})
-    return StableFeatures(replace(trial, unused=(*specification.unused, *dropped)), dropped, helped)
+    return StableFeatures(structs.replace(trial, unused=(*specification.unused, *dropped)), dropped, helped)
 
 
 def _without(values: tuple[str, ...], kept: tuple[str, ...]) -> tuple[str, ...]:

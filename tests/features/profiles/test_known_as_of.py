@@ -4,13 +4,13 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from features.profiles.build import build
 from features.snapshots import instant
 from tests.builders import Row, passing_world, rows, world_of
-from tests.worlds import EVENT_TYPES, RandomLog, random_logs
+from tests.worlds import EVENT_TYPES, RandomLog, examples, random_logs
 
 LATE = [
     "anna 2026-01-05T10:00 open device_os=ios ingested_at=2026-01-05T10:01",
@@ -28,8 +28,9 @@ def instants(lines: list[str]) -> list[Row]:
 
 
 def test_a_row_counts_from_the_day_on_which_it_became_known(tmp_path: Path):
-    found = world_of(tmp_path, instants(LATE)).profiles("2026-01-08", "2026-01-09", "2026-01-10", event_types=("buy",))
     columns = ("active_days", "events_28d", "sessions_28d", "events_of_buy_28d", "gap_days_max")
+    cutoffs = ("2026-01-08", "2026-01-09", "2026-01-10")
+    found = world_of(tmp_path, instants(LATE)).profiles(*cutoffs, event_types=("buy",), only=columns)
     # on the 8th neither the purchase nor the 6th is known; the purchase came on the 8th, the 6th on the 9th
     assert [[profile[name] for name in columns] for profile in found] == [
         [2, 2, 2, 0, 2],
@@ -63,7 +64,7 @@ def test_labels_see_all_that_is_known_today(tmp_path: Path):
 DELAYS = [None, timedelta(0), timedelta(minutes=-5), timedelta(hours=5), timedelta(days=1), timedelta(days=9)]
 
 
-@settings(max_examples=12, derandomize=True)
+@examples(6, 24)
 @given(random_logs(), st.data())
 def test_rows_known_at_or_after_the_cutoff_never_change_a_profile(log: RandomLog, data: st.DataObject):
     late = [event | {"ingested_at": _known(event, data.draw(st.sampled_from(DELAYS)))} for event in map(dict, log.rows)]

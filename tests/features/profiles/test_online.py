@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from features.catalogue.custom import CustomFeature
@@ -18,9 +18,9 @@ from features.profiles.specification import Specification
 from features.snapshots import instant
 from tests.builders import Row, columns_of, passing_world, rows
 from tests.features.profiles.test_oracle import is_same
-from tests.worlds import FITTED, RandomLog, random_logs
+from tests.worlds import FITTED, RandomLog, examples, random_logs
 
-few = settings(max_examples=15, derandomize=True)
+few = examples(8, 30)
 
 
 def history(user: str, as_of: datetime, events: Sequence[Row], **kept: Any) -> History:

@@ -4,12 +4,12 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from features.catalogue.catalogue import catalogue
 from tests.builders import WINDOWS, passing_world
 from tests.features.oracle import FEATURES, OF_A_TYPE, WINDOWED, Past, Rules, oracle_of
-from tests.worlds import EVENT_TYPES, FITTED, RandomLog, random_logs
+from tests.worlds import EVENT_TYPES, FITTED, RandomLog, examples, random_logs
 
 RELATIVE = 1e-9
 BG_NBD = (0.25, 30.5, 0.8, 2.4)
@@ -72,7 +72,7 @@ def test_no_oracle_outlives_its_feature():
     assert {*FEATURES, *windowed, *of_a_type} - names == set()
 
 
-@settings(max_examples=60, derandomize=True)
+@examples(25, 120)
 @given(random_logs())
 def test_every_feature_is_what_plain_python_says(log: RandomLog):
     found, pasts = profiles_of(log), pasts_of(log)

@@ -18,14 +18,14 @@ from typer.testing import CliRunner
 
 from churn.cli.app import app
 from churn.cli.console import Steps
-from churn.project import open_project
-from churn.spark import score_all
+from churn.engine import Spark
+from churn.project import Project
 from features.errors import InputError, SettingsError
 from features.profiles import build as one_machine
 from features.settings import ComputeSettings, EventsSettings
 from features.spark import cluster as inside
 from serving.batch.score import score_table, to_table
-from serving.batch.spark import score_partitions
+from serving.batch.spark import collect_scores
 from serving.settings import ScoringSettings
 from tests.builders import World, events_at, world_of, write
 from tests.churn.command import AS_OF, TrainedWorld
@@ -154,15 +154,14 @@ def test_a_time_of_any_unit_is_the_same_instant(tmp_path: Path, spark: SparkSess
 
 
 def test_scores_are_those_of_one_machine(trained_world: TrainedWorld, tmp_path: Path, spark: SparkSession):
-    project = open_project(trained_world.config, home=trained_world.home)
-    project = replace(project, home=trained_world.copy_to(tmp_path / "home").home)
+    project = Project(trained_world.config, home=trained_world.copy_to(tmp_path / "home").home)
     model, cutoff = project.registry.get("champion").model, date.fromisoformat(AS_OF)
     profiles = one_machine.build(project.activity(frozen=model), model.specification, cutoffs=[cutoff])
     expected = score_table(model, profiles, bands=project.settings.scoring)
 
-    found, scores = score_all(project, model, cutoff=cutoff, say=Steps("score", None, 5))
-    assert found.equals(profiles)
-    assert scores == expected
+    found = Spark(project).score(model, cutoff, say=Steps("score", None, 5))
+    assert found.profiles.equals(profiles)
+    assert found.scores == expected
 
 
 def test_the_verb_writes_the_profiles_of_the_champion(trained_world: TrainedWorld, tmp_path: Path, spark: SparkSession):
@@ -177,9 +176,9 @@ def test_the_verb_writes_the_profiles_of_the_champion(trained_world: TrainedWorl
 def test_partitions_of_profiles_are_scored_as_on_one_machine(tmp_path: Path, spark: SparkSession):
     profiles, bands = profiles_of(120, seed=3).sort_by("user_id"), ScoringSettings()
     pq.write_table(profiles, tmp_path / "profiles.parquet", row_group_size=50)
-    frame = score_partitions(inside.written(tmp_path / "profiles.parquet", spark), tiny_model(), bands=bands)
-    found = inside.collect(frame.repartition(3), ("as_of", "user_id"))
-    assert found.equals(to_table(score_table(tiny_model(), profiles, bands=bands)))
+    frame = inside.written(tmp_path / "profiles.parquet", spark).repartition(3)
+    found = collect_scores(frame, tiny_model(), bands=bands)
+    assert to_table(found).equals(to_table(score_table(tiny_model(), profiles, bands=bands)))
 
 
 def test_too_many_invalid_rows_stop_the_run_with_their_reasons(tmp_path: Path, spark: SparkSession):

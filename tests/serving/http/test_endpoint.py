@@ -8,7 +8,7 @@ import pytest
 
 from features.errors import InputError
 from models.churn_model import Definition
-from serving.http.endpoint import Endpoint, made_up_profile, quality_of
+from serving.http.endpoint import Endpoint, quality_of, synthetic_profile
 from serving.release.bundle import ServingBundle, read_bundle
 from serving.score import score
 from serving.store.profile_store import write_store
@@ -68,10 +68,10 @@ def test_more_items_than_allowed_are_refused(endpoint: Endpoint):
         answer(endpoint, *[{"user_id": "u1"}] * 51)
 
 
-def test_the_made_up_profile_is_scored_whatever_the_model_asks_of_its_users(served: ServingBundle):
+def test_the_synthetic_profile_is_scored_whatever_the_model_asks_of_its_users(served: ServingBundle):
     for definition in (Definition(14, 0, 1, 0), Definition(14, 0, 0, 0), Definition(14, 0, 7, 400)):
         model = replace(tiny_model(), definition=definition)
-        (one,) = score(model, [made_up_profile(model)], bands=served.scoring)
+        (one,) = score(model, [synthetic_profile(model)], bands=served.scoring)
         assert one.status == "scored"
 
 

@@ -58,7 +58,10 @@ def test_a_profile_may_name_its_user_and_its_cutoff():
             "items[0].profile[...]: expected number | text | null, got bool",
         ),
         (b'{"items":[{"profile":{"events_7d":1e999}}]}', "items[0].profile[...]: number out of range"),
-        (b'{"items":[{"profile":{"cutoff":"May"}}]}', "items[0].profile.cutoff: got other text, expected a date"),
+        (
+            b'{"items":[{"profile":{"cutoff":"May"}}]}',
+            "items[0].profile.cutoff: got text that is not a date, expected a date",
+        ),
         (b'{"items":[' + b'{"user_id":"a"},' * 3 + b'{"user_id":"a"}]}', "items: got 4, expected at most 3"),
     ],
 )

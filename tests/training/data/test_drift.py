@@ -1,12 +1,12 @@
 """Features that drift between snapshots, planted; and a world in which nothing does."""
 
-from dataclasses import replace
 from datetime import date
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from msgspec import structs
 
 from features.catalogue.definition import Unit
 from features.catalogue.fitted import FittedConstants
@@ -44,7 +44,7 @@ def table(rng: np.random.Generator, *, users: int = USERS, **planted: Any) -> pa
 
 def specification_of(profiles: pa.Table) -> Specification:
     plain = Specification(NAMES, (7,), FittedConstants(attributes={"plan": Unit.TEXT}))
-    return replace(plain, categories=fit_categories(profiles, ["user_plan", "acquisition_channel"], most=200))
+    return structs.replace(plain, categories=fit_categories(profiles, ["user_plan", "acquisition_channel"], most=200))
 
 
 @pytest.fixture
@@ -147,7 +147,7 @@ def test_a_rare_value_that_doubled_by_chance_is_not_pooled(rng: np.random.Genera
 
 def test_what_the_model_does_not_look_at_cannot_drift(rng: np.random.Generator) -> None:
     profiles = table(rng, tenure_days=lambda place: 40.0 * place + rng.uniform(0, 30, USERS))
-    blind = replace(specification_of(profiles), unused=("tenure_days",))
+    blind = structs.replace(specification_of(profiles), unused=("tenure_days",))
 
     assert drifting(profiles, blind, settings=PLAIN) == {}
     assert stable_features(profiles, blind, settings=PLAIN).specification == blind

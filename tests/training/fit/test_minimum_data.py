@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from churn.project import open_project
+from churn.project import Project
 from features.errors import CheckFailed
 from features.snapshots import LabelWindow
 from models.settings import ModelSettings
@@ -29,7 +29,7 @@ def test_a_part_with_too_few_of_a_class_is_refused_with_its_figures(trained_worl
     parts |= {"training": known.training_rows.at(known.split.train), "test": known.test}
     minimum = int(known.test.churned.sum()) + 1
     pairs = (*QUICK, f"training.min_class_users={minimum}")
-    project = open_project(trained_world.config, home=trained_world.home, pairs=pairs)
+    project = Project(trained_world.config, home=trained_world.home, settings=pairs)
     with pytest.raises(CheckFailed) as refusal:
         train(project.activity(), project.recipe, say=lambda _: None)
     sentence = r"the (\w+) part has (\d+) churners and (\d+) retained, expected at least (\d+)"

@@ -45,7 +45,7 @@ def advice_of(activity: Activity, *candidates: int, horizon: int = 7, rows: int 
         activity,
         ChurnSettings(horizon_days=horizon, **churn),
         training=TrainingSettings(min_class_users=rows),
-        horizon=AdviceSettings(candidates_days=candidates or (7, 14, 28)),
+        settings=AdviceSettings(candidates_days=candidates or (7, 14, 28)),
     )
 
 

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-from churn.project import open_project
+from churn.project import Project
 from tests.churn.command import TrainedWorld
 from tests.training.conftest import Training
 from tests.training.contenders import END, LATEST, parameters, seen_through
@@ -39,7 +39,7 @@ def test_a_promotion_finds_the_outages_of_the_log_itself(
 ):
     events = shutil.copytree(trained_world.folder / "events", tmp_path / "events")
     shutil.rmtree(events / f"day={LOW}")
-    project = open_project(trained_world.config, home=tmp_path / "home", events=f"{events}/**/*.parquet")
+    project = Project(trained_world.config, home=tmp_path / "home", events=f"{events}/**/*.parquet")
     challenger = replace(seen_through(champion, WEEKS[0]), activity=project.activity())
     decision = decide(challenger, champion=None, recipe=periods.recipe, settings=PromotionSettings())
     assert decision.cutoffs == (LATEST,)

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from churn.project import open_project
+from churn.project import Project
 from models.settings import ModelSettings
 from tests.churn.command import TrainedWorld
 from training.plan.plan import Recipe
@@ -20,7 +20,7 @@ Edit = Callable[[dict[str, str]], dict[str, str]]
 @pytest.fixture
 def told(trained_world: TrainedWorld) -> dict[str, str]:
     """The parameters of the run of the trained world, which nobody set anything for."""
-    registry = open_project(trained_world.config, home=trained_world.home).registry
+    registry = Project(trained_world.config, home=trained_world.home).registry
     return registry.tags_and_parameters(registry.get("champion"))[1]
 
 
@@ -28,7 +28,7 @@ def told(trained_world: TrainedWorld) -> dict[str, str]:
 def today(trained_world: TrainedWorld) -> Recipe:
     """The settings of another day."""
     return replace(
-        open_project(trained_world.config, home=trained_world.home).recipe,
+        Project(trained_world.config, home=trained_world.home).recipe,
         outages=OutagesSettings(below_share=0.3, recent_days=2),
         bots=BotsSettings(exclude=True),
         drift=DriftSettings(max_category_auc=0.9),

@@ -1,0 +1,115 @@
+"""What all verbs share: the options that open a project, the progress bar, the result as JSON, and the next command."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from churn.cli import console
+from churn.cli.options import Config, Events, Home, Json, Set
+from churn.project import DEFAULT_CONFIG, DEFAULT_HOME, Project
+from churn.results import Result
+from churn.settings import parse_flags
+
+
+def verb(
+    *,
+    steps: int = 0,
+    events: bool = True,
+    then: Callable[[Any], tuple[str, ...]] = lambda _: (),
+    as_settings: Mapping[str, tuple[str, Any]] | None = None,
+) -> Callable[[Callable[..., Any]], Callable[..., None]]:
+    """Make a verb of a function of a project, what reports progress, and options of its own; it returns a result.
+
+    The verb opens the project of ``--config --home --events --set``, and prints the result: as JSON under ``--json``, else by the
+    function :func:`shown_by` registered for its type.
+
+    Parameters
+    ----------
+    steps
+        Of the progress bar.
+    events
+        Whether there is ``--events``.
+    then
+        Verb and options that usually come next, of a result; the last line that people see.
+    as_settings
+        Further options that are short for a setting: parameter to the setting and the option's annotation.
+    """
+
+    def made(function: Callable[..., Any]) -> Callable[..., None]:
+        signature = inspect.signature(function, eval_str=True)
+        _, _, *own = signature.parameters.values()
+        short = dict(as_settings or {})
+        shared = _options({name: kind for name, (_, kind) in short.items()}, events=events)
+
+        @functools.wraps(function)
+        def run(**given: Any) -> None:
+            as_json = given.pop("as_json")
+            named = {setting: value for name, (setting, _) in short.items() if (value := given.pop(name)) is not None}
+            places = {"home": given.pop("home"), "events": given.pop("events", None)}
+            project = opened(given.pop("config"), given.pop("set_"), named, **places)
+            with console.steps(function.__name__, steps) as say:
+                result = function(project, say, **given)
+            console.print_json(result.to_json()) if as_json else _show(result)
+            result.check()
+            if not as_json and (words := then(result)):
+                console.out.print(f"next: {next_command(project, *words)}", markup=False)
+
+        run.__signature__ = signature.replace(parameters=[*own, *shared], return_annotation=None)  # type: ignore[attr-defined]
+        run.__annotations__ = {one.name: one.annotation for one in (*own, *shared)} | {"return": None}
+        return run
+
+    return made
+
+
+def opened(
+    config: Path | None, pairs: Sequence[str] | None, named: Mapping[str, Any] | None = None, **places: Any
+) -> Project:
+    """Open a project with the options of a verb; hints on former names go to standard error."""
+    project = Project(config, settings=parse_flags(pairs or ()) | dict(named or {}), **places)
+    for hint in project.loaded.hints:
+        console.err.print(f"churn: {hint}", markup=False)
+    return project
+
+
+def _options(short: Mapping[str, Any], *, events: bool) -> list[inspect.Parameter]:
+    kinds: dict[str, Any] = {
+        **short,
+        "config": Config,
+        "home": Home,
+        **({"events": Events} if events else {}),
+        "set_": Set,
+    }
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    found = [inspect.Parameter(name, keyword, default=None, annotation=kind) for name, kind in kinds.items()]
+    return [*found, inspect.Parameter("as_json", keyword, default=False, annotation=Json)]
+
+
+Show = Callable[[Any], None]
+_SHOWN: dict[type, Show] = {}
+
+
+def shown_by(kind: type) -> Callable[[Show], Show]:
+    """Register how people see a result of a type; without one, it is title and summary."""
+
+    def registered(function: Show) -> Show:
+        _SHOWN[kind] = function
+        return function
+
+    return registered
+
+
+def _show(result: Result) -> None:
+    found = _SHOWN.get(type(result))
+    found(result) if found else console.print_report(result.title, result.summary)
+
+
+def next_command(project: Project, *words: str) -> str:
+    """Return a command on the same project, as it is typed."""
+    options = ["--config", str(project.config)] if project.config not in (None, DEFAULT_CONFIG) else []
+    options += ["--home", str(project.home.root)] if project.home.root != DEFAULT_HOME else []
+    return shlex.join(["churn", *words, *options])

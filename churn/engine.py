@@ -1,0 +1,158 @@
+"""Where profiles are built and scored, chosen once by ``[compute] engine``: DuckDB on this machine, or Spark."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, Protocol
+
+from churn.progress import Progress
+from churn.results import Log, Profiles
+from features.errors import SettingsError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from churn.project import Project
+    from features.activity.store import Activity
+    from features.profiles.build import Shard
+    from features.spark.cluster import SparkLog
+    from models.churn_model import ChurnModel
+    from serving.score import Score
+
+
+@dataclass(frozen=True)
+class ScoredUsers:
+    """Every user's profile and score; and the activity behind them, where it is kept here."""
+
+    profiles: pa.Table
+    scores: list[Score]
+    activity: Activity | None = None
+
+
+class Engine(Protocol):
+    """Builds and scores the profiles of all users at a cutoff."""
+
+    def write_profiles(
+        self, out: Path, cutoffs: tuple[date, ...], *, model: str | None, shard: Shard, say: Progress
+    ) -> Profiles:
+        """Write profiles: all that the log can answer, or those that a model reads."""
+        ...
+
+    def score(self, model: ChurnModel, cutoff: date, *, say: Progress) -> ScoredUsers:
+        """Build and score the profiles that a model reads."""
+        ...
+
+
+def engine_of(project: Project) -> Engine:
+    """Return the engine that ``[compute] engine`` names."""
+    return Spark(project) if project.settings.compute.engine == "spark" else OneMachine(project)
+
+
+@dataclass(frozen=True)
+class OneMachine:
+    """DuckDB, in this process."""
+
+    project: Project
+
+    def write_profiles(
+        self, out: Path, cutoffs: tuple[date, ...], *, model: str | None, shard: Shard, say: Progress
+    ) -> Profiles:
+        """Write profiles to a Parquet file, a part of the users after the other."""
+        from pyarrow.parquet import read_metadata
+
+        from features.profiles.build import build_in_parts, write
+
+        say("reading the log")
+        frozen = self.project.registry.get(model).model if model else None
+        log = Log(self.project.activity(frozen=frozen, say=say.within))
+        say("building profiles")
+        specification = frozen.specification if frozen else self.project.full_specification(log.activity, cutoffs)
+        rows = write(build_in_parts(log.activity, specification, cutoffs=cutoffs, shard=shard), out)
+        return Profiles(log.to_json(), rows, read_metadata(out).num_columns, out)
+
+    def score(self, model: ChurnModel, cutoff: date, *, say: Progress) -> ScoredUsers:
+        """Score on the kept activity."""
+        from features.profiles.build import build as build_profiles
+        from serving.batch.score import score_table
+
+        say("reading the log")
+        activity = self.project.activity(frozen=model, say=say.within)
+        say(f"building profiles at {cutoff}")
+        profiles = build_profiles(activity, model.specification, cutoffs=[cutoff])
+        say(f"scoring {profiles.num_rows:,} users")
+        return ScoredUsers(profiles, score_table(model, profiles, bands=self.project.settings.scoring), activity)
+
+
+@dataclass(frozen=True)
+class Spark:
+    """Spark, under a model's frozen specification."""
+
+    project: Project
+
+    def write_profiles(
+        self, out: Path, cutoffs: tuple[date, ...], *, model: str | None, shard: Shard, say: Progress
+    ) -> Profiles:
+        """Have Spark write the profiles that a model reads (the champion by default) into a folder of Parquet files.
+
+        Raises
+        ------
+        SettingsError
+            When the place is a file, or only a shard is asked for.
+        """
+        from features.spark.cluster import write, written
+
+        if shard.of > 1:
+            raise SettingsError("--shard: Spark splits the users itself", hint="leave --shard out")
+        if out.is_file():
+            raise SettingsError(f"--out: {out} is a file, and Spark writes a folder", hint="name another place")
+        found = self.project.registry.get(model or "champion").model
+        log = self._log(found, say=say)
+        say(f"building profiles in {log.buckets} buckets of users")
+        write(log.profiles(found.specification, cutoffs=list(cutoffs)), out)
+        rows = written(out, log.raw.sparkSession).count()
+        return Profiles(_read(log), rows, len(found.specification.feature_names) + 2, out)
+
+    def score(self, model: ChurnModel, cutoff: date, *, say: Progress) -> ScoredUsers:
+        """Build and score all profiles in Spark, and bring both here, sorted by user."""
+        import pyarrow.parquet as pq
+
+        from features.spark.cluster import write, written
+        from serving.batch.spark import collect_scores
+
+        log = self._log(model, say=say)
+        say(f"building profiles at {cutoff} in {log.buckets} buckets of users")
+        home = self.project.home.root
+        home.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=home) as temporary:  # written once: they are both scored and kept for serving
+            folder = Path(temporary) / "profiles"
+            write(log.profiles(model.specification, cutoffs=[cutoff]), folder)
+            profiles = pq.read_table(folder).sort_by("user_id")
+            say(f"scoring {profiles.num_rows:,} users")
+            frame = written(folder, log.raw.sparkSession)
+            return ScoredUsers(profiles, collect_scores(frame, model, bands=self.project.settings.scoring))
+
+    def _log(self, model: ChurnModel, *, say: Progress) -> SparkLog:
+        from features.spark.cluster import open_session, read_log
+
+        say("reading the log")
+        settings = self.project.settings
+        if settings.users.path or settings.identities.path:
+            raise SettingsError(
+                '[users] and [identities] are not read by [compute] engine = "spark"',
+                hint='take engine = "duckdb", or a model and settings without these tables',
+            )
+        sections = self.project.reader.activity_settings(frozen=model, say=say.within)
+        return read_log(sections, open_session(settings.compute))
+
+
+def _read(log: SparkLog) -> dict[str, Any]:
+    coverage = log.coverage
+    return {
+        "rows": log.contents.rows,
+        "rejected": log.contents.rejected,
+        "first_day": str(coverage.first_day),
+        "covered_until": str(coverage.covered_until),
+    }

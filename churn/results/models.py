@@ -1,0 +1,261 @@
+"""The horizon, the audit, trainings and promotions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from churn.results.result import Result
+from features.errors import CheckFailed
+
+if TYPE_CHECKING:
+    from models.churn_model import ChurnModel
+    from models.registry.registry import RegisteredModel
+    from training.audit.audit import AuditReport
+    from training.diagnostics import Diagnostics
+    from training.horizon.advice import Advice
+    from training.promotion.decide import Decision
+    from training.trained import Trained
+
+
+@dataclass(frozen=True, repr=False)
+class Horizon(Result):
+    """Which horizon the log suggests."""
+
+    advice: Advice
+
+    @property
+    def recommended_days(self) -> int | None:
+        """The recommended horizon; None where none can be recommended."""
+        return self.advice.recommended
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the advice."""
+        return self.advice.to_json()
+
+    def draw(self, path: Path) -> None:
+        """Draw who comes back after how many idle days, as PNG."""
+        from training.horizon.chart import draw
+
+        draw(self.advice, path)
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """The recommendation and why."""
+        return {
+            "recommended_days": self.recommended_days,
+            "configured_days": self.advice.configured,
+            "why": self.advice.why,
+        }
+
+
+@dataclass(frozen=True, repr=False)
+class Audit(Result):
+    """The leakage audit of what a model would be trained on."""
+
+    report: AuditReport
+
+    @property
+    def is_clean(self) -> bool:
+        """True where no check found anything."""
+        return self.report.is_clean
+
+    def check(self) -> None:
+        """Raise where a check found something.
+
+        Raises
+        ------
+        CheckFailed
+            It names the check, and the column, cutoff or day.
+        """
+        self.report.raise_if_failed()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return every check with its findings."""
+        return self.report.to_json()
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """Each check and whether it passed."""
+        return {one.check.code: "ok" if one.is_ok else "failed" for one in self.report.checks}
+
+
+@dataclass(frozen=True, repr=False)
+class Training(Result):
+    """A registered challenger with everything its training found."""
+
+    registered: RegisteredModel
+    trained: Trained
+    diagnostics: Diagnostics
+
+    @property
+    def title(self) -> str:
+        """Model and version."""
+        return f"{self.name} version {self.version}, challenger"
+
+    @property
+    def name(self) -> str:
+        """The registered model in MLflow."""
+        return self.registered.name
+
+    @property
+    def version(self) -> str:
+        """Its version in MLflow."""
+        return self.registered.version
+
+    @property
+    def model(self) -> ChurnModel:
+        """The model that is registered as challenger: the tested one, or where that was asked for the refitted one."""
+        return self.registered.model
+
+    @property
+    def horizon_days(self) -> int:
+        """Days without a qualifying event that make a user churned."""
+        return self.model.definition.horizon_days
+
+    @property
+    def test_cutoff(self) -> date:
+        """The cutoff that the model was tested on."""
+        return self.trained.split.test
+
+    @property
+    def auc(self) -> float:
+        """AUC on the test cutoff."""
+        return self._metric("auc")
+
+    @property
+    def log_loss(self) -> float:
+        """Log loss on the test cutoff, in nats."""
+        return self._metric("log_loss")
+
+    @property
+    def calibration_error(self) -> float:
+        """Calibration error on the test cutoff: 10 bins of equal count."""
+        return self._metric("calibration_error")
+
+    @property
+    def churn_rate(self) -> float:
+        """Share of the tested users that churned."""
+        return self._metric("churn_rate")
+
+    @property
+    def users(self) -> int:
+        """Users that the model was tested on."""
+        return int(self._metric("users"))
+
+    @property
+    def grade(self) -> str:
+        """How good the model is in a word."""
+        return self.trained.evaluation.grade.name
+
+    @property
+    def baselines(self) -> dict[str, float]:
+        """AUC of each baseline on the same users."""
+        return {name: found["auc"] for name, found in self.trained.evaluation.to_json()["baselines"].items()}
+
+    def _metric(self, name: str) -> float:
+        return self.trained.evaluation.to_json()["test"][name]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the test, the split, the audit and what was registered."""
+        split, registered = self.trained.split, self.registered
+        return self.trained.evaluation.to_json() | {
+            "model": {
+                "name": registered.name,
+                "version": registered.version,
+                "run_id": registered.run_id,
+                "features": len(registered.model.specification.feature_names),
+                "trees": registered.model.scorer.trees,
+                "tested_version": registered.tested_version or registered.version,
+                "refused": registered.refused,
+            },
+            "split": {
+                name: _dates(getattr(split, name)) for name in ("train", "validation", "calibration", "test", "why")
+            }
+            | {"why": self.trained.layout.why},
+            "excluded": self.trained.left_out,
+            "strategy": self.trained.layout.way,
+            "outages": [str(outage.day) for outage in self.trained.layout.outages],
+            "audit": self.trained.audit.to_json() if self.trained.audit else None,
+            "backtest": self.diagnostics.backtest.to_json() if self.diagnostics.backtest else None,
+            "learning_curve": self.diagnostics.learning_curve.to_json() if self.diagnostics.learning_curve else None,
+        }
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """The test at a glance, the best baseline under it."""
+        best = max(self.baselines, key=lambda name: self.baselines[name])
+        return {
+            "grade": self.grade,
+            "auc": self.auc,
+            f"auc of {best}": self.baselines[best],
+            "calibration_error": self.calibration_error,
+            "churn_rate": self.churn_rate,
+            "users": self.users,
+            "test_cutoff": self.test_cutoff,
+            "features": len(self.model.specification.feature_names),
+        }
+
+
+def _dates(value: Any) -> Any:
+    return [str(day) for day in value] if isinstance(value, tuple) else str(value)
+
+
+@dataclass(frozen=True, repr=False)
+class Promotion(Result):
+    """The decision on a challenger.
+
+    Attributes
+    ----------
+    covered_until
+        First day that the log does not cover: the latest cutoff that can be scored.
+    """
+
+    version: str
+    decision: Decision
+    covered_until: date
+    dry_run: bool = False
+
+    @property
+    def is_promoted(self) -> bool:
+        """True where every gate was passed."""
+        return self.decision.is_promoted
+
+    def check(self) -> None:
+        """Raise where the challenger was refused.
+
+        Raises
+        ------
+        CheckFailed
+            It says which gate failed.
+        """
+        if not self.is_promoted:
+            raise CheckFailed(f"not promoted: {self.decision.why}", hint="train another challenger; the champion stays")
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the decision, its gates and what decided."""
+        return self.decision.to_json() | {"version": self.version, "dry_run": self.dry_run}
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """Whether it was promoted, and why."""
+        return {
+            "version": self.version,
+            "promoted": self.is_promoted,
+            "dry_run": self.dry_run,
+            "why": self.decision.why,
+        }
+
+
+@dataclass(frozen=True, repr=False)
+class Rollback(Result):
+    """Which version was champion, and which one is champion again."""
+
+    from_version: str
+    to_version: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Return both versions."""
+        return {"from": self.from_version, "to": self.to_version}

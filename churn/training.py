@@ -1,0 +1,44 @@
+"""Trainings of a project: several horizons from one build of profiles, each registered in MLflow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from churn.progress import Progress
+from churn.results import Training
+from features.activity.store import Activity
+from training.diagnostics import diagnose
+from training.pipeline import train_horizons as fit_horizons
+from training.report.mlflow_run import LogFacts, register
+
+if TYPE_CHECKING:
+    from churn.project import Project
+
+
+def train_horizons(
+    project: Project, activity: Activity, horizons: Mapping[str, int], *, say: Progress
+) -> tuple[Training, ...]:
+    """Train, diagnose and register a challenger for each horizon.
+
+    Parameters
+    ----------
+    horizons
+        Name of the registered model to its horizon in days.
+    """
+    recipe = project.recipe
+    churn = [recipe.churn.model_copy(update={"horizon_days": days}) for days in horizons.values()]
+    withheld = activity.tables.withheld(recipe.features.allow_sensitive)
+    with ExitStack() as open_runs:
+        recorders = [open_runs.enter_context(project.registry_of(name).run()) for name in horizons]
+        trained = fit_horizons(activity, [replace(recipe, churn=one) for one in churn], say=say)
+        found: list[Training] = []
+        for name, recorder, one in zip(horizons, recorders, trained, strict=True):
+            diagnostics = diagnose(activity, one, say=say)
+            say("registering the challenger")
+            facts = LogFacts(name, project.source, activity.coverage, withheld)
+            registered = register(one, recorder, diagnostics=diagnostics, log=facts)
+            found.append(Training(registered, one, diagnostics))
+    return tuple(found)

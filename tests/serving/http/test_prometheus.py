@@ -1,0 +1,54 @@
+from datetime import date
+
+import prometheus_client
+import pytest
+
+from serving.http.contract import ModelInfo
+from serving.http.prometheus import Metrics
+from serving.score import Score
+
+SCORED = Score("anna", "scored", None, 0.4, 93.5, "high", date(2026, 6, 1))
+UNKNOWN = Score("nobody", "unscored", "unknown_user")
+
+
+@pytest.fixture
+def metrics() -> Metrics:
+    return Metrics(ModelInfo("shop", "7", "champion", date(2026, 5, 4)))
+
+
+def samples(collector: prometheus_client.metrics.MetricWrapperBase) -> dict[str, float]:
+    """Samples of a metric by name and labels."""
+    registry = prometheus_client.CollectorRegistry()
+    registry.register(collector)
+    lines = prometheus_client.generate_latest(registry).decode().splitlines()
+    return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines if not line.startswith("#")}
+
+
+def test_each_user_is_counted_under_the_code_or_else_the_status_of_the_result(metrics: Metrics):
+    metrics.count([SCORED, UNKNOWN, UNKNOWN])
+    metrics.count([SCORED])
+    found = samples(metrics._answers)
+    assert found['churn_answers_total{outcome="scored"}'] == 2
+    assert found['churn_answers_total{outcome="unknown_user"}'] == 2
+
+
+def test_a_request_is_one_observation_of_its_number_of_users(metrics: Metrics):
+    metrics.count([SCORED, UNKNOWN, UNKNOWN])
+    metrics.count([SCORED])
+    found = samples(metrics._items)
+    assert (found["churn_request_items_count"], found["churn_request_items_sum"]) == (2, 4)
+    assert found['churn_request_items_bucket{le="1.0"}'] == 1
+    assert found['churn_request_items_bucket{le="5.0"}'] == 2
+
+
+def test_refused_stores_are_counted(metrics: Metrics):
+    assert samples(metrics._refused_stores)["churn_refused_stores_total"] == 0
+    metrics.count_refused_store()
+    assert samples(metrics._refused_stores)["churn_refused_stores_total"] == 1
+
+
+def test_nothing_is_registered_globally_so_a_second_service_may_start(metrics: Metrics):
+    again = Metrics(ModelInfo("shop", "8", "champion", date(2026, 5, 4)))
+    metrics.count([SCORED])
+    assert "churn_answers" not in prometheus_client.generate_latest().decode()
+    assert samples(again._items)["churn_request_items_count"] == 0
