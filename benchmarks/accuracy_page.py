@@ -1,4 +1,4 @@
-"""What was measured as a page with tables, and as a picture."""
+"""The measurements as a page with tables, and as a chart."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from benchmarks.accuracy_bars import Bar, Found, bars
 from benchmarks.accuracy_logs import BARRED, SIMULATED
 from benchmarks.profiles_bars import GIB
 
-INTRODUCTION = """# Accuracy: on other people's logs, and against the truth
+INTRODUCTION = """# Accuracy: on real logs, and compared with the truth
 
 Written by `make bench-accuracy` from `accuracy.json`; do not edit. The real logs are not part of this repository: `REAL_LOGS`
 names the folder that holds them.
 
 Every log is trained on by the same `churn train`. Its `churn.toml`, in `examples/`, holds the mapping of the log, the horizon, who
-is eligible, and the test cutoff: nothing is tuned for a log, and nothing is searched. The defaults of the trees and of the line
-beside them were chosen on cutoffs before the test cutoffs, for all logs together
+is eligible, and the test cutoff: nothing is tuned for a log, and nothing is searched. The defaults of the trees and of the
+logistic regression were chosen on cutoffs before the test cutoffs, for all logs together
 ([decision 6](../docs/decisions/0006-trees-and-a-line.md)). Two choices were made by people who had seen these tests before, and are
-argued without them: four snapshots to calibrate on ([decision 3](../docs/decisions/0003-periods-or-folds.md)), and from where on a
-number only tells the date, which costs a little AUC here. A run of this page opens each test once; other runs had opened them before.
+justified without them: four snapshots for calibration ([decision 3](../docs/decisions/0003-periods-or-folds.md)), and the limit above
+which a number only encodes the date, which costs a little AUC here. A run of this page uses each test once; earlier runs had used them.
 
-Brackets are 95 % intervals, a bootstrap over the users of the test. *Model less it* is paired: the same users were drawn for
+Brackets are 95 % intervals, a bootstrap over the test users. *Model - baseline* is paired: the same users are sampled for
 both, so read that column rather than whether two intervals overlap. Log loss and calibration error are of probabilities; the
 scores of rules, of BG/NBD and of the logistic regression became probabilities on the same calibration cutoffs as the model's. A
-calibration error is a mean of distances, so that drawing users again can only add to one near zero: its interval may begin above it.
+calibration error is a mean of distances, so resampling users can only increase one near zero: its interval may begin above it.
 """
 MET = {True: "met", False: "**missed**", None: "not measured"}
 TITLES = {"auc": "AUC", "log_loss": "log loss", "calibration_error": "calibration error"}
@@ -54,23 +54,23 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def _bars_table(found: Sequence[Bar]) -> str:
     rows = [[bar.what, bar.bound, bar.found, MET[bar.is_met], bar.note] for bar in found]
-    return "## What it has to reach\n\n" + _table(["figure", "bound", "found", "", ""], rows)
+    return "## Targets\n\n" + _table(["metric", "target", "result", "", ""], rows)
 
 
 def _section(name: str, of: Measured) -> str:
     if "why_not" in of:
         return f"## {name}\n\nRefused: {of['why_not']}\n"
     rows = [_row(contender, of) for contender in of["figures"]]
-    header = ["", *TITLES.values(), "model less it, AUC", "model less it, log loss"]
+    header = ["", *TITLES.values(), "model - baseline, AUC", "model - baseline, log loss"]
     return f"## {name}\n\n{_facts(of)}\n\n{_table(header, rows)}"
 
 
 def _facts(of: Measured) -> str:
     seconds = of.get("seconds_to_simulate")
-    simulated = f" Simulated in {seconds:.0f} s; *truth* is the best that anybody could say." if seconds else ""
+    simulated = f" Simulated in {seconds:.0f} s; *truth* is the best possible model." if seconds else ""
     return (
         f"{of['says']}{simulated}\n\n{of['users']:,} users at test cutoff {of['test_cutoff']}, churn rate {of['churn_rate']:.3f}, "
-        f"horizon {of['horizon_days']} days. FittedConstants: {of['way']}, from {of['rows']:,} rows of {of['snapshots']} snapshots; "
+        f"horizon {of['horizon_days']} days. Strategy: {of['way']}, from {of['rows']:,} rows of {of['snapshots']} snapshots; "
         f"{of['features']} features, {of['trees']} trees, calibration {of['calibration']}; {of['why']}.\n\n"
         f"Reading the log, profiles, training, baselines, evaluation and audit took {of['seconds']:.0f} s and "
         f"{of['peak_bytes'] / GIB:.1f} GiB at the peak."
@@ -95,13 +95,13 @@ def _with_ends(found: Sequence[float] | None, *, sign: str = "") -> str:
 
 
 def _twice(of: Measured) -> str:
-    """Say what two trainings have in common."""
+    """Return what two trainings have in common."""
     same = "not one differs" if not of["differing"] else f"these differ: {', '.join(of['differing'])}"
     value, low, high = of["auc"]
     return (
         "## Twice\n\n"
         f"`churn train` on a world of {of['people']:,} people, three times, each a process and a home of its own. Of the "
-        f"{of['files']} files that MLflow keeps of the first (model, code, card, pictures; without `MLmodel`, which holds the instant), "
+        f"{of['files']} files that MLflow keeps of the first (model, code, card, charts; without `MLmodel`, which holds the instant), "
         f"compared with those of the second, of the same seed, {same}. AUC {value:.4f} ({low:.4f} to {high:.4f}); "
         f"with another seed {of['auc_of_another_seed']:.4f}.\n"
     )

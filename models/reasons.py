@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,13 +86,17 @@ class Narrator:
         value = profile.get(feature.name)
         if value is None:
             return f"{feature.name.replace('_', ' ')}: not known yet"
-        text = feature.reason.replace("{value}", show(value, feature.unit))
+        typical = self._medians.get(feature.name)
+        if "{many}" in feature.reason:
+            return feature.reason.replace("{many}", _many(value, typical))
+        text = worded(feature.reason, value, unit=feature.unit)
         if feature.is_text or feature.unit is Unit.FLAG:
             return text if value != 0 else f"not: {text}"
-        usual = profile.get(feature.usual[0]) if feature.usual else None
-        if feature.usual and isinstance(usual, float):
-            return f"{text} (usual for this user: {show(usual * feature.usual[1], feature.unit)})"
-        return f"{text} (typical: {show(self._medians.get(feature.name), feature.unit)})"
+        compared = _compared(feature.reason)
+        own = profile.get(feature.usual[0]) if feature.usual else None
+        if feature.usual and isinstance(own, float):
+            return f"{text} (usual for this user: {compared(own * feature.usual[1], feature.unit)})"
+        return f"{text} (typical: {compared(typical, feature.unit)})"
 
 
 def show(value: object, unit: Unit) -> str:
@@ -111,3 +116,83 @@ def show(value: object, unit: Unit) -> str:
     if unit is Unit.MONEY:
         return f"{value:,.2f}"
     return f"{value:,.0f}" if value.is_integer() or abs(value) >= _NO_DECIMALS_FROM else f"{value:,.1f}"
+
+
+def worded(reason: str, value: object, *, unit: Unit) -> str:
+    """Fill the placeholder of a reason with a value; a placeholder inside the value stays as it is.
+
+    Examples
+    --------
+    >>> worded("inactive {longer} their usual gap", 9.7, unit=Unit.RATIO)
+    'inactive 9.7x longer than their usual gap'
+    """
+    return _PLACEHOLDER.sub(lambda found: _STYLES[found[1]].sentence(value, unit), reason)
+
+
+class _Style(NamedTuple):
+    """How a placeholder shows the value, and the usual value behind it."""
+
+    sentence: Callable[[Any, Unit], str]
+    compared: Callable[[Any, Unit], str]
+
+
+def _compared(reason: str) -> Callable[[Any, Unit], str]:
+    found = _PLACEHOLDER.search(reason)
+    return _STYLES[found[1] if found else "value"].compared
+
+
+def _percent(value: float | None, _: Unit) -> str:
+    return show(value, Unit.SHARE)
+
+
+def _times(value: float | None, _: Unit) -> str:
+    return "unknown" if value is None else f"{show(value, Unit.RATIO)}x"
+
+
+def _change(value: float, unit: Unit) -> str:
+    return f"{'down' if value < 1 else 'up' if value > 1 else 'steady'}{' at' if value == 1 else ' to'} {_percent(value, unit)}"
+
+
+def _longer(value: float, unit: Unit) -> str:
+    return f"{_times(value, unit)} {'longer than' if value > 1 else 'as long as'}"
+
+
+def _longer_ago(value: float, unit: Unit) -> str:
+    return f"{_times(value, unit)} {'longer ago than' if value > 1 else 'as long ago as'}"
+
+
+def _more(value: float | None, unit: Unit) -> str:
+    return "unknown" if value is None else f"{show(abs(value), unit)} {'fewer' if value < 0 else 'more'}"
+
+
+def _trend(value: float | None, unit: Unit) -> str:
+    if value is None:
+        return "unknown"
+    size = f"{abs(value):.2f}" if abs(value) < _TWO_DECIMALS_BELOW else show(abs(value), unit)
+    return "by 0" if float(size.replace(",", "")) == 0 else f"{'down' if value < 0 else 'up'} {size}"
+
+
+def _deviations(value: float | None, unit: Unit) -> str:
+    if value is None:
+        return "unknown"
+    return f"{show(abs(value), unit)} standard deviations {'earlier' if value < 0 else 'later'}"
+
+
+def _many(value: Any, typical: float | None) -> str:
+    """Say how a measure of variety compares with the median of the reference; its own unit means nothing to a reader."""
+    middle = 1.0 if typical is None else typical
+    return "many" if value > middle else "few" if value < middle else "the usual number of"
+
+
+_TWO_DECIMALS_BELOW = 0.1
+_STYLES = {
+    "value": _Style(show, show),
+    "percent": _Style(_percent, _percent),
+    "change": _Style(_change, _percent),
+    "longer": _Style(_longer, _times),
+    "longer_ago": _Style(_longer_ago, _times),
+    "more": _Style(_more, _more),
+    "trend": _Style(_trend, _trend),
+    "deviations": _Style(_deviations, _deviations),
+}
+_PLACEHOLDER = re.compile(rf"\{{({'|'.join(_STYLES)})\}}")

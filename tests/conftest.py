@@ -74,3 +74,15 @@ def trained_world(shared_folder: Path) -> TrainedWorld:
     with FileLock(shared_folder / "trained.lock"):
         place = shared_folder / "trained"
         return made_trained_world(place) if place.exists() else make_trained_world(place)
+
+
+@pytest.fixture(scope="session")
+def empty_store(shared_folder: Path) -> Path:
+    """A home whose tracking store holds nothing: laying one out takes MLflow's migrations seconds, a copy takes none."""
+    from models.registry.registry import Registry
+
+    home = shared_folder / "empty_store"
+    with FileLock(shared_folder / "empty_store.lock"):
+        if not home.exists():
+            Registry(home, "nothing").has("champion")
+    return home

@@ -1,4 +1,4 @@
-"""The tree is the architecture: what DESIGN draws, held by tests."""
+"""The tree is the architecture: what ARCHITECTURE.md describes, held by tests."""
 
 import ast
 import re
@@ -21,6 +21,7 @@ HEAVY = {"bentoml", "lightgbm", "mlflow", "pandas", "sklearn"}
 VAGUE = {"util", "utils", "helper", "helpers", "common", "manager", "managers", "misc"}
 
 MAX_FILE_LINES = 400
+MAX_FILES_IN_A_FOLDER = 14
 MAX_MEDIAN_LINES = 6
 LONG_FUNCTION_LINES = 25
 MAX_SHARE_OF_LONG_FUNCTIONS = 0.03
@@ -76,6 +77,24 @@ def test_the_import_contracts_hold():
     assert lint.returncode == 0, lint.stdout + lint.stderr
 
 
+def folders_of(package: str) -> list[Path]:
+    """Folders inside a package, at any depth."""
+    return sorted(path.parent for path in (TOP / package).rglob("__init__.py") if path.parent != TOP / package)
+
+
+def test_every_package_with_folders_has_layers_that_name_each_of_them():
+    layers = {
+        container: set(re.findall(r"\w+", " ".join(contract["layers"])))
+        for contract in PYPROJECT["tool"]["importlinter"]["contracts"]
+        for container in contract.get("containers", ())
+    }
+    folders = {
+        package: {folder.relative_to(TOP / package).parts[0] for folder in folders_of(package)} for package in PACKAGES
+    }
+    missing = {package: sorted(names - layers.get(package, set())) for package, names in folders.items()}
+    assert {package: names for package, names in missing.items() if names} == {}
+
+
 def test_every_package_is_built_typed_and_held_by_the_contracts():
     tool = PYPROJECT["tool"]
     assert set(PACKAGES) <= set(tool["hatch"]["build"]["targets"]["wheel"]["only-include"])
@@ -109,6 +128,17 @@ def test_every_benchmark_starts_where_its_folder_hides_no_package():
 def test_no_tests_folder_is_a_package():
     """Else tests/features would shadow features."""
     assert list((TOP / "tests").rglob("__init__.py")) == []
+
+
+def test_folders_hold_a_dozen_files_or_so():
+    """Without ``__init__.py``."""
+    sizes = {relative(folder): len(list(folder.glob("[!_]*.py"))) for folder in {path.parent for path in FILES}}
+    assert {name: files for name, files in sizes.items() if files > MAX_FILES_IN_A_FOLDER} == {}
+
+
+def test_every_folder_says_in_a_line_what_it_holds():
+    faces = [folder / "__init__.py" for package in PACKAGES for folder in [TOP / package, *folders_of(package)]]
+    assert [relative(face) for face in faces if not ast.get_docstring(ast.parse(face.read_text()))] == []
 
 
 def test_files_have_at_most_400_lines():

@@ -108,9 +108,34 @@ def test_links_lead_to_files_that_exist(page: Path):
     assert [link for link in links(page) if not (page.parent / link).exists()] == []
 
 
-@pytest.mark.parametrize("name", ["README.md", "ARCHITECTURE.md"])
+RULE = (
+    "> **A profile is a pure function of the frozen profile specification and of one user's events and dated attributes "
+    "before the cutoff.**"
+)
+
+
+@pytest.mark.parametrize("name", ["README.md", "ARCHITECTURE.md", "docs/index.md"])
+def test_the_one_rule_has_the_same_words_on_every_page(name: str):
+    quotes = [line for line in (TOP / name).read_text().splitlines() if line.startswith("> ")]
+    assert quotes == [RULE]
+
+
+def test_every_package_is_in_the_table_of_folders_and_in_the_tree():
+    packages = [name for name in LISTED if (TOP / name / "__init__.py").exists()]
+    rows, tree = (TOP / "README.md").read_text(), (TOP / "ARCHITECTURE.md").read_text()
+    assert [name for name in packages if f"| `{name}/` |" not in rows] == []
+    assert [name for name in packages if f"\n{name}/ " not in tree] == []
+
+
+def test_every_folder_of_a_package_is_in_the_tree():
+    drawing = (TOP / "ARCHITECTURE.md").read_text().split("## The tree")[1].split("## ")[0]
+    folders = {path.parent.name for name in LISTED for path in (TOP / name).glob("*/__init__.py")}
+    assert sorted(name for name in folders if f"{name}/" not in drawing) == []
+
+
+@pytest.mark.parametrize("name", ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "seeds/brief.md"])
 def test_paths_that_are_named_exist(name: str):
-    # a word in backticks with a folder of the repository in front
+    # words in backticks that start with a folder of the repository
     tops = {path.name for path in TOP.iterdir() if path.is_dir() and not path.name.startswith(".")}
     named = set(re.findall(r"`([a-z_]+/[\w./-]*)`", (TOP / name).read_text()))
     assert [path for path in sorted(named) if path.split("/")[0] in tops and not (TOP / path).exists()] == []

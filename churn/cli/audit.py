@@ -27,7 +27,7 @@ def audit(project: Project, say: Progress) -> Audit:
 @shown_by(Audit)
 def _show(found: Audit) -> None:
     rows = [
-        {"check": one.check.code, "": "ok" if one.is_ok else "failed", "looked at": one.result.scope}
+        {"check": one.check.code, "": "ok" if one.is_ok else "failed", "scope": one.result.scope}
         for one in found.report.checks
     ]
     console.print_table("Leakage audit", rows)

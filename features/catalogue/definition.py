@@ -60,7 +60,8 @@ class Literal:
     Attributes
     ----------
     reason
-        Its words in a reason; ``{value}`` is the formatted value, ``{window}`` the days of a windowed one.
+        Its words in a reason; ``{value}`` is the formatted value, ``{window}`` the days of a windowed one. Further
+        placeholders put the value in words; see :mod:`models.reasons`.
     needs
         Contract columns, or facts of the log, without which the feature is left out.
     """

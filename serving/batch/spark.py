@@ -50,15 +50,23 @@ class PartitionScorer:
             return load(Path(folder), threads=1)  # Spark assigns the cores
 
 
-def collect_scores(profiles: DataFrame, model: ChurnModel, *, bands: ScoringSettings) -> list[Score]:
-    """Score profiles on the cluster and collect the scores in the order of cutoff and user.
-
-    No score depends on another, so every partitioning gives the same scores.
+def score_partitions(profiles: DataFrame, model: ChurnModel, *, bands: ScoringSettings) -> DataFrame:
+    """Score profiles on the cluster. No score depends on another, so every partitioning gives the same scores.
 
     Parameters
     ----------
     profiles
         ``user_id``, ``cutoff`` and the features of the model, from :meth:`features.spark.cluster.SparkLog.profiles`.
+
+    Returns
+    -------
+    The columns of :func:`serving.batch.score.to_table`, in no particular order.
+    """
+    return _with_scores(profiles, model, bands=bands).drop(_SCORE_JSON)
+
+
+def collect_scores(profiles: DataFrame, model: ChurnModel, *, bands: ScoringSettings) -> list[Score]:
+    """Score profiles on the cluster and collect the scores in the order of cutoff and user.
 
     Raises
     ------

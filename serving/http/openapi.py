@@ -20,7 +20,7 @@ MAX_ID_CHARACTERS = 128
 
 _ABOUT = "Churn probabilities of users, with reasons. Each answer names its model and the test metrics of that model."
 _REQUEST = {"items": [{"user_id": "u-1042"}, {"user_id": "u-7"}]}
-_REASONS = [Reason("recency", "days_since_last_event", "last seen 6 days ago (usual for this user: 2)", 0.84)]
+_REASONS = [Reason("recency", "days_since_last_event", "last active 6 days ago (usual for this user: 2)", 0.84)]
 _RESPONSE = ScoreResponse(
     "4f1c2a",
     ModelInfo("churn", "3", "champion", date(2026, 6, 1)),

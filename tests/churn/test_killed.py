@@ -6,12 +6,11 @@ import os
 import signal
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from tests.churn.command import CHURN, WEEK, TrainedWorld
+from tests.churn.command import WEEK, TrainedWorld
 from tests.churn.conftest import Command
 
 # In the middle of, by turns: making the folder, each of the files, syncing, the two renames, cleaning up.
@@ -20,11 +19,29 @@ DIES = Path(__file__).parent / "killed"
 ONLY_HIGH = ("--week", WEEK, "--set", "export.at_least=high")  # another list than the one that is there
 
 
-def export_and_die(world: TrainedWorld, moment: int) -> int:
+# One process imports everything once; each export is a child of it that dies.
+EXPORTS = """
+import json, os, sys
+from churn.cli.app import run
+import models.registry.registry, serving.weekly.at_risk_list
+codes = []
+for moment, arguments in json.loads(sys.argv[1]):
+    child = os.fork()
+    if child == 0:
+        os.environ["KILL_AT"] = moment
+        sys.argv[1:] = arguments
+        os._exit(run())
+    codes.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+print(json.dumps(codes), file=sys.stderr)
+"""
+
+
+def export_and_die(worlds: dict[int, TrainedWorld]) -> list[int]:
     path = os.pathsep.join([str(DIES), *filter(None, [os.environ.get("PYTHONPATH")])])
-    environment = os.environ | {"PYTHONPATH": path, "KILL_AT": str(moment)}
-    command = [CHURN, "export", *world.options(), *ONLY_HIGH]
-    return subprocess.run(command, env=environment, capture_output=True, check=False, cwd=world.home).returncode
+    exports = [(str(moment), ["export", *world.options(), *ONLY_HIGH]) for moment, world in worlds.items()]
+    command = [sys.executable, "-c", EXPORTS, json.dumps(exports)]
+    ran = subprocess.run(command, env=os.environ | {"PYTHONPATH": path}, capture_output=True, check=True, text=True)
+    return json.loads(ran.stderr.splitlines()[-1])
 
 
 @pytest.fixture(scope="module")
@@ -32,9 +49,7 @@ def killed(trained_world: TrainedWorld, tmp_path_factory: pytest.TempPathFactory
     """By moment, a home with a whole list in it, in which another export was killed."""
     place = tmp_path_factory.mktemp("killed")
     worlds = {moment: trained_world.copy_to(place / f"at{moment}") for moment in MOMENTS}
-    with ThreadPoolExecutor(2) as two:
-        codes = list(two.map(lambda moment: export_and_die(worlds[moment], moment), MOMENTS))
-    assert codes == [-signal.SIGKILL] * len(MOMENTS)
+    assert export_and_die(worlds) == [-signal.SIGKILL] * len(MOMENTS)
     return worlds
 
 

@@ -9,9 +9,10 @@ from churn.project import Project
 from tests.churn.command import TrainedWorld, churn
 
 ASKED = (
-    *("model.max_rounds=15", "model.early_stopping_rounds=5", "training.horizons_days=[7, 14]", "training.refit=true"),
+    *("model.max_rounds=8", "model.early_stopping_rounds=3", "training.horizons_days=[7, 14]", "training.refit=true"),
     *("training.backtest_weeks=2", "training.learning_curve=true", "training.search_trials=2", "project.name=more"),
-    *("audit.max_rows=2000", "audit.rebuilt_profiles=100", "training.max_snapshots=12", "training.capacity=50"),
+    *("audit.max_rows=1000", "audit.rebuilt_profiles=100", "training.max_snapshots=6", "training.capacity=50"),
+    *("features.windows_days=[7, 28]", "features.main_event_types=1"),
 )
 
 

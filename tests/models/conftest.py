@@ -1,5 +1,6 @@
 """What several tests of models look at and do not touch: a store with one model in it, and users with their probabilities."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,8 @@ Drawn = tuple[NDArray[np.bool_], NDArray[np.float64]]
 
 
 @pytest.fixture(scope="session")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("home")
+def home(empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return Path(shutil.copytree(empty_store, tmp_path_factory.mktemp("home") / "home"))
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from features.catalogue.definition import Unit
 from features.catalogue.fitted import FittedConstants
 from features.profiles.specification import Specification
 from models.encoding import encode
-from models.reasons import Narrator, Reason, show
+from models.reasons import Narrator, Reason, show, worded
 from tests.models.model_builder import profiles_of, rows_of, tiny_model
 
 # recency: the first two; usage: the next three; device and purchases: one each
@@ -92,22 +92,24 @@ def test_a_family_speaks_through_the_feature_that_pulled_hardest_its_way():
 
 def test_what_is_usual_is_the_users_own_companion():
     # 40 events in 28 days are 10 in 7
-    assert text(events_7d=0.5) == "2 events in 7 days (usual for this user: 10)"
+    assert text(events_7d=0.5) == "2 events in the last 7 days (usual for this user: 10)"
 
 
 def test_without_a_companion_of_its_own_the_reference_is_typical():
-    assert text(tenure_days=0.5) == "first seen 40 days ago (typical: 80)"
+    assert text(tenure_days=0.5) == "first active 40 days ago (typical: 80)"
 
 
 @pytest.mark.parametrize("absent", [{"gap_days_mean": None}, {}])
 def test_a_user_without_the_companions_value_is_measured_against_the_reference(absent: dict[str, Any]):
-    assert text(absent, days_since_last_event=0.5) == "last seen 6 days ago (typical: 1.5)"
+    assert text(absent, days_since_last_event=0.5) == "last active 6 days ago (typical: 1.5)"
 
 
 def test_a_feature_may_be_told_through_one_that_people_know():
     assert text(events_decayed_7d=0.5) == text(events_7d=0.5)
     assert (
-        text(overdue_deviations=0.5) == text(overdue_ratio=0.5) == "away for 3 times the own usual gap (typical: 0.5)"
+        text(overdue_deviations=0.5)
+        == text(overdue_ratio=0.5)
+        == "inactive 3x longer than their usual gap (typical: 0.5x)"
     )
 
 
@@ -116,8 +118,8 @@ def test_a_category_is_told_by_its_value():
 
 
 def test_a_flag_that_is_not_set_is_said_to_be_not():
-    assert text({"is_repeat_purchaser": 1.0}, is_repeat_purchaser=0.5) == "bought more than once"
-    assert text(is_repeat_purchaser=0.5) == "not: bought more than once"
+    assert text({"is_repeat_purchaser": 1.0}, is_repeat_purchaser=0.5) == "repeat purchaser"
+    assert text(is_repeat_purchaser=0.5) == "not: repeat purchaser"
 
 
 def test_a_feature_without_a_value_lets_the_next_of_its_family_speak():
@@ -163,6 +165,51 @@ def test_values_are_shown_as_people_read_them(value: object, unit: Unit, said: s
     assert show(value, unit) == said
 
 
+@pytest.mark.parametrize(
+    ("reason", "value", "said"),
+    [
+        ("usage {change} of the previous week", 0.0, "usage down to 0 % of the previous week"),
+        ("usage {change} of the previous week", 1.0, "usage steady at 100 % of the previous week"),
+        ("usage {change} of the previous week", 1.5, "usage up to 150 % of the previous week"),
+        ("inactive {longer} their usual gap", 9.7, "inactive 9.7x longer than their usual gap"),
+        ("inactive {longer} their usual gap", 0.4, "inactive 0.4x as long as their usual gap"),
+        ("last purchase {longer_ago} usual", 3.0, "last purchase 3x longer ago than usual"),
+        ("last purchase {longer_ago} usual", 1.0, "last purchase 1x as long ago as usual"),
+        ("active days trending {trend} per week", -0.1, "active days trending down 0.1 per week"),
+        ("active days trending {trend} per week", 0.04, "active days trending up 0.04 per week"),
+        ("active days trending {trend} per week", -0.001, "active days trending by 0 per week"),
+        ("events per day trending {trend} per week", -1234.5, "events per day trending down 1,234 per week"),
+        ("{more} sessions than in the previous week", -2.0, "2 fewer sessions than in the previous week"),
+        ("{more} sessions than in the previous week", 0.0, "0 more sessions than in the previous week"),
+        ("{deviations} than usual", 2.34, "2.3 standard deviations later than usual"),
+        ("{deviations} than usual", -0.5, "0.5 standard deviations earlier than usual"),
+        ("varies by {percent} of its mean", 0.25, "varies by 25 % of its mean"),
+    ],
+)
+def test_a_placeholder_puts_the_value_in_words(reason: str, value: float, said: str):
+    assert worded(reason, value, unit=Unit.RATIO) == said
+
+
+@pytest.mark.parametrize(
+    ("value", "medians", "said"),
+    [
+        (1.4, {"channel_entropy_bits": 0.5}, "uses many channels"),
+        (0.0, {"channel_entropy_bits": 0.5}, "uses few channels"),
+        (0.5, {"channel_entropy_bits": 0.5}, "uses the usual number of channels"),
+        (1.4, {}, "uses many channels"),
+    ],
+)
+def test_variety_is_compared_with_the_reference_in_words(value: float, medians: dict[str, float], said: str):
+    narrator = Narrator(Specification(("channel_entropy_bits",), (7, 28)), medians)
+    (found,) = narrator.reasons(np.array([0.5]), {"channel_entropy_bits": value})
+    assert found.text == said
+
+
+def test_no_reason_speaks_of_bits_spreads_or_slopes():
+    for feature in catalogue((7, 28), FittedConstants()):
+        assert not re.search(r"\b(bits?|spreads?|slopes?)\b", feature.reason), feature.name
+
+
 # --- Of a real model -----------------------------------------------------------------------------------------------
 
 
@@ -190,7 +237,7 @@ def test_the_code_of_a_reason_is_the_family_whose_sum_it_is():
 
 def test_no_words_of_any_feature_are_left_unfilled():
     for feature in catalogue((1, 7, 28), FittedConstants(("view",))):
-        filled = feature.reason.replace("{value}", "")
+        filled = worded(feature.reason, 1.5, unit=feature.unit).replace("{many}", "many")
         assert not re.search(r"[{}]", filled), feature.name
         assert filled.strip(), feature.name
 

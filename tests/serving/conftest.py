@@ -1,4 +1,4 @@
-"""One small served model for all tests that only look at it."""
+"""A small model, its profiles and its bundle, shared by the tests that do not change them."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def profiles() -> pa.Table:
 
 
 @pytest.fixture
-def served(model: ChurnModel, tmp_path: Path) -> ServingBundle:
-    """A served model in a home of its own, without profiles yet."""
-    served = ServingBundle(model, "shop", "7", "champion", tmp_path / "store", BANDS, ServingSettings(max_items=50))
-    write_bundle(tmp_path / "served", served)
-    return served
+def bundle(model: ChurnModel, tmp_path: Path) -> ServingBundle:
+    """The bundle of a model in its own home, without profiles yet."""
+    bundle = ServingBundle(model, "shop", "7", "champion", tmp_path / "store", BANDS, ServingSettings(max_items=50))
+    write_bundle(tmp_path / "served", bundle)
+    return bundle

@@ -1,4 +1,4 @@
-"""The real server, in processes of its own, on a free port of 127.0.0.1; gone when the block ends."""
+"""The real server, in its own processes, on a free port of 127.0.0.1; ended with the block."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ class Server:
         return self.client.post("/v1/score", json={"items": items}, headers=headers)
 
     def wait_until(self, status: int, path: str = "/readyz") -> None:
-        def has_come() -> bool:
+        def has_happened() -> bool:
             assert self.process.poll() is None, self.log.read_text()
             with suppress(httpx.TransportError):
                 return self.client.get(path).status_code == status
             return False
 
-        wait_for(has_come)
+        wait_for(has_happened)
 
     def family(self) -> list[psutil.Process]:
         """Every process it consists of."""
@@ -57,10 +57,10 @@ class Server:
         return self.process.wait(PATIENCE_SECONDS)
 
 
-def wait_for(has_come: Callable[[], bool]) -> None:
+def wait_for(has_happened: Callable[[], bool]) -> None:
     deadline = time.monotonic() + PATIENCE_SECONDS
-    while not has_come():
-        assert time.monotonic() < deadline, "it never came"
+    while not has_happened():
+        assert time.monotonic() < deadline, "it did not happen in time"
         time.sleep(0.1)
 
 
@@ -70,11 +70,11 @@ def free_port() -> int:
 
 
 @contextmanager
-def running(served: Path, *, workers: int = 1, folder: Path) -> Generator[Server]:
+def running(bundle: Path, *, workers: int = 1, folder: Path) -> Generator[Server]:
     """Start a server from a folder, and end all its processes, whatever happens."""
     port, log = free_port(), folder / "server.log"
     address = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-c", SERVE, str(served), str(port), str(workers)]
+    command = [sys.executable, "-c", SERVE, str(bundle), str(port), str(workers)]
     with log.open("wb") as output, httpx.Client(base_url=address, timeout=20) as client:
         server = Server(address, subprocess.Popen(command, cwd=folder, stdout=output, stderr=output), client, log)
         try:

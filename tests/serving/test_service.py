@@ -1,4 +1,4 @@
-"""The real server over HTTP. One with two workers for whatever leaves it as it was, one that goes through a life."""
+"""The real server over HTTP: one with two workers for requests, one whose profile store changes."""
 
 import json
 import socket
@@ -29,8 +29,8 @@ USERS = 120
 def server(model: ChurnModel, profiles: pa.Table, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     home = tmp_path_factory.mktemp("home")
     write_store(home / "store", profiles, specification=model.specification)
-    served = ServingBundle(model, "shop", "7", "champion", home / "store", BANDS, ServingSettings(max_items=150))
-    write_bundle(home / "served", served)
+    bundle = ServingBundle(model, "shop", "7", "champion", home / "store", BANDS, ServingSettings(max_items=150))
+    write_bundle(home / "served", bundle)
     with running(home / "served", workers=2, folder=home) as server:
         server.wait_until(200)
         yield server
@@ -89,7 +89,7 @@ def test_the_id_of_a_request_comes_back_in_body_and_header(server: Server):
     "content",
     [b"", b"{", b'{"items":[]}', b'{"items":[{"user":"u1"}]}', b'{"items":[{"profile":{"events_7d":"many"}}]}'],
 )
-def test_a_body_that_is_not_of_the_contract_is_answered_400_in_words(server: Server, content: bytes):
+def test_a_body_that_breaks_the_contract_is_answered_400_with_a_hint(server: Server, content: bytes):
     answer = server.client.post("/v1/score", content=content)
     assert answer.status_code == 400
     assert set(answer.json()) == {"error", "hint", "request_id"}
@@ -136,19 +136,19 @@ def test_both_workers_are_counted_and_nothing_is_lost(server: Server):
     assert any(name.startswith("bentoml_service_request_duration") and 'le="0.0005"' in name for name in after)
 
 
-def test_a_sender_that_hangs_up_disturbs_nobody(server: Server):
-    with socket.create_connection(("127.0.0.1", int(server.address.rpartition(":")[2]))) as sender:
-        sender.sendall(b"POST /v1/score HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+def test_a_client_that_disconnects_disturbs_no_other(server: Server):
+    with socket.create_connection(("127.0.0.1", int(server.address.rpartition(":")[2]))) as client:
+        client.sendall(b"POST /v1/score HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
     assert server.ask("u1").status_code == 200
 
 
-def test_the_log_of_all_this_is_one_calm_line(server: Server):
+def test_the_log_of_all_these_requests_is_one_line(server: Server):
     (line,) = [line for line in server.log.read_text().splitlines() if line]
     assert line.endswith(f"shop version 7 (champion) answers at {server.address}/v1/score")
 
 
-def test_a_life_of_a_server(served: ServingBundle, profiles: pa.Table, tmp_path: Path):
-    """Without profiles, with them, with newer ones, with unfit ones, and a quiet end."""
+def test_the_lifecycle_of_a_server(bundle: ServingBundle, profiles: pa.Table, tmp_path: Path):
+    """Without profiles, with profiles, with newer ones, with unsuitable ones, and a clean end."""
     other = structs.replace(specification(), feature_names=specification().feature_names[1:])
     with running(tmp_path / "served", folder=tmp_path) as server:
         server.wait_until(200, "/livez")
@@ -156,14 +156,14 @@ def test_a_life_of_a_server(served: ServingBundle, profiles: pa.Table, tmp_path:
             assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
         assert "churn score --as-of DATE" in server.log.read_text()
 
-        write_store(served.store, profiles, specification=specification())
+        write_store(bundle.store, profiles, specification=specification())
         server.wait_until(200)
         assert server.ask("u100").json()["results"][0]["code"] != "unknown_user"
 
-        write_store(served.store, profiles_of(10), specification=specification())
+        write_store(bundle.store, profiles_of(10), specification=specification())
         wait_for(lambda: server.ask("u100").json()["results"][0]["code"] == "unknown_user")
 
-        write_store(served.store, profiles, specification=other)
+        write_store(bundle.store, profiles, specification=other)
         wait_for(lambda: server.ask("u1").is_success and metrics(server)["churn_refused_stores_total"] == 2)
         assert server.ask("u100").json()["results"][0]["code"] == "unknown_user"
 

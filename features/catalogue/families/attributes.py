@@ -1,4 +1,4 @@
-"""Who they are: what the table of ``[users]`` said of a user before the cutoff."""
+"""User attributes: the row of ``[users]`` that was valid before the cutoff."""
 
 from features.catalogue.definition import OverAttributes, PerAttribute, Unit
 
@@ -7,9 +7,9 @@ FEATURES = (
         OverAttributes(
             "user_{attribute}",
             Unit.TEXT,
-            "User attribute {attribute}: of the last row of [users] that was valid before the cutoff.",
+            "User attribute {attribute}, from the last row of [users] that was valid before the cutoff.",
             sql='max(version)."{attribute}"',
-            reason="user attribute {attribute} is {value}",
+            reason="{attribute} is {value}",
             needs=("user attribute {attribute}",),
         )
     ),

@@ -1,4 +1,4 @@
-"""With what: operating system, device, app version and network; the last, the main, how many, and what is new."""
+"""Devices: operating system, device, app version and network; the last, the main, how many, and what is new."""
 
 from features.catalogue.definition import Derived, Feature, OverValues, Unit, WithConstants
 
@@ -12,11 +12,11 @@ _MOBILE = ("android", "ios", "ipados", "harmonyos", "windows phone", "blackberry
 
 
 def _last(column: str) -> Feature:
-    """Return the last value seen; of values at the same instant the greatest, so that the order of rows does not matter."""
+    """Return the last value seen; ties go to the greatest, so that the order of rows does not matter."""
     return OverValues(
         f"last_{column}",
         Unit.TEXT,
-        f"{_WORDS[column].capitalize()} of the last event that has one; of several at that instant the greatest.",
+        f"{_WORDS[column].capitalize()} of the last event that has one; ties go to the greatest name.",
         sql="max({'at': last_at, 'value': value}).value",
         of=column,
         reason=f"{_WORDS[column]} is {{value}}",
@@ -28,10 +28,10 @@ def _main(column: str) -> Feature:
     return OverValues(
         f"main_{column}_28d",
         Unit.TEXT,
-        f"{_WORDS[column].capitalize()} of most events of 28 days; of several with as many the greatest.",
+        f"{_WORDS[column].capitalize()} with the most events in 28 days; ties go to the greatest name.",
         sql="max(case when n_28d > 0 then {'n': n_28d, 'value': value} end).value",
         of=column,
-        reason=f"the usual {_WORDS[column]} is {{value}}",
+        reason=f"usual {_WORDS[column]} is {{value}}",
         needs=(column,),
         window_days=28,
     )
@@ -41,11 +41,11 @@ def _number(name: str, column: str, *, words: str) -> Feature:
     return OverValues(
         name,
         Unit.COUNT,
-        f"Different {words} so far.",
+        f"Distinct {words} so far.",
         sql="count(*)",
         when_absent=0,
         of=column,
-        reason=f"{{value}} {words} so far",
+        reason=f"{{value}} {words} used in total",
         needs=(column,),
     )
 
@@ -54,11 +54,11 @@ def _number_28d(name: str, column: str, *, words: str) -> Feature:
     return OverValues(
         f"{name}_28d",
         Unit.COUNT,
-        f"Different {words} in 28 days.",
+        f"Distinct {words} in 28 days.",
         sql="sum(case when last_age <= 28 then 1 else 0 end)",
         when_absent=0,
         of=column,
-        reason=f"{{value}} {words} in 28 days",
+        reason=f"{{value}} {words} used in the last 28 days",
         needs=(column,),
         window_days=28,
     )
@@ -72,8 +72,7 @@ def _has_new(column: str, words: str) -> Feature:
         sql="max(case when first_age <= 14 then 1 else 0 end)",
         when_absent=0,
         of=column,
-        reason=f"{words.replace('an ', 'a new ', 1) if words.startswith('an ') else words.replace('a ', 'a new ', 1)}"
-        " in the last 14 days",
+        reason=f"new {_WORDS[column]} in the last 14 days",
         needs=(column,),
         window_days=14,
     )
@@ -95,7 +94,7 @@ FEATURES = (
         f"Share of the events of 28 days with an operating system that are of a mobile one, in any case: {', '.join(_MOBILE)}.",
         sql=f"sum(case when lower(value) in {_MOBILE!r} then n_28d else 0 end) / nullif(sum(n_28d), 0)",
         of="device_os",
-        reason="{value} of the use is on mobile devices",
+        reason="{value} of activity is on mobile devices",
         needs=("device_os",),
         window_days=28,
     ),
@@ -103,11 +102,11 @@ FEATURES = (
         Derived(
             "app_version_age_days",
             Unit.DAYS,
-            "Days since anybody was first seen with the user's last app version, as far as the model learnt from; "
-            "a version that it does not know is new: 0.",
+            "Days since anybody was first seen with the user's last app version in the training data; "
+            "a version that the model does not know is new: 0.",
             sql="case when last_app_version is not null"
             " then greatest(coalesce(cutoff - case last_app_version {when_first_seen} end, 0), 0) end",
-            reason="the app version came out {value} days ago",
+            reason="app version is {value} days old",
             needs=("app_version",),
         ),
         source="app versions to learn from",
@@ -120,7 +119,7 @@ FEATURES = (
             "a version that it does not know is the newest: 0.",
             sql="case when app_version_age_days is not null then greatest(case {when_known_before} else 0 end"
             " - case {when_known_then} else 0 end, 0) end",
-            reason="{value} app versions behind",
+            reason="{value} app versions behind the latest",
             needs=("app_version",),
         ),
         source="app versions to learn from",

@@ -21,9 +21,9 @@ FEATURES = (
     OverDays(
         "days_since_last_event",
         Unit.DAYS,
-        "Days of 24 hours from the last event to the cutoff, with fractions.",
+        "Days of 24 hours from the last event to the cutoff, fractional.",
         sql="(epoch_us(any_value(cutoff_at)) - max(last_us)) / 86400e6",
-        reason="last seen {value} days ago",
+        reason="last active {value} days ago",
         usual=("gap_days_mean", 1),
     ),
     OverDays(
@@ -31,7 +31,7 @@ FEATURES = (
         Unit.DAYS,
         "Days of 24 hours from the start of the last session (on its last day, where it crosses midnight) to the cutoff.",
         sql="(epoch_us(any_value(cutoff_at)) - max(last_visit_us)) / 86400e6",
-        reason="last came {value} days ago",
+        reason="last session {value} days ago",
         daily={"last_visit_us": Daily("max(visit_start_us)", over_visits=True)},
         needs=("sessions",),
         usual=("gap_days_mean", 1),
@@ -43,7 +43,7 @@ FEATURES = (
             "Whole days from the last day with an event of type {quoted} to the cutoff; 1 is the day before.",
             sql="min(case when value = {quoted} then last_age end)",
             of="event_type",
-            reason="last {type} {value} days ago",
+            reason="last {type} event {value} days ago",
         )
     ),
     OverDays(
@@ -51,7 +51,7 @@ FEATURES = (
         Unit.DAYS,
         "Whole days from the last day with a qualifying event to the cutoff; 1 is the day before. Decides eligibility.",
         sql="min(case when qualifying_events > 0 then age end)",
-        reason="last active {value} days ago",
+        reason="last qualifying activity {value} days ago",
         usual=("gap_days_mean", 1),
     ),
     OverDays(
@@ -59,7 +59,7 @@ FEATURES = (
         Unit.DAYS,
         "Whole days from the last day with the event that means leaving to the cutoff. Decides eligibility.",
         sql="min(case when leaving_events > 0 then age end)",
-        reason="left {value} days ago and came back",
+        reason="churned {value} days ago and returned",
         needs=("leaving",),
     ),
     OverDays(
@@ -67,14 +67,14 @@ FEATURES = (
         Unit.DAYS,
         "Days from the first day seen to the cutoff.",
         sql="any_value(cutoff) - any_value(first_day)",
-        reason="first seen {value} days ago",
+        reason="first active {value} days ago",
     ),
     OverDays(
         "is_left_censored",
         Unit.FLAG,
         "1 where the user was first seen before the observation window starts, so that lifetime features miss days.",
         sql="cast(any_value(first_day) < any_value(observed_from) as integer)",
-        reason="known for longer than the observed history",
+        reason="first active before the observation window",
         needs=("observation_days",),
     ),
     OverDays(
@@ -91,7 +91,7 @@ FEATURES = (
     _first_week(
         "usage_minutes",
         Unit.MINUTES,
-        words="minutes of use",
+        words="minutes of usage",
         daily=Daily("sum(visit_ms)", over_visits=True),
         needs=("usage",),
     ),
@@ -100,6 +100,6 @@ FEATURES = (
         Unit.FLAG,
         "1 where the user was first seen in the last seven days.",
         sql="cast(tenure_days <= 7 as integer)",
-        reason="in the first week",
+        reason="joined in the last seven days",
     ),
 )

@@ -1,4 +1,4 @@
-"""How much: events, active days, sessions, minutes of use."""
+"""How much: events, active days, sessions, minutes of usage."""
 
 from features.catalogue.definition import Daily, Derived, Feature, OverDays, Unit, Windowed
 
@@ -16,10 +16,10 @@ def _decayed(measure: str, half_life: int, *, unit: Unit, words: str, daily: Dai
     return OverDays(
         f"{measure}_decayed_{half_life}d",
         unit,
-        f"{words.capitalize()}, each weighing half as much for every {half_life} days of age; summed in units of 2^-20.",
+        f"{words.capitalize()}, exponentially weighted with a half-life of {half_life} days; summed in units of 2^-20.",
         sql=f"sum(cast(round({column} * pow(2, 20 - age / {half_life})) as hugeint)) / pow(2, 20)"
         + (" / 60000" if unit is Unit.MINUTES else ""),
-        reason=f"{{value}} {words}, the recent ones weighing most",
+        reason=f"{{value}} {words}, weighted towards recent days",
         daily={measure: daily} if daily else {},
         needs=("usage",) if unit is Unit.MINUTES else (),
         told_as=f"{measure}_{max(half_life, 7)}d",
@@ -30,7 +30,7 @@ def _share(window: int) -> Feature:
     return Derived(
         f"active_day_share_{window}d",
         Unit.SHARE,
-        f"Active days in the last {window} days over {window}, or over the days since first seen where those are fewer.",
+        f"Active days in the last {window} days divided by {window}, or by the days since first seen where those are fewer.",
         sql=f"active_days_{window}d / least({window}, tenure_days)",
         reason=f"active on {{value}} of the last {window} days",
         usual=("active_day_share", 1),
@@ -42,37 +42,37 @@ def _per_active_day(measure: str, unit: Unit, *, words: str, window: int) -> Fea
     return Derived(
         f"{measure}_per_active_day_{window}d",
         unit,
-        f"{words.capitalize()} on a day of use, over {window} days.",
+        f"{words.capitalize()} per active day over {window} days.",
         sql=f"{measure}_{window}d / nullif(active_days_{window}d, 0)",
-        reason=f"{{value}} {words} on a day of use",
+        reason=f"{{value}} {words} per active day",
         usual=(f"{measure}_per_active_day_28d", 1) if window < _FOUR_WEEKS else None,
     )
 
 
 FEATURES = (
-    Windowed("events", Unit.EVENTS, "Events.", daily=_EVENTS, reason="{value} events in {window} days"),
+    Windowed("events", Unit.EVENTS, "Events.", daily=_EVENTS, reason="{value} events in the last {window} days"),
     Windowed(
         "active_days",
         Unit.DAYS,
         "Days with any event.",
         daily=Daily("1"),
-        reason="active on {value} of {window} days",
+        reason="active on {value} of the last {window} days",
     ),
     Windowed(
         "sessions",
         Unit.SESSIONS,
-        "Sessions; one across midnight counts in both days, rows without an id form one a day.",
+        "Sessions; one across midnight counts on both days, rows without an id form one per day.",
         daily=_SESSIONS,
-        reason="{value} sessions in {window} days",
+        reason="{value} sessions in the last {window} days",
         needs=("sessions",),
     ),
     Windowed(
         "usage_minutes",
         Unit.MINUTES,
-        "Minutes of use: stated durations, each cut at the end of its day; else from first to last event of each session.",
+        "Minutes of usage: recorded durations, each cut at the end of its day; else from first to last event of each session.",
         daily=_USE,
         scale=1 / 60_000,
-        reason="used for {value} minutes in {window} days",
+        reason="{value} minutes of usage in the last {window} days",
         needs=("usage",),
     ),
     OverDays(
@@ -80,52 +80,52 @@ FEATURES = (
         Unit.DAYS,
         "Active days so far.",
         sql="count(*)",
-        reason="{value} active days so far",
+        reason="{value} active days in total",
     ),
     OverDays(
         "active_day_share",
         Unit.SHARE,
-        "Active days so far over the days since first seen, or since the observation window starts.",
+        "Active days so far divided by the days since first seen, or since the observation window starts.",
         sql="count(*) / (any_value(cutoff) - greatest(any_value(first_day), any_value(observed_from)))",
-        reason="active on {value} of the days since first seen",
+        reason="active on {value} of all days since the first",
     ),
     *(_share(window) for window in (7, 28, 90)),
     *(_decayed("active_days", days, unit=Unit.DAYS, words="active days") for days in (3, 7, 28)),
     *(_decayed("events", days, unit=Unit.EVENTS, words="events", daily=_EVENTS) for days in (3, 7, 28)),
-    *(_decayed("usage_minutes", days, unit=Unit.MINUTES, words="minutes of use", daily=_USE) for days in (7, 28)),
+    *(_decayed("usage_minutes", days, unit=Unit.MINUTES, words="minutes of usage", daily=_USE) for days in (7, 28)),
     *(_per_active_day("events", Unit.EVENTS, words="events", window=window) for window in (7, 28)),
     *(_per_active_day("sessions", Unit.SESSIONS, words="sessions", window=window) for window in (7, 28)),
     *(_per_active_day("usage_minutes", Unit.MINUTES, words="minutes", window=window) for window in (7, 28)),
     Derived(
         "usage_minutes_per_session_7d",
         Unit.MINUTES,
-        "Minutes in a session, over 7 days.",
+        "Mean session length over 7 days, in minutes.",
         sql="usage_minutes_7d / nullif(sessions_7d, 0)",
-        reason="{value} minutes in a session",
+        reason="{value} minutes per session",
         usual=("usage_minutes_per_session_28d", 1),
     ),
     Derived(
         "usage_minutes_per_session_28d",
         Unit.MINUTES,
-        "Minutes in a session, over 28 days.",
+        "Mean session length over 28 days, in minutes.",
         sql="usage_minutes_28d / nullif(sessions_28d, 0)",
-        reason="{value} minutes in a session",
+        reason="{value} minutes per session",
     ),
     Derived(
         "events_per_session_28d",
         Unit.EVENTS,
-        "Events in a session, over 28 days.",
+        "Mean events per session over 28 days.",
         sql="events_28d / nullif(sessions_28d, 0)",
-        reason="{value} events in a session",
+        reason="{value} events per session",
     ),
     OverDays(
         "session_minutes_std_28d",
         Unit.MINUTES,
-        "Spread (population standard deviation) of the length of the sessions of 28 days, each in whole seconds, at most a day.",
+        "Standard deviation (population) of session lengths over 28 days; each in whole seconds, at most a day.",
         sql="sqrt(greatest(sum(case when age <= 28 then sessions end) * sum(case when age <= 28 then visit_seconds_squared end)"
         " - sum(case when age <= 28 then visit_seconds end) * sum(case when age <= 28 then visit_seconds end), 0))"
         " / sum(case when age <= 28 then sessions end) / 60",
-        reason="the length of sessions varies by {value} minutes",
+        reason="session length varies by {value} minutes",
         daily={
             "sessions": _SESSIONS,
             "visit_seconds": Daily(f"sum({_SECONDS})", over_visits=True),

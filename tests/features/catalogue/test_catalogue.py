@@ -15,6 +15,17 @@ from features.settings import FeatureSettings
 from tests.builders import EVER, WINDOWS
 
 TYPES = ("open", "add to cart")
+PLACEHOLDERS = (
+    "value",
+    "percent",
+    "change",
+    "longer",
+    "longer_ago",
+    "more",
+    "trend",
+    "deviations",
+    "many",
+)  # of reasons
 EVERYTHING = {
     *("time_of_day", "sessions", "usage", "observation_days", "leaving", "amount", "channel"),
     *("device_os", "device_model", "app_version", "network"),
@@ -43,7 +54,7 @@ def test_a_feature_reads_well(feature: Feature):
     assert "recency" not in feature.name
     assert feature.family in {family.__name__.rpartition(".")[2] for family in FAMILIES}
     assert feature.reason
-    assert feature.reason.format(value=3, window=7)
+    assert feature.reason.format_map(dict.fromkeys(PLACEHOLDERS, 3))
 
 
 @pytest.mark.parametrize("feature", ALL, ids=lambda feature: feature.name)

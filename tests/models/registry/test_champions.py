@@ -23,8 +23,9 @@ def shifted(model: ChurnModel) -> ChurnModel:
 
 
 @pytest.fixture(scope="module")
-def four_versions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def four_versions(empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("four")
+    shutil.copytree(empty_store, place / "home")
     for model in (tiny_model(), shifted(tiny_model()), tiny_model(), tiny_model()):
         Registry(place / "home", PROJECT).log(run_of(place / "artifacts", model))
     return place / "home"

@@ -1,6 +1,7 @@
 """What the run of a training tells in MLflow, from its start to its end."""
 
 import json
+import shutil
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -52,8 +53,8 @@ def full_run(folder: Path) -> RunRecord:
 
 
 @pytest.fixture(scope="module")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> Registry:
-    return Registry(tmp_path_factory.mktemp("home"), PROJECT)
+def registry(empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Registry:
+    return Registry(Path(shutil.copytree(empty_store, tmp_path_factory.mktemp("store") / "home")), PROJECT)
 
 
 @pytest.fixture(scope="module")

@@ -16,9 +16,9 @@ from tests.models.model_builder import CUTOFF, rows_of, tiny_model
 
 
 @pytest.fixture
-def endpoint(served: ServingBundle, profiles: pa.Table) -> Endpoint:
-    write_store(served.store, profiles, specification=served.model.specification)
-    return Endpoint(served)
+def endpoint(bundle: ServingBundle, profiles: pa.Table) -> Endpoint:
+    write_store(bundle.store, profiles, specification=bundle.model.specification)
+    return Endpoint(bundle)
 
 
 def answer(endpoint: Endpoint, *items: Any) -> Any:
@@ -34,9 +34,9 @@ def test_an_answer_says_which_model_it_is_from_and_how_good_that_was(endpoint: E
     assert found["quality"] == {"test_cutoff": "2026-05-18", "auc": 0.8125, "calibration_error": 0.0125, "users": 800}
 
 
-def test_ids_and_profiles_are_answered_in_their_order(endpoint: Endpoint, profiles: pa.Table, served: ServingBundle):
+def test_ids_and_profiles_are_answered_in_their_order(endpoint: Endpoint, profiles: pa.Table, bundle: ServingBundle):
     rows = rows_of(profiles)
-    known = served.model.specification.feature_names
+    known = bundle.model.specification.feature_names
     incomplete = {"user_id": "half", "events_7d": 1}
     items = [
         {"user_id": "u3"},
@@ -57,8 +57,8 @@ def test_ids_and_profiles_are_answered_in_their_order(endpoint: Endpoint, profil
     assert [one["as_of"] for one in found] == [str(CUTOFF), None, str(CUTOFF), None, None, str(CUTOFF)]
 
 
-def test_without_a_store_there_is_no_answer(served: ServingBundle):
-    endpoint = Endpoint(served)
+def test_without_a_store_there_is_no_answer(bundle: ServingBundle):
+    endpoint = Endpoint(bundle)
     assert not endpoint.is_ready
     assert endpoint.answer(b'{"items":[{"user_id":"u1"}]}', request_id="r1") is None
 
@@ -68,10 +68,10 @@ def test_more_items_than_allowed_are_refused(endpoint: Endpoint):
         answer(endpoint, *[{"user_id": "u1"}] * 51)
 
 
-def test_the_synthetic_profile_is_scored_whatever_the_model_asks_of_its_users(served: ServingBundle):
+def test_the_synthetic_profile_is_scored_whatever_the_model_asks_of_its_users(bundle: ServingBundle):
     for definition in (Definition(14, 0, 1, 0), Definition(14, 0, 0, 0), Definition(14, 0, 7, 400)):
         model = replace(tiny_model(), definition=definition)
-        (one,) = score(model, [synthetic_profile(model)], bands=served.scoring)
+        (one,) = score(model, [synthetic_profile(model)], bands=bundle.scoring)
         assert one.status == "scored"
 
 

@@ -16,7 +16,7 @@ def schema_of(part: dict[str, Any]) -> dict[str, Any]:
 
 
 def refer(node: object):
-    """Every place that a document refers to."""
+    """Every reference in a document."""
     if isinstance(node, dict):
         yield from (value for key, value in node.items() if key == "$ref")
     children = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
@@ -54,7 +54,7 @@ def test_the_examples_are_of_the_contract():
 
 
 @pytest.mark.parametrize("sent", ["", "a" * 129, "two\nlines", "ümlaut", "\x00"])
-def test_an_id_that_is_not_sane_is_replaced(sent: str):
+def test_an_id_that_is_long_or_not_printable_is_replaced(sent: str):
     made = request_id_of(sent)
     assert made != sent
     assert len(made) == 32
@@ -62,5 +62,5 @@ def test_an_id_that_is_not_sane_is_replaced(sent: str):
 
 
 @pytest.mark.parametrize("sent", ["a" * 128, "order 17/b", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"])
-def test_a_sane_id_is_kept(sent: str):
+def test_a_short_printable_id_is_kept(sent: str):
     assert request_id_of(sent) == sent

@@ -59,7 +59,7 @@ def at(day: date) -> str:
 
 @pytest.fixture(scope="module")
 def model() -> ChurnModel:
-    """A model of what these lines can tell."""
+    """A model of the features that these lines can answer."""
     facts = {*columns_of(rows(LINES)), *TOLD}
     known = select(catalogue(WINDOWS, FittedConstants()), facts, history_days=EVER).features
     names = tuple(feature.name for feature in known if not feature.is_text or feature.name in CATEGORIES)
@@ -76,7 +76,7 @@ def model() -> ChurnModel:
 
 @pytest.fixture(scope="module")
 def home(model: ChurnModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A served model whose store keeps activity up to :data:`CUTOFF`."""
+    """A model in service whose store keeps activity up to :data:`CUTOFF`."""
     home = tmp_path_factory.mktemp("home")
     world = world_of(home, LINES)
     activity = world.activity()
@@ -92,15 +92,15 @@ def batch(model: ChurnModel, tmp_path_factory: pytest.TempPathFactory) -> list[d
 
 
 @pytest.fixture(scope="module")
-def served(model: ChurnModel, home: Path) -> ServingBundle:
+def bundle(model: ChurnModel, home: Path) -> ServingBundle:
     limits = ServingSettings(max_items=50, max_events=12, max_events_per_item=5, keep_activity=True)
     columns = tuple(columns_of(rows(LINES)))
     return ServingBundle(model, "shop", "7", "champion", home / "store", ScoringSettings(), limits, columns)
 
 
 @pytest.fixture(scope="module")
-def endpoint(served: ServingBundle) -> Endpoint:
-    return Endpoint(served)
+def endpoint(bundle: ServingBundle) -> Endpoint:
+    return Endpoint(bundle)
 
 
 def results(endpoint: Endpoint, *items: Any) -> list[dict[str, Any]]:
@@ -144,8 +144,8 @@ def test_kept_activity_and_newer_events_are_the_profile_of_the_batch(log: Random
         assume(before.num_rows)
         write_store(world.home, before, specification=of, kept=KeptRows(activity, first))
         store = ProfileStore(world.home)
-        told = [since(one["user_id"], log, first=first, last=last) for one in batch]
-        found = EventProfiles(of, ()).profiles(told, store)
+        items = [since(one["user_id"], log, first=first, last=last) for one in batch]
+        found = EventProfiles(of, ()).profiles(items, store)
         store.close()
     for profile, expected in zip(found, batch, strict=True):
         assert isinstance(profile, dict)
@@ -171,7 +171,7 @@ def test_days_may_start_at_any_time_with_raw_events(endpoint: Endpoint):
     assert (one["status"], one["as_of"], one["cutoff_at"]) == ("scored", "2026-06-02", "2026-06-02T15:37:00+02:00")
 
 
-def test_what_cannot_be_scored_has_a_code_and_a_detail_and_disturbs_no_other(endpoint: Endpoint):
+def test_an_item_that_cannot_be_scored_has_a_code_and_a_detail_and_disturbs_no_other(endpoint: Endpoint):
     event = {"event_time": "2026-06-02T10:00:00Z", "event_type": "open"}
     found = results(
         endpoint,
@@ -193,10 +193,10 @@ def test_what_cannot_be_scored_has_a_code_and_a_detail_and_disturbs_no_other(end
     assert not any("detail" in one or "cutoff_at" in one for one in found[6:8])
 
 
-def test_a_store_that_keeps_no_activity_says_so(served: ServingBundle, tmp_path: Path):
-    of = served.model.specification
+def test_a_store_that_keeps_no_activity_says_so(bundle: ServingBundle, tmp_path: Path):
+    of = bundle.model.specification
     write_store(tmp_path, profiles_of(3, of=of), specification=of)
-    endpoint = Endpoint(replace(served, store=tmp_path))
+    endpoint = Endpoint(replace(bundle, store=tmp_path))
     (one,) = results(endpoint, {"user_id": "u1", "events_since": [], "as_of": at(LATER)})
     assert one["code"] == "no_kept_activity"
 
@@ -210,11 +210,11 @@ def test_a_profile_that_reads_more_than_the_contract_is_not_made_from_events(mod
     builder = EventProfiles(of, ())
     builder.prepare(store)
     start = instant(LATER, "UTC")
-    told = [
+    items = [
         UserEvents("anna", start, {"event_time": [start], "event_type": ["open"]}, is_since)
         for is_since in (True, False)
     ]
-    for one in builder.profiles(told, store):
+    for one in builder.profiles(items, store):
         assert isinstance(one, Score)
         assert (one.status, one.code) == ("unscored", "unsupported")
         assert one.detail == "the model's profile needs more than events of the contract: touched"
@@ -238,7 +238,7 @@ def test_a_profile_that_reads_more_than_the_contract_is_not_made_from_events(mod
         ),
     ],
 )
-def test_items_with_events_that_are_not_of_the_contract_are_refused(item: str, error: str):
+def test_items_with_events_that_break_the_contract_are_refused(item: str, error: str):
     with pytest.raises(InputError) as caught:
         RequestReader(specification(), ServingSettings()).read(f'{{"items":[{item}]}}'.encode())
     assert caught.value.message.startswith(error)
@@ -254,8 +254,8 @@ def test_too_many_events_are_refused(endpoint: Endpoint):
 
 
 @pytest.fixture(scope="module")
-def server(served: ServingBundle, home: Path) -> Iterator[Server]:
-    write_bundle(home / "served", served)
+def server(bundle: ServingBundle, home: Path) -> Iterator[Server]:
+    write_bundle(home / "served", bundle)
     with running(home / "served", folder=home) as server:
         server.wait_until(200)
         yield server

@@ -65,7 +65,7 @@ def test_a_profile_may_name_its_user_and_its_cutoff():
         (b'{"items":[' + b'{"user_id":"a"},' * 3 + b'{"user_id":"a"}]}', "items: got 4, expected at most 3"),
     ],
 )
-def test_what_is_wrong_is_said_with_its_place(body: bytes, error: str):
+def test_an_error_names_its_place(body: bytes, error: str):
     found = refusal(body)
     assert found.message.startswith(error)
     assert found.hint
@@ -82,7 +82,7 @@ def test_what_is_wrong_is_said_with_its_place(body: bytes, error: str):
         ),
     ],
 )
-def test_a_misspelt_name_is_met_with_the_one_that_was_meant(body: bytes, error: str, hint: str):
+def test_a_misspelt_key_is_answered_with_a_suggestion(body: bytes, error: str, hint: str):
     found = refusal(body)
     assert found.message.startswith(error)
     assert found.hint == hint
@@ -111,7 +111,7 @@ def test_an_error_repeats_neither_ids_nor_values(body: object):
 
 
 def outcome(body: bytes) -> object:
-    """What was asked for, or how the refusal says to go on."""
+    """The inputs of a body, or the hint of its refusal."""
     try:
         return READER.read(body)
     except InputError as error:
@@ -125,14 +125,14 @@ JSON = st.recursive(
 
 
 @given(st.binary() | JSON.map(lambda value: json.dumps(value).encode()))
-def test_whatever_is_sent_is_read_or_refused_in_words(body: bytes):
+def test_any_body_is_read_or_refused_with_a_hint(body: bytes):
     assert outcome(body)
 
 
 @pytest.mark.parametrize("start", [b'{"items":', b'{"items":[{"profile":{"events_7d":', b'{"x":', b""])
-def test_a_deep_body_is_refused_in_words(start: bytes):
+def test_a_deeply_nested_body_is_refused_with_a_hint(start: bytes):
     assert refusal(start + b"[" * 200_000).hint
 
 
-def test_what_the_model_does_not_read_is_left_out_of_a_profile():
+def test_a_profile_may_hold_more_than_the_features_of_the_model():
     assert read({"profile": {"not_a_feature": "x", "events_7d": 1}}) == [{"events_7d": 1}]

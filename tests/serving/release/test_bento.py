@@ -23,22 +23,22 @@ from serving import service
 from serving.http.openapi import RequestBody
 
 event = b'{"event_time":"2026-06-01T10:00:00Z","event_type":"open"}'
-told = b'{"user_id":"u2","events":[' + event + b'],"as_of":"2026-06-02T00:00:00Z"}'
-body = RequestBody.model_construct(content=b'{"items":[{"user_id":"u1"},' + told + b']}', request_id="r1")
+with_events = b'{"user_id":"u2","events":[' + event + b'],"as_of":"2026-06-02T00:00:00Z"}'
+body = RequestBody.model_construct(content=b'{"items":[{"user_id":"u1"},' + with_events + b']}', request_id="r1")
 print(service.__file__)
 print(asyncio.run(service.ChurnService().score.local(body)).body.decode())
 """
 
 
 @pytest.fixture
-def project(served: ServingBundle, profiles: pa.Table, tmp_path: Path) -> Path:
+def project(bundle: ServingBundle, profiles: pa.Table, tmp_path: Path) -> Path:
     """The packages, the build file and a served model, as in a checkout that is in use."""
     project = tmp_path / "project"
     for package in ("features", "models", "serving"):
         shutil.copytree(TOP / package, project / package, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(TOP / "bentofile.yaml", project)
-    write_bundle(project / ".churn/served", replace(served, store=project / ".churn/store"))
-    write_store(project / ".churn/store", profiles, specification=served.model.specification)
+    write_bundle(project / ".churn/served", replace(bundle, store=project / ".churn/store"))
+    write_store(project / ".churn/store", profiles, specification=bundle.model.specification)
     return project
 
 
@@ -61,7 +61,7 @@ def test_a_bento_holds_the_model_and_answers_without_mlflow(project: Path, tmp_p
     assert '{"user_id":"u2","status":"scored"' in ran.stdout
 
 
-def test_a_bento_asks_for_what_the_product_depends_on():
+def test_a_bento_requires_a_subset_of_the_dependencies():
     dependencies = tomllib.loads((TOP / "pyproject.toml").read_text())["project"]["dependencies"]
     wanted = yaml.safe_load((TOP / "bentofile.yaml").read_text())["python"]["packages"]
     assert set(wanted) < set(dependencies)

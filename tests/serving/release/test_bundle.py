@@ -11,36 +11,36 @@ from serving.settings import ScoringSettings, ServingSettings
 from tests.models.model_builder import tiny_model
 
 
-def test_what_is_served_reads_back_as_it_was_written(served: ServingBundle, tmp_path: Path):
+def test_a_bundle_reads_back_as_it_was_written(bundle: ServingBundle, tmp_path: Path):
     found = read_bundle(tmp_path / "served")
     assert (found.name, found.version, found.alias) == ("shop", "7", "champion")
-    assert (found.scoring, found.serving) == (served.scoring, served.serving)
+    assert (found.scoring, found.serving) == (bundle.scoring, bundle.serving)
     assert found.store == tmp_path / "store"
-    assert found.model.specification == served.model.specification
+    assert found.model.specification == bundle.model.specification
 
 
-def test_the_model_scores_as_before_on_one_thread(served: ServingBundle, profiles: pa.Table, tmp_path: Path):
+def test_the_model_scores_as_before_on_one_thread(bundle: ServingBundle, profiles: pa.Table, tmp_path: Path):
     found = read_bundle(tmp_path / "served")
     assert found.model.threads == 1
     again = score_table(found.model, profiles, bands=found.scoring)
-    assert again == score_table(served.model, profiles, bands=served.scoring)
+    assert again == score_table(bundle.model, profiles, bands=bundle.scoring)
 
 
-def test_folder_and_store_move_together(served: ServingBundle, tmp_path: Path):
+def test_folder_and_store_move_together(bundle: ServingBundle, tmp_path: Path):
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "served").rename(tmp_path / "elsewhere/served")
     assert read_bundle(tmp_path / "elsewhere/served").store == tmp_path / "elsewhere/store"
 
 
-def test_the_same_model_gives_the_same_bytes(served: ServingBundle, tmp_path: Path):
-    write_bundle(tmp_path / "again", served)
+def test_the_same_model_gives_the_same_bytes(bundle: ServingBundle, tmp_path: Path):
+    write_bundle(tmp_path / "again", bundle)
     first, second = (
         {path.name: path.read_bytes() for path in (tmp_path / name).iterdir()} for name in ("served", "again")
     )
     assert first == second
 
 
-def test_what_was_served_before_is_replaced(served: ServingBundle, tmp_path: Path):
+def test_the_former_bundle_is_replaced(bundle: ServingBundle, tmp_path: Path):
     newer = ServingBundle(
         tiny_model(), "shop", "8", "champion", tmp_path / "store", ScoringSettings(), ServingSettings()
     )
@@ -49,7 +49,7 @@ def test_what_was_served_before_is_replaced(served: ServingBundle, tmp_path: Pat
 
 
 @pytest.mark.parametrize("damage", ["nothing", "not json", "no name", "bad setting", "no model"])
-def test_a_folder_that_is_not_whole_is_an_error_with_the_way_out(served: ServingBundle, tmp_path: Path, damage: str):
+def test_an_incomplete_folder_is_an_error_with_a_hint(bundle: ServingBundle, tmp_path: Path, damage: str):
     folder = tmp_path / "served"
     about = msgspec.json.decode((folder / FILE).read_bytes())
     match damage:

@@ -36,7 +36,7 @@ def test_a_profile_comes_back_as_it_was_built(profiles: pa.Table, tmp_path: Path
     assert store.get(list(rows)) == rows
 
 
-def test_an_unknown_user_is_left_out(profiles: pa.Table, tmp_path: Path):
+def test_an_unknown_user_has_no_profile(profiles: pa.Table, tmp_path: Path):
     write_store(tmp_path, profiles, specification=specification())
     assert set(ProfileStore(tmp_path).get(["u5", "nobody", "", "u\x005", "u5' or '1'='1"])) == {"u5"}
 
@@ -50,9 +50,9 @@ def test_a_folder_may_have_any_name(profiles: pa.Table, tmp_path: Path):
 def test_threads_that_share_a_store_each_get_their_own_users(profiles: pa.Table, tmp_path: Path):
     write_store(tmp_path, profiles, specification=specification())
     store = ProfileStore(tmp_path)
-    asked = [[f"u{place % 120}", f"u{(place + 1) % 120}"] for place in range(600)]
+    requests = [[f"u{place % 120}", f"u{(place + 1) % 120}"] for place in range(600)]
     with ThreadPoolExecutor(4) as threads:
-        for users, found in zip(asked, threads.map(store.get, asked), strict=True):
+        for users, found in zip(requests, threads.map(store.get, requests), strict=True):
             assert [found[user]["user_id"] for user in users] == users
 
 
@@ -90,7 +90,7 @@ def test_a_refresh_replaces_what_cannot_be_read(profiles: pa.Table, tmp_path: Pa
 
 
 @pytest.mark.parametrize("content", [None, b"", b"not a database at all"])
-def test_no_store_is_an_error_with_the_way_out(content: bytes | None, tmp_path: Path):
+def test_a_missing_or_unreadable_store_is_an_error_with_a_hint(content: bytes | None, tmp_path: Path):
     if content is not None:
         (tmp_path / FILE).write_bytes(content)
     with pytest.raises(InputError) as caught:

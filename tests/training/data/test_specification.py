@@ -49,6 +49,6 @@ def renamed_after(cutoff: date) -> str:
 
 def test_event_types_that_appear_after_the_training_cutoffs_are_not_known(periods: Training, trainer: Trainer):
     last = max(periods.trained.split.train)
-    found = trainer(renamed_after(last), "features.main_event_types=50").trained
+    found = trainer(renamed_after(last), "features.main_event_types=50", "features.windows_days=[7]").trained
     assert len(found.model.specification.fitted.event_types) > 6
     assert "late" not in found.model.specification.fitted.event_types

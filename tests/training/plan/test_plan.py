@@ -16,12 +16,16 @@ from training.data.dataset import labelled
 from training.pipeline import to_audit, train
 from training.plan.plan import Recipe, Strategy, make_plan
 from training.settings import TrainingSettings
+from training.trained import Trained
 
 START = date(2026, 1, 1)
 
 
 def day(number: int) -> str:
     return str(START + timedelta(days=number))
+
+
+WEEKS = {"windows_days": (7, 28)}
 
 
 def recipe_of(world: World, **training: Any) -> Recipe:
@@ -38,7 +42,8 @@ def buyers(folder: Path, *, users: int = 500, days: int = 200, money: str = "amo
         for user in range(users)
         for at in sorted({int(at) for at in _purchases(random, days)})
     ]
-    return world_of(folder, lines, churn={"active_within_days": 0} | churn, covered_until=START + timedelta(days=days))
+    settings: dict[str, Any] = {"churn": {"active_within_days": 0} | churn, "features": WEEKS}
+    return world_of(folder, lines, **settings, covered_until=START + timedelta(days=days))
 
 
 def _purchases(random: np.random.Generator, days: int) -> Sequence[float]:
@@ -62,9 +67,15 @@ def test_where_no_label_is_known_in_time_a_shop_asks_how_people_buy(tmp_path: Pa
     assert "BG/NBD" in layout.why
 
 
-def test_how_people_buy_tells_who_comes_back_with_probabilities_that_hold(tmp_path: Path):
-    world = buyers(tmp_path, users=1500, horizon_days=100)
-    found = train(world.activity(), recipe_of(world), say=lambda _: None)
+@pytest.fixture(scope="module")
+def bought(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """Trained on how people buy."""
+    world = buyers(tmp_path_factory.mktemp("bought"), users=1500, horizon_days=100)
+    return train(world.activity(), recipe_of(world), say=lambda _: None)
+
+
+def test_how_people_buy_tells_who_comes_back_with_probabilities_that_hold(bought: Trained):
+    found = bought
     probability = found.model.predict_probability(found.test.profiles)
     assert found.model.scorer.kinds == ("buying",)
     assert auc(found.test.churned, probability) > 0.75
@@ -74,13 +85,11 @@ def test_how_people_buy_tells_who_comes_back_with_probabilities_that_hold(tmp_pa
     assert found.evaluation.auc.value == pytest.approx(found.evaluation.baselines["bg_nbd"].auc.value)
 
 
-def test_contributions_of_how_people_buy_add_up_to_the_distance_from_the_typical_user(tmp_path: Path):
+def test_contributions_of_how_people_buy_add_up_to_the_distance_from_the_typical_user(bought: Trained):
     from models.encoding import encode
 
-    world = buyers(tmp_path, users=300, horizon_days=100)
-    model = train(world.activity(), recipe_of(world), say=lambda _: None).model
-    world_profiles = train(world.activity(), recipe_of(world), say=lambda _: None).test.profiles.slice(0, 20)
-    matrix = encode(world_profiles, model.specification)
+    model = bought.model
+    matrix = encode(bought.test.profiles.slice(0, 20), model.specification)
     ((_, part),) = model.scorer.parts
     typical = part.score(np.array([part.usual]))[0]
     told = model.scorer.contributions(matrix)
@@ -99,16 +108,21 @@ def test_any_other_log_learns_the_longest_shorter_horizon_that_fits(tmp_path: Pa
     assert "50 days is the longest that fits" in layout.why
 
 
-def test_a_shorter_horizon_is_learnt_and_the_asked_one_tested(tmp_path: Path):
-    world = buyers(tmp_path, money="", users=800, horizon_days=100)
+@pytest.fixture(scope="module")
+def unpaid(tmp_path_factory: pytest.TempPathFactory) -> World:
+    return buyers(tmp_path_factory.mktemp("unpaid"), money="", users=800, horizon_days=100)
+
+
+def test_a_shorter_horizon_is_learnt_and_the_asked_one_tested(unpaid: World):
+    world = unpaid
     found = train(world.activity(), recipe_of(world), say=lambda _: None)
     assert found.model.definition.horizon_days == 100
     assert found.model.quality.trained_through == found.split.test
     assert found.evaluation.auc.value > 0.65
 
 
-def test_the_audit_looks_at_the_test_under_the_label_that_is_learnt(tmp_path: Path):
-    world = buyers(tmp_path, money="", users=800, horizon_days=100)
+def test_the_audit_looks_at_the_test_under_the_label_that_is_learnt(unpaid: World):
+    world = unpaid
     found = to_audit(world.activity(), recipe_of(world), say=lambda _: None)
     training_rows, asked = (
         labelled(world.activity(), found.test.profiles, churn=churn) for churn in (found.churn, world.settings.churn)
@@ -134,7 +148,7 @@ def visits(folder: Path, *, gone: Sequence[int] = (), users: int = 40, **churn: 
         if at not in gone and random.random() < 0.7
     ]
     settings = {"horizon_days": 7, "active_within_days": 7} | churn
-    return world_of(folder, lines, churn=settings, covered_until=START + timedelta(days=90))
+    return world_of(folder, lines, churn=settings, features=WEEKS, covered_until=START + timedelta(days=90))
 
 
 def test_snapshots_keep_away_from_days_on_which_the_log_collapsed(tmp_path: Path):
@@ -166,7 +180,7 @@ def test_directions_are_let_go_where_leaving_is_an_event(tmp_path: Path):
 
 
 def test_a_refit_learns_from_every_finished_snapshot_each_once(tmp_path: Path):
-    world = visits(tmp_path, users=150, horizon_days=2)
+    world = visits(tmp_path, users=80, horizon_days=2)
     recipe = recipe_of(world, refit=True, min_class_users=2, max_snapshots=20)
     found = train(world.activity(), recipe, say=lambda _: None)
     assert found.refitted
