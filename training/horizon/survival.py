@@ -102,9 +102,9 @@ def _return_share(away: NDArray[np.float64], after: int, *, by: int) -> NDArray[
     return 1 - np.divide(away[..., by], start, out=np.ones_like(start), where=start > 0)
 
 
-def share(value: float, drawn: NDArray[np.float64]) -> Share:
+def share(value: float, resampled: NDArray[np.float64]) -> Share:
     """Return a share with the interval of its resamples, shape (resamples,)."""
-    low, high = np.percentile(drawn, _PERCENTILES) if len(drawn) else (None, None)
+    low, high = np.percentile(resampled, _PERCENTILES) if len(resampled) else (None, None)
     return Share(value, None if low is None else float(low), None if high is None else float(high))
 
 
@@ -202,10 +202,10 @@ def _around(activity: Activity, cutoffs: Sequence[date], *, later: int) -> str:
     held = f"""select *, greatest(0, cast(floor((day - {origin}) / {every}) as integer) + 1) as low,
             least({len(cutoffs)}, coalesce(cast(floor((next_day - {origin}) / {every}) as integer) + 1, {len(cutoffs)})) as high
         from ({stretches})"""
-    told = f"select *, unnest(range(low, high)) as number from ({held}) where low < high"
+    spells = f"select *, unnest(range(low, high)) as number from ({held}) where low < high"
     return f"""select user_id, number, next_day, {origin} + cast(number * {every} as integer) as start,
             start - {later} - first_day as {TENURE}, start - {later} - case when is_qualifying then day end as {RECENT}
-        from ({told})"""
+        from ({spells})"""
 
 
 def _days(activity: Activity) -> str:

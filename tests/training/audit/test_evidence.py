@@ -17,18 +17,18 @@ TWO_WEEKS = Dataset(ONE_WEEK.joined(ONE_WEEK).profiles, np.tile(ONE_WEEK.churned
 
 
 def test_a_sample_has_all_rows_of_its_users():
-    sample = of_some_users(TWO_WEEKS, most=60, seed=1)
+    sample = of_some_users(TWO_WEEKS, max_rows=60, seed=1)
     users = users_of(sample)
     assert len(users) == 2 * len(set(users)) == len(sample.churned) == 60
     assert (
-        users_of(of_some_users(TWO_WEEKS, most=60, seed=1))
+        users_of(of_some_users(TWO_WEEKS, max_rows=60, seed=1))
         == users
-        != users_of(of_some_users(TWO_WEEKS, most=60, seed=2))
+        != users_of(of_some_users(TWO_WEEKS, max_rows=60, seed=2))
     )
 
 
 def test_few_rows_are_all_taken():
-    assert of_some_users(TWO_WEEKS, most=200, seed=1) is TWO_WEEKS
+    assert of_some_users(TWO_WEEKS, max_rows=200, seed=1) is TWO_WEEKS
 
 
 def test_the_rows_of_some_users_keep_their_labels():
