@@ -6,9 +6,12 @@ import json
 import re
 from collections.abc import Iterator
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from features.errors import SettingsError
+
+if TYPE_CHECKING:
+    import duckdb
 
 _Node = dict[str, Any]
 
@@ -121,9 +124,15 @@ def _changing() -> frozenset[str]:
     )
 
 
-def _asked(sql: str, *values: str) -> list[str]:
-    """Ask DuckDB for a column; it is loaded only now, as settings know of features and ``churn --help`` answers at once."""
+@cache
+def _parser() -> duckdb.DuckDBPyConnection:
+    """Open one connection for all expressions; DuckDB is loaded only now, as ``churn --help`` answers at once."""
     import duckdb  # noqa: PLC0415 -- see above
 
-    with duckdb.connect(":memory:") as connection:
+    return duckdb.connect(":memory:")
+
+
+def _asked(sql: str, *values: str) -> list[str]:
+    """Ask DuckDB for a column."""
+    with _parser().cursor() as connection:
         return [value for (value,) in connection.execute(sql, values).fetchall()]

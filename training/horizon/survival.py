@@ -14,7 +14,6 @@ from datetime import date
 
 import numpy as np
 import pyarrow as pa
-from lifelines import KaplanMeierFitter
 from numpy.typing import NDArray
 
 from features.activity.store import Activity
@@ -131,7 +130,7 @@ def survival_function(counts: Counts) -> NDArray[np.float64]:
 
     Source
     ------
-    Kaplan and Meier 1958, "Nonparametric Estimation from Incomplete Observations", JASA 53(282), as in ``lifelines``.
+    Kaplan and Meier 1958, "Nonparametric Estimation from Incomplete Observations", JASA 53(282).
 
     Examples
     --------
@@ -140,12 +139,10 @@ def survival_function(counts: Counts) -> NDArray[np.float64]:
     >>> survival_function(np.array([[0, 1, 0, 1], [0, 1, 1, 0]])).round(3).tolist()
     [1.0, 0.75, 0.375, 0.375]
     """
-    days, found = np.arange(counts.shape[1]), counts > 0
-    if not found.any():
-        return np.ones(len(days))
-    returned, length = np.nonzero(found)
-    fitter = KaplanMeierFitter().fit(length, event_observed=returned, weights=counts[found], timeline=days)
-    return fitter.survival_function_.to_numpy()[:, 0]
+    cut, returned = counts
+    at_risk = np.cumsum((cut + returned)[::-1])[::-1]
+    hazard = np.divide(returned, at_risk, out=np.zeros(len(at_risk)), where=at_risk > 0)
+    return np.cumprod(1 - hazard)
 
 
 def count_spells(activity: Activity) -> Counts:
