@@ -1,12 +1,12 @@
-"""What can go wrong, as one tree.
+"""Every error that is raised on purpose, as one tree.
 
 ::
 
     ChurnError
-    |-- InputError        the log, a table, a date or a request is not usable      exit code 2
+    |-- InputError        the log, a table, a date or a request is not usable     exit code 2
     |   `-- SettingsError churn.toml, the environment or a flag is not usable     exit code 2
-    `-- CheckFailed      a guard said no: too little data, a worse challenger    exit code 3
-        `-- HistoryTooShort no label of the asked horizon is known in time         exit code 3
+    `-- CheckFailed       a check failed: too little data, a worse challenger     exit code 3
+        `-- HistoryTooShort no label of the target horizon is known in time      exit code 3
 
 A message says what is wrong, where, and what was got against what was expected; ``hint`` says the way out. Messages never hold
 user ids. Everything else that escapes is a bug (exit code 1).
@@ -15,7 +15,11 @@ user ids. Everything else that escapes is a bug (exit code 1).
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Callable, Generator, Iterable
+from contextlib import contextmanager
+from typing import TypeVar
+
+Foreign = TypeVar("Foreign", bound=Exception)
 
 
 class ChurnError(Exception):
@@ -47,7 +51,7 @@ class ChurnError(Exception):
 
 
 class InputError(ChurnError):
-    """Something that was handed in cannot be used."""
+    """An input cannot be used."""
 
     exit_code = 2
 
@@ -57,17 +61,44 @@ class SettingsError(InputError):
 
 
 class CheckFailed(ChurnError):
-    """A guard refused to go on; nothing was changed."""
+    """A check failed; nothing was changed."""
 
     exit_code = 3
 
 
 class HistoryTooShort(CheckFailed):
-    """No label of the asked horizon is known before the cutoff that tests; a shorter one may be."""
+    """No label of the target horizon is known before the test cutoff; a shorter horizon may have one."""
+
+
+@contextmanager
+def translated(
+    kinds: type[Foreign] | tuple[type[Foreign], ...], words: Callable[[Foreign], ChurnError | None]
+) -> Generator[None]:
+    """Translate errors of a library into ours.
+
+    Parameters
+    ----------
+    kinds
+        The exceptions of the library.
+    words
+        Our error for one of theirs; None raises theirs as it is.
+
+    Raises
+    ------
+    ChurnError
+        From the library's error.
+    """
+    try:
+        yield
+    except kinds as error:
+        ours = words(error)
+        if ours is None:
+            raise
+        raise ours from error
 
 
 def closest(word: str, known: Iterable[str]) -> str:
-    """Say which known word was probably meant, or list them all.
+    """Suggest the known word that was probably meant, or list them all.
 
     Examples
     --------

@@ -136,14 +136,14 @@ class UsersSettings(TableSettings):
 
     trust_undated: bool = setting(
         default=False,
-        words="Take rows without valid_from as always known: right for what never changes and was not learnt later.",
+        words="Take rows without valid_from as always known: right for what never changes and did not become known later.",
     )
 
     @model_validator(mode="after")
     def _is_dated(self) -> Self:
         if self.path and not self.trust_undated and "valid_from" not in self.columns:
             raise ValueError(
-                "columns: without valid_from nobody can tell what was known of a user at a cutoff; name the table's date, "
+                "columns: without valid_from it is unknown which values of a user held at a cutoff; name the table's date, "
                 "or set users.trust_undated = true where every value was known from the user's first day on"
             )
         return self

@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+INTEGERS = (
+    "TINYINT",
+    "SMALLINT",
+    "INTEGER",
+    "BIGINT",
+    "HUGEINT",
+)  # signed types of DuckDB; the others have a U in front
+
 
 def literal(text: str) -> str:
     """Write text as an SQL literal.

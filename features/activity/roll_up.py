@@ -25,13 +25,12 @@ from features.catalogue.catalogue import daily_columns
 from features.catalogue.custom import CustomFeature, custom_columns
 from features.errors import SettingsError
 from features.expressions import check_of_one_user
-from features.sql import instant_us_of, local_time_of
+from features.sql import INTEGERS, instant_us_of, local_time_of
 from features.storage.duckdb import duckdb_errors
 
 CONTEXT_COLUMNS = ("device_os", "device_model", "app_version", "network", "channel")
 RELATIONS = ("days", "contexts", "event_types")
 TOLD = ("time_of_day", "sessions", "usage")  # facts that are found in the values of a log
-_INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
 VERSION = ("known_day", "known_until")
 
 
@@ -101,7 +100,7 @@ class RollUp:
             ):
                 asked = f"select {column.sql} from ({self._events(valid_sql)}) group by user_id, day"
                 (kind,) = connection.sql(asked).types
-            if str(kind).removeprefix("U") not in _INTEGERS:
+            if str(kind).removeprefix("U") not in INTEGERS:
                 raise SettingsError(
                     f"{what} is of type {kind}, expected an integer",
                     hint="round inside the sum, scale outside: sum(cast(round(seconds * 1000) as bigint)), scale = 0.001",

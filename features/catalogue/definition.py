@@ -31,7 +31,7 @@ from features.errors import SettingsError
 from features.expressions import merge_of
 from features.sql import literal
 
-_FOUR_WEEKS = 28
+FOUR_WEEKS = 28
 
 
 class Unit(StrEnum):
@@ -197,7 +197,7 @@ class Windowed(Literal):
         return tuple(self._over(window, windows_days) for window in windows_days)
 
     def _over(self, window: int, windows_days: tuple[int, ...]) -> Feature:
-        longer = next((other for other in windows_days if other >= max(_FOUR_WEEKS, 3 * window)), None)
+        longer = next((other for other in windows_days if other >= max(FOUR_WEEKS, 3 * window)), None)
         return OverWindow(
             f"{self.name}_{window}d",
             self.unit,
@@ -254,12 +254,12 @@ class PerAttribute:
 
 @dataclass(frozen=True)
 class WithConstants:
-    """A literal whose SQL holds constants learnt from many users: ``{name}`` stands for one.
+    """A literal whose SQL holds constants fitted across users: ``{name}`` stands for one.
 
     Attributes
     ----------
     source
-        What they are learnt from, in words; a model that could not learn them leaves the feature out.
+        What they are fitted on, in words; a model that could not fit them excludes the feature.
     """
 
     literal: Feature

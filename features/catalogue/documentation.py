@@ -67,7 +67,7 @@ def _head(count: int, windows_days: tuple[int, ...]) -> str:
         f"{count - per_type} features with windows of {windows} days, and {per_type} more for each main event type, of which "
         f"`{EXAMPLE_TYPE}` stands for one. The expression is evaluated over this user's days before the cutoff (`age` is whole "
         "days before it, 1 is the day before), over the values that a column had, or over other features. A day's columns come "
-        "from the daily expression over its events. App versions and the four constants of `alive_probability` are learnt from "
+        "from the daily expression over its events. App versions and the four constants of `alive_probability` are fitted on "
         "the log before the training cutoffs and frozen with the model; those shown are examples, as is the attribute `plan`."
     )
 

@@ -1,4 +1,4 @@
-"""What is learnt from many users: found in the log before the training cutoffs, and frozen with the model."""
+"""What is fitted across users: from the log before the training cutoffs, and frozen with the model."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ def fetch(settings: EventsSettings, home: Path, *, say: Callable[[str], None] = 
     Raises
     ------
     SettingsError
-        When connection, query or watermark is missing, the connection is no URL of a database, or its driver is missing.
+        When connection, query or watermark is missing, the connection is not a database URL, or its driver is missing.
     InputError
         When the database cannot be reached or refuses the query, a row has no watermark, there has never been a row,
         or another run is fetching.

@@ -6,7 +6,7 @@ import json
 import math
 import re
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -15,7 +15,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 
-from features.errors import InputError, SettingsError, closest
+from features.errors import InputError, SettingsError, closest, translated
 from features.settings import EventsSettings
 
 ROWS_AT_ONCE = 50_000  # held in memory: a chunk of the database's cursor
@@ -32,7 +32,7 @@ def open_database(settings: EventsSettings) -> sa.Engine:
     Raises
     ------
     SettingsError
-        When the connection is no URL of a database, or its driver is missing.
+        When the connection is not a database URL, or its driver is missing.
     """
     try:
         url = sa.make_url(settings.connection.get_secret_value() if settings.connection else "")
@@ -46,7 +46,7 @@ def open_database(settings: EventsSettings) -> sa.Engine:
         ) from error
     except (ArgumentError, ValueError):
         raise SettingsError(
-            "[events] connection: it is no URL of a database",
+            "[events] connection: it is not a database URL",
             hint="as in postgresql+psycopg://user:password@host/database, where %40 stands for an @ in the password",
         ) from None
 
@@ -56,26 +56,26 @@ def shown(url: sa.URL) -> str:
     return url.difference_update_query(["password", "sslpassword"]).render_as_string()
 
 
-@contextmanager
-def database_errors(url: sa.URL) -> Generator[None]:
-    """Turn what the database says into an error of ours, in its own words.
+def database_errors(url: sa.URL) -> AbstractContextManager[None]:
+    """Translate errors of the database into ours, without values of the log or the password.
 
     Raises
     ------
     InputError
         For every error of the database or its driver inside the block.
     """
-    try:
-        yield
-    except SQLAlchemyError as error:
-        asked = isinstance(error, DBAPIError) and error.statement
-        words = _words(str(error.orig if isinstance(error, DBAPIError) else error), url)
+
+    def words(error: SQLAlchemyError) -> InputError:
+        is_of_query = isinstance(error, DBAPIError) and error.statement
         hint = (
-            "mend [events] query or watermark: the query is a SELECT in the database's own SQL"
-            if asked
+            "fix [events] query or watermark: the query is a SELECT in the database's own SQL"
+            if is_of_query
             else "check [events] connection (best given as CHURN_EVENTS__CONNECTION) and that the database runs"
         )
-        raise InputError(f"the log cannot be fetched from {shown(url)}: {words}", hint=hint) from error
+        original = str(error.orig if isinstance(error, DBAPIError) else error)
+        return InputError(f"the log cannot be fetched from {shown(url)}: {_words(original, url)}", hint=hint)
+
+    return translated(SQLAlchemyError, words)
 
 
 def _words(message: str, url: sa.URL) -> str:

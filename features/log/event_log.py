@@ -10,7 +10,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from features.log.files import LogFile
+from features.log.files import LOG, LogFile
 from features.log.formats import LOG_FILE, Source, files_of, open_source, suggestion
 from features.log.inventory import FileInventory, LogInventory
 from features.log.rejected import rejected_of, write_by_file
@@ -20,33 +20,47 @@ from features.snapshots import instant
 from features.sql import literal, local_time_of
 from features.storage.duckdb import connect, duckdb_errors
 
-_UNREADABLE = ("[events]: the log cannot be read", "the message names the place; mend it or leave it out")
-
 
 @dataclass(frozen=True)
 class EventLog:
-    """A log behind the contract: rows stay in their files until somebody asks.
+    """A log mapped to the contract: rows stay in their files until they are queried.
 
     Attributes
     ----------
-    checked_sql
-        ``SELECT`` of all rows with the file they are from and ``reason``, null where the row is valid.
+    source
+        Its files as one relation, and the mapping.
+    where
+        SQL condition over the log's own columns; empty: all rows.
     kinds
         Each contract column that is mapped, with the type that all files together give it.
     zone
         Zone of the local days.
+    known_until
+        UTC instant from which on an event lies in the future.
     """
 
     connection: duckdb.DuckDBPyConnection
     files: tuple[LogFile, ...]
-    checked_sql: str
+    source: Source
+    where: str
     kinds: dict[str, str]
     zone: str
+    known_until: datetime
 
     @property
     def columns(self) -> tuple[str, ...]:
         """The contract columns that are mapped."""
         return tuple(self.kinds)
+
+    @property
+    def checked_sql(self) -> str:
+        """``SELECT`` of all rows with the file they are from and ``reason``, null where the row is valid."""
+        return self.checked_over(self.source.sql)
+
+    def checked_over(self, relation: str) -> str:
+        """Return :attr:`checked_sql` over another relation of the log's own columns."""
+        rows = relation + (f" where ({self.where})" if self.where else "")
+        return checked_sql(self.source.mapping, self.kinds, source=rows, zone=self.zone, known_until=self.known_until)
 
     def valid_sql(self, condition: str = "true", *, is_clean: bool = False) -> str:
         """``SELECT`` of the valid rows, in contract columns.
@@ -89,7 +103,7 @@ class EventLog:
         InputError
             When a file cannot be read.
         """
-        with duckdb_errors(*_UNREADABLE):
+        with duckdb_errors(*LOG.unreadable):
             rows = self.connection.execute(
                 f"{counts_sql(f'from ({self.checked_sql}) where {among(files)}', self.zone, by=LOG_FILE)} order by all"
             ).fetchall()
@@ -188,15 +202,13 @@ def open_log(
     connection.execute("set disabled_optimizers = 'statistics_propagation'")
     source = open_source(connection, found, settings=settings)
     kinds = kinds_of(connection, source, where=settings.where)
-    filtered = source.sql + (f" where ({settings.where})" if settings.where else "")
-    checked = checked_sql(source.mapping, kinds, source=filtered, zone=zone, known_until=_known_until(settings, zone))
-    return EventLog(connection, found, checked, kinds, zone)
+    return EventLog(connection, found, source, settings.where, kinds, zone, _known_until(settings, zone))
 
 
 def kinds_of(connection: duckdb.DuckDBPyConnection, source: Source, *, where: str) -> dict[str, str]:
     """Return the type of each mapped expression; where one fails they are asked one by one, so that an error names its column."""
-    columns = ", ".join(source.columns)
-    with duckdb_errors(f"[events] where = {where!r}: the log cannot answer it", f"its columns: {columns}"):
+    columns, of = ", ".join(source.columns), source.subject
+    with duckdb_errors(f"[{of.section}] where = {where!r}: {of.noun} cannot answer it", f"its columns: {columns}"):
         connection.sql(f"select 1 from {source.sql} where ({where or 'true'}) limit 0").fetchall()
     try:
         return _types(connection, source, mapping=source.mapping)
@@ -213,8 +225,9 @@ def _types(connection: duckdb.DuckDBPyConnection, source: Source, *, mapping: Ma
 def _types_one_by_one(connection: duckdb.DuckDBPyConnection, source: Source) -> dict[str, str]:
     kinds: dict[str, str] = {}
     for name, expression in source.mapping.items():
-        what = f"[events.columns] {name} = {_as_written(expression)}: the log has no such column or cannot answer it"
-        with duckdb_errors(what, f"map {name} to a column of the log; {suggestion(expression, source)}"):
+        written, noun = f"[{source.subject.section}.columns] {name} = {_as_written(expression)}", source.subject.noun
+        what = f"{written}: {noun} has no such column or cannot answer it"
+        with duckdb_errors(what, f"map {name} to a column of {noun}; {suggestion(expression, source)}"):
             kinds |= _types(connection, source, mapping={name: expression})
     return kinds
 

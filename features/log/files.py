@@ -1,4 +1,4 @@
-"""Where the files of a log lie: a folder of this machine, or an object store that fsspec knows (``s3://``, ``gs://``, ``az://``).
+"""Where the files of a log are: a folder of this machine, or an object store that fsspec knows (``s3://``, ``gs://``, ``az://``).
 
 Credentials are the store's usual ones, from the environment or its configuration files; none of them pass through here.
 """
@@ -8,9 +8,9 @@ from __future__ import annotations
 import glob
 import json
 import re
-from collections.abc import Callable, Collection, Generator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from io import IOBase
@@ -22,15 +22,40 @@ import duckdb
 from fsspec.core import url_to_fs
 from fsspec.spec import AbstractFileSystem
 
-from features.errors import InputError, SettingsError
+from features.errors import InputError, SettingsError, translated
 
-ANSWERS_WITHIN_SECONDS = 30  # a store that says nothing for so long is blocked, or is not there
+ANSWERS_WITHIN_SECONDS = 30  # a store that is silent for longer is blocked or does not exist
 # What a store is opened with. DuckDB knows which bytes it needs; s3fs would fetch 50 MB around each of them.
 _OPTIONS = {"s3": {"default_cache_type": "none"}, "s3a": {"default_cache_type": "none"}}
 _ETAGS = ("ETag", "etag", "md5Hash", "content_md5")
 _TIMES = ("LastModified", "last_modified", "updated", "mtime", "modified", "created")
 
 Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is read, as errors name it.
+
+    Attributes
+    ----------
+    section
+        Its section of the settings.
+    noun
+        Its name in a sentence.
+    """
+
+    section: str
+    noun: str
+
+    @property
+    def unreadable(self) -> tuple[str, str]:
+        """Message and hint where its content cannot be read."""
+        hint = "check that its files are complete and of one format, and that its expressions hold for every row"
+        return f"[{self.section}]: {self.noun} cannot be read", hint
+
+
+LOG = Subject("events", "the log")
 
 
 @dataclass(frozen=True)
@@ -63,7 +88,7 @@ def is_remote(place: str) -> bool:
     return re.match(r"(?!file:)[a-zA-Z][\w+.-]*://", place) is not None
 
 
-def listed(place: str, base: Path) -> list[LogFile]:
+def listed(place: str, base: Path, *, subject: Subject = LOG) -> list[LogFile]:
     """Return every file at a place: a file, a folder with all below it, or a glob. A relative path starts at the base.
 
     Raises
@@ -74,9 +99,9 @@ def listed(place: str, base: Path) -> list[LogFile]:
         When no package that is installed knows the store.
     """
     if is_remote(place):
-        with _said_plainly(place):
-            return _far_files(_scheme_in_small_letters(place))
-    return _near_files(base / place.removeprefix("file://"))
+        with store_errors(place, subject):
+            return _remote_files(_with_lower_case_scheme(place))
+    return _local_files(base / place.removeprefix("file://"))
 
 
 def without_password(url: str) -> str:
@@ -91,7 +116,7 @@ def without_password(url: str) -> str:
 
 
 def is_hidden(path: str, pattern: str) -> bool:
-    """Tell whether a path that a glob found is no part of a log, as in Hive and Spark: a job still writes it, or nobody sees it.
+    """Tell whether a path that a glob found is not part of a log, as in Hive and Spark: a job still writes it, or it is private.
 
     What the glob names outright is not hidden.
 
@@ -109,42 +134,42 @@ def is_hidden(path: str, pattern: str) -> bool:
     return any(not any(fnmatchcase(part, each) for each in outright) for part in hidden)
 
 
-def _near_files(place: Path) -> list[LogFile]:
+def _local_files(place: Path) -> list[LogFile]:
     if place.is_file():
-        return [_near_file(place)]
+        return [_local_file(place)]
     pattern = glob.escape(place.as_posix()) if place.is_dir() else place.as_posix()
     found = place.rglob("*") if place.is_dir() else map(Path, glob.glob(str(place), recursive=True))
-    return [_near_file(path) for path in found if path.is_file() and not is_hidden(path.as_posix(), pattern)]
+    return [_local_file(path) for path in found if path.is_file() and not is_hidden(path.as_posix(), pattern)]
 
 
-def _near_file(path: Path) -> LogFile:
+def _local_file(path: Path) -> LogFile:
     found = path.stat()
     return LogFile(str(path), f"{found.st_size}-{found.st_mtime_ns}", found.st_size)
 
 
-def _scheme_in_small_letters(url: str) -> str:
-    """Write the scheme in small letters, as stores know it."""
+def _with_lower_case_scheme(url: str) -> str:
+    """Write the scheme in lower case, as stores know it."""
     scheme, mark, path = url.partition("://")
     return scheme.lower() + mark + path
 
 
-def _far_files(url: str) -> list[LogFile]:
-    store, path, info = _in_time(lambda: _look(url))
+def _remote_files(url: str) -> list[LogFile]:
+    store, path, info = _in_time(lambda: _info_of(url))
     match info.get("type"):
         case "file":
-            return [_far_file(store, info)]
+            return [_remote_file(store, info)]
         case "directory":
             found, pattern = store.find(url, detail=True), glob.escape(str(info["name"]))
         case _:
             found, pattern = store.glob(url, detail=True) if glob.has_magic(url) else {}, path
     files = [info for info in cast("dict[str, dict[str, Any]]", found).values() if info.get("type") != "directory"]
-    return [_far_file(store, info) for info in files if not is_hidden(str(info["name"]), pattern)]
+    return [_remote_file(store, info) for info in files if not is_hidden(str(info["name"]), pattern)]
 
 
-def _look(url: str) -> tuple[AbstractFileSystem, str, dict[str, Any]]:
+def _info_of(url: str) -> tuple[AbstractFileSystem, str, dict[str, Any]]:
     """Open a store and ask it for a URL as it stands; an empty answer: there is no such object."""
     store, path = _opened(url)
-    store.invalidate_cache()  # else a second look in one process would show the first
+    store.invalidate_cache()  # else a second listing in one process would repeat the first
     try:
         return store, path, cast("dict[str, Any]", store.info(path))
     except FileNotFoundError:
@@ -155,7 +180,7 @@ def _opened(url: str) -> tuple[AbstractFileSystem, str]:
     return url_to_fs(url, **_OPTIONS.get(url.partition(":")[0], {}))
 
 
-def _far_file(store: AbstractFileSystem, info: Mapping[str, Any]) -> LogFile:
+def _remote_file(store: AbstractFileSystem, info: Mapping[str, Any]) -> LogFile:
     name, size = str(store.unstrip_protocol(info["name"])), int(info.get("size") or 0)
     known = next((info[key] for key in (*_ETAGS, *_TIMES) if info.get(key)), None) or store.ukey(info["name"])
     return LogFile(name, json.dumps([size, str(known).strip('"')]), size)
@@ -175,31 +200,41 @@ def _in_time(ask: Callable[[], Answer]) -> Answer:
     return answer.result(timeout=ANSWERS_WITHIN_SECONDS)
 
 
-@contextmanager
-def _said_plainly(url: str) -> Generator[None]:
-    """Turn what a store says into an error of ours; each client has exceptions of its own."""
-    place, scheme = without_password(url), url.partition(":")[0].lower()
-    try:
-        yield
-    except ImportError as error:
-        extra = ' (the extra "s3")' if scheme.startswith("s3") else ""
-        raise SettingsError(f"[events] path: {place} needs a package", hint=f"{error}{extra}") from error
-    except TimeoutError as error:
-        raise InputError(
-            f"[events] path: {place} did not answer within {ANSWERS_WITHIN_SECONDS} seconds",
-            hint="check its name, its endpoint (for S3: AWS_ENDPOINT_URL) and whether this machine may reach it",
-        ) from error
-    except Exception as error:
-        words = " ".join(str(error).split()) or type(error).__name__
-        raise InputError(
-            f"[events] path: {place} cannot be listed: {words}",
-            hint="check its name, the credentials (for S3: AWS_PROFILE, or AWS_ACCESS_KEY_ID and "
-            "AWS_SECRET_ACCESS_KEY) and whether this machine may reach it",
-        ) from error
+def store_errors(url: str, subject: Subject = LOG) -> AbstractContextManager[None]:
+    """Translate errors of an object store into ours; each client has its own exceptions.
+
+    Raises
+    ------
+    InputError
+        When the store refuses, or does not answer.
+    SettingsError
+        When the package of its client is missing.
+    """
+    what, scheme = f"[{subject.section}] path: {without_password(url)}", url.partition(":")[0].lower()
+
+    def words(error: Exception) -> InputError:
+        match error:
+            case ImportError():
+                extra = ' (the extra "s3")' if scheme.startswith("s3") else ""
+                return SettingsError(f"{what} needs a package", hint=f"{error}{extra}")
+            case TimeoutError():
+                return InputError(
+                    f"{what} did not answer within {ANSWERS_WITHIN_SECONDS} seconds",
+                    hint="check its name, its endpoint (for S3: AWS_ENDPOINT_URL) and whether this machine may reach it",
+                )
+            case _:
+                reason = " ".join(str(error).split()) or type(error).__name__
+                return InputError(
+                    f"{what} cannot be listed: {reason}",
+                    hint="check its name, the credentials (for S3: AWS_PROFILE, or AWS_ACCESS_KEY_ID and "
+                    "AWS_SECRET_ACCESS_KEY) and whether this machine may reach it",
+                )
+
+    return translated(Exception, words)
 
 
 def mount(connection: duckdb.DuckDBPyConnection, names: Collection[str]) -> None:
-    """Teach a connection to read byte ranges of the stores that these files lie in."""
+    """Let a connection read byte ranges from the stores of these files."""
     for url in {name.partition("://")[0]: name for name in names if is_remote(name)}.values():
         store, _ = _opened(url)
         protocols = {store.protocol} if isinstance(store.protocol, str) else set(store.protocol)

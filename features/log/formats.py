@@ -15,7 +15,7 @@ import duckdb
 import pyarrow as pa
 
 from features.errors import InputError, closest
-from features.log.files import LogFile, is_remote, listed, mount, open_file, without_password
+from features.log.files import LOG, LogFile, Subject, is_remote, listed, mount, open_file, without_password
 from features.schema import COLUMNS, REQUIRED
 from features.sql import identifier, literal
 from features.storage.duckdb import duckdb_errors
@@ -27,7 +27,6 @@ _DELIMITERS = ",;\t|"
 LOG_FILE = "_log_file"  # the column that says which file a row is from
 _TEXTS = ("alias_id", "valid_from")  # of tables beside the log: ids and times, as in the contract
 _FILE = f"filename = '{LOG_FILE}'"
-_UNREADABLE = ("[events] path: the log cannot be read", "check that the files are whole and of one format")
 
 
 class Mapped(Protocol):
@@ -63,9 +62,10 @@ class Source:
     sql: str
     mapping: dict[str, str]
     columns: tuple[str, ...]
+    subject: Subject = LOG
 
 
-def files_of(settings: Mapped, base: Path) -> tuple[LogFile, ...]:
+def files_of(settings: Mapped, base: Path, *, subject: Subject = LOG) -> tuple[LogFile, ...]:
     """Return the files of a log, in the order of their names.
 
     Parameters
@@ -78,16 +78,23 @@ def files_of(settings: Mapped, base: Path) -> tuple[LogFile, ...]:
     InputError
         When there is none, they are of several formats, or a store does not hand them out.
     """
-    far = is_remote(settings.path)
-    place = without_password(settings.path) if far else base / settings.path
-    found = sorted((file for file in listed(settings.path, base) if _format(file.name)), key=lambda file: file.name)
+    place = without_password(settings.path) if is_remote(settings.path) else base / settings.path
+    listing = listed(settings.path, base, subject=subject)
+    found = sorted((file for file in listing if _format(file.name)), key=lambda file: file.name)
+    what = f"[{subject.section}] path:"
     if not found:
-        start = "a relative path starts at the folder of churn.toml, one given with --events where you are"
-        hint = "name an object, a prefix or a glob" if far else f"name a file, a folder or a glob; {start}"
-        raise InputError(f"[events] path: no Parquet, CSV or JSON Lines file at {place}", hint=hint)
+        hint = _path_hint(settings.path, subject)
+        raise InputError(f"{what} no Parquet, CSV or JSON Lines file at {place}", hint=hint)
     if len({_format(file.name) for file in found}) > 1:
-        raise InputError(f"[events] path: files of several formats at {place}", hint='name one, as in "logs/*.parquet"')
+        raise InputError(f"{what} files of several formats at {place}", hint='name one, as in "logs/*.parquet"')
     return tuple(found)
+
+
+def _path_hint(path: str, subject: Subject) -> str:
+    if is_remote(path):
+        return "name an object, a prefix or a glob"
+    given = ", one given with --events in the current folder" if subject == LOG else ""
+    return f"name a file, a folder or a glob; a relative path starts in the folder of churn.toml{given}"
 
 
 def _format(name: str) -> str | None:
@@ -95,8 +102,10 @@ def _format(name: str) -> str | None:
     return _READERS.get((path.with_suffix("") if path.suffix in _PACKED else path).suffix)
 
 
-def open_source(connection: duckdb.DuckDBPyConnection, files: Sequence[LogFile], *, settings: Mapped) -> Source:
-    """Look at the files' own columns and resolve the mapping against them; far files become readable in the connection.
+def open_source(
+    connection: duckdb.DuckDBPyConnection, files: Sequence[LogFile], *, settings: Mapped, subject: Subject = LOG
+) -> Source:
+    """Read the files' own columns and resolve the mapping against them; remote files become readable in the connection.
 
     Parameters
     ----------
@@ -112,22 +121,23 @@ def open_source(connection: duckdb.DuckDBPyConnection, files: Sequence[LogFile],
     mapping, kind = settings.mapping(), _format(files[0].name)
     names = [file.name for file in files if kind == "parquet" or not _is_empty(file)]
     if not names:
-        raise _empty(files[0].name)
-    with duckdb_errors(*_UNREADABLE):
+        raise _empty(files[0].name, subject)
+    with duckdb_errors(*subject.unreadable):
         match kind:
             case "parquet":
-                sql, columns = _parquet(connection, names)
+                sql, columns = _parquet(connection, names, subject=subject)
             case "csv":
-                sql, columns = _csv(connection, names, mapping=mapping, has_where=bool(settings.where))
+                has_where = bool(settings.where)
+                sql, columns = _csv(connection, names, mapping=mapping, has_where=has_where, subject=subject)
             case _:
                 sql, columns = _json(connection, names, mapping=mapping, has_where=bool(settings.where))
-    _refuse_taken_name(columns)
+    _refuse_taken_name(columns, subject)
     resolved = {name: identifier(found) if (found := bare(e, columns)) else e for name, e in mapping.items()}
-    return Source(sql, resolved, tuple(columns))
+    return Source(sql, resolved, tuple(columns), subject)
 
 
-def _empty(name: str) -> InputError:
-    return InputError(f"the log is empty: nothing is in {name}, nor in any other of its files", hint="check its path")
+def _empty(name: str, subject: Subject) -> InputError:
+    return InputError(f"{subject.noun} is empty: {name} and all its other files hold nothing", hint="check its path")
 
 
 def _is_empty(file: LogFile) -> bool:
@@ -137,10 +147,10 @@ def _is_empty(file: LogFile) -> bool:
         return not opened.read(1)
 
 
-def _refuse_taken_name(columns: Collection[str]) -> None:
+def _refuse_taken_name(columns: Collection[str], subject: Subject) -> None:
     if any(column.casefold() == LOG_FILE for column in columns):
-        what = f'[events] path: the log has a column "{LOG_FILE}", the name under which churn keeps the file of a row'
-        raise InputError(what, hint="rename it in the log")
+        what = f'[{subject.section}] path: {subject.noun} has a column "{LOG_FILE}", which churn uses for the file of a row'
+        raise InputError(what, hint=f"rename it in {subject.noun}")
 
 
 def bare(expression: str, columns: Collection[str]) -> str | None:
@@ -181,12 +191,14 @@ def _struct(columns: Mapping[str, str]) -> str:
     return "{" + ", ".join(f"{literal(name)}: {literal(kind)}" for name, kind in columns.items()) + "}"
 
 
-def _parquet(connection: duckdb.DuckDBPyConnection, files: Sequence[str]) -> tuple[str, dict[str, str]]:
+def _parquet(
+    connection: duckdb.DuckDBPyConnection, files: Sequence[str], *, subject: Subject
+) -> tuple[str, dict[str, str]]:
     sql = f"read_parquet({_listed(files)}, hive_partitioning = true, union_by_name = true, {_FILE})"
     try:
         columns = _columns(connection, sql)
     except duckdb.BinderException as error:
-        _refuse_taken_name(re.findall('adds column "(.*?)", but', str(error)))
+        _refuse_taken_name(re.findall('adds column "(.*?)", but', str(error)), subject)
         raise
     del columns[LOG_FILE]
     return sql, columns
@@ -203,20 +215,25 @@ def _json(
 
 
 def _csv(
-    connection: duckdb.DuckDBPyConnection, files: Sequence[str], *, mapping: Mapping[str, str], has_where: bool
+    connection: duckdb.DuckDBPyConnection,
+    files: Sequence[str],
+    *,
+    mapping: Mapping[str, str],
+    has_where: bool,
+    subject: Subject,
 ) -> tuple[str, dict[str, str]]:
-    """Read files of one header with one reader, those of several side by side."""
+    """Read files with the same header by one reader, and unite the readers by column name."""
     headers: dict[str, list[str]] = {}
     for name in files:
-        if header := _first_line(name):
+        if header := _first_line(name, subject):
             headers.setdefault(header, []).append(name)
     if not headers:
-        raise _empty(files[0])
+        raise _empty(files[0], subject)
     readers: list[str] = []
     columns: dict[str, str] = {}
     for header, group in headers.items():
         delimiter = max(_DELIMITERS, key=header.count)
-        kinds = dict.fromkeys(_names(header, delimiter, file=group[0]), "VARCHAR")
+        kinds = dict.fromkeys(_names(header, delimiter, file=group[0], subject=subject), "VARCHAR")
         dialect = f"header = true, delim = {literal(delimiter)}, quote = '\"', escape = '\"'"
         texts = _kept_as_text(mapping, kinds, has_where=has_where)
         if texts != set(kinds):
@@ -229,33 +246,34 @@ def _csv(
     return "(" + " union all by name ".join(f"select * from {reader}" for reader in readers) + ")", columns
 
 
-def _names(header: str, delimiter: str, *, file: str) -> list[str]:
-    """Return the columns of a header; one without a name, such as the index of pandas, gets one that nobody has."""
+def _names(header: str, delimiter: str, *, file: str, subject: Subject) -> list[str]:
+    """Return the columns of a header; one without a name, such as the index of pandas, gets a name that no column has."""
     try:
         named = next(csv.reader([header], delimiter=delimiter))
     except csv.Error as error:
-        raise InputError(f"{_UNREADABLE[0]}: the header of {file}: {error}", hint=_UNREADABLE[1]) from error
+        what, hint = subject.unreadable
+        raise InputError(f"{what}: the header of {file}: {error}", hint=hint) from error
     if twice := {name for name in named if name and named.count(name) > 1}:
-        raise InputError(
-            f"{_UNREADABLE[0]}: {file} has several columns named {', '.join(sorted(twice))}", hint="rename them"
-        )
+        names = ", ".join(sorted(twice))
+        raise InputError(f"{subject.unreadable[0]}: {file} has several columns named {names}", hint="rename them")
     return [name or f"(without a name, {place})" for place, name in enumerate(named)]
 
 
-def _first_line(name: str) -> str:
+def _first_line(name: str, subject: Subject) -> str:
     """Return the header of a CSV, packed or not, whatever its lines end in; empty: there is nothing in it."""
+    what, hint = subject.unreadable
     try:
         packed: Any = _PACKED.get(Path(name).suffix.lower())
         with open_file(name) as file, pa.input_stream(file, compression=packed) as stream:
             start = codecs.getincrementaldecoder("utf-8-sig")().decode(stream.read(_HEADER_BYTES))
     except (UnicodeDecodeError, OSError) as error:
-        raise InputError(f"{_UNREADABLE[0]}: {name} is not whole, or not text in utf-8", hint=_UNREADABLE[1]) from error
+        raise InputError(f"{what}: {name} is incomplete or not UTF-8 text", hint=hint) from error
     line = start.partition("\n" if "\n" in start else "\r")[0].rstrip("\r")
     if not line and start.strip():
-        raise InputError(f"{_UNREADABLE[0]}: the first line of {name} is empty", hint="it must name the columns")
+        raise InputError(f"{what}: the first line of {name} is empty", hint="it must name the columns")
     return line
 
 
 def suggestion(expression: str, source: Source) -> str:
-    """Say which of the log's columns was probably meant."""
-    return f"{closest(expression, source.columns)} (the log's own columns)"
+    """Suggest the column that was probably meant."""
+    return f"{closest(expression, source.columns)} (columns of {source.subject.noun})"

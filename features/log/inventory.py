@@ -88,9 +88,7 @@ class LogInventory:
         """
         if not (self.rows or self.rejected):
             raise _empty(settings)
-        hint = (
-            "look at them in the home's folder rejected/; mend [events.columns], or raise [events] max_rejected_share"
-        )
+        hint = "inspect them in the home's folder rejected/; fix [events.columns], or raise [events] max_rejected_share"
         refuse_too_many(self.rejected, self.rows, most=settings.max_rejected_share, hint=hint)
 
 

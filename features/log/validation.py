@@ -7,11 +7,10 @@ from datetime import datetime
 
 from features.log.formats import LOG_FILE
 from features.schema import COLUMNS, REQUIRED
-from features.sql import literal
+from features.sql import INTEGERS, literal
 
 FUTURE = "event_time is in the future"
 _MAX_SECONDS, _MAX_AMOUNT, _MAX_COUNT = 10**9, 10**12, 10**9
-_INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
 _FLOATS = {"DOUBLE": 2**53, "FLOAT": 2**24}  # below which no two whole numbers are one value
 _NANOSECONDS = {"TIMESTAMP_NS": "make_timestamp", "TIMESTAMPTZ_NS": "make_timestamptz"}
 _DATE_BYTES = len("2026-01-05")
@@ -92,7 +91,7 @@ def instant_of(raw: str, kind: str, *, zone: str) -> str:
         return f"timezone({literal(zone)}, cast({raw} as timestamp))"
     if kind in _NANOSECONDS:  # a cast would round, and the last half microsecond of a day would be tomorrow
         return f"cast({_NANOSECONDS[kind]}(epoch_ns({raw}) // 1000) as timestamptz)"
-    if kind.removeprefix("U") in _INTEGERS:
+    if kind.removeprefix("U") in INTEGERS:
         return _from_epoch(f"cast({raw} as hugeint)")
     if kind in _FLOATS or kind.startswith("DECIMAL"):
         return _from_epoch(f"cast({raw} as double)")

@@ -86,7 +86,7 @@ class OnlineProfiles:
     Parameters
     ----------
     columns
-        Contract columns of the log that the model learnt from: they decide what a visit and its length are.
+        Contract columns of the log that the model was trained on: they decide what a visit and its length are.
 
     Raises
     ------

@@ -11,8 +11,8 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Generator, Iterable, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -23,10 +23,10 @@ import duckdb
 import pyarrow as pa
 
 from features.activity.store import ActivitySettings
-from features.errors import InputError, SettingsError
+from features.errors import InputError, SettingsError, translated
 from features.log.event_log import EventLog, FileInventory, LogInventory, open_log
 from features.log.files import LogFile, is_remote
-from features.log.formats import LOG_FILE, Source, open_source
+from features.log.formats import LOG_FILE, Source
 from features.profiles.build import check_buildable
 from features.profiles.specification import Specification
 from features.settings import ComputeSettings
@@ -156,9 +156,8 @@ def read_log(settings: ActivitySettings, spark: SparkSession) -> SparkLog:
     return SparkLog(settings, raw, partition, contents, sum(file.bytes for file in log.files))
 
 
-@contextmanager
-def spark_errors() -> Generator[None]:
-    """Turn what Spark says of bad input into an :class:`InputError`; anything else is a bug and stays one.
+def spark_errors() -> AbstractContextManager[None]:
+    """Translate Spark's errors about bad input into an :class:`InputError`; anything else is a bug and stays one.
 
     Raises
     ------
@@ -167,15 +166,16 @@ def spark_errors() -> Generator[None]:
     """
     from pyspark.errors import PySparkException  # noqa: PLC0415 -- an extra, and seconds to import
 
-    try:
-        yield
-    except PySparkException as error:
-        said = str(error)
-        ours = re.search(r"errors\.InputError: (.*)", said)
-        if not ours and not any(word in said for word in _BROKEN):
-            raise
-        what = ours.group(1) if ours else f"{_NOT_READ}: {said.splitlines()[0]}"
-        raise InputError(what, hint="mend the log or its mapping; churn on one machine may read more") from error
+    return translated(PySparkException, _words)
+
+
+def _words(error: Exception) -> InputError | None:
+    message = str(error)
+    ours = re.search(r"errors\.InputError: (.*)", message)
+    if not ours and not any(word in message for word in _BROKEN):
+        return None
+    what = ours.group(1) if ours else f"{_NOT_READ}: {message.splitlines()[0]}"
+    return InputError(what, hint="fix the log or its mapping; churn on one machine may read more")
 
 
 def write(profiles: DataFrame, folder: Path) -> None:
@@ -199,8 +199,7 @@ def _opened(log: EventLog, settings: ActivitySettings, *, spark: SparkSession) -
     """Choose the columns that the mapping names, and say how each gets the type that DuckDB reads it with."""
     from pyspark.sql import functions as f  # noqa: PLC0415 -- an extra, and seconds to import
 
-    source = open_source(log.connection, log.files, settings=settings.events)
-    kinds = _kinds(log.connection, source, settings=settings)
+    kinds = _kinds(log.connection, log.source, settings=settings)
     files = spark.read.option("mergeSchema", "true").parquet(*(_literal(_url(file.name)) for file in log.files))
     found = {name.casefold(): name for name in files.columns}
     stored = {name: found[name.casefold()] for name in kinds if name.casefold() in found}
@@ -216,7 +215,7 @@ def _opened(log: EventLog, settings: ActivitySettings, *, spark: SparkSession) -
     ]
     read += [f"{_from_folder(name, kind)} as {identifier(name)}" for name, kind in folders.items()]
     arrived = f"(select {', '.join((*read, LOG_FILE))} from {ARRIVED})"
-    checked = log.checked_sql.replace(source.sql, arrived)  # the one SQL, with a partition's rows in place of the files
+    checked = log.checked_over(arrived)  # the one SQL, with a partition's rows in place of the files
     valid = log.connection.sql(f"{log.valid_sql()} limit 0")
     kept = dict(zip(valid.columns, map(str, valid.types), strict=True))
     return raw, RawRows(checked, kept, log.zone, settings.events.timezone, _of_a_task(settings.compute))

@@ -1,4 +1,4 @@
-"""What is done with one partition of a log, wherever it lies: Arrow batches in, Arrow batches out, DuckDB in between.
+"""What is done with one partition of a log, on any machine: Arrow batches in, Arrow batches out, DuckDB in between.
 
 It is shipped to Spark's Python workers, so it knows nothing of Spark, and holds nothing but texts and numbers.
 """
@@ -17,6 +17,7 @@ import pyarrow as pa
 from features.activity.roll_up import RELATIONS, RollUp
 from features.catalogue.definition import Feature
 from features.log.event_log import counts_sql
+from features.log.files import LOG
 from features.profiles.kernel import Kernel
 from features.profiles.specification import Specification
 from features.settings import ComputeSettings
@@ -25,7 +26,6 @@ from features.storage.duckdb import connect, duckdb_errors
 ARRIVED = "arrived"  # the relation that the batches of a partition are
 _INSTANT = "TIMESTAMP WITH TIME ZONE"  # it travels as microseconds, which no zone can shift
 _ROWS_OUT = 10_000
-_UNREADABLE = ("[events]: the log cannot be read", "mend the log or its mapping")
 _UNSUMMED = ("the log cannot be rolled up", "check [churn] qualifying and event: SQL over the contract's columns")
 
 
@@ -62,7 +62,7 @@ class RawRows:
 
     def _answered(self, sql: str, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         if arrived := _as_reader(batches):
-            with closing(connect(self.naive_zone, self.compute)) as connection, duckdb_errors(*_UNREADABLE):
+            with closing(connect(self.naive_zone, self.compute)) as connection, duckdb_errors(*LOG.unreadable):
                 connection.register(ARRIVED, arrived)
                 yield from connection.sql(sql).to_arrow_reader(_ROWS_OUT)
 
@@ -98,7 +98,7 @@ class Users:
                 yield from self._built(connection).to_arrow_reader(_ROWS_OUT)
 
     def try_out(self) -> None:
-        """ProfileSet no profile of no event, so that SQL which cannot be answered is told before any is shipped.
+        """Build no profile of no event, so that SQL which cannot be answered fails before any work is shipped.
 
         Raises
         ------

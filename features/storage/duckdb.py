@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from tempfile import gettempdir
 
 import duckdb
 
-from features.errors import InputError
+from features.errors import InputError, translated
 from features.settings import ComputeSettings
 from features.sql import literal
 
@@ -48,23 +47,25 @@ def beside(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
     return session
 
 
-@contextmanager
-def duckdb_errors(what: str, hint: str) -> Generator[None]:
-    """Turn what DuckDB says of bad input into an :class:`InputError` that says where.
+def duckdb_errors(what: str, hint: str) -> AbstractContextManager[None]:
+    """Translate DuckDB's errors about bad input into an :class:`InputError` that names the place.
 
     Raises
     ------
     InputError
         For every error of DuckDB's inside the block.
     """
-    try:
-        yield
-    except duckdb.InterruptException:  # Ctrl-C is nobody's input
-        raise
-    except duckdb.OutOfMemoryException as error:
-        raise out_of_memory(error) from error
-    except duckdb.Error as error:
-        raise InputError(f"{what}: {_without_values(error)}", hint=hint) from error
+
+    def words(error: duckdb.Error) -> InputError | None:
+        match error:
+            case duckdb.InterruptException():  # Ctrl-C is not an input
+                return None
+            case duckdb.OutOfMemoryException():
+                return out_of_memory(error)
+            case _:
+                return InputError(f"{what}: {_without_values(error)}", hint=hint)
+
+    return translated(duckdb.Error, words)
 
 
 def out_of_memory(error: Exception) -> InputError:

@@ -1,16 +1,15 @@
-"""Read a table beside the log whose rows are valid from an instant on; invalid rows are set aside with their reason."""
+"""Read a table of users whose rows are valid from an instant on; invalid rows are set aside with their reason."""
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
 
-from features.errors import InputError
 from features.log.event_log import kinds_of
+from features.log.files import Subject
 from features.log.formats import files_of, open_source
 from features.log.rejected import refuse_too_many, write_rejected
 from features.log.validation import instant_of, present, text_of
@@ -19,10 +18,6 @@ from features.sql import literal
 from features.storage.duckdb import connect, duckdb_errors
 
 VALID_FROM = "valid_from"
-_UNREADABLE = (
-    "[events]: the log cannot be read",
-    "check that its files are whole and its expressions hold for every row",
-)
 ALWAYS = "timestamp '0001-01-01'"  # from when a row without a date is valid, where such rows are trusted
 
 
@@ -59,13 +54,13 @@ class PointInTimeTable:
         connection.execute(
             "set disabled_optimizers = 'statistics_propagation'"
         )  # as for the log: NaN is in no statistics
-        with _said_of(self.name):
-            files = files_of(self.settings, self.base)
-            source = open_source(connection, files, settings=self.settings)
-            kinds = kinds_of(connection, source, where=self.settings.where)
-            rows = f"{source.sql} where ({self.settings.where or 'true'})"
-            with duckdb_errors(*_UNREADABLE):
-                connection.execute(f"create table checked as {self._checked(source.mapping, kinds, rows=rows)}")
+        subject = Subject(self.name, "the table")
+        files = files_of(self.settings, self.base, subject=subject)
+        source = open_source(connection, files, settings=self.settings, subject=subject)
+        kinds = kinds_of(connection, source, where=self.settings.where)
+        rows = f"{source.sql} where ({self.settings.where or 'true'})"
+        with duckdb_errors(*subject.unreadable):
+            connection.execute(f"create table checked as {self._checked(source.mapping, kinds, rows=rows)}")
         found = PointInTimeRows(connection, kinds, self._rejected(connection))
         self._set_aside(found, rejected)
         self._check(found)
@@ -111,10 +106,10 @@ class PointInTimeTable:
 
     def _check(self, found: PointInTimeRows) -> None:
         most = self.settings.max_rejected_share
-        if most == 1:  # a table may be left without a valid row, a log may not
+        if most == 1:  # a table may have no valid row, a log may not
             return
         (valid,) = found.connection.execute("select count(*) from checked where reason is null").fetchall()[0]
-        hint = f"look at them in the home's folder rejected/, or raise [{self.name}] max_rejected_share"
+        hint = f"inspect them in the home's folder rejected/, or raise [{self.name}] max_rejected_share"
         refuse_too_many(found.rejected, valid, most=most, where=f"[{self.name}]: ", hint=hint)
 
 
@@ -141,14 +136,3 @@ class PointInTimeRows:
         to.register("arriving", self.connection.sql(sql).to_arrow_reader())
         to.execute(f"create or replace table {name} as select * from arriving")
         to.unregister("arriving")
-
-
-@contextmanager
-def _said_of(section: str) -> Generator[None]:
-    """Let the reader of logs speak of a table."""
-    try:
-        yield
-    except InputError as error:
-        said = error.message.replace("[events", f"[{section}").replace("the log", "the table")
-        hint = error.hint.replace("the log", "the table").replace(", one given with --events where you are", "")
-        raise type(error)(said, hint=hint) from error

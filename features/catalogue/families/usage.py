@@ -1,8 +1,7 @@
 """How much: events, active days, sessions, minutes of usage."""
 
-from features.catalogue.definition import Daily, Derived, Feature, OverDays, Unit, Windowed
+from features.catalogue.definition import FOUR_WEEKS, Daily, Derived, Feature, OverDays, Unit, Windowed
 
-_FOUR_WEEKS = 28
 _EVENTS = Daily("sum(n)")
 _SESSIONS = Daily("count(*)", over_visits=True)
 _USE = Daily("sum(visit_ms)", over_visits=True)
@@ -45,7 +44,7 @@ def _per_active_day(measure: str, unit: Unit, *, words: str, window: int) -> Fea
         f"{words.capitalize()} per active day over {window} days.",
         sql=f"{measure}_{window}d / nullif(active_days_{window}d, 0)",
         reason=f"{{value}} {words} per active day",
-        usual=(f"{measure}_per_active_day_28d", 1) if window < _FOUR_WEEKS else None,
+        usual=(f"{measure}_per_active_day_28d", 1) if window < FOUR_WEEKS else None,
     )
 
 

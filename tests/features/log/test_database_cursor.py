@@ -76,13 +76,13 @@ def test_a_watermark_that_the_query_has_not_is_named(sqlite: Database):
 
 
 def test_a_query_that_fails_is_answered_in_the_words_of_the_database(sqlite: Database):
-    with pytest.raises(InputError, match=r"no such table: logg(?s:.*)Hint: mend \[events\] query"):
+    with pytest.raises(InputError, match=r"no such table: logg(?s:.*)Hint: fix \[events\] query"):
         sqlite.fetched(query="select * from logg")
 
 
 @pytest.mark.parametrize("url", ["no url", "postgresql+psycopg://u:secret@host:port/db"])
 def test_what_is_no_url_is_said_without_it(sqlite: Database, url: str):
-    with pytest.raises(SettingsError, match="no URL of a database") as refusal:
+    with pytest.raises(SettingsError, match="is not a database URL") as refusal:
         sqlite.fetched(connection=url)
     assert url not in str(refusal.value)
     assert refusal.value.__cause__ is None

@@ -107,7 +107,7 @@ def test_a_field_of_a_csv_may_hold_commas_quotes_and_lines(tmp_path: Path):
 
 def test_another_encoding_than_utf8_is_a_clear_error(tmp_path: Path):
     (tmp_path / "log.csv").write_bytes(f"{HEADER}\njosé,2026-01-05,open\n".encode("latin-1"))
-    with pytest.raises(InputError, match="utf-8"):
+    with pytest.raises(InputError, match="UTF-8"):
         read(tmp_path / "log.csv")
 
 

@@ -155,6 +155,8 @@ BAD = [
     ({"duration_seconds": float("nan")}, "duration_seconds is absurd"),
     ({"amount": float("nan")}, "amount is absurd"),
     ({"amount": float("-inf")}, "amount is absurd"),
+    ({"amount": 1e12}, "amount is absurd"),
+    ({"amount": -1e12}, "amount is absurd"),
     ({"amount": 1e13}, "amount is absurd"),
 ]
 
@@ -164,6 +166,12 @@ def test_a_bad_row_is_set_aside_with_its_reason(tmp_path: Path, bad: Row, reason
     rows = [GOOD, GOOD | bad]
     log = log_of(tmp_path, [dict.fromkeys(GOOD | bad) | row for row in rows], **LENIENT)
     assert (log.rows, log.rejected) == (1, {reason: 1})
+
+
+@pytest.mark.parametrize("amount", [999_999_999_999.0, -999_999_999_999.0])
+def test_an_amount_just_below_the_bound_is_valid(tmp_path: Path, amount: float):
+    log = log_of(tmp_path, [GOOD | {"amount": amount}])
+    assert (log.rows, log.rejected) == (1, {})
 
 
 @pytest.mark.parametrize("time", ["-infinity", "0044-03-15 (BC) 00:00:00", "0001-01-01"])

@@ -142,7 +142,7 @@ def test_a_table_may_be_left_without_a_valid_row_where_that_is_asked_for(tmp_pat
 
 def test_a_table_without_dates_is_refused_unless_it_is_trusted(tmp_path: Path):
     columns = {"user_id": "user_id", "plan": "plan"}
-    with pytest.raises(ValidationError, match="without valid_from nobody can tell what was known"):
+    with pytest.raises(ValidationError, match="without valid_from it is unknown which values"):
         UsersSettings(path="users.csv", columns=columns)
     place = write(tmp_path / "users.csv", [{"user_id": "anna", "plan": "free"}])
     activity = with_users(world_of(tmp_path, LOG[:1]), place, columns, trust_undated=True)
