@@ -75,7 +75,7 @@ class OneMachine:
 
     def score(self, model: ChurnModel, cutoff: date, *, say: Progress) -> ScoredUsers:
         """Score on the kept activity."""
-        from features.profiles.build import build as build_profiles
+        from features.profiles.build import build_profiles
         from serving.batch.score import score_table
 
         say("reading the log")

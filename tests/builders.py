@@ -30,7 +30,7 @@ from features.catalogue.definition import Derived, Feature
 from features.catalogue.fitted import FittedConstants
 from features.log.event_log import LogInventory
 from features.log.event_log import open_log as open_lazily
-from features.profiles.build import build
+from features.profiles.build import build_profiles
 from features.profiles.specification import Specification
 from features.settings import ChurnSettings, EventsSettings, FeatureSettings
 from features.snapshots import Coverage
@@ -204,7 +204,7 @@ class World:
         """Profiles with their keys; ``only`` some features are planned in a fraction of the time that all of them take."""
         days, activity = [date.fromisoformat(cutoff) for cutoff in cutoffs], self.activity()
         specification = self.specification(event_types, fitted=fitted, only=only, activity=activity)
-        return build(activity, specification, cutoffs=days).to_pylist()
+        return build_profiles(activity, specification, cutoffs=days).to_pylist()
 
     def profile(
         self,

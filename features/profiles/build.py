@@ -25,7 +25,7 @@ from features.sql import literal
 from features.storage.atomic import atomic_file
 from features.storage.duckdb import beside
 
-__all__ = ["KEYS", "Shard", "build", "build_in_parts", "write"]
+__all__ = ["KEYS", "Shard", "build_in_parts", "build_profiles", "write"]
 
 _CUTOFFS_LIKE_THE_LOG = 6  # so many cutoffs need about as much memory again as the log of one
 
@@ -69,10 +69,10 @@ class Shard:
         return cls(int(number), int(of))
 
 
-def build(
+def build_profiles(
     activity: Activity, specification: Specification, *, cutoffs: Sequence[date], where: str = "true"
 ) -> pa.Table:
-    """ProfileSet the profiles of all users seen before each cutoff.
+    """Build the profiles of all users seen before each cutoff.
 
     Parameters
     ----------
@@ -116,7 +116,7 @@ def build_in_parts(
     where: str = "true",
     shard: Shard | None = None,
 ) -> Iterator[pa.Table]:
-    """ProfileSet profiles as :func:`build` does, some users after the others, in the order of their ids.
+    """Build profiles as :func:`build_profiles` does, some users after the others, in the order of their ids.
 
     Parameters
     ----------

@@ -131,7 +131,7 @@ class OnlineProfiles:
                 self._prepare(name)
 
     def profiles(self, histories: Sequence[History]) -> list[Found]:
-        """ProfileSet the profiles of some users, in their order: in one query, unless a user is asked for more than once.
+        """Build the profiles of some users, in their order: in one query, unless a user is asked for more than once.
 
         Returns
         -------
@@ -147,7 +147,7 @@ class OnlineProfiles:
         return found
 
     def _found(self, histories: Sequence[History]) -> list[Found]:
-        """ProfileSet profiles of users that differ from each other."""
+        """Build profiles of users that differ from each other."""
         self._fill(histories)
         invalid = {key // _MANY: InvalidEvent(key % _MANY, reason) for key, reason in self._run("invalid")}
         if invalid:

@@ -117,7 +117,7 @@ class SparkLog:
         return max(by_size, self.raw.sparkSession.sparkContext.defaultParallelism)
 
     def profiles(self, specification: Specification, *, cutoffs: Sequence[date]) -> DataFrame:
-        """Return the profiles of all users seen before each cutoff, as :func:`features.profiles.build.build` does, in no order.
+        """Return the profiles of all users seen before each cutoff, as :func:`features.profiles.build.build_profiles` does, in no order.
 
         Raises
         ------

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features.eligibility import LEFT, RECENT, TENURE, Eligibility
-from features.profiles.build import build
+from features.profiles.build import build_profiles
 from tests.builders import world_of
 
 days = st.integers(1, 40)
@@ -65,5 +65,5 @@ def test_the_condition_fits_a_profile(tmp_path: Path, within: int, users: list[s
     lines = ["a 2026-01-01T10:00", "b 2026-01-04T10:00", "c 2026-01-05T10:00", "d 2026-01-05T10:00 other"]
     world = world_of(tmp_path, lines, churn={"qualifying": "event_type = 'open'"})
     rule = Eligibility(active_within_days=within, min_tenure_days=0)
-    table = build(world.activity(), world.specification(), cutoffs=[date(2026, 1, 6)], where=rule.sql())
+    table = build_profiles(world.activity(), world.specification(), cutoffs=[date(2026, 1, 6)], where=rule.sql())
     assert table.column("user_id").to_pylist() == users

@@ -99,7 +99,7 @@ def eligible(
 ) -> pa.Table:
     """ProfileSet the profiles of the eligible users, sorted by cutoff and user. Models of several horizons share them."""
     rule = Eligibility(churn.active_within_days, churn.min_tenure_days, leaving_is_told=bool(churn.event))
-    return profiles.build(activity, specification, cutoffs=cutoffs, where=f"{rule.sql()} and {where}")
+    return profiles.build_profiles(activity, specification, cutoffs=cutoffs, where=f"{rule.sql()} and {where}")
 
 
 def labelled(activity: Activity, found: pa.Table, *, churn: ChurnSettings) -> Dataset:

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from features.catalogue.fitted import FittedConstants
 from features.errors import InputError, SettingsError
-from features.profiles.build import build
+from features.profiles.build import build_profiles
 from features.profiles.specification import Specification
 from features.settings import EventsSettings, FeatureSettings
 from tests.builders import World, world_of
@@ -67,14 +67,14 @@ def frozen(world: World) -> tuple[Specification, dict[str, str]]:
 def test_a_windowed_feature_sums_an_extra_column_up_over_every_window(tmp_path: Path):
     world = watched(tmp_path, WATCHED)
     specification, _ = frozen(world)
-    (profile,) = build(world.activity(), specification, cutoffs=[date(2026, 1, 8)]).to_pylist()
+    (profile,) = build_profiles(world.activity(), specification, cutoffs=[date(2026, 1, 8)]).to_pylist()
     assert [profile[f"watched_minutes_{days}d"] for days in (1, 3, 7)] == [0, 2, 2]
 
 
 def test_a_derived_feature_reads_other_features(tmp_path: Path):
     world = watched(tmp_path, WATCHED, SHARE | {"sql": "watched_minutes_7d / active_days_7d"})
     specification, _ = frozen(world)
-    (profile,) = build(world.activity(), specification, cutoffs=[date(2026, 1, 8)]).to_pylist()
+    (profile,) = build_profiles(world.activity(), specification, cutoffs=[date(2026, 1, 8)]).to_pylist()
     assert profile["watched_share_7d"] == pytest.approx(2 / 3)
 
 

@@ -14,7 +14,7 @@ from features.catalogue.custom import SQL_WORDS
 from features.catalogue.definition import Daily
 from features.errors import InputError, SettingsError
 from features.expressions import check_of_one_user, merge_of
-from features.profiles.build import build
+from features.profiles.build import build_profiles
 from features.profiles.specification import Specification
 from features.schema import COLUMNS
 from features.settings import EventsSettings, FeatureSettings, UsersSettings
@@ -137,7 +137,7 @@ def test_one_person_has_the_same_values_by_one_id_and_by_two(tmp_path: Path):
         lines = [f"{one} 2026-01-06T{said}" for one, said in zip(ids, ("11:00", "11:10 buy", "13:00"), strict=True)]
         found = world(tmp_path / ids[0], lines, *own)
         asked = Specification(("active_days", *names), (7,), custom=found.settings.features.custom)
-        (profile,) = build(joined(found, [NOON]), asked, cutoffs=[date(2026, 1, 7)]).to_pylist()
+        (profile,) = build_profiles(joined(found, [NOON]), asked, cutoffs=[date(2026, 1, 7)]).to_pylist()
         assert [profile[name] for name in names] == list(expected.values())
 
 
@@ -147,8 +147,8 @@ def test_a_daily_expression_that_cannot_be_joined_is_refused_where_identities_ar
     )
     asked = Specification(("active_days", "taps_7d"), (7,), custom=found.settings.features.custom)
     with pytest.raises(SettingsError, match=r"max\(hour\) - min\(hour\)' does not follow from .*\[identities\]"):
-        build(joined(found, [NOON]), asked, cutoffs=[date(2026, 1, 7)])
-    alone = build(found.activity(), asked, cutoffs=[date(2026, 1, 7)]).to_pylist()
+        build_profiles(joined(found, [NOON]), asked, cutoffs=[date(2026, 1, 7)])
+    alone = build_profiles(found.activity(), asked, cutoffs=[date(2026, 1, 7)]).to_pylist()
     assert [profile["taps_7d"] for profile in alone] == [0, 0]
 
 
@@ -205,13 +205,15 @@ def test_a_derived_expression_is_a_number_and_null_where_it_is_not_finite(tmp_pa
     found, names = world(tmp_path, LOG, *own), [str(one["name"]) for one in own]
     asked = specification(found, *names)
     asked.check_custom(found.activity().connection)
-    anna, bob = build(found.activity(), asked, cutoffs=[date(2026, 1, 7)]).to_pylist()
+    anna, bob = build_profiles(found.activity(), asked, cutoffs=[date(2026, 1, 7)]).to_pylist()
     assert [[anna[name], bob[name]] for name in names] == list(expected.values())
 
 
 def test_a_scale_that_leads_beyond_all_numbers_adds_nothing(tmp_path: Path):
     found = world(tmp_path, LOG, DAILY | {"daily": "max(us)", "scale": 1e300})
-    anna, bob = build(found.activity(), specification(found, "taps_7d"), cutoffs=[date(2026, 1, 7)]).to_pylist()
+    anna, bob = build_profiles(
+        found.activity(), specification(found, "taps_7d"), cutoffs=[date(2026, 1, 7)]
+    ).to_pylist()
     assert [anna["taps_7d"], bob["taps_7d"]] == [0, 0]
 
 

@@ -52,7 +52,7 @@ def spark() -> Iterator[SparkSession]:
 
 
 def on_one_machine(world: World, *, event_types: tuple[str, ...] = ()) -> pa.Table:
-    return one_machine.build(world.activity(), world.specification(event_types), cutoffs=days(CUTOFFS))
+    return one_machine.build_profiles(world.activity(), world.specification(event_types), cutoffs=days(CUTOFFS))
 
 
 def in_spark(world: World, spark: SparkSession, *, event_types: tuple[str, ...] = ()) -> pa.Table:
@@ -156,7 +156,7 @@ def test_a_time_of_any_unit_is_the_same_instant(tmp_path: Path, spark: SparkSess
 def test_scores_are_those_of_one_machine(trained_world: TrainedWorld, tmp_path: Path, spark: SparkSession):
     project = Project(trained_world.config, home=trained_world.copy_to(tmp_path / "home").home)
     model, cutoff = project.registry.get("champion").model, date.fromisoformat(AS_OF)
-    profiles = one_machine.build(project.activity(frozen=model), model.specification, cutoffs=[cutoff])
+    profiles = one_machine.build_profiles(project.activity(frozen=model), model.specification, cutoffs=[cutoff])
     expected = score_table(model, profiles, bands=project.settings.scoring)
 
     found = Spark(project).score(model, cutoff, say=Steps("score", None, 5))

@@ -11,7 +11,7 @@ import pytest
 
 from features.catalogue.custom import CustomFeature
 from features.catalogue.definition import Unit
-from features.profiles.build import build
+from features.profiles.build import build_profiles
 from features.profiles.online import OnlineProfiles
 from features.profiles.specification import Specification
 from features.settings import ComputeSettings
@@ -70,7 +70,7 @@ def test_conditions_read_the_same_clock_on_one_machine_in_a_partition_and_online
 ):
     world = world_at_noon(tmp_path, naive_zone)
     specification = frozen(world)
-    batch = build(world.activity(), specification, cutoffs=[CUTOFF]).to_pylist()
+    batch = build_profiles(world.activity(), specification, cutoffs=[CUTOFF]).to_pylist()
     assert [one["noons_7d"] for one in batch] == noons
     assert in_a_partition(world, specification) == batch
     online = OnlineProfiles(specification, columns_of(EVENTS))
