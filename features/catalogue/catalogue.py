@@ -44,8 +44,24 @@ def catalogue(
     )
 
 
+def check_custom_names(custom: tuple[CustomFeature, ...], windows_days: tuple[int, ...]) -> None:
+    """Refuse custom features whose columns would have the name of another feature, or of a column of a day.
+
+    Raises
+    ------
+    ValueError
+        With the first name that is taken; pydantic adds the setting.
+    """
+    taken = set(taken_names(windows_days)) if custom else set[str]()
+    for one in custom:
+        names = {one.name, *one.names(windows_days)}
+        if names & taken:
+            raise ValueError(f'custom: the name "{min(names & taken)}" of {one.name} is taken; choose another')
+        taken |= names
+
+
 def taken_names(windows_days: tuple[int, ...]) -> frozenset[str]:
-    """Return the names that an own feature may not have: features, and the columns of a day."""
+    """Return the names that a custom feature may not have: features, and the columns of a day."""
     named = {feature.name for feature in catalogue(windows_days, FittedConstants())}
     facts = {need for family in FAMILIES for literal in family.FEATURES for need in getattr(literal, "needs", ())}
     return frozenset(named | daily_columns(facts).keys() | _WORDS_OF_A_DAY)

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from pydantic import ValidationError
 
+from features.catalogue.catalogue import check_custom_names
 from features.catalogue.fitted import FittedConstants
 from features.errors import InputError, SettingsError
 from features.profiles.build import build_profiles
@@ -98,8 +99,6 @@ def test_another_expression_is_another_activity(tmp_path: Path):
     ("change", "words"),
     [
         ({"name": "Watched"}, "small letters"),
-        ({"name": "events"}, "is taken"),
-        ({"name": "last_us"}, "is taken"),
         ({"name": "events_of_play"}, "kept for event types"),
         ({"unit": "parsecs"}, "unit"),
         ({"unit": "text"}, "unit of numbers"),
@@ -113,9 +112,17 @@ def test_what_cannot_become_a_literal_is_refused_by_the_settings(change: dict[st
         FeatureSettings(custom=(WATCHED | change,))  # pyright: ignore[reportArgumentType]
 
 
+@pytest.mark.parametrize("name", ["events", "events_7d", "last_us", "tenure_days"])
+def test_a_name_of_the_catalogue_or_of_a_day_is_taken(name: str):
+    settings = FeatureSettings(custom=(WATCHED | {"name": name},))  # pyright: ignore[reportArgumentType]
+    with pytest.raises(ValueError, match=rf'custom: the name "{name}.*" of {name} is taken; choose another'):
+        check_custom_names(settings.custom, settings.windows_days)
+
+
 def test_two_of_one_name_are_refused():
-    with pytest.raises(ValidationError, match="is taken"):
-        FeatureSettings(custom=(WATCHED, WATCHED))  # pyright: ignore[reportArgumentType]
+    settings = FeatureSettings(custom=(WATCHED, WATCHED))  # pyright: ignore[reportArgumentType]
+    with pytest.raises(ValueError, match="is taken"):
+        check_custom_names(settings.custom, settings.windows_days)
 
 
 def test_an_extra_column_has_a_name_of_its_own():
