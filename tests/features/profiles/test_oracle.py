@@ -56,13 +56,13 @@ def differences(profile: dict[str, Any], past: Past) -> dict[str, tuple[Any, Any
 
 def expected_of(name: str, past: Past) -> Any:
     oracle = oracle_of(name, EVENT_TYPES)
-    assert oracle is not None, f"nobody wrote an oracle of {name}"
+    assert oracle is not None, f"{name} has no oracle: write one in tests/features/oracles"
     return oracle(past)
 
 
 @pytest.mark.parametrize("name", [feature.name for feature in CATALOGUE])
 def test_every_feature_has_an_oracle(name: str):
-    assert oracle_of(name, EVENT_TYPES) is not None
+    assert oracle_of(name, EVENT_TYPES) is not None, f"{name} has no oracle: write one in tests/features/oracles"
 
 
 def test_no_oracle_outlives_its_feature():
