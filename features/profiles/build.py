@@ -18,6 +18,7 @@ from features.activity.roll_up import RELATIONS, TOLD
 from features.activity.store import Activity
 from features.catalogue.catalogue import CONFIGURED
 from features.errors import InputError
+from features.profiles.broken_feature import feature_errors
 from features.profiles.kernel import KEYS, Kernel
 from features.profiles.specification import Specification
 from features.snapshots import Coverage
@@ -137,10 +138,11 @@ def build_in_parts(
 
 def _built(connection: duckdb.DuckDBPyConnection, kernel: Kernel, *, where: str) -> pa.Table:
     """Keep each step as a table: so it is known how large it is when the next is planned, and joins look up the smaller side."""
-    for name, step in kernel.steps().items():
-        connection.execute(f"create temp {'table' if step.is_kept else 'view'} {name} as {step.sql}")
     found = f"select * from ({kernel.profiles_sql()}) where {where} order by cutoff, user_id"
-    return connection.sql(found).to_arrow_table()
+    with feature_errors(connection, kernel):
+        for name, step in kernel.steps().items():
+            connection.execute(f"create temp {'table' if step.is_kept else 'view'} {name} as {step.sql}")
+        return connection.sql(found).to_arrow_table()
 
 
 def _relations(activity: Activity, among: str) -> dict[str, str]:

@@ -18,6 +18,7 @@ from features.activity.roll_up import RELATIONS, RollUp
 from features.catalogue.definition import Feature
 from features.log.event_log import counts_sql
 from features.log.files import LOG
+from features.profiles.broken_feature import feature_errors
 from features.profiles.kernel import Kernel
 from features.profiles.specification import Specification
 from features.settings import ComputeSettings
@@ -122,7 +123,8 @@ class Users:
         kernel = Kernel.at_midnights(
             self.specification, self.cutoffs, relations=relations, has_versions=self.roll_up.has_versions
         )
-        return connection.sql(kernel.sql())
+        with feature_errors(connection, kernel):
+            return connection.sql(kernel.sql())
 
 
 def travelling(types: Mapping[str, str]) -> dict[str, str]:
