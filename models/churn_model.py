@@ -107,7 +107,7 @@ class ChurnModel:
     def eligibility(self) -> Eligibility:
         """The rule who is scored."""
         of = self.definition
-        return Eligibility(of.active_within_days, of.min_tenure_days, leaving_is_told=bool(self.specification.event))
+        return Eligibility(of.active_within_days, of.min_tenure_days, has_leaving_event=bool(self.specification.event))
 
     @property
     def frozen_churn(self) -> dict[str, Any]:

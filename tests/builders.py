@@ -97,21 +97,21 @@ def events_at(path: Path, events: Iterable[str | Row] = (), /, **knobs: Any) -> 
 class ReadLog:
     """A log, opened, looked into and found good enough."""
 
-    contents: LogInventory
+    inventory: LogInventory
     coverage: Coverage
     table: pa.Table
 
     @property
     def rows(self) -> int:
-        return self.contents.rows
+        return self.inventory.rows
 
     @property
     def rejected(self) -> dict[str, int]:
-        return self.contents.rejected
+        return self.inventory.rejected
 
     @property
     def has_time_of_day(self) -> bool:
-        return self.contents.has_time_of_day
+        return self.inventory.has_time_of_day
 
     def to_arrow(self) -> pa.Table:
         return self.table
@@ -124,10 +124,10 @@ def open_log(
     log = open_lazily(settings, zone, base=base)
     files = log.examine(log.files)
     if rejected_to:
-        log.set_aside(files, rejected_to)
-    contents = LogInventory(files)
-    contents.check(settings)
-    return ReadLog(contents, contents.coverage(settings), log.to_arrow())
+        log.save_rejected(files, rejected_to)
+    inventory = LogInventory(files)
+    inventory.check(settings)
+    return ReadLog(inventory, inventory.coverage(settings), log.to_arrow())
 
 
 def log_of(folder: Path, lines: Iterable[str | Row], /, *, zone: str = "UTC", **knobs: Any) -> ReadLog:

@@ -9,7 +9,7 @@ from dataclasses import replace
 import duckdb
 from msgspec import structs
 
-from features.catalogue.catalogue import OWN
+from features.catalogue.catalogue import CUSTOM
 from features.catalogue.definition import Derived, Feature
 from features.errors import ChurnError, translated
 from features.profiles.kernel import Kernel
@@ -66,5 +66,5 @@ def _binds(connection: duckdb.DuckDBPyConnection, kernel: Kernel, *, names: Coll
 
 def _error_of(feature: Feature, error: Exception) -> ChurnError:
     line = str(error).partition("\n")[0]
-    place = "[[features.custom]]" if feature.family == OWN else f"features/catalogue/families/{feature.family}.py"
+    place = "[[features.custom]]" if feature.family == CUSTOM else f"features/catalogue/families/{feature.family}.py"
     return ChurnError(f"feature {feature.name}: its SQL cannot be answered: {line}", hint=f"fix it in {place}")

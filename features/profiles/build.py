@@ -14,7 +14,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from features.activity.roll_up import RELATIONS, TOLD
+from features.activity.roll_up import DETECTED_FACTS, RELATIONS
 from features.activity.store import Activity
 from features.catalogue.catalogue import CONFIGURED
 from features.errors import InputError
@@ -24,7 +24,7 @@ from features.profiles.specification import Specification
 from features.snapshots import Coverage
 from features.sql import literal
 from features.storage.atomic import atomic_file
-from features.storage.duckdb import beside
+from features.storage.duckdb import new_session
 
 __all__ = ["KEYS", "Shard", "build_in_parts", "build_profiles", "write"]
 
@@ -132,7 +132,7 @@ def build_in_parts(
     for among in _parts(activity, cutoffs, shard=shard or Shard()):
         relations = _relations(activity, among)
         kernel = Kernel.at_midnights(specification, cutoffs, relations=relations, has_versions=activity.has_versions)
-        with closing(beside(activity.connection)) as connection:
+        with closing(new_session(activity.connection)) as connection:
             yield _built(connection, kernel, where=where)
 
 
@@ -167,7 +167,7 @@ def write(parts: Iterable[pa.Table], place: Path) -> int:
 
 def _parts(activity: Activity, cutoffs: Sequence[date], *, shard: Shard) -> list[str]:
     """Return conditions on ``user_id`` that cut the users of a shard into parts that fit, in the order of their ids."""
-    rows = activity.manifest.contents.rows * (1 + len(set(cutoffs)) / _CUTOFFS_LIKE_THE_LOG) / shard.of
+    rows = activity.manifest.inventory.rows * (1 + len(set(cutoffs)) / _CUTOFFS_LIKE_THE_LOG) / shard.of
     parts = 1 + int(rows // activity.rows_at_once)
     if parts == 1:
         return [shard.sql()]
@@ -195,7 +195,7 @@ def check_buildable(
         raise InputError("no cutoff was given", hint="name at least one date")
     for cutoff in cutoffs:
         coverage.check_cutoff(cutoff)
-    known = {*facts, *TOLD, *CONFIGURED}
+    known = {*facts, *DETECTED_FACTS, *CONFIGURED}
     lacking = sorted({need for feature in specification.features for need in feature.needs} - known)
     if lacking:
         raise InputError(

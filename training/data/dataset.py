@@ -98,7 +98,7 @@ def eligible(
     where: str = "true",
 ) -> pa.Table:
     """ProfileSet the profiles of the eligible users, sorted by cutoff and user. Models of several horizons share them."""
-    rule = Eligibility(churn.active_within_days, churn.min_tenure_days, leaving_is_told=bool(churn.event))
+    rule = Eligibility(churn.active_within_days, churn.min_tenure_days, has_leaving_event=bool(churn.event))
     return profiles.build_profiles(activity, specification, cutoffs=cutoffs, where=f"{rule.sql()} and {where}")
 
 

@@ -8,12 +8,12 @@ import duckdb
 import pytest
 from pydantic import ValidationError
 
-from features.activity.roll_up import TOLD
+from features.activity.roll_up import DETECTED_FACTS
 from features.catalogue.catalogue import daily_columns
 from features.catalogue.custom import SQL_WORDS
 from features.catalogue.definition import Daily
 from features.errors import InputError, SettingsError
-from features.expressions import check_of_one_user, merge_of
+from features.expressions import check_single_user, merge_of
 from features.profiles.build import build_profiles
 from features.profiles.specification import Specification
 from features.schema import COLUMNS
@@ -63,7 +63,7 @@ def specification(of: World, *names: str) -> Specification:
 )
 def test_an_expression_that_reads_more_than_one_user_is_refused(sql: str, why: str):
     with pytest.raises(SettingsError, match=f"here holds {why}, expected only") as refused:
-        check_of_one_user("here", sql)
+        check_single_user("here", sql)
     assert "other users" in refused.value.hint
 
 
@@ -79,13 +79,13 @@ def test_an_expression_that_reads_more_than_one_user_is_refused(sql: str, why: s
     ],
 )
 def test_an_expression_of_one_user_passes(sql: str):
-    check_of_one_user("here", sql)
+    check_single_user("here", sql)
 
 
 @pytest.mark.parametrize("sql", ["sum(n) as x", "sum(n) -- all", "sum(n", "1; drop table days"])
 def test_what_is_no_single_expression_is_refused(sql: str):
     with pytest.raises(SettingsError, match="here: it cannot be parsed"):
-        check_of_one_user("here", sql)
+        check_single_user("here", sql)
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_the_parts_of_a_day_become_one_as_the_one_whole_aggregate_does(sql: str,
 
 
 def test_every_column_of_the_catalogue_can_be_joined():
-    merges = {daily.merge for daily in daily_columns((*COLUMNS, *TOLD)).values()}
+    merges = {daily.merge for daily in daily_columns((*COLUMNS, *DETECTED_FACTS)).values()}
     assert merges == {"sum", "max", "bit_or"}
 
 

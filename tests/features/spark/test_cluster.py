@@ -88,8 +88,8 @@ def test_a_messy_log_gives_the_same_bits_and_the_same_rejects(tmp_path: Path, sp
     churn = {"timezone": "Europe/Berlin", "qualifying": "event_type = 'open' and hour(event_time) < 6"}
     zone = "Asia/Kathmandu"  # its clock is what the condition reads
     world = world_of(tmp_path, messy(600, seed=1), churn=churn, timezone=zone, max_rejected_share=0.5)
-    found = inside.read_log(world.settings, spark).contents
-    kept = world.activity().manifest.contents
+    found = inside.read_log(world.settings, spark).inventory
+    kept = world.activity().manifest.inventory
     assert (found.days, found.rejected, found.has_time_of_day) == (kept.days, kept.rejected, kept.has_time_of_day)
     assert sum(found.rejected.values()) > 12
     assert in_spark(world, spark, event_types=("open", "buy")).equals(
@@ -176,7 +176,7 @@ def test_the_verb_writes_the_profiles_of_the_champion(trained_world: TrainedWorl
 def test_partitions_of_profiles_are_scored_as_on_one_machine(tmp_path: Path, spark: SparkSession):
     profiles, bands = profiles_of(120, seed=3).sort_by("user_id"), ScoringSettings()
     pq.write_table(profiles, tmp_path / "profiles.parquet", row_group_size=50)
-    frame = inside.written(tmp_path / "profiles.parquet", spark).repartition(3)
+    frame = inside.read_back(tmp_path / "profiles.parquet", spark).repartition(3)
     found = collect_scores(frame, tiny_model(), bands=bands)
     assert to_table(found).equals(to_table(score_table(tiny_model(), profiles, bands=bands)))
 

@@ -52,7 +52,7 @@ def in_a_partition(world: World, specification: Specification) -> list[dict[str,
     roll_up = world.settings.roll_up(tuple(TYPES))
     naive_zone = world.settings.events.timezone
     users = Users(TYPES, roll_up, specification, (CUTOFF,), naive_zone, ComputeSettings(threads=1))
-    users.try_out()
+    users.check()
     found = pa.Table.from_batches(users.profiles(shipped(EVENTS)))
     return found.sort_by("user_id").to_pylist()
 

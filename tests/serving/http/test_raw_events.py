@@ -11,7 +11,7 @@ import pytest
 from hypothesis import Phase, assume, given, settings
 from msgspec import structs
 
-from features.activity.roll_up import TOLD
+from features.activity.roll_up import DETECTED_FACTS
 from features.catalogue.catalogue import catalogue, select
 from features.catalogue.custom import CustomFeature
 from features.catalogue.definition import Unit
@@ -60,7 +60,7 @@ def at(day: date) -> str:
 @pytest.fixture(scope="module")
 def model() -> ChurnModel:
     """A model of the features that these lines can answer."""
-    facts = {*columns_of(rows(LINES)), *TOLD}
+    facts = {*columns_of(rows(LINES)), *DETECTED_FACTS}
     known = select(catalogue(WINDOWS, FittedConstants()), facts, history_days=EVER).features
     names = tuple(feature.name for feature in known if not feature.is_text or feature.name in CATEGORIES)
     return fit_model(
