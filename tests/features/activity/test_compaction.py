@@ -85,9 +85,9 @@ def test_versions_of_days_stay_what_they_were(tmp_path: Path):
     assert sizes(world) == [1] * 5 + [5]
     assert len(world.daily("known_day", relation="days")) == 5 * 2 * FEW + 5  # today's
     assert everything(world) == everything(clean(world))
-    assert world.profiles(f"{on(8)}", only=SOME) == clean(world).profiles(
-        f"{on(8)}", only=SOME
-    )  # before the last half became known
+    # before the last half became known
+    then = [one.profiles(f"{on(8)}", event_types=("buy",), only=SOME) for one in (world, clean(world))]
+    assert then[0] == then[1]
 
 
 @pytest.mark.usefixtures("few")
