@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from features.activity.roll_up import TOLD
+from features.activity.roll_up import DETECTED_FACTS
 from features.catalogue.catalogue import catalogue, select
 from features.catalogue.fitted import FittedConstants
 from features.profiles.online import History, OnlineProfiles
@@ -40,7 +40,7 @@ CONTRACT = tuple(name for name in COLUMNS if name != "ingested_at")
 
 
 def specification() -> Specification:
-    features = select(catalogue(WINDOWS, FITTED), {*CONTRACT, *TOLD}, history_days=DAYS).features
+    features = select(catalogue(WINDOWS, FITTED), {*CONTRACT, *DETECTED_FACTS}, history_days=DAYS).features
     return Specification(tuple(feature.name for feature in features), WINDOWS, FITTED)
 
 

@@ -20,7 +20,7 @@ from benchmarks.profiles_compared import COLUMNS, DOZEN, check_equal, shared_fea
 from benchmarks.profiles_world import Bench
 from churn.project import Project
 from features.activity.store import Activity
-from features.profiles.build import build
+from features.profiles.build import build_profiles
 from features.profiles.specification import Specification
 from features.spark.cluster import collect, open_session, read_log
 from features.storage.duckdb import connect
@@ -85,7 +85,9 @@ def new_day(bench: Bench) -> Work:
 def one_after_new_day(bench: Bench) -> Work:
     """One cutoff from the activity that :func:`new_day` brought up to date."""
     specification = frozen(bench)
-    return lambda: build(_activity(bench.short_world, bench.home("day")), specification, cutoffs=bench.cutoffs[-1:])
+    return lambda: build_profiles(
+        _activity(bench.short_world, bench.home("day")), specification, cutoffs=bench.cutoffs[-1:]
+    )
 
 
 def shared_from_raw(bench: Bench) -> Work:
@@ -132,7 +134,7 @@ def profiles_at(bench: Bench, cutoffs: Sequence[date], *, home: Path, names: Seq
     specification = frozen(bench, names)
 
     def work() -> pa.Table:
-        return build(_activity(bench.world, home), specification, cutoffs=cutoffs)
+        return build_profiles(_activity(bench.world, home), specification, cutoffs=cutoffs)
 
     return work
 

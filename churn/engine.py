@@ -75,7 +75,7 @@ class OneMachine:
 
     def score(self, model: ChurnModel, cutoff: date, *, say: Progress) -> ScoredUsers:
         """Score on the kept activity."""
-        from features.profiles.build import build as build_profiles
+        from features.profiles.build import build_profiles
         from serving.batch.score import score_table
 
         say("reading the log")
@@ -102,7 +102,7 @@ class Spark:
         SettingsError
             When the place is a file, or only a shard is asked for.
         """
-        from features.spark.cluster import write, written
+        from features.spark.cluster import read_back, write
 
         if shard.of > 1:
             raise SettingsError("--shard: Spark splits the users itself", hint="leave --shard out")
@@ -112,14 +112,14 @@ class Spark:
         log = self._log(found, say=say)
         say(f"building profiles in {log.buckets} buckets of users")
         write(log.profiles(found.specification, cutoffs=list(cutoffs)), out)
-        rows = written(out, log.raw.sparkSession).count()
+        rows = read_back(out, log.raw.sparkSession).count()
         return Profiles(_read(log), rows, len(found.specification.feature_names) + 2, out)
 
     def score(self, model: ChurnModel, cutoff: date, *, say: Progress) -> ScoredUsers:
         """Build and score all profiles in Spark, and bring both here, sorted by user."""
         import pyarrow.parquet as pq
 
-        from features.spark.cluster import write, written
+        from features.spark.cluster import read_back, write
         from serving.batch.spark import collect_scores
 
         log = self._log(model, say=say)
@@ -131,7 +131,7 @@ class Spark:
             write(log.profiles(model.specification, cutoffs=[cutoff]), folder)
             profiles = pq.read_table(folder).sort_by("user_id")
             say(f"scoring {profiles.num_rows:,} users")
-            frame = written(folder, log.raw.sparkSession)
+            frame = read_back(folder, log.raw.sparkSession)
             return ScoredUsers(profiles, collect_scores(frame, model, bands=self.project.settings.scoring))
 
     def _log(self, model: ChurnModel, *, say: Progress) -> SparkLog:
@@ -151,8 +151,8 @@ class Spark:
 def _read(log: SparkLog) -> dict[str, Any]:
     coverage = log.coverage
     return {
-        "rows": log.contents.rows,
-        "rejected": log.contents.rejected,
+        "rows": log.inventory.rows,
+        "rejected": log.inventory.rejected,
         "first_day": str(coverage.first_day),
         "covered_until": str(coverage.covered_until),
     }

@@ -196,7 +196,7 @@ class Project:
             Alias or version whose profiles are built; default: every feature that the log can answer.
         """
         from churn.results import Profiles
-        from features.profiles.build import build as build_profiles
+        from features.profiles.build import build_profiles
 
         frozen = self.registry.get(model).model if model else None
         activity, days = self.activity(frozen=frozen, say=progress_of(say).within), cutoffs_of(cutoffs)

@@ -10,10 +10,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableVariableError
 
+from features.catalogue.catalogue import check_custom_names
 from features.errors import SettingsError, closest
 from features.settings import (
     ChurnSettings,
@@ -64,6 +65,13 @@ class Settings(BaseSettings):
     scoring: ScoringSettings = Field(default_factory=ScoringSettings)
     export: ExportSettings = Field(default_factory=ExportSettings)
     serving: ServingSettings = Field(default_factory=ServingSettings)
+
+    @field_validator("features")
+    @classmethod
+    def _custom_features_have_free_names(cls, features: FeatureSettings) -> FeatureSettings:
+        """Compare them with the catalogue, which the sections themselves know nothing of."""
+        check_custom_names(features.custom, features.windows_days)
+        return features
 
     @classmethod
     def settings_customise_sources(cls, *_: Any, **sources: Any) -> tuple[PydanticBaseSettingsSource, ...]:

@@ -20,7 +20,7 @@ class Eligibility:
 
     Attributes
     ----------
-    leaving_is_told
+    has_leaving_event
         True where an event says that a user left: who has left, and not been active on a later day, has nothing left to predict.
 
     Examples
@@ -31,12 +31,12 @@ class Eligibility:
 
     active_within_days: int
     min_tenure_days: int
-    leaving_is_told: bool = False
+    has_leaving_event: bool = False
 
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns of the profile that the rule reads, in the order of :meth:`mask`."""
-        return (RECENT, TENURE, LEFT) if self.leaving_is_told else (RECENT, TENURE)
+        return (RECENT, TENURE, LEFT) if self.has_leaving_event else (RECENT, TENURE)
 
     def mask(self, days_since_qualifying: Days, tenure_days: Days, *days_since_leaving: Days) -> NDArray[np.bool_]:
         """Eligible or not, per profile.
@@ -58,5 +58,5 @@ class Eligibility:
     def sql(self) -> str:
         """The same rule as a condition over profile columns, to leave users out before they reach memory."""
         recent = f" and {RECENT} <= {self.active_within_days}" if self.active_within_days else ""
-        left = f" and ({LEFT} is null or coalesce({LEFT} > {RECENT}, false))" if self.leaving_is_told else ""
+        left = f" and ({LEFT} is null or coalesce({LEFT} > {RECENT}, false))" if self.has_leaving_event else ""
         return f"{TENURE} >= {self.min_tenure_days}{recent}{left}"

@@ -29,7 +29,7 @@ _ADDED = dict.fromkeys(("sum", "count", "count_star", "count_if", "countif"), "s
 _MERGES = _ADDED | {name: name for name in ("max", "min", "bit_or", "bit_and")}
 
 
-def check_of_one_user(what: str, sql: str) -> None:
+def check_single_user(what: str, sql: str) -> None:
     """Refuse an expression that may read other rows than a user's own, the clock or chance.
 
     Parameters

@@ -8,8 +8,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
-from features.catalogue.catalogue import taken_names
-from features.catalogue.custom import SQL_WORDS, CustomFeature, check_names
+from features.catalogue.custom import SQL_WORDS, CustomFeature, check_reserved_names
 from features.errors import closest
 from features.schema import COLUMNS, REQUIRED
 from features.snapshots import zone_of
@@ -252,14 +251,8 @@ class FeatureSettings(Section):
     custom: tuple[CustomFeature, ...] = setting((), "Custom features; see the guide of that name.", was="features.own")
 
     @model_validator(mode="after")
-    def _own_features_have_names_of_their_own(self) -> Self:
-        check_names(self.custom)
-        taken = set(taken_names(self.windows_days)) if self.custom else set[str]()
-        for one in self.custom:
-            names = {one.name, *one.names(self.windows_days)}
-            if names & taken:
-                raise ValueError(f'custom: the name "{min(names & taken)}" of {one.name} is taken; choose another')
-            taken |= names
+    def _custom_features_avoid_reserved_names(self) -> Self:
+        check_reserved_names(self.custom)
         return self
 
     @model_validator(mode="after")

@@ -57,7 +57,7 @@ class ChurnDefinition:
     @property
     def eligibility(self) -> Eligibility:
         """The rule who is scored: one for training, evaluation and scoring."""
-        return Eligibility(self.active_within_days, self.min_tenure_days, leaving_is_told=self.is_event)
+        return Eligibility(self.active_within_days, self.min_tenure_days, has_leaving_event=self.is_event)
 
     @property
     def is_event(self) -> bool:

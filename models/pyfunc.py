@@ -1,3 +1,5 @@
 """Where models that were registered before the package had folders look for their loader; see :mod:`models.registry.pyfunc`."""
 
-from models.registry.pyfunc import _load_pyfunc as _load_pyfunc  # noqa: PLC0414 -- MLflow calls it by name
+from models.registry import pyfunc
+
+_load_pyfunc = getattr(pyfunc, "_load_pyfunc")  # noqa: B009 -- MLflow calls it by name

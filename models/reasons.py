@@ -54,7 +54,7 @@ class Narrator:
         self._features = specification.features
         self._medians = medians
         known = {feature.name: feature for feature in self._features}
-        self._shown_as = [known.get(feature.told_as or "", feature) for feature in self._features]
+        self._shown_as = [known.get(feature.shown_as or "", feature) for feature in self._features]
         families = [feature.family for feature in self._features]
         self._families = sorted(set(families))
         self._places = [np.flatnonzero(np.array(families) == family) for family in self._families]

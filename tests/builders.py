@@ -30,7 +30,7 @@ from features.catalogue.definition import Derived, Feature
 from features.catalogue.fitted import FittedConstants
 from features.log.event_log import LogInventory
 from features.log.event_log import open_log as open_lazily
-from features.profiles.build import build
+from features.profiles.build import build_profiles
 from features.profiles.specification import Specification
 from features.settings import ChurnSettings, EventsSettings, FeatureSettings
 from features.snapshots import Coverage
@@ -97,21 +97,21 @@ def events_at(path: Path, events: Iterable[str | Row] = (), /, **knobs: Any) -> 
 class ReadLog:
     """A log, opened, looked into and found good enough."""
 
-    contents: LogInventory
+    inventory: LogInventory
     coverage: Coverage
     table: pa.Table
 
     @property
     def rows(self) -> int:
-        return self.contents.rows
+        return self.inventory.rows
 
     @property
     def rejected(self) -> dict[str, int]:
-        return self.contents.rejected
+        return self.inventory.rejected
 
     @property
     def has_time_of_day(self) -> bool:
-        return self.contents.has_time_of_day
+        return self.inventory.has_time_of_day
 
     def to_arrow(self) -> pa.Table:
         return self.table
@@ -124,10 +124,10 @@ def open_log(
     log = open_lazily(settings, zone, base=base)
     files = log.examine(log.files)
     if rejected_to:
-        log.set_aside(files, rejected_to)
-    contents = LogInventory(files)
-    contents.check(settings)
-    return ReadLog(contents, contents.coverage(settings), log.to_arrow())
+        log.save_rejected(files, rejected_to)
+    inventory = LogInventory(files)
+    inventory.check(settings)
+    return ReadLog(inventory, inventory.coverage(settings), log.to_arrow())
 
 
 def log_of(folder: Path, lines: Iterable[str | Row], /, *, zone: str = "UTC", **knobs: Any) -> ReadLog:
@@ -204,7 +204,7 @@ class World:
         """Profiles with their keys; ``only`` some features are planned in a fraction of the time that all of them take."""
         days, activity = [date.fromisoformat(cutoff) for cutoff in cutoffs], self.activity()
         specification = self.specification(event_types, fitted=fitted, only=only, activity=activity)
-        return build(activity, specification, cutoffs=days).to_pylist()
+        return build_profiles(activity, specification, cutoffs=days).to_pylist()
 
     def profile(
         self,

@@ -20,7 +20,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from churn.project import Project
-from features.profiles.build import build
+from features.profiles.build import build_profiles
 from models.registry.registry import Registry
 from tests.churn.command import AS_OF, CHURN, TrainedWorld, churn
 
@@ -111,7 +111,7 @@ def profiles(trained_world: TrainedWorld) -> dict[str, Row]:
     """Profiles built anew from the log, by user: the store is not asked."""
     project = Project(trained_world.config, home=trained_world.home)
     specification = Registry(trained_world.home, "churn").get("champion").model.specification
-    built = build(project.activity(), specification, cutoffs=[date.fromisoformat(AS_OF)])
+    built = build_profiles(project.activity(), specification, cutoffs=[date.fromisoformat(AS_OF)])
     return {row["user_id"]: row | {"cutoff": str(row["cutoff"])} for row in built.to_pylist()}
 
 

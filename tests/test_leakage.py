@@ -14,7 +14,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.profiles.build import build
+from features.profiles.build import build_profiles
 from features.profiles.specification import Specification
 from features.snapshots import instant
 from tests.builders import Row, World, events_at, passing_world, write
@@ -35,7 +35,7 @@ def frozen(whole: World) -> Specification:
 
 def bits(world: World, specification: Specification, cutoffs: Sequence[date]) -> dict[tuple[str, date], list[Any]]:
     """Profiles by user and cutoff, floats as the hexadecimal text of their bits."""
-    profiles = build(world.activity(), specification, cutoffs=cutoffs).to_pylist()
+    profiles = build_profiles(world.activity(), specification, cutoffs=cutoffs).to_pylist()
     return {
         (profile["user_id"], profile["cutoff"]): [
             value.hex() if isinstance(value, float) else value for value in profile.values()

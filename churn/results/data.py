@@ -25,7 +25,7 @@ class Log(Result):
 
     def to_json(self) -> dict[str, Any]:
         """Count what was read, and what was set aside and why."""
-        found, coverage = self.activity.manifest.contents, self.activity.coverage
+        found, coverage = self.activity.manifest.inventory, self.activity.coverage
         return {
             "rows": found.rows,
             "rejected": found.rejected,
@@ -39,7 +39,7 @@ class Log(Result):
         from features.log.rejected import describe_rejected
 
         activity = self.activity
-        found, coverage = activity.manifest.contents, activity.coverage
+        found, coverage = activity.manifest.inventory, activity.coverage
         rolled_up, days = len(activity.rolled_up), len(activity.manifest.days)
         return (
             f"{found.rows:,} rows from {coverage.first_day} up to {coverage.covered_until}; "

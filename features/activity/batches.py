@@ -37,12 +37,12 @@ def digests(files: Sequence[FileInventory], kinds: Mapping[str, str]) -> dict[da
     }
 
 
-def batches(days: Mapping[date, str], rows: Mapping[date, int], *, most: int) -> Iterator[list[date]]:
+def batches(days: Mapping[date, str], rows: Mapping[date, int], *, max_rows: int) -> Iterator[list[date]]:
     """Cut days into runs of neighbours with at most so many rows; a day is never cut."""
     batch: list[date] = []
     size = 0
     for day in sorted(days):
-        if batch and (size + rows[day] > most or _has_other_days(batch[-1], day, rows=rows)):
+        if batch and (size + rows[day] > max_rows or _has_other_days(batch[-1], day, rows=rows)):
             yield batch
             batch, size = [], 0
         batch.append(day)
@@ -77,13 +77,13 @@ def write_batch(
         (aside / _HOLDS).write_bytes(msgspec.json.encode(dict(days)))
 
 
-def held(folder: Path) -> dict[str, dict[date, str]]:
+def read_batches(folder: Path) -> dict[str, dict[date, str]]:
     """Return what lies in the folder of an activity: name of each batch to its days with their digests."""
     places = (place for place in sorted(folder.glob(f"*/{_HOLDS}")) if not place.parent.name.startswith("."))
     return {place.parent.name: msgspec.json.decode(place.read_bytes(), type=dict[date, str]) for place in places}
 
 
-def places_of(days: Mapping[date, str], batches: Mapping[str, Mapping[date, str]]) -> dict[date, str]:
+def batch_by_day(days: Mapping[date, str], batches: Mapping[str, Mapping[date, str]]) -> dict[date, str]:
     """Return the batch that holds each day as its digest says; a day that none holds is left out.
 
     Of several batches it is the one with the most days that count: small ones were written together as a larger one.

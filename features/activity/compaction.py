@@ -9,10 +9,10 @@ from pathlib import Path
 
 import duckdb
 
-from features.activity.batches import held, places_of, relation_sql, superseded, write_batch
+from features.activity.batches import batch_by_day, read_batches, relation_sql, superseded, write_batch
 from features.activity.roll_up import RELATIONS
 
-_MOST_SMALL = 16
+_MAX_SMALL_BATCHES = 16
 
 
 def compact(
@@ -20,7 +20,7 @@ def compact(
     days: Mapping[date, str],
     *,
     rows: Mapping[date, int],
-    most: int,
+    max_rows: int,
     connection: duckdb.DuckDBPyConnection,
 ) -> None:
     """Write small batches together where there are more than a few; those they come from stay, and no day lies there any more.
@@ -31,13 +31,13 @@ def compact(
         Day to its digest; batches hold them all.
     rows
         Day to its events.
-    most
+    max_rows
         Events whose days are rolled up together; a small batch has at most a sixteenth of them, in days that count.
     """
-    kept = held(folder)
-    places = places_of(days, kept)
-    small = _small(places, rows, most=most // _MOST_SMALL)
-    if len(small) <= _MOST_SMALL:
+    kept = read_batches(folder)
+    places = batch_by_day(days, kept)
+    small = _small(places, rows, max_rows=max_rows // _MAX_SMALL_BATCHES)
+    if len(small) <= _MAX_SMALL_BATCHES:
         return
     gone = superseded(places, kept)
     queries = {name: f"from {relation_sql(name, folder, batches=small, gone=gone)}" for name in RELATIONS}
@@ -45,9 +45,9 @@ def compact(
     write_batch(together, folder, queries=queries, connection=connection)
 
 
-def _small(places: Mapping[date, str], rows: Mapping[date, int], *, most: int) -> set[str]:
+def _small(places: Mapping[date, str], rows: Mapping[date, int], *, max_rows: int) -> set[str]:
     """Return the batches with no more than so many events in days that count."""
     sizes = Counter[str]()
     for day, batch in places.items():
         sizes[batch] += rows[day]
-    return {batch for batch, size in sizes.items() if size <= most}
+    return {batch for batch, size in sizes.items() if size <= max_rows}

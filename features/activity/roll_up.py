@@ -24,13 +24,13 @@ import duckdb
 from features.catalogue.catalogue import daily_columns
 from features.catalogue.custom import CustomFeature, custom_columns
 from features.errors import SettingsError
-from features.expressions import check_of_one_user
+from features.expressions import check_single_user
 from features.sql import INTEGERS, instant_us_of, local_time_of
 from features.storage.duckdb import duckdb_errors
 
 CONTEXT_COLUMNS = ("device_os", "device_model", "app_version", "network", "channel")
 RELATIONS = ("days", "contexts", "event_types")
-TOLD = ("time_of_day", "sessions", "usage")  # facts that are found in the values of a log
+DETECTED_FACTS = ("time_of_day", "sessions", "usage")  # facts that are found in the values of a log
 VERSION = ("known_day", "known_until")
 
 
@@ -44,7 +44,7 @@ class RollUp:
         Contract columns that the log has.
     qualifying, event
         SQL over the contract, as in ``[churn]``.
-    days_are_told
+    rows_have_days
         True where each row brings its ``day`` and ``day_ends_us``, the instant at which that ends, as days do not start at
         midnight there; activity is kept by local days.
     custom
@@ -56,7 +56,7 @@ class RollUp:
     session_gap_minutes: int = 30
     qualifying: str = ""
     event: str = ""
-    days_are_told: bool = False
+    rows_have_days: bool = False
     custom: tuple[CustomFeature, ...] = ()
 
     @property
@@ -92,9 +92,9 @@ class RollUp:
         SettingsError
             When it reads more than a day of its user, or is no integer: sums of fractions would depend on the order of rows.
         """
-        for name, column in custom_columns(self.custom, {*self.columns, *TOLD}).items():
+        for name, column in custom_columns(self.custom, {*self.columns, *DETECTED_FACTS}).items():
             what = f"[[features.custom]] {name}: daily = {column.sql!r}"
-            check_of_one_user(what, column.sql)
+            check_single_user(what, column.sql)
             with duckdb_errors(
                 what, "it is an aggregate over events: contract columns, [events.extra], n, hour, weekday"
             ):
@@ -110,7 +110,7 @@ class RollUp:
         """Return one row per event, in the words that daily expressions may use."""
         missing = "".join(f", cast(null as varchar) as {name}" for name in CONTEXT_COLUMNS if name not in self.columns)
         known = f", {self._day_of('greatest(event_time, ingested_at)')} as known_day" if self.has_versions else ""
-        day = "" if self.days_are_told else f", {self._day_of('event_time')} as day"
+        day = "" if self.rows_have_days else f", {self._day_of('event_time')} as day"
         return f"""select *, hour(local_time) as hour, isodow(local_time) as weekday
             from (select *{missing}, epoch_us(event_time) as us, {local_time_of("event_time", self.zone)} as local_time{day}{known},
                 {"coalesce(count, 1)" if "count" in self.columns else "1"} as n,
@@ -131,11 +131,11 @@ class RollUp:
 
     def _day_ends(self) -> str:
         """Return the instant, in microseconds, at which the event's day ends."""
-        return "day_ends_us" if self.days_are_told else instant_us_of("cast(day + 1 as timestamp)", self.zone)
+        return "day_ends_us" if self.rows_have_days else instant_us_of("cast(day + 1 as timestamp)", self.zone)
 
     def _days(self, events: str) -> str:
         """Sum up the events of each day, and its visits beside them: the finer groups carry only what is asked of a visit."""
-        facts = {*self.columns, *TOLD}
+        facts = {*self.columns, *DETECTED_FACTS}
         daily = daily_columns(facts) | custom_columns(self.custom, facts)
         of_events = _ALWAYS | {name: column.sql for name, column in daily.items() if not column.over_visits}
         of_visits = {name: column.sql for name, column in daily.items() if column.over_visits}

@@ -21,7 +21,15 @@ from pathlib import Path
 import duckdb
 import msgspec
 
-from features.activity.batches import batches, digests, held, places_of, relation_sql, superseded, write_batch
+from features.activity.batches import (
+    batch_by_day,
+    batches,
+    digests,
+    read_batches,
+    relation_sql,
+    superseded,
+    write_batch,
+)
 from features.activity.compaction import compact
 from features.activity.roll_up import RollUp, facts_of, known_before
 from features.errors import InputError
@@ -42,15 +50,14 @@ _LAYOUT = "batches in the order of users"  # of the files; another one is an act
 Say = Callable[[str], None]
 
 
-@dataclass(frozen=True)
-class Manifest:
-    """Written last into the folder of an activity: what it was computed from, and where each day lies.
+class Manifest(msgspec.Struct, frozen=True, rename={"configured_until": "told"}):
+    """The source files of an activity, and the batch of each day. Written last into its folder, under the keys of its first format.
 
     Attributes
     ----------
     kinds
         Contract column to the type in which it was read, which all files decide together.
-    told
+    configured_until
         ``[events] covered_until``, where it was set.
     days
         Day to the name of the batch that holds it.
@@ -61,13 +68,13 @@ class Manifest:
     files: tuple[FileInventory, ...]
     kinds: dict[str, str]
     covered_until: date
-    told: date | None
+    configured_until: date | None
     facts: tuple[str, ...]
     days: dict[date, str]
     superseded: dict[str, tuple[date, ...]]
 
     @property
-    def contents(self) -> LogInventory:
+    def inventory(self) -> LogInventory:
         """What the files of the log hold."""
         return LogInventory(self.files)
 
@@ -108,7 +115,7 @@ class Activity:
 
     @property
     def facts(self) -> frozenset[str]:
-        """Contract columns that are mapped, what of :data:`TOLD` the log can tell, and the attributes of users."""
+        """Contract columns that are mapped, what of :data:`DETECTED_FACTS` the log can tell, and the attributes of users."""
         return frozenset(self.manifest.facts) | self.tables.facts
 
     @property
@@ -168,7 +175,7 @@ def open_activity(settings: ActivitySettings, home: Path, *, say: Say = lambda _
         before = _read_manifest(folder)
         keeper = _Keeper(settings, folder, home / "rejected" / folder.name, say)
         if before and _is_current(before, settings.events, files=files):
-            before.contents.check(settings.events)
+            before.inventory.check(settings.events)
             return keeper.opened(before)
         return keeper.refreshed(files, before)
 
@@ -187,7 +194,9 @@ def _alone(folder: Path, say: Say) -> AbstractContextManager[None]:
 def _is_current(manifest: Manifest, events: EventsSettings, *, files: Sequence[LogFile]) -> bool:
     known = [(file.name, file.fingerprint) for file in manifest.files]
     is_same = known == [(file.name, file.fingerprint) for file in files]
-    return is_same and manifest.told == events.covered_until and all(file.is_final for file in manifest.files)
+    return (
+        is_same and manifest.configured_until == events.covered_until and all(file.is_final for file in manifest.files)
+    )
 
 
 def _read_manifest(folder: Path) -> Manifest | None:
@@ -214,20 +223,20 @@ class _Keeper:
             clear_temporary(place)
         events, zone = self.settings.events, self.settings.churn.timezone
         log = open_log(events, zone, files=files, compute=self.settings.compute)
-        contents = self._examined(log, before)
-        contents.check(events)
+        inventory = self._examined(log, before)
+        inventory.check(events)
         self.settings.roll_up(log.columns).check_custom(log.connection, log.valid_sql("false"))
-        coverage = contents.coverage(events)
-        days = digests(contents.files, log.kinds)
-        stale = {day: days[day] for day in days.keys() - places_of(days, held(self.folder)).keys()}
-        self._roll_up(log, contents, days=stale)
+        coverage = inventory.coverage(events)
+        days = digests(inventory.files, log.kinds)
+        stale = {day: days[day] for day in days.keys() - batch_by_day(days, read_batches(self.folder)).keys()}
+        self._roll_up(log, inventory, days=stale)
         at_once = self.settings.compute.rows_at_once
-        compact(self.folder, days, rows=contents.days, most=at_once, connection=log.connection)
-        kept = held(self.folder)
-        places = places_of(days, kept)
-        facts = facts_of(log.columns, has_time_of_day=contents.has_time_of_day)
-        gone, told = superseded(places, kept), events.covered_until
-        now = Manifest(contents.files, log.kinds, coverage.covered_until, told, facts, places, gone)
+        compact(self.folder, days, rows=inventory.days, max_rows=at_once, connection=log.connection)
+        kept = read_batches(self.folder)
+        places = batch_by_day(days, kept)
+        facts = facts_of(log.columns, has_time_of_day=inventory.has_time_of_day)
+        gone, until = superseded(places, kept), events.covered_until
+        now = Manifest(inventory.files, log.kinds, coverage.covered_until, until, facts, places, gone)
         write_atomic(self.folder / "manifest.json", msgspec.json.encode(now))
         self._forget(now, before)
         return self.opened(now, rolled_up=tuple(sorted(stale)))
@@ -245,24 +254,24 @@ class _Keeper:
         if new:
             self.say(f"looking into {len(new)} of {len(log.files)} files")
         found = {(file.name, file.fingerprint): file for file in (log.examine(new) if new else ())}
-        log.set_aside(tuple(found.values()), self.rejected)
+        log.save_rejected(tuple(found.values()), self.rejected)
         forget_rejected([file.name for file in log.files], self.rejected)
         return LogInventory(tuple((known | found)[(file.name, file.fingerprint)] for file in log.files))
 
     def _known(self, before: Manifest | None, log: EventLog) -> dict[tuple[str, str], FileInventory]:
         """Return what is known of files; where the future was told differently, or types are others now, it is nothing."""
-        if not before or (before.told, before.kinds) != (self.settings.events.covered_until, log.kinds):
+        if not before or (before.configured_until, before.kinds) != (self.settings.events.covered_until, log.kinds):
             return {}
         return {(file.name, file.fingerprint): file for file in before.files if file.is_final}
 
-    def _roll_up(self, log: EventLog, contents: LogInventory, *, days: Mapping[date, str]) -> None:
+    def _roll_up(self, log: EventLog, inventory: LogInventory, *, days: Mapping[date, str]) -> None:
         """Write the relations of some days, as many at a time as the settings allow; each batch appears whole or not at all."""
         done = 0
         hint = "check [churn] qualifying and event: SQL over the contract's columns"
-        for batch in batches(days, contents.days, most=self.settings.compute.rows_at_once):
+        for batch in batches(days, inventory.days, max_rows=self.settings.compute.rows_at_once):
             self.say(f"rolling up {batch[0]} to {batch[-1]}: {done} of {len(days)} days are done")
             with duckdb_errors("the log cannot be rolled up", hint):
-                queries = self.settings.roll_up(log.columns).sql(log.rows_of(batch, contents))
+                queries = self.settings.roll_up(log.columns).sql(log.rows_of(batch, inventory))
                 own = {day: days[day] for day in batch}
                 write_batch(own, self.folder, queries=queries, connection=log.connection)
             done += len(batch)
@@ -270,5 +279,5 @@ class _Keeper:
     def _forget(self, now: Manifest, before: Manifest | None) -> None:
         """Remove batches that neither this manifest nor the one before it names: somebody may still read the latter."""
         named = {name for found in (now, before) if found for name in found.days.values()}
-        for name in held(self.folder).keys() - named:
+        for name in read_batches(self.folder).keys() - named:
             shutil.rmtree(self.folder / name)

@@ -13,7 +13,7 @@ from features.catalogue.fitted import FittedConstants
 
 _WINDOWED = re.compile(r".*_[0-9]+d")
 
-OWN = "own"
+CUSTOM = "own"
 CONFIGURED = ("observation_days", "leaving")  # facts that the settings tell rather than the log
 _WORDS_OF_A_DAY = {
     *("user_id", "day", "visit", "visit_ms", "visit_start_us", "last_us", "qualifying_events", "leaving_events"),
@@ -28,7 +28,7 @@ class Selection:
     """What a log can answer, in catalogue order, and why the rest is left out (feature name to words)."""
 
     features: tuple[Feature, ...]
-    left_out: dict[str, str]
+    excluded: dict[str, str]
 
 
 def catalogue(
@@ -38,14 +38,30 @@ def catalogue(
     families = {family.__name__.rpartition(".")[2]: family.FEATURES for family in FAMILIES}
     return tuple(
         replace(feature, family=family)
-        for family, literals in (families | {OWN: tuple(one.literal() for one in custom)}).items()
+        for family, literals in (families | {CUSTOM: tuple(one.literal() for one in custom)}).items()
         for literal in literals
         for feature in _expanded(literal, windows_days, fitted=fitted)
     )
 
 
+def check_custom_names(custom: tuple[CustomFeature, ...], windows_days: tuple[int, ...]) -> None:
+    """Refuse custom features whose columns would have the name of another feature, or of a column of a day.
+
+    Raises
+    ------
+    ValueError
+        With the first name that is taken; pydantic adds the setting.
+    """
+    taken = set(taken_names(windows_days)) if custom else set[str]()
+    for one in custom:
+        names = {one.name, *one.names(windows_days)}
+        if names & taken:
+            raise ValueError(f'custom: the name "{min(names & taken)}" of {one.name} is taken; choose another')
+        taken |= names
+
+
 def taken_names(windows_days: tuple[int, ...]) -> frozenset[str]:
-    """Return the names that an own feature may not have: features, and the columns of a day."""
+    """Return the names that a custom feature may not have: features, and the columns of a day."""
     named = {feature.name for feature in catalogue(windows_days, FittedConstants())}
     facts = {need for family in FAMILIES for literal in family.FEATURES for need in getattr(literal, "needs", ())}
     return frozenset(named | daily_columns(facts).keys() | _WORDS_OF_A_DAY)
@@ -93,17 +109,17 @@ def select(features: Iterable[Feature], facts: Collection[str], *, history_days:
         Days of log before the earliest cutoff that a model learns from; a longer window would only tell the date.
     """
     features = tuple(features)
-    left_out = {
+    excluded = {
         feature.name: why
         for feature in features
         if (why := _missing(feature, facts, history_days=history_days)) is not None
     }
     names = {feature.name for feature in features}
     while more := {
-        f.name: why for f in features if f.name not in left_out and (why := _orphaned(f, names, left_out=left_out))
+        f.name: why for f in features if f.name not in excluded and (why := _orphaned(f, names, excluded=excluded))
     }:
-        left_out |= more
-    return Selection(tuple(feature for feature in features if feature.name not in left_out), left_out)
+        excluded |= more
+    return Selection(tuple(feature for feature in features if feature.name not in excluded), excluded)
 
 
 def _missing(feature: Feature, facts: Collection[str], *, history_days: int) -> str | None:
@@ -115,10 +131,10 @@ def _missing(feature: Feature, facts: Collection[str], *, history_days: int) -> 
     return None
 
 
-def _orphaned(feature: Feature, names: set[str], *, left_out: Collection[str]) -> str | None:
+def _orphaned(feature: Feature, names: set[str], *, excluded: Collection[str]) -> str | None:
     if not isinstance(feature, Derived):
         return None
     gone = sorted(
-        word for word in feature.words if word in left_out or (_WINDOWED.fullmatch(word) and word not in names)
+        word for word in feature.words if word in excluded or (_WINDOWED.fullmatch(word) and word not in names)
     )
     return f"it needs {', '.join(gone)}" if gone else None

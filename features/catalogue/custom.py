@@ -89,8 +89,14 @@ class CustomFeature:
         return tuple(feature.name for feature in found)
 
 
-def check_names(custom: tuple[CustomFeature, ...]) -> None:
-    """Refuse names that are kept; not when a model is read, whose features have theirs already."""
+def check_reserved_names(custom: tuple[CustomFeature, ...]) -> None:
+    """Refuse names that SQL or attributes of users reserve; a saved model is not checked, as its names are frozen.
+
+    Raises
+    ------
+    ValueError
+        With the first such name; pydantic adds the setting.
+    """
     for one in custom:
         if one.name in SQL_WORDS:
             raise ValueError(

@@ -129,7 +129,7 @@ class Feature(Literal):
         Days it looks back, where it looks back a fixed time; longer than the history, it is left out.
     when_absent
         The value where SQL says null; None keeps the null, which the model reads as missing.
-    told_as
+    shown_as
         Feature whose words tell it better, where the model has that one.
     usual
         Companion feature and factor that say what is usual for this user; None: the median of the reference population.
@@ -142,7 +142,7 @@ class Feature(Literal):
     window_days: int | None = field(default=None, kw_only=True)
     when_absent: float | None = field(default=None, kw_only=True)
     usual: tuple[str, float] | None = field(default=None, kw_only=True)
-    told_as: str | None = field(default=None, kw_only=True)
+    shown_as: str | None = field(default=None, kw_only=True)
     family: str = field(default="", kw_only=True)
 
     @property

@@ -56,7 +56,7 @@ def fetch(settings: EventsSettings, home: Path, *, say: Callable[[str], None] = 
     settings
         With ``connection``, ``query`` and ``watermark``.
     say
-        Called with how many rows have come so far.
+        Receives the number of rows fetched so far, in words.
 
     Returns
     -------

@@ -75,10 +75,10 @@ class EventLog:
         valid = "true" if is_clean else "reason is null"
         return f"select {', '.join(self.columns)} from ({self.checked_sql}) where {valid} and {condition}"
 
-    def rows_of(self, batch: Sequence[date], contents: LogInventory) -> str:
+    def rows_of(self, batch: Sequence[date], inventory: LogInventory) -> str:
         """``SELECT`` of the valid rows of some days in a row, from the files that hold any."""
         days = set(batch)
-        files = [file for file in contents.files if not file.days.keys().isdisjoint(days)]
+        files = [file for file in inventory.files if not file.days.keys().isdisjoint(days)]
         condition = among(files)
         if not all(file.days.keys() <= days for file in files):
             condition += f" and {self._is_between(batch[0], batch[-1])}"
@@ -110,9 +110,9 @@ class EventLog:
         found: dict[str, list[tuple[str | None, date, int, bool]]] = {}
         for name, *row in rows:
             found.setdefault(name, []).append(tuple(row))
-        return tuple(_contents(file, found.get(file.name, [])) for file in files)
+        return tuple(_inventory(file, found.get(file.name, [])) for file in files)
 
-    def set_aside(self, files: Sequence[FileInventory], folder: Path) -> None:
+    def save_rejected(self, files: Sequence[FileInventory], folder: Path) -> None:
         """Write the invalid rows of some files as they were read, with the reason: one Parquet file for each that has any."""
         for file in files:
             if not file.rejected:
@@ -161,7 +161,7 @@ def among(files: Collection[LogFile | FileInventory]) -> str:
     return f"{LOG_FILE} in ({', '.join(literal(file.name) for file in files)})"
 
 
-def _contents(file: LogFile, rows: Sequence[tuple[str | None, date, int, bool]]) -> FileInventory:
+def _inventory(file: LogFile, rows: Sequence[tuple[str | None, date, int, bool]]) -> FileInventory:
     days = {day: count for reason, day, count, _ in rows if reason is None}
     rejected: dict[str, int] = {}
     for reason, _, count, _ in rows:

@@ -89,7 +89,7 @@ class LogInventory:
         if not (self.rows or self.rejected):
             raise _empty(settings)
         hint = "inspect them in the home's folder rejected/; fix [events.columns], or raise [events] max_rejected_share"
-        refuse_too_many(self.rejected, self.rows, most=settings.max_rejected_share, hint=hint)
+        refuse_too_many(self.rejected, self.rows, max_share=settings.max_rejected_share, hint=hint)
 
 
 def _empty(settings: EventsSettings) -> InputError:

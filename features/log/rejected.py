@@ -60,7 +60,7 @@ def forget_rejected(names: Collection[str], folder: Path) -> None:
         place.unlink()
 
 
-def refuse_too_many(rejected: Mapping[str, int], valid: int, *, most: float, where: str = "", hint: str) -> None:
+def refuse_too_many(rejected: Mapping[str, int], valid: int, *, max_share: float, where: str = "", hint: str) -> None:
     """Refuse rows of which none is valid, or too large a share is not.
 
     Parameters
@@ -69,7 +69,7 @@ def refuse_too_many(rejected: Mapping[str, int], valid: int, *, most: float, whe
         Reason to number of rows set aside.
     valid
         Number of the other rows.
-    most
+    max_share
         The largest share that is let pass, 0 to 1.
     where
         What the message begins with.
@@ -80,6 +80,6 @@ def refuse_too_many(rejected: Mapping[str, int], valid: int, *, most: float, whe
         With the counts by reason.
     """
     bad = sum(rejected.values())
-    if bad and (not valid or bad / (valid + bad) > most):
+    if bad and (not valid or bad / (valid + bad) > max_share):
         said = f"{bad} of {valid + bad} rows are invalid ({describe_rejected(rejected)})"
-        raise InputError(f"{where}{said}, expected at most {most:.1%}", hint=hint)
+        raise InputError(f"{where}{said}, expected at most {max_share:.1%}", hint=hint)

@@ -14,18 +14,19 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from features.activity.roll_up import RELATIONS, TOLD
+from features.activity.roll_up import DETECTED_FACTS, RELATIONS
 from features.activity.store import Activity
 from features.catalogue.catalogue import CONFIGURED
 from features.errors import InputError
+from features.profiles.broken_feature import feature_errors
 from features.profiles.kernel import KEYS, Kernel
 from features.profiles.specification import Specification
 from features.snapshots import Coverage
 from features.sql import literal
 from features.storage.atomic import atomic_file
-from features.storage.duckdb import beside
+from features.storage.duckdb import new_session
 
-__all__ = ["KEYS", "Shard", "build", "build_in_parts", "write"]
+__all__ = ["KEYS", "Shard", "build_in_parts", "build_profiles", "write"]
 
 _CUTOFFS_LIKE_THE_LOG = 6  # so many cutoffs need about as much memory again as the log of one
 
@@ -69,7 +70,7 @@ class Shard:
         return cls(int(number), int(of))
 
 
-def build(
+def build_profiles(
     activity: Activity, specification: Specification, *, cutoffs: Sequence[date], where: str = "true"
 ) -> pa.Table:
     """Build the profiles of all users seen before each cutoff.
@@ -116,7 +117,7 @@ def build_in_parts(
     where: str = "true",
     shard: Shard | None = None,
 ) -> Iterator[pa.Table]:
-    """Build profiles as :func:`build` does, some users after the others, in the order of their ids.
+    """Build profiles as :func:`build_profiles` does, some users after the others, in the order of their ids.
 
     Parameters
     ----------
@@ -131,16 +132,17 @@ def build_in_parts(
     for among in _parts(activity, cutoffs, shard=shard or Shard()):
         relations = _relations(activity, among)
         kernel = Kernel.at_midnights(specification, cutoffs, relations=relations, has_versions=activity.has_versions)
-        with closing(beside(activity.connection)) as connection:
+        with closing(new_session(activity.connection)) as connection:
             yield _built(connection, kernel, where=where)
 
 
 def _built(connection: duckdb.DuckDBPyConnection, kernel: Kernel, *, where: str) -> pa.Table:
     """Keep each step as a table: so it is known how large it is when the next is planned, and joins look up the smaller side."""
-    for name, step in kernel.steps().items():
-        connection.execute(f"create temp {'table' if step.is_kept else 'view'} {name} as {step.sql}")
     found = f"select * from ({kernel.profiles_sql()}) where {where} order by cutoff, user_id"
-    return connection.sql(found).to_arrow_table()
+    with feature_errors(connection, kernel):
+        for name, step in kernel.steps().items():
+            connection.execute(f"create temp {'table' if step.is_kept else 'view'} {name} as {step.sql}")
+        return connection.sql(found).to_arrow_table()
 
 
 def _relations(activity: Activity, among: str) -> dict[str, str]:
@@ -165,7 +167,7 @@ def write(parts: Iterable[pa.Table], place: Path) -> int:
 
 def _parts(activity: Activity, cutoffs: Sequence[date], *, shard: Shard) -> list[str]:
     """Return conditions on ``user_id`` that cut the users of a shard into parts that fit, in the order of their ids."""
-    rows = activity.manifest.contents.rows * (1 + len(set(cutoffs)) / _CUTOFFS_LIKE_THE_LOG) / shard.of
+    rows = activity.manifest.inventory.rows * (1 + len(set(cutoffs)) / _CUTOFFS_LIKE_THE_LOG) / shard.of
     parts = 1 + int(rows // activity.rows_at_once)
     if parts == 1:
         return [shard.sql()]
@@ -193,7 +195,7 @@ def check_buildable(
         raise InputError("no cutoff was given", hint="name at least one date")
     for cutoff in cutoffs:
         coverage.check_cutoff(cutoff)
-    known = {*facts, *TOLD, *CONFIGURED}
+    known = {*facts, *DETECTED_FACTS, *CONFIGURED}
     lacking = sorted({need for feature in specification.features for need in feature.needs} - known)
     if lacking:
         raise InputError(

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cached_property
 
-from features.activity.roll_up import ALWAYS_MERGED, CONTEXT_COLUMNS, TOLD, VERSION, known_before
-from features.catalogue.catalogue import OWN, daily_columns
+from features.activity.roll_up import ALWAYS_MERGED, CONTEXT_COLUMNS, DETECTED_FACTS, VERSION, known_before
+from features.catalogue.catalogue import CUSTOM, daily_columns
 from features.catalogue.definition import Derived, Feature, OverAttributes, OverDays, OverValues, OverWindow
 from features.profiles.specification import Specification
 from features.schema import COLUMNS
@@ -52,7 +52,7 @@ class Kernel:
         ``identities`` and ``persons`` (every ``user_id`` that may get a profile) where several ids may be one person.
     has_versions
         True where a day has versions, by when they became known.
-    own_cutoffs
+    user_cutoffs
         FROM clause of ``user_id, u`` (a number), ``cutoff, cutoff_at`` where each user has a cutoff of its own, told when the
         query runs; then ``cutoffs`` stays empty.
     """
@@ -61,7 +61,7 @@ class Kernel:
     cutoffs: Mapping[date, datetime]
     relations: Mapping[str, str]
     has_versions: bool = False
-    own_cutoffs: str = ""
+    user_cutoffs: str = ""
 
     @classmethod
     def at_midnights(
@@ -81,7 +81,7 @@ class Kernel:
 
     def steps(self) -> dict[str, Step]:
         """Return what the profiles are made of, each step before its readers."""
-        steps = self._told_cutoffs() if self.own_cutoffs else self._shared_cutoffs()
+        steps = self._user_cutoffs() if self.user_cutoffs else self._shared_cutoffs()
         if self._joins_ids:
             steps |= self._people() | self._days_of_people()
         else:
@@ -107,17 +107,17 @@ class Kernel:
                 from (select distinct user_id from {self.relations.get("persons", self.relations["days"])})"""),
         }
 
-    def _told_cutoffs(self) -> dict[str, Step]:
+    def _user_cutoffs(self) -> dict[str, Step]:
         """Every user meets one cutoff."""
         return {
-            "cutoffs": Step(f"select u, cutoff, cutoff_at from {self.own_cutoffs}"),
-            "users": Step(f"select user_id, u from {self.own_cutoffs}"),
+            "cutoffs": Step(f"select u, cutoff, cutoff_at from {self.user_cutoffs}"),
+            "users": Step(f"select user_id, u from {self.user_cutoffs}"),
         }
 
     @property
     def _meeting_cutoffs(self) -> str:
         """The join of a user's rows with the cutoffs that the user meets, up to its conditions."""
-        return "join cutoffs using (u) where" if self.own_cutoffs else "join cutoffs on"
+        return "join cutoffs using (u) where" if self.user_cutoffs else "join cutoffs on"
 
     def profiles_sql(self) -> str:
         """Return the SELECT that joins the steps."""
@@ -191,7 +191,7 @@ class Kernel:
         """Return how two parts of a day become one, for each daily column that is asked for."""
         features = self.specification.features
         words = {word for feature in features for word in feature.words}
-        found = {name: daily for name, daily in daily_columns((*COLUMNS, *TOLD)).items() if name in words}
+        found = {name: daily for name, daily in daily_columns((*COLUMNS, *DETECTED_FACTS)).items() if name in words}
         found |= {name: daily for feature in features for name, daily in feature.daily.items()}
         return ALWAYS_MERGED | {name: daily.merge for name, daily in found.items()}
 
@@ -239,7 +239,7 @@ class Kernel:
     def _segments(self, relation: str, columns: Sequence[str]) -> dict[str, Step]:
         """Sum a relation up between the edges of all cutoffs; ``segment`` is the first day that the sum may hold."""
         placed = f"{self.relations[relation]} join {'people' if self._joins_ids else 'users'} using (user_id)"
-        if self.has_versions or self.own_cutoffs or self._joins_ids:
+        if self.has_versions or self.user_cutoffs or self._joins_ids:
             return {
                 f"{relation}_seen": Step(f"select *, day as segment, day as first_day, day as last_day from {placed}")
             }
@@ -292,7 +292,7 @@ def _grouped(source: str, features: Iterable[Feature]) -> str:
 
 def _typed(feature: Feature, sql: str) -> str:
     value = f"cast({sql} as {'varchar' if feature.is_text else 'double'})"
-    return f"case when isfinite({value}) then {value} end" if feature.family == OWN else value
+    return f"case when isfinite({value}) then {value} end" if feature.family == CUSTOM else value
 
 
 def _when_absent(feature: Feature) -> str:

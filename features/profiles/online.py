@@ -70,7 +70,7 @@ class InvalidEvent:
     reason: str
 
 
-Found = dict[str, Any] | InvalidEvent | None
+ProfileOrError = dict[str, Any] | InvalidEvent | None
 
 
 def cutoff_of(as_of: datetime, zone: str) -> tuple[date, timedelta]:
@@ -130,7 +130,7 @@ class OnlineProfiles:
             for name in NAMES:
                 self._prepare(name)
 
-    def profiles(self, histories: Sequence[History]) -> list[Found]:
+    def profiles(self, histories: Sequence[History]) -> list[ProfileOrError]:
         """Build the profiles of some users, in their order: in one query, unless a user is asked for more than once.
 
         Returns
@@ -138,7 +138,7 @@ class OnlineProfiles:
         For each user the profile with ``user_id`` and ``cutoff``; None where nothing lies before the cutoff; or the first
         event that is invalid.
         """
-        found: list[Found] = [None] * len(histories)
+        found: list[ProfileOrError] = [None] * len(histories)
         with self._one_at_a_time:
             for places in _without_repetition(histories):
                 chosen = [histories[place] for place in places]
@@ -146,7 +146,7 @@ class OnlineProfiles:
                     found[place] = one
         return found
 
-    def _found(self, histories: Sequence[History]) -> list[Found]:
+    def _found(self, histories: Sequence[History]) -> list[ProfileOrError]:
         """Build profiles of users that differ from each other."""
         self._fill(histories)
         invalid = {key // _MANY: InvalidEvent(key % _MANY, reason) for key, reason in self._run("invalid")}

@@ -8,7 +8,7 @@ from functools import cached_property
 
 import pyarrow as pa
 
-from features.activity.roll_up import RELATIONS, TOLD, RollUp
+from features.activity.roll_up import DETECTED_FACTS, RELATIONS, RollUp
 from features.catalogue.catalogue import CONFIGURED
 from features.errors import InputError
 from features.log.formats import LOG_FILE
@@ -58,7 +58,7 @@ class Statements:
             raise InputError(
                 f"events without {', '.join(lacking)}, which the model's profile needs", hint="send them too"
             )
-        if beyond := sorted(needs - {*COLUMNS, *TOLD, *CONFIGURED}):
+        if beyond := sorted(needs - {*COLUMNS, *DETECTED_FACTS, *CONFIGURED}):
             raise InputError(
                 f"the model's profile needs more than events of the contract: {', '.join(beyond)}", hint=BATCH
             )
@@ -99,13 +99,13 @@ class Statements:
         of = self.specification
         columns = tuple(name for name in self.columns if name != "ingested_at")  # it is known what was known
         return RollUp(
-            columns, of.timezone, of.session_gap_minutes, of.qualifying, of.event, days_are_told=True, custom=of.custom
+            columns, of.timezone, of.session_gap_minutes, of.qualifying, of.event, rows_have_days=True, custom=of.custom
         ).sql("select * from placed")
 
     def _profiles(self, *, is_merged: bool) -> str:
         kept = {name: f" union all by name select * from {KEPT}{name}" if is_merged else "" for name in RELATIONS}
         relations = "".join(f",\n{name} as materialized ({sql}{kept[name]})" for name, sql in self.rolled_up().items())
-        kernel = Kernel(self.specification, {}, {name: name for name in RELATIONS}, own_cutoffs="asked")
+        kernel = Kernel(self.specification, {}, {name: name for name in RELATIONS}, user_cutoffs="asked")
         return f"{self.placed}{relations}\nselect * from ({kernel.sql()})"
 
 

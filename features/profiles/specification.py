@@ -7,12 +7,12 @@ from functools import cached_property
 import duckdb
 import msgspec
 
-from features.catalogue.catalogue import OWN, catalogue
+from features.catalogue.catalogue import CUSTOM, catalogue
 from features.catalogue.custom import CustomFeature
 from features.catalogue.definition import Derived, Feature
 from features.catalogue.fitted import FittedConstants
 from features.errors import SettingsError
-from features.expressions import NUMBER, check_of_one_user
+from features.expressions import NUMBER, check_single_user
 
 
 class Specification(msgspec.Struct, frozen=True, dict=True, rename={"fitted": "learnt", "custom": "own"}):
@@ -69,14 +69,14 @@ class Specification(msgspec.Struct, frozen=True, dict=True, rename={"fitted": "l
         """
         known = ["cast(null as date) as cutoff"]
         for feature in self.features:
-            if feature.family == OWN and isinstance(feature, Derived):
+            if feature.family == CUSTOM and isinstance(feature, Derived):
                 _check_derived(feature, connection, profile=f"select {', '.join(known)}")
             known.append(f"cast(null as {'varchar' if feature.is_text else 'double'}) as {feature.name}")
 
 
 def _check_derived(feature: Feature, connection: duckdb.DuckDBPyConnection, *, profile: str) -> None:
     what = f"[[features.custom]] {feature.name}: sql = {feature.sql!r}"
-    check_of_one_user(what, feature.sql)
+    check_single_user(what, feature.sql)
     try:
         *_, kind = connection.sql(f"select *, {feature.sql} from ({profile})").types
         if not NUMBER.fullmatch(str(kind)):

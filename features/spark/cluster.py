@@ -31,7 +31,7 @@ from features.profiles.build import check_buildable
 from features.profiles.specification import Specification
 from features.settings import ComputeSettings
 from features.snapshots import Coverage
-from features.spark.partition import ARRIVED, RawRows, Users, travelling
+from features.spark.partition import ARRIVED, RawRows, Users, transport_types
 from features.sql import identifier, literal
 from features.storage.atomic import atomic_folder
 
@@ -102,22 +102,22 @@ class SparkLog:
     settings: ActivitySettings
     raw: DataFrame
     partition: RawRows
-    contents: LogInventory
+    inventory: LogInventory
     size_bytes: int
 
     @property
     def coverage(self) -> Coverage:
         """The days that the log covers."""
-        return self.contents.coverage(self.settings.events)
+        return self.inventory.coverage(self.settings.events)
 
     @property
     def buckets(self) -> int:
         """Into how many parts users are split: by the log's size, and no fewer than there are cores."""
-        by_size = max(-(-self.contents.rows // ROWS_PER_BUCKET), -(-self.size_bytes // BYTES_PER_BUCKET))
+        by_size = max(-(-self.inventory.rows // ROWS_PER_BUCKET), -(-self.size_bytes // BYTES_PER_BUCKET))
         return max(by_size, self.raw.sparkSession.sparkContext.defaultParallelism)
 
     def profiles(self, specification: Specification, *, cutoffs: Sequence[date]) -> DataFrame:
-        """Return the profiles of all users seen before each cutoff, as :func:`features.profiles.build.build` does, in no order.
+        """Return the profiles of all users seen before each cutoff, as :func:`features.profiles.build.build_profiles` does, in no order.
 
         Raises
         ------
@@ -128,8 +128,8 @@ class SparkLog:
         types = self.partition.types
         roll_up = self.settings.roll_up(tuple(types))
         users = Users(types, roll_up, specification, tuple(cutoffs), self.partition.naive_zone, self.partition.compute)
-        users.try_out()
-        events = self.raw.mapInArrow(self.partition.valid, _ddl(travelling(types)))
+        users.check()
+        events = self.raw.mapInArrow(self.partition.valid, _ddl(transport_types(types)))
         return events.repartition(self.buckets, "user_id").mapInArrow(users.profiles, _ddl(users.profile_types))
 
 
@@ -151,9 +151,9 @@ def read_log(settings: ActivitySettings, spark: SparkSession) -> SparkLog:
     spark.conf.set("spark.sql.legacy.parquet.nanosAsLong", "true")
     with spark_errors():
         raw, partition = _opened(log, settings, spark=spark)
-        contents = _counted(raw, partition)
-    contents.check(settings.events)
-    return SparkLog(settings, raw, partition, contents, sum(file.bytes for file in log.files))
+        inventory = _counted(raw, partition)
+    inventory.check(settings.events)
+    return SparkLog(settings, raw, partition, inventory, sum(file.bytes for file in log.files))
 
 
 def spark_errors() -> AbstractContextManager[None]:
@@ -184,7 +184,7 @@ def write(profiles: DataFrame, folder: Path) -> None:
         profiles.write.mode("overwrite").option("compression", "zstd").parquet(_url(str(aside)))
 
 
-def written(folder: Path, spark: SparkSession) -> DataFrame:
+def read_back(folder: Path, spark: SparkSession) -> DataFrame:
     """Return what :func:`write` wrote."""
     return spark.read.parquet(_literal(_url(str(folder))))
 

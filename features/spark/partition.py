@@ -18,6 +18,7 @@ from features.activity.roll_up import RELATIONS, RollUp
 from features.catalogue.definition import Feature
 from features.log.event_log import counts_sql
 from features.log.files import LOG
+from features.profiles.broken_feature import feature_errors
 from features.profiles.kernel import Kernel
 from features.profiles.specification import Specification
 from features.settings import ComputeSettings
@@ -97,7 +98,7 @@ class Users:
                 connection.register(ARRIVED, arrived)
                 yield from self._built(connection).to_arrow_reader(_ROWS_OUT)
 
-    def try_out(self) -> None:
+    def check(self) -> None:
         """Build no profile of no event, so that SQL which cannot be answered fails before any work is shipped.
 
         Raises
@@ -106,7 +107,7 @@ class Users:
             When a condition of the settings cannot be answered.
         """
         with closing(connect(self.naive_zone, self.compute)) as connection, duckdb_errors(*_UNSUMMED):
-            kinds = ", ".join(f"{name} {kind}" for name, kind in travelling(self.types).items())
+            kinds = ", ".join(f"{name} {kind}" for name, kind in transport_types(self.types).items())
             connection.execute(f"create table {ARRIVED} ({kinds})")
             self._built(connection).fetchall()
 
@@ -122,15 +123,16 @@ class Users:
         kernel = Kernel.at_midnights(
             self.specification, self.cutoffs, relations=relations, has_versions=self.roll_up.has_versions
         )
-        return connection.sql(kernel.sql())
+        with feature_errors(connection, kernel):
+            return connection.sql(kernel.sql())
 
 
-def travelling(types: Mapping[str, str]) -> dict[str, str]:
+def transport_types(types: Mapping[str, str]) -> dict[str, str]:
     """Return the types in which the columns of events get from one partition to another.
 
     Examples
     --------
-    >>> travelling({"event_time": "TIMESTAMP WITH TIME ZONE", "amount": "DOUBLE"})
+    >>> transport_types({"event_time": "TIMESTAMP WITH TIME ZONE", "amount": "DOUBLE"})
     {'event_time': 'BIGINT', 'amount': 'DOUBLE'}
     """
     return {name: "BIGINT" if kind == _INSTANT else kind for name, kind in types.items()}

@@ -39,7 +39,7 @@ def connect(timezone: str = "UTC", compute: ComputeSettings | None = None) -> du
     return connection
 
 
-def beside(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+def new_session(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
     """Open another session on the same database: its temporary tables are its own, and go with it."""
     (zone,) = connection.execute("select current_setting('timezone')").fetchall()[0]
     session = connection.cursor()

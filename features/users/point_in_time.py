@@ -62,7 +62,7 @@ class PointInTimeTable:
         with duckdb_errors(*subject.unreadable):
             connection.execute(f"create table checked as {self._checked(source.mapping, kinds, rows=rows)}")
         found = PointInTimeRows(connection, kinds, self._rejected(connection))
-        self._set_aside(found, rejected)
+        self._save_rejected(found, rejected)
         self._check(found)
         return found
 
@@ -94,7 +94,7 @@ class PointInTimeTable:
         rows = connection.execute("select reason, count(*) from checked where reason is not null group by 1 order by 1")
         return dict(rows.fetchall())
 
-    def _set_aside(self, found: PointInTimeRows, folder: Path) -> None:
+    def _save_rejected(self, found: PointInTimeRows, folder: Path) -> None:
         """Write the invalid rows as they were read, with the reason: the file is there where any is."""
         place = folder / f"{self.name}.parquet"
         if not found.rejected:
@@ -105,12 +105,12 @@ class PointInTimeTable:
         write_rejected(rows, place, connection=found.connection)
 
     def _check(self, found: PointInTimeRows) -> None:
-        most = self.settings.max_rejected_share
-        if most == 1:  # a table may have no valid row, a log may not
+        max_share = self.settings.max_rejected_share
+        if max_share == 1:  # a table may have no valid row, a log may not
             return
         (valid,) = found.connection.execute("select count(*) from checked where reason is null").fetchall()[0]
         hint = f"inspect them in the home's folder rejected/, or raise [{self.name}] max_rejected_share"
-        refuse_too_many(found.rejected, valid, most=most, where=f"[{self.name}]: ", hint=hint)
+        refuse_too_many(found.rejected, valid, max_share=max_share, where=f"[{self.name}]: ", hint=hint)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from serving.score import CUTOFF_AT, Code, Profile, Score
 from serving.store.profile_store import ProfileStore
 
 if TYPE_CHECKING:
-    from features.profiles.online import Found, OnlineProfiles
+    from features.profiles.online import OnlineProfiles, ProfileOrError
 
 Columns = Mapping[str, Sequence[Any]]
 
@@ -122,7 +122,7 @@ def _is_midnight(at: datetime, zone: str) -> bool:
     return instant(at.astimezone(zone_of(zone)).date(), zone) == at
 
 
-def _answer(item: UserEvents, found: Found) -> Profile | Score:
+def _answer(item: UserEvents, found: ProfileOrError) -> Profile | Score:
     if found is None:
         return _unscored(item, "no_events", detail="no event is before as_of")
     if isinstance(found, dict):

@@ -129,7 +129,7 @@ def write_store(
     Parameters
     ----------
     profiles
-        One row per user, of one cutoff, from :func:`features.profiles.build.build`.
+        One row per user, of one cutoff, from :func:`features.profiles.build.build_profiles`.
     kept
         Activity before the same cutoff, so that later events can be added to it; the store is then several times larger.
     """

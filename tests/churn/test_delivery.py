@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from churn.project import Project
-from features.profiles.build import build
+from features.profiles.build import build_profiles
 from models.registry.registry import Registry
 from serving.store.profile_store import ProfileStore
 from tests.churn.command import AS_OF, WEEK, TrainedWorld
@@ -52,7 +52,7 @@ def test_scores_hold_everybody_and_say_why_some_have_none(trained_world: Trained
 def test_scores_are_those_of_the_registered_model_on_profiles_of_the_cutoff(trained_world: TrainedWorld):
     model = Registry(trained_world.home, "churn").get("champion").model
     activity = Project(trained_world.config, home=trained_world.home).activity()
-    profiles = build(activity, model.specification, cutoffs=[date.fromisoformat(AS_OF)])
+    profiles = build_profiles(activity, model.specification, cutoffs=[date.fromisoformat(AS_OF)])
     expected = dict(zip(profiles["user_id"].to_pylist(), model.predict_probability(profiles).tolist(), strict=True))
     found = rows(Path(trained_world.said["score"]["path"]) / "scores.parquet")
     assert [row["user_id"] for row in found] == sorted(expected, key=str.encode)

@@ -272,3 +272,15 @@ def test_every_former_name_leads_to_a_setting_that_exists(command: Command):
     assert len(_former_names()) >= 15
     assert set(_former_names().values()) <= names
     assert set(_former_names()).isdisjoint(names)
+
+
+def test_a_custom_feature_with_the_name_of_another_feature_is_refused(command: Command, tmp_path: Path):
+    write(
+        tmp_path,
+        '[[features.custom]]\nkind = "derived"\nname = "tenure_days"\nunit = "days"\n'
+        'description = "Days."\nreason = "{value} days"\nsql = "1"',
+    )
+    assert (
+        'setting features (churn.toml): custom: the name "tenure_days" of tenure_days is taken; choose another'
+        in refused(command)
+    )

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features.eligibility import LEFT, RECENT, TENURE, Eligibility
-from features.profiles.build import build
+from features.profiles.build import build_profiles
 from tests.builders import world_of
 
 days = st.integers(1, 40)
@@ -35,7 +35,7 @@ def selected(rule: Eligibility, found: Found) -> list[bool]:
 @settings(max_examples=50, derandomize=True)
 @given(profiles, st.integers(0, 30), st.integers(0, 30), st.booleans())
 def test_arrays_and_sql_choose_the_same_users(found: Found, within: int, tenure: int, told: bool):
-    rule = Eligibility(active_within_days=within, min_tenure_days=tenure, leaving_is_told=told)
+    rule = Eligibility(active_within_days=within, min_tenure_days=tenure, has_leaving_event=told)
     assert masked(rule, found) == selected(rule, found)
 
 
@@ -55,7 +55,7 @@ def test_tenure_is_asked_for_beside_activity():
 
 
 def test_who_has_left_is_scored_again_after_a_later_active_day():
-    rule = Eligibility(active_within_days=0, min_tenure_days=0, leaving_is_told=True)
+    rule = Eligibility(active_within_days=0, min_tenure_days=0, has_leaving_event=True)
     never, same_day, gone, back = (3, 9, None), (3, 9, 3), (3, 9, 2), (3, 9, 4)
     assert masked(rule, [never, same_day, gone, back, (None, 9, 4)]) == [True, False, False, True, False]
 
@@ -65,5 +65,5 @@ def test_the_condition_fits_a_profile(tmp_path: Path, within: int, users: list[s
     lines = ["a 2026-01-01T10:00", "b 2026-01-04T10:00", "c 2026-01-05T10:00", "d 2026-01-05T10:00 other"]
     world = world_of(tmp_path, lines, churn={"qualifying": "event_type = 'open'"})
     rule = Eligibility(active_within_days=within, min_tenure_days=0)
-    table = build(world.activity(), world.specification(), cutoffs=[date(2026, 1, 6)], where=rule.sql())
+    table = build_profiles(world.activity(), world.specification(), cutoffs=[date(2026, 1, 6)], where=rule.sql())
     assert table.column("user_id").to_pylist() == users

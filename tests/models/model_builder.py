@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from features.activity.roll_up import TOLD
+from features.activity.roll_up import DETECTED_FACTS
 from features.catalogue.catalogue import catalogue, select
 from features.catalogue.definition import Feature, Unit
 from features.catalogue.fitted import FittedConstants
@@ -39,7 +39,9 @@ DEFINITION = ChurnDefinition(horizon_days=14, gap_days=0, active_within_days=14,
 @cache
 def specification(windows: tuple[int, ...] = WINDOWS) -> Specification:
     """Numbers of three families, and three categories, as a log with every column has them."""
-    known = select(catalogue(windows, FittedConstants()), {*COLUMNS, *TOLD}, history_days=max(windows)).features
+    known = select(
+        catalogue(windows, FittedConstants()), {*COLUMNS, *DETECTED_FACTS}, history_days=max(windows)
+    ).features
     names = [
         feature.name
         for feature in known

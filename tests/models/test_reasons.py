@@ -232,7 +232,7 @@ def test_reasons_of_a_model_are_the_largest_sums_of_its_families(seed: int):
 def test_the_code_of_a_reason_is_the_family_whose_sum_it_is():
     # a feature told through another must not change the family
     told = {feature.name: feature for feature in catalogue((7, 28), FittedConstants(("view",)))}
-    assert all(told[f.told_as].family == f.family for f in told.values() if f.told_as in told)
+    assert all(told[f.shown_as].family == f.family for f in told.values() if f.shown_as in told)
 
 
 def test_no_words_of_any_feature_are_left_unfilled():

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from features.profiles.build import build
+from features.profiles.build import build_profiles
 from training.audit.audit import CHECKS, AuditedTraining, Finding
 from training.audit.evidence import Evidence
 from training.data.dataset import Dataset, stack
@@ -48,7 +48,7 @@ def said_to_be_of(dataset: Dataset, cutoff: date) -> Dataset:
 def built_later(training: AuditedTraining, days: int) -> AuditedTraining:
     """The test's users, with profiles of so many days after the cutoff."""
     cutoff = training.split.test
-    later = build(training.activity, training.specification, cutoffs=[cutoff + days * DAY])
+    later = build_profiles(training.activity, training.specification, cutoffs=[cutoff + days * DAY])
     users = training.test.profiles["user_id"].to_pylist()
     rows = [later["user_id"].to_pylist().index(user) for user in users]
     return replace(training, test=said_to_be_of(Dataset(later.take(pa.array(rows)), training.test.churned), cutoff))

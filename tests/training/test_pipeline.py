@@ -9,7 +9,7 @@ import pytest
 from sklearn.model_selection import GroupKFold
 
 from churn.project import Project
-from features.profiles.build import build
+from features.profiles.build import build_profiles
 from features.snapshots import LabelWindow
 from models.churn_model import ChurnModel
 from models.encoding import encode
@@ -71,7 +71,7 @@ def test_everybody_in_any_part_is_eligible(training: Training):
 
 def test_whoever_was_tested_is_whoever_is_scored(periods: Training):
     model = periods.trained.model
-    profiles = build(periods.activity, model.specification, cutoffs=[periods.trained.split.test])
+    profiles = build_profiles(periods.activity, model.specification, cutoffs=[periods.trained.split.test])
     scores = score_table(model, profiles, bands=ScoringSettings())
     scored = {one.user_id: one.churn_probability for one in scores if one.status == "scored"}
     tested = periods.trained.test.profiles

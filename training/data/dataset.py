@@ -98,7 +98,7 @@ def eligible(
 ) -> pa.Table:
     """Build the profiles of the eligible users, sorted by cutoff and user. Models of several horizons share them."""
     rule = ChurnDefinition.of(churn).eligibility
-    return profiles.build(activity, specification, cutoffs=cutoffs, where=f"{rule.sql()} and {where}")
+    return profiles.build_profiles(activity, specification, cutoffs=cutoffs, where=f"{rule.sql()} and {where}")
 
 
 def labelled(activity: Activity, found: pa.Table, *, churn: ChurnSettings) -> Dataset:

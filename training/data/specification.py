@@ -58,7 +58,7 @@ def freeze(
     specification.check_custom(activity.connection)
     withheld = activity.tables.withheld(features.allow_sensitive)
     named = dict.fromkeys(specification.unused, "[features] exclude names it")
-    return specification, selection.left_out | withheld | named
+    return specification, selection.excluded | withheld | named
 
 
 def unused(features: Sequence[Feature], exclude: Collection[str]) -> tuple[str, ...]:

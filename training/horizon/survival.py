@@ -142,7 +142,7 @@ def survival_function(counts: Counts) -> NDArray[np.float64]:
     cut, returned = counts
     at_risk = np.cumsum((cut + returned)[::-1])[::-1]
     hazard = np.divide(returned, at_risk, out=np.zeros(len(at_risk)), where=at_risk > 0)
-    return np.cumprod(1 - hazard)
+    return np.asarray(np.cumprod(1.0 - hazard), dtype=np.float64)
 
 
 def count_spells(activity: Activity) -> Counts:

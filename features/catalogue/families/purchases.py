@@ -40,7 +40,7 @@ FEATURES = (
         "Amount spent on purchases, exponentially weighted with a half-life of 28 days; summed in units of 2^-20 cents.",
         sql="sum(cast(round(amount * pow(2, 20 - age / 28)) as hugeint)) / pow(2, 20) * 0.01",
         reason="spent {value}, weighted towards recent purchases",
-        told_as="amount_28d",
+        shown_as="amount_28d",
         daily=_AMOUNT,
         needs=("amount",),
     ),

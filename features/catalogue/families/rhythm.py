@@ -99,7 +99,7 @@ FEATURES = (
         "Days since the last event minus the mean gap, in standard deviations of the gaps (at least half a day).",
         sql="(days_since_last_event - gap_days_mean) / greatest(gap_days_std, 0.5)",
         reason="{deviations} than usual",
-        told_as="overdue_ratio",
+        shown_as="overdue_ratio",
     ),
     Derived(
         "overdue_ratio_median",
@@ -107,7 +107,7 @@ FEATURES = (
         "Days since the last event divided by the median gap.",
         sql="days_since_last_event / gap_days_median",
         reason="inactive {longer} their median gap",
-        told_as="overdue_ratio",
+        shown_as="overdue_ratio",
     ),
     Derived(
         "overdue_ratio_max",

@@ -21,7 +21,7 @@ def _decayed(measure: str, half_life: int, *, unit: Unit, words: str, daily: Dai
         reason=f"{{value}} {words}, weighted towards recent days",
         daily={measure: daily} if daily else {},
         needs=("usage",) if unit is Unit.MINUTES else (),
-        told_as=f"{measure}_{max(half_life, 7)}d",
+        shown_as=f"{measure}_{max(half_life, 7)}d",
     )
 
 

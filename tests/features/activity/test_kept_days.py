@@ -30,7 +30,7 @@ def test_a_removed_file_with_a_row_of_the_future_takes_its_users_with_it(tmp_pat
     assert world.daily() == [("anna", "2026-01-05"), ("bob", "2026-01-05")]
     (world.path / "2.parquet").unlink()
     assert world.daily() == [("anna", "2026-01-05")]
-    assert world.activity().manifest.contents.rejected == {}
+    assert world.activity().manifest.inventory.rejected == {}
 
 
 def ids(*values: object, day: int) -> list[Row]:
@@ -46,7 +46,7 @@ def test_a_file_that_changes_how_ids_are_read_changes_all_days(tmp_path: Path):
     )  # now all ids are fractions, and large ones cannot be told apart
     grown, clean = world.activity(), World(world.settings, tmp_path / "clean")
     assert len(grown.rolled_up) == 2
-    assert grown.manifest.contents == clean.activity().manifest.contents
+    assert grown.manifest.inventory == clean.activity().manifest.inventory
     assert everything(world) == everything(clean)
 
 

@@ -47,7 +47,7 @@ def test_a_row_set_aside_does_not_stop_the_roll_up(tmp_path: Path, bad: str):
 
 def test_rows_set_aside_are_written_beside_the_activity(tmp_path: Path):
     world = world_of(tmp_path, ["anna 2026-01-05T10:00 open count=1", "bob 2026-01-05T10:00 open count=-1"], **LENIENT)
-    assert world.activity().manifest.contents.rejected == {"count is negative": 1}
+    assert world.activity().manifest.inventory.rejected == {"count is negative": 1}
     assert len(rejected_files(world)) == 1
 
 

@@ -36,7 +36,7 @@ NAMES = {feature.name for feature in ALL}
 
 
 def left_out(facts: set[str], *, windows: tuple[int, ...] = WINDOWS, history_days: int = EVER) -> dict[str, str]:
-    return select(catalogue(windows, FITTED), facts, history_days=history_days).left_out
+    return select(catalogue(windows, FITTED), facts, history_days=history_days).excluded
 
 
 def test_no_two_features_have_one_name():
@@ -171,8 +171,8 @@ def test_a_derived_feature_of_a_window_that_is_not_configured_is_left_out():
 def test_nothing_that_stays_needs_anything_left_out():
     selection = select(ALL, {"amount"}, history_days=10)
     derived = [feature for feature in selection.features if isinstance(feature, Derived)]
-    assert [feature.name for feature in derived if feature.words & set(selection.left_out)] == []
-    assert {feature.name for feature in selection.features} | set(selection.left_out) == NAMES
+    assert [feature.name for feature in derived if feature.words & set(selection.excluded)] == []
+    assert {feature.name for feature in selection.features} | set(selection.excluded) == NAMES
 
 
 def test_features_that_stay_keep_their_order():
@@ -199,7 +199,7 @@ def test_a_daily_column_has_one_meaning():
 
 
 def test_what_a_model_could_not_learn_is_left_out():
-    left = select(catalogue(WINDOWS, FittedConstants()), EVERYTHING, history_days=EVER).left_out
+    left = select(catalogue(WINDOWS, FittedConstants()), EVERYTHING, history_days=EVER).excluded
     assert left == {
         "alive_probability": "the log has no purchases to learn from",
         "app_version_age_days": "the log has no app versions to learn from",

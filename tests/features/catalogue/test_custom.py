@@ -8,9 +8,10 @@ import msgspec
 import pytest
 from pydantic import ValidationError
 
+from features.catalogue.catalogue import check_custom_names
 from features.catalogue.fitted import FittedConstants
 from features.errors import InputError, SettingsError
-from features.profiles.build import build
+from features.profiles.build import build_profiles
 from features.profiles.specification import Specification
 from features.settings import EventsSettings, FeatureSettings
 from tests.builders import World, world_of
@@ -67,14 +68,14 @@ def frozen(world: World) -> tuple[Specification, dict[str, str]]:
 def test_a_windowed_feature_sums_an_extra_column_up_over_every_window(tmp_path: Path):
     world = watched(tmp_path, WATCHED)
     specification, _ = frozen(world)
-    (profile,) = build(world.activity(), specification, cutoffs=[date(2026, 1, 8)]).to_pylist()
+    (profile,) = build_profiles(world.activity(), specification, cutoffs=[date(2026, 1, 8)]).to_pylist()
     assert [profile[f"watched_minutes_{days}d"] for days in (1, 3, 7)] == [0, 2, 2]
 
 
 def test_a_derived_feature_reads_other_features(tmp_path: Path):
     world = watched(tmp_path, WATCHED, SHARE | {"sql": "watched_minutes_7d / active_days_7d"})
     specification, _ = frozen(world)
-    (profile,) = build(world.activity(), specification, cutoffs=[date(2026, 1, 8)]).to_pylist()
+    (profile,) = build_profiles(world.activity(), specification, cutoffs=[date(2026, 1, 8)]).to_pylist()
     assert profile["watched_share_7d"] == pytest.approx(2 / 3)
 
 
@@ -98,8 +99,6 @@ def test_another_expression_is_another_activity(tmp_path: Path):
     ("change", "words"),
     [
         ({"name": "Watched"}, "small letters"),
-        ({"name": "events"}, "is taken"),
-        ({"name": "last_us"}, "is taken"),
         ({"name": "events_of_play"}, "kept for event types"),
         ({"unit": "parsecs"}, "unit"),
         ({"unit": "text"}, "unit of numbers"),
@@ -113,9 +112,17 @@ def test_what_cannot_become_a_literal_is_refused_by_the_settings(change: dict[st
         FeatureSettings(custom=(WATCHED | change,))  # pyright: ignore[reportArgumentType]
 
 
+@pytest.mark.parametrize("name", ["events", "events_7d", "last_us", "tenure_days"])
+def test_a_name_of_the_catalogue_or_of_a_day_is_taken(name: str):
+    settings = FeatureSettings(custom=(WATCHED | {"name": name},))  # pyright: ignore[reportArgumentType]
+    with pytest.raises(ValueError, match=rf'custom: the name "{name}.*" of {name} is taken; choose another'):
+        check_custom_names(settings.custom, settings.windows_days)
+
+
 def test_two_of_one_name_are_refused():
-    with pytest.raises(ValidationError, match="is taken"):
-        FeatureSettings(custom=(WATCHED, WATCHED))  # pyright: ignore[reportArgumentType]
+    settings = FeatureSettings(custom=(WATCHED, WATCHED))  # pyright: ignore[reportArgumentType]
+    with pytest.raises(ValueError, match="is taken"):
+        check_custom_names(settings.custom, settings.windows_days)
 
 
 def test_an_extra_column_has_a_name_of_its_own():

@@ -8,13 +8,13 @@ import duckdb
 import pytest
 from pydantic import ValidationError
 
-from features.activity.roll_up import TOLD
+from features.activity.roll_up import DETECTED_FACTS
 from features.catalogue.catalogue import daily_columns
 from features.catalogue.custom import SQL_WORDS
 from features.catalogue.definition import Daily
 from features.errors import InputError, SettingsError
-from features.expressions import check_of_one_user, merge_of
-from features.profiles.build import build
+from features.expressions import check_single_user, merge_of
+from features.profiles.build import build_profiles
 from features.profiles.specification import Specification
 from features.schema import COLUMNS
 from features.settings import EventsSettings, FeatureSettings, UsersSettings
@@ -63,7 +63,7 @@ def specification(of: World, *names: str) -> Specification:
 )
 def test_an_expression_that_reads_more_than_one_user_is_refused(sql: str, why: str):
     with pytest.raises(SettingsError, match=f"here holds {why}, expected only") as refused:
-        check_of_one_user("here", sql)
+        check_single_user("here", sql)
     assert "other users" in refused.value.hint
 
 
@@ -79,13 +79,13 @@ def test_an_expression_that_reads_more_than_one_user_is_refused(sql: str, why: s
     ],
 )
 def test_an_expression_of_one_user_passes(sql: str):
-    check_of_one_user("here", sql)
+    check_single_user("here", sql)
 
 
 @pytest.mark.parametrize("sql", ["sum(n) as x", "sum(n) -- all", "sum(n", "1; drop table days"])
 def test_what_is_no_single_expression_is_refused(sql: str):
     with pytest.raises(SettingsError, match="here: it cannot be parsed"):
-        check_of_one_user("here", sql)
+        check_single_user("here", sql)
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_the_parts_of_a_day_become_one_as_the_one_whole_aggregate_does(sql: str,
 
 
 def test_every_column_of_the_catalogue_can_be_joined():
-    merges = {daily.merge for daily in daily_columns((*COLUMNS, *TOLD)).values()}
+    merges = {daily.merge for daily in daily_columns((*COLUMNS, *DETECTED_FACTS)).values()}
     assert merges == {"sum", "max", "bit_or"}
 
 
@@ -137,7 +137,7 @@ def test_one_person_has_the_same_values_by_one_id_and_by_two(tmp_path: Path):
         lines = [f"{one} 2026-01-06T{said}" for one, said in zip(ids, ("11:00", "11:10 buy", "13:00"), strict=True)]
         found = world(tmp_path / ids[0], lines, *own)
         asked = Specification(("active_days", *names), (7,), custom=found.settings.features.custom)
-        (profile,) = build(joined(found, [NOON]), asked, cutoffs=[date(2026, 1, 7)]).to_pylist()
+        (profile,) = build_profiles(joined(found, [NOON]), asked, cutoffs=[date(2026, 1, 7)]).to_pylist()
         assert [profile[name] for name in names] == list(expected.values())
 
 
@@ -147,8 +147,8 @@ def test_a_daily_expression_that_cannot_be_joined_is_refused_where_identities_ar
     )
     asked = Specification(("active_days", "taps_7d"), (7,), custom=found.settings.features.custom)
     with pytest.raises(SettingsError, match=r"max\(hour\) - min\(hour\)' does not follow from .*\[identities\]"):
-        build(joined(found, [NOON]), asked, cutoffs=[date(2026, 1, 7)])
-    alone = build(found.activity(), asked, cutoffs=[date(2026, 1, 7)]).to_pylist()
+        build_profiles(joined(found, [NOON]), asked, cutoffs=[date(2026, 1, 7)])
+    alone = build_profiles(found.activity(), asked, cutoffs=[date(2026, 1, 7)]).to_pylist()
     assert [profile["taps_7d"] for profile in alone] == [0, 0]
 
 
@@ -205,13 +205,15 @@ def test_a_derived_expression_is_a_number_and_null_where_it_is_not_finite(tmp_pa
     found, names = world(tmp_path, LOG, *own), [str(one["name"]) for one in own]
     asked = specification(found, *names)
     asked.check_custom(found.activity().connection)
-    anna, bob = build(found.activity(), asked, cutoffs=[date(2026, 1, 7)]).to_pylist()
+    anna, bob = build_profiles(found.activity(), asked, cutoffs=[date(2026, 1, 7)]).to_pylist()
     assert [[anna[name], bob[name]] for name in names] == list(expected.values())
 
 
 def test_a_scale_that_leads_beyond_all_numbers_adds_nothing(tmp_path: Path):
     found = world(tmp_path, LOG, DAILY | {"daily": "max(us)", "scale": 1e300})
-    anna, bob = build(found.activity(), specification(found, "taps_7d"), cutoffs=[date(2026, 1, 7)]).to_pylist()
+    anna, bob = build_profiles(
+        found.activity(), specification(found, "taps_7d"), cutoffs=[date(2026, 1, 7)]
+    ).to_pylist()
     assert [anna["taps_7d"], bob["taps_7d"]] == [0, 0]
 
 

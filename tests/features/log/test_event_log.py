@@ -244,7 +244,7 @@ def test_a_log_of_dates_knows_no_time_of_day_even_where_clocks_skip_a_midnight(
     days = [midnight(2018, 11, day) for day in (3, 4, 5)]  # Sao Paulo had no midnight on the 4th, Havana had two
     path = parquet(tmp_path, user_id=["anna"] * 3, event_time=days, event_type=["open"] * 3)
     log = open_log(EventsSettings(path=str(path), timezone=zone), zone)
-    assert log.contents.days == {date(2018, 11, day): 1 for day in (3, 4, 5)}
+    assert log.inventory.days == {date(2018, 11, day): 1 for day in (3, 4, 5)}
     assert not log.has_time_of_day
 
 
@@ -259,7 +259,7 @@ def test_rows_set_aside_are_found_in_one_reading_of_all_files(tmp_path: Path):
     log = open_lazily(EventsSettings(path=str(tmp_path / "log"), columns={"amount": "amount"}), "UTC")
     files = log.examine(log.files)
     heard = Heard(log.connection)
-    replace(log, connection=heard).set_aside(files, tmp_path / "rejected")  # pyright: ignore[reportArgumentType]
+    replace(log, connection=heard).save_rejected(files, tmp_path / "rejected")  # pyright: ignore[reportArgumentType]
     assert sum("read_parquet" in sql for sql in heard.said) == 1
     written = [pq.read_table(rejected_of(file.name, tmp_path / "rejected")).to_pylist() for file in files]
     assert [[row["amount"] for row in rows] for rows in written] == [["free a"], ["free b"], ["free c"]]

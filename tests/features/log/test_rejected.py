@@ -23,21 +23,21 @@ def test_rejected_rows_are_described_in_a_line():
 
 
 @pytest.mark.parametrize(
-    ("bad", "valid", "most"), [(0, 0, 0.0), (0, 9, 0.0), (1, 19, 0.05), (7, 133, 0.05), (9, 1, 1.0)]
+    ("bad", "valid", "max_share"), [(0, 0, 0.0), (0, 9, 0.0), (1, 19, 0.05), (7, 133, 0.05), (9, 1, 1.0)]
 )
-def test_a_share_up_to_the_largest_is_let_pass(bad: int, valid: int, most: float):
-    refuse_too_many({"late": bad} if bad else {}, valid, most=most, hint="")
+def test_a_share_up_to_the_largest_is_let_pass(bad: int, valid: int, max_share: float):
+    refuse_too_many({"late": bad} if bad else {}, valid, max_share=max_share, hint="")
 
 
-@pytest.mark.parametrize(("bad", "valid", "most"), [(1, 9, 0.0), (1, 18, 0.05), (9, 0, 1.0)])
-def test_a_larger_share_or_nothing_valid_at_all_is_refused(bad: int, valid: int, most: float):
+@pytest.mark.parametrize(("bad", "valid", "max_share"), [(1, 9, 0.0), (1, 18, 0.05), (9, 0, 1.0)])
+def test_a_larger_share_or_nothing_valid_at_all_is_refused(bad: int, valid: int, max_share: float):
     with pytest.raises(InputError):
-        refuse_too_many({"late": bad}, valid, most=most, hint="")
+        refuse_too_many({"late": bad}, valid, max_share=max_share, hint="")
 
 
 def test_a_refusal_says_where_how_many_why_and_the_way_out():
     with pytest.raises(InputError) as refused:
-        refuse_too_many({"late": 2, "empty": 1}, 1, most=0.05, where="[users]: ", hint="mend them")
+        refuse_too_many({"late": 2, "empty": 1}, 1, max_share=0.05, where="[users]: ", hint="mend them")
     said = "[users]: 3 of 4 rows are invalid (1 x empty, 2 x late), expected at most 5.0%"
     assert (refused.value.message, refused.value.hint) == (said, "mend them")
 

@@ -13,7 +13,7 @@ import pytest
 
 from features.activity.store import ActivitySettings
 from features.errors import InputError
-from features.profiles.build import Shard, build, build_in_parts, write
+from features.profiles.build import Shard, build_in_parts, build_profiles, write
 from features.settings import ChurnSettings, ComputeSettings, EventsSettings, FeatureSettings
 from tests.builders import World, world_of
 
@@ -89,7 +89,7 @@ def test_the_end_of_the_coverage_is_a_cutoff(tmp_path: Path):
 
 def test_numbers_are_doubles_and_categories_text(tmp_path: Path):
     world = world_of(tmp_path, ["anna 2026-01-05T10:00 open device_os=ios count=2"])
-    table = build(world.activity(), world.specification(), cutoffs=[date(2026, 1, 6)])
+    table = build_profiles(world.activity(), world.specification(), cutoffs=[date(2026, 1, 6)])
     assert table.schema.field("user_id").type == table.schema.field("last_device_os").type == pa.string()
     assert table.schema.field("cutoff").type == pa.date32()
     texts = {feature.name for feature in world.specification().features if feature.is_text}
@@ -99,14 +99,16 @@ def test_numbers_are_doubles_and_categories_text(tmp_path: Path):
 
 def test_columns_are_those_of_the_specification_in_its_order(tmp_path: Path):
     world = world_of(tmp_path, ANNA)
-    table = build(world.activity(), world.specification(("buy",)), cutoffs=[date(2026, 1, 26)])
+    table = build_profiles(world.activity(), world.specification(("buy",)), cutoffs=[date(2026, 1, 26)])
     assert table.schema.names == ["user_id", "cutoff", *world.specification(("buy",)).feature_names]
 
 
 def test_a_condition_leaves_profiles_out(tmp_path: Path):
     world = world_of(tmp_path, ["anna 2026-01-05T10:00", "bob 2026-01-01T10:00"])
     specification = world.specification(only=("tenure_days",))
-    table = build(world.activity(), specification, cutoffs=[date(2026, 1, 6)], where="tenure_days < 3 and true")
+    table = build_profiles(
+        world.activity(), specification, cutoffs=[date(2026, 1, 6)], where="tenure_days < 3 and true"
+    )
     assert table.column("user_id").to_pylist() == ["anna"]
 
 
@@ -120,7 +122,7 @@ def test_many_profiles_come_sorted_by_cutoff_and_user(tmp_path: Path):
     log = EventsSettings(path=str(tmp_path / "l.parquet"))
     world = World(ActivitySettings(log, ChurnSettings(), FeatureSettings()), tmp_path / "home")
     few = world.specification(only=("active_days", "events_7d"))
-    table = build(world.activity(), few, cutoffs=[date(2026, 1, 7), date(2026, 1, 8)])
+    table = build_profiles(world.activity(), few, cutoffs=[date(2026, 1, 7), date(2026, 1, 8)])
     keys = list(zip(table.column("cutoff").to_pylist(), table.column("user_id").to_pylist(), strict=True))
     assert len(keys) == 50_000
     assert keys == sorted(keys)
@@ -209,14 +211,15 @@ def test_a_log_that_lacks_what_the_specification_needs_is_a_clear_error(tmp_path
     rich = world_of(tmp_path / "rich", [f"anna 2026-01-05 {had}"]).specification()
     bare = world_of(tmp_path / "bare", ["anna 2026-01-05 open"]).activity()
     with pytest.raises(InputError, match=r"amount|device_os"):
-        build(bare, rich, cutoffs=[date(2026, 1, 6)])
+        build_profiles(bare, rich, cutoffs=[date(2026, 1, 6)])
 
 
 def test_a_user_who_only_came_at_midnight_has_the_same_profile_alone(tmp_path: Path):
     crowd = world_of(tmp_path / "crowd", ["anna 2026-01-05", "bob 2026-01-05T10:00"])
     alone = world_of(tmp_path / "alone", ["anna 2026-01-05"])
     profiles = [
-        build(w.activity(), crowd.specification(), cutoffs=[date(2026, 1, 6)]).to_pylist()[0] for w in (crowd, alone)
+        build_profiles(w.activity(), crowd.specification(), cutoffs=[date(2026, 1, 6)]).to_pylist()[0]
+        for w in (crowd, alone)
     ]
     assert profiles[0] == profiles[1]
 
@@ -234,7 +237,7 @@ def test_some_users_after_the_others_give_the_same_table(tmp_path: Path):
     specification = whole.specification(only=SOME)
     parts = list(build_in_parts(few.activity(), specification, cutoffs=CUTOFFS))
     assert len(parts) > 4
-    assert build(few.activity(), specification, cutoffs=CUTOFFS) == build(
+    assert build_profiles(few.activity(), specification, cutoffs=CUTOFFS) == build_profiles(
         whole.activity(), specification, cutoffs=CUTOFFS
     )
 
@@ -248,7 +251,7 @@ def test_shards_are_all_users_once(tmp_path: Path):
     ]
     assert all(shard.num_rows for shard in shards)
     order = [("cutoff", "ascending"), ("user_id", "ascending")]
-    assert pa.concat_tables(shards).sort_by(order) == build(activity, specification, cutoffs=CUTOFFS)
+    assert pa.concat_tables(shards).sort_by(order) == build_profiles(activity, specification, cutoffs=CUTOFFS)
 
 
 @pytest.mark.parametrize("text", ["0/2", "3/2", "1", "a/b", "1/2/3", "-1/2", ""])

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.profiles.build import build
+from features.profiles.build import build_profiles
 from features.snapshots import instant
 from tests.builders import Row, passing_world, rows, world_of
 from tests.worlds import EVENT_TYPES, RandomLog, examples, random_logs
@@ -71,9 +71,9 @@ def test_rows_known_at_or_after_the_cutoff_never_change_a_profile(log: RandomLog
     cutoff = log.cutoffs[-1]
     with passing_world(late, **log.knobs()) as whole:
         specification = whole.specification(EVENT_TYPES)
-        found = build(whole.activity(), specification, cutoffs=log.cutoffs).to_pylist()
+        found = build_profiles(whole.activity(), specification, cutoffs=log.cutoffs).to_pylist()
     with passing_world([event for event in late if _was_known(event, cutoff, log.zone)], **log.knobs()) as then:
-        before = build(then.activity(), specification, cutoffs=[cutoff]).to_pylist()
+        before = build_profiles(then.activity(), specification, cutoffs=[cutoff]).to_pylist()
     assert [profile for profile in found if profile["cutoff"] == cutoff] == before
 
 

@@ -12,7 +12,7 @@ from features.catalogue.custom import CustomFeature
 from features.catalogue.definition import Unit
 from features.catalogue.fitted import FittedConstants
 from features.errors import InputError
-from features.profiles.build import build
+from features.profiles.build import build_profiles
 from features.profiles.online import History, InvalidEvent, OnlineProfiles, cutoff_of
 from features.profiles.specification import Specification
 from features.snapshots import instant
@@ -38,7 +38,7 @@ def differences(found: Any, expected: dict[str, Any]) -> dict[str, tuple[Any, An
 def test_at_a_local_midnight_all_users_have_the_profile_of_the_batch(log: RandomLog):
     with passing_world(log.rows, **log.knobs()) as world:
         specification = world.specification(fitted=FITTED)
-        batch = build(world.activity(), specification, cutoffs=log.cutoffs).to_pylist()
+        batch = build_profiles(world.activity(), specification, cutoffs=log.cutoffs).to_pylist()
     online = OnlineProfiles(specification, columns_of(log.rows))
     asked = [history(user, instant(cutoff, log.zone), log.rows) for cutoff in log.cutoffs for user in log.users]
     found = {(one["user_id"], one["cutoff"]): one for one in online.profiles(asked) if isinstance(one, dict)}

@@ -52,7 +52,7 @@ def spark() -> Iterator[SparkSession]:
 
 
 def on_one_machine(world: World, *, event_types: tuple[str, ...] = ()) -> pa.Table:
-    return one_machine.build(world.activity(), world.specification(event_types), cutoffs=days(CUTOFFS))
+    return one_machine.build_profiles(world.activity(), world.specification(event_types), cutoffs=days(CUTOFFS))
 
 
 def in_spark(world: World, spark: SparkSession, *, event_types: tuple[str, ...] = ()) -> pa.Table:
@@ -88,8 +88,8 @@ def test_a_messy_log_gives_the_same_bits_and_the_same_rejects(tmp_path: Path, sp
     churn = {"timezone": "Europe/Berlin", "qualifying": "event_type = 'open' and hour(event_time) < 6"}
     zone = "Asia/Kathmandu"  # its clock is what the condition reads
     world = world_of(tmp_path, messy(600, seed=1), churn=churn, timezone=zone, max_rejected_share=0.5)
-    found = inside.read_log(world.settings, spark).contents
-    kept = world.activity().manifest.contents
+    found = inside.read_log(world.settings, spark).inventory
+    kept = world.activity().manifest.inventory
     assert (found.days, found.rejected, found.has_time_of_day) == (kept.days, kept.rejected, kept.has_time_of_day)
     assert sum(found.rejected.values()) > 12
     assert in_spark(world, spark, event_types=("open", "buy")).equals(
@@ -156,7 +156,7 @@ def test_a_time_of_any_unit_is_the_same_instant(tmp_path: Path, spark: SparkSess
 def test_scores_are_those_of_one_machine(trained_world: TrainedWorld, tmp_path: Path, spark: SparkSession):
     project = Project(trained_world.config, home=trained_world.copy_to(tmp_path / "home").home)
     model, cutoff = project.registry.get("champion").model, date.fromisoformat(AS_OF)
-    profiles = one_machine.build(project.activity(frozen=model), model.specification, cutoffs=[cutoff])
+    profiles = one_machine.build_profiles(project.activity(frozen=model), model.specification, cutoffs=[cutoff])
     expected = score_table(model, profiles, bands=project.settings.scoring)
 
     found = Spark(project).score(model, cutoff, say=Steps("score", None, 5))
@@ -176,7 +176,7 @@ def test_the_verb_writes_the_profiles_of_the_champion(trained_world: TrainedWorl
 def test_partitions_of_profiles_are_scored_as_on_one_machine(tmp_path: Path, spark: SparkSession):
     profiles, bands = profiles_of(120, seed=3).sort_by("user_id"), ScoringSettings()
     pq.write_table(profiles, tmp_path / "profiles.parquet", row_group_size=50)
-    frame = inside.written(tmp_path / "profiles.parquet", spark).repartition(3)
+    frame = inside.read_back(tmp_path / "profiles.parquet", spark).repartition(3)
     found = collect_scores(frame, tiny_model(), bands=bands)
     assert to_table(found).equals(to_table(score_table(tiny_model(), profiles, bands=bands)))
 

@@ -11,7 +11,7 @@ import pytest
 
 from features.catalogue.custom import CustomFeature
 from features.catalogue.definition import Unit
-from features.profiles.build import build
+from features.profiles.build import build_profiles
 from features.profiles.online import OnlineProfiles
 from features.profiles.specification import Specification
 from features.settings import ComputeSettings
@@ -52,7 +52,7 @@ def in_a_partition(world: World, specification: Specification) -> list[dict[str,
     roll_up = world.settings.roll_up(tuple(TYPES))
     naive_zone = world.settings.events.timezone
     users = Users(TYPES, roll_up, specification, (CUTOFF,), naive_zone, ComputeSettings(threads=1))
-    users.try_out()
+    users.check()
     found = pa.Table.from_batches(users.profiles(shipped(EVENTS)))
     return found.sort_by("user_id").to_pylist()
 
@@ -70,7 +70,7 @@ def test_conditions_read_the_same_clock_on_one_machine_in_a_partition_and_online
 ):
     world = world_at_noon(tmp_path, naive_zone)
     specification = frozen(world)
-    batch = build(world.activity(), specification, cutoffs=[CUTOFF]).to_pylist()
+    batch = build_profiles(world.activity(), specification, cutoffs=[CUTOFF]).to_pylist()
     assert [one["noons_7d"] for one in batch] == noons
     assert in_a_partition(world, specification) == batch
     online = OnlineProfiles(specification, columns_of(EVENTS))

@@ -18,7 +18,7 @@ from features.catalogue.catalogue import catalogue, select
 from features.catalogue.definition import Unit
 from features.catalogue.fitted import FittedConstants
 from features.errors import InputError
-from features.profiles.build import build
+from features.profiles.build import build_profiles
 from features.profiles.specification import Specification
 from features.settings import FeatureSettings, UsersSettings
 from features.users.attributes import AttributesSettings, open_known_users
@@ -51,7 +51,9 @@ def profiles(activity: Activity, *cutoffs: str, zone: str = "UTC", every_family:
     known = select(catalogue((7,), fitted), activity.facts, history_days=EVER).features
     features = [feature for feature in known if every_family or feature.family == "attributes"]
     specification = Specification(tuple(f.name for f in features), (7,), fitted, timezone=zone)
-    return build(activity, specification, cutoffs=[date.fromisoformat(cutoff) for cutoff in cutoffs]).to_pylist()
+    return build_profiles(
+        activity, specification, cutoffs=[date.fromisoformat(cutoff) for cutoff in cutoffs]
+    ).to_pylist()
 
 
 def told(found: Sequence[dict[str, Any]]) -> list[tuple[Any, ...]]:
@@ -179,7 +181,7 @@ def test_a_model_that_reads_attributes_refuses_a_log_without_them(tmp_path: Path
     world = world_of(tmp_path, LOG)
     specification = Specification(("user_plan",), (7,), FittedConstants(attributes={"plan": Unit.TEXT}))
     with pytest.raises(InputError, match="the log has no user attribute plan, which the model's profile needs"):
-        build(world.activity(), specification, cutoffs=[date(2026, 1, 8)])
+        build_profiles(world.activity(), specification, cutoffs=[date(2026, 1, 8)])
 
 
 CUTOFF = at("2026-01-08")

@@ -14,7 +14,7 @@ from msgspec import structs
 
 from features.activity.store import Activity
 from features.errors import InputError
-from features.profiles.build import Shard, build, build_in_parts
+from features.profiles.build import Shard, build_in_parts, build_profiles
 from features.settings import IdentitiesSettings, UsersSettings
 from features.users.attributes import AttributesSettings, open_known_users
 from models.definition import ChurnDefinition
@@ -54,7 +54,7 @@ def joined(world: World, links: Sequence[str | Row], **users: Any) -> Activity:
 
 def profiles(world: World, activity: Activity, *cutoffs: str) -> dict[tuple[str, str], dict[str, Any]]:
     days = [date.fromisoformat(cutoff) for cutoff in cutoffs]
-    found = build(activity, world.specification(("open", "buy"), (7, 28)), cutoffs=days).to_pylist()
+    found = build_profiles(activity, world.specification(("open", "buy"), (7, 28)), cutoffs=days).to_pylist()
     return {(row["user_id"], str(row["cutoff"])): row for row in found}
 
 
@@ -157,7 +157,7 @@ def test_attributes_are_those_of_the_person(tmp_path: Path):
     specification = structs.replace(
         world.specification(only=("active_days",)), fitted=fitted, feature_names=("user_plan",)
     )
-    found = build(activity, specification, cutoffs=[date(2026, 1, 6), date(2026, 1, 7)]).to_pylist()
+    found = build_profiles(activity, specification, cutoffs=[date(2026, 1, 6), date(2026, 1, 7)]).to_pylist()
     assert [(row["user_id"], row["user_plan"]) for row in found] == [
         *[("bob", None), ("cookie", "none")],
         *[("anna", "paid"), ("bob", None)],
@@ -168,7 +168,7 @@ def test_parts_of_all_users_hold_every_person_once(tmp_path: Path):
     world = world_of(tmp_path, LOG)
     activity = joined(world, [NOON])
     specification, cutoffs = world.specification(only=("active_days", "events_28d")), [date(2026, 1, 7)]
-    whole = build(activity, specification, cutoffs=cutoffs).to_pylist()
+    whole = build_profiles(activity, specification, cutoffs=cutoffs).to_pylist()
     shards = [Shard(number, 3) for number in (1, 2, 3)]
     found = [
         row
@@ -178,7 +178,7 @@ def test_parts_of_all_users_hold_every_person_once(tmp_path: Path):
     ]
     assert sorted(found, key=lambda row: row["user_id"]) == whole
     small = replace(activity, rows_at_once=1)
-    assert build(small, specification, cutoffs=cutoffs).to_pylist() == whole
+    assert build_profiles(small, specification, cutoffs=cutoffs).to_pylist() == whole
 
 
 few = settings(examples(5, 16), phases=[Phase.generate])
@@ -191,7 +191,7 @@ links_between = st.lists(
 
 
 def bits(world: World, activity: Activity, cutoffs: Sequence[date]) -> dict[tuple[str, date], list[Any]]:
-    found = build(activity, world.specification(fitted=FITTED), cutoffs=cutoffs).to_pylist()
+    found = build_profiles(activity, world.specification(fitted=FITTED), cutoffs=cutoffs).to_pylist()
     return {
         (row["user_id"], row["cutoff"]): [v.hex() if isinstance(v, float) else v for v in row.values()] for row in found
     }
@@ -232,5 +232,5 @@ def test_a_person_of_two_ids_is_one_user_where_ids_never_meet_in_a_visit(log: Ra
     with passing_world(own, **log.knobs()) as apart, passing_world(renamed, **log.knobs()) as one:
         specification = apart.specification(fitted=FITTED)
         activity = joined(apart, ["bob anna 2000-01-01"])
-        found = build(activity, specification, cutoffs=log.cutoffs).to_pylist()
-        assert found == build(one.activity(), specification, cutoffs=log.cutoffs).to_pylist()
+        found = build_profiles(activity, specification, cutoffs=log.cutoffs).to_pylist()
+        assert found == build_profiles(one.activity(), specification, cutoffs=log.cutoffs).to_pylist()

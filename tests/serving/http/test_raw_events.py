@@ -11,13 +11,13 @@ import pytest
 from hypothesis import Phase, assume, given, settings
 from msgspec import structs
 
-from features.activity.roll_up import TOLD
+from features.activity.roll_up import DETECTED_FACTS
 from features.catalogue.catalogue import catalogue, select
 from features.catalogue.custom import CustomFeature
 from features.catalogue.definition import Unit
 from features.catalogue.fitted import FittedConstants
 from features.errors import InputError
-from features.profiles.build import build
+from features.profiles.build import build_profiles
 from features.snapshots import instant
 from models.churn_model import ChurnModel
 from serving.http.endpoint import Endpoint
@@ -60,7 +60,7 @@ def at(day: date) -> str:
 @pytest.fixture(scope="module")
 def model() -> ChurnModel:
     """A model of the features that these lines can answer."""
-    facts = {*columns_of(rows(LINES)), *TOLD}
+    facts = {*columns_of(rows(LINES)), *DETECTED_FACTS}
     known = select(catalogue(WINDOWS, FittedConstants()), facts, history_days=EVER).features
     names = tuple(feature.name for feature in known if not feature.is_text or feature.name in CATEGORIES)
     return fit_model(
@@ -80,7 +80,7 @@ def home(model: ChurnModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("home")
     world = world_of(home, LINES)
     activity = world.activity()
-    profiles = build(activity, model.specification, cutoffs=[CUTOFF])
+    profiles = build_profiles(activity, model.specification, cutoffs=[CUTOFF])
     write_store(home / "store", profiles, specification=model.specification, kept=KeptRows(activity, CUTOFF))
     return home
 
@@ -88,7 +88,7 @@ def home(model: ChurnModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def batch(model: ChurnModel, tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     world = world_of(tmp_path_factory.mktemp("batch"), LINES)
-    return build(world.activity(), model.specification, cutoffs=[CUTOFF, LATER]).to_pylist()
+    return build_profiles(world.activity(), model.specification, cutoffs=[CUTOFF, LATER]).to_pylist()
 
 
 @pytest.fixture(scope="module")
@@ -139,8 +139,8 @@ def test_kept_activity_and_newer_events_are_the_profile_of_the_batch(log: Random
     with passing_world(log.rows, **log.knobs()) as world:
         of = world.specification(fitted=FITTED)
         activity = world.activity()
-        batch = build(activity, of, cutoffs=[last]).to_pylist()
-        before = build(activity, of, cutoffs=[first])
+        batch = build_profiles(activity, of, cutoffs=[last]).to_pylist()
+        before = build_profiles(activity, of, cutoffs=[first])
         assume(before.num_rows)
         write_store(world.home, before, specification=of, kept=KeptRows(activity, first))
         store = ProfileStore(world.home)

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 from msgspec import structs
 
-from features.profiles.build import build
+from features.profiles.build import build_profiles
 from tests.training.conftest import Gather
 from tests.training.planting import (
     DAY,
@@ -77,7 +77,7 @@ def test_3_an_unfinished_label_window_is_caught(clean: AuditedTraining):
 
 def test_4_a_row_that_became_known_after_the_cutoff_is_caught(gather: Gather, clean: AuditedTraining):
     honest = gather(f"events.columns.ingested_at={LATE}")
-    blind = build(clean.activity, honest.specification, cutoffs=[honest.split.test])
+    blind = build_profiles(clean.activity, honest.specification, cutoffs=[honest.split.test])
     users = honest.test.profiles["user_id"].to_pylist()
     rows = [blind["user_id"].to_pylist().index(user) for user in users]
     leaky = replace(honest, test=replace(honest.test, profiles=blind.take(pa.array(rows))))

@@ -12,7 +12,7 @@ import pytest
 from features.activity.store import Activity
 from features.eligibility import Eligibility
 from features.errors import SettingsError
-from features.profiles.build import build
+from features.profiles.build import build_profiles
 from features.profiles.specification import Specification
 from features.settings import FeatureSettings
 from tests.builders import World, world_of
@@ -107,7 +107,7 @@ def test_without_a_limit_everybody_seen_before_the_cutoff_is_in(tmp_path: Path):
 
 def test_whoever_is_scored_is_whoever_would_be_trained_on(tmp_path: Path):
     world = world_of(tmp_path, LINES, churn=CHURN)
-    profiles = build(world.activity(), world.specification(), cutoffs=[CUTOFF])
+    profiles = build_profiles(world.activity(), world.specification(), cutoffs=[CUTOFF])
     rule = Eligibility(active_within_days=7, min_tenure_days=0)
     recent, tenure = (profiles[name].to_numpy() for name in ("days_since_last_qualifying_day", "tenure_days"))
     scored = profiles.filter(pa.array(rule.mask(recent, tenure)))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from features.activity.store import Activity
-from features.profiles.build import build
+from features.profiles.build import build_profiles
 from models.settings import ModelSettings
 from tests.builders import World, world_of
 from training.evaluation.backtest import history
@@ -153,5 +153,5 @@ def test_past_weeks_leave_bots_out_as_the_training_does(tmp_path: Path) -> None:
 
 
 def _profiles(made: World, activity: Activity, *, cutoffs: list[date], where: str) -> list[Any]:
-    table = build(activity, made.specification(), cutoffs=cutoffs, where=where)
+    table = build_profiles(activity, made.specification(), cutoffs=cutoffs, where=where)
     return list(zip(table.column("user_id").to_pylist(), table.column("cutoff").to_pylist(), strict=True))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from features.errors import CheckFailed
-from features.profiles.build import build
+from features.profiles.build import build_profiles
 from models.evaluation.metrics import auc, summary
 from tests.training.conftest import Against, Training
 from tests.training.contenders import END, LATEST, gate_of, refusing, reversed_, seen_through, shifted, with_model
@@ -103,7 +103,7 @@ def test_a_champion_of_another_specification_is_judged_on_its_own_profiles(
     assert other.specification.feature_names != challenger.model.specification.feature_names
     found = against(challenger, Contender("1", other, easy.activity))
     test = periods.trained.test
-    profiles = build(periods.activity, other.specification, cutoffs=[LATEST])
+    profiles = build_profiles(periods.activity, other.specification, cutoffs=[LATEST])
     by_user = dict(zip(profiles["user_id"].to_pylist(), other.predict_probability(profiles).tolist(), strict=True))
     expected = auc(test.churned, np.array([by_user[user] for user in test.profiles["user_id"].to_pylist()]))
     assert found.metrics["against"]["auc"] == pytest.approx(expected)
