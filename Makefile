@@ -41,10 +41,10 @@ demo: setup ## The whole way on a small simulated world, in under three minutes
 	@$(BIN)/python -m churn.demo
 
 test: setup ## The tests, without those marked slow
-	@$(BIN)/pytest -q -n 2 --dist loadgroup -m "not slow"
+	@$(BIN)/pytest -q -n 2 -m "not slow"
 
 test-slow: setup ## The tests marked slow, and properties on many more random logs
-	@HYPOTHESIS_PROFILE=ci $(BIN)/pytest -q -n 2 --dist loadgroup -m "slow or hypothesis"
+	@HYPOTHESIS_PROFILE=ci $(BIN)/pytest -q -n 2 -m "slow or hypothesis"
 
 system: ## System packages that some tests need: a Java runtime (Spark), PostgreSQL's server
 	@.ci/system

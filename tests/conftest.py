@@ -1,12 +1,14 @@
 """The same surroundings for every test, whoever runs them; and one trained world for all that only look at it."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
 from hypothesis import HealthCheck, settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from tests.churn.command import TrainedWorld, made_trained_world, make_trained_world
 
@@ -32,8 +34,8 @@ settings.register_profile("dev", max_examples=25, **_SLOW_IS_FINE)
 settings.register_profile("ci", max_examples=100, **_SLOW_IS_FINE)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 
-# Expensive fixtures of a session: tests that share one run in the same worker, so that each is made once.
-_MADE_ONCE = ("postgres_url", "gather", "trainer")
+# Tests of a file run in the same worker; so do those of a folder, where they share a fixture that is expensive to make.
+_TOGETHER = ("tests/training/audit/", "tests/training/", "tests/features/log/")
 
 
 def _forget_the_store() -> None:
@@ -49,16 +51,17 @@ def _no_test_inherits_the_store_of_another() -> Iterator[None]:
     _forget_the_store()
 
 
-def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
-    """Keep the tests of a file, and those that share an expensive fixture, in one worker (``--dist loadgroup``)."""
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(_group_of(item)))
+class ByFolderOrFile(LoadScopeScheduling):
+    """Hands whole files and folders to workers, those of most tests first."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return next((folder for folder in _TOGETHER if nodeid.startswith(folder)), nodeid.partition("::")[0])
 
 
-def _group_of(item: pytest.Item) -> str:
-    shared = [name for name in _MADE_ONCE if name in getattr(item, "fixturenames", ())]
-    return shared[0] if shared else item.path.relative_to(item.config.rootpath).as_posix()
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFolderOrFile:
+    """Choose how tests are shared out: marks of groups (``--dist loadgroup``) say nothing to pytest-xdist 3.8 from pytest 9.2 on."""
+    return ByFolderOrFile(config, log)
 
 
 @pytest.fixture(scope="session")
