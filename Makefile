@@ -37,7 +37,7 @@ $(INSTALLED): pyproject.toml requirements.lock
 		echo "Hint: apt-get install libgomp1 (Debian, Ubuntu), dnf install libgomp (Fedora), brew install libomp (macOS)" >&2; exit 1; }
 	@touch $@
 
-demo: setup ## The whole way on a small simulated world, in under three minutes
+demo: setup ## End to end on a small simulated world, in under three minutes
 	@$(BIN)/python -m churn.demo
 
 test: setup ## The tests, without those marked slow
