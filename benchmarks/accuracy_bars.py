@@ -65,7 +65,7 @@ def _calibration(found: Found, name: str) -> Bar:
     if error is None:
         return Bar(what, bound)
     note = (
-        "calibrated on how BG/NBD did in the later half of the history" if found[name]["way"] == Strategy.BUYING else ""
+        "calibrated on how BG/NBD did in the later half of the history" if found[name]["way"] == Strategy.BG_NBD else ""
     )
     return Bar(what, bound, f"{error:.4f}", error < CALIBRATION_ERROR, note)
 
@@ -74,7 +74,7 @@ def _published(found: Found) -> Bar:
     """At the four digits that are published; a model that is BG/NBD itself can only tie with it."""
     auc = _figure(found, "cdnow_sample")
     tie = (
-        "a tie: the model fell back on BG/NBD itself" if auc and found["cdnow_sample"]["way"] == Strategy.BUYING else ""
+        "a tie: the model fell back on BG/NBD itself" if auc and found["cdnow_sample"]["way"] == Strategy.BG_NBD else ""
     )
     return _least("cdnow_sample: AUC", BG_NBD, found=None if auc is None else round(auc, 4), note=tie)
 

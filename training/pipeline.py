@@ -72,23 +72,21 @@ def to_audit(activity: Activity, recipe: Recipe, *, say: Say) -> AuditedTraining
     InputError
         When the test cutoff does not fit the log.
     CheckFailed
-        When the log is too short, or nothing would be learnt from labels.
+        When the log is too short, or no label would be used.
     """
     layout = make_plan(activity, recipe)
-    if layout.way is Strategy.BUYING:
-        raise CheckFailed(
-            f"nothing is learnt from labels, so none can leak: {layout.why}", hint="train it: churn train"
-        )
+    if layout.way is Strategy.BG_NBD:
+        raise CheckFailed(f"no label is used, so none can leak: {layout.why}", hint="train it: churn train")
     build = ProfileSet.of(activity, [layout], say=say)
     training_rows, test = build.training_rows_of(layout), build.test_of(layout)
-    calm = _steadied(training_rows.at(layout.split.train).profiles, build.specification, recipe=recipe)
-    return _audited(build, layout, training_rows=training_rows, test=test, specification=calm.specification)
+    stable = _steadied(training_rows.at(layout.split.train).profiles, build.specification, recipe=recipe)
+    return _audited(build, layout, training_rows=training_rows, test=test, specification=stable.specification)
 
 
 def _audited(
     build: ProfileSet, layout: TrainingPlan, *, training_rows: Dataset, test: Dataset, specification: Specification
 ) -> AuditedTraining:
-    """All of it under the label that is learnt, the test too."""
+    """All of it under the label of the training, the test too."""
     if layout.label_churn != layout.recipe.churn:
         test = build.test_of(replace(layout, recipe=replace(layout.recipe, churn=layout.label_churn)))
     return AuditedTraining(
@@ -105,26 +103,26 @@ def _audited(
 
 def _train(build: ProfileSet, layout: TrainingPlan, *, say: Say) -> Trained:
     test = build.test_of(layout)
-    if layout.way is Strategy.BUYING:
+    if layout.way is Strategy.BG_NBD:
         return _without_labels(build, layout, test=test)
     training_rows, split = build.training_rows_of(layout), layout.split
     check_classes(
         training_rows, test, split=split, window=layout.recipe.window, minimum=layout.recipe.training.min_class_users
     )
     train = training_rows.at(split.train)
-    calm = _steadied(train.profiles, build.specification, recipe=layout.recipe)
-    searched = _searched(train, calm.specification, recipe=layout.recipe, say=say)
+    stable = _steadied(train.profiles, build.specification, recipe=layout.recipe)
+    searched = _searched(train, stable.specification, recipe=layout.recipe, say=say)
     recipe = _chosen(layout.recipe, searched)
     say(f"fitting on {len(training_rows.churned):,} rows")
-    fit = Fitter(calm.specification, recipe.model, recipe.training).fit(training_rows, split)
+    fit = Fitter(stable.specification, recipe.model, recipe.training).fit(training_rows, split)
     say(f"{fit.scorer.trees} trees; testing on {len(test.churned):,} users")
     calibration = training_rows.at(split.calibration)
     baselines = _baselines(fit, layout, usual=train, calibrate_on=(calibration.profiles, calibration.churned))
     model, evaluation = _measured(fit, layout, usual=train, test=test, baselines=baselines)
-    left_out = build.left_out | calm.dropped
-    found = Trained(model, evaluation, layout, recipe, left_out, training_rows, test, fit, baselines, calm.pooled)
+    left_out = build.left_out | stable.dropped
+    found = Trained(model, evaluation, layout, recipe, left_out, training_rows, test, fit, baselines, stable.pooled)
     say("looking for leaks")
-    audited = _audited(build, layout, training_rows=training_rows, test=test, specification=calm.specification)
+    audited = _audited(build, layout, training_rows=training_rows, test=test, specification=stable.specification)
     found = replace(found, audit=audit(audited, seed=recipe.training.seed), searched=searched)
     return _refitted(found, build, say=say) if recipe.training.refit else found
 
@@ -182,7 +180,7 @@ def _baselines(
     """Fit what the model is measured beside, on the users that are typical; where it learns from no label, nor do these."""
     return fit_baselines(
         usual.profiles,
-        None if layout.way is Strategy.BUYING else usual.churned,
+        None if layout.way is Strategy.BG_NBD else usual.churned,
         calibrate_on=calibrate_on,
         specification=fit.specification,
         window=layout.recipe.window,
@@ -190,7 +188,7 @@ def _baselines(
 
 
 def _without_labels(build: ProfileSet, layout: TrainingPlan, *, test: Dataset) -> Trained:
-    """Say who buys again: nothing is learnt from labels of the asked horizon, as none is known yet."""
+    """Say who buys again: no label of the target horizon is known yet."""
     specification = with_categories(build.specification, test.profiles, most=layout.recipe.model.max_categories)
     halves = build.training_rows_of(layout)
     fit = fit_bg_nbd_fallback(build, layout, specification=specification, test=test, halves=halves)

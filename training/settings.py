@@ -11,23 +11,23 @@ from features.settings import Section, setting
 
 
 class TrainingSettings(Section):
-    """``[training]``: which snapshots are learnt from, and on which the model is tested."""
+    """``[training]``: which snapshots the model is trained and tested on."""
 
-    test_cutoff: date | None = setting(None, "The cutoff that tests; default: the latest whose horizon the log covers.")
+    test_cutoff: date | None = setting(None, "The test cutoff; default: the latest whose horizon the log covers.")
     snapshot_every_days: int | None = setting(
         None, "Days between snapshots; default: 1 for horizons up to 7 days, else 7.", unit="days", ge=1
     )
     calibration_snapshots: int = setting(
-        4, "Latest snapshots whose labels are known that probabilities are calibrated on.", ge=1
+        4, "Number of latest labelled snapshots that probabilities are calibrated on.", ge=1
     )
-    max_snapshots: int = setting(52, "Most snapshots to learn from, the latest ones.", ge=1)
+    max_snapshots: int = setting(52, "Maximum number of training snapshots; the latest are used.", ge=1)
     horizons_days: tuple[int, ...] = setting(
         (), "Horizons to train a model each for, from one build; registered as <project>_7d and so on.", unit="days"
     )
     recency_half_life_days: float | None = setting(
-        None, "Snapshots weigh half as much for every so many days of age; default: all alike.", unit="days", gt=0
+        None, "Half-life of snapshot weights; default: all alike.", unit="days", gt=0
     )
-    search_trials: int = setting(0, 'Settings of LightGBM to try; needs the extra "search".', unit="trials", ge=0)
+    search_trials: int = setting(0, 'Hyperparameter trials; need the extra "search".', unit="trials", ge=0)
     refit: bool = setting(
         default=False, words="Fit the tested model again, on every finished snapshot, and serve that."
     )
@@ -36,11 +36,11 @@ class TrainingSettings(Section):
         default=False, words="Train on growing shares of the users, to see what more would bring."
     )
     capacity: int | None = setting(
-        None, "Users that the team can contact in a week; lift and recall are told there too.", unit="users", ge=1
+        None, "Users that the team can contact in a week; lift and recall are reported there too.", unit="users", ge=1
     )
-    seed: int = setting(7, "Seed of everything that is drawn by chance.", ge=0)
+    seed: int = setting(7, "Random seed.", ge=0)
     max_training_rows: int = setting(
-        2_000_000, "More rows, to learn from or to test on, are sampled down, by user.", unit="rows", ge=1000
+        2_000_000, "More rows, for training or test, are sampled down, by user.", unit="rows", ge=1000
     )
     min_class_users: int = setting(
         100,
@@ -70,7 +70,7 @@ class AuditSettings(Section):
         gt=0,
         le=1,
     )
-    max_rows: int = setting(20_000, "Most rows that the statistics and the canaries look at.", unit="rows", ge=1000)
+    max_rows: int = setting(20_000, "Maximum number of rows for the statistics and the canaries.", unit="rows", ge=1000)
     rebuilt_profiles: int = setting(
         1000, "Profiles that are built again from nothing but the days before their cutoff.", unit="profiles", ge=100
     )
@@ -81,7 +81,7 @@ class AdviceSettings(Section):
 
     candidates_days: tuple[Annotated[int, Field(ge=1, le=365)], ...] = setting(
         (7, 14, 21, 28, 30, 42, 56, 60, 84, 90, 126, 182, 364),
-        "Horizons to look at, beside the configured one.",
+        "Horizons to compare, besides the configured one.",
         unit="days",
         min_length=1,
         was="horizon.candidates_days",
@@ -121,7 +121,7 @@ class BotsSettings(Section):
 
     exclude: bool = setting(
         default=False,
-        words="Leave users whose rhythm is inhuman out of what is learnt from and tested on; they are still scored.",
+        words="Exclude users whose rhythm is inhuman from training and test; they are still scored.",
     )
 
 

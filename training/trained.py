@@ -26,10 +26,10 @@ class Trained:
         As it was used: after a search, with the settings that the search chose.
     left_out
         Feature to why the model does not have it, or does not look at it.
-    learnt, test
-        The rows that were learnt from, and those that the model was tested on.
+    training_rows, test
+        The rows that the model was trained on, and those that it was tested on.
     audit
-        None where nothing was learnt from labels, so none can have leaked.
+        None where no label was used, so none can have leaked.
     refitted
         The same recipe, fitted again on every finished snapshot, the test's too: served, never tested. ``refitted_on`` are those.
     """

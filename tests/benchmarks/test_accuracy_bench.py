@@ -45,7 +45,7 @@ def of_a_log(auc: float, *, gain: Sequence[float] = (0.02, 0.01, 0.03), error: f
         differences={name: {"auc": list(gain), "log_loss": around(-0.1)} for name in ("frequency", "truth")},
         says="A log.",
         better_rule="frequency",
-        way="the asked horizon",
+        way="the target horizon",
         why="folds of users",
         users=1000,
         churn_rate=0.25,
@@ -88,7 +88,7 @@ def test_a_calibration_error_of_three_hundredths_is_missed():
 
 @pytest.mark.parametrize(("auc", "is_met"), [(0.77249, True), (0.7724, False)])
 def test_falling_back_on_bg_nbd_is_called_a_tie_at_the_digits_that_are_published(auc: float, is_met: bool):
-    bar = verdict({"cdnow_sample": of_a_log(auc, way="how people buy")}, "cdnow_sample: AUC")
+    bar = verdict({"cdnow_sample": of_a_log(auc, way="purchases (BG/NBD)")}, "cdnow_sample: AUC")
     assert (bar.is_met, bar.note.partition(":")[0]) == (is_met, "a tie")
 
 

@@ -1,8 +1,8 @@
-"""Features whose distribution drifts from the earliest to the latest snapshot that is learnt from.
+"""Features whose distribution drifts from the earliest to the latest training snapshot.
 
 How well a feature alone tells a late row from an early one is an AUC: 0.5 cannot tell, 1 tells the date. Behaviour moves
 honestly (a base rate rises, a season passes), and a model may follow it; so a number is named only where it tells the date. A
-category that moves is another matter: a channel that was opened last month was never learnt from, and yesterday's best one may
+category that moves is another matter: a channel that was opened last month was never trained on, and yesterday's best one may
 be today's worst. Its values that moved are pooled with the unknown ones; where that is not enough, the feature is dropped.
 """
 

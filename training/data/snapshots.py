@@ -25,7 +25,7 @@ class ProfileSet:
     ----------
     left_out
         Feature to why there is no such column, or why the model does not look at it.
-    learnt, tests
+    training_rows, tests
         Profiles of the eligible users at the cutoffs that any horizon learns from, and at those that test.
     """
 
@@ -60,11 +60,11 @@ class ProfileSet:
         return labelled(self.activity, _at(self.training_rows, layout.split.training_cutoffs), churn=layout.label_churn)
 
     def test_of(self, layout: TrainingPlan) -> Dataset:
-        """Label what one horizon is tested on: always the asked label."""
+        """Label what one horizon is tested on: always the label of the target horizon."""
         return labelled(self.activity, _at(self.tests, [layout.split.test]), churn=layout.recipe.churn)
 
     def also_at(self, cutoffs: Sequence[date], layout: TrainingPlan) -> Dataset:
-        """Label the asked horizon at any finished cutoffs, from profiles that are built where they are not there yet."""
+        """Label the target horizon at any finished cutoffs, from profiles that are built where they are not there yet."""
         training_rows, tested = _cutoffs(self.training_rows), _cutoffs(self.tests)
         tables = [_at(self.training_rows, cutoffs), _at(self.tests, set(cutoffs) - training_rows)]
         if missing := sorted(set(cutoffs) - training_rows - tested):

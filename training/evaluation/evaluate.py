@@ -32,7 +32,7 @@ def evaluate(
     probability
         Calibrated, shape (n,).
     capacity
-        How many users the team can contact: lift and recall are told there too.
+        How many users the team can contact: lift and recall are reported there too.
     """
     figures = intervals(test.churned, probability, seed=seed, capacity=capacity)
     beside = {baseline.name: _beside(test, probability, baseline=baseline, seed=seed) for baseline in baselines}

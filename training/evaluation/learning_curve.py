@@ -90,7 +90,7 @@ def learning_curve(training_rows: Dataset, test: Dataset, *, split: Split, fit: 
 
     Parameters
     ----------
-    learnt
+    training_rows
         The rows of the split's learning cutoffs.
     fit
         Trains with the same recipe.

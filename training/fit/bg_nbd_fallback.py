@@ -1,4 +1,4 @@
-"""Where no label of the asked horizon is known yet: BG/NBD says who buys again, calibrated on the later half of the history."""
+"""Where no label of the target horizon is known yet: BG/NBD says who buys again, calibrated on the later half of the history."""
 
 from __future__ import annotations
 

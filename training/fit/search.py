@@ -63,7 +63,7 @@ class Folds:
             why = f"folds of users: no training cutoff is {purge_days} days, gap and horizon, after another"
             return cls(tuple(_of_users(rows, cutoffs)), purge_days, why)
         chosen = measured[:: -max(1, len(measured) // _MOST_FOLDS)][:_MOST_FOLDS]
-        why = f"folds in time: measured on {', '.join(map(str, chosen))}, learnt from cutoffs {purge_days} days before or earlier"
+        why = f"folds in time: measured on {', '.join(map(str, chosen))}, trained on cutoffs {purge_days} days before or earlier"
         return cls(
             tuple(_before(rows, cutoffs, known_until=cutoff - purge_days, at=cutoff) for cutoff in chosen),
             purge_days,

@@ -194,7 +194,7 @@ def _is_short(hour: float, others: Numbers) -> bool:
 def touching(
     outages: Iterable[Outage], cutoff: date, *, window: LabelWindow, settings: OutagesSettings
 ) -> tuple[Outage, ...]:
-    """Return the outages that spoil a snapshot; none: it may be learnt from.
+    """Return the outages that spoil a snapshot; none: it may be used.
 
     Two things are spoilt: the label, where outages take more than ``tolerated_share`` of the label window, and who is eligible
     and how long ago they came, where one lies in the ``recent_days`` before the cutoff. An outage further back is one low

@@ -17,7 +17,7 @@ from training.plan.outages import Outage, find_outages, touching
 from training.plan.splits import Split, plan, snapshot_step, test_cutoff_of
 from training.settings import AuditSettings, BotsSettings, DriftSettings, OutagesSettings, TrainingSettings
 
-_SHORTEST_SHARE = 0.25  # of the asked horizon, below which another one says nothing of it
+_SHORTEST_SHARE = 0.25  # of the target horizon, below which another one says nothing of it
 _SHARE_THAT_BUYS = 0.95  # of the days that count as staying
 
 
@@ -41,17 +41,17 @@ class Recipe:
 
     @property
     def sections(self) -> dict[str, Section]:
-        """What a run writes down: the sections that decide on which rows is learnt, what of them, and how."""
+        """What a run records: the sections that decide which rows and features are used, and how."""
         names = ("churn", "features", "model", "training", "outages", "bots", "drift")
         return {name: getattr(self, name) for name in names}
 
 
 class Strategy(StrEnum):
-    """What is learnt from."""
+    """What a model is trained on."""
 
-    ASKED = "the asked horizon"
+    DIRECT = "the target horizon"
     SHORTER = "a shorter horizon"
-    BUYING = "how people buy"
+    BG_NBD = "purchases (BG/NBD)"
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class TrainingPlan:
     Attributes
     ----------
     label_churn
-        The label that is learnt: the asked one, or that of a shorter horizon. The test is always on the asked one.
+        The label of the training: that of the target horizon, or of a shorter one. The test is always on the target.
     why
         Why these cutoffs, and why this way, in a sentence.
     """
@@ -75,14 +75,14 @@ class TrainingPlan:
 
     @property
     def label_window(self) -> LabelWindow:
-        """Where the labels look that are learnt from."""
+        """The days that the labels of the training see."""
         return LabelWindow(self.label_churn.gap_days, self.label_churn.horizon_days)
 
 
 def make_plan(activity: Activity, recipe: Recipe) -> TrainingPlan:
     """Decide what the training will do.
 
-    Where no label of the asked horizon is known before the test cutoff, a log of purchases falls back on BG/NBD, which needs no
+    Where no label of the target horizon is known before the test cutoff, a log of purchases falls back on BG/NBD, which needs no
     label; any other log learns the longest shorter horizon that fits.
 
     Raises
@@ -102,7 +102,7 @@ def make_plan(activity: Activity, recipe: Recipe) -> TrainingPlan:
         if fallback is None:
             raise
         return replace(fallback, outages=outages)
-    return TrainingPlan(recipe, split, Strategy.ASKED, recipe.churn, split.why, outages)
+    return TrainingPlan(recipe, split, Strategy.DIRECT, recipe.churn, split.why, outages)
 
 
 def _directed(recipe: Recipe) -> Recipe:
@@ -140,7 +140,7 @@ def plan_of(activity: Activity, recipe: Recipe, *, sound: Callable[[date], bool]
 
 
 def complete_cutoffs(layout: TrainingPlan) -> tuple[date, ...]:
-    """Return every snapshot whose label is known today, from the first that was learnt from to the test, away from outages."""
+    """Return every snapshot whose label is known today, from the first training cutoff to the test, without outages."""
     recipe, split = layout.recipe, layout.split
     every = snapshot_step(recipe.churn, recipe.training)
     sound = is_sound(recipe, layout.outages)
@@ -168,13 +168,13 @@ def _buying(activity: Activity, recipe: Recipe, *, short: HistoryTooShort) -> Tr
         f"probabilities are calibrated by how it did from {test - half} on, known by {test - half} only"
     )
     label = recipe.churn.model_copy(update={"horizon_days": half.days, "gap_days": 0})
-    return TrainingPlan(recipe, Split((), (), (test - half,), test, why), Strategy.BUYING, label, why)
+    return TrainingPlan(recipe, Split((), (), (test - half,), test, why), Strategy.BG_NBD, label, why)
 
 
 def _shorter(
     activity: Activity, recipe: Recipe, *, short: HistoryTooShort, sound: Callable[[date], bool]
 ) -> TrainingPlan | None:
-    """Learn the longest shorter horizon whose labels are known in time; test on the asked one."""
+    """Train on the longest shorter horizon whose labels are known in time; test on the target."""
     test = test_cutoff_of(activity.coverage, recipe.churn, training=recipe.training)
     training = recipe.training.model_copy(update={"test_cutoff": test})
     asked = recipe.churn.horizon_days
@@ -185,7 +185,7 @@ def _shorter(
         except HistoryTooShort:
             continue
         why = (
-            f"{short.message}; a horizon of {days} days is the longest that fits: it is learnt in place of {asked} days, "
+            f"{short.message}; a horizon of {days} days is the longest that fits: the model is trained on it in place of {asked} days, "
             f"so probabilities are rather those of {days} days; {split.why}"
         )
         return TrainingPlan(recipe, split, Strategy.SHORTER, churn, why)

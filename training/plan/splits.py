@@ -71,7 +71,7 @@ def plan(
     Parameters
     ----------
     is_sound
-        False for cutoffs that nothing may be learnt from or tested on, such as those whose windows touch an outage.
+        False for cutoffs that may be used neither for training nor for the test, such as those whose windows touch an outage.
 
     Raises
     ------
@@ -91,7 +91,7 @@ def plan(
     usable = tuple(sound[-training.max_snapshots :])
     if not usable:
         raise HistoryTooShort(
-            f"no snapshot can be learnt from: the first with enough history is {first}, "
+            f"no snapshot can be used for training: the first with enough history is {first}, "
             f"the last whose label is known at the test cutoff {test} is {last}",
             hint=_possible_from(first, window),
         )

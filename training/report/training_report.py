@@ -87,7 +87,7 @@ class TrainingReport:
             "better_rule": evaluation.better_rule or "none",
             "auc_over_better_rule": f"{rule.difference_auc.value:+.4f}" if rule else "unknown",
             "audit": self.audit,
-            "training_cutoffs": trained.layout.way,
+            "strategy": trained.layout.way,
             "parts": "+".join(trained.model.scorer.kinds),
             "sensitive": ", ".join(trained.model.specification.sensitive) or "none",
             "split": "folds" if trained.split.uses_folds else "periods",

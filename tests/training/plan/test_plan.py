@@ -60,7 +60,7 @@ def _purchases(random: np.random.Generator, days: int) -> Sequence[float]:
 def test_where_no_label_is_known_in_time_a_shop_asks_how_people_buy(tmp_path: Path):
     world = buyers(tmp_path, horizon_days=100)
     layout = make_plan(world.activity(), recipe_of(world))
-    assert layout.way is Strategy.BUYING
+    assert layout.way is Strategy.BG_NBD
     assert (layout.split.train, layout.split.test) == ((), START + timedelta(days=100))
     assert layout.split.calibration == (START + timedelta(days=50),)
     assert layout.label_window.end(layout.split.calibration[0]) == layout.split.test
@@ -134,7 +134,7 @@ def test_the_audit_looks_at_the_test_under_the_label_that_is_learnt(unpaid: Worl
 
 def test_a_horizon_far_shorter_than_the_asked_one_says_nothing_of_it(tmp_path: Path):
     world = buyers(tmp_path, money="", horizon_days=190)
-    with pytest.raises(CheckFailed, match="no snapshot can be learnt from"):
+    with pytest.raises(CheckFailed, match="no snapshot can be used for training"):
         make_plan(world.activity(), recipe_of(world))
 
 
