@@ -118,7 +118,7 @@ def dozen_in_spark(bench: Bench) -> Work:
 
 
 def in_spark(bench: Bench, names: Sequence[str] = ()) -> Work:
-    """ProfileSet profiles in Spark and bring them here; its session is open before the clock starts."""
+    """Build profiles in Spark and bring them here; its session is open before the clock starts."""
     settings = Project(bench.world / "churn.toml").activity_settings()
     specification, session = frozen(bench, names), open_session(settings.compute)
 

@@ -18,7 +18,7 @@ KEYS = ["user", "day"]
 
 
 def build(events: Path, cutoff: date, *, event_types: Sequence[str], is_tuned: bool = True) -> pa.Table:
-    """ProfileSet the profiles of everybody seen before a UTC midnight.
+    """Build the profiles of everybody seen before a UTC midnight.
 
     Parameters
     ----------

@@ -19,7 +19,7 @@ SCALES = {"usage_minutes": 60_000, "amount": 100}
 
 
 def build(events: Path, cutoff: date, *, event_types: Sequence[str]) -> pa.Table:
-    """ProfileSet the profiles of everybody seen before a UTC midnight."""
+    """Build the profiles of everybody seen before a UTC midnight."""
     log = _log(events, cutoff)
     days, mix, contexts = pl.collect_all([_days(log), _mix(log, event_types), _contexts(log)], engine="streaming")
     days = days.sort("user_id", "age", descending=[False, True]).lazy()

@@ -33,7 +33,7 @@ def open_session(cores: int = 2) -> SparkSession:
 
 
 def build(session: SparkSession, events: Path, *, cutoff: date) -> pa.Table:
-    """ProfileSet the dozen for everybody seen before a UTC midnight.
+    """Build the dozen for everybody seen before a UTC midnight.
 
     Sets are counted after ``distinct`` rather than with ``collect_set``: hash aggregation, no sorting of objects.
     """

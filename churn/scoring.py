@@ -28,7 +28,7 @@ def score(project: Project, cutoff: date, *, model: str, say: Progress) -> Scori
     _check_keeping(project)
     registered, users = _scored(project, cutoff, model=model, say=say)
     say("writing scores and ledger")
-    folder = write_scores(project.home.root, _batch(project, registered, cutoff), scores=users.scores)
+    folder = _write_scores(project, _batch(project, registered, cutoff), users)
     is_fresh = False
     if model == CHAMPION:  # the store serves the champion; another model may read other features
         say("refreshing the profile store")
@@ -41,9 +41,9 @@ def export(project: Project, cutoff: date, *, model: str, say: Progress) -> Expo
     registered, users = _scored(project, cutoff, model=model, say=say)
     say("writing ledger and list")
     batch = _batch(project, registered, cutoff)
-    write_scores(project.home.root, batch, scores=users.scores)
+    _write_scores(project, batch, users)
     listed = at_risk(users.scores, project.settings.export.at_least)
-    folder = write_list(project.home.root, batch, listed=listed)
+    folder = write_list(project.home.lists, batch, listed=listed)
     return Export(registered.name, registered.version, cutoff, users.scores, folder, listed=listed)
 
 
@@ -55,6 +55,10 @@ def _scored(project: Project, cutoff: date, *, model: str, say: Progress) -> tup
 
 def _batch(project: Project, registered: RegisteredModel, cutoff: date) -> Batch:
     return Batch(cutoff, registered.name, registered.version, project.digest)
+
+
+def _write_scores(project: Project, batch: Batch, users: ScoredUsers) -> Path:
+    return write_scores(batch, scores=users.scores, folder=project.home.scores, ledger=project.home.ledger)
 
 
 def _refresh_store(project: Project, registered: RegisteredModel, users: ScoredUsers, *, cutoff: date) -> bool:

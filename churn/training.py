@@ -12,7 +12,8 @@ from churn.results import Training
 from features.activity.store import Activity
 from training.diagnostics import diagnose
 from training.pipeline import train_horizons as fit_horizons
-from training.report.mlflow_run import LogFacts, register
+from training.report.mlflow_run import register
+from training.report.training_report import LogFacts, TrainingReport
 
 if TYPE_CHECKING:
     from churn.project import Project
@@ -39,6 +40,6 @@ def train_horizons(
             diagnostics = diagnose(activity, one, say=say)
             say("registering the challenger")
             facts = LogFacts(name, project.source, activity.coverage, withheld)
-            registered = register(one, recorder, diagnostics=diagnostics, log=facts)
+            registered = register(TrainingReport(one, diagnostics), recorder, log=facts)
             found.append(Training(registered, one, diagnostics))
     return tuple(found)

@@ -6,9 +6,12 @@ import json
 import re
 from collections.abc import Iterator
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from features.errors import SettingsError
+
+if TYPE_CHECKING:
+    import duckdb
 
 _Node = dict[str, Any]
 
@@ -122,9 +125,15 @@ def _changing() -> frozenset[str]:
     )
 
 
-def _column(sql: str, *values: str) -> list[str]:
-    """Return a column of a DuckDB query; DuckDB is loaded only now, as settings import this module and ``churn --help`` is fast."""
+@cache
+def _parser() -> duckdb.DuckDBPyConnection:
+    """Open one connection for all expressions; DuckDB is loaded only now, as ``churn --help`` answers at once."""
     import duckdb  # noqa: PLC0415 -- see above
 
-    with duckdb.connect(":memory:") as connection:
+    return duckdb.connect(":memory:")
+
+
+def _column(sql: str, *values: str) -> list[str]:
+    """Return the only column of a DuckDB query."""
+    with _parser().cursor() as connection:
         return [value for (value,) in connection.execute(sql, values).fetchall()]

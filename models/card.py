@@ -8,21 +8,11 @@ from datetime import date
 from itertools import groupby
 from typing import Any
 
-from models.churn_model import Definition
+from models.definition import ChurnDefinition
 from models.evaluation.metrics import METRICS, Interval
 from models.evaluation.results import Evaluation, Slice
 
 _SLICE_METRICS = ("churn_rate", "mean_probability", "auc", "calibration_error")
-
-
-@dataclass(frozen=True)
-class Meaning:
-    """What churned means for this model: ``qualifying`` and ``event`` are SQL over the event contract."""
-
-    definition: Definition
-    timezone: str
-    qualifying: str = ""
-    event: str = ""
 
 
 @dataclass(frozen=True)
@@ -93,7 +83,7 @@ class CardFacts:
     """
 
     name: str
-    meaning: Meaning
+    definition: ChurnDefinition
     dates: Dates
     columns: Columns
     evaluation: Evaluation
@@ -126,9 +116,9 @@ def _summary(facts: CardFacts) -> str:
 
 
 def _predicts(facts: CardFacts) -> str:
-    d, meaning = facts.meaning.definition, facts.meaning
-    counts = f"`{meaning.qualifying}`" if meaning.qualifying else "any event counts"
-    what = f"`{meaning.event}` happens" if meaning.event else f"no event that counts ({counts}) happens"
+    d = facts.definition
+    counts = f"`{d.qualifying}`" if d.qualifying else "any event counts"
+    what = f"`{d.event}` happens" if d.event else f"no event that counts ({counts}) happens"
     gap = f" after a gap of {d.gap_days} days" if d.gap_days else ""
     who = (
         f"active in the {d.active_within_days} days before the cutoff"
@@ -138,7 +128,7 @@ def _predicts(facts: CardFacts) -> str:
     tenure = f" and first seen at least {d.min_tenure_days} days before it" if d.min_tenure_days else ""
     return (
         f"The probability that a user churns: that {what} in the {d.horizon_days} days{gap} from the cutoff on. "
-        f"It is meant for users {who}{tenure}; days are local days of {meaning.timezone}. "
+        f"It is meant for users {who}{tenure}; days are local days of {d.timezone}. "
         "This definition is frozen with the model: scoring uses it, whatever the settings are later.\n\n"
         "It predicts who is likely to leave, not who can be retained by a message: measure that with a holdout."
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
 from pathlib import Path
@@ -12,11 +12,13 @@ import lightgbm as lgb
 import msgspec
 import numpy as np
 import pyarrow as pa
+from msgspec import structs
 from numpy.typing import NDArray
 
 from features.eligibility import Eligibility
 from features.errors import InputError
 from features.profiles.specification import Specification
+from models.definition import ChurnDefinition
 from models.encoding import Matrix, by_rows
 from models.reasons import Narrator
 from models.scorers.calibration import Calibration, Platt
@@ -26,16 +28,6 @@ from models.scorers.logistic import Linear
 FORMAT_VERSION = 3
 _QUANTILES = 1001
 _BOOSTER, _REST = "booster.txt", "churn_model.json"
-
-
-@dataclass(frozen=True)
-class Definition:
-    """What the model predicts, and for whom. Frozen: scoring uses these, never today's settings."""
-
-    horizon_days: int
-    gap_days: int
-    active_within_days: int
-    min_tenure_days: int
 
 
 @dataclass(frozen=True)
@@ -98,7 +90,7 @@ class ChurnModel:
     scorer: Scorer
     specification: Specification
     calibration: Calibration
-    definition: Definition
+    definition: ChurnDefinition
     reference: Reference
     quality: Quality
     threads: int = 0
@@ -106,14 +98,12 @@ class ChurnModel:
     @property
     def eligibility(self) -> Eligibility:
         """The rule who is scored."""
-        of = self.definition
-        return Eligibility(of.active_within_days, of.min_tenure_days, has_leaving_event=bool(self.specification.event))
+        return self.definition.eligibility
 
     @property
     def frozen_churn(self) -> dict[str, Any]:
         """The ``[churn]`` section that the model was trained under."""
-        spec = self.specification
-        return asdict(self.definition) | {"timezone": spec.timezone, "qualifying": spec.qualifying, "event": spec.event}
+        return self.definition.settings()
 
     @property
     def frozen_features(self) -> dict[str, Any]:
@@ -147,7 +137,10 @@ class ChurnModel:
     def save(self, folder: Path) -> None:
         """Write the model into a folder; equal models give equal bytes."""
         folder.mkdir(parents=True, exist_ok=True)
-        rest = (self.specification, self.calibration, self.definition, self.reference, self.quality)
+        definition = _SavedDefinition(
+            **{name: getattr(self.definition, name) for name in _SavedDefinition.__struct_fields__}
+        )
+        rest = (self.specification, self.calibration, definition, self.reference, self.quality)
         saved = _Saved(FORMAT_VERSION, *rest, scorer=_write_parts(self.scorer, folder))
         (folder / _REST).write_bytes(msgspec.json.format(msgspec.json.encode(saved, order="sorted"), indent=1))
 
@@ -166,13 +159,28 @@ class _SavedPart(msgspec.Struct, frozen=True, omit_defaults=True, rename={"logis
     bg_nbd: BgNbdPart | None = None
 
 
+class _SavedDefinition(msgspec.Struct, frozen=True):
+    """What the definition of churn holds that the specification does not: zone and conditions are saved there."""
+
+    horizon_days: int
+    gap_days: int
+    active_within_days: int
+    min_tenure_days: int
+
+    def with_conditions_of(self, spec: Specification) -> ChurnDefinition:
+        """Return the whole definition."""
+        return ChurnDefinition(
+            **structs.asdict(self), timezone=spec.timezone, qualifying=spec.qualifying, event=spec.event
+        )
+
+
 @dataclass(frozen=True)
 class _Saved(_Format):
     """What stands beside the trees."""
 
     specification: Specification
     calibration: Calibration
-    definition: Definition
+    definition: _SavedDefinition
     reference: Reference
     quality: Quality
     scorer: tuple[_SavedPart, ...] = ()
@@ -222,5 +230,6 @@ def load(folder: Path, *, threads: int = 0) -> ChurnModel:
         raise InputError(
             f"{folder} holds no readable churn model: {error}", hint="train one with: churn train"
         ) from error
-    parts = (saved.specification, saved.calibration, saved.definition, saved.reference, saved.quality)
+    definition = saved.definition.with_conditions_of(saved.specification)
+    parts = (saved.specification, saved.calibration, definition, saved.reference, saved.quality)
     return ChurnModel(scorer, *parts, threads=threads)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import subprocess
+import sys
 import tarfile
 from contextlib import closing
 from dataclasses import dataclass
@@ -110,3 +112,23 @@ def test_the_settings_that_an_older_run_recorded_are_read(older: OlderHome):
     """Both versions have seen every finished week, so that what is compared is how they were trained."""
     decision = older.run("promote", "--dry-run")
     assert (decision["challenger"], decision["compared"]) == ("4", "recipes")
+
+
+LOADED = """
+import json, sys, models.churn_model, mlflow
+from pathlib import Path
+folder = Path(sys.argv[1])
+model = mlflow.pyfunc.load_model(str(folder))
+example = json.loads((folder / "serving_input_example.json").read_text())["dataframe_split"]
+import pandas as pd
+frame = pd.DataFrame(example["data"], columns=example["columns"])
+frame = frame.astype({c["name"]: "object" if c["type"] == "string" else "float64" for c in model.metadata.get_input_schema().to_dict()})
+print(json.dumps(model.predict(frame).tolist()))
+"""
+
+
+def test_mlflow_loads_an_older_model_where_todays_code_is_imported(older: OlderHome):
+    folder = next((older.home / "artifacts/models").glob("*/artifacts"))
+    ran = subprocess.run([sys.executable, "-c", LOADED, folder], capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    assert all(0 < probability < 1 for probability in json.loads(ran.stdout.splitlines()[-1]))

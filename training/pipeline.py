@@ -10,7 +10,8 @@ import pyarrow as pa
 from features.activity.store import Activity
 from features.errors import CheckFailed
 from features.profiles.specification import Specification
-from models.churn_model import ChurnModel, Definition, Quality, Reference
+from models.churn_model import ChurnModel, Quality, Reference
+from models.definition import ChurnDefinition
 from models.encoding import by_rows
 from models.evaluation.baselines import Baseline, Labels, Values, fit_baselines
 from training.audit.audit import audit
@@ -36,7 +37,7 @@ def train(activity: Activity, recipe: Recipe, *, say: Say) -> Trained:
     Parameters
     ----------
     say
-        UserEvents what is being done, one line a step.
+        Called with what is being done, one line a step.
 
     Raises
     ------
@@ -168,7 +169,7 @@ def _measured(
         fit.scorer,
         fit.specification,
         fit.calibration.calibration,
-        Definition(churn.horizon_days, churn.gap_days, churn.active_within_days, churn.min_tenure_days),
+        ChurnDefinition.of(churn),
         Reference.of(raw, usual.profiles, specification=fit.specification),
         quality,
     )

@@ -160,8 +160,10 @@ class Training(Result):
 
     def to_json(self) -> dict[str, Any]:
         """Return the test, the split, the audit and what was registered."""
-        split, registered = self.trained.split, self.registered
-        return self.trained.evaluation.to_json() | {
+        from training.report.training_report import TrainingReport
+
+        registered = self.registered
+        return TrainingReport(self.trained, self.diagnostics).to_json() | {
             "model": {
                 "name": registered.name,
                 "version": registered.version,
@@ -171,16 +173,6 @@ class Training(Result):
                 "tested_version": registered.tested_version or registered.version,
                 "refused": registered.refused,
             },
-            "split": {
-                name: _dates(getattr(split, name)) for name in ("train", "validation", "calibration", "test", "why")
-            }
-            | {"why": self.trained.layout.why},
-            "excluded": self.trained.left_out,
-            "strategy": self.trained.layout.way,
-            "outages": [str(outage.day) for outage in self.trained.layout.outages],
-            "audit": self.trained.audit.to_json() if self.trained.audit else None,
-            "backtest": self.diagnostics.backtest.to_json() if self.diagnostics.backtest else None,
-            "learning_curve": self.diagnostics.learning_curve.to_json() if self.diagnostics.learning_curve else None,
         }
 
     @property
@@ -197,10 +189,6 @@ class Training(Result):
             "test_cutoff": self.test_cutoff,
             "features": len(self.model.specification.feature_names),
         }
-
-
-def _dates(value: Any) -> Any:
-    return [str(day) for day in value] if isinstance(value, tuple) else str(value)
 
 
 @dataclass(frozen=True, repr=False)

@@ -39,12 +39,12 @@ def at_risk(scores: Sequence[Score], at_least: Literal["high", "medium", "low"])
     return sorted(listed, key=lambda one: (-(one.churn_probability or 0), (one.user_id or "").encode()))
 
 
-def write_list(home: Path, batch: Batch, *, listed: Sequence[Score]) -> Path:
-    """Write ``at_risk.parquet``, ``at_risk.csv`` and, last, ``manifest.json``; return their folder.
+def write_list(lists: Path, batch: Batch, *, listed: Sequence[Score]) -> Path:
+    """Write ``at_risk.parquet``, ``at_risk.csv`` and, last, ``manifest.json`` into a folder of the week below ``lists``; return it.
 
     The same inputs give the same bytes. A killed run leaves no file under its final name.
     """
-    folder = home / "lists" / week_of(batch.cutoff)
+    folder = lists / week_of(batch.cutoff)
     table = to_table(listed).drop_columns(["status", "code"])
     table = table.add_column(0, "rank", pa.array(range(1, len(listed) + 1), pa.int64()))
     with atomic_folder(folder) as temporary:

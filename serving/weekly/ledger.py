@@ -32,14 +32,14 @@ class Batch:
         return f"cutoff={self.cutoff}/model={self.model}-v{self.version}"
 
 
-def write_scores(home: Path, batch: Batch, *, scores: Sequence[Score]) -> Path:
-    """Write all scores with their reasons to ``scores/``, and the scored rows to the ledger; return the folder of scores."""
+def write_scores(batch: Batch, *, scores: Sequence[Score], folder: Path, ledger: Path) -> Path:
+    """Write all scores with their reasons below a folder, and the scored rows below the ledger; return where the scores are."""
     table = to_table(scores)
-    write_rows(home / "scores" / batch.path, {"scores.parquet": table}, batch=batch)
+    write_rows(folder / batch.path, {"scores.parquet": table}, batch=batch)
     scored = table.filter(pa.array([one.status == "scored" for one in scores]))
     kept = scored.select(["user_id", "churn_probability", "percentile", "risk_band"])
-    write_rows(home / "ledger" / batch.path, {"scores.parquet": kept}, batch=batch)
-    return home / "scores" / batch.path
+    write_rows(ledger / batch.path, {"scores.parquet": kept}, batch=batch)
+    return folder / batch.path
 
 
 def write_rows(folder: Path, tables: dict[str, pa.Table], *, batch: Batch) -> None:

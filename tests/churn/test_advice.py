@@ -65,7 +65,7 @@ def test_what_it_says_of_the_configured_horizon_is_what_training_found(as_json: 
     [
         (("--picture", "horizon.pdf"), 2, "--picture horizon.png"),
         (("--set", "churn.event=event_type = 'cancel'"), 2, "idle days say nothing"),
-        (("--set", "churn.active_within_days=119"), 3, "Hint: come back when it covers"),
+        (("--set", "churn.active_within_days=119"), 3, "Hint: try again when it covers"),
         (("--set", "advice.return_share=2"), 2, "advice.return_share"),
     ],
 )

@@ -11,7 +11,8 @@ import pytest
 from msgspec import structs
 
 from models.churn_model import ChurnModel
-from models.registry.registry import Registry, Run
+from models.registry.registry import Registry
+from models.registry.run_record import RunRecord
 from models.scorers.calibration import Platt
 from tests.churn.command import TEST_CUTOFF, TrainedWorld
 from tests.churn.conftest import Command
@@ -103,7 +104,7 @@ def register(world: TrainedWorld, tmp_path: Path) -> Register:
     def log(model: ChurnModel) -> str:
         (tmp_path / "artifacts").mkdir(exist_ok=True)
         tags = {"split": "periods", "audit": "clean"}
-        run = Run(model, {}, {"test.auc": 0.5}, tags, {"test": "c" * 64}, tmp_path / "artifacts")
+        run = RunRecord(model, {}, {"test.auc": 0.5}, tags, {"test": "c" * 64}, tmp_path / "artifacts")
         return Registry(world.home, "churn").log(run).version
 
     return log

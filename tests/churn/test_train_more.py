@@ -67,13 +67,13 @@ def test_the_refitted_version_serves_and_the_tested_one_has_the_figures(found: d
     assert served.scorer.trees == tested.scorer.trees  # rounds were chosen beforehand
 
 
-def test_the_run_holds_the_card_the_audit_the_split_and_the_pictures(found: dict[str, Any], project: Project):
+def test_the_run_holds_the_card_the_audit_the_split_and_the_charts(found: dict[str, Any], project: Project):
     kept = artifacts(project, "more_14d", found["14"]["model"]["run_id"])
     names = {path.name for path in kept.iterdir()}
     assert {"card.md", "audit.md", "audit.json", "split.json", "features.json", "evaluation.html"} <= names
     assert {"backtest.json", "learning_curve.json", "calibration.png", "gains.png", "importance.png"} <= names
     card = (kept / "card.md").read_text()
-    assert "The one that serves is the same recipe, fitted again" in card
+    assert "The serving version is the same recipe, refit on" in card
     assert found["14"]["grade"]["rule"][1:] in card
     assert found["14"]["backtest"]["says"][1:] in card
 

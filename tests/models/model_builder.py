@@ -17,7 +17,8 @@ from features.catalogue.fitted import FittedConstants
 from features.eligibility import RECENT, TENURE
 from features.profiles.specification import Specification
 from features.schema import COLUMNS
-from models.churn_model import ChurnModel, Definition, Quality, Reference
+from models.churn_model import ChurnModel, Quality, Reference
+from models.definition import ChurnDefinition
 from models.encoding import encode
 from models.scorers.calibration import fit_platt
 from models.scorers.ensemble import Scorer
@@ -32,7 +33,7 @@ CATEGORIES = {
     "acquisition_channel": ("organic", "ads", "friends"),
 }
 FAMILIES = {"recency", "usage", "purchases"}
-DEFINITION = Definition(horizon_days=14, gap_days=0, active_within_days=14, min_tenure_days=0)
+DEFINITION = ChurnDefinition(horizon_days=14, gap_days=0, active_within_days=14, min_tenure_days=0)
 
 
 @cache

@@ -8,8 +8,8 @@ from datetime import date
 
 import pytest
 
-from models.card import CardFacts, Columns, Dates, Meaning, Origin, card
-from models.churn_model import Definition
+from models.card import CardFacts, Columns, Dates, Origin, card
+from models.definition import ChurnDefinition
 from models.evaluation.metrics import Interval
 from models.evaluation.results import BaselineResults, Evaluation, Grade, Slice
 
@@ -41,7 +41,7 @@ EVALUATION = Evaluation(
 )  # fmt: skip
 FACTS = CardFacts(
     name="churn",
-    meaning=Meaning(Definition(7, 2, 14, 5), "Europe/Berlin", qualifying="event_type = 'play'"),
+    definition=ChurnDefinition(7, 2, 14, 5, "Europe/Berlin", qualifying="event_type = 'play'"),
     dates=Dates(
         first_day=date(2026, 1, 1),
         covered_until=date(2026, 6, 30),
@@ -89,8 +89,8 @@ def test_the_definition_is_in_words(text: str):
 
 
 def test_an_event_that_means_leaving_is_named():
-    meaning = Meaning(Definition(30, 0, 0, 0), "UTC", event="event_type = 'cancel'")
-    found = section(card(replace(FACTS, meaning=meaning)), "What it predicts, and for whom")
+    definition = ChurnDefinition(30, 0, 0, 0, event="event_type = 'cancel'")
+    found = section(card(replace(FACTS, definition=definition)), "What it predicts, and for whom")
     assert "that `event_type = 'cancel'` happens in the 30 days from the cutoff on" in found
     assert "users seen before the cutoff;" in found
 

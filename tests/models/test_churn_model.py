@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from features.errors import InputError
-from models.churn_model import FORMAT_VERSION, ChurnModel, Definition, Reference, load
+from models.churn_model import FORMAT_VERSION, ChurnModel, Reference, load
+from models.definition import ChurnDefinition
 from models.encoding import encode
 from tests.models.model_builder import profiles_of, tiny_model
 
@@ -202,7 +203,7 @@ def test_what_is_frozen_is_the_whole_churn_section():
 
 
 def test_the_definition_decides_who_is_eligible():
-    definition = Definition(horizon_days=14, gap_days=0, active_within_days=7, min_tenure_days=3)
+    definition = ChurnDefinition(horizon_days=14, gap_days=0, active_within_days=7, min_tenure_days=3)
     rule = replace(tiny_model(), definition=definition).eligibility
     assert rule.mask(np.array([7.0, 8.0, 1.0]), np.array([3.0, 9.0, 2.0])).tolist() == [True, False, False]
 

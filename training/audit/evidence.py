@@ -113,7 +113,7 @@ class Evidence:
     @cached_property
     def training_sample(self) -> Dataset:
         """All training rows of some users, sampled by the seed."""
-        return of_some_users(self.training.training_rows, most=self.training.settings.max_rows, seed=self.seed)
+        return of_some_users(self.training.training_rows, max_rows=self.training.settings.max_rows, seed=self.seed)
 
     @cached_property
     def training_rows(self) -> Part:
@@ -123,7 +123,7 @@ class Evidence:
     @cached_property
     def test(self) -> Part:
         """Test users, sampled by the seed."""
-        return self._part(of_some_users(self.training.test, most=self.training.settings.max_rows, seed=self.seed))
+        return self._part(of_some_users(self.training.test, max_rows=self.training.settings.max_rows, seed=self.seed))
 
     @cached_property
     def test_of_training_users(self) -> Part:
@@ -183,14 +183,14 @@ def model_features(specification: Specification) -> tuple[str, ...]:
     return tuple(name for name in specification.feature_names if name not in specification.unused)
 
 
-def of_some_users(dataset: Dataset, *, most: int, seed: int) -> Dataset:
-    """Return all rows of as many users as have about ``most`` rows together."""
-    if len(dataset.churned) <= most:
+def of_some_users(dataset: Dataset, *, max_rows: int, seed: int) -> Dataset:
+    """Return all rows of as many users as have about ``max_rows`` rows together."""
+    if len(dataset.churned) <= max_rows:
         return dataset
     users = dataset.profiles.column("user_id").combine_chunks().dictionary_encode()
     order = np.random.default_rng(seed).permutation(len(users.dictionary))
     rows = np.bincount(users.indices.to_numpy(), minlength=len(order))[order].cumsum()
-    chosen = np.isin(users.indices.to_numpy(), order[rows <= most])
+    chosen = np.isin(users.indices.to_numpy(), order[rows <= max_rows])
     return Dataset(dataset.profiles.filter(pa.array(chosen)), dataset.churned[chosen])
 
 

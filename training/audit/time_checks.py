@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 
 from features.eligibility import Eligibility
 from features.settings import ChurnSettings
+from models.definition import ChurnDefinition
 from models.encoding import encode
 from training.audit.column_checks import aucs_by_value
 from training.audit.evidence import AuditedTraining, CheckResult, Evidence, Finding, listed
 from training.audit.rebuild import Cells, Rebuilt, differing
 from training.data.dataset import Dataset
-from training.data.labels import ChurnLabel
 
 _MOSTLY = 0.5
 
@@ -64,14 +64,14 @@ def _cells(rebuilt: Rebuilt, cells: Cells, *, what: str) -> Iterator[Finding]:
 
 
 def _labels(rebuilt: Rebuilt, training: AuditedTraining) -> Iterator[Finding]:
-    cutoff, label = rebuilt.past.cutoff, ChurnLabel.of(training.churn)
+    cutoff, definition = rebuilt.past.cutoff, ChurnDefinition.of(training.churn)
     if training.window.end(cutoff) > training.activity.coverage.covered_until:
         return  # UNFINISHED_WINDOW reports it
     activity = rebuilt.past.activity
-    decided = activity.connection.sql(label.sql(activity, [cutoff])).to_arrow_table()
+    decided = activity.connection.sql(definition.label_sql(activity, [cutoff])).to_arrow_table()
     users = pa.array(rebuilt.past.users, pa.string())
     happened = pc.is_in(users, value_set=decided.column("user_id")).to_numpy(zero_copy_only=False)
-    wrong = int((rebuilt.churned != (happened if label.is_event else ~happened)).sum())
+    wrong = int((rebuilt.churned != (happened if definition.is_event else ~happened)).sum())
     if wrong:
         days = f"{training.window.start(cutoff)} up to {training.window.end(cutoff)}"
         yield Finding(
@@ -145,7 +145,7 @@ def already_gone(evidence: Evidence) -> CheckResult:
 
 def rule_of(churn: ChurnSettings) -> Eligibility:
     """Return the eligibility rule."""
-    return Eligibility(churn.active_within_days, churn.min_tenure_days, bool(churn.event))
+    return ChurnDefinition.of(churn).eligibility
 
 
 def eligible(profiles: pa.Table, rule: Eligibility) -> NDArray[np.bool_]:

@@ -12,13 +12,12 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from features.activity.store import Activity
-from features.eligibility import Eligibility
 from features.profiles import build as profiles
 from features.profiles.specification import Specification
 from features.settings import ChurnSettings
+from models.definition import ChurnDefinition
 from models.encoding import encode
 from models.scorers.trees import Rows
-from training.data.labels import ChurnLabel
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ class Dataset:
 
     @property
     def rarer(self) -> int:
-        """How many churners, or retained where they are fewer."""
+        """Number of churned users, or of retained ones where they are fewer."""
         return int(min(self.churned.sum(), (~self.churned).sum()))
 
     def at(self, cutoffs: Sequence[date]) -> Dataset:
@@ -78,14 +77,14 @@ def stack(
     churn: ChurnSettings,
     where: str = "true",
 ) -> Dataset:
-    """ProfileSet profiles at the cutoffs, keep the eligible users, and label them.
+    """Build profiles at the cutoffs, keep the eligible users, and label them.
 
     Raises
     ------
     InputError
         When a cutoff is not covered or its horizon not finished.
     """
-    ChurnLabel.of(churn).check(activity.coverage, cutoffs)
+    ChurnDefinition.of(churn).check_finished(activity.coverage, cutoffs)
     return labelled(activity, eligible(activity, specification, cutoffs=cutoffs, churn=churn, where=where), churn=churn)
 
 
@@ -97,8 +96,8 @@ def eligible(
     churn: ChurnSettings,
     where: str = "true",
 ) -> pa.Table:
-    """ProfileSet the profiles of the eligible users, sorted by cutoff and user. Models of several horizons share them."""
-    rule = Eligibility(churn.active_within_days, churn.min_tenure_days, has_leaving_event=bool(churn.event))
+    """Build the profiles of the eligible users, sorted by cutoff and user. Models of several horizons share them."""
+    rule = ChurnDefinition.of(churn).eligibility
     return profiles.build_profiles(activity, specification, cutoffs=cutoffs, where=f"{rule.sql()} and {where}")
 
 
@@ -110,19 +109,19 @@ def labelled(activity: Activity, found: pa.Table, *, churn: ChurnSettings) -> Da
     InputError
         When a horizon is not finished.
     """
-    label = ChurnLabel.of(churn)
+    definition = ChurnDefinition.of(churn)
     cutoffs = snapshots_of(found)
     if not cutoffs:
         return Dataset(found, np.zeros(0, dtype=np.bool_))
     keys = found.select(profiles.KEYS).append_column("place", pa.array(np.arange(found.num_rows)))
     activity.connection.register("labelled_profiles", keys)
     decided = activity.connection.sql(
-        f"select place from labelled_profiles semi join ({label.sql(activity, cutoffs)}) d using (user_id, cutoff)"
+        f"select place from labelled_profiles semi join ({definition.label_sql(activity, cutoffs)}) d using (user_id, cutoff)"
     ).to_arrow_table()
     activity.connection.unregister("labelled_profiles")
     happened = np.zeros(found.num_rows, dtype=np.bool_)
     happened[decided.column("place").to_numpy()] = True
-    return Dataset(found, happened if label.is_event else ~happened)
+    return Dataset(found, happened if definition.is_event else ~happened)
 
 
 def sampled(activity: Activity, cutoffs: Sequence[date], *, churn: ChurnSettings, most: int, seed: int) -> str:

@@ -84,7 +84,7 @@ def _at(profiles: pa.Table, cutoffs: Iterable[date]) -> pa.Table:
 
 
 def _profiles(activity: Activity, specification: Specification, *, cutoffs: Sequence[date], recipe: Recipe) -> pa.Table:
-    """ProfileSet the profiles of the eligible users that a training takes."""
+    """Build the profiles of the eligible users that a training takes."""
     where = condition(activity, cutoffs, recipe=recipe)
     return eligible(activity, specification, cutoffs=cutoffs, churn=recipe.churn, where=where)
 

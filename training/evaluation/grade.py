@@ -13,7 +13,7 @@ WEAK_AUC = 0.60
 STRONG_GAIN = 0.01
 STRONG_CALIBRATION, GOOD_CALIBRATION = 0.03, 0.05
 _BINS = 10
-_LEEWAY = 1.5
+LEEWAY = 1.5  # times the calibration error that chance produces
 
 RULES = {
     "suspicious (likely leak)": f"AUC of {SUSPICIOUS_AUC:.2f} or more: people who may leave are not that easy to tell, so a "
@@ -26,7 +26,7 @@ RULES = {
     f"{GOOD_CALIBRATION:.2f}",
 }
 SMALL_TESTS = (
-    f"Where a test is so small that a perfectly calibrated model would show more, {_LEEWAY:g} times that is allowed."
+    f"Where a test is so small that a perfectly calibrated model would show more, {LEEWAY:g} times that is allowed."
 )
 
 
@@ -61,7 +61,7 @@ def _name(auc: float, *, gain: float, error: float, chance: float) -> str:
         return "suspicious (likely leak)"
     if not gain > 0:
         return "no better than a rule"
-    if auc < WEAK_AUC or error > max(GOOD_CALIBRATION, _LEEWAY * chance):
+    if auc < WEAK_AUC or error > max(GOOD_CALIBRATION, LEEWAY * chance):
         return "weak"
-    is_strong = gain >= STRONG_GAIN and error <= max(STRONG_CALIBRATION, _LEEWAY * chance)
+    is_strong = gain >= STRONG_GAIN and error <= max(STRONG_CALIBRATION, LEEWAY * chance)
     return "strong" if is_strong else "good"

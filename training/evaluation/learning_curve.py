@@ -53,7 +53,7 @@ class Law:
 
 @dataclass(frozen=True)
 class LearningCurve:
-    """The points, the minimum users first, and the law through them; None where no law fits."""
+    """The points, the fewest users first, and the law through them; None where no law fits."""
 
     points: tuple[Point, ...]
     law: Law | None

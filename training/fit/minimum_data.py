@@ -20,7 +20,7 @@ def check_classes(training_rows: Dataset, test: Dataset, *, split: Split, window
     Raises
     ------
     CheckFailed
-        When there are fewer than ``minimum`` churners, or retained, in a part.
+        When there are fewer than ``minimum`` churned, or retained, users in a part.
     """
     for name, (users, churned) in _parts(training_rows, test, split=split).items():
         churners, retained = (len(np.unique(users[churned == kind])) for kind in (True, False))

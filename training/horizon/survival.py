@@ -14,7 +14,6 @@ from datetime import date
 
 import numpy as np
 import pyarrow as pa
-from lifelines import KaplanMeierFitter
 from numpy.typing import NDArray
 
 from features.activity.store import Activity
@@ -102,9 +101,9 @@ def _return_share(away: NDArray[np.float64], after: int, *, by: int) -> NDArray[
     return 1 - np.divide(away[..., by], start, out=np.ones_like(start), where=start > 0)
 
 
-def share(value: float, drawn: NDArray[np.float64]) -> Share:
+def share(value: float, resampled: NDArray[np.float64]) -> Share:
     """Return a share with the interval of its resamples, shape (resamples,)."""
-    low, high = np.percentile(drawn, _PERCENTILES) if len(drawn) else (None, None)
+    low, high = np.percentile(resampled, _PERCENTILES) if len(resampled) else (None, None)
     return Share(value, None if low is None else float(low), None if high is None else float(high))
 
 
@@ -131,7 +130,7 @@ def survival_function(counts: Counts) -> NDArray[np.float64]:
 
     Source
     ------
-    Kaplan and Meier 1958, "Nonparametric Estimation from Incomplete Observations", JASA 53(282), as in ``lifelines``.
+    Kaplan and Meier 1958, "Nonparametric Estimation from Incomplete Observations", JASA 53(282).
 
     Examples
     --------
@@ -140,12 +139,10 @@ def survival_function(counts: Counts) -> NDArray[np.float64]:
     >>> survival_function(np.array([[0, 1, 0, 1], [0, 1, 1, 0]])).round(3).tolist()
     [1.0, 0.75, 0.375, 0.375]
     """
-    days, found = np.arange(counts.shape[1]), counts > 0
-    if not found.any():
-        return np.ones(len(days))
-    returned, length = np.nonzero(found)
-    fitter = KaplanMeierFitter().fit(length, event_observed=returned, weights=counts[found], timeline=days)
-    return fitter.survival_function_.to_numpy()[:, 0]
+    cut, returned = counts
+    at_risk = np.cumsum((cut + returned)[::-1])[::-1]
+    hazard = np.divide(returned, at_risk, out=np.zeros(len(at_risk)), where=at_risk > 0)
+    return np.cumprod(1 - hazard)
 
 
 def count_spells(activity: Activity) -> Counts:
@@ -202,10 +199,10 @@ def _around(activity: Activity, cutoffs: Sequence[date], *, later: int) -> str:
     held = f"""select *, greatest(0, cast(floor((day - {origin}) / {every}) as integer) + 1) as low,
             least({len(cutoffs)}, coalesce(cast(floor((next_day - {origin}) / {every}) as integer) + 1, {len(cutoffs)})) as high
         from ({stretches})"""
-    told = f"select *, unnest(range(low, high)) as number from ({held}) where low < high"
+    spells = f"select *, unnest(range(low, high)) as number from ({held}) where low < high"
     return f"""select user_id, number, next_day, {origin} + cast(number * {every} as integer) as start,
             start - {later} - first_day as {TENURE}, start - {later} - case when is_qualifying then day end as {RECENT}
-        from ({told})"""
+        from ({spells})"""
 
 
 def _days(activity: Activity) -> str:

@@ -12,13 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.evaluation.metrics import Interval, paired, summary
-from training.evaluation.grade import by_chance
+from training.evaluation.grade import LEEWAY, by_chance
 from training.evaluation.slices import DIMENSIONS, MIN_OF_A_CLASS, MIN_USERS
 from training.promotion.comparison import Comparison
 from training.settings import PromotionSettings
 
 CLEAN = "clean"
-_LEEWAY = 1.5  # times the calibration error of chance, as in the grade
 _WIDTH_95 = 2 * 1.96  # standard errors in an interval
 _DETECTABLE = 1.96 + 0.84  # standard errors of a difference that is detected four times in five
 
@@ -124,7 +123,7 @@ class PromotionGates:
         found, limit = self.comparison, self.settings.max_calibration_error
         metrics = [summary(found.test.churned, side) for side in (found.challenger, found.other)]
         own, other = (one["calibration_error"] for one in metrics)
-        chance = _LEEWAY * by_chance(metrics[0]["churn_rate"], users=found.users)
+        chance = LEEWAY * by_chance(metrics[0]["churn_rate"], users=found.users)
         allowed = max(limit, chance, 0.0 if found.is_rule else other)
         says = f"{own:.3f}, at most {allowed:.3f}" + _why_above_limit(allowed, limit=limit, chance=chance)
         return Gate("calibration error", own <= allowed, says, {"value": own, "other": other, "allowed": allowed})

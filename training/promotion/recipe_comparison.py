@@ -143,17 +143,17 @@ class _Past:
                 "the models have seen every finished week, and the log is too short to train both recipes before a past one",
                 hint="try again when a week is finished that neither has seen",
             )
-        specification, whole = history(self.activity, self.recipe, splits=splits)
+        specification, dataset = history(self.activity, self.recipe, splits=splits)
         refit, minimum = Refit(specification, self.recipe), self.recipe.training.min_class_users
         return _stacked(
-            [_week(whole, split, refit=refit) for split in splits if is_enough(whole, split, minimum=minimum)]
-            or [Predictions(whole.at([]), np.zeros(0))]
+            [_week(dataset, split, refit=refit) for split in splits if is_enough(dataset, split, minimum=minimum)]
+            or [Predictions(dataset.at([]), np.zeros(0))]
         )
 
 
-def _week(whole: Dataset, split: Split, *, refit: Refit) -> Predictions:
-    test = whole.at([split.test])
-    return Predictions(test, refit(whole.at(split.training_cutoffs), split).predict_probability(test.profiles))
+def _week(dataset: Dataset, split: Split, *, refit: Refit) -> Predictions:
+    test = dataset.at([split.test])
+    return Predictions(test, refit(dataset.at(split.training_cutoffs), split).predict_probability(test.profiles))
 
 
 def _stacked(weeks: Sequence[Predictions]) -> Predictions:

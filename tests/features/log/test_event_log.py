@@ -233,7 +233,7 @@ def test_a_mapped_column_is_found_under_its_own_name(tmp_path: Path):
     assert settings.mapping() == {"user_id": "user_id", "event_time": "event_time", "event_type": "event_type"}
 
 
-# --- CheckResult into ---------------------------------------------------------------------------------------------------
+# --- Looked into ---------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("zone", ["UTC", "America/Sao_Paulo", "America/Havana"])

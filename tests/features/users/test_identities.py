@@ -17,9 +17,9 @@ from features.errors import InputError
 from features.profiles.build import Shard, build_in_parts, build_profiles
 from features.settings import IdentitiesSettings, UsersSettings
 from features.users.attributes import AttributesSettings, open_known_users
+from models.definition import ChurnDefinition
 from tests.builders import Row, World, passing_world, world_of, write
 from tests.worlds import FITTED, RandomLog, examples, random_logs
-from training.data.labels import ChurnLabel
 
 # anna comes without a name, signs in at noon of the 6th, and is herself from then on
 LOG = [
@@ -128,7 +128,7 @@ def test_two_rows_that_point_at_each_other_at_different_times_are_no_circle(tmp_
 
 
 def deciders(world: World, activity: Activity, cutoff: str) -> set[str]:
-    sql = ChurnLabel.of(world.settings.churn).sql(activity, [date.fromisoformat(cutoff)])
+    sql = ChurnDefinition.of(world.settings.churn).label_sql(activity, [date.fromisoformat(cutoff)])
     return {user for user, _ in activity.connection.sql(sql).fetchall()}
 
 

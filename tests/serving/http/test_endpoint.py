@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from features.errors import InputError
-from models.churn_model import Definition
+from models.definition import ChurnDefinition
 from serving.http.endpoint import Endpoint, quality_of, synthetic_profile
 from serving.release.bundle import ServingBundle, read_bundle
 from serving.score import score
@@ -69,7 +69,7 @@ def test_more_items_than_allowed_are_refused(endpoint: Endpoint):
 
 
 def test_the_synthetic_profile_is_scored_whatever_the_model_asks_of_its_users(bundle: ServingBundle):
-    for definition in (Definition(14, 0, 1, 0), Definition(14, 0, 0, 0), Definition(14, 0, 7, 400)):
+    for definition in (ChurnDefinition(14, 0, 1, 0), ChurnDefinition(14, 0, 0, 0), ChurnDefinition(14, 0, 7, 400)):
         model = replace(tiny_model(), definition=definition)
         (one,) = score(model, [synthetic_profile(model)], bands=bundle.scoring)
         assert one.status == "scored"

@@ -21,12 +21,16 @@ SCORES = [
 PLACE = "cutoff=2026-06-01/model=churn-v3"
 
 
+def written(home: Path, scores: list[Score]) -> Path:
+    return write_scores(BATCH, scores=scores, folder=home / "scores", ledger=home / "ledger")
+
+
 def test_a_batch_is_filed_under_its_cutoff_and_model():
     assert BATCH.path == PLACE
 
 
 def test_scores_hold_every_user_and_the_ledger_the_scored_ones(tmp_path: Path):
-    folder = write_scores(tmp_path, BATCH, scores=SCORES)
+    folder = written(tmp_path, scores=SCORES)
     assert folder == tmp_path / "scores" / PLACE
     assert pq.ParquetFile(folder / "scores.parquet").read()["user_id"].to_pylist() == ["anna", "bob", "cleo"]
     ledger = pq.ParquetFile(tmp_path / "ledger" / PLACE / "scores.parquet").read().to_pylist()
@@ -37,7 +41,7 @@ def test_scores_hold_every_user_and_the_ledger_the_scored_ones(tmp_path: Path):
 
 
 def test_the_manifest_names_the_model_and_the_digest_of_each_file(tmp_path: Path):
-    folder = write_scores(tmp_path, BATCH, scores=SCORES)
+    folder = written(tmp_path, scores=SCORES)
     digest = hashlib.sha256((folder / "scores.parquet").read_bytes()).hexdigest()
     assert json.loads((folder / "manifest.json").read_text()) == {
         "cutoff": "2026-06-01",
@@ -52,11 +56,11 @@ def test_the_same_rows_give_the_same_bytes_in_place_of_the_former_ones(tmp_path:
     def content() -> dict[str, bytes]:
         return {str(path): path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
 
-    write_scores(tmp_path, BATCH, scores=SCORES)
+    written(tmp_path, scores=SCORES)
     first = content()
-    write_scores(tmp_path, BATCH, scores=SCORES)
+    written(tmp_path, scores=SCORES)
     assert content() == first
-    write_scores(tmp_path, BATCH, scores=SCORES[:2])
+    written(tmp_path, scores=SCORES[:2])
     assert content().keys() == first.keys()
     assert content() != first
 

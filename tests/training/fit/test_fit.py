@@ -1,12 +1,14 @@
 """One way to fit, for the model, for past weeks and for fewer users: trees and a line, rounds and scores by folds of users."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from features.profiles.specification import Specification
 from models.evaluation.metrics import auc
+from models.scorers.ensemble import Scorer
 from models.scorers.trees import Rows
 from models.settings import ModelSettings
 from training.fit.fit import Fitter
@@ -41,6 +43,19 @@ def test_every_row_gets_a_score_from_folds_and_the_same_one_again():
     assert np.isfinite(first[0]).all()
     assert first[0].tobytes() == again[0].tobytes()
     assert first[1] == again[1]
+
+
+def test_the_rounds_are_the_mean_of_those_at_which_the_folds_stop(monkeypatch: pytest.MonkeyPatch):
+    known = users_with_a_face()
+    one_tree, _ = FITTER._scorer(known, rounds=1)
+    stops = iter((2, 4, 6, 8, 30))
+
+    def stopped(*_: Any, **__: Any) -> tuple[Scorer, int]:
+        return one_tree, next(stops)
+
+    monkeypatch.setattr(Fitter, "_scorer", stopped)
+    _, rounds = FITTER.unseen(known)
+    assert rounds == 10
 
 
 @pytest.mark.parametrize(("share", "kinds"), [(0.0, ("trees",)), (0.25, ("trees", "line"))])

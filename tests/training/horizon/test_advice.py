@@ -106,7 +106,7 @@ def test_a_log_that_is_too_short_is_refused_with_the_way_out(tmp_path: Path):
     world = world_of(tmp_path, [event("anna", day) for day in range(20)], covered_until=JAN_1 + timedelta(days=20))
     with pytest.raises(CheckFailed, match="no horizon of 7 days fits") as refused:
         advice_of(world.activity())
-    assert "come back when it covers 2026-01-22" in refused.value.hint  # 14 days of history, 7 of horizon
+    assert "try again when it covers 2026-01-22" in refused.value.hint  # 14 days of history, 7 of horizon
 
 
 def test_a_log_in_which_nobody_comes_back_is_refused(tmp_path: Path):

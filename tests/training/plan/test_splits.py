@@ -159,6 +159,13 @@ def test_snapshots_wait_for_the_longest_window_that_costs_at_most_a_third_of_the
     assert longer.train == long.train
 
 
+def test_a_window_that_costs_a_third_and_a_bit_more_is_not_waited_for():
+    # test at 186, 23 weekly snapshots on days 18, 25, ... 172: 67 days of history cost 7 of them, 68 days cost 8 (34.8 %)
+    third, more = planned(200, windows=(7, 28, 67)), planned(200, windows=(7, 28, 68))
+    assert third.training_cutoffs[0] == days(67)
+    assert more.training_cutoffs[0] == days(32)
+
+
 def test_an_asked_test_cutoff_is_the_test():
     assert planned(200, test=days(150)).test == days(150)
 

@@ -9,6 +9,7 @@ import pytest
 
 from tests.training.tested import made_up
 from training.data.dataset import Dataset
+from training.evaluation.grade import by_chance
 from training.promotion.comparison import Comparison
 from training.promotion.gates import Gate, PromotionGates, power
 from training.settings import PromotionSettings
@@ -91,3 +92,26 @@ def test_the_power_says_how_many_users_the_limit_takes():
     assert power(-0.0098, 0.0098, users=1000, limit=0.0035).endswith("takes about 16,000.")
     assert power(-0.0098, 0.0098, users=1000, limit=0.02).endswith("does not take more.")
     assert power(-0.0098, 0.0098, users=1000, limit=0).endswith("four times in five.")
+
+
+@pytest.mark.parametrize(("times", "passes"), [(1.4, True), (1.6, False)])
+def test_a_small_test_may_be_as_miscalibrated_as_the_grade_allows(*, times: float, passes: bool):
+    found = compared(200)
+    chance = by_chance(float(found.test.churned.mean()), users=200)
+    # everybody has the same probability: the error is its distance from the churn rate
+    shifted = np.full(200, found.test.churned.mean() + times * chance)
+    off = replace(found, challenger=shifted, other=np.full(200, found.test.churned.mean()))
+    gate = judged(off, max_calibration_error=0.001)["calibration error"]
+    assert gate.metrics["value"] == pytest.approx(times * chance)
+    assert gate.passed is passes
+
+
+def test_a_slice_of_few_users_with_many_weeks_is_not_compared():
+    found = compared(2_000)
+    is_web = np.array(found.test.profiles["last_device_os"].to_pylist()) == "web"
+    weeks = np.concatenate([np.arange(2_000), *[np.flatnonzero(is_web)] * 5])  # six weeks of each of some 40 users
+    assert is_web.sum() < 100 < 6 * is_web.sum()
+    many = Dataset(found.test.profiles.take(weeks), found.test.churned[weeks])
+    again = replace(found, test=many, challenger=found.challenger[weeks], other=found.other[weeks])
+    assert "device web" not in judged(again)["slices"].metrics
+    assert "device ios" in judged(again)["slices"].metrics

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from features.errors import InputError
 from features.settings import ChurnSettings
+from models.definition import ChurnDefinition
 from tests.builders import World, world_of
-from training.data.labels import ChurnLabel
 
 CUTOFF = date(2026, 3, 10)
 EARLIER = "anna 2026-03-01T12:00"  # so that there is a log before the cutoff
@@ -23,7 +23,7 @@ EARLIER = "anna 2026-03-01T12:00"  # so that there is a log before the cutoff
 def decided(world: World, *cutoffs: date) -> list[tuple[str, date]]:
     """Who did the deciding event in the horizon of which cutoff."""
     activity = world.activity()
-    sql = ChurnLabel.of(world.settings.churn).sql(activity, list(cutoffs or (CUTOFF,)))
+    sql = ChurnDefinition.of(world.settings.churn).label_sql(activity, list(cutoffs or (CUTOFF,)))
     return sorted(activity.connection.sql(sql).fetchall())
 
 
@@ -92,7 +92,7 @@ def test_qualifying_reads_any_column_of_the_contract(tmp_path: Path):
 
 def test_where_an_event_is_named_churned_means_that_it_happened(tmp_path: Path):
     leaving: dict[str, Any] = {"event": "event_type = 'cancel'"}
-    assert ChurnLabel.of(ChurnSettings(**leaving)).is_event
+    assert ChurnDefinition.of(ChurnSettings(**leaving)).is_event
     assert not stays(tmp_path / "opens", "anna 2026-03-11T10:00 open", **leaving)
     assert stays(tmp_path / "cancels", "anna 2026-03-11T10:00 cancel", **leaving)
     assert not stays(tmp_path / "late", "anna 2026-03-17T00:00 cancel", **leaving)

@@ -1,0 +1,41 @@
+"""Charts as PNG and as page: intervals, heights and the text around them."""
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from models.evaluation.metrics import Interval
+from training.report.rendering import Chart, Series, draw, page
+
+
+def chart(*series: Series, **changes: bool) -> Chart:
+    return Chart("test", "A title", "A caption.", "when", "how much", series, **changes)
+
+
+def test_error_bars_reach_from_the_value_to_both_ends():
+    series = Series("a", (1.0, 2.0), (0.5, 0.7), intervals=(Interval(0.5, 0.4, 0.65), Interval(0.7, 0.75, 0.8)))
+    below, above = series.error_bars
+    assert below == pytest.approx([0.1, 0.0])  # an interval above its value has no lower bar
+    assert above == pytest.approx([0.15, 0.1])
+
+
+def test_a_horizontal_chart_grows_with_its_rows():
+    many = Series("", tuple(f"row {number}" for number in range(28)), (1.0,) * 28)
+    assert chart(many, is_horizontal=True).height == pytest.approx(2.0)
+    assert chart(many).height == 1.0
+    assert chart(Series("", ("one",), (1.0,)), is_horizontal=True).height == 1.0
+
+
+def test_the_page_has_title_caption_and_a_link_for_each_chart():
+    text = page([chart(Series("a", (1.0, 2.0), (0.5, 0.7)))])
+    assert '<a href="#test">A title</a>' in text
+    assert '<section id="test"><h2>A title</h2><p>A caption.</p>' in text
+
+
+@pytest.mark.parametrize("mark", ["line", "dashes", "dots", "line and dots", "bars", "area"])
+def test_every_mark_can_be_drawn_over_dates(mark: str, tmp_path: Path):
+    days = tuple(date(2026, 1, day) for day in range(1, 31))
+    draw(tmp_path, [chart(Series("a", days, tuple(day.day / 30 for day in days), mark))])  # type: ignore[arg-type]
+    assert (tmp_path / "test.png").stat().st_size > 5_000
+    assert "2026-01-01" in (tmp_path / "evaluation.html").read_text()

@@ -1,0 +1,69 @@
+"""The report of a training: card, run and JSON say the same of it."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from models.card import card
+from tests.training.conftest import Training
+from training.diagnostics import Diagnostics
+from training.report.training_report import LogFacts, TrainingReport
+
+
+@pytest.fixture
+def report(periods: Training) -> TrainingReport:
+    return TrainingReport(periods.trained, Diagnostics())
+
+
+@pytest.fixture
+def log(periods: Training) -> LogFacts:
+    return LogFacts("churn", "events/*.parquet", periods.activity.coverage, {"age": "sensitive"})
+
+
+def test_card_run_and_json_have_the_same_metrics(report: TrainingReport, log: LogFacts):
+    evaluation = report.trained.evaluation
+    auc = evaluation.auc
+    text = card(report.card_facts(log, commit="a1db9f9"))
+    assert f"| auc | {auc.value:.4f} ({auc.low:.4f} to {auc.high:.4f}) |" in text
+    assert f"| model | {auc.value:.3f} ({auc.low:.3f} to {auc.high:.3f}) |" in report.description
+    assert report.to_json()["test"]["auc"] == auc.value
+    assert report.tags["grade"] == report.to_json()["grade"]["name"] == evaluation.grade.name
+    assert f"**Grade: {evaluation.grade.name}.**" in text
+
+
+def test_card_and_json_have_the_same_cutoffs_and_exclusions(report: TrainingReport, log: LogFacts):
+    found, facts = report.to_json(), report.card_facts(log, commit="")
+    for name in ("train", "validation", "calibration"):
+        assert found["split"][name] == [str(cutoff) for cutoff in getattr(facts.dates, name)]
+    assert found["split"]["test"] == str(facts.dates.test)
+    assert found["excluded"] == facts.columns.excluded
+    assert facts.columns.withheld == ("age",)
+    assert facts.origin.commit == "unknown"
+
+
+def test_the_json_is_plain(report: TrainingReport):
+    assert json.loads(json.dumps(report.to_json(), allow_nan=False)) == report.to_json()
+
+
+def test_the_parameters_are_every_setting_and_the_card_has_those_that_were_set(report: TrainingReport, log: LogFacts):
+    sections = report.trained.recipe.sections
+    names = {f"{section}.{key}" for section, values in sections.items() for key in type(values).model_fields}
+    assert set(report.parameters) == names | {"trees", "calibration"}
+    settings = report.card_facts(log, commit="").origin.settings
+    assert set(settings) <= names
+    assert all(report.parameters[name] == value for name, value in settings.items())
+
+
+def test_a_training_without_labels_is_clean_and_its_card_says_that_it_was_not_audited(
+    report: TrainingReport, log: LogFacts
+):
+    unaudited = replace(report, trained=replace(report.trained, audit=None))
+    assert unaudited.audit == unaudited.tags["audit"] == "clean"
+    assert "The leakage audit was not run." in card(unaudited.card_facts(log, commit=""))
+
+
+def test_the_importance_is_one_number_for_each_feature(report: TrainingReport):
+    assert set(report.importance) == set(report.trained.model.specification.feature_names)
+    assert all(value >= 0 for value in report.importance.values())
+    assert max(report.importance.values()) > 0
