@@ -21,7 +21,7 @@ class Eligibility:
     Attributes
     ----------
     has_leaving_event
-        True where an event says that a user left: who has left, and not been active on a later day, has nothing left to predict.
+        True where an event means that a user left: who has left, and was not active on a later day, has already churned.
 
     Examples
     --------
@@ -48,7 +48,7 @@ class Eligibility:
         tenure_days
             Shape (n,), days from the first day seen to the cutoff.
         days_since_leaving
-            Where leaving is told: shape (n,), days from the last day with the leaving event; NaN where there was none.
+            Where there is a leaving event: shape (n,), days from the last day with the leaving event; NaN where there was none.
         """
         tenured = tenure_days >= self.min_tenure_days
         for left in days_since_leaving:
@@ -56,7 +56,7 @@ class Eligibility:
         return tenured & (days_since_qualifying <= self.active_within_days) if self.active_within_days else tenured
 
     def sql(self) -> str:
-        """The same rule as a condition over profile columns, to leave users out before they reach memory."""
+        """The same rule as a condition over profile columns, to exclude users before they reach memory."""
         recent = f" and {RECENT} <= {self.active_within_days}" if self.active_within_days else ""
         left = f" and ({LEFT} is null or coalesce({LEFT} > {RECENT}, false))" if self.has_leaving_event else ""
         return f"{TENURE} >= {self.min_tenure_days}{recent}{left}"

@@ -1,4 +1,4 @@
-"""What an SQL expression of churn.toml is made of, as DuckDB parses it; text alone cannot tell ``max(a)`` from ``max(a) - min(a)``."""
+"""The parts of an SQL expression of churn.toml, as DuckDB parses it: its text alone does not tell a maximum from a difference of two."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 _Node = dict[str, Any]
 
-# a column of nothing but nulls has no type of its own
+# a column of only nulls has no type of its own
 NUMBER = re.compile(r'BOOLEAN|U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|DOUBLE|FLOAT|DECIMAL.*|"?NULL"?')
-_STRAYING = {
+_READING_MORE = {
     "WINDOW": "a window function",
     "SUBQUERY": "a subquery",
     "STAR": "a star",
@@ -30,31 +30,32 @@ _MERGES = _ADDED | {name: name for name in ("max", "min", "bit_or", "bit_and")}
 
 
 def check_single_user(what: str, sql: str) -> None:
-    """Refuse an expression that may read other rows than a user's own, the clock or chance.
+    """Refuse an expression that may read the rows of other users, the clock or random numbers.
 
     Parameters
     ----------
     what
-        Where it stands, for the message.
+        Its place in the settings, for the message.
 
     Raises
     ------
     SettingsError
-        When it is no single expression, or reads more than its user's events.
+        When it is not a single expression, or reads more than its user's events.
     """
     try:
-        found = [why for node in _nodes(_parsed(sql)) if (why := _straying(node))]
+        found = [why for node in _nodes(_parsed(sql)) if (why := _reads_more(node))]
     except SettingsError as error:
         raise SettingsError(f"{what}: {error.message}", hint=error.hint) from error
     if found:
         raise SettingsError(
-            f"{what} holds {found[0]}, expected only what one user did before the cutoff",
-            hint="a profile never depends on other users, the clock or chance: no window functions, no subqueries, no now() or random()",
+            f"{what} uses {found[0]}, expected only what one user did before the cutoff",
+            hint="a profile never depends on other users, the clock or randomness: "
+            "no window functions, no subqueries, no now() or random()",
         )
 
 
 def merge_of(sql: str) -> str | None:
-    """Return the aggregate that makes the parts of a day one, when an expression is one whole aggregate; None: no aggregate can.
+    """Return the aggregate that merges the parts of a day, when an expression is a single aggregate; None: no aggregate can.
 
     A cast around a sum would round each part, and a default around a maximum would count for a part that had none, so only
     0 around a sum is seen through.
@@ -64,13 +65,13 @@ def merge_of(sql: str) -> str | None:
     >>> merge_of("coalesce(-sum(n) filter (hour > 5), 0)"), merge_of("max(us)"), merge_of("max(us) - min(us)")
     ('sum', 'max', None)
     """
-    whole = _parsed(sql)
-    if whole["class"] == "CONSTANT":
+    tree = _parsed(sql)
+    if tree["class"] == "CONSTANT":
         return "max"
-    bare = _bare(whole)
+    bare = _bare(tree)
     is_aggregate = bare["class"] == "FUNCTION" and not bare["distinct"]
     merge = _MERGES.get(bare["function_name"]) if is_aggregate else None
-    return merge if whole is bare or merge == "sum" else None
+    return merge if tree is bare or merge == "sum" else None
 
 
 def _bare(node: _Node) -> _Node:
@@ -85,11 +86,11 @@ def _bare(node: _Node) -> _Node:
 @cache
 def _parsed(sql: str) -> _Node:
     """Return the tree of one expression, without the places of its parts in the text."""
-    found = json.loads(_asked("select json_serialize_sql(?)", f"select ({sql})")[0], object_hook=_without_places)
+    found = json.loads(_column("select json_serialize_sql(?)", f"select ({sql})")[0], object_hook=_without_places)
     if found["error"]:
         raise SettingsError(
             f"it cannot be parsed: {found['error_message']}",
-            hint="it is one SQL expression, without a name or a comment",
+            hint="write one SQL expression, without an alias or a comment",
         )
     return found["statements"][0]["node"]["select_list"][0]
 
@@ -105,21 +106,21 @@ def _nodes(tree: Any) -> Iterator[_Node]:
         yield from _nodes(part)
 
 
-def _straying(node: _Node) -> str | None:
-    """Say what leads a part of an expression away from its user's events."""
+def _reads_more(node: _Node) -> str | None:
+    """Return what makes a part of an expression read more than its user's events; None: nothing."""
     kind = node.get("class", "")
     if kind == "FUNCTION" and node["function_name"] in _changing():
         return f"{node['function_name']}()"
     if kind == "COLUMN_REF" and node["column_names"][-1].lower() in _CLOCK_COLUMNS:
         return node["column_names"][-1]
-    return _STRAYING.get(kind)
+    return _READING_MORE.get(kind)
 
 
 @cache
 def _changing() -> frozenset[str]:
-    """Return the functions that may answer otherwise when they are asked again."""
+    """Return the functions that may return another value for the same arguments."""
     return (
-        frozenset(_asked("select function_name from duckdb_functions() where stability <> 'CONSISTENT'"))
+        frozenset(_column("select function_name from duckdb_functions() where stability <> 'CONSISTENT'"))
         | _CLOCK_FUNCTIONS
     )
 
@@ -132,7 +133,7 @@ def _parser() -> duckdb.DuckDBPyConnection:
     return duckdb.connect(":memory:")
 
 
-def _asked(sql: str, *values: str) -> list[str]:
-    """Ask DuckDB for a column."""
+def _column(sql: str, *values: str) -> list[str]:
+    """Return the only column of a DuckDB query."""
     with _parser().cursor() as connection:
         return [value for (value,) in connection.execute(sql, values).fetchall()]

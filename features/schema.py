@@ -18,7 +18,7 @@ class Column:
 CONTRACT: tuple[Column, ...] = (
     Column("user_id", "VARCHAR", "Who did it; text, never empty.", is_required=True),
     Column("event_time", "TIMESTAMP WITH TIME ZONE", "When it happened.", is_required=True),
-    Column("event_type", "VARCHAR", "What happened, in the log's own words.", is_required=True),
+    Column("event_type", "VARCHAR", "What happened, as the log names it.", is_required=True),
     Column("count", "BIGINT", "How many equal events the row stands for (1 when absent); multiplies counts only."),
     Column("session_id", "VARCHAR", "Which visit it belongs to; without it a visit ends after a pause."),
     Column("duration_seconds", "DOUBLE", "Seconds of use that the row stands for, cut at the end of its day."),

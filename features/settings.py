@@ -1,4 +1,4 @@
-"""The settings of this package. Each section is frozen and knows nothing of files or flags; the roots put the sections together."""
+"""The settings of this package. Each section is frozen and independent of files and flags; the application puts the sections together."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class EventsSettings(Section):
         "events/**/*.parquet", "File, folder, glob or URL (s3://...) of Parquet, CSV or JSON Lines, gzipped or not."
     )
     connection: SecretStr | None = setting(
-        None, "SQLAlchemy URL of a database that holds the log, in place of path; best given by the environment."
+        None, "SQLAlchemy URL of a database that holds the log, in place of path; best set in the environment."
     )
     query: str = setting("", "SELECT of the log's rows, in the database's own SQL.")
     watermark: str = setting(
@@ -81,7 +81,7 @@ class EventsSettings(Section):
     )
     columns: dict[str, str] = setting({}, "Contract column = SQL expression over the log's own columns.")
     extra: dict[str, str] = setting(
-        {}, "Column of your own = SQL expression over the log's own columns, for [[features.custom]]."
+        {}, "Extra column = SQL expression over the log's own columns, for [[features.custom]]."
     )
     max_rejected_share: float = setting(0.05, "Above this share of invalid rows the run stops.", ge=0, le=1)
 
@@ -93,12 +93,12 @@ class EventsSettings(Section):
         return self
 
     @model_validator(mode="after")
-    def _extra_columns_have_names_of_their_own(self) -> Self:
+    def _extra_columns_have_free_names(self) -> Self:
         for name in self.extra:
             if name in (*COLUMNS, *_WORDS_OF_AN_EVENT) or not re.fullmatch(r"[a-z][a-z0-9_]*", name):
-                raise ValueError(f'extra: "{name}" is taken, or not of small letters, digits and underscores')
+                raise ValueError(f'extra: "{name}" is taken, or not made of lower-case letters, digits and underscores')
             if name in SQL_WORDS:
-                raise ValueError(f'extra: "{name}" is a word of SQL; choose another, such as {name}_value')
+                raise ValueError(f'extra: "{name}" is an SQL keyword; choose another, such as {name}_value')
         return self
 
     @property
@@ -113,7 +113,7 @@ class EventsSettings(Section):
 
 
 class TableSettings(Section):
-    """What the tables beside the log have in common."""
+    """What the tables of users have in common."""
 
     path: str = setting("", "File, folder, glob or URL of the table, as for the log; empty: there is none.")
     where: str = setting("", "SQL condition over the table's own columns; rows that fail it are not read.")
@@ -126,7 +126,7 @@ class TableSettings(Section):
 
     @property
     def ids(self) -> tuple[str, ...]:
-        """The columns that say who."""
+        """The columns that identify a user."""
         return ("user_id",)
 
 
@@ -151,9 +151,11 @@ class UsersSettings(TableSettings):
     def _attributes_can_name_features(self) -> Self:
         for name in self.columns:
             if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
-                raise ValueError(f'columns: "{name}" is not of small letters, digits and underscores, a letter first')
+                raise ValueError(
+                    f'columns: "{name}" is not made of lower-case letters, digits and underscores, starting with a letter'
+                )
             if name == "id":
-                raise ValueError('columns: "id" would become the feature user_id; name it otherwise, such as crm_id')
+                raise ValueError('columns: "id" would become the feature user_id; choose another name, such as crm_id')
         return self
 
     @property
@@ -178,20 +180,20 @@ class IdentitiesSettings(TableSettings):
 
     @property
     def ids(self) -> tuple[str, ...]:
-        """The columns that say who."""
+        """The columns that identify users."""
         return ("alias_id", "user_id")
 
 
 class ComputeSettings(Section):
-    """``[compute]``: what a run is computed with, and how much of the machine it may take."""
+    """``[compute]``: the engine of a run, and how much of the machine it may use."""
 
     engine: Literal["duckdb", "spark"] = setting(
         "duckdb",
-        'Who builds profiles and batch scores; "spark" (extra "spark", Java 17) for logs that outgrow a machine.',
+        'Engine that builds profiles and batch scores; "spark" (extra "spark", Java 17) for logs that outgrow a machine.',
     )
     memory_limit_gb: float | None = setting(
         None,
-        "Memory of the engine, beyond which it works on disk; default: four fifths of the machine's.",
+        "Memory of the engine, beyond which it spills to disk; default: 80 % of the machine's.",
         unit="GB",
         gt=0,
         le=1_000_000,
@@ -211,7 +213,7 @@ class ChurnSettings(Section):
     horizon_days: int = setting(
         14, "Days without a qualifying event that make a user churned.", unit="days", ge=1, le=730
     )
-    gap_days: int = setting(0, "Days between cutoff and horizon, left for acting.", unit="days", ge=0, le=365)
+    gap_days: int = setting(0, "Days between cutoff and horizon, reserved for acting.", unit="days", ge=0, le=365)
     timezone: Zone = setting("UTC", "Cutoffs and days are local midnights of this zone.")
     active_within_days: int = setting(
         14, "Eligible: a qualifying event in this many days before the cutoff; 0: everyone seen.", unit="days", ge=0
@@ -231,7 +233,7 @@ class ChurnSettings(Section):
 
 
 class FeatureSettings(Section):
-    """``[features]``: what a profile looks at."""
+    """``[features]``: what a profile contains."""
 
     windows_days: tuple[int, ...] = setting(
         (1, 3, 7, 14, 28, 56, 90), "Windows before the cutoff.", unit="days", min_length=1
@@ -243,7 +245,7 @@ class FeatureSettings(Section):
     exclude: tuple[str, ...] = setting(
         (), 'Features, or whole families, that the model does not use, such as "channel".', was="features.leave_out"
     )
-    main_event_types: int = setting(6, "How many event types get columns of their own.", ge=0, le=50)
+    main_event_types: int = setting(6, "Number of event types that get their own columns.", ge=0, le=50)
 
     allow_sensitive: tuple[str, ...] = setting(
         (), "Attributes of [users] that a model may read though they are sensitive: gender, age, country and the like."

@@ -24,19 +24,19 @@ class Coverage:
         Raises
         ------
         InputError
-            When the cutoff lies past the coverage, or nothing comes before it.
+            When the cutoff is past the coverage, or nothing comes before it.
         """
         if cutoff > self.covered_until or cutoff <= self.first_day:
             raise InputError(
                 f"cutoff {cutoff}: the log covers {self.first_day} up to, not including, {self.covered_until}",
-                hint=f"take a date after {self.first_day} and up to {self.covered_until}; if the log is quiet but complete "
-                "until later, say so with [events] covered_until",
+                hint=f"choose a date after {self.first_day} and up to {self.covered_until}; if the log is complete until "
+                "later, without events, set [events] covered_until",
             )
 
 
 @dataclass(frozen=True)
 class LabelWindow:
-    """Where labels look: ``[cutoff + gap, cutoff + gap + horizon)``, in days."""
+    """The window of labels: ``[cutoff + gap, cutoff + gap + horizon)``, in days."""
 
     gap_days: int
     horizon_days: int
@@ -55,7 +55,7 @@ class LabelWindow:
         return cutoff + timedelta(days=self.days_to_label)
 
     def latest_finished(self, covered_until: date) -> date:
-        """The latest cutoff whose label window the log covers whole."""
+        """The latest cutoff whose label window the log covers completely."""
         return covered_until - timedelta(days=self.days_to_label)
 
 
@@ -73,14 +73,14 @@ def cutoffs_between(first: date, last: date, *, every_days: int) -> tuple[date, 
 
 @cache
 def zone_of(name: str) -> ZoneInfo:
-    """The rules of a time zone, from the package tzdata: the engine, which says on what day an event is, knows the same ones.
+    """The rules of a time zone, from the package tzdata: the engine, which assigns events to days, has the same ones.
 
-    Those of an old system differ where a law has changed since; they serve only zones that the package does not know.
+    Those of an old system differ where a law has changed since; they are used only for zones that the package does not know.
 
     Raises
     ------
     KeyError, ValueError, OSError
-        When nobody knows the zone.
+        When the zone is unknown.
     """
     parts = name.split("/")
     try:

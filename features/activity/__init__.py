@@ -1,1 +1,1 @@
-"""Events summed up by user and day, computed once per day of log and kept."""
+"""Events summed up by user and day, computed once per day of log and stored."""

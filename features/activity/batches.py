@@ -1,4 +1,4 @@
-"""Which days are rolled up, how many of them at once, and where they lie then."""
+"""Which days are rolled up, how many of them at once, and in which batch they are stored."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from features.log.inventory import FileInventory
 from features.sql import literal
 from features.storage.atomic import atomic_folder
 
-_HOLDS = "days.json"
+_DAYS_FILE = "days.json"
 
 
 def digests(files: Sequence[FileInventory], kinds: Mapping[str, str]) -> dict[date, str]:
@@ -38,7 +38,7 @@ def digests(files: Sequence[FileInventory], kinds: Mapping[str, str]) -> dict[da
 
 
 def batches(days: Mapping[date, str], rows: Mapping[date, int], *, max_rows: int) -> Iterator[list[date]]:
-    """Cut days into runs of neighbours with at most so many rows; a day is never cut."""
+    """Group neighbouring days into batches of at most ``max_rows`` rows; a day is never split."""
     batch: list[date] = []
     size = 0
     for day in sorted(days):
@@ -60,7 +60,7 @@ def name_of(batch: Mapping[date, str]) -> str:
 def write_batch(
     days: Mapping[date, str], folder: Path, *, queries: Mapping[str, str], connection: duckdb.DuckDBPyConnection
 ) -> None:
-    """Write the relations of some days, and which days they are; the batch appears whole or not at all.
+    """Write the relations of some days, and which days they are; the batch appears completely or not at all.
 
     Parameters
     ----------
@@ -69,24 +69,24 @@ def write_batch(
     queries
         Relation to its SELECT.
     """
-    with atomic_folder(folder / name_of(days)) as aside:
+    with atomic_folder(folder / name_of(days)) as draft:
         for name, query in queries.items():
-            # rows of a user lie together, in no order: what reads them groups by user, or wants a few users only
-            place = literal(str(aside / f"{name}.parquet"))
+            # rows of a user are stored together, in no order: readers group by user, or want a few users only
+            place = literal(str(draft / f"{name}.parquet"))
             connection.execute(f"copy (from ({query}) order by user_id) to {place} (format parquet)")
-        (aside / _HOLDS).write_bytes(msgspec.json.encode(dict(days)))
+        (draft / _DAYS_FILE).write_bytes(msgspec.json.encode(dict(days)))
 
 
 def read_batches(folder: Path) -> dict[str, dict[date, str]]:
-    """Return what lies in the folder of an activity: name of each batch to its days with their digests."""
-    places = (place for place in sorted(folder.glob(f"*/{_HOLDS}")) if not place.parent.name.startswith("."))
+    """Return the batches in the folder of an activity: name of each to its days with their digests."""
+    places = (place for place in sorted(folder.glob(f"*/{_DAYS_FILE}")) if not place.parent.name.startswith("."))
     return {place.parent.name: msgspec.json.decode(place.read_bytes(), type=dict[date, str]) for place in places}
 
 
 def batch_by_day(days: Mapping[date, str], batches: Mapping[str, Mapping[date, str]]) -> dict[date, str]:
-    """Return the batch that holds each day as its digest says; a day that none holds is left out.
+    """Return the batch that holds each day with its current digest; a day that no batch holds is missing.
 
-    Of several batches it is the one with the most days that count: small ones were written together as a larger one.
+    Of several batches it is the one with the most days that count: small ones were merged into a larger one.
     """
     right = {name: [day for day in batch if days.get(day) == batch[day]] for name, batch in batches.items()}
     found = {day: name for name in sorted(right, key=lambda name: (len(right[name]), name)) for day in right[name]}
@@ -94,7 +94,7 @@ def batch_by_day(days: Mapping[date, str], batches: Mapping[str, Mapping[date, s
 
 
 def superseded(places: Mapping[date, str], batches: Mapping[str, Mapping[date, str]]) -> dict[str, tuple[date, ...]]:
-    """Return the days of each batch in use that do not count any more, as another batch holds them or the log has lost them."""
+    """Return the days of each batch in use that no longer count, as another batch holds them or the log no longer has them."""
     gone = {name: tuple(day for day in batches[name] if places.get(day) != name) for name in sorted({*places.values()})}
     return {name: days for name, days in gone.items() if days}
 
@@ -105,10 +105,10 @@ def relation_sql(name: str, folder: Path, *, batches: Collection[str], gone: Map
     Parameters
     ----------
     gone
-        Batch to those of its days that do not count any more, as :func:`superseded` tells.
+        Batch to those of its days that no longer count, from :func:`superseded`.
     """
-    whole = sorted({*batches} - gone.keys())
-    parts = [_read(name, folder, batches=whole)] if whole else []
+    complete = sorted({*batches} - gone.keys())
+    parts = [_read(name, folder, batches=complete)] if complete else []
     for batch in sorted({*batches} & gone.keys()):
         dates = ", ".join(f"date '{day}'" for day in gone[batch])
         parts.append(f"(from {_read(name, folder, batches=[batch])} where day not in ({dates}))")
@@ -121,5 +121,5 @@ def _read(name: str, folder: Path, *, batches: Sequence[str]) -> str:
 
 
 def _has_other_days(before: date, day: date, *, rows: Mapping[date, int]) -> bool:
-    """Tell whether days of the log lie between two days to be rolled up, which are not to be."""
+    """Tell whether the log has days between two days to be rolled up that are not to be rolled up."""
     return any(before + timedelta(days=step) in rows for step in range(1, (day - before).days))

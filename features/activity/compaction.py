@@ -23,7 +23,7 @@ def compact(
     max_rows: int,
     connection: duckdb.DuckDBPyConnection,
 ) -> None:
-    """Write small batches together where there are more than a few; those they come from stay, and no day lies there any more.
+    """Merge small batches where there are more than a few; the old ones stay, and no day is read from them any more.
 
     Parameters
     ----------

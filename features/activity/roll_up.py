@@ -8,7 +8,7 @@ Three relations, all independent of any model's specification and of how the row
 
 Visits and durations are cut at the end of the local day, so that no day knows anything of the next.
 
-Where the log says when a row became known (``ingested_at``), a day has one version for each day on which more of it became
+Where the log records when a row became known (``ingested_at``), a day has one version for each day on which more of it became
 known: ``known_day`` is when, ``known_until`` when the next version came (null: it is the last). Each version holds all that was
 known by then, so a cutoff reads the one version of its time.
 """
@@ -45,8 +45,8 @@ class RollUp:
     qualifying, event
         SQL over the contract, as in ``[churn]``.
     rows_have_days
-        True where each row brings its ``day`` and ``day_ends_us``, the instant at which that ends, as days do not start at
-        midnight there; activity is kept by local days.
+        True where each row has its ``day`` and ``day_ends_us``, the instant at which that ends, as days do not start at
+        midnight there; stored activity is by local days.
     custom
         The features that the project adds; those over days have a daily column each.
     """
@@ -61,12 +61,12 @@ class RollUp:
 
     @property
     def has_versions(self) -> bool:
-        """True where the log says when its rows became known."""
+        """True where the log records when its rows became known."""
         return "ingested_at" in self.columns
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """The columns that tell a user's day, or a version of it."""
+        """The key of a user's day, or of a version of it."""
         return ("user_id", "day", *(VERSION if self.has_versions else ()))
 
     def sql(self, valid_sql: str) -> dict[str, str]:
@@ -83,23 +83,23 @@ class RollUp:
         }
 
     def check_custom(self, connection: duckdb.DuckDBPyConnection, valid_sql: str) -> None:
-        """Ask for the type of each own daily expression, as the roll-up asks for it, so that an error names its feature.
+        """Bind each custom daily expression as the roll-up does, so that an error names its feature.
 
         Raises
         ------
         InputError
             When the log cannot answer it.
         SettingsError
-            When it reads more than a day of its user, or is no integer: sums of fractions would depend on the order of rows.
+            When it reads more than a day of its user, or is not an integer: sums of fractions would depend on the order of rows.
         """
         for name, column in custom_columns(self.custom, {*self.columns, *DETECTED_FACTS}).items():
             what = f"[[features.custom]] {name}: daily = {column.sql!r}"
             check_single_user(what, column.sql)
             with duckdb_errors(
-                what, "it is an aggregate over events: contract columns, [events.extra], n, hour, weekday"
+                what, "write an aggregate over the events of a day: contract columns, [events.extra], n, hour, weekday"
             ):
-                asked = f"select {column.sql} from ({self._events(valid_sql)}) group by user_id, day"
-                (kind,) = connection.sql(asked).types
+                query = f"select {column.sql} from ({self._events(valid_sql)}) group by user_id, day"
+                (kind,) = connection.sql(query).types
             if str(kind).removeprefix("U") not in INTEGERS:
                 raise SettingsError(
                     f"{what} is of type {kind}, expected an integer",
@@ -134,18 +134,18 @@ class RollUp:
         return "day_ends_us" if self.rows_have_days else instant_us_of("cast(day + 1 as timestamp)", self.zone)
 
     def _days(self, events: str) -> str:
-        """Sum up the events of each day, and its visits beside them: the finer groups carry only what is asked of a visit."""
+        """Sum up the events of each day, joined with its visits: the finer groups carry only the columns that visits need."""
         facts = {*self.columns, *DETECTED_FACTS}
         daily = daily_columns(facts) | custom_columns(self.custom, facts)
         of_events = _ALWAYS | {name: column.sql for name, column in daily.items() if not column.over_visits}
         of_visits = {name: column.sql for name, column in daily.items() if column.over_visits}
         words = set(re.findall(r"[a-z_]+", " ".join(of_visits.values())))
         own = {name: sql for name, sql in of_events.items() if name in words}
-        keys, told = ", ".join(self.keys), ", ".join(key for key in self.keys if key != "known_until")
-        visits = f"""select {told}, visit, {self._visit_ms()} as visit_ms, min(us) as visit_start_us{self._columns(own)}
-            from ({self._with_visits(events)}) group by {told}, visit"""
+        keys, known = ", ".join(self.keys), ", ".join(key for key in self.keys if key != "known_until")
+        visits = f"""select {known}, visit, {self._visit_ms()} as visit_ms, min(us) as visit_start_us{self._columns(own)}
+            from ({self._with_visits(events)}) group by {known}, visit"""
         return f"""select * from (select {keys}{self._columns(of_events)} from ({events}) group by {keys})
-            join (select {told}{self._columns(of_visits)} from ({visits}) group by {told}) using ({told})"""
+            join (select {known}{self._columns(of_visits)} from ({visits}) group by {known}) using ({known})"""
 
     def _columns(self, expressions: Mapping[str, str]) -> str:
         """Write aggregates as whole numbers. Where every row is one event, counting rows is much faster than summing ones."""
@@ -186,7 +186,7 @@ def known_before(cutoff: str) -> str:
 
 
 def facts_of(columns: Collection[str], *, has_time_of_day: bool) -> tuple[str, ...]:
-    """Return what a log can tell: its mapped columns, and whether sessions, use and the time of day are known.
+    """Return the facts of a log: its mapped columns, and whether sessions, use and the time of day are known.
 
     They decide which features a model gets, never what a day of activity holds: that is the user's own.
     """

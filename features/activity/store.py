@@ -1,10 +1,10 @@
-"""Activity: user x day, computed once for each day of log and kept.
+"""Activity: user x day, computed once for each day of log and stored.
 
 Days that are rolled up together make a batch: one file for each relation, in the order of users. A day's digest covers what it was
 computed from: the files that hold rows of the day, their fingerprints and numbers of rows, and the types in which the log is read;
-a batch says which days it holds, with their digests. So a day that is there is right, a killed run goes on where it stopped, and a
-file that is new, changed or gone costs its own days only, unless it changes the types of all. Small batches are written together.
-The manifest is written last and names the batches, and those of their days that do not count any more.
+a batch lists its days with their digests. So a stored day is correct, a killed run continues where it stopped, and a file that is
+new, changed or gone costs its own days only, unless it changes the types of all. Small batches are merged. The manifest is written
+last and names the batches, and those of their days that no longer count.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ from features.storage.locks import locked
 from features.users.attributes import KnownUsers
 
 _WAIT_SECONDS = 600
-_LAYOUT = "batches in the order of users"  # of the files; another one is an activity of its own
+_LAYOUT = "batches in the order of users"  # of the files; part of the digest, so another layout is another activity
 Say = Callable[[str], None]
 
 
@@ -62,7 +62,7 @@ class Manifest(msgspec.Struct, frozen=True, rename={"configured_until": "told"})
     days
         Day to the name of the batch that holds it.
     superseded
-        Batch to those of its days that do not count any more.
+        Batch to those of its days that no longer count.
     """
 
     files: tuple[FileInventory, ...]
@@ -81,7 +81,7 @@ class Manifest(msgspec.Struct, frozen=True, rename={"configured_until": "told"})
 
 @dataclass(frozen=True)
 class Activity:
-    """The kept activity of one log under one mapping.
+    """The stored activity of one log under one mapping.
 
     Attributes
     ----------
@@ -115,7 +115,7 @@ class Activity:
 
     @property
     def facts(self) -> frozenset[str]:
-        """Contract columns that are mapped, what of :data:`DETECTED_FACTS` the log can tell, and the attributes of users."""
+        """Contract columns that are mapped, those of :data:`DETECTED_FACTS` that the log has, and the attributes of users."""
         return frozenset(self.manifest.facts) | self.tables.facts
 
     @property
@@ -162,7 +162,7 @@ class ActivitySettings:
 
 
 def open_activity(settings: ActivitySettings, home: Path, *, say: Say = lambda _: None) -> Activity:
-    """Return the activity of a log; days whose files are new, changed or gone are rolled up now, and all of it is kept.
+    """Return the activity of a log; days whose files are new, changed or gone are rolled up now, and all of it is stored.
 
     Raises
     ------
@@ -173,11 +173,11 @@ def open_activity(settings: ActivitySettings, home: Path, *, say: Say = lambda _
     files = files_of(settings.events, settings.base)
     with _alone(folder, say):
         before = _read_manifest(folder)
-        keeper = _Keeper(settings, folder, home / "rejected" / folder.name, say)
+        updater = _Updater(settings, folder, home / "rejected" / folder.name, say)
         if before and _is_current(before, settings.events, files=files):
             before.inventory.check(settings.events)
-            return keeper.opened(before)
-        return keeper.refreshed(files, before)
+            return updater.opened(before)
+        return updater.refreshed(files, before)
 
 
 def _alone(folder: Path, say: Say) -> AbstractContextManager[None]:
@@ -185,10 +185,10 @@ def _alone(folder: Path, say: Say) -> AbstractContextManager[None]:
     lock = folder.with_name(f"{folder.name}.lock")
     busy = InputError(
         f"{lock}: another run has been rolling up this log for {_WAIT_SECONDS // 60} minutes",
-        hint="wait for it or end it, or take a home of your own with --home",
+        hint="wait for it or stop it, or use another home with --home",
     )
-    said = "another run is rolling up this log; waiting for it"
-    return locked(lock, busy, wait_seconds=_WAIT_SECONDS, waiting=lambda: say(said))
+    message = "another run is rolling up this log; waiting for it"
+    return locked(lock, busy, wait_seconds=_WAIT_SECONDS, waiting=lambda: say(message))
 
 
 def _is_current(manifest: Manifest, events: EventsSettings, *, files: Sequence[LogFile]) -> bool:
@@ -200,7 +200,7 @@ def _is_current(manifest: Manifest, events: EventsSettings, *, files: Sequence[L
 
 
 def _read_manifest(folder: Path) -> Manifest | None:
-    """Return what stands there, if it is of this version and its days are there."""
+    """Return the manifest of a folder, if it is of this version and its batches exist."""
     try:
         found = msgspec.json.decode((folder / "manifest.json").read_bytes(), type=Manifest)
     except (OSError, msgspec.DecodeError):
@@ -209,7 +209,7 @@ def _read_manifest(folder: Path) -> Manifest | None:
 
 
 @dataclass(frozen=True)
-class _Keeper:
+class _Updater:
     """Brings one activity up to date; the lock is held."""
 
     settings: ActivitySettings
@@ -218,7 +218,7 @@ class _Keeper:
     say: Say
 
     def refreshed(self, files: Sequence[LogFile], before: Manifest | None) -> Activity:
-        """Look into new and changed files, roll up their days, and write the manifest."""
+        """Read new and changed files, roll up their days, and write the manifest."""
         for place in (self.folder, self.rejected):
             clear_temporary(place)
         events, zone = self.settings.events, self.settings.churn.timezone
@@ -242,42 +242,42 @@ class _Keeper:
         return self.opened(now, rolled_up=tuple(sorted(stale)))
 
     def opened(self, manifest: Manifest, rolled_up: tuple[date, ...] = ()) -> Activity:
-        """Return the activity that a manifest tells of."""
+        """Return the activity of a manifest."""
         compute, zone = self.settings.compute, self.settings.events.timezone
         connection = connect(compute=compute)
         return Activity(connection, self.folder, manifest, compute.rows_at_once, rolled_up, naive_zone=zone)
 
     def _examined(self, log: EventLog, before: Manifest | None) -> LogInventory:
-        """Look into the files that are not known yet, and set their invalid rows aside."""
+        """Read the files that are not known yet, and write their invalid rows."""
         known = self._known(before, log)
         new = [file for file in log.files if (file.name, file.fingerprint) not in known]
         if new:
-            self.say(f"looking into {len(new)} of {len(log.files)} files")
+            self.say(f"reading {len(new)} of {len(log.files)} files")
         found = {(file.name, file.fingerprint): file for file in (log.examine(new) if new else ())}
         log.save_rejected(tuple(found.values()), self.rejected)
         forget_rejected([file.name for file in log.files], self.rejected)
         return LogInventory(tuple((known | found)[(file.name, file.fingerprint)] for file in log.files))
 
     def _known(self, before: Manifest | None, log: EventLog) -> dict[tuple[str, str], FileInventory]:
-        """Return what is known of files; where the future was told differently, or types are others now, it is nothing."""
+        """Return what is known of files; nothing, where ``covered_until`` or the types have changed."""
         if not before or (before.configured_until, before.kinds) != (self.settings.events.covered_until, log.kinds):
             return {}
         return {(file.name, file.fingerprint): file for file in before.files if file.is_final}
 
     def _roll_up(self, log: EventLog, inventory: LogInventory, *, days: Mapping[date, str]) -> None:
-        """Write the relations of some days, as many at a time as the settings allow; each batch appears whole or not at all."""
+        """Write the relations of some days, as many at a time as the settings allow; each batch appears completely or not at all."""
         done = 0
         hint = "check [churn] qualifying and event: SQL over the contract's columns"
         for batch in batches(days, inventory.days, max_rows=self.settings.compute.rows_at_once):
             self.say(f"rolling up {batch[0]} to {batch[-1]}: {done} of {len(days)} days are done")
             with duckdb_errors("the log cannot be rolled up", hint):
                 queries = self.settings.roll_up(log.columns).sql(log.rows_of(batch, inventory))
-                own = {day: days[day] for day in batch}
-                write_batch(own, self.folder, queries=queries, connection=log.connection)
+                digested = {day: days[day] for day in batch}
+                write_batch(digested, self.folder, queries=queries, connection=log.connection)
             done += len(batch)
 
     def _forget(self, now: Manifest, before: Manifest | None) -> None:
-        """Remove batches that neither this manifest nor the one before it names: somebody may still read the latter."""
+        """Remove batches that neither this manifest nor the one before it names: another run may still read the latter."""
         named = {name for found in (now, before) if found for name in found.days.values()}
         for name in read_batches(self.folder).keys() - named:
             shutil.rmtree(self.folder / name)

@@ -1,4 +1,4 @@
-"""The list of all features. It expands the families for a model's windows and event types and says what a log cannot answer."""
+"""The list of all features. It expands the families for a model's windows and event types and explains what a log cannot answer."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from features.catalogue.fitted import FittedConstants
 _WINDOWED = re.compile(r".*_[0-9]+d")
 
 CUSTOM = "own"
-CONFIGURED = ("observation_days", "leaving")  # facts that the settings tell rather than the log
+CONFIGURED = ("observation_days", "leaving")  # facts from the settings rather than the log
 _WORDS_OF_A_DAY = {
     *("user_id", "day", "visit", "visit_ms", "visit_start_us", "last_us", "qualifying_events", "leaving_events"),
     *("known_day", "known_until", "u", "cutoff", "cutoff_at", "age", "band", "gap", "gap_days", "first_day"),
@@ -25,7 +25,7 @@ FAMILIES = (recency, usage, rhythm, trend, device, channel, purchases, event_mix
 
 @dataclass(frozen=True)
 class Selection:
-    """What a log can answer, in catalogue order, and why the rest is left out (feature name to words)."""
+    """What a log can answer, in catalogue order, and why the rest is excluded (feature name to words)."""
 
     features: tuple[Feature, ...]
     excluded: dict[str, str]
@@ -34,7 +34,7 @@ class Selection:
 def catalogue(
     windows_days: tuple[int, ...], fitted: FittedConstants, *, custom: tuple[CustomFeature, ...] = ()
 ) -> tuple[Feature, ...]:
-    """Every feature there is for these windows, main event types and constants; the project's own come last."""
+    """Every feature there is for these windows, main event types and constants; custom ones come last."""
     families = {family.__name__.rpartition(".")[2]: family.FEATURES for family in FAMILIES}
     return tuple(
         replace(feature, family=family)
@@ -106,7 +106,7 @@ def select(features: Iterable[Feature], facts: Collection[str], *, history_days:
     facts
         Contract columns that are mapped, and what else is known of the log: ``time_of_day, sessions, usage`` and :data:`CONFIGURED`.
     history_days
-        Days of log before the earliest cutoff that a model learns from; a longer window would only tell the date.
+        Days of log before the earliest cutoff that a model learns from; a longer window would only encode the date.
     """
     features = tuple(features)
     excluded = {

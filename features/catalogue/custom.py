@@ -1,4 +1,4 @@
-"""Own features: what a project adds to the catalogue in churn.toml, with a literal's fields. Frozen with the model."""
+"""Custom features: what a project adds to the catalogue in churn.toml, with a literal's fields. Frozen with the model."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from features.catalogue.definition import Daily, Derived, Feature, Unit, Windowe
 _NAME = r"[a-z][a-z0-9_]*"
 _OF_TYPES = ("events_of_", "share_of_", "days_since_last_of_")
 _OF_ATTRIBUTES = "user_"
-SQL_WORDS = frozenset(  # what SQL does not take for a column, unquoted
+SQL_WORDS = frozenset(  # what SQL does not read as a column, unquoted
     (
         *("all", "analyse", "analyze", "and", "anti", "any", "array", "as", "asc", "asof", "asymmetric", "at"),
         *("authorization", "binary", "both", "by", "case", "cast", "check", "collate", "collation", "column"),
@@ -39,7 +39,7 @@ class CustomFeature:
         ``windowed``: ``daily`` sums up the events of a visit to an integer, which is added up over every window, times ``scale``.
         ``derived``: ``sql`` is an expression over other features.
     needs
-        Contract columns, extra columns of ``[events.extra]`` or facts of the log without which it is left out.
+        Contract columns, extra columns of ``[events.extra]`` or facts of the log without which it is excluded.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
@@ -55,18 +55,20 @@ class CustomFeature:
     needs: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse what cannot become a literal; pydantic says where it stands."""
+        """Refuse what cannot become a literal; pydantic adds its place."""
         wanted, other = ("daily", "sql") if self.kind == "windowed" else ("sql", "daily")
         if not re.fullmatch(_NAME, self.name):
-            raise ValueError(f'name "{self.name}" is not of small letters, digits and underscores, a letter first')
+            raise ValueError(
+                f'name "{self.name}" is not made of lower-case letters, digits and underscores, starting with a letter'
+            )
         if self.name.startswith(_OF_TYPES):
             raise ValueError(
-                f'name "{self.name}" is kept for event types; begin it otherwise than {", ".join(_OF_TYPES)}'
+                f'name "{self.name}" is reserved for event types; do not start it with {", ".join(_OF_TYPES)}'
             )
         if not getattr(self, wanted) or getattr(self, other):
             raise ValueError(f"{self.name}: a {self.kind} feature has {wanted} and no {other}")
         if self.unit is Unit.TEXT or not self.description or not self.reason:
-            raise ValueError(f"{self.name}: it needs a description, words of its reason, and a unit of numbers")
+            raise ValueError(f"{self.name}: it needs a description, a reason and a numeric unit")
 
     def literal(self) -> Windowed | Feature:
         """Return what a family file would hold."""
@@ -100,14 +102,14 @@ def check_reserved_names(custom: tuple[CustomFeature, ...]) -> None:
     for one in custom:
         if one.name in SQL_WORDS:
             raise ValueError(
-                f'custom: the name "{one.name}" is a word of SQL; choose another, such as {one.name}_count'
+                f'custom: the name "{one.name}" is an SQL keyword; choose another, such as {one.name}_count'
             )
         if one.name.startswith(_OF_ATTRIBUTES):
             raise ValueError(
-                f'custom: the name "{one.name}" is kept for attributes of [users]; begin it otherwise than user_'
+                f'custom: the name "{one.name}" is reserved for attributes of [users]; do not start it with user_'
             )
 
 
 def custom_columns(custom: tuple[CustomFeature, ...], facts: set[str]) -> dict[str, Daily]:
-    """Return the daily columns of own features that a log with these facts can answer."""
+    """Return the daily columns of custom features that a log with these facts can answer."""
     return {one.name: Daily(one.daily) for one in custom if one.kind == "windowed" and set(one.needs) <= facts}

@@ -1,6 +1,6 @@
 """What a feature is. A family file is a list of the literals below; the catalogue expands them and generates the SQL.
 
-The class of a literal says where its SQL is evaluated, and so which words it may use:
+The class of a literal decides where its SQL is evaluated, and so which words it may use:
 
 ========================  =====================================  =======================================================
 literal                   one row of input is                    words
@@ -10,7 +10,7 @@ literal                   one row of input is                    words
                                                                  ``gap_days`` (since the active day before), ``first_day``,
                                                                  ``streak_days`` (of the run of active days up to it),
                                                                  ``cutoff``, ``cutoff_at``; every daily column, except
-                                                                 beside ``gap_days`` and ``streak_days``
+                                                                 with ``gap_days`` and ``streak_days``
 :class:`OverValues`       a value that its column ``of`` had     ``value``; ``n``, ``n_7d``, ``n_28d`` (events with it);
                           before the cutoff: a device, a         ``first_age``, ``last_age`` (of its days); ``first_at``,
                           channel, an event type ...             ``last_at`` (microseconds; not of event types)
@@ -55,7 +55,7 @@ class Unit(StrEnum):
 
 @dataclass(frozen=True)
 class Literal:
-    """What every literal of a family says.
+    """What every literal of a family has.
 
     Attributes
     ----------
@@ -63,7 +63,7 @@ class Literal:
         Its words in a reason; ``{value}`` is the formatted value, ``{window}`` the days of a windowed one. Further
         placeholders put the value in words; see :mod:`models.reasons`.
     needs
-        Contract columns, or facts of the log, without which the feature is left out.
+        Contract columns, or facts of the log, without which the feature is excluded.
     """
 
     name: str
@@ -97,7 +97,7 @@ class Daily:
         Raises
         ------
         SettingsError
-            When the whole does not follow from the parts.
+            When the parts cannot be merged.
 
         Examples
         --------
@@ -107,10 +107,10 @@ class Daily:
         merge = merge_of(self.sql)
         if merge is None:
             raise SettingsError(
-                f"[[features.custom]] daily = {self.sql!r} does not follow from what each id of a person did, as [identities] asks; "
-                "expected one whole sum, count, max, min, bit_or or bit_and",
-                hint="nothing around it but coalesce(sum or count, 0): cast inside, and leave other defaults out, as a day "
-                "without a value adds nothing; what takes two aggregates may be two features and a derived one",
+                f"[[features.custom]] daily = {self.sql!r} cannot be merged from the ids of one person, as [identities] requires; "
+                "expected a single sum, count, max, min, bit_or or bit_and",
+                hint="only coalesce(sum(...), 0) or coalesce(count(...), 0) may wrap it: cast inside, without other defaults; "
+                "an expression over two aggregates may become two features and a derived one",
             )
         return merge
 
@@ -126,13 +126,13 @@ class Feature(Literal):
     daily
         Daily columns that it needs, by name.
     window_days
-        Days it looks back, where it looks back a fixed time; longer than the history, it is left out.
+        Days it looks back, where it looks back a fixed time; longer than the history, it is excluded.
     when_absent
-        The value where SQL says null; None keeps the null, which the model reads as missing.
+        The value where SQL returns null; None keeps the null, which the model reads as missing.
     shown_as
-        Feature whose words tell it better, where the model has that one.
+        Feature whose reason is easier to read and shown instead, where the model has that one.
     usual
-        Companion feature and factor that say what is usual for this user; None: the median of the reference population.
+        Companion feature and factor that give the usual value of this user; None: the median of the reference population.
     family
         The file it lives in, which is the stable code of its reasons; set by the catalogue.
     """
@@ -152,7 +152,7 @@ class Feature(Literal):
 
     @property
     def words(self) -> frozenset[str]:
-        """Every identifier in the expression, quoted text left out.
+        """Every identifier in the expression, without quoted text.
 
         Examples
         --------
@@ -182,7 +182,7 @@ class OverAttributes(Feature):
 
 
 class Derived(Feature):
-    """An expression over other features; left out where one of them is."""
+    """An expression over other features; excluded where one of them is."""
 
 
 @dataclass(frozen=True)
@@ -215,7 +215,7 @@ class Windowed(Literal):
 
 @dataclass(frozen=True)
 class PerEventType:
-    """One literal for each of the main event types; ``{type}`` stands for its name, ``{quoted}`` for the SQL text."""
+    """One literal for each of the main event types; ``{type}`` is its name, ``{quoted}`` its SQL literal."""
 
     literal: Feature
 
@@ -237,7 +237,7 @@ class PerEventType:
 
 @dataclass(frozen=True)
 class PerAttribute:
-    """One literal for each attribute of ``[users]``; ``{attribute}`` stands for its name."""
+    """One literal for each attribute of ``[users]``; ``{attribute}`` is its name."""
 
     literal: Feature
 
@@ -254,7 +254,7 @@ class PerAttribute:
 
 @dataclass(frozen=True)
 class WithConstants:
-    """A literal whose SQL holds constants fitted across users: ``{name}`` stands for one.
+    """A literal whose SQL holds constants fitted across users: ``{name}`` is one.
 
     Attributes
     ----------

@@ -27,11 +27,11 @@ class FittedConstants:
     Attributes
     ----------
     event_types
-        The main event types, those that most users did first.
+        The main event types, those of the most users first.
     versions
         App version to the day on which anybody was first seen with it, the oldest first.
     bg_nbd
-        How people buy; None where too few do.
+        Parameters of the purchase model; None where too few users buy.
     attributes
         The attributes of ``[users]`` that the model reads, each with the unit of its feature: text or number.
     """
@@ -42,7 +42,7 @@ class FittedConstants:
     attributes: dict[str, Unit] = field(default_factory=dict[str, Unit])
 
     def constants(self) -> dict[str, str]:
-        """Return the SQL that stands for each ``{word}`` of a literal."""
+        """Return the SQL of each ``{word}`` of a literal."""
         return self._versions() | self._bg_nbd()
 
     def _versions(self) -> dict[str, str]:

@@ -1,1 +1,1 @@
-"""Where a log lies, how its files are read, and which of its rows are valid."""
+"""Where a log is stored, how its files are read, and which of its rows are valid."""

@@ -3,10 +3,10 @@
 ::
 
     <home>/fetched/<digest>/000001/_day=2026-01-05/*.parquet
-                           /000001/fetched.json    how far the watermark has come
-                           /000002/...             what came since
+                           /000001/fetched.json    the watermark reached
+                           /000002/...             the rows since then
 
-A fetch is one folder that appears whole or not at all, its watermark with it: a killed one is repeated, and no row comes
+A fetch is one folder that appears completely or not at all, its watermark with it: a killed one is repeated, and no row comes
 twice. Files are cut by the day (UTC) of ``event_time`` where that is mapped to a column of times, else by the day of the fetch.
 """
 
@@ -73,7 +73,7 @@ def fetch(settings: EventsSettings, home: Path, *, say: Callable[[str], None] = 
     _check(settings)
     engine = open_database(settings)
     folder = home / "fetched" / _digest(engine.url, settings)
-    busy = InputError("another run is fetching the log from the database", hint="wait until it has ended")
+    busy = InputError("another run is fetching the log from the database", hint="wait until it ends")
     with locked(folder.with_name(f"{folder.name}.lock"), busy), database_errors(engine.url):
         number, above = _last(folder)
         with streamed(engine, settings, above=above) as chunks:
@@ -81,7 +81,7 @@ def fetch(settings: EventsSettings, home: Path, *, say: Callable[[str], None] = 
             if first:
                 _keep(chain([first], chunks), settings, folder=folder / f"{number + 1:06}", say=say)
     if not (first or number):
-        raise InputError("[events] query: it returns no row", hint="check the query, and what its user may see")
+        raise InputError("[events] query: it returns no rows", hint="check the query, and what its user may see")
     return f"{glob.escape(str(folder))}/*/*/*.parquet"
 
 
@@ -91,7 +91,7 @@ def _check(settings: EventsSettings) -> None:
     if missing:
         raise SettingsError(
             f"[events]: a log in a database needs connection, query and watermark; missing: {', '.join(missing)}",
-            hint="give the connection by the environment: CHURN_EVENTS__CONNECTION; or take the others back to read files",
+            hint="set the connection in the environment: CHURN_EVENTS__CONNECTION; to read files instead, remove the others",
         )
 
 
@@ -111,7 +111,7 @@ def _last(folder: Path) -> tuple[int, Any]:
 
 
 def _keep(chunks: Iterable[pa.Table], settings: EventsSettings, *, folder: Path, say: Callable[[str], None]) -> None:
-    """Write a fetch, whole or not at all."""
+    """Write a fetch, completely or not at all."""
     with atomic_folder(folder) as aside:
         as_they_come = aside / "chunks"
         as_they_come.mkdir()
@@ -133,13 +133,13 @@ def _highest(marks: pa.ChunkedArray[Any], settings: EventsSettings, *, so_far: A
     Raises
     ------
     InputError
-        When one is null, or is nothing that grows.
+        When one is null, or of a type that cannot grow.
     """
     what = f'[events] watermark = "{settings.watermark}"'
     if marks.null_count:
         raise InputError(
-            f"{what}: {marks.null_count} rows or more have none, and would be fetched never or always",
-            hint="choose a column that every row has, or leave those rows out in [events] query",
+            f"{what}: {marks.null_count} rows or more have no watermark, and would be fetched never or every time",
+            hint="choose a column that every row has, or exclude those rows in [events] query",
         )
     highest = pc.max(marks).as_py()
     if type(highest).__name__ not in _READ_BACK or not isinstance(so_far, type(highest) | None):
@@ -152,11 +152,11 @@ def _written(mark: Any) -> str:
 
 
 def _cut_by_day(chunks: Path, to: Path, *, settings: EventsSettings) -> None:
-    """Write the chunks anew, each day into a folder of its own; types that differ between chunks meet."""
+    """Rewrite the chunks, each day into a folder of its own; types that differ between chunks are reconciled."""
     connection = connect()
     connection.execute("set threads = 1")  # one file a day, and one day's buffer at a time
     rows = f"read_parquet({literal(glob.escape(str(chunks)) + '/*.parquet')}, union_by_name = true)"
-    with duckdb_errors("[events] query: its rows cannot be kept", "a column must be of one type in all rows"):
+    with duckdb_errors("[events] query: its rows cannot be stored", "a column must have one type in all rows"):
         found = connection.sql(f"select * from {rows} limit 0")
         day = _day(dict(zip(found.columns, map(str, found.types), strict=True)), settings)
         connection.execute(

@@ -20,7 +20,7 @@ from features.settings import EventsSettings
 
 ROWS_AT_ONCE = 50_000  # held in memory: a chunk of the database's cursor
 CONNECTS_WITHIN_SECONDS = 15
-# what each driver calls the time it may take to connect; the others have their own idea of it
+# each driver's parameter for the connection timeout; other drivers keep their default
 _PATIENCE = {"psycopg": "connect_timeout", "psycopg2": "connect_timeout", "pymysql": "connect_timeout"}
 
 _GROWING = ((int, float, Decimal), (str,), (date,))  # what may be compared with each other; a datetime is a date
@@ -47,7 +47,7 @@ def open_database(settings: EventsSettings) -> sa.Engine:
     except (ArgumentError, ValueError):
         raise SettingsError(
             "[events] connection: it is not a database URL",
-            hint="as in postgresql+psycopg://user:password@host/database, where %40 stands for an @ in the password",
+            hint="as in postgresql+psycopg://user:password@host/database, where %40 is an @ in the password",
         ) from None
 
 
@@ -80,7 +80,7 @@ def database_errors(url: sa.URL) -> AbstractContextManager[None]:
 
 def _words(message: str, url: sa.URL) -> str:
     """Keep the first line, and neither a value of the log, which databases quote, nor the password."""
-    line = next((line.strip() for line in message.splitlines() if line.strip()), "it does not say why")
+    line = next((line.strip() for line in message.splitlines() if line.strip()), "no details given")
     line = re.sub(r"""((?:syntax|range)[^:]*: |\bvalue )("[^"]*"|'[^']*')""", r"\1(not shown)", line)
     return line.replace(str(url.password), "***") if url.password else line
 
@@ -130,15 +130,15 @@ def _table(names: Sequence[str], rows: Sequence[sa.Row[Any]], *, settings: Event
 
 
 def _check_marks(marks: Sequence[Any], settings: EventsSettings, *, above: Any) -> None:
-    """Refuse watermarks that cannot grow, that nothing lies above, or that the database orders in another way than we do."""
+    """Refuse watermarks that cannot grow, that nothing can exceed, or that the database orders differently from Python."""
     what, kinds = f'[events] watermark = "{settings.watermark}"', {type(mark) for mark in marks}
     if not any(all(issubclass(kind, family) for kind in kinds) for family in _GROWING):
         got = " and ".join(sorted(kind.__name__ for kind in kinds))
         raise InputError(f"{what}: got {got}, expected a number, a time or a text", hint="choose another column")
     if any(isinstance(mark, float | Decimal) and not math.isfinite(mark) for mark in marks):
         raise InputError(
-            f"{what}: it is infinite or no number in a row, above which nothing would be fetched any more",
-            hint="choose another column, or leave those rows out in [events] query",
+            f"{what}: it is infinite or not a number in a row, and nothing above it would ever be fetched",
+            hint="choose another column, or exclude those rows in [events] query",
         )
     if isinstance(above, str) and any(isinstance(mark, str) and mark <= above for mark in marks):
         raise InputError(

@@ -1,4 +1,4 @@
-"""Read an event log, map its columns to the contract, and set invalid rows aside with their reason."""
+"""Read an event log, map its columns to the contract, and reject invalid rows with a reason."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class EventLog:
     zone
         Zone of the local days.
     known_until
-        UTC instant from which on an event lies in the future.
+        UTC instant from which on an event is in the future.
     """
 
     connection: duckdb.DuckDBPyConnection
@@ -70,7 +70,7 @@ class EventLog:
         condition
             Which rows; it may also name the file, :data:`LOG_FILE`.
         is_clean
-            All these rows are known to be valid, and need not be asked again.
+            All these rows are known to be valid and need no check.
         """
         valid = "true" if is_clean else "reason is null"
         return f"select {', '.join(self.columns)} from ({self.checked_sql}) where {valid} and {condition}"
@@ -85,7 +85,7 @@ class EventLog:
         return self.valid_sql(condition, is_clean=not any(file.rejected for file in files))
 
     def _is_between(self, first: date, last: date) -> str:
-        """Return the condition on the local day: rows are pruned by instants, and the calendar is asked only near the edges."""
+        """Return the condition on the local day: rows are pruned by instants, and the calendar is used only near the edges."""
         day = timedelta(days=1)
         local_day = f"cast({local_time_of('event_time', self.zone)} as date)"
         near, inside = _instants(first - day, last + 2 * day), _instants(first + day, last)
@@ -146,7 +146,7 @@ def counts_sql(checked: str, zone: str, *, by: str = "") -> str:
 
 
 def _start_of(day: str, zone: str) -> str:
-    """Return the local time at which a day starts: where clocks skip midnight, a date stands for the hour after it."""
+    """Return the local time at which a day starts: where clocks skip midnight, a date means the hour after it."""
     midnight = f"cast({day} as timestamp)"
     return midnight if zone == "UTC" else local_time_of(f"timezone({literal(zone)}, {midnight})", zone)
 
@@ -198,7 +198,7 @@ def open_log(
     """
     found = tuple(files) or files_of(settings, base or Path())
     connection = connect(settings.timezone, compute)
-    # file statistics leave NaN out, and DuckDB believes them: NaN would pass as being below any bound
+    # file statistics ignore NaN, and DuckDB trusts them: NaN would pass as being below any bound
     connection.execute("set disabled_optimizers = 'statistics_propagation'")
     source = open_source(connection, found, settings=settings)
     kinds = kinds_of(connection, source, where=settings.where)
@@ -206,7 +206,7 @@ def open_log(
 
 
 def kinds_of(connection: duckdb.DuckDBPyConnection, source: Source, *, where: str) -> dict[str, str]:
-    """Return the type of each mapped expression; where one fails they are asked one by one, so that an error names its column."""
+    """Return the type of each mapped expression; where one fails they are bound one by one, so that an error names its column."""
     columns, of = ", ".join(source.columns), source.subject
     with duckdb_errors(f"[{of.section}] where = {where!r}: {of.noun} cannot answer it", f"its columns: {columns}"):
         connection.sql(f"select 1 from {source.sql} where ({where or 'true'}) limit 0").fetchall()
@@ -237,5 +237,5 @@ def _as_written(expression: str) -> str:
 
 
 def _known_until(settings: EventsSettings, zone: str) -> datetime:
-    """Return the instant from which on an event lies in the future."""
+    """Return the instant from which on an event is in the future."""
     return instant(settings.covered_until, zone) if settings.covered_until else datetime.now(UTC) + timedelta(days=1)

@@ -69,7 +69,7 @@ class LogFile:
     fingerprint
         Changes when the file does: its ETag, or its size and time of change.
     bytes
-        Its size; 0 where the store does not say.
+        Its size; 0 where the store does not report it.
     """
 
     name: str
@@ -167,7 +167,7 @@ def _remote_files(url: str) -> list[LogFile]:
 
 
 def _info_of(url: str) -> tuple[AbstractFileSystem, str, dict[str, Any]]:
-    """Open a store and ask it for a URL as it stands; an empty answer: there is no such object."""
+    """Open a store and look up a URL as it is written; an empty answer: there is no such object."""
     store, path = _opened(url)
     store.invalidate_cache()  # else a second listing in one process would repeat the first
     try:
@@ -187,7 +187,7 @@ def _remote_file(store: AbstractFileSystem, info: Mapping[str, Any]) -> LogFile:
 
 
 def _in_time(ask: Callable[[], Answer]) -> Answer:
-    """Ask in a thread that nobody waits for longer than a bounded time: clients retry in peace, each in its own way."""
+    """Call it in a thread and wait for a bounded time: clients retry in their own ways, some without an end."""
     answer: Future[Answer] = Future()
 
     def run() -> None:

@@ -1,4 +1,4 @@
-"""The files of a log as one relation of its own columns. What a reader must not guess is never guessed: texts stay texts."""
+"""The files of a log as one relation of its own columns. Types are not guessed where a wrong guess would lose data: texts stay texts."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ _READERS = {".parquet": "parquet", ".csv": "csv", ".tsv": "csv", ".json": "json"
 _PACKED = {".gz": "gzip", ".zst": "zstd"}
 _HEADER_BYTES = 65_536
 _DELIMITERS = ",;\t|"
-LOG_FILE = "_log_file"  # the column that says which file a row is from
-_TEXTS = ("alias_id", "valid_from")  # of tables beside the log: ids and times, as in the contract
+LOG_FILE = "_log_file"  # the column that names the file of a row
+_TEXTS = ("alias_id", "valid_from")  # of [users] and [identities]: ids and times, as in the contract
 _FILE = f"filename = '{LOG_FILE}'"
 
 
 class Mapped(Protocol):
-    """A section of settings that says where a log or a table is and what its columns mean."""
+    """A section of settings with the place of a log or a table and the meaning of its columns."""
 
     @property
     def path(self) -> str:
@@ -56,7 +56,7 @@ class Source:
     sql
         FROM clause of the log's own columns.
     mapping
-        Contract column to SQL over them; a bare name is quoted, whatever SQL thinks of it.
+        Contract column to SQL over them; a bare name is quoted, even if it is an SQL keyword.
     """
 
     sql: str
@@ -179,7 +179,7 @@ def _columns(connection: duckdb.DuckDBPyConnection, sql: str) -> dict[str, str]:
 
 
 def _kept_as_text(mapping: Mapping[str, str], columns: Collection[str], *, has_where: bool) -> set[str]:
-    """Return the columns whose type nobody may guess: texts and times, or all where no SQL calculates with them."""
+    """Return the columns whose type is not guessed: texts and times, or all where no SQL calculates with them."""
     named = {name: found for name, e in mapping.items() if (found := bare(e, columns))}
     if len(named) == len(mapping) and not has_where and set(REQUIRED) <= mapping.keys() <= COLUMNS.keys():
         return set(columns)

@@ -23,7 +23,7 @@ class FileInventory:
     days
         Local day to its number of valid rows.
     rejected
-        Reason to number of rows set aside.
+        Reason to number of rejected rows.
     has_time_of_day
         False where every event is at the start of its day.
     """
@@ -36,7 +36,7 @@ class FileInventory:
 
     @property
     def is_final(self) -> bool:
-        """False where rows lie in the future: they will be valid one day, though the file stays as it is."""
+        """False where rows are in the future: they will become valid, though the file stays as it is."""
         return FUTURE not in self.rejected
 
 
@@ -53,7 +53,7 @@ class LogInventory:
 
     @cached_property
     def rejected(self) -> dict[str, int]:
-        """Reason to number of rows set aside."""
+        """Reason to number of rejected rows."""
         return dict(sorted(sum((Counter(file.rejected) for file in self.files), Counter[str]()).items()))
 
     @property

@@ -1,4 +1,4 @@
-"""Rows set aside: written to a file with the reason, counted by reason, and refused where they are too many."""
+"""Rejected rows: written to a file with the reason, counted by reason, and refused where they are too many."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from features.storage.atomic import atomic_file
 
 
 def describe_rejected(rejected: Mapping[str, int]) -> str:
-    """Say in words how many rows were set aside, and why."""
+    """Describe how many rows were rejected, and why."""
     return ", ".join(f"{count} x {reason}" for reason, count in sorted(rejected.items())) or "none"
 
 
@@ -26,8 +26,8 @@ def rejected_of(name: str, folder: Path) -> Path:
 def write_rejected(rows: str, place: Path, *, connection: duckdb.DuckDBPyConnection) -> None:
     """Write the rows of a SELECT to a Parquet file, its folder too where there is none."""
     place.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_file(place) as aside:
-        connection.execute(f"copy ({rows}) to {literal(str(aside))} (format parquet)")
+    with atomic_file(place) as draft:
+        connection.execute(f"copy ({rows}) to {literal(str(draft))} (format parquet)")
 
 
 def write_by_file(rows: str, folder: Path, *, by: str, connection: duckdb.DuckDBPyConnection) -> None:
@@ -49,7 +49,7 @@ def write_by_file(rows: str, folder: Path, *, by: str, connection: duckdb.DuckDB
 
 
 def forget_rejected(names: Collection[str], folder: Path) -> None:
-    """Remove what is kept of files that the log does not have any more.
+    """Remove the rejected rows of files that the log no longer has.
 
     Parameters
     ----------
@@ -60,19 +60,21 @@ def forget_rejected(names: Collection[str], folder: Path) -> None:
         place.unlink()
 
 
-def refuse_too_many(rejected: Mapping[str, int], valid: int, *, max_share: float, where: str = "", hint: str) -> None:
+def refuse_too_many(
+    rejected: Mapping[str, int], valid: int, *, max_share: float, section: str = "events", hint: str
+) -> None:
     """Refuse rows of which none is valid, or too large a share is not.
 
     Parameters
     ----------
     rejected
-        Reason to number of rows set aside.
+        Reason to number of rejected rows.
     valid
         Number of the other rows.
     max_share
-        The largest share that is let pass, 0 to 1.
-    where
-        What the message begins with.
+        Maximum share of invalid rows, 0 to 1.
+    section
+        Of the settings, which the message names.
 
     Raises
     ------
@@ -81,5 +83,6 @@ def refuse_too_many(rejected: Mapping[str, int], valid: int, *, max_share: float
     """
     bad = sum(rejected.values())
     if bad and (not valid or bad / (valid + bad) > max_share):
-        said = f"{bad} of {valid + bad} rows are invalid ({describe_rejected(rejected)})"
-        raise InputError(f"{where}{said}, expected at most {max_share:.1%}", hint=hint)
+        counted = f"{bad} of {valid + bad} rows are invalid ({describe_rejected(rejected)})"
+        allowed = f"at most {100 * max_share:g} % allowed ([{section}] max_rejected_share)"
+        raise InputError(f"{counted}; {allowed}", hint=hint)

@@ -1,4 +1,4 @@
-"""The SQL that casts a log's columns to the contract and says, row by row, what is wrong."""
+"""The SQL that casts a log's columns to the contract and gives each invalid row a reason."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from features.sql import INTEGERS, literal
 
 FUTURE = "event_time is in the future"
 _MAX_SECONDS, _MAX_AMOUNT, _MAX_COUNT = 10**9, 10**12, 10**9
-_FLOATS = {"DOUBLE": 2**53, "FLOAT": 2**24}  # below which no two whole numbers are one value
+_FLOATS = {"DOUBLE": 2**53, "FLOAT": 2**24}  # below which every whole number has a value of its own
 _NANOSECONDS = {"TIMESTAMP_NS": "make_timestamp", "TIMESTAMPTZ_NS": "make_timestamptz"}
 _DATE_BYTES = len("2026-01-05")
 
@@ -32,7 +32,7 @@ def checked_sql(
     zone
         Zone of local days: a date is that day there.
     known_until
-        UTC instant from which on an event lies in the future.
+        UTC instant from which on an event is in the future.
     """
     raw = f"{LOG_FILE}, " + ", ".join(
         f"{present(expression, kinds[name], is_text_wanted=_is_text(name))} as raw_{name}"
@@ -81,12 +81,12 @@ def text_of(raw: str, kind: str) -> str:
 
 
 def _extra(raw: str, kind: str) -> str:
-    """Cast a column of the project's own: text stays text, all else is a finite number or absent."""
+    """Cast an extra column: text stays text, all else is a finite number or absent."""
     return raw if kind == "VARCHAR" else f"case when isfinite(cast({raw} as double)) then cast({raw} as double) end"
 
 
 def instant_of(raw: str, kind: str, *, zone: str) -> str:
-    """Return a column of any type as an instant; null where it is none."""
+    """Return a column of any type as an instant; null where it is not an instant."""
     if kind == "DATE":
         return f"timezone({literal(zone)}, cast({raw} as timestamp))"
     if kind in _NANOSECONDS:  # a cast would round, and the last half microsecond of a day would be tomorrow

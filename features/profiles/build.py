@@ -65,7 +65,7 @@ class Shard:
         number, _, of = text.partition("/")
         if not (text.isascii() and number.isdigit() and of.isdigit() and 1 <= int(number) <= int(of)):
             raise InputError(
-                f'--shard: got "{text}", expected one of so many parts', hint="as in --shard 1/4 to --shard 4/4"
+                f'--shard: got "{text}", expected I/N, for example 2/8', hint="as in --shard 1/4 to --shard 4/4"
             )
         return cls(int(number), int(of))
 
@@ -94,12 +94,12 @@ def build_profiles(
     """
     parts = list(build_in_parts(activity, specification, cutoffs=cutoffs, where=where))
     pieces = [_by_cutoff(part) for part in parts]
-    nobody = parts[0].slice(0, 0)
-    return pa.concat_tables([nobody, *(of[at] for at in sorted(set(cutoffs)) for of in pieces if at in of)])
+    empty = parts[0].slice(0, 0)
+    return pa.concat_tables([empty, *(of[at] for at in sorted(set(cutoffs)) for of in pieces if at in of)])
 
 
 def _by_cutoff(part: pa.Table) -> dict[date, pa.Table]:
-    """Cut a part up by cutoff, without a copy: its rows are sorted by it."""
+    """Split a part by cutoff, without a copy: its rows are sorted by it."""
     found: dict[date, pa.Table] = {}
     start = 0
     counted: Any = part.column("cutoff").value_counts()  # its dates as objects: as an array they would import pandas
@@ -137,7 +137,7 @@ def build_in_parts(
 
 
 def _built(connection: duckdb.DuckDBPyConnection, kernel: Kernel, *, where: str) -> pa.Table:
-    """Keep each step as a table: so it is known how large it is when the next is planned, and joins look up the smaller side."""
+    """Keep each step as a table: so its size is known when the next is planned, and joins build on the smaller side."""
     found = f"select * from ({kernel.profiles_sql()}) where {where} order by cutoff, user_id"
     with feature_errors(connection, kernel):
         for name, step in kernel.steps().items():
@@ -155,10 +155,10 @@ def _relations(activity: Activity, among: str) -> dict[str, str]:
 
 
 def write(parts: Iterable[pa.Table], place: Path) -> int:
-    """Write profiles to a Parquet file that appears whole or not at all; return how many there are."""
+    """Write profiles to a Parquet file that appears completely or not at all; return their number."""
     rows, parts = 0, iter(parts)
     first = next(parts)
-    with atomic_file(place) as aside, pq.ParquetWriter(aside, first.schema, compression="zstd") as writer:
+    with atomic_file(place) as draft, pq.ParquetWriter(draft, first.schema, compression="zstd") as writer:
         for part in chain([first], parts):
             writer.write_table(part)
             rows += part.num_rows
@@ -166,7 +166,7 @@ def write(parts: Iterable[pa.Table], place: Path) -> int:
 
 
 def _parts(activity: Activity, cutoffs: Sequence[date], *, shard: Shard) -> list[str]:
-    """Return conditions on ``user_id`` that cut the users of a shard into parts that fit, in the order of their ids."""
+    """Return conditions on ``user_id`` that split the users of a shard into parts that fit, in the order of their ids."""
     rows = activity.manifest.inventory.rows * (1 + len(set(cutoffs)) / _CUTOFFS_LIKE_THE_LOG) / shard.of
     parts = 1 + int(rows // activity.rows_at_once)
     if parts == 1:

@@ -21,8 +21,8 @@ from features.snapshots import instant
 
 KEYS = ("user_id", "cutoff")
 _EVENT_TYPE = "event_type"
-_MONTH = 28  # days; what looks back no further is summed up apart, over these days only
-_RECENT = (7, 28)  # days that the counts of a value are told for
+_MONTH = 28  # days; features that look back no further are summed separately, over these days only
+_RECENT = (7, 28)  # days over which the events of a value are counted
 _KNOWN = known_before("cutoff")
 _GAP = "cast(day - lag(day) over earlier as integer) as gap"
 _STREAK = "cast(day - max(case when gap = 1 then null else day end) over earlier as integer) + 1 as streak"
@@ -48,12 +48,12 @@ class Kernel:
     cutoffs
         The first day that is not seen any more, to the UTC instant at which it starts.
     relations
-        FROM clause of each of ``days``, ``contexts`` and ``event_types``; of ``users`` where attributes are told; of
+        FROM clause of each of ``days``, ``contexts`` and ``event_types``; of ``users`` where there are attributes; of
         ``identities`` and ``persons`` (every ``user_id`` that may get a profile) where several ids may be one person.
     has_versions
         True where a day has versions, by when they became known.
     user_cutoffs
-        FROM clause of ``user_id, u`` (a number), ``cutoff, cutoff_at`` where each user has a cutoff of its own, told when the
+        FROM clause of ``user_id, u`` (a number), ``cutoff, cutoff_at`` where each user has a cutoff of its own, given when the
         query runs; then ``cutoffs`` stays empty.
     """
 
@@ -72,7 +72,7 @@ class Kernel:
         return cls(specification, instants, relations, has_versions)
 
     def sql(self) -> str:
-        """Return all steps as one SELECT: a row per user seen before a cutoff, ``user_id, cutoff`` and features, in no order."""
+        """Return all steps as one SELECT: one row per user seen before a cutoff, ``user_id, cutoff`` and features, in no order."""
         bodies = ",\n".join(
             f"{name} as {'' if step.is_kept else 'not '}materialized ({step.sql})"
             for name, step in self.steps().items()
@@ -135,22 +135,22 @@ class Kernel:
 
     @cached_property
     def _columns(self) -> tuple[str, ...]:
-        """The columns whose values are told, in a fixed order."""
+        """The columns whose values are summed up, in a fixed order."""
         return tuple(sorted({f.of for f in self.specification.features if isinstance(f, OverValues)}))
 
     def _days(self) -> dict[str, Step]:
-        """Look back from each day once, for all cutoffs: what lies behind a day does not depend on them."""
+        """Look back from each day once, for all cutoffs: the past of a day does not depend on them."""
         rows = f"select u, * exclude (user_id, u) from {self.relations['days']} join users using (user_id)"
         return self._looking_back(rows, by="u")
 
     def _days_by_cutoff(self) -> dict[str, Step]:
-        """Look back from each day at each cutoff: a day that became known late lies behind later cutoffs only."""
+        """Look back from each day at each cutoff: a day that became known late is in the past of later cutoffs only."""
         rows = f"""select u, * exclude (user_id, u, {", ".join(VERSION)})
             from {self.relations["days"]} join users using (user_id) join cutoffs on day < cutoff and {_KNOWN}"""
         return self._looking_back(rows, by="u, cutoff")
 
     def _looking_back(self, rows: str, *, by: str) -> dict[str, Step]:
-        """Tell of each day the day before it, and of each user the first: only days are sorted, without all that they hold."""
+        """Add to each day the active day before it, and to each user the first day: only days are sorted, without their columns."""
         met = self._meeting_cutoffs if by == "u" else "where"
         earlier = f"window earlier as (partition by {by} order by day)"
         at = by if by == "u" else f"{by}, cutoff_at"
@@ -170,7 +170,7 @@ class Kernel:
         return "identities" in self.relations
 
     def _people(self) -> dict[str, Step]:
-        """Say whose each id of the log is at each cutoff."""
+        """Assign each id of the log to its person at each cutoff."""
         return {
             "people": Step(f"""select d.user_id, u, cutoff, cutoff_at
                 from (select distinct user_id from {self.relations["days"]}) d cross join cutoffs
@@ -188,7 +188,7 @@ class Kernel:
         return self._looking_back(rows, by="u, cutoff")
 
     def _merges(self) -> dict[str, str]:
-        """Return how two parts of a day become one, for each daily column that is asked for."""
+        """Return how two parts of a day become one, for each daily column that is used."""
         features = self.specification.features
         words = {word for feature in features for word in feature.words}
         found = {name: daily for name, daily in daily_columns((*COLUMNS, *DETECTED_FACTS)).items() if name in words}
@@ -202,7 +202,7 @@ class Kernel:
         return _grouped(f"({rows})", self._of(OverAttributes))
 
     def _aged(self, source: str, **columns: str) -> Step:
-        """Say how long before a cutoff each row's day lies, and from which day on the user is observed."""
+        """Add the age of each row's day at a cutoff, and the day from which on the user is observed."""
         observed = self.specification.observation_days
         start = f"cutoff - {observed}" if observed else "first_day"
         more = "".join(f", {sql} as {name}" for name, sql in columns.items())
@@ -227,7 +227,7 @@ class Kernel:
         return _grouped(f"(select *, band as age from ({bands}))", features)
 
     def _lifetimes(self) -> dict[str, str]:
-        """Sum up all days of a user, the last four weeks apart, and what lies between the days."""
+        """Sum up all days of a user, the last four weeks separately, and the gaps between days."""
         features = self._of(OverDays)
         between = [feature for feature in features if feature.words & _BETWEEN_DAYS]
         recent = [f for f in features if f not in between and f.window_days and f.window_days <= _MONTH]

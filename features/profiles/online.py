@@ -1,7 +1,7 @@
-"""Profiles of a few users from their own raw events, in milliseconds: the batch's SQL, planned once and run again and again.
+"""Profiles of a few users from their own raw events, in milliseconds: the batch's SQL, planned once and run many times.
 
 Most of the time of a small query goes into planning it. So the statement is prepared once, over places whose content changes:
-each run lays the events of all users asked for, and each user's cutoff, into them. A user's days start at the time of day of
+each run puts the events of all requested users, and each user's cutoff, into them. A user's days start at the time of day of
 the user's cutoff; at a local midnight, the profile is that of the batch.
 """
 
@@ -23,7 +23,7 @@ from features.snapshots import instant, zone_of
 from features.storage.duckdb import connect, duckdb_errors
 
 Columns = Mapping[str, Sequence[Any]]
-_ASKED = pa.schema(
+_REQUESTS = pa.schema(
     {
         "user_id": pa.string(),
         "u": pa.int64(),
@@ -64,7 +64,7 @@ class History:
 
 @dataclass(frozen=True)
 class InvalidEvent:
-    """An event that is not of the contract: its place among the user's events, and why."""
+    """An event that violates the contract: its place among the user's events, and the reason."""
 
     place: int
     reason: str
@@ -91,7 +91,7 @@ class OnlineProfiles:
     Raises
     ------
     InputError
-        When such events do not tell all of the profile: it reads extra columns, or attributes of users.
+        When such events are not enough for the profile: it reads extra columns, or attributes of users.
     """
 
     def __init__(self, specification: Specification, columns: Sequence[str]) -> None:
@@ -102,40 +102,40 @@ class OnlineProfiles:
         self._one_at_a_time = threading.Lock()
         self._prepared: set[str] = set()
         self._places: dict[str, Place] = {}
-        self._lay("asked", _ASKED)
-        self._lay("events", self._statements.events_schema)
+        self._add_place("asked", _REQUESTS)
+        self._add_place("events", self._statements.events_schema)
         with duckdb_errors("the model's profile needs more than events of the contract", BATCH):
             self._kept = {name: self._schema_of(query) for name, query in self._statements.rolled_up().items()}
         for name, schema in self._kept.items():
-            self._lay(KEPT + name, schema)
+            self._add_place(KEPT + name, schema)
 
-    def _lay(self, name: str, schema: pa.Schema) -> None:
+    def _add_place(self, name: str, schema: pa.Schema) -> None:
         self._places[name] = Place(schema)
         self._connection.register(name, self._places[name])
 
     def _schema_of(self, query: str) -> pa.Schema:
-        """Return what a relation looks like, as the roll-up writes it."""
+        """Return the schema of a relation, as the roll-up writes it."""
         return (
             self._connection.sql(f"{self._statements.placed} select * from ({query}) limit 0").to_arrow_table().schema
         )
 
     @property
     def kept_columns(self) -> dict[str, tuple[str, ...]]:
-        """Relation to the columns of its kept rows."""
+        """Relation to the columns of its stored rows."""
         return {name: tuple(schema.names[1:]) for name, schema in self._kept.items()}
 
     def prepare(self) -> None:
-        """Plan all statements now, so that no user waits for it."""
+        """Plan all statements now, so that no request waits for it."""
         with self._one_at_a_time:
             for name in NAMES:
                 self._prepare(name)
 
     def profiles(self, histories: Sequence[History]) -> list[ProfileOrError]:
-        """Build the profiles of some users, in their order: in one query, unless a user is asked for more than once.
+        """Build the profiles of some users, in their order: in one query, unless a user comes more than once.
 
         Returns
         -------
-        For each user the profile with ``user_id`` and ``cutoff``; None where nothing lies before the cutoff; or the first
+        For each user the profile with ``user_id`` and ``cutoff``; None where there is nothing before the cutoff; or the first
         event that is invalid.
         """
         found: list[ProfileOrError] = [None] * len(histories)
@@ -161,25 +161,25 @@ class OnlineProfiles:
 
     def _fill(self, histories: Sequence[History]) -> None:
         self._places["events"].table = self._events(histories)
-        asked = [self._asked(one, number) for number, one in enumerate(histories)]
-        self._places["asked"].table = pa.Table.from_pylist(asked, schema=_ASKED)
+        requests = [self._request(one, number) for number, one in enumerate(histories)]
+        self._places["asked"].table = pa.Table.from_pylist(requests, schema=_REQUESTS)
         for name, schema in self._kept.items():
             self._places[KEPT + name].table = _stacked([(one, one.kept[name]) for one in histories if one.kept], schema)
 
     def _events(self, histories: Sequence[History]) -> pa.Table:
-        """Stack the events of all users, each with a key that tells its user's number and its own place."""
+        """Stack the events of all users, each with a key made of its user's number and its own place."""
         keys = (range(number * _MANY, number * _MANY + one.size) for number, one in enumerate(histories))
         parts = [(one, {**one.events, LOG_FILE: key}) for one, key in zip(histories, keys, strict=True)]
         return _stacked(parts, self._statements.events_schema)
 
-    def _asked(self, one: History, number: int) -> dict[str, Any]:
+    def _request(self, one: History, number: int) -> dict[str, Any]:
         cutoff, starts = cutoff_of(one.as_of, self._statements.specification.timezone)
         at = one.as_of.astimezone(UTC)
         cutoffs = {"cutoff": cutoff, "cutoff_at": at.replace(tzinfo=None)}
         return {"user_id": one.user_id, "u": number, "as_of_us": _us(at - _EPOCH), "starts_us": _us(starts)} | cutoffs
 
     def _run(self, name: str) -> list[tuple[Any, ...]]:
-        """Run one of the statements, which is planned when it is first asked for."""
+        """Run one of the statements, which is planned on its first use."""
         self._prepare(name)
         return self._connection.execute(f"execute {name}").fetchall()
 
@@ -194,7 +194,7 @@ def _us(span: timedelta) -> int:
 
 
 def _without_repetition(histories: Sequence[History]) -> Iterator[list[int]]:
-    """Cut what is asked for into rounds in which no user comes twice; return the places of each round."""
+    """Split the requests into rounds in which no user comes twice; return the places of each round."""
     rounds: list[dict[str, int]] = []
     for place, one in enumerate(histories):
         free = next((users for users in rounds if one.user_id not in users), None)
@@ -205,11 +205,11 @@ def _without_repetition(histories: Sequence[History]) -> Iterator[list[int]]:
 
 
 def _stacked(parts: Sequence[tuple[History, Columns]], schema: pa.Schema) -> pa.Table:
-    """Lay the columns of several users below each other; absent ones are null."""
+    """Stack the columns of several users; absent ones are null."""
     columns: dict[str, list[Any]] = {name: [] for name in schema.names}
     for history, found in parts:
         rows = len(next(iter(found.values())))
-        told = {**found, "user_id": [history.user_id] * rows}
+        columns_of_user = {**found, "user_id": [history.user_id] * rows}
         for name in columns:
-            columns[name] += told.get(name) or [None] * rows
+            columns[name] += columns_of_user.get(name) or [None] * rows
     return pa.table(columns, schema=schema)

@@ -27,17 +27,17 @@ _ARROW = {
     "DOUBLE": pa.float64(),
     "TIMESTAMP WITH TIME ZONE": pa.timestamp("us", "UTC"),
 }
-_ENDLESS = datetime(9999, 1, 1, tzinfo=UTC)  # what is after a cutoff is not seen, and no error
+_ENDLESS = datetime(9999, 1, 1, tzinfo=UTC)  # events after a cutoff are ignored, which is not an error
 
 
 class Place:
-    """A table under a name that statements know; what lies there may change without planning them again."""
+    """A table under a name that statements refer to; its content may change without planning them again."""
 
     def __init__(self, schema: pa.Schema) -> None:
         self.table = schema.empty_table()
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
-        """Hand out what lies there now."""
+        """Return the current content."""
         return self.table.__arrow_c_stream__(requested_schema)
 
 
@@ -47,7 +47,7 @@ class Statements:
     Raises
     ------
     InputError
-        When the specification needs what these columns do not tell.
+        When the specification needs more than these columns.
     """
 
     def __init__(self, specification: Specification, columns: Sequence[str]) -> None:
@@ -77,8 +77,8 @@ class Statements:
     @property
     def _checked(self) -> str:
         zone, kinds = self.specification.timezone, {name: COLUMNS[name].type for name in self.columns}
-        own = {name: name for name in self.columns}
-        return checked_sql(own, kinds, source="events", zone=zone, known_until=_ENDLESS)
+        mapping = {name: name for name in self.columns}
+        return checked_sql(mapping, kinds, source="events", zone=zone, known_until=_ENDLESS)
 
     @property
     def placed(self) -> str:
@@ -110,7 +110,7 @@ class Statements:
 
 
 def columns_for(specification: Specification) -> tuple[str, ...]:
-    """Return the contract columns that a model's profile needs, where nobody says which ones its log had."""
+    """Return the contract columns that a model's profile needs, where the columns of its log are not known."""
     needs = {need for feature in specification.features for need in feature.needs}
     conditions = f"{specification.qualifying} {specification.event}"
     return tuple(name for name in COLUMNS if name in REQUIRED or name in needs or name in conditions)

@@ -36,7 +36,7 @@ class Specification(msgspec.Struct, frozen=True, dict=True, rename={"fitted": "l
         Zone of the log's timestamps that carry none: conditions and daily expressions that read the clock of an instant
         read it in this zone, in the batch, in Spark and online.
     unused
-        Columns of the profile that the model does not look at.
+        Columns of the profile that the model does not use.
     """
 
     feature_names: tuple[str, ...]
@@ -60,12 +60,12 @@ class Specification(msgspec.Struct, frozen=True, dict=True, rename={"fitted": "l
         return tuple(known[name] for name in self.feature_names)
 
     def check_custom(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Try each own derived feature on a profile of nulls, as the kernel asks for it.
+        """Try each custom derived feature on a profile of nulls, as the kernel evaluates it.
 
         Raises
         ------
         SettingsError
-            When its expression fails, is no number or boolean, or reads more than its profile.
+            When its expression fails, is not a number or a boolean, or reads more than its profile.
         """
         known = ["cast(null as date) as cutoff"]
         for feature in self.features:
@@ -88,5 +88,5 @@ def _check_derived(feature: Feature, connection: duckdb.DuckDBPyConnection, *, p
     except duckdb.Error as error:
         raise SettingsError(
             f"{what} fails: {error}",
-            hint="it is an expression over features of this profile that come before it; see churn features",
+            hint="write an expression over features that come before it in the profile; see churn features",
         ) from error

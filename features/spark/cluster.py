@@ -38,10 +38,10 @@ from features.storage.atomic import atomic_folder
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-# A bucket is what one task holds: a million events roll up in a few hundred MB. Wide rows are told by the size of their files.
+# A bucket is what one task holds: a million events roll up in a few hundred MB. Wide rows are recognised by the size of their files.
 ROWS_PER_BUCKET = 1_000_000
 BYTES_PER_BUCKET = 128 * 2**20
-TASK_MEMORY_GB = 2.0  # of DuckDB in one task, unless [compute] memory_limit_gb says otherwise; it spills beyond
+TASK_MEMORY_GB = 2.0  # of DuckDB in one task, unless [compute] memory_limit_gb is set; it spills beyond
 _COUNTS = "reason string, day date, n bigint, is_timed boolean"
 _KINDS = {"VARCHAR": "string"}
 _BROKEN = ("UNSUPPORTED", "CANNOT_MERGE_SCHEMA", "FAILED_READ_FILE", "CANNOT_READ", "PARQUET_", "PATH_NOT_FOUND")
@@ -91,7 +91,7 @@ def _alone(compute: ComputeSettings) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class SparkLog:
-    """A log that Spark reads, looked into and found good enough.
+    """A log that Spark reads, counted and checked.
 
     Attributes
     ----------
@@ -145,7 +145,7 @@ def read_log(settings: ActivitySettings, spark: SparkSession) -> SparkLog:
     if not all(file.name.lower().endswith(".parquet") for file in log.files):
         raise InputError(
             "[events] path: Spark reads Parquet only: the types of a text's columns would be guessed a second time",
-            hint='convert the log to Parquet, or take [compute] engine = "duckdb"',
+            hint='convert the log to Parquet, or set [compute] engine = "duckdb"',
         )
     # nanoseconds come as numbers: Spark has no such type and refuses the file otherwise
     spark.conf.set("spark.sql.legacy.parquet.nanosAsLong", "true")
@@ -179,9 +179,9 @@ def _words(error: Exception) -> InputError | None:
 
 
 def write(profiles: DataFrame, folder: Path) -> None:
-    """Have Spark write Parquet files into a folder, whole or not at all; executors must see the folder too."""
-    with spark_errors(), atomic_folder(folder) as aside:
-        profiles.write.mode("overwrite").option("compression", "zstd").parquet(_url(str(aside)))
+    """Have Spark write Parquet files into a folder, completely or not at all; executors must see the folder too."""
+    with spark_errors(), atomic_folder(folder) as draft:
+        profiles.write.mode("overwrite").option("compression", "zstd").parquet(_url(str(draft)))
 
 
 def read_back(folder: Path, spark: SparkSession) -> DataFrame:
@@ -196,7 +196,7 @@ def collect(frame: DataFrame, order: Sequence[str]) -> pa.Table:
 
 
 def _opened(log: EventLog, settings: ActivitySettings, *, spark: SparkSession) -> tuple[DataFrame, RawRows]:
-    """Choose the columns that the mapping names, and say how each gets the type that DuckDB reads it with."""
+    """Choose the columns that the mapping names, and cast each to the type that DuckDB reads."""
     from pyspark.sql import functions as f  # noqa: PLC0415 -- an extra, and seconds to import
 
     kinds = _kinds(log.connection, log.source, settings=settings)
@@ -217,8 +217,8 @@ def _opened(log: EventLog, settings: ActivitySettings, *, spark: SparkSession) -
     arrived = f"(select {', '.join((*read, LOG_FILE))} from {ARRIVED})"
     checked = log.checked_over(arrived)  # the one SQL, with a partition's rows in place of the files
     valid = log.connection.sql(f"{log.valid_sql()} limit 0")
-    kept = dict(zip(valid.columns, map(str, valid.types), strict=True))
-    return raw, RawRows(checked, kept, log.zone, settings.events.timezone, _of_a_task(settings.compute))
+    types_of_events = dict(zip(valid.columns, map(str, valid.types), strict=True))
+    return raw, RawRows(checked, types_of_events, log.zone, settings.events.timezone, _of_a_task(settings.compute))
 
 
 def _kinds(connection: duckdb.DuckDBPyConnection, source: Source, *, settings: ActivitySettings) -> dict[str, str]:

@@ -56,10 +56,10 @@ class RawRows:
 
     def valid(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Return the valid rows, in contract columns."""
-        told = ", ".join(
+        columns = ", ".join(
             f"epoch_us({name}) as {name}" if kind == _INSTANT else name for name, kind in self.types.items()
         )
-        yield from self._answered(f"select {told} from ({self.checked_sql}) where reason is null", batches)
+        yield from self._answered(f"select {columns} from ({self.checked_sql}) where reason is null", batches)
 
     def _answered(self, sql: str, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         if arrived := _as_reader(batches):
@@ -113,12 +113,14 @@ class Users:
 
     def _built(self, connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyRelation:
         """Keep events and days as tables: each is read more than once, and tables spill."""
-        told = ", ".join(f"make_timestamptz({n}) as {n}" if kind == _INSTANT else n for n, kind in self.types.items())
-        connection.execute(f"create table valid_events as select {told} from {ARRIVED}")
+        columns = ", ".join(
+            f"make_timestamptz({n}) as {n}" if kind == _INSTANT else n for n, kind in self.types.items()
+        )
+        connection.execute(f"create table valid_events as select {columns} from {ARRIVED}")
         for name, query in self.roll_up.sql("from valid_events").items():
             connection.execute(f"create table kept_{name} as {query}")
         connection.execute("drop table valid_events")
-        connection.execute("set timezone = 'UTC'")  # the log's zone ends here, as where activity is kept
+        connection.execute("set timezone = 'UTC'")  # the log's zone ends here, as in stored activity
         relations = {name: f"kept_{name}" for name in RELATIONS}
         kernel = Kernel.at_midnights(
             self.specification, self.cutoffs, relations=relations, has_versions=self.roll_up.has_versions
@@ -143,7 +145,7 @@ def _type(feature: Feature) -> str:
 
 
 def _as_reader(batches: Iterable[pa.RecordBatch]) -> pa.RecordBatchReader | None:
-    """Return batches as DuckDB reads them, one after the other; None: there are no rows."""
+    """Return a reader over the batches for DuckDB; None: there are no rows."""
     coming = (batch for batch in batches if batch.num_rows)
     first = next(coming, None)
     return None if first is None else pa.RecordBatchReader.from_batches(first.schema, chain([first], coming))

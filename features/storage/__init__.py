@@ -1,1 +1,1 @@
-"""Files that appear whole or not at all, locks, and the DuckDB connection."""
+"""Files that appear completely or not at all, locks, and the DuckDB connection."""

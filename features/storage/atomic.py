@@ -1,4 +1,7 @@
-"""Folders and files that appear whole or not at all: written aside, synced, renamed. A killed run leaves nothing under a final name."""
+"""Folders and files that appear completely or not at all: written under a temporary name, synced, renamed.
+
+A killed run leaves nothing half-written under a final name.
+"""
 
 from __future__ import annotations
 
@@ -14,31 +17,31 @@ _HERE, _EXCHANGE = -100, 2  # AT_FDCWD and RENAME_EXCHANGE of linux/fs.h
 
 @contextmanager
 def atomic_folder(final: Path) -> Generator[Path]:
-    """Hand out an empty folder aside; when the block ends well, it takes the place of ``final``.
+    """Return an empty temporary folder; when the block succeeds, it replaces ``final``.
 
     An error inside the block, or a kill, leaves ``final`` as it was.
     """
-    aside = _aside(final)
-    shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir(parents=True)
-    yield aside
-    for path in [*aside.rglob("*"), aside]:
+    draft = _temporary(final)
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(parents=True)
+    yield draft
+    for path in [*draft.rglob("*"), draft]:
         _sync(path)
-    _replace(aside, final)
+    _replace(draft, final)
     _sync(final.parent)
 
 
-def _replace(aside: Path, final: Path) -> None:
-    """Put a folder in the place of another, in one step where the system can: a kill leaves the old one or the new one."""
+def _replace(draft: Path, final: Path) -> None:
+    """Replace a folder by another, in one step where the system can: a kill leaves the old one or the new one."""
     old = final.with_name(f".{final.name}.old")
     shutil.rmtree(old, ignore_errors=True)
     if not final.exists():
-        aside.rename(final)
-    elif _exchanged(aside, final):
-        shutil.rmtree(aside)
+        draft.rename(final)
+    elif _exchanged(draft, final):
+        shutil.rmtree(draft)
     else:
         final.rename(old)
-        aside.rename(final)
+        draft.rename(final)
         shutil.rmtree(old)
 
 
@@ -50,36 +53,36 @@ def _exchanged(one: Path, other: Path) -> bool:
 
 @contextmanager
 def atomic_file(final: Path) -> Generator[Path]:
-    """Hand out a free path aside; when the block ends well, the file written there takes the place of ``final``.
+    """Return a free temporary path; when the block succeeds, the file written there replaces ``final``.
 
     An error inside the block, or a kill, leaves ``final`` as it was.
     """
-    aside = _aside(final)
-    aside.unlink(missing_ok=True)
-    yield aside
-    _sync(aside)
-    aside.replace(final)
+    draft = _temporary(final)
+    draft.unlink(missing_ok=True)
+    yield draft
+    _sync(draft)
+    draft.replace(final)
     _sync(final.parent)
 
 
 def write_atomic(final: Path, content: bytes) -> None:
-    """Write a file aside and put it in its place at once."""
-    with atomic_file(final) as aside:
-        aside.write_bytes(content)
+    """Write a file under a temporary name and rename it."""
+    with atomic_file(final) as draft:
+        draft.write_bytes(content)
 
 
 def clear_temporary(folder: Path) -> None:
-    """Remove what killed runs left aside in a folder whose names do not come again; nobody else may be writing to it."""
+    """Remove temporary files of killed runs from a folder whose names are not reused; no other run may be writing to it."""
     for path in folder.glob("*.tmp"):
         shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
-def _aside(final: Path) -> Path:
+def _temporary(final: Path) -> Path:
     return final.with_name(f".{final.name}.tmp")
 
 
 def _sync(path: Path) -> None:
-    """Have the system write a file or a folder down for good."""
+    """Flush a file or a folder to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

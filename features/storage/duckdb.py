@@ -40,7 +40,7 @@ def connect(timezone: str = "UTC", compute: ComputeSettings | None = None) -> du
 
 
 def new_session(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
-    """Open another session on the same database: its temporary tables are its own, and go with it."""
+    """Open another session on the same database: its temporary tables belong to it, and end with it."""
     (zone,) = connection.execute("select current_setting('timezone')").fetchall()[0]
     session = connection.cursor()
     session.execute(f"set timezone = {literal(zone)}")
@@ -69,17 +69,17 @@ def duckdb_errors(what: str, hint: str) -> AbstractContextManager[None]:
 
 
 def out_of_memory(error: Exception) -> InputError:
-    """Say that the engine may not take the memory that it needs, and the way out."""
+    """Return the error of an engine that may not use the memory it needs."""
     words = str(error).partition("\n")[0].removeprefix("Out of Memory Error: ")
     if "temp_directory" in words:
         return InputError(f"the engine is out of disk: {words}", hint="point TMPDIR to a place with more room")
     return InputError(
         f"the engine is out of memory ([compute] memory_limit_gb): {words}",
-        hint="raise it (--memory-limit), or let less be in memory at once: lower [compute] rows_at_once or threads",
+        hint="raise it (--memory-limit), or lower [compute] rows_at_once or threads to hold less in memory",
     )
 
 
-# Errors of these kinds rise before a row is read, or speak of files: they hold names, and no value of the log.
+# Errors of these kinds come before a row is read, or are about files: they hold names, and no value of the log.
 _ABOUT_NAMES = (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException, duckdb.IOException)
 _OF_CSV = re.compile(
     r"Expected Number of Columns: \d+ Found: \d+|Value with unterminated quote found|Invalid unicode[^\n]*"
@@ -93,7 +93,7 @@ _CAST = re.compile(r"(?: to (?:the destination type )?[A-Z][A-Z0-9_]*)? when cas
 
 
 def _without_values(error: duckdb.Error) -> str:
-    """Say what DuckDB says up to the first value of the log: it quotes what it could not convert, and the lines around it."""
+    """Return DuckDB's message up to the first value of the log: it quotes what it could not convert, and the lines around it."""
     message = str(error)
     lines = [line for line in message.splitlines() if line.strip()] or [type(error).__name__]
     if isinstance(error, _ABOUT_NAMES):

@@ -1,4 +1,4 @@
-"""One run at a time: what two at once would spoil lies beside a lock."""
+"""One run at a time: files that two runs at once would corrupt have a lock next to them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tables beside the log, opened: attributes of users, and which ids are one person. Both as known at each cutoff."""
+"""Open the tables of users: their attributes, and which ids are one person. Both as known at each cutoff."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class KnownUsers:
         FROM clause of ``users`` (``user_id, valid_from, version``) and ``identities`` (``alias_id, user_id, valid_from,
         valid_until``), where the project has them.
     rejected
-        Section to the reasons and numbers of rows set aside.
+        Section to the reasons and numbers of rejected rows.
     """
 
     attributes: dict[str, Unit] = field(default_factory=dict[str, Unit])
@@ -74,7 +74,7 @@ class KnownUsers:
         }
 
     def withheld(self, allow_sensitive: Collection[str]) -> dict[str, str]:
-        """Return the features of all other attributes, and why they are left out."""
+        """Return the features of all other attributes, and why they are excluded."""
         return {
             f"user_{name}": f"it is sensitive, and [features] allow_sensitive does not name {name}"
             for name in self.attributes.keys() - self.allowed(allow_sensitive).keys()

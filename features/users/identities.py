@@ -1,7 +1,7 @@
 """Which ids are one person, and since when that is known.
 
-A row of ``[identities]`` says that an alias is a user from ``valid_from`` on, until a later row of the alias says otherwise. An
-alias may be the alias of an alias. Both are resolved here, once: a *span* says whose an alias is, from an instant (known at
+A row of ``[identities]`` says that an alias is a user from ``valid_from`` on, until a later row of the alias replaces it. An
+alias may be the alias of an alias. Both are resolved here, once: a *span* assigns an alias to a user, from an instant (known at
 cutoffs after it) up to another (known at cutoffs up to it).
 """
 
@@ -17,7 +17,7 @@ FOREVER = "timestamp '9999-12-31'"
 _LINKS = f"""select *, coalesce(lead(valid_from) over (partition by alias_id order by valid_from), {FOREVER}) as valid_until
     from (select alias_id, valid_from, max(user_id) as user_id from checked where reason is null group by alias_id, valid_from)"""
 _SPANS = "select alias_id, user_id, valid_from, valid_until, user_id = alias_id as is_final from links"
-# whose an alias is at any time: before its first row its own
+# the user of an alias at any time: before its first row the alias itself
 _ALWAYS_LINKED = f"""select alias_id, user_id, valid_from, valid_until from links union all
     select alias_id, alias_id, {ALWAYS}, min(valid_from) from links group by alias_id"""
 _FOLLOWED = """select alias_id, user_id, valid_from, valid_until, is_final from spans where is_final union all
@@ -30,7 +30,7 @@ RESOLVED = "select alias_id, user_id, valid_from, valid_until from spans where u
 
 
 def resolve(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make ``spans`` of the rows ``checked``: every alias leads to a person, who is no alias at that time.
+    """Make ``spans`` of the rows ``checked``: every alias leads to a person, who is not an alias at that time.
 
     Raises
     ------
@@ -45,7 +45,7 @@ def resolve(connection: duckdb.DuckDBPyConnection) -> None:
         if circles:
             raise InputError(
                 f"[identities]: {circles} ids lead back to themselves through other ids, expected that each leads to a person",
-                hint="two rows that point at each other, valid at the same time: leave one of them out with [identities] where",
+                hint="two rows that point at each other, valid at the same time: exclude one of them with [identities] where",
             )
 
 

@@ -1,4 +1,4 @@
-"""Read a table of users whose rows are valid from an instant on; invalid rows are set aside with their reason."""
+"""Read a table of users whose rows are valid from an instant on; invalid rows are rejected with a reason."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ class PointInTimeTable:
             return
         (valid,) = found.connection.execute("select count(*) from checked where reason is null").fetchall()[0]
         hint = f"inspect them in the home's folder rejected/, or raise [{self.name}] max_rejected_share"
-        refuse_too_many(found.rejected, valid, max_share=max_share, where=f"[{self.name}]: ", hint=hint)
+        refuse_too_many(found.rejected, valid, max_share=max_share, section=self.name, hint=hint)
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ class PointInTimeRows:
     kinds
         Column to the DuckDB type of its expression.
     rejected
-        Reason to number of rows set aside.
+        Reason to number of rejected rows.
     """
 
     connection: duckdb.DuckDBPyConnection

@@ -53,7 +53,7 @@ def test_a_first_roll_up_is_told(command: Command, log: Path, verb: tuple[str, .
     said = command(*verb, "--events", log, "--json").err.splitlines()
     assert said[:3] == [
         f"{verb[0]}: reading the log",
-        f"{verb[0]}: looking into 1 of 1 files",
+        f"{verb[0]}: reading 1 of 1 files",
         f"{verb[0]}: rolling up 2026-01-05 to 2026-01-13: 0 of 9 days are done",
     ]
 
@@ -85,7 +85,7 @@ def test_a_model_that_has_to_roll_up_first_tells_so_too(
     other = ("--set", "events.where=1 = 1")  # kept apart from what the others look at
     world = trained_world.copy_to(tmp_path / "home")
     said = command(verb, *world.options(), *other, "--as-of", NOT_COVERED).err
-    assert f"{verb}: looking into 120 of 120 files" in said
+    assert f"{verb}: reading 120 of 120 files" in said
     assert f"{verb}: rolling up 2026-01-05 to " in said
 
 

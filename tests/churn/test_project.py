@@ -133,4 +133,4 @@ def test_a_progress_may_be_any_function_of_a_text(tmp_path: Path):
     lines = [f"u{user} 2026-01-{day:02d}T10:00" for day in range(1, 4) for user in range(3)]
     project = churn.Project(home=tmp_path / "home", events=write(tmp_path / "log.parquet", lines))
     project.log(say=heard.append)
-    assert heard == ["looking into 1 of 1 files", "rolling up 2026-01-01 to 2026-01-03: 0 of 3 days are done"]
+    assert heard == ["reading 1 of 1 files", "rolling up 2026-01-01 to 2026-01-03: 0 of 3 days are done"]

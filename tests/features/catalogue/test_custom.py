@@ -98,10 +98,10 @@ def test_another_expression_is_another_activity(tmp_path: Path):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"name": "Watched"}, "small letters"),
-        ({"name": "events_of_play"}, "kept for event types"),
+        ({"name": "Watched"}, "lower-case letters"),
+        ({"name": "events_of_play"}, "reserved for event types"),
         ({"unit": "parsecs"}, "unit"),
-        ({"unit": "text"}, "unit of numbers"),
+        ({"unit": "text"}, "numeric unit"),
         ({"colour": "red"}, "colour"),
         ({"sql": "1"}, "has daily and no sql"),
         ({"kind": "derived"}, "has sql and no daily"),

@@ -62,7 +62,7 @@ def specification(of: World, *names: str) -> Specification:
     ],
 )
 def test_an_expression_that_reads_more_than_one_user_is_refused(sql: str, why: str):
-    with pytest.raises(SettingsError, match=f"here holds {why}, expected only") as refused:
+    with pytest.raises(SettingsError, match=f"here uses {why}, expected only") as refused:
         check_single_user("here", sql)
     assert "other users" in refused.value.hint
 
@@ -146,14 +146,14 @@ def test_a_daily_expression_that_cannot_be_joined_is_refused_where_identities_ar
         tmp_path, ["cookie 2026-01-06T11:00", "anna 2026-01-06T13:00"], DAILY | {"daily": "max(hour) - min(hour)"}
     )
     asked = Specification(("active_days", "taps_7d"), (7,), custom=found.settings.features.custom)
-    with pytest.raises(SettingsError, match=r"max\(hour\) - min\(hour\)' does not follow from .*\[identities\]"):
+    with pytest.raises(SettingsError, match=r"max\(hour\) - min\(hour\)' cannot be merged from .*\[identities\]"):
         build_profiles(joined(found, [NOON]), asked, cutoffs=[date(2026, 1, 7)])
     alone = build_profiles(found.activity(), asked, cutoffs=[date(2026, 1, 7)]).to_pylist()
     assert [profile["taps_7d"] for profile in alone] == [0, 0]
 
 
 def test_a_daily_expression_without_a_merge_says_so():
-    with pytest.raises(SettingsError, match="expected one whole sum"):
+    with pytest.raises(SettingsError, match="expected a single sum"):
         _ = Daily("greatest(max(hour), 3)").merge
 
 
@@ -234,14 +234,14 @@ def is_column(word: str, connection: duckdb.DuckDBPyConnection) -> bool:
 @pytest.mark.parametrize("name", ["order", "group", "limit", "end", "table", "default", "null", "true", "left"])
 def test_a_word_of_sql_names_neither_a_feature_nor_a_column(name: str):
     for one in (DAILY, DERIVED):
-        with pytest.raises(ValidationError, match=f'"{name}" is a word of SQL; choose another'):
+        with pytest.raises(ValidationError, match=f'"{name}" is an SQL keyword; choose another'):
             FeatureSettings.model_validate({"custom": (one | {"name": name},)})
-    with pytest.raises(ValidationError, match=f'extra: "{name}" is a word of SQL; choose another'):
+    with pytest.raises(ValidationError, match=f'extra: "{name}" is an SQL keyword; choose another'):
         EventsSettings(extra={name: "1"})
 
 
 def test_names_of_attributes_are_kept():
-    with pytest.raises(ValidationError, match='"user_plan" is kept for attributes'):
+    with pytest.raises(ValidationError, match='"user_plan" is reserved for attributes'):
         FeatureSettings.model_validate({"custom": (DAILY | {"name": "user_plan"},)})
     with pytest.raises(ValidationError, match='"id" would become the feature user_id'):
         UsersSettings(path="users.csv", columns={"valid_from": "since", "id": "crm"})

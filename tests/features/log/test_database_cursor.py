@@ -21,7 +21,7 @@ def test_rows_without_a_watermark_are_refused(sqlite: Database):
     query = "select nullif(id, 2) as id, user_id, event_time, event_type from log"
     sqlite.fetched(query=query)
     sqlite.add(BOB)
-    with pytest.raises(InputError, match=r'watermark = "id": 1 rows or more have none'):
+    with pytest.raises(InputError, match=r'watermark = "id": 1 rows or more have no watermark'):
         sqlite.fetched(query=query)
 
 
@@ -35,7 +35,7 @@ def test_a_watermark_that_cannot_grow_is_refused(sqlite: Database):
 def test_a_watermark_that_nothing_lies_above_is_refused(sqlite: Database, mark: str):
     sqlite.add(ANNA)
     query = f"select {mark} as id, user_id, event_time, event_type from log"
-    with pytest.raises(InputError, match=r'watermark = "id": it is infinite or no number'):
+    with pytest.raises(InputError, match=r'watermark = "id": it is infinite or not a number'):
         sqlite.fetched(query=query)
 
 
@@ -59,7 +59,7 @@ def test_texts_that_the_database_orders_in_its_own_way_are_no_watermark(sqlite: 
 @pytest.mark.parametrize("mark", ["'NaN'::float8", "'Infinity'::float8", "'NaN'::numeric"])
 def test_a_watermark_of_postgres_that_is_no_number_is_refused(postgres: Postgres, mark: str):
     postgres.add(UTC_ANNA)
-    with pytest.raises(InputError, match=r'watermark = "id": it is infinite or no number'):
+    with pytest.raises(InputError, match=r'watermark = "id": it is infinite or not a number'):
         postgres.fetched(query=f"select *, {mark} as id from log", watermark="id")
 
 

@@ -37,8 +37,8 @@ def test_a_larger_share_or_nothing_valid_at_all_is_refused(bad: int, valid: int,
 
 def test_a_refusal_says_where_how_many_why_and_the_way_out():
     with pytest.raises(InputError) as refused:
-        refuse_too_many({"late": 2, "empty": 1}, 1, max_share=0.05, where="[users]: ", hint="mend them")
-    said = "[users]: 3 of 4 rows are invalid (1 x empty, 2 x late), expected at most 5.0%"
+        refuse_too_many({"late": 2, "empty": 1}, 1, max_share=0.05, section="users", hint="mend them")
+    said = "3 of 4 rows are invalid (1 x empty, 2 x late); at most 5 % allowed ([users] max_rejected_share)"
     assert (refused.value.message, refused.value.hint) == (said, "mend them")
 
 

@@ -252,7 +252,10 @@ def test_nothing_is_written_where_nothing_is_set_aside(tmp_path: Path):
 
 
 def test_too_many_bad_rows_stop_the_run_with_their_reasons(tmp_path: Path):
-    with pytest.raises(InputError, match=r"2 of 3 rows are invalid \(2 x user_id is null\), expected at most 5.0%"):
+    with pytest.raises(
+        InputError,
+        match=r"2 of 3 rows are invalid \(2 x user_id is null\); at most 5 % allowed \(\[events\] max_rejected_share\)",
+    ):
         log_of(tmp_path, [GOOD, GOOD | {"user_id": None}, GOOD | {"user_id": ""}])
 
 

@@ -122,7 +122,9 @@ def test_invalid_rows_are_set_aside_with_their_reason(tmp_path: Path):
         ("y", "soon", "valid_from is unreadable"),
         (None, "2026-01-01", "user_id is null"),
     ]
-    with pytest.raises(InputError, match=r"\[users\]: 3 of 4 rows are invalid .* expected at most 5.0%"):
+    with pytest.raises(
+        InputError, match=r"3 of 4 rows are invalid .*; at most 5 % allowed \(\[users\] max_rejected_share\)"
+    ):
         with_users(world, tmp_path / "users.csv")
 
 
