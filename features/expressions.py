@@ -24,7 +24,10 @@ _READING_MORE = {
     "POSITIONAL_REFERENCE": "a column by its place",
 }
 _CLOCK_COLUMNS = {"current_date", "current_time", "current_timestamp", "localtime", "localtimestamp"}
-_CLOCK_FUNCTIONS = {"ago", "age", "current_localtime", "current_localtimestamp"}  # DuckDB calls them consistent
+_SESSION_FUNCTIONS = {  # DuckDB calls some of them consistent
+    *("ago", "age", "current_localtime", "current_localtimestamp"),
+    *("current_database", "current_schema", "current_schemas"),
+}
 _ADDED = dict.fromkeys(("sum", "count", "count_star", "count_if", "countif"), "sum")
 _MERGES = _ADDED | {name: name for name in ("max", "min", "bit_or", "bit_and")}
 
@@ -118,11 +121,16 @@ def _reads_more(node: _Node) -> str | None:
 
 @cache
 def _changing() -> frozenset[str]:
-    """Return the functions that may return another value for the same arguments."""
-    return (
-        frozenset(_column("select function_name from duckdb_functions() where stability <> 'CONSISTENT'"))
-        | _CLOCK_FUNCTIONS
+    """Return the functions that may answer otherwise when they are asked again.
+
+    A function counts where no form of it is consistent, or one is volatile: those forms that only depend on the session's zone,
+    such as ``year`` of an instant, read one that is fixed.
+    """
+    found = _column(
+        """select function_name from duckdb_functions() group by 1
+        having bool_and(stability <> 'CONSISTENT') or bool_or(stability = 'VOLATILE')"""
     )
+    return frozenset(found) | _SESSION_FUNCTIONS
 
 
 @cache

@@ -1,6 +1,7 @@
 """What a training will do where history is short, the log collapsed, or leaving is an event."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from tests.builders import World, world_of
 from training.data.dataset import labelled
 from training.pipeline import to_audit, train
 from training.plan.plan import Recipe, Strategy, make_plan
-from training.settings import TrainingSettings
+from training.settings import OutagesSettings, TrainingSettings
 from training.trained import Trained
 
 START = date(2026, 1, 1)
@@ -168,7 +169,8 @@ def test_the_test_cutoff_steps_back_from_an_outage_and_a_named_one_is_refused(tm
     assert layout.split.test == START + timedelta(days=78)  # its horizon ends on the day before
     with pytest.raises(CheckFailed, match="touch an outage"):
         make_plan(world.activity(), recipe_of(world, test_cutoff=START + timedelta(days=83)))
-    told = make_plan(world.activity(), recipe_of(world, test_cutoff=START + timedelta(days=83), drop_outages=False))
+    recipe = recipe_of(world, test_cutoff=START + timedelta(days=83))
+    told = make_plan(world.activity(), replace(recipe, outages=OutagesSettings(exclude=False)))
     assert told.split.test == START + timedelta(days=83)
     assert told.outages == ()
 

@@ -6,6 +6,7 @@ from datetime import date, timedelta
 
 import numpy as np
 import pytest
+from msgspec import structs
 
 from features.errors import CheckFailed
 from features.profiles.build import build_profiles
@@ -152,8 +153,10 @@ def test_labels_that_close_move_the_weeks_forward(champion: Contender, periods: 
     activity, model = champion.activity, champion.model
 
     def cutoffs(days_later: int) -> tuple[date, ...]:
-        later = replace(activity, manifest=replace(activity.manifest, covered_until=END + timedelta(days=days_later)))
-        recipe = replace(periods.recipe, training=periods.recipe.training.model_copy(update={"drop_outages": False}))
+        later = replace(
+            activity, manifest=structs.replace(activity.manifest, covered_until=END + timedelta(days=days_later))
+        )
+        recipe = replace(periods.recipe, outages=periods.recipe.outages.model_copy(update={"exclude": False}))
         return unseen_cutoffs(later, [model], recipe=recipe)
 
     assert model.quality.trained_through <= LATEST
