@@ -107,10 +107,11 @@ def test_a_small_test_may_be_as_miscalibrated_as_the_grade_allows(*, times: floa
 
 
 def test_a_slice_of_few_users_with_many_weeks_is_not_compared():
-    found = compared(2_000)
+    found = compared(3_000)
     is_web = np.array(found.test.profiles["last_device_os"].to_pylist()) == "web"
-    weeks = np.concatenate([np.arange(2_000), *[np.flatnonzero(is_web)] * 5])  # six weeks of each of some 40 users
+    weeks = np.concatenate([np.arange(3_000), *[np.flatnonzero(is_web)] * 5])  # six weeks of each of some 60 users
     assert is_web.sum() < 100 < 6 * is_web.sum()
+    assert found.test.churned[is_web].sum() >= 10  # enough churners: only the number of users excludes the slice
     many = Dataset(found.test.profiles.take(weeks), found.test.churned[weeks])
     again = replace(found, test=many, challenger=found.challenger[weeks], other=found.other[weeks])
     assert "device web" not in judged(again)["slices"].metrics
