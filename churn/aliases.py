@@ -10,6 +10,7 @@ from churn.cutoffs import Cutoff
 from churn.progress import Say
 from churn.project import Project
 from churn.results import Profiles, Scoring, Training
+from models.registry import CHAMPION
 
 
 def read_events(
@@ -31,6 +32,6 @@ def train(project: Project, *, say: Say | None = None) -> Training:
     return project.train(say=say)
 
 
-def score(project: Project, cutoff: Cutoff, *, model: str = "champion", say: Say | None = None) -> Scoring:
+def score(project: Project, cutoff: Cutoff, *, model: str = CHAMPION, say: Say | None = None) -> Scoring:
     """Score every user at a cutoff; see :meth:`churn.Project.score`."""
     return project.score(cutoff, model=model, say=say)

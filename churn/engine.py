@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from churn.progress import Progress
 from churn.results import Log, Profiles
+from churn.results.data import counts_of
 from features.errors import SettingsError
+from models.registry import CHAMPION
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
     from churn.project import Project
     from features.activity.store import Activity
     from features.profiles.build import Shard
+    from features.profiles.specification import Specification
     from features.spark.cluster import SparkLog
     from models.churn_model import ChurnModel
     from serving.score import Score
@@ -51,6 +55,19 @@ def engine_of(project: Project) -> Engine:
     return Spark(project) if project.settings.compute.engine == "spark" else OneMachine(project)
 
 
+def log_and_specification(
+    project: Project, cutoffs: Sequence[date], *, model: str | None, say: Progress
+) -> tuple[Log, Specification]:
+    """Read the log for the profiles of a model, or of every feature that it can answer, fitted before the latest cutoff."""
+    frozen, s = project.registry.get(model).model if model else None, project.settings
+    log = Log(project.activity(frozen=frozen, say=say.within))
+    if frozen:
+        return log, frozen.specification
+    from training.data.specification import freeze
+
+    return log, freeze(log.activity, s.features, churn=s.churn, training_cutoffs=cutoffs)[0]
+
+
 @dataclass(frozen=True)
 class OneMachine:
     """DuckDB, in this process."""
@@ -66,10 +83,8 @@ class OneMachine:
         from features.profiles.build import build_in_parts, write
 
         say("reading the log")
-        frozen = self.project.registry.get(model).model if model else None
-        log = Log(self.project.activity(frozen=frozen, say=say.within))
+        log, specification = log_and_specification(self.project, cutoffs, model=model, say=say)
         say("building profiles")
-        specification = frozen.specification if frozen else self.project.full_specification(log.activity, cutoffs)
         rows = write(build_in_parts(log.activity, specification, cutoffs=cutoffs, shard=shard), out)
         return Profiles(log.to_json(), rows, read_metadata(out).num_columns, out)
 
@@ -108,12 +123,12 @@ class Spark:
             raise SettingsError("--shard: Spark splits the users itself", hint="leave --shard out")
         if out.is_file():
             raise SettingsError(f"--out: {out} is a file, and Spark writes a folder", hint="name another place")
-        found = self.project.registry.get(model or "champion").model
+        found = self.project.registry.get(model or CHAMPION).model
         log = self._log(found, say=say)
         say(f"building profiles in {log.buckets} buckets of users")
         write(log.profiles(found.specification, cutoffs=list(cutoffs)), out)
         rows = read_back(out, log.raw.sparkSession).count()
-        return Profiles(_read(log), rows, len(found.specification.feature_names) + 2, out)
+        return Profiles(counts_of(log.inventory, log.coverage), rows, len(found.specification.feature_names) + 2, out)
 
     def score(self, model: ChurnModel, cutoff: date, *, say: Progress) -> ScoredUsers:
         """Build and score all profiles in Spark, and bring both here, sorted by user."""
@@ -146,13 +161,3 @@ class Spark:
             )
         sections = self.project.reader.activity_settings(frozen=model, say=say.within)
         return read_log(sections, open_session(settings.compute))
-
-
-def _read(log: SparkLog) -> dict[str, Any]:
-    coverage = log.coverage
-    return {
-        "rows": log.inventory.rows,
-        "rejected": log.inventory.rejected,
-        "first_day": str(coverage.first_day),
-        "covered_until": str(coverage.covered_until),
-    }

@@ -69,10 +69,8 @@ def training_data(found: AuditedTraining) -> TrainingData:
 
 
 def _parts(split: Split, time: Any) -> Any:
-    named = {name: np.asarray(getattr(split, name), dtype="datetime64[D]") for name in ("validation", "calibration")}
     part = np.full(len(time), "train", dtype=object)
-    for name, cutoffs in named.items():
-        if not split.uses_folds:
-            part[np.isin(time, cutoffs)] = name
+    for name in () if split.uses_folds else ("validation", "calibration"):
+        part[np.isin(time, np.asarray(getattr(split, name), dtype="datetime64[D]"))] = name
     part[time == np.datetime64(split.test)] = "test"
     return part

@@ -7,18 +7,16 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from churn.cutoffs import Cutoff, cutoff_of, cutoffs_of
 from churn.home import Home
 from churn.progress import Progress, Say, progress_of
-from churn.reader import LogReader
-from churn.settings import Loaded, Settings, load_settings, parse_flags
+from models.registry import CHAMPION
 
 if TYPE_CHECKING:
-    from datetime import date
-
     from churn.engine import Engine
+    from churn.reader import LogReader
     from churn.results import (
         Audit,
         Export,
@@ -31,15 +29,14 @@ if TYPE_CHECKING:
         Training,
         TrainingData,
     )
+    from churn.settings import Loaded, Settings
     from features.activity.store import Activity
     from features.profiles.build import Shard
-    from features.profiles.specification import Specification
     from models.churn_model import ChurnModel
     from models.registry.registry import Registry
     from training.plan.plan import Recipe
 
 DEFAULT_CONFIG, DEFAULT_HOME = Path("churn.toml"), Path(".churn")
-CHAMPION: Literal["champion"] = "champion"
 
 
 class Project:
@@ -81,6 +78,8 @@ class Project:
         events: Any = None,
         settings: Mapping[str, Any] | Sequence[str] = (),
     ) -> None:
+        from churn.settings import parse_flags
+
         found = Path(config) if config else (DEFAULT_CONFIG if DEFAULT_CONFIG.exists() else None)
         self.config = found
         self.home = Home(Path(home or os.environ.get("CHURN_HOME", DEFAULT_HOME)))
@@ -89,6 +88,8 @@ class Project:
         self.loaded = self._loaded(given, events)
 
     def _loaded(self, given: Mapping[str, Any], events: Any) -> Loaded:
+        from churn.settings import load_settings
+
         if events is None:
             return load_settings(self.config, flags=given)
         if isinstance(events, str | Path):
@@ -144,6 +145,8 @@ class Project:
     @property
     def reader(self) -> LogReader:
         """Reads the log, under these settings or a model's."""
+        from churn.reader import LogReader
+
         return LogReader(self.loaded, self.home, self.base)
 
     @cached_property
@@ -188,21 +191,21 @@ class Project:
     def profiles(
         self, cutoffs: Cutoff | Iterable[Cutoff], *, model: str | None = None, say: Progress | Say | None = None
     ) -> Profiles:
-        """Build the profiles of all users seen before each cutoff, in memory.
+        """Build the profiles of all users seen before each cutoff, in memory and on this machine.
 
         Parameters
         ----------
         model
             Alias or version whose profiles are built; default: every feature that the log can answer.
         """
+        from churn.engine import log_and_specification
         from churn.results import Profiles
         from features.profiles.build import build_profiles
 
-        frozen = self.registry.get(model).model if model else None
-        activity, days = self.activity(frozen=frozen, say=progress_of(say).within), cutoffs_of(cutoffs)
-        specification = frozen.specification if frozen else self.full_specification(activity, days)
-        table = build_profiles(activity, specification, cutoffs=days)
-        return Profiles({}, table.num_rows, table.num_columns, table=table)
+        days = cutoffs_of(cutoffs)
+        log, specification = log_and_specification(self, days, model=model, say=progress_of(say))
+        table = build_profiles(log.activity, specification, cutoffs=days)
+        return Profiles(log.to_json(), table.num_rows, table.num_columns, table=table)
 
     def write_profiles(
         self,
@@ -224,13 +227,6 @@ class Project:
 
         part, days = shard or Shard.parse("1/1"), cutoffs_of(cutoffs)
         return self.engine.write_profiles(Path(out), days, model=model, shard=part, say=progress_of(say))
-
-    def full_specification(self, activity: Activity, cutoffs: Sequence[date]) -> Specification:
-        """Return the specification of every feature that the log can answer, fitted before the latest cutoff."""
-        from training.data.specification import freeze
-
-        s = self.settings
-        return freeze(activity, s.features, churn=s.churn, training_cutoffs=cutoffs)[0]
 
     # --- Training --------------------------------------------------------------------------------------------------
 

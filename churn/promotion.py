@@ -10,7 +10,8 @@ from churn.progress import Progress
 from churn.reader import LogReader
 from churn.results import Promotion
 from features.errors import CheckFailed
-from models.registry.registry import CHALLENGER, CHAMPION, RegisteredModel
+from models.registry import CHALLENGER, CHAMPION
+from models.registry.registry import RegisteredModel
 from training.promotion.comparison import Contender
 from training.promotion.decide import decide
 

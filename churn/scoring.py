@@ -12,7 +12,8 @@ from churn.results import Export, Scoring
 from features.errors import SettingsError
 from features.schema import COLUMNS
 from features.settings import EventsSettings
-from models.registry.registry import CHAMPION, RegisteredModel
+from models.registry import CHAMPION
+from models.registry.registry import RegisteredModel
 from serving.release.bundle import ServingBundle, write_bundle
 from serving.store.kept_activity import KeptRows
 from serving.store.profile_store import refresh_store

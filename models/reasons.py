@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -136,6 +137,7 @@ class _Style(NamedTuple):
     compared: Callable[[Any, Unit], str]
 
 
+@cache
 def _compared(reason: str) -> Callable[[Any, Unit], str]:
     found = _PLACEHOLDER.search(reason)
     return _STYLES[found[1] if found else "value"].compared

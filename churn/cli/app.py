@@ -9,11 +9,7 @@ from typing import Annotated
 
 import typer
 
-from churn.cli import audit as auditing
-from churn.cli import console, data
-from churn.cli import horizon as advice
-from churn.cli import serving as delivery
-from churn.cli import training as learning
+from churn.cli import audit, console, data, horizon, serving, training
 from features.errors import ChurnError, InputError
 
 _CTRL_C, _NOBODY_READS = 130, 141  # exit codes that are everywhere the same in a shell
@@ -24,13 +20,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for verb in (data.simulate, data.settings, data.features, data.profiles):
-    app.command()(verb)
-app.command()(advice.horizon)
-app.command()(auditing.audit)
-for verb in (learning.train, learning.promote, learning.rollback):
-    app.command()(verb)
-for verb in (delivery.score, delivery.export, delivery.serve):
+for verb in (
+    *(data.simulate, data.settings, data.features, data.profiles),
+    *(horizon.horizon, audit.audit),
+    *(training.train, training.promote, training.rollback),
+    *(serving.score, serving.export, serving.serve),
+):
     app.command()(verb)
 
 
@@ -53,7 +48,7 @@ def _churn(
 
 
 def run() -> int:
-    """Run the command and return its exit code: 0 done, 1 a bug, 2 input or settings, 3 a guard refused.
+    """Run the command and return its exit code: 0 done, 1 a bug, 2 input or settings, 3 a check failed.
 
     Beyond these, 130 is Ctrl-C, and 141 says that nobody reads the output any more.
     """

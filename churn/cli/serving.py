@@ -11,6 +11,7 @@ from churn.cli.verb import opened, verb
 from churn.progress import Progress
 from churn.project import Project
 from churn.results import Export, Scoring
+from models.registry import CHAMPION
 
 
 def _next(found: Scoring) -> tuple[str, ...]:
@@ -18,7 +19,7 @@ def _next(found: Scoring) -> tuple[str, ...]:
 
 
 @verb(steps=5, then=_next)
-def score(project: Project, say: Progress, as_of: AsOf = None, week: Week = None, model: Model = "champion") -> Scoring:
+def score(project: Project, say: Progress, as_of: AsOf = None, week: Week = None, model: Model = CHAMPION) -> Scoring:
     """Score all users at a cutoff.
 
     Keeps the scores and the ledger, and refreshes the champion's profile store.
@@ -31,7 +32,7 @@ def score(project: Project, say: Progress, as_of: AsOf = None, week: Week = None
 
 
 @verb(steps=5, then=lambda found: ("score", "--as-of", str(found.cutoff)))
-def export(project: Project, say: Progress, as_of: AsOf = None, week: Week = None, model: Model = "champion") -> Export:
+def export(project: Project, say: Progress, as_of: AsOf = None, week: Week = None, model: Model = CHAMPION) -> Export:
     """Write the weekly list of users at risk, with reasons.
 
     Example:
@@ -42,7 +43,7 @@ def export(project: Project, say: Progress, as_of: AsOf = None, week: Week = Non
 
 
 def serve(
-    model: Model = "champion",
+    model: Model = CHAMPION,
     port: Annotated[int | None, typer.Option(help="Port on 127.0.0.1; default: [serving] port.")] = None,
     config: Config = None,
     home: Home = None,

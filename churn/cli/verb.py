@@ -13,7 +13,6 @@ from churn.cli import console
 from churn.cli.options import Config, Events, Home, Json, Set
 from churn.project import DEFAULT_CONFIG, DEFAULT_HOME, Project
 from churn.results import Result
-from churn.settings import parse_flags
 
 
 def verb(
@@ -70,6 +69,8 @@ def opened(
     config: Path | None, pairs: Sequence[str] | None, named: Mapping[str, Any] | None = None, **places: Any
 ) -> Project:
     """Open a project with the options of a verb; hints on former names go to standard error."""
+    from churn.settings import parse_flags
+
     project = Project(config, settings=parse_flags(pairs or ()) | dict(named or {}), **places)
     for hint in project.loaded.hints:
         console.err.print(f"churn: {hint}", markup=False)

@@ -15,6 +15,18 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from features.activity.store import Activity
+    from features.log.inventory import LogInventory
+    from features.snapshots import Coverage
+
+
+def counts_of(inventory: LogInventory, coverage: Coverage) -> dict[str, Any]:
+    """Return what a log holds: valid rows, rejected ones by reason, and the days that it covers."""
+    return {
+        "rows": inventory.rows,
+        "rejected": inventory.rejected,
+        "first_day": str(coverage.first_day),
+        "covered_until": str(coverage.covered_until),
+    }
 
 
 @dataclass(frozen=True, repr=False)
@@ -25,14 +37,8 @@ class Log(Result):
 
     def to_json(self) -> dict[str, Any]:
         """Count what was read, and what was set aside and why."""
-        found, coverage = self.activity.manifest.inventory, self.activity.coverage
-        return {
-            "rows": found.rows,
-            "rejected": found.rejected,
-            "first_day": str(coverage.first_day),
-            "covered_until": str(coverage.covered_until),
-            "days_rolled_up": len(self.activity.rolled_up),
-        }
+        activity = self.activity
+        return counts_of(activity.manifest.inventory, activity.coverage) | {"days_rolled_up": len(activity.rolled_up)}
 
     def describe(self) -> str:
         """Say in a line what was read."""

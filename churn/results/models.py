@@ -153,10 +153,10 @@ class Training(Result):
     @property
     def baselines(self) -> dict[str, float]:
         """AUC of each baseline on the same users."""
-        return {name: found["auc"] for name, found in self.trained.evaluation.to_json()["baselines"].items()}
+        return {name: found.auc.value for name, found in self.trained.evaluation.baselines.items()}
 
     def _metric(self, name: str) -> float:
-        return self.trained.evaluation.to_json()["test"][name]
+        return self.trained.evaluation.metric_values[name]
 
     def to_json(self) -> dict[str, Any]:
         """Return the test, the split, the audit and what was registered."""

@@ -28,8 +28,9 @@ class Result:
 
     def __repr__(self) -> str:
         """Title and summary, a line each."""
-        width = max(map(len, self.summary), default=0)
-        return "\n".join([self.title, *(f"  {name:<{width}}  {shown(value)}" for name, value in self.summary.items())])
+        summary = self.summary
+        width = max(map(len, summary), default=0)
+        return "\n".join([self.title, *(f"  {name:<{width}}  {shown(value)}" for name, value in summary.items())])
 
     def _repr_html_(self) -> str:
         rows = "".join(f"<tr><th>{escape(k)}</th><td>{escape(shown(v))}</td></tr>" for k, v in self.summary.items())

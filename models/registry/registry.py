@@ -21,10 +21,10 @@ from mlflow.exceptions import MlflowException
 
 from features.errors import CheckFailed, InputError
 from models.churn_model import ChurnModel, load
+from models.registry import CHALLENGER, CHAMPION
 from models.registry.run_record import RunRecord, shortened
 from models.registry.tracking import OpenRun, Store, is_refusal, open_run, write
 
-CHAMPION, CHALLENGER = "champion", "challenger"
 _HISTORY = "champion_history"
 _MAX_HISTORY = 100  # versions; a tag of a registered model holds 5,000 characters
 _TESTED, _REFITTED = "tested_version", "refitted_version"

@@ -89,7 +89,19 @@ def test_every_verb_that_reads_the_log_takes_another(verb: str):
 
 
 def test_help_imports_nothing_heavy():
-    heavy = {"mlflow", "lightgbm", "pandas", "pyarrow", "duckdb", "sklearn", "scipy", "numpy", "bentoml", "matplotlib"}
+    heavy = {
+        "mlflow",
+        "lightgbm",
+        "pandas",
+        "pyarrow",
+        "duckdb",
+        "sklearn",
+        "scipy",
+        "numpy",
+        "bentoml",
+        "matplotlib",
+        "pydantic",
+    }
     code = "import sys; sys.argv = ['churn', '--help']\nfrom churn.cli.app import run\nrun()\nprint(*sys.modules)"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not heavy & set(ran.stdout.splitlines()[-1].split())
