@@ -1,6 +1,8 @@
 """The same surroundings for every test, whoever runs them; and one trained world for all that only look at it."""
 
+import gc
 import os
+from collections import OrderedDict
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -51,8 +53,49 @@ def _no_test_inherits_the_store_of_another() -> Iterator[None]:
     _forget_the_store()
 
 
+# Seconds that the longest take; those of Spark begin without the trained world, which tests of training make meanwhile.
+_SECONDS = {
+    "tests/training/": 200,
+    "tests/features/spark/test_cluster.py": 100,
+    "tests/churn/test_train_more.py": 40,
+    "tests/serving/test_service.py": 40,
+    "tests/test_notebook.py": 30,
+    "tests/training/audit/": 25,
+    "tests/test_end_to_end.py": 25,
+    "tests/features/log/": 30,
+    "tests/churn/test_learning.py": 20,
+    "tests/churn/test_delivery.py": 20,
+    "tests/test_leakage.py": 18,
+    "tests/features/activity/test_killed_roll_up.py": 17,
+    "tests/churn/test_killed.py": 16,
+    "tests/test_older_homes.py": 15,
+    "tests/features/users/test_identities.py": 14,
+    "tests/seeds/test_truth.py": 12,
+    "tests/benchmarks/test_profiles_bench.py": 12,
+    "tests/serving/release/test_bento.py": 12,
+}
+
+
+def pytest_collection_finish() -> None:
+    """Whatever is loaded by now stays: without this, each garbage collection looks at all of it again."""
+    gc.collect()
+    gc.freeze()
+
+
+class LongestFirst(OrderedDict[str, dict[str, bool]]):
+    """Work by scope; what takes longest is handed out first, so that no worker waits at the end for another."""
+
+    def popitem(self, last: bool = False) -> tuple[str, dict[str, bool]]:
+        scope = max(self, key=lambda scope: (_SECONDS.get(scope, 0), len(self[scope])))
+        return scope, self.pop(scope)
+
+
 class ByFolderOrFile(LoadScopeScheduling):
-    """Hands whole files and folders to workers, those of most tests first."""
+    """Hands whole files and folders to workers, the longest first."""
+
+    def __init__(self, config: pytest.Config, log: Producer) -> None:
+        super().__init__(config, log)
+        self.workqueue = LongestFirst()
 
     def _split_scope(self, nodeid: str) -> str:
         return next((folder for folder in _TOGETHER if nodeid.startswith(folder)), nodeid.partition("::")[0])
@@ -72,11 +115,11 @@ def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def trained_world(shared_folder: Path) -> TrainedWorld:
+def trained_world(shared_folder: Path, empty_store: Path) -> TrainedWorld:
     """A world that ran end to end through the real command: simulate, train, promote, score, export. Look, do not touch."""
     with FileLock(shared_folder / "trained.lock"):
         place = shared_folder / "trained"
-        return made_trained_world(place) if place.exists() else make_trained_world(place)
+        return made_trained_world(place) if place.exists() else make_trained_world(place, empty_store=empty_store)
 
 
 @pytest.fixture(scope="session")

@@ -20,8 +20,11 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from churn.project import Project
+from features.log.event_log import open_log
 from features.profiles.build import build_profiles
 from models.registry.registry import Registry
+from serving.http.endpoint import Endpoint
+from serving.release.bundle import read_bundle
 from tests.churn.command import AS_OF, CHURN, TrainedWorld, churn
 
 Row = dict[str, Any]
@@ -36,6 +39,8 @@ class Service:
     """The real server, reached over HTTP."""
 
     address: str
+    home: Path
+    log: Path
 
     def get(self, path: str) -> tuple[int, str]:
         try:
@@ -75,8 +80,8 @@ def is_ready(service: Service) -> bool:
 def service(trained_world: TrainedWorld, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     home = trained_world.copy_to(tmp_path_factory.mktemp("served") / "home")
     port = free_port()
-    service = Service(f"http://127.0.0.1:{port}")
     said = home.home.parent / "said.log"
+    service = Service(f"http://127.0.0.1:{port}", home.home, said)
     with said.open("w") as log:
         server = subprocess.Popen(
             [CHURN, "serve", *home.options(), "--port", str(port)],
@@ -193,6 +198,31 @@ def test_whoever_cannot_be_scored_is_said_to_be_in_order(service: Service, asked
         {"user_id": "nobody"}, {"user_id": asked[0]}, {"user_id": asked[-1]}, {"profile": lacking}
     )
     assert [one["code"] for one in results] == ["unknown_user", None, "not_eligible", "incomplete_profile"]
+
+
+def test_items_with_events_are_answered_as_in_one_process(
+    service: Service, trained_world: TrainedWorld, asked: list[str]
+):
+    log = Project(trained_world.config, home=trained_world.home).reader.activity_settings()
+    own = [
+        row for row in open_log(log.events, "UTC", base=log.base).to_arrow().to_pylist() if row["user_id"] == asked[0]
+    ]
+    events = [{**row, "event_time": row["event_time"].isoformat()} for row in own[:20]]
+    for event in events:
+        del event["user_id"]
+    as_of = f"{max(event['event_time'] for event in events)[:10]}T23:59:59Z"
+    items = [
+        {"user_id": asked[0], "events": events, "as_of": as_of},
+        {"user_id": asked[0], "events_since": events[-1:], "as_of": as_of},
+        {"user_id": asked[0]},
+    ]
+    endpoint = Endpoint(read_bundle(service.home / "served"))
+    expected = endpoint.answer(json.dumps({"items": items}).encode(), request_id="r1")
+    assert expected is not None
+    found = service.results(*items)
+    assert found == json.loads(expected)["results"]
+    assert [one["code"] for one in found] == [None, "no_kept_activity", None]
+    assert "Traceback" not in service.log.read_text()
 
 
 def test_a_request_that_is_not_of_the_contract_is_refused_with_a_way_out(service: Service):

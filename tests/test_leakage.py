@@ -18,9 +18,9 @@ from features.profiles.build import build_profiles
 from features.profiles.specification import Specification
 from features.snapshots import instant
 from tests.builders import Row, World, events_at, passing_world, write
-from tests.worlds import FIRST, FITTED, RandomLog, examples, random_logs
+from tests.worlds import FIRST, FITTED, TWO_WINDOWS, RandomLog, examples, random_logs
 
-few = examples(6, 24)
+few = examples(5, 24)
 
 
 def world(log: RandomLog, rows: Sequence[Row]) -> AbstractContextManager[World]:
@@ -29,8 +29,8 @@ def world(log: RandomLog, rows: Sequence[Row]) -> AbstractContextManager[World]:
 
 
 def frozen(whole: World) -> Specification:
-    """Every feature that the whole log can answer."""
-    return whole.specification(fitted=FITTED)
+    """Every feature that the whole log can answer, over two windows."""
+    return whole.specification(fitted=FITTED, windows=TWO_WINDOWS)
 
 
 def bits(world: World, specification: Specification, cutoffs: Sequence[date]) -> dict[tuple[str, date], list[Any]]:

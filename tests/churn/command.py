@@ -77,23 +77,50 @@ class TrainedWorld:
         return replace(self, home=home)
 
 
-def make_trained_world(place: Path) -> TrainedWorld:
-    """Run end to end once, every step a process, every answer JSON."""
+SIMULATED = ("--users", "1500", "--days", "120", "--seed", "7", "--cutoff")
+# One process for several verbs, so that what all of them import is imported once; the documents that they print, as a list.
+TOGETHER = """
+import json, sys
+from contextlib import redirect_stdout
+from io import StringIO
+from churn.cli.app import run
+said = []
+for arguments in json.loads(sys.argv[1]):
+    sys.argv[1:] = arguments
+    with redirect_stdout(StringIO()) as out:
+        code = run()
+    if code:
+        sys.exit(f"churn {arguments[0]}: {code}")
+    said.append(json.loads(out.getvalue()))
+print(json.dumps(said))
+"""
+# Half of the windows cost half of the time; the history is too short for the longest.
+WINDOWS = "\n[features]\nwindows_days = [7, 28, 90]\n"
+
+
+def make_trained_world(place: Path, *, empty_store: Path) -> TrainedWorld:
+    """Run end to end once: to simulate and to train are a process each, what follows is another; every answer JSON."""
     world = _world_at(place)
-    steps = {
-        "simulate": ("--out", world.folder, "--users", "1500", "--days", "120", "--seed", "7", "--cutoff", AS_OF),
-        "train": world.options(),
-        "promote": world.options(),
-        "score": (*world.options(), "--as-of", AS_OF),
-        "export": (*world.options(), "--week", WEEK),
-    }
-    place.mkdir()
-    for verb, options in steps.items():
-        ran = world.walls.run(CHURN, verb, *options, "--json")
-        assert ran.returncode == 0, f"churn {verb}\n{ran.stdout}{ran.stderr}"
-        world.said[verb] = json.loads(ran.stdout)
+    shutil.copytree(empty_store, world.home)
+    _run(world, "simulate", "--out", world.folder, *SIMULATED, AS_OF)
+    with world.config.open("a") as config:
+        config.write(WINDOWS)
+    _run(world, "train", *world.options())
+    rest = {"promote": (), "score": ("--as-of", AS_OF), "export": ("--week", WEEK)}
+    arguments = [[verb, *world.options(), *options, "--json"] for verb, options in rest.items()]
+    world.said.update(zip(rest, _answer(world, sys.executable, "-c", TOGETHER, json.dumps(arguments)), strict=True))
     (place / ANSWERS).write_text(json.dumps(world.said))
     return world
+
+
+def _run(world: TrainedWorld, verb: str, *options: str | Path) -> None:
+    world.said[verb] = _answer(world, CHURN, verb, *options, "--json")
+
+
+def _answer(world: TrainedWorld, *command: str | Path) -> Any:
+    ran = world.walls.run(*command)
+    assert ran.returncode == 0, f"{command}\n{ran.stdout}{ran.stderr}"
+    return json.loads(ran.stdout)
 
 
 def made_trained_world(place: Path) -> TrainedWorld:

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -191,9 +192,9 @@ def test_a_log_that_cannot_be_read_exits_with_2(
 
 
 @pytest.fixture(scope="module")
-def empty_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home without a model; its store is made once."""
-    return tmp_path_factory.mktemp("empty")
+def empty_home(empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home without a model."""
+    return Path(shutil.copytree(empty_store, tmp_path_factory.mktemp("empty") / "home"))
 
 
 @pytest.mark.parametrize("verb", ["promote", "score", "export", "serve"])

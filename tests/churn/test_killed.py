@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,40 +18,28 @@ from tests.churn.conftest import Command
 MOMENTS = (2, 4, 5, 8, 12, 13)
 DIES = Path(__file__).parent / "killed"
 ONLY_HIGH = ("--week", WEEK, "--set", "export.at_least=high")  # another list than the one that is there
-
-
-# One process imports everything once; each export is a child of it that dies.
-EXPORTS = """
-import json, os, sys
-from churn.cli.app import run
-import models.registry.registry, serving.weekly.at_risk_list
-codes = []
-for moment, arguments in json.loads(sys.argv[1]):
-    child = os.fork()
-    if child == 0:
-        os.environ["KILL_AT"] = moment
-        sys.argv[1:] = arguments
-        os._exit(run())
-    codes.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
-print(json.dumps(codes), file=sys.stderr)
-"""
-
-
-def export_and_die(worlds: dict[int, TrainedWorld]) -> list[int]:
-    path = os.pathsep.join([str(DIES), *filter(None, [os.environ.get("PYTHONPATH")])])
-    exports = [(str(moment), ["export", *world.options(), *ONLY_HIGH]) for moment, world in worlds.items()]
-    command = [sys.executable, "-c", EXPORTS, json.dumps(exports)]
-    ran = subprocess.run(command, env=os.environ | {"PYTHONPATH": path}, capture_output=True, check=True, text=True)
-    return json.loads(ran.stderr.splitlines()[-1])
+EXPORT = "import sys; from churn.cli.app import run; sys.exit(run())"
 
 
 @pytest.fixture(scope="module")
 def killed(trained_world: TrainedWorld, tmp_path_factory: pytest.TempPathFactory) -> dict[int, TrainedWorld]:
-    """By moment, a home with a whole list in it, in which another export was killed."""
+    """By moment, a home with a whole list in it, in which another export was killed.
+
+    One export dies at the last moment; at each of the others its home was copied, which is what a death would have left there.
+    """
     place = tmp_path_factory.mktemp("killed")
-    worlds = {moment: trained_world.copy_to(place / f"at{moment}") for moment in MOMENTS}
-    assert export_and_die(worlds) == [-signal.SIGKILL] * len(MOMENTS)
-    return worlds
+    world = trained_world.copy_to(place / "home")
+    path = os.pathsep.join([str(DIES), *filter(None, [os.environ.get("PYTHONPATH")])])
+    moments = {"KILL_AT": str(MOMENTS[-1]), "COPY_AT": ",".join(map(str, MOMENTS[:-1])), "COPY_OF": str(world.home)}
+    ran = subprocess.run(
+        [sys.executable, "-c", EXPORT, "export", *world.options(), *ONLY_HIGH],
+        env=os.environ | moments | {"PYTHONPATH": path},
+        capture_output=True,
+        check=False,
+    )
+    assert ran.returncode == -signal.SIGKILL, ran.stderr
+    copies = {moment: replace(world, home=place / f"home_at_{moment}") for moment in MOMENTS[:-1]}
+    return copies | {MOMENTS[-1]: world}
 
 
 def is_whole(folder: Path) -> bool:

@@ -11,8 +11,10 @@ from tests.churn.command import TrainedWorld, churn
 ASKED = (
     *("model.max_rounds=8", "model.early_stopping_rounds=3", "training.horizons_days=[7, 14]", "training.refit=true"),
     *("training.backtest_weeks=2", "training.learning_curve=true", "training.search_trials=2", "project.name=more"),
-    *("audit.max_rows=1000", "audit.rebuilt_profiles=100", "training.max_snapshots=6", "training.capacity=50"),
-    *("features.windows_days=[7, 28]", "features.main_event_types=1"),
+    *("audit.max_rows=1000", "audit.rebuilt_profiles=100", "training.max_snapshots=12", "training.capacity=50"),
+    # weekly snapshots fill separate periods at both horizons, where folds would fit everything six times
+    *("training.snapshot_every_days=7", "model.logistic_weight=0"),
+    *("features.windows_days=[28]", "features.main_event_types=1"),
 )
 
 

@@ -21,8 +21,8 @@ from training.settings import PromotionSettings
 from training.trained import Trained
 
 QUICK = (
-    *("model.max_rounds=25", "model.early_stopping_rounds=10", "features.windows_days=[1, 7, 28]"),
-    *("audit.max_rows=2000", "audit.rebuilt_profiles=100"),
+    *("model.max_rounds=25", "model.early_stopping_rounds=10", "features.windows_days=[7, 28]"),
+    *("features.main_event_types=1", "audit.max_rows=2000", "audit.rebuilt_profiles=100"),
 )
 FOLDS = ("churn.horizon_days=28", "churn.active_within_days=28")  # too long for separate periods in 120 days
 EASY = ("model.max_rounds=5", "model.logistic_weight=0", "training.max_snapshots=2", "features.windows_days=[7, 14]")

@@ -20,7 +20,7 @@ from models.scorers.trees import TreeFitter, raw_scores
 from serving.batch.score import score_table
 from serving.settings import ScoringSettings
 from tests.churn.command import TrainedWorld
-from tests.training.conftest import BOTH, FOLDS, QUICK, Trainer, Training, train_in
+from tests.training.conftest import BOTH, EASY, FOLDS, QUICK, Gather, Trainer, Training, train_in
 from training.fit.fit import Fitter
 from training.report.mlflow_run import digest
 from training.settings import TrainingSettings
@@ -161,7 +161,7 @@ def test_a_raw_score_is_three_parts_trees_and_one_part_line(periods: Training):
 # --- Again -----------------------------------------------------------------------------------------------------------
 
 
-@BOTH
+@pytest.mark.parametrize("way", ["periods", pytest.param("folds", marks=pytest.mark.slow)])
 def test_training_again_gives_the_same_bytes(way: str, training: Training, trained_world: TrainedWorld, tmp_path: Path):
     pairs = (*QUICK, *(FOLDS if way == "folds" else ()))
     again = train_in(Project(trained_world.config, home=trained_world.home, settings=pairs)).trained
@@ -171,10 +171,10 @@ def test_training_again_gives_the_same_bytes(way: str, training: Training, train
     assert digest(again.test.profiles) == digest(training.trained.test.profiles)
 
 
-def test_another_seed_gives_another_model(periods: Training, trainer: Trainer, tmp_path: Path):
-    other = trainer("training.seed=8").trained
-    assert bytes_of(other.model, tmp_path / "other") != bytes_of(periods.trained.model, tmp_path / "first")
-    assert digest(other.training_rows.profiles) == digest(periods.trained.training_rows.profiles)
+def test_another_seed_gives_another_model(easy: Training, trainer: Trainer, tmp_path: Path):
+    other = trainer(*EASY, "training.seed=8").trained
+    assert bytes_of(other.model, tmp_path / "other") != bytes_of(easy.trained.model, tmp_path / "first")
+    assert digest(other.training_rows.profiles) == digest(easy.trained.training_rows.profiles)
 
 
 def test_the_digest_of_a_data_set_sees_every_value(periods: Training):
@@ -186,7 +186,7 @@ def test_the_digest_of_a_data_set_sees_every_value(periods: Training):
     assert digest(profiles.slice(1)) != digest(profiles)
 
 
-def test_a_sample_of_users_is_learnt_from_where_the_log_is_too_large(periods: Training, trainer: Trainer):
-    found = trainer("training.max_training_rows=3000", "training.min_class_users=20").trained
+def test_a_sample_of_users_is_learnt_from_where_the_log_is_too_large(periods: Training, gather: Gather):
+    found = gather("training.max_training_rows=3000", "training.min_class_users=20")
     assert len(found.training_rows.churned) < len(periods.trained.training_rows.churned)
     assert found.test.profiles.equals(periods.trained.test.profiles)  # it has no more rows than that

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from features.profiles.build import build_profiles
 from features.snapshots import instant
 from tests.builders import Row, passing_world, rows, world_of
-from tests.worlds import EVENT_TYPES, RandomLog, examples, random_logs
+from tests.worlds import EVENT_TYPES, TWO_WINDOWS, RandomLog, examples, random_logs
 
 LATE = [
     "anna 2026-01-05T10:00 open device_os=ios ingested_at=2026-01-05T10:01",
@@ -64,13 +64,13 @@ def test_labels_see_all_that_is_known_today(tmp_path: Path):
 DELAYS = [None, timedelta(0), timedelta(minutes=-5), timedelta(hours=5), timedelta(days=1), timedelta(days=9)]
 
 
-@examples(6, 24)
+@examples(5, 24)
 @given(random_logs(), st.data())
 def test_rows_known_at_or_after_the_cutoff_never_change_a_profile(log: RandomLog, data: st.DataObject):
     late = [event | {"ingested_at": _known(event, data.draw(st.sampled_from(DELAYS)))} for event in map(dict, log.rows)]
     cutoff = log.cutoffs[-1]
     with passing_world(late, **log.knobs()) as whole:
-        specification = whole.specification(EVENT_TYPES)
+        specification = whole.specification(EVENT_TYPES, TWO_WINDOWS)
         found = build_profiles(whole.activity(), specification, cutoffs=log.cutoffs).to_pylist()
     with passing_world([event for event in late if _was_known(event, cutoff, log.zone)], **log.knobs()) as then:
         before = build_profiles(then.activity(), specification, cutoffs=[cutoff]).to_pylist()

@@ -18,9 +18,9 @@ from features.profiles.specification import Specification
 from features.snapshots import instant
 from tests.builders import Row, columns_of, passing_world, rows
 from tests.features.profiles.test_oracle import is_same
-from tests.worlds import FITTED, RandomLog, examples, random_logs
+from tests.worlds import FITTED, TWO_WINDOWS, RandomLog, examples, random_logs
 
-few = examples(8, 30)
+few = examples(6, 30)
 
 
 def history(user: str, as_of: datetime, events: Sequence[Row], **kept: Any) -> History:
@@ -37,7 +37,7 @@ def differences(found: Any, expected: dict[str, Any]) -> dict[str, tuple[Any, An
 @given(random_logs())
 def test_at_a_local_midnight_all_users_have_the_profile_of_the_batch(log: RandomLog):
     with passing_world(log.rows, **log.knobs()) as world:
-        specification = world.specification(fitted=FITTED)
+        specification = world.specification(fitted=FITTED, windows=TWO_WINDOWS)
         batch = build_profiles(world.activity(), specification, cutoffs=log.cutoffs).to_pylist()
     online = OnlineProfiles(specification, columns_of(log.rows))
     asked = [history(user, instant(cutoff, log.zone), log.rows) for cutoff in log.cutoffs for user in log.users]
@@ -51,7 +51,7 @@ def test_at_a_local_midnight_all_users_have_the_profile_of_the_batch(log: Random
 @given(random_logs(), st.data())
 def test_events_from_as_of_on_never_change_a_profile_at_any_time_of_day(log: RandomLog, data: st.DataObject):
     with passing_world(log.rows[:1], **log.knobs()) as world:
-        specification = world.specification(fitted=FITTED)
+        specification = world.specification(fitted=FITTED, windows=TWO_WINDOWS)
     near = data.draw(st.sampled_from([row["event_time"] for row in log.rows]))
     as_of = near + timedelta(minutes=data.draw(st.sampled_from([0, 1, 30, 59])))
     online = OnlineProfiles(specification, columns_of(log.rows))

@@ -42,22 +42,33 @@ CUTOFFS = ("2026-03-30", "2026-04-06")
 SORTED = ("cutoff", "user_id")
 
 
+# A virtual machine that lives for a minute: what optimises longer, or collects in parallel, costs more than it saves.
+BRIEF_JVM = "--driver-java-options '-XX:TieredStopAtLevel=1 -XX:+UseSerialGC' pyspark-shell"
+SOME = ("days_since_last_event", "active_days_28d", "events_28d", "sessions_28d", "night_share_28d")
+
+
 @pytest.fixture(scope="module")
 def spark() -> Iterator[SparkSession]:
-    session = inside.open_session(ComputeSettings(engine="spark", threads=2))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYSPARK_SUBMIT_ARGS", BRIEF_JVM)
+        session = inside.open_session(ComputeSettings(engine="spark", threads=2))
     session.sparkContext.setLogLevel("ERROR")
     session.conf.set("spark.sql.shuffle.partitions", "2")
+    session.conf.set("spark.sql.codegen.wholeStage", "false")  # compiling a plan takes longer than running it once
     yield session
     session.stop()
 
 
-def on_one_machine(world: World, *, event_types: tuple[str, ...] = ()) -> pa.Table:
-    return one_machine.build_profiles(world.activity(), world.specification(event_types), cutoffs=days(CUTOFFS))
+def on_one_machine(world: World, *, event_types: tuple[str, ...] = (), only: tuple[str, ...] = SOME) -> pa.Table:
+    specification = world.specification(event_types, only=only)
+    return one_machine.build_profiles(world.activity(), specification, cutoffs=days(CUTOFFS))
 
 
-def in_spark(world: World, spark: SparkSession, *, event_types: tuple[str, ...] = ()) -> pa.Table:
+def in_spark(
+    world: World, spark: SparkSession, *, event_types: tuple[str, ...] = (), only: tuple[str, ...] = SOME
+) -> pa.Table:
     log = inside.read_log(world.settings, spark)
-    return inside.collect(log.profiles(world.specification(event_types), cutoffs=days(CUTOFFS)), SORTED)
+    return inside.collect(log.profiles(world.specification(event_types, only=only), cutoffs=days(CUTOFFS)), SORTED)
 
 
 def days(texts: tuple[str, ...]) -> list[date]:
@@ -92,9 +103,8 @@ def test_a_messy_log_gives_the_same_bits_and_the_same_rejects(tmp_path: Path, sp
     kept = world.activity().manifest.inventory
     assert (found.days, found.rejected, found.has_time_of_day) == (kept.days, kept.rejected, kept.has_time_of_day)
     assert sum(found.rejected.values()) > 12
-    assert in_spark(world, spark, event_types=("open", "buy")).equals(
-        on_one_machine(world, event_types=("open", "buy"))
-    )
+    every = {"event_types": ("open", "buy"), "only": ()}
+    assert in_spark(world, spark, **every).equals(on_one_machine(world, **every))
 
 
 def test_what_became_known_late_is_seen_late_in_spark_too(tmp_path: Path, spark: SparkSession):
@@ -136,9 +146,13 @@ def test_a_log_of_several_files_folders_and_kinds_of_time_is_read_as_on_one_mach
     world = replace(
         made, settings=replace(made.settings, events=log.model_copy(update={"covered_until": date(2026, 5, 1)}))
     )
-    found = in_spark(world, spark, event_types=("open it", "buy"))
+    asked = {
+        "event_types": ("open it", "buy"),
+        "only": (*SOME, "events_of_open_it_28d", "events_of_buy_28d", "purchases_28d", "amount_28d"),
+    }
+    found = in_spark(world, spark, **asked)
     assert found.num_rows == 4  # both users at both cutoffs: on 28 March each did something
-    assert found.equals(on_one_machine(world, event_types=("open it", "buy")))
+    assert found.equals(on_one_machine(world, **asked))
 
 
 @pytest.mark.parametrize("zone", [None, "UTC"])
@@ -222,7 +236,7 @@ def test_profiles_are_written_as_a_folder_that_appears_whole(tmp_path: Path, spa
     world = world_of(tmp_path, messy(200, seed=3), max_rejected_share=0.5)
     log = inside.read_log(world.settings, spark)
     for _ in range(2):  # the second takes the place of the first
-        inside.write(log.profiles(world.specification(), cutoffs=days(CUTOFFS)), tmp_path / "profiles [1]")
+        inside.write(log.profiles(world.specification(only=SOME), cutoffs=days(CUTOFFS)), tmp_path / "profiles [1]")
     assert pq.read_table(tmp_path / "profiles [1]").num_rows == on_one_machine(world).num_rows
     assert [path.name for path in tmp_path.iterdir() if "profiles" in path.name] == ["profiles [1]"]
 

@@ -19,7 +19,7 @@ from features.settings import IdentitiesSettings, UsersSettings
 from features.users.attributes import AttributesSettings, open_known_users
 from models.definition import ChurnDefinition
 from tests.builders import Row, World, passing_world, world_of, write
-from tests.worlds import FITTED, RandomLog, examples, random_logs
+from tests.worlds import FITTED, TWO_WINDOWS, RandomLog, examples, random_logs
 
 # anna comes without a name, signs in at noon of the 6th, and is herself from then on
 LOG = [
@@ -52,9 +52,11 @@ def joined(world: World, links: Sequence[str | Row], **users: Any) -> Activity:
     return replace(activity, tables=open_known_users(activity.connection, sections, rejected=world.home / "rejected"))
 
 
-def profiles(world: World, activity: Activity, *cutoffs: str) -> dict[tuple[str, str], dict[str, Any]]:
+def profiles(
+    world: World, activity: Activity, *cutoffs: str, only: tuple[str, ...] = SOME
+) -> dict[tuple[str, str], dict[str, Any]]:
     days = [date.fromisoformat(cutoff) for cutoff in cutoffs]
-    found = build_profiles(activity, world.specification(("open", "buy"), (7, 28)), cutoffs=days).to_pylist()
+    found = build_profiles(activity, world.specification(("open", "buy"), (7, 28), only=only), cutoffs=days).to_pylist()
     return {(row["user_id"], str(row["cutoff"])): row for row in found}
 
 
@@ -138,7 +140,7 @@ def test_somebody_who_signs_in_during_the_horizon_did_not_churn(tmp_path: Path):
     world = world_of(tmp_path, lines, churn=churn)
     assert deciders(world, world.activity(), "2026-01-06") == {"anna"}
     activity = joined(world, [NOON])
-    assert ("cookie", "2026-01-06") in profiles(world, activity, "2026-01-06")
+    assert ("cookie", "2026-01-06") in profiles(world, activity, "2026-01-06", only=("active_days",))
     assert deciders(world, activity, "2026-01-06") == {"anna", "cookie"}
 
 
@@ -181,7 +183,7 @@ def test_parts_of_all_users_hold_every_person_once(tmp_path: Path):
     assert build_profiles(small, specification, cutoffs=cutoffs).to_pylist() == whole
 
 
-few = settings(examples(5, 16), phases=[Phase.generate])
+few = settings(examples(4, 16), phases=[Phase.generate])
 links_between = st.lists(
     st.tuples(
         st.sampled_from(["anna", "bob", "O'Brien"]), st.sampled_from(["日本", "007", "new"]), st.integers(-20, 20)
@@ -191,7 +193,9 @@ links_between = st.lists(
 
 
 def bits(world: World, activity: Activity, cutoffs: Sequence[date]) -> dict[tuple[str, date], list[Any]]:
-    found = build_profiles(activity, world.specification(fitted=FITTED), cutoffs=cutoffs).to_pylist()
+    found = build_profiles(
+        activity, world.specification(fitted=FITTED, windows=TWO_WINDOWS), cutoffs=cutoffs
+    ).to_pylist()
     return {
         (row["user_id"], row["cutoff"]): [v.hex() if isinstance(v, float) else v for v in row.values()] for row in found
     }
@@ -230,7 +234,7 @@ def test_a_person_of_two_ids_is_one_user_where_ids_never_meet_in_a_visit(log: Ra
     own = [dict(row) | {"session_id": f"{row['user_id']}-{row.get('session_id')}"} for row in log.rows]
     renamed = [row | {"user_id": "anna" if row["user_id"] == "bob" else row["user_id"]} for row in own]
     with passing_world(own, **log.knobs()) as apart, passing_world(renamed, **log.knobs()) as one:
-        specification = apart.specification(fitted=FITTED)
+        specification = apart.specification(fitted=FITTED, windows=TWO_WINDOWS)
         activity = joined(apart, ["bob anna 2000-01-01"])
         found = build_profiles(activity, specification, cutoffs=log.cutoffs).to_pylist()
         assert found == build_profiles(one.activity(), specification, cutoffs=log.cutoffs).to_pylist()

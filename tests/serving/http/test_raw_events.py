@@ -1,7 +1,6 @@
 """Items with events: from the body to the score."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
@@ -23,7 +22,7 @@ from models.churn_model import ChurnModel
 from serving.http.endpoint import Endpoint
 from serving.http.raw_events import EventProfiles, UserEvents
 from serving.http.request import RequestReader
-from serving.release.bundle import ServingBundle, write_bundle
+from serving.release.bundle import ServingBundle
 from serving.score import Score
 from serving.settings import ScoringSettings, ServingSettings
 from serving.store.kept_activity import KeptRows
@@ -31,8 +30,7 @@ from serving.store.profile_store import ProfileStore, write_store
 from tests.builders import EVER, Row, columns_of, passing_world, rows, world_of
 from tests.features.profiles.test_oracle import is_same
 from tests.models.model_builder import CATEGORIES, WINDOWS, fit_model, profiles_of, specification
-from tests.serving.running import Server, running
-from tests.worlds import FITTED, RandomLog, examples, random_logs
+from tests.worlds import FITTED, TWO_WINDOWS, RandomLog, examples, random_logs
 
 LINES = [
     "anna 2026-05-20T10:00 open amount=9.5 device_os=ios network=wifi channel=ads",
@@ -131,13 +129,13 @@ def test_events_kept_activity_the_store_and_the_batch_give_the_same_score(endpoi
     assert scores(results(endpoint, {"user_id": "anna"})) == scores(by_events)[:1]
 
 
-@settings(examples(6, 24), phases=[Phase.generate])  # shrinking takes minutes
+@settings(examples(4, 24), phases=[Phase.generate])  # shrinking takes minutes
 @given(random_logs())
 def test_kept_activity_and_newer_events_are_the_profile_of_the_batch(log: RandomLog):
     first, last = log.cutoffs[0], log.cutoffs[-1]
     log = replace(log, rows=tuple(row for row in log.rows if not came_late(row, instant(first, log.zone))))
     with passing_world(log.rows, **log.knobs()) as world:
-        of = world.specification(fitted=FITTED)
+        of = world.specification(fitted=FITTED, windows=TWO_WINDOWS)
         activity = world.activity()
         batch = build_profiles(activity, of, cutoffs=[last]).to_pylist()
         before = build_profiles(activity, of, cutoffs=[first])
@@ -251,24 +249,3 @@ def test_too_many_events_are_refused(endpoint: Endpoint):
         results(endpoint, {"user_id": "a", "events": [event] * 6, "as_of": at(LATER)})
     with pytest.raises(InputError, match="events of all items: got 15, expected at most 12"):
         results(endpoint, *[{"user_id": "a", "events": [event] * 5, "as_of": at(LATER)}] * 3)
-
-
-@pytest.fixture(scope="module")
-def server(bundle: ServingBundle, home: Path) -> Iterator[Server]:
-    write_bundle(home / "served", bundle)
-    with running(home / "served", folder=home) as server:
-        server.wait_until(200)
-        yield server
-
-
-def test_the_server_answers_items_with_events(server: Server, endpoint: Endpoint):
-    items = [
-        {"user_id": "anna", "events": sent("anna"), "as_of": at(LATER)},
-        {"user_id": "anna", "events_since": sent("anna", since=CUTOFF), "as_of": at(LATER)},
-        {"user_id": "anna"},
-    ]
-    answer = server.client.post("/v1/score", json={"items": items})
-    assert answer.json()["results"] == results(endpoint, *items)
-    server.stop()
-    (line,) = [line for line in server.log.read_text().splitlines() if line]
-    assert "answers at" in line

@@ -41,9 +41,16 @@ LINES = [
 ]
 
 
-def stacked(world: World, *cutoffs: date, where: str = "true") -> Dataset:
+SOME = ("tenure_days", "days_since_last_event", "days_since_last_qualifying_day", "active_days_7d", "events_28d")
+
+
+def stacked(world: World, *cutoffs: date, where: str = "true", only: tuple[str, ...] = SOME) -> Dataset:
     return stack(
-        world.activity(), world.specification(), cutoffs=cutoffs or (CUTOFF,), churn=world.settings.churn, where=where
+        world.activity(),
+        world.specification(only=only),
+        cutoffs=cutoffs or (CUTOFF,),
+        churn=world.settings.churn,
+        where=where,
     )
 
 
@@ -73,7 +80,7 @@ def test_every_cutoff_has_its_own_users_and_labels(tmp_path: Path):
 def test_with_a_named_event_those_to_whom_it_happened_have_churned(tmp_path: Path):
     lines = ["anna 2026-03-09T10:00", "anna 2026-03-11T10:00 cancel", "bob 2026-03-09T10:00"]
     churn = CHURN | {"event": "event_type = 'cancel'"}
-    assert labels(stacked(world_of(tmp_path, lines, churn=churn))) == {
+    assert labels(stacked(world_of(tmp_path, lines, churn=churn), only=())) == {
         ("anna", "2026-03-10"): True,
         ("bob", "2026-03-10"): False,
     }
@@ -91,7 +98,7 @@ def test_who_left_before_the_cutoff_is_not_asked_whether_they_leave(tmp_path: Pa
         "back 2026-03-08T10:00 cancel", "back 2026-03-09T10:00 open", "back 2026-03-12T10:00 cancel",
         "here 2026-03-09T10:00 open",
     ]  # fmt: skip
-    found = labels(stacked(world_of(tmp_path, lines, churn=CHURN | {"event": "event_type = 'cancel'"})))
+    found = labels(stacked(world_of(tmp_path, lines, churn=CHURN | {"event": "event_type = 'cancel'"}), only=()))
     assert found == {("back", "2026-03-10"): True, ("here", "2026-03-10"): False}
 
 
@@ -107,7 +114,7 @@ def test_without_a_limit_everybody_seen_before_the_cutoff_is_in(tmp_path: Path):
 
 def test_whoever_is_scored_is_whoever_would_be_trained_on(tmp_path: Path):
     world = world_of(tmp_path, LINES, churn=CHURN)
-    profiles = build_profiles(world.activity(), world.specification(), cutoffs=[CUTOFF])
+    profiles = build_profiles(world.activity(), world.specification(only=SOME), cutoffs=[CUTOFF])
     rule = Eligibility(active_within_days=7, min_tenure_days=0)
     recent, tenure = (profiles[name].to_numpy() for name in ("days_since_last_qualifying_day", "tenure_days"))
     scored = profiles.filter(pa.array(rule.mask(recent, tenure)))
@@ -144,7 +151,7 @@ def test_some_cutoffs_can_be_taken_out(tmp_path: Path):
 def test_rows_of_one_user_bear_one_number(tmp_path: Path):
     both = stacked(world_of(tmp_path, LINES, churn=CHURN), CUTOFF, LATER)
     rows = both.rows(
-        with_categories(world_of(tmp_path / "b", LINES, churn=CHURN).specification(), both.profiles, most=5)
+        with_categories(world_of(tmp_path / "b", LINES, churn=CHURN).specification(only=SOME), both.profiles, most=5)
     )
     users = both.profiles["user_id"].to_pylist()
     assert len({*zip(users, rows.users.tolist(), strict=True)}) == len(set(users)) == len(set(rows.users.tolist()))
@@ -256,7 +263,7 @@ def test_the_definition_of_the_days_is_frozen_with_them(tmp_path: Path):
 def test_categories_are_those_of_the_training_profiles(tmp_path: Path):
     lines = ["a 2026-03-09T10:00 open device_os=ios", "b 2026-03-16T10:00 open device_os=android"]
     world = world_of(tmp_path, lines, churn=CHURN)
-    both = stacked(world, CUTOFF, LATER)
+    both = stacked(world, CUTOFF, LATER, only=())
     found = with_categories(world.specification(), both.at([CUTOFF]).profiles, most=5)
     assert found.categories == {"last_device_os": ("ios",), "main_device_os_28d": ("ios",)}
     codes = both.rows(found).matrix[:, found.feature_names.index("last_device_os")]
@@ -266,7 +273,8 @@ def test_categories_are_those_of_the_training_profiles(tmp_path: Path):
 def test_encoding_waits_for_no_cutoff_to_come(tmp_path: Path):
     # the rows of a cutoff are the same whether later cutoffs are stacked beside them or not
     world = world_of(tmp_path, LINES, churn=CHURN)
-    alone, beside = stacked(world), stacked(world, CUTOFF, CUTOFF + timedelta(days=3), LATER).at([CUTOFF])
+    cutoffs = (CUTOFF, CUTOFF + timedelta(days=3), LATER)
+    alone, beside = stacked(world, only=()), stacked(world, *cutoffs, only=()).at([CUTOFF])
     assert alone.profiles.equals(beside.profiles)
     assert np.array_equal(alone.churned, beside.churned)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from models.encoding import encode
-from tests.training.conftest import BOTH, Trainer, Training
+from tests.training.conftest import BOTH, Gather, Training
 from training.data.specification import with_categories
 
 
@@ -47,8 +47,9 @@ def renamed_after(cutoff: date) -> str:
     return f"events.columns.event_type=case when event_time >= timestamptz '{cutoff} 00:00+00' then 'late' else event_type end"
 
 
-def test_event_types_that_appear_after_the_training_cutoffs_are_not_known(periods: Training, trainer: Trainer):
+def test_event_types_that_appear_after_the_training_cutoffs_are_not_known(periods: Training, gather: Gather):
     last = max(periods.trained.split.train)
-    found = trainer(renamed_after(last), "features.main_event_types=50", "features.windows_days=[7]").trained
-    assert len(found.model.specification.fitted.event_types) > 6
-    assert "late" not in found.model.specification.fitted.event_types
+    found = gather(renamed_after(last), "features.main_event_types=50")
+    assert max(found.split.train) == last
+    assert len(found.specification.fitted.event_types) > 6
+    assert "late" not in found.specification.fitted.event_types
