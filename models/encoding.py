@@ -20,7 +20,7 @@ _ROWS_AT_ONCE = 100_000
 Column = Any  # a pyarrow.ChunkedArray: its stubs refuse most operations on one whose type is not known beforehand
 
 
-def fit_categories(profiles: pa.Table, names: Sequence[str], *, most: int) -> dict[str, tuple[str, ...]]:
+def fit_categories(profiles: pa.Table, names: Sequence[str], *, maximum: int) -> dict[str, tuple[str, ...]]:
     """Find the known values of each text feature, the most frequent first; ties are sorted by their bytes.
 
     Parameters
@@ -29,17 +29,17 @@ def fit_categories(profiles: pa.Table, names: Sequence[str], *, most: int) -> di
         Training profiles only.
     names
         The text features.
-    most
-        Maximum number of values with a code of their own; the rest shares UNKNOWN.
+    maximum
+        Number of values with a code of their own; the rest shares UNKNOWN.
     """
-    return {name: _most_frequent(profiles.column(name), most) for name in names}
+    return {name: _most_frequent(profiles.column(name), maximum) for name in names}
 
 
-def _most_frequent(column: Column, most: int) -> tuple[str, ...]:
+def _most_frequent(column: Column, maximum: int) -> tuple[str, ...]:
     counts = Counter(
         {str(pair["values"]): int(pair["counts"]) for pair in pc.value_counts(column.drop_null()).to_pylist()}
     )
-    return tuple(sorted(counts, key=lambda value: (-counts[value], value.encode()))[:most])
+    return tuple(sorted(counts, key=lambda value: (-counts[value], value.encode()))[:maximum])
 
 
 def encode(profiles: pa.Table, specification: Specification) -> Matrix:

@@ -56,16 +56,16 @@ class Rows:
         weights = None if self.weights is None else self.weights[chosen]
         return Rows(self.matrix[chosen], self.churned[chosen], self.users[chosen], weights)
 
-    def weighing(self, weights: Weights) -> Rows:
+    def with_weights(self, weights: Weights) -> Rows:
         """Return the rows with other weights, shape (n,)."""
         return replace(self, weights=weights)
 
-    def fading(self, cutoffs: NDArray[np.datetime64], half_life_days: float | None) -> Rows:
+    def with_recency_weights(self, cutoffs: NDArray[np.datetime64], half_life_days: float | None) -> Rows:
         """Return the rows with less weight for older cutoffs, shape (n,); unchanged where no half-life is given."""
         if half_life_days is None:
             return self
         ages = (cutoffs.max() - cutoffs).astype("timedelta64[D]").astype(np.float64)
-        return self.weighing(recency_weights(ages, half_life_days))
+        return self.with_weights(recency_weights(ages, half_life_days))
 
 
 def recency_weights(ages_days: NDArray[np.float64], half_life_days: float) -> Weights:

@@ -94,7 +94,7 @@ def test_nothing_that_happens_from_the_test_cutoff_on_changes_the_model(way: str
     # every other user vanishes on the day of the test cutoff; the log still covers its horizon
     test, until = training.trained.split.test, training.activity.coverage.covered_until
     gone = f"events.where=event_time < timestamptz '{test} 00:00+00' or hash(user_id) % 2 = 0"
-    # which would be an outage that the test keeps away from
+    # which would be an outage that the test avoids
     settings = (
         gone,
         f"events.covered_until={until}",
@@ -186,7 +186,7 @@ def test_the_digest_of_a_data_set_sees_every_value(periods: Training):
     assert digest(profiles.slice(1)) != digest(profiles)
 
 
-def test_a_sample_of_users_is_learnt_from_where_the_log_is_too_large(periods: Training, trainer: Trainer):
+def test_the_model_is_trained_on_a_sample_of_users_where_the_log_is_too_large(periods: Training, trainer: Trainer):
     found = trainer("training.max_training_rows=3000", "training.min_class_users=20").trained
     assert len(found.training_rows.churned) < len(periods.trained.training_rows.churned)
     assert found.test.profiles.equals(periods.trained.test.profiles)  # it has no more rows than that

@@ -29,7 +29,7 @@ from training.horizon.survival import (
     resampling_counts,
     share,
 )
-from training.plan.splits import plan
+from training.plan.splits import make_split
 from training.settings import AdviceSettings, TrainingSettings
 
 _MAX_CUTOFFS = 24
@@ -213,7 +213,7 @@ class _Study:
     def _snapshots(self, days: int) -> int:
         churn = self.churn.model_copy(update={"horizon_days": days})
         try:
-            split = plan(self.coverage, churn, training=self.training.model_copy(update={"test_cutoff": None}))
+            split = make_split(self.coverage, churn, training=self.training.model_copy(update={"test_cutoff": None}))
         except CheckFailed:
             return 0
         return len(split.training_cutoffs)

@@ -16,15 +16,15 @@ _WEEK = 7
 
 @dataclass(frozen=True)
 class Split:
-    """Which cutoffs do what. Labels of one part are known before the next part's cutoffs: the purge is gap + horizon.
+    """The cutoffs of each part. Labels of one part are known before the next part's cutoffs: the purge is gap + horizon.
 
     Attributes
     ----------
     validation
-        Stops the boosting early. Empty: folds of users do, and the calibration cutoffs are among the training ones, scored
-        by folds that never saw the user.
+        For early stopping. Empty: early stopping uses folds of users, and the calibration cutoffs are among the training ones,
+        scored by folds that did not contain the user.
     why
-        Why there are periods, or folds.
+        Why there are separate periods, or folds of users.
     """
 
     train: tuple[date, ...]
@@ -35,7 +35,7 @@ class Split:
 
     @property
     def uses_folds(self) -> bool:
-        """True where folds of users stand in for separate periods."""
+        """True where there are folds of users instead of separate periods."""
         return not self.validation
 
     @property
@@ -49,12 +49,12 @@ class Split:
 
 
 def any_cutoff(cutoff: date) -> bool:
-    """Take every cutoff."""
+    """Accept every cutoff."""
     del cutoff
     return True
 
 
-def plan(
+def make_split(
     coverage: Coverage,
     churn: ChurnSettings,
     *,
@@ -62,11 +62,11 @@ def plan(
     windows_days: Sequence[int] = (),
     is_sound: Callable[[date], bool] = any_cutoff,
 ) -> Split:
-    """Lay out the parts.
+    """Assign cutoffs to training, validation, calibration and test.
 
-    The first snapshot leaves as much history as eligibility (or the horizon) asks for, and as the longest feature window that
-    costs at most a third of the snapshots. Separate periods cost two purges; where that would throw away more than half of the
-    snapshots, folds of users take their place.
+    The first snapshot has as much history as eligibility (or the horizon) requires, and as the longest feature window that
+    costs at most a third of the snapshots. Separate periods cost two purges; where these would take more than half of the
+    snapshots, folds of users replace them.
 
     Parameters
     ----------
@@ -116,7 +116,7 @@ def snapshot_step(churn: ChurnSettings, training: TrainingSettings) -> int:
 
 
 def test_cutoff_of(coverage: Coverage, churn: ChurnSettings, *, training: TrainingSettings) -> date:
-    """Return the cutoff that tests: the one that the settings name, or the latest whose horizon the log covers.
+    """Return the test cutoff: the one that the settings name, or the latest whose horizon the log covers.
 
     Raises
     ------
@@ -155,7 +155,7 @@ def _sound_test(test: date, is_sound: Callable[[date], bool], *, training: Train
 
 
 def _parts(usable: tuple[date, ...], test: date, *, window: LabelWindow, calibrated: int) -> Split:
-    """Calibrate on as many of the latest snapshots as leave room for separate periods; where none does, take folds."""
+    """Calibrate on as many of the latest snapshots as leave room for separate periods; where none does, use folds of users."""
     for latest in range(calibrated, 0, -1):
         calibration = usable[-latest:]
         validation = max((c for c in usable if c <= calibration[0] - _purge(window)), default=None)

@@ -186,7 +186,7 @@ def backtest_chart(backtest: Backtest) -> Chart:
     return Chart(
         "backtest",
         "Backtest: retrained before every past test",
-        backtest.says,
+        backtest.summary,
         position_label="test cutoff",
         value_label="AUC",
         series=(
@@ -208,7 +208,7 @@ def learning_curve_chart(curve: LearningCurve) -> Chart:
     return Chart(
         "learning_curve",
         "Learning curve: would more users help?",
-        curve.says,
+        curve.summary,
         position_label="users trained on",
         value_label="AUC on the same test",
         series=(*law, dots),
