@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from features.eligibility import Eligibility
 from features.errors import InputError
 from features.profiles.specification import Specification
+from models.arrays import Matrix
 from models.definition import ChurnDefinition
-from models.encoding import Matrix, by_rows
+from models.encoding import by_rows
 from models.reasons import Narrator
 from models.scorers.calibration import Calibration, Platt
 from models.scorers.ensemble import BgNbdPart, LogisticPart, Scorer, Trees
@@ -141,7 +142,7 @@ class ChurnModel:
             **{name: getattr(self.definition, name) for name in _SavedDefinition.__struct_fields__}
         )
         rest = (self.specification, self.calibration, definition, self.reference, self.quality)
-        saved = _Saved(FORMAT_VERSION, *rest, scorer=_write_parts(self.scorer, folder))
+        saved = _SavedModel(FORMAT_VERSION, *rest, scorer=_write_parts(self.scorer, folder))
         (folder / _REST).write_bytes(msgspec.json.format(msgspec.json.encode(saved, order="sorted"), indent=1))
 
 
@@ -175,7 +176,7 @@ class _SavedDefinition(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True)
-class _Saved(_Format):
+class _SavedModel(_Format):
     """Everything but the trees."""
 
     specification: Specification
@@ -224,7 +225,7 @@ def load(folder: Path, *, threads: int = 0) -> ChurnModel:
             raise InputError(
                 f"the model is of format {version}, expected {FORMAT_VERSION}", hint="train again with this version"
             )
-        saved = msgspec.json.decode(rest, type=_Saved)
+        saved = msgspec.json.decode(rest, type=_SavedModel)
         scorer = Scorer(tuple((part.weight, _read_part(part, folder)) for part in saved.scorer))
     except (OSError, msgspec.DecodeError, lgb.basic.LightGBMError) as error:
         raise InputError(

@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 
 from features.errors import InputError
 from features.profiles.specification import Specification
+from models.arrays import Matrix, Values
 
-Matrix = NDArray[np.float64]
-Scores = NDArray[np.float64]
 _ROWS_AT_ONCE = 100_000
 Column = Any  # a pyarrow.ChunkedArray: its stubs refuse most operations on one whose type is not known beforehand
 
@@ -70,7 +69,7 @@ def encode(profiles: pa.Table, specification: Specification) -> Matrix:
     return matrix
 
 
-def by_rows(profiles: pa.Table, specification: Specification, *, score: Callable[[Matrix], Scores]) -> Scores:
+def by_rows(profiles: pa.Table, specification: Specification, *, score: Callable[[Matrix], Values]) -> Values:
     """Encode and score in blocks of rows: a matrix of all takes as much memory as the profiles. Shape (n,)."""
     blocks = (profiles.slice(start, _ROWS_AT_ONCE) for start in range(0, profiles.num_rows, _ROWS_AT_ONCE))
     return np.concatenate([np.zeros(0), *(score(encode(block, specification)) for block in blocks)])

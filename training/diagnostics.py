@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from features.activity.store import Activity
+from features.activity.store import Activity, Say
 from features.profiles.specification import Specification
 from training.data.dataset import Dataset
 from training.data.specification import with_categories
@@ -16,8 +16,6 @@ from training.plan.outages import Outage
 from training.plan.plan import Recipe, is_sound, split_of
 from training.plan.splits import Split
 from training.trained import TrainingResult
-
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pyarrow as pa
 
-from features.activity.store import Activity
+from features.activity.store import Activity, Say
 from features.errors import CheckFailed
 from features.profiles.specification import Specification
+from models.arrays import Labels, Values
 from models.churn_model import ChurnModel, Quality, Reference
 from models.definition import ChurnDefinition
 from models.encoding import by_rows
-from models.evaluation.baselines import Baseline, Labels, Values, fit_baselines
+from models.evaluation.baselines import Baseline, fit_baselines
 from training.audit.audit import audit
 from training.audit.evidence import AuditedTraining
 from training.data.dataset import Dataset
@@ -27,8 +28,6 @@ from training.fit.minimum_data import check_classes
 from training.fit.search import Budget, Choice, Folds, SearchResult, search
 from training.plan.plan import Recipe, Strategy, TrainingPlan, complete_cutoffs, make_plan
 from training.trained import TrainingResult
-
-Say = Callable[[str], None]
 
 
 def train(activity: Activity, recipe: Recipe, *, say: Say) -> TrainingResult:

@@ -10,8 +10,8 @@ from sklearn.model_selection import GroupKFold
 
 from churn.project import Project
 from features.profiles.build import build_profiles
-from features.snapshots import LabelWindow
 from models.churn_model import ChurnModel
+from models.definition import ChurnDefinition
 from models.encoding import encode
 from models.evaluation.metrics import summary
 from models.scorers.calibration import fit_calibration
@@ -55,7 +55,7 @@ def test_which_way_was_taken_is_said(training: Training, way: str):
 @BOTH
 def test_every_label_was_known_when_the_test_began(training: Training):
     split, churn = training.trained.split, training.recipe.churn
-    window = LabelWindow(churn.gap_days, churn.horizon_days)
+    window = ChurnDefinition.of(churn).window
     training_rows: set[Any] = set(training.trained.training_rows.profiles["cutoff"].to_pylist())
     assert max(window.end(cutoff) for cutoff in training_rows) <= split.test
     assert set(training.trained.test.profiles["cutoff"].to_pylist()) == {split.test}

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,6 +19,7 @@ from msgspec import structs
 from numpy.typing import NDArray
 
 from features.profiles.specification import Specification
+from models.encoding import Column
 from models.evaluation import metrics
 from training.settings import DriftSettings
 
@@ -30,7 +30,6 @@ _FAR = 4.0  # standard errors by which a share must have changed, so that rare v
 _PRIOR = 5.0  # rows with the overall share that are added to the rows of each value
 
 Flags = NDArray[np.bool_]
-Column = Any  # a pyarrow.ChunkedArray: its stubs refuse most operations on one whose type is not known beforehand
 
 
 @dataclass(frozen=True)

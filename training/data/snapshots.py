@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from features.activity.store import Activity
+from features.activity.store import Activity, Say
 from features.profiles.specification import Specification
 from training.data.dataset import Dataset, eligible_profiles, label, sample_condition, snapshots_of
 from training.data.specification import freeze
@@ -36,7 +36,7 @@ class ProfileSet:
     tests: pa.Table
 
     @classmethod
-    def of(cls, activity: Activity, plans: Sequence[TrainingPlan], *, say: Callable[[str], None]) -> ProfileSet:
+    def of(cls, activity: Activity, plans: Sequence[TrainingPlan], *, say: Say) -> ProfileSet:
         """Freeze one specification, at the training cutoffs that end earliest, and build the profiles of all cutoffs with it."""
         recipe, splits = plans[0].recipe, [plan.split for plan in plans]
         training_cutoffs = min((split.train or (split.test,) for split in splits), key=max)

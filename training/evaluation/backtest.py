@@ -25,10 +25,9 @@ from training.data.snapshots import condition
 from training.data.specification import freeze
 from training.plan.outages import Outage
 from training.plan.plan import Recipe, is_sound, split_of
-from training.plan.splits import Split
+from training.plan.splits import WEEK, Split
 
 MIN_WEEKS = 4
-_WEEK = 7
 
 
 class Predictor(Protocol):
@@ -81,7 +80,7 @@ class Backtest:
         """
         if len(self.weeks) < MIN_WEEKS:
             return None
-        at = [(week.cutoff - self.weeks[0].cutoff).days / _WEEK for week in self.weeks]
+        at = [(week.cutoff - self.weeks[0].cutoff).days / WEEK for week in self.weeks]
         line: Any = stats.linregress(at, [week.auc.value for week in self.weeks])
         reach = float(stats.t.ppf(0.975, len(at) - 2) * line.stderr)
         return Interval(float(line.slope), float(line.slope) - reach, float(line.slope) + reach)
@@ -132,7 +131,7 @@ def past_splits(plan_at: Callable[[date], Split], *, first: date, latest: date, 
         tests = reversed(cutoffs_between(first + timedelta(days=1), latest, every_days=days))
         return tuple(islice(_feasible_splits(plan_at, tests), maximum))[::-1]
 
-    weekly = back(_WEEK)
+    weekly = back(WEEK)
     return weekly if len(weekly) >= min(MIN_WEEKS, maximum) else back(1)
 
 

@@ -7,7 +7,8 @@ from dataclasses import replace
 from msgspec import structs
 
 from features.profiles.specification import Specification
-from models.encoding import Matrix, encode
+from models.arrays import Matrix
+from models.encoding import encode
 from models.scorers.calibration import CalibrationFit, fit_platt
 from models.scorers.ensemble import BgNbdPart, Scorer, bg_nbd_part
 from training.data.dataset import Dataset

@@ -6,7 +6,7 @@ which trees are better. The first trial has the current settings, so the result 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import log_loss
 from sklearn.model_selection import GroupKFold
 
+from features.activity.store import Say
 from features.errors import SettingsError
 from models.scorers.calibration import fit_platt
 from models.scorers.trees import Rows, TreeFitter, raw_scores
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     import optuna
 
 Cutoffs = NDArray[np.datetime64]
-Say = Callable[[str], None]
 
 _MAX_FOLDS = 3
 _UNPRUNED = 5

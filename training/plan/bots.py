@@ -14,13 +14,13 @@ import duckdb
 import pyarrow as pa
 
 from features.activity.store import Activity
+from training.plan.outages import SIGMA_PER_MAD
 
 _DAYS = 28
 _MAX_SHARE = 0.1
 _SLEEPLESS_HOURS, _SLEEPLESS_DAYS = 23, 7  # 23: on the day when clocks go forward there are no more
 _FAR, _MIN_SPREAD, _BUSY_DAYS = 6.0, 0.5, 3
 _STEADY_DAYS, _STEADY_EVENTS, _STEADY_VARIATION = 14, 24, 0.05
-_MAD = 1.4826  # makes the median absolute deviation of a normal distribution its standard deviation
 _TABLE = "bots"
 
 RULES = {
@@ -93,7 +93,7 @@ def _rules_sql(activity: Activity) -> str:
             stddev_pop(cast(events as double)) as spread, ln(1 + sum(events) / count(*)) as volume,
             count(*) filter (hours >= {_SLEEPLESS_HOURS}) as sleepless_days from days group by user_id),
         usual as (select median(volume) as volume from users),
-        spread as (select greatest({_MAD} * median(abs(users.volume - usual.volume)), {_MIN_SPREAD}) as volume from users, usual),
+        spread as (select greatest({SIGMA_PER_MAD} * median(abs(users.volume - usual.volume)), {_MIN_SPREAD}) as volume from users, usual),
         flagged as (select user_id, sleepless_days >= {_SLEEPLESS_DAYS} as sleepless,
             days >= {_BUSY_DAYS} and users.volume > usual.volume + {_FAR} * spread.volume as too_much,
             days >= {_STEADY_DAYS} and mean >= {_STEADY_EVENTS} and users.spread <= {_STEADY_VARIATION} * mean as too_steady

@@ -17,20 +17,20 @@ from numpy.typing import NDArray
 
 from features.activity.store import Activity
 from features.snapshots import LabelWindow
+from models.arrays import Values
+from training.plan.splits import WEEK
 from training.settings import OutagesSettings
 
-_WEEK, _WEEKS = 7, 4
+_WEEKS = 4
 _MIN_PEERS = 2
 _MIN_USERS = 20  # below that, an empty day may be chance
 _FAR = -5.0
 _MIN_SPREAD = 0.1  # of the log of a volume: a tenth more or less is usual anywhere
-_MAD = 1.4826  # makes the median absolute deviation of a normal distribution its standard deviation
+SIGMA_PER_MAD = 1.4826  # standard deviations per median absolute deviation of a normal distribution
 _NOTHING = 0.5  # the volume of an empty day, as zero has no logarithm
 _HOURS_SHORT = 2
 _HOURS = 12
 _BITS = 5  # for each hour, in the packed hours of a day
-
-Numbers = NDArray[np.float64]
 
 
 class Kind(StrEnum):
@@ -67,10 +67,10 @@ class _Days:
     """The days that a log covers, in order; each array of shape (days,)."""
 
     first: date
-    events: Numbers
-    users: Numbers
-    first_hour: Numbers
-    last_hour: Numbers
+    events: Values
+    users: Values
+    first_hour: Values
+    last_hour: Values
 
 
 def find_outages(activity: Activity, settings: OutagesSettings) -> tuple[Outage, ...]:
@@ -130,41 +130,41 @@ def _hours(before_noon: int, after_noon: int) -> list[int]:
     return [start + hour for start, packed in halves for hour in range(_HOURS) if packed >> (_BITS * hour) & 1]
 
 
-def _peers(values: Numbers) -> Numbers:
+def _peers(values: Values) -> Values:
     """Return the same weekday of the weeks around each day, NaN beyond the log. Shape (days, 8)."""
-    reach = _WEEK * _WEEKS
+    reach = WEEK * _WEEKS
     padded = np.pad(values, reach, constant_values=np.nan)
-    steps = [week * _WEEK for week in range(-_WEEKS, _WEEKS + 1) if week]
+    steps = [week * WEEK for week in range(-_WEEKS, _WEEKS + 1) if week]
     return np.stack([padded[reach + step : reach + step + len(values)] for step in steps], axis=1)
 
 
-def _without_empty_days(values: Numbers) -> Numbers:
+def _without_empty_days(values: Values) -> Values:
     """Replace zeros by NaN, because empty days do not show what is usual; not on a weekday that is mostly empty."""
-    weekday = np.arange(len(values)) % _WEEK
-    is_quiet = np.array([np.median(values[weekday == day]) == 0 for day in range(min(_WEEK, len(values)))])
+    weekday = np.arange(len(values)) % WEEK
+    is_quiet = np.array([np.median(values[weekday == day]) == 0 for day in range(min(WEEK, len(values)))])
     return np.where((values == 0) & ~is_quiet[weekday], np.nan, values)
 
 
-def _usual(values: Numbers) -> Numbers:
+def _usual(values: Values) -> Values:
     """Return the median of the same weekday around each day; inside a long outage, of the whole log. NaN: too few."""
     known = _without_empty_days(values)
-    weekday = np.arange(len(values)) % _WEEK
-    whole = _medians(np.where(weekday[:_WEEK, None] == weekday, known, np.nan))
+    weekday = np.arange(len(values)) % WEEK
+    whole = _medians(np.where(weekday[:WEEK, None] == weekday, known, np.nan))
     around = _medians(_peers(known))
     return np.where(np.isnan(around) & np.isnan(known), whole[weekday], around)
 
 
-def _medians(peers: Numbers) -> Numbers:
+def _medians(peers: Values) -> Values:
     few = (~np.isnan(peers)).sum(axis=1) < _MIN_PEERS
     return np.where(few, np.nan, np.nanmedian(np.where(few[:, None], 0.0, peers), axis=1))
 
 
-def _deviations(values: Numbers, usual: Numbers, *, users: Numbers) -> Numbers:
+def _deviations(values: Values, usual: Values, *, users: Values) -> Values:
     """Return how many standard deviations the log of each day's volume is from usual; NaN where the usual volume is unknown."""
     known, expected = np.log(np.maximum(_without_empty_days(values), _NOTHING)), np.log(np.maximum(usual, _NOTHING))
-    own = _MAD * _medians(np.abs(_peers(known) - expected[:, None]))
+    own = SIGMA_PER_MAD * _medians(np.abs(_peers(known) - expected[:, None]))
     residuals = np.abs(known - expected)
-    pooled = _MAD * float(np.nanmedian(residuals)) if not np.isnan(residuals).all() else 0.0
+    pooled = SIGMA_PER_MAD * float(np.nanmedian(residuals)) if not np.isnan(residuals).all() else 0.0
     floor = np.maximum(1 / np.sqrt(np.maximum(users, 1)), max(_MIN_SPREAD, pooled))
     return (np.log(np.maximum(values, _NOTHING)) - expected) / np.fmax(own, floor)
 
@@ -179,16 +179,16 @@ def _without_a_slow_start(is_outage: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 def _partial(days: _Days) -> NDArray[np.bool_]:
     """Find a first day that starts two hours later, or a last day that ends two hours earlier, than any day of the nearest four weeks."""
-    near = _WEEK * _WEEKS
+    near = WEEK * _WEEKS
     found = np.zeros(len(days.events), dtype=np.bool_)
     found[0] = _is_short(-days.first_hour[0], -days.first_hour[1 : near + 1])
     found[-1] |= _is_short(days.last_hour[-1], days.last_hour[-near - 1 : -1])
     return found
 
 
-def _is_short(hour: float, others: Numbers) -> bool:
+def _is_short(hour: float, others: Values) -> bool:
     known = others[~np.isnan(others)]
-    return len(known) >= _WEEK and bool(hour <= known.min() - _HOURS_SHORT)
+    return len(known) >= WEEK and bool(hour <= known.min() - _HOURS_SHORT)
 
 
 def touching(

@@ -11,6 +11,7 @@ from features.activity.store import Activity
 from features.errors import HistoryTooShort
 from features.settings import ChurnSettings, FeatureSettings, Section
 from features.snapshots import LabelWindow, cutoffs_between
+from models.definition import ChurnDefinition
 from models.settings import ModelSettings
 from training.plan.buyers import fit_bg_nbd
 from training.plan.outages import Outage, find_outages, touching
@@ -37,7 +38,7 @@ class Recipe:
     @property
     def window(self) -> LabelWindow:
         """The days that labels see."""
-        return LabelWindow(self.churn.gap_days, self.churn.horizon_days)
+        return ChurnDefinition.of(self.churn).window
 
     @property
     def sections(self) -> dict[str, Section]:
@@ -76,7 +77,7 @@ class TrainingPlan:
     @property
     def label_window(self) -> LabelWindow:
         """The days that the labels of the training see."""
-        return LabelWindow(self.label_churn.gap_days, self.label_churn.horizon_days)
+        return ChurnDefinition.of(self.label_churn).window
 
 
 def make_plan(activity: Activity, recipe: Recipe) -> TrainingPlan:

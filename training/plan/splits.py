@@ -9,9 +9,10 @@ from datetime import date, timedelta
 from features.errors import CheckFailed, HistoryTooShort, InputError
 from features.settings import ChurnSettings
 from features.snapshots import Coverage, LabelWindow, cutoffs_between
+from models.definition import ChurnDefinition
 from training.settings import TrainingSettings
 
-_WEEK = 7
+WEEK = 7  # days
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ def make_split(
     CheckFailed
         When no label is known before the test cutoff, or the test cutoff is not sound.
     """
-    window = LabelWindow(churn.gap_days, churn.horizon_days)
+    window = ChurnDefinition.of(churn).window
     first = coverage.first_day + timedelta(days=_history_days(churn))
     test = test_cutoff_of(coverage, churn, training=training)
     if not is_sound(test):
@@ -112,7 +113,7 @@ def _possible_from(first: date, window: LabelWindow) -> str:
 
 def snapshot_step(churn: ChurnSettings, training: TrainingSettings) -> int:
     """Return the days between snapshots: as set, else a day for horizons up to a week, and a week for longer ones."""
-    return training.snapshot_every_days or (1 if churn.horizon_days <= _WEEK else _WEEK)
+    return training.snapshot_every_days or (1 if churn.horizon_days <= WEEK else WEEK)
 
 
 def test_cutoff_of(coverage: Coverage, churn: ChurnSettings, *, training: TrainingSettings) -> date:
@@ -125,7 +126,7 @@ def test_cutoff_of(coverage: Coverage, churn: ChurnSettings, *, training: Traini
     CheckFailed
         When the log is shorter than one horizon.
     """
-    window = LabelWindow(churn.gap_days, churn.horizon_days)
+    window = ChurnDefinition.of(churn).window
     latest = window.latest_finished(coverage.covered_until)
     test = training.test_cutoff or latest
     if test > latest:

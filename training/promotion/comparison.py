@@ -9,11 +9,11 @@ from typing import Literal
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from features.activity.store import Activity
 from features.profiles import build as profiles
 from features.snapshots import cutoffs_between
+from models.arrays import Values
 from models.churn_model import ChurnModel
 from models.evaluation.baselines import rule_scores
 from models.scorers.calibration import fit_platt
@@ -22,8 +22,6 @@ from training.evaluation.backtest import better_rule
 from training.plan.outages import Outage
 from training.plan.plan import Recipe, is_sound
 from training.plan.splits import snapshot_step
-
-Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
