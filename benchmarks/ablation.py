@@ -26,7 +26,7 @@ from training.data.specification import freeze
 from training.evaluation.evaluate import Evaluation
 from training.pipeline import train
 from training.plan.plan import Recipe
-from training.plan.splits import plan
+from training.plan.splits import make_split
 
 TOP = Path(__file__).parents[1]
 LOGS = ("kuaishou", "cdnow")
@@ -89,7 +89,9 @@ def table(name: str, log: Path, *, home: Path) -> list[str]:
 
 def train_features(activity: Activity, recipe: Recipe) -> tuple[Feature, ...]:
     """Return the features of the whole model."""
-    split = plan(activity.coverage, recipe.churn, training=recipe.training, windows_days=recipe.features.windows_days)
+    split = make_split(
+        activity.coverage, recipe.churn, training=recipe.training, windows_days=recipe.features.windows_days
+    )
     return freeze(activity, recipe.features, churn=recipe.churn, training_cutoffs=split.train)[0].features
 
 

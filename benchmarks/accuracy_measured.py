@@ -21,7 +21,7 @@ from models.evaluation.baselines import RULES
 from models.evaluation.metrics import intervals, paired
 from seeds.truth import true_probabilities
 from training.pipeline import train
-from training.trained import Trained
+from training.trained import TrainingResult
 
 FIGURES, PAIRED = ("auc", "log_loss", "calibration_error"), ("auc", "log_loss")
 MODEL, TRUTH = "model", "truth"
@@ -40,12 +40,12 @@ def measured(log: Log) -> dict[str, Any]:
     return about | {"seconds": cost.wall_seconds, "peak_bytes": cost.peak_bytes} | told(trained) | found
 
 
-def _train(log: Log, home: str) -> Trained:
+def _train(log: Log, home: str) -> TrainingResult:
     project = Project(log.config, home=Path(home), events=log.events)
     return train(project.activity(), project.recipe, say=lambda _: None)
 
 
-def told(trained: Trained) -> dict[str, Any]:
+def told(trained: TrainingResult) -> dict[str, Any]:
     """Say what was trained."""
     specification, test = trained.model.specification, trained.test.churned
     return {
@@ -53,8 +53,8 @@ def told(trained: Trained) -> dict[str, Any]:
         "churn_rate": float(test.mean()),
         "test_cutoff": str(trained.split.test),
         "horizon_days": trained.recipe.churn.horizon_days,
-        "way": str(trained.layout.way),
-        "why": trained.layout.why,
+        "way": str(trained.plan.strategy),
+        "why": trained.plan.why,
         "snapshots": len(trained.split.training_cutoffs),
         "rows": len(trained.training_rows.churned),
         "features": len(specification.feature_names) - len(specification.unused),
@@ -63,7 +63,7 @@ def told(trained: Trained) -> dict[str, Any]:
     }
 
 
-def contenders(trained: Trained, log: Log) -> dict[str, Values]:
+def contenders(trained: TrainingResult, log: Log) -> dict[str, Values]:
     """Return the probabilities of the model, of every baseline and, where it is known, the true one; each of shape (n,)."""
     profiles = trained.test.profiles
     found = {MODEL: trained.model.predict_probability(profiles)}
@@ -71,7 +71,7 @@ def contenders(trained: Trained, log: Log) -> dict[str, Values]:
     return found | ({TRUTH: _truth(trained, log.world)} if log.world else {})
 
 
-def _truth(trained: Trained, world: Path) -> Values:
+def _truth(trained: TrainingResult, world: Path) -> Values:
     """Return the true probabilities in the order of the test users."""
     known = true_probabilities(world, trained.split.test)
     place = pc.index_in(trained.test.profiles.column("user_id"), value_set=known.column("user_id").combine_chunks())

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from features.activity.store import Activity
 from features.settings import ChurnSettings
-from training.data.dataset import Dataset, labelled, sampled
+from training.data.dataset import Dataset, label, sample_condition
 from training.data.snapshots import ProfileSet
 from training.plan.plan import TrainingPlan
 
@@ -33,31 +33,31 @@ def crowded(times: int) -> Generator[list[int]]:
         """Every profile so many times; the label is that of the person who is repeated."""
 
         @classmethod
-        def of(cls, activity: Activity, layouts: Sequence[TrainingPlan], *, say: Callable[[str], None]) -> ProfileSet:
-            build = super().of(activity, layouts, say=say)
+        def of(cls, activity: Activity, plans: Sequence[TrainingPlan], *, say: Callable[[str], None]) -> ProfileSet:
+            build = super().of(activity, plans, say=say)
             rows[:] = [times * some.num_rows for some in (build.training_rows, build.tests)]
             say(f"drawing from {sum(rows):,} rows")
             training_rows, tests = (
-                drawn(activity, some, times=times, layout=layouts[0]) for some in (build.training_rows, build.tests)
+                drawn(activity, some, times=times, plan=plans[0]) for some in (build.training_rows, build.tests)
             )
             return replace(build, training_rows=training_rows, tests=tests)
 
-        def training_rows_of(self, layout: TrainingPlan) -> Dataset:
-            return _labelled(self.activity, self.training_rows, churn=layout.label_churn)
+        def training_rows_of(self, plan: TrainingPlan) -> Dataset:
+            return _labelled(self.activity, self.training_rows, churn=plan.label_churn)
 
-        def test_of(self, layout: TrainingPlan) -> Dataset:
-            return _labelled(self.activity, self.tests, churn=layout.recipe.churn)
+        def test_of(self, plan: TrainingPlan) -> Dataset:
+            return _labelled(self.activity, self.tests, churn=plan.recipe.churn)
 
     with patch("training.pipeline.ProfileSet", Crowd):
         yield rows
 
 
-def drawn(activity: Activity, once: pa.Table, *, times: int, layout: TrainingPlan) -> pa.Table:
+def drawn(activity: Activity, once: pa.Table, *, times: int, plan: TrainingPlan) -> pa.Table:
     """Draw from the crowd as from a log: whole users by the hash of their names, at natural class rates."""
     cutoffs: list[Any] = once.column("cutoff").unique().to_pylist()
-    t = layout.recipe.training
-    most = t.max_training_rows // times  # of those who are there once: the same share of them
-    where = sampled(activity, cutoffs, churn=layout.recipe.churn, most=most, seed=t.seed)
+    t = plan.recipe.training
+    maximum = t.max_training_rows // times  # of those who are there once: the same share of them
+    where = sample_condition(activity, cutoffs, churn=plan.recipe.churn, maximum=maximum, seed=t.seed)
     return pa.concat_tables(_chunks(activity, once, times=times, where=where))
 
 
@@ -75,4 +75,4 @@ def _chunks(activity: Activity, once: pa.Table, *, times: int, where: str) -> It
 def _labelled(activity: Activity, profiles: pa.Table, *, churn: ChurnSettings) -> Dataset:
     place = profiles.column_names.index("user_id")
     persons = pc.replace_substring_regex(profiles.column("user_id"), pattern=r"-\d+$", replacement="")
-    return Dataset(profiles, labelled(activity, profiles.set_column(place, "user_id", persons), churn=churn).churned)
+    return Dataset(profiles, label(activity, profiles.set_column(place, "user_id", persons), churn=churn).churned)

@@ -1,4 +1,4 @@
-"""What is saved and served: a folder of LightGBM text and JSON with a format version; no pickle."""
+"""The model that is saved and served: a folder of LightGBM text and JSON with a format version; no pickle."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from features.eligibility import Eligibility
 from features.errors import InputError
 from features.profiles.specification import Specification
+from models.arrays import Matrix
 from models.definition import ChurnDefinition
-from models.encoding import Matrix, by_rows
+from models.encoding import by_rows
 from models.reasons import Narrator
 from models.scorers.calibration import Calibration, Platt
 from models.scorers.ensemble import BgNbdPart, LogisticPart, Scorer, Trees
@@ -32,12 +33,12 @@ _BOOSTER, _REST = "booster.txt", "churn_model.json"
 
 @dataclass(frozen=True)
 class Reference:
-    """The test population of the model: what a percentile is a percentile of, and what is typical.
+    """The test population of the model: the population of the percentiles, and typical values.
 
     Attributes
     ----------
     raw_scores
-        Rising quantiles of the raw scores, shape (1001,) or fewer users.
+        Ascending quantiles of the raw scores, shape (1001,) or fewer users.
     medians
         Number feature to its median.
     """
@@ -47,14 +48,14 @@ class Reference:
 
     @classmethod
     def of(cls, raw: NDArray[np.float64], profiles: pa.Table, *, specification: Specification) -> Reference:
-        """Describe a population by its raw scores, shape (n,), and what is typical by (other) profiles."""
+        """Describe a population by its raw scores, shape (n,), and typical values by (other) profiles."""
         numbers = [feature.name for feature in specification.features if not feature.is_text]
         known = {name: profiles.column(name).drop_null().to_numpy() for name in numbers}
         return cls(cls.quantiles(raw), {name: float(np.median(found)) for name, found in known.items() if len(found)})
 
     @staticmethod
     def quantiles(raw: NDArray[np.float64]) -> tuple[float, ...]:
-        """Rising quantiles of raw scores: 1001, or all of them where there are fewer."""
+        """Ascending quantiles of raw scores: 1001, or all of them where there are fewer."""
         ordered = np.sort(raw)
         few = len(ordered) <= _QUANTILES
         return tuple((ordered if few else np.quantile(ordered, np.linspace(0, 1, _QUANTILES))).tolist())
@@ -70,7 +71,7 @@ class Reference:
 
 @dataclass(frozen=True)
 class Quality:
-    """What the model showed on the test cutoff, and from where on it is unseen."""
+    """The metrics on the test cutoff, and the first day that the model was not trained on."""
 
     test_cutoff: date
     trained_through: date
@@ -107,7 +108,7 @@ class ChurnModel:
 
     @property
     def frozen_features(self) -> dict[str, Any]:
-        """What the ``[features]`` section said when the model was trained, as far as a profile depends on it."""
+        """The ``[features]`` section that the model was trained under, as far as a profile depends on it."""
         spec = self.specification
         return {
             name: getattr(spec, name) for name in ("windows_days", "observation_days", "session_gap_minutes", "custom")
@@ -141,7 +142,7 @@ class ChurnModel:
             **{name: getattr(self.definition, name) for name in _SavedDefinition.__struct_fields__}
         )
         rest = (self.specification, self.calibration, definition, self.reference, self.quality)
-        saved = _Saved(FORMAT_VERSION, *rest, scorer=_write_parts(self.scorer, folder))
+        saved = _SavedModel(FORMAT_VERSION, *rest, scorer=_write_parts(self.scorer, folder))
         (folder / _REST).write_bytes(msgspec.json.format(msgspec.json.encode(saved, order="sorted"), indent=1))
 
 
@@ -160,7 +161,7 @@ class _SavedPart(msgspec.Struct, frozen=True, omit_defaults=True, rename={"logis
 
 
 class _SavedDefinition(msgspec.Struct, frozen=True):
-    """What the definition of churn holds that the specification does not: zone and conditions are saved there."""
+    """The definition of churn without time zone and conditions, which the specification holds."""
 
     horizon_days: int
     gap_days: int
@@ -175,8 +176,8 @@ class _SavedDefinition(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True)
-class _Saved(_Format):
-    """What stands beside the trees."""
+class _SavedModel(_Format):
+    """Everything but the trees."""
 
     specification: Specification
     calibration: Calibration
@@ -187,7 +188,7 @@ class _Saved(_Format):
 
 
 def _write_parts(scorer: Scorer, folder: Path) -> tuple[_SavedPart, ...]:
-    """Write the trees beside each other; return what refers to them, and the other parts."""
+    """Write the trees into files of their own; return the references to them, and the other parts."""
     saved: list[_SavedPart] = []
     for weight, part in scorer.parts:
         match part:
@@ -224,7 +225,7 @@ def load(folder: Path, *, threads: int = 0) -> ChurnModel:
             raise InputError(
                 f"the model is of format {version}, expected {FORMAT_VERSION}", hint="train again with this version"
             )
-        saved = msgspec.json.decode(rest, type=_Saved)
+        saved = msgspec.json.decode(rest, type=_SavedModel)
         scorer = Scorer(tuple((part.weight, _read_part(part, folder)) for part in saved.scorer))
     except (OSError, msgspec.DecodeError, lgb.basic.LightGBMError) as error:
         raise InputError(

@@ -61,7 +61,7 @@ class ChurnDefinition:
 
     @property
     def is_event(self) -> bool:
-        """True where an event says that a user left."""
+        """True where an event marks that a user left."""
         return bool(self.event)
 
     def check_finished(self, coverage: Coverage, cutoffs: Sequence[date]) -> None:

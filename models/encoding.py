@@ -13,14 +13,13 @@ from numpy.typing import NDArray
 
 from features.errors import InputError
 from features.profiles.specification import Specification
+from models.arrays import Matrix, Values
 
-Matrix = NDArray[np.float64]
-Scores = NDArray[np.float64]
 _ROWS_AT_ONCE = 100_000
 Column = Any  # a pyarrow.ChunkedArray: its stubs refuse most operations on one whose type is not known beforehand
 
 
-def fit_categories(profiles: pa.Table, names: Sequence[str], *, most: int) -> dict[str, tuple[str, ...]]:
+def fit_categories(profiles: pa.Table, names: Sequence[str], *, maximum: int) -> dict[str, tuple[str, ...]]:
     """Find the known values of each text feature, the most frequent first; ties are sorted by their bytes.
 
     Parameters
@@ -29,17 +28,17 @@ def fit_categories(profiles: pa.Table, names: Sequence[str], *, most: int) -> di
         Training profiles only.
     names
         The text features.
-    most
-        Maximum number of values with a code of their own; the rest shares UNKNOWN.
+    maximum
+        Number of values with a code of their own; the rest shares UNKNOWN.
     """
-    return {name: _most_frequent(profiles.column(name), most) for name in names}
+    return {name: _most_frequent(profiles.column(name), maximum) for name in names}
 
 
-def _most_frequent(column: Column, most: int) -> tuple[str, ...]:
+def _most_frequent(column: Column, maximum: int) -> tuple[str, ...]:
     counts = Counter(
         {str(pair["values"]): int(pair["counts"]) for pair in pc.value_counts(column.drop_null()).to_pylist()}
     )
-    return tuple(sorted(counts, key=lambda value: (-counts[value], value.encode()))[:most])
+    return tuple(sorted(counts, key=lambda value: (-counts[value], value.encode()))[:maximum])
 
 
 def encode(profiles: pa.Table, specification: Specification) -> Matrix:
@@ -70,7 +69,7 @@ def encode(profiles: pa.Table, specification: Specification) -> Matrix:
     return matrix
 
 
-def by_rows(profiles: pa.Table, specification: Specification, *, score: Callable[[Matrix], Scores]) -> Scores:
+def by_rows(profiles: pa.Table, specification: Specification, *, score: Callable[[Matrix], Values]) -> Values:
     """Encode and score in blocks of rows: a matrix of all takes as much memory as the profiles. Shape (n,)."""
     blocks = (profiles.slice(start, _ROWS_AT_ONCE) for start in range(0, profiles.num_rows, _ROWS_AT_ONCE))
     return np.concatenate([np.zeros(0), *(score(encode(block, specification)) for block in blocks)])

@@ -181,7 +181,7 @@ def _deviations(value: float | None, unit: Unit) -> str:
 
 
 def _many(value: Any, typical: float | None) -> str:
-    """Say how a measure of variety compares with the median of the reference; its own unit means nothing to a reader."""
+    """Compare a measure of variety with the median of the reference, in words; its own unit means nothing to a reader."""
     middle = 1.0 if typical is None else typical
     return "many" if value > middle else "few" if value < middle else "the usual number of"
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-Values = NDArray[np.float64]
+from models.arrays import Values
 
 
 def weighted(weights: Values, values: Values) -> Values:

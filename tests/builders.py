@@ -87,10 +87,10 @@ def _as_csv(table: Mapping[str, list[Any]], delimiter: str) -> str:
     return text.getvalue()
 
 
-def events_at(path: Path, events: Iterable[str | Row] = (), /, **knobs: Any) -> EventsSettings:
+def events_at(path: Path, events: Iterable[str | Row] = (), /, **options: Any) -> EventsSettings:
     """``[events]`` of a log; given its rows, every contract column in them is mapped under its own name."""
     mapped: dict[str, Any] = {"columns": {name: name for name in columns_of(rows(events))}}
-    return EventsSettings(path=str(path), **mapped | knobs)
+    return EventsSettings(path=str(path), **mapped | options)
 
 
 @dataclass(frozen=True)
@@ -130,16 +130,16 @@ def open_log(
     return ReadLog(inventory, inventory.coverage(settings), log.to_arrow())
 
 
-def log_of(folder: Path, lines: Iterable[str | Row], /, *, zone: str = "UTC", **knobs: Any) -> ReadLog:
+def log_of(folder: Path, lines: Iterable[str | Row], /, *, zone: str = "UTC", **options: Any) -> ReadLog:
     """Write a Parquet log of the lines and open it."""
     events = rows(lines)
-    settings = events_at(write(folder / "log.parquet", events), events, **knobs)
+    settings = events_at(write(folder / "log.parquet", events), events, **options)
     return open_log(settings, zone, rejected_to=folder / "rejected")
 
 
-def read(path: Path, /, **knobs: Any) -> ReadLog:
+def read(path: Path, /, **options: Any) -> ReadLog:
     """Open the log at a path, by default mapped to columns of the contract's own names."""
-    return open_log(EventsSettings(path=str(path), **knobs))
+    return open_log(EventsSettings(path=str(path), **options))
 
 
 def found_in(log: ReadLog) -> list[tuple[Any, ...]]:
@@ -245,7 +245,7 @@ def world_of(
     features: Mapping[str, Any] | None = None,
     **events: Any,
 ) -> World:
-    """Write a Parquet log of the lines; the keywords are knobs of ``[churn]``, ``[features]`` and ``[events]``."""
+    """Write a Parquet log of the lines; the keywords are settings of ``[churn]``, ``[features]`` and ``[events]``."""
     found = rows(lines)
     log = events_at(write(folder / "log.parquet", found), found, **{"covered_until": _a_year_after(found)} | events)
     return World(
@@ -254,11 +254,11 @@ def world_of(
 
 
 @contextmanager
-def passing_world(lines: Iterable[str | Row], /, **knobs: Any) -> Generator[World]:
+def passing_world(lines: Iterable[str | Row], /, **options: Any) -> Generator[World]:
     """A world for one example of a property; in memory where the machine offers that, as there are hundreds of them."""
     memory = Path("/dev/shm")  # noqa: S108
     with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
-        yield world_of(Path(folder), lines, **knobs)
+        yield world_of(Path(folder), lines, **options)
 
 
 def _a_year_after(events: Sequence[Row]) -> date | None:

@@ -25,7 +25,7 @@ few = examples(5, 24)
 
 def world(log: RandomLog, rows: Sequence[Row]) -> AbstractContextManager[World]:
     """The log's settings over other rows."""
-    return passing_world(rows, **log.knobs())
+    return passing_world(rows, **log.settings())
 
 
 def frozen(whole: World) -> Specification:

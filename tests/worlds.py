@@ -87,7 +87,7 @@ class RandomLog:
     def covered_until(self) -> date:
         return date(2026, 6, 1)
 
-    def knobs(self) -> dict[str, Any]:
+    def settings(self) -> dict[str, Any]:
         """Keywords of ``world_of``."""
         return {
             "churn": {"timezone": self.zone, "qualifying": "event_type = 'open'", "event": "event_type = 'rare'"},

@@ -1,11 +1,11 @@
-"""How the recipe would have done before, and with fewer users: it is fitted again, as often as the settings ask for."""
+"""Backtest and learning curve: the recipe is refitted on past weeks and on fewer users, where the settings say so."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from features.activity.store import Activity
+from features.activity.store import Activity, Say
 from features.profiles.specification import Specification
 from training.data.dataset import Dataset
 from training.data.specification import with_categories
@@ -13,57 +13,55 @@ from training.evaluation.backtest import Backtest, backtest, history, past_split
 from training.evaluation.learning_curve import LearningCurve, learning_curve
 from training.fit.fit import Fit, Fitter
 from training.plan.outages import Outage
-from training.plan.plan import Recipe, is_sound, plan_of
+from training.plan.plan import Recipe, is_sound, split_of
 from training.plan.splits import Split
-from training.trained import Trained
-
-Say = Callable[[str], None]
+from training.trained import TrainingResult
 
 
 @dataclass(frozen=True)
 class Refit:
-    """Fits the recipe to any rows: categories are found anew, everything else is as frozen."""
+    """Fits the recipe to any rows: categories are fitted anew, everything else is frozen."""
 
     specification: Specification
     recipe: Recipe
 
     def __call__(self, training_rows: Dataset, split: Split) -> Fit:
-        """Fit on the rows of a split's learning cutoffs."""
+        """Fit on the rows of a split's training cutoffs."""
         known = with_categories(
-            self.specification, training_rows.at(split.train).profiles, most=self.recipe.model.max_categories
+            self.specification, training_rows.at(split.train).profiles, maximum=self.recipe.model.max_categories
         )
         return Fitter(known, self.recipe.model, self.recipe.training).fit(training_rows, split)
 
 
 @dataclass(frozen=True)
 class Diagnostics:
-    """What the further fits showed; None where the settings do not ask for them."""
+    """The results of further fits; None where the settings do not request them."""
 
     backtest: Backtest | None = None
     learning_curve: LearningCurve | None = None
 
 
-def diagnose(activity: Activity, trained: Trained, *, say: Say) -> Diagnostics:
-    """Run the backtest and the learning curve that the settings ask for."""
+def diagnose(activity: Activity, trained: TrainingResult, *, say: Say) -> Diagnostics:
+    """Run the backtest and the learning curve, where the settings request them."""
     t = trained.recipe.training
     if not trained.split.train:
         return Diagnostics()
-    outages = trained.layout.outages
+    outages = trained.plan.outages
     past = backtest_of(activity, trained.recipe, outages=outages, say=say) if t.backtest_weeks else None
     return Diagnostics(past, _learning_curve(trained, say=say) if t.learning_curve else None)
 
 
 def backtest_of(activity: Activity, recipe: Recipe, *, outages: Sequence[Outage], say: Say) -> Backtest:
-    """Train and test the recipe at every past week, the latest ``backtest_weeks`` of them, away from the outages of the log."""
+    """Train and test the recipe at every past week, the latest ``backtest_weeks`` of them, unaffected by the outages of the log."""
     t = recipe.training
-    latest = plan_of(activity, recipe, sound=is_sound(recipe, outages)).test
-    splits = past_splits_of(activity, recipe, outages=outages, latest=latest, most=t.backtest_weeks)
+    latest = split_of(activity, recipe, sound=is_sound(recipe, outages)).test
+    splits = past_splits_of(activity, recipe, outages=outages, latest=latest, maximum=t.backtest_weeks)
     say(f"backtest: {len(splits)} past tests")
-    specification, whole = history(activity, recipe, splits=splits)
-    return backtest(whole, splits, fit=Refit(specification, recipe), minimum=t.min_class_users, seed=t.seed)
+    specification, dataset = history(activity, recipe, splits=splits)
+    return backtest(dataset, splits, fit=Refit(specification, recipe), minimum=t.min_class_users, seed=t.seed)
 
 
-def _learning_curve(trained: Trained, *, say: Say) -> LearningCurve:
+def _learning_curve(trained: TrainingResult, *, say: Say) -> LearningCurve:
     say("learning curve: fitting on growing shares of the users")
     fit = Refit(trained.model.specification, trained.recipe)
     seed = trained.recipe.training.seed

@@ -1,19 +1,20 @@
-"""train(): from activity to a tested model, a line a step."""
+"""The pipeline of a training: from activity to a tested model, step by step."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pyarrow as pa
 
-from features.activity.store import Activity
+from features.activity.store import Activity, Say
 from features.errors import CheckFailed
 from features.profiles.specification import Specification
+from models.arrays import Labels, Values
 from models.churn_model import ChurnModel, Quality, Reference
 from models.definition import ChurnDefinition
 from models.encoding import by_rows
-from models.evaluation.baselines import Baseline, Labels, Values, fit_baselines
+from models.evaluation.baselines import Baseline, fit_baselines
 from training.audit.audit import audit
 from training.audit.evidence import AuditedTraining
 from training.data.dataset import Dataset
@@ -24,20 +25,18 @@ from training.evaluation.evaluate import Evaluation, evaluate
 from training.fit.bg_nbd_fallback import fit_bg_nbd_fallback
 from training.fit.fit import Fit, Fitter
 from training.fit.minimum_data import check_classes
-from training.fit.search import Budget, Choice, Folds, Searched, search
+from training.fit.search import Budget, Choice, Folds, SearchResult, search
 from training.plan.plan import Recipe, Strategy, TrainingPlan, complete_cutoffs, make_plan
-from training.trained import Trained
-
-Say = Callable[[str], None]
+from training.trained import TrainingResult
 
 
-def train(activity: Activity, recipe: Recipe, *, say: Say) -> Trained:
+def train(activity: Activity, recipe: Recipe, *, say: Say) -> TrainingResult:
     """Train, calibrate and test one model.
 
     Parameters
     ----------
     say
-        Called with what is being done, one line a step.
+        Called with one line for each step.
 
     Raises
     ------
@@ -49,23 +48,23 @@ def train(activity: Activity, recipe: Recipe, *, say: Say) -> Trained:
     return train_horizons(activity, [recipe], say=say)[0]
 
 
-def train_horizons(activity: Activity, recipes: Sequence[Recipe], *, say: Say) -> tuple[Trained, ...]:
-    """Train a model for each recipe; they differ in their horizons only, and share one build of profiles.
+def train_horizons(activity: Activity, recipes: Sequence[Recipe], *, say: Say) -> tuple[TrainingResult, ...]:
+    """Train a model for each recipe; they differ in their horizons only, and share one set of profiles.
 
     Raises
     ------
     InputError, CheckFailed
         As :func:`train`.
     """
-    layouts = [make_plan(activity, recipe) for recipe in recipes]
-    for layout in layouts:
-        say(f"{layout.recipe.churn.horizon_days} days, test cutoff {layout.split.test}; {layout.why}")
-    build = ProfileSet.of(activity, layouts, say=say)
-    return tuple(_train(build, layout, say=say) for layout in layouts)
+    plans = [make_plan(activity, recipe) for recipe in recipes]
+    for plan in plans:
+        say(f"{plan.recipe.churn.horizon_days} days, test cutoff {plan.split.test}; {plan.why}")
+    profile_set = ProfileSet.of(activity, plans, say=say)
+    return tuple(_train(profile_set, plan, say=say) for plan in plans)
 
 
 def to_audit(activity: Activity, recipe: Recipe, *, say: Say) -> AuditedTraining:
-    """Put together what a training would learn from and be tested on, and fit nothing.
+    """Collect the training and test rows of a training, without fitting anything.
 
     Raises
     ------
@@ -74,139 +73,143 @@ def to_audit(activity: Activity, recipe: Recipe, *, say: Say) -> AuditedTraining
     CheckFailed
         When the log is too short, or no label would be used.
     """
-    layout = make_plan(activity, recipe)
-    if layout.way is Strategy.BG_NBD:
-        raise CheckFailed(f"no label is used, so none can leak: {layout.why}", hint="train it: churn train")
-    build = ProfileSet.of(activity, [layout], say=say)
-    training_rows, test = build.training_rows_of(layout), build.test_of(layout)
-    stable = _steadied(training_rows.at(layout.split.train).profiles, build.specification, recipe=recipe)
-    return _audited(build, layout, training_rows=training_rows, test=test, specification=stable.specification)
+    plan = make_plan(activity, recipe)
+    if plan.strategy is Strategy.BG_NBD:
+        raise CheckFailed(f"no label is used, so none can leak: {plan.why}", hint="train it: churn train")
+    profile_set = ProfileSet.of(activity, [plan], say=say)
+    training_rows, test = profile_set.training_rows_of(plan), profile_set.test_of(plan)
+    stable = _select_stable(training_rows.at(plan.split.train).profiles, profile_set.specification, recipe=recipe)
+    return _audit_inputs(profile_set, plan, training_rows=training_rows, test=test, specification=stable.specification)
 
 
-def _audited(
-    build: ProfileSet, layout: TrainingPlan, *, training_rows: Dataset, test: Dataset, specification: Specification
+def _audit_inputs(
+    profile_set: ProfileSet, plan: TrainingPlan, *, training_rows: Dataset, test: Dataset, specification: Specification
 ) -> AuditedTraining:
     """All of it under the label of the training, the test too."""
-    if layout.label_churn != layout.recipe.churn:
-        test = build.test_of(replace(layout, recipe=replace(layout.recipe, churn=layout.label_churn)))
+    if plan.label_churn != plan.recipe.churn:
+        test = profile_set.test_of(replace(plan, recipe=replace(plan.recipe, churn=plan.label_churn)))
     return AuditedTraining(
-        build.activity,
+        profile_set.activity,
         specification,
-        layout.split,
+        plan.split,
         training_rows,
         test,
-        layout.label_churn,
-        layout.recipe.model,
-        layout.recipe.audit,
+        plan.label_churn,
+        plan.recipe.model,
+        plan.recipe.audit,
     )
 
 
-def _train(build: ProfileSet, layout: TrainingPlan, *, say: Say) -> Trained:
-    test = build.test_of(layout)
-    if layout.way is Strategy.BG_NBD:
-        return _without_labels(build, layout, test=test)
-    training_rows, split = build.training_rows_of(layout), layout.split
+def _train(profile_set: ProfileSet, plan: TrainingPlan, *, say: Say) -> TrainingResult:
+    test = profile_set.test_of(plan)
+    if plan.strategy is Strategy.BG_NBD:
+        return _train_bg_nbd(profile_set, plan, test=test)
+    training_rows, split = profile_set.training_rows_of(plan), plan.split
     check_classes(
-        training_rows, test, split=split, window=layout.recipe.window, minimum=layout.recipe.training.min_class_users
+        training_rows, test, split=split, window=plan.recipe.window, minimum=plan.recipe.training.min_class_users
     )
     train = training_rows.at(split.train)
-    stable = _steadied(train.profiles, build.specification, recipe=layout.recipe)
-    searched = _searched(train, stable.specification, recipe=layout.recipe, say=say)
-    recipe = _chosen(layout.recipe, searched)
+    stable = _select_stable(train.profiles, profile_set.specification, recipe=plan.recipe)
+    search_result = _search(train, stable.specification, recipe=plan.recipe, say=say)
+    recipe = _apply_search(plan.recipe, search_result)
     say(f"fitting on {len(training_rows.churned):,} rows")
     fit = Fitter(stable.specification, recipe.model, recipe.training).fit(training_rows, split)
     say(f"{fit.scorer.trees} trees; testing on {len(test.churned):,} users")
     calibration = training_rows.at(split.calibration)
-    baselines = _baselines(fit, layout, usual=train, calibrate_on=(calibration.profiles, calibration.churned))
-    model, evaluation = _measured(fit, layout, usual=train, test=test, baselines=baselines)
-    left_out = build.left_out | stable.dropped
-    found = Trained(model, evaluation, layout, recipe, left_out, training_rows, test, fit, baselines, stable.pooled)
-    say("looking for leaks")
-    audited = _audited(build, layout, training_rows=training_rows, test=test, specification=stable.specification)
-    found = replace(found, audit=audit(audited, seed=recipe.training.seed), searched=searched)
-    return _refitted(found, build, say=say) if recipe.training.refit else found
+    baselines = _fit_baselines(fit, plan, typical=train, calibrate_on=(calibration.profiles, calibration.churned))
+    model, evaluation = _test_model(fit, plan, typical=train, test=test, baselines=baselines)
+    excluded = profile_set.excluded | stable.dropped
+    found = TrainingResult(
+        model, evaluation, plan, recipe, excluded, training_rows, test, fit, baselines, stable.pooled
+    )
+    say("auditing for leaks")
+    audited = _audit_inputs(
+        profile_set, plan, training_rows=training_rows, test=test, specification=stable.specification
+    )
+    found = replace(found, audit=audit(audited, seed=recipe.training.seed), search=search_result)
+    return _refit(found, profile_set, say=say) if recipe.training.refit else found
 
 
-def _steadied(profiles: pa.Table, specification: Specification, *, recipe: Recipe) -> StableFeatures:
-    """Freeze the categories, and leave out what drifts between the training snapshots."""
-    known = with_categories(specification, profiles, most=recipe.model.max_categories)
+def _select_stable(profiles: pa.Table, specification: Specification, *, recipe: Recipe) -> StableFeatures:
+    """Freeze the categories, and exclude what drifts between the training snapshots."""
+    known = with_categories(specification, profiles, maximum=recipe.model.max_categories)
     if not recipe.drift.exclude:
         return StableFeatures(known, {}, {})
     return stable_features(profiles, known, settings=recipe.drift)
 
 
-def _searched(train: Dataset, specification: Specification, *, recipe: Recipe, say: Say) -> Searched | None:
-    """Search for settings on the training cutoffs alone, where the recipe asks for it."""
+def _search(train: Dataset, specification: Specification, *, recipe: Recipe, say: Say) -> SearchResult | None:
+    """Search for hyperparameters on the training cutoffs alone, where the recipe requests it."""
     t = recipe.training
     if not t.search_trials:
         return None
     folds = Folds.of(train.rows(specification), train.cutoffs, purge_days=recipe.churn.purge_days)
-    learner = Fitter(specification, recipe.model, t).learner
+    tree_fitter = Fitter(specification, recipe.model, t).tree_fitter
     start = Choice(recipe.model, t.recency_half_life_days)
-    return search(folds, learner, start=start, budget=Budget(t.search_trials), say=say)
+    return search(folds, tree_fitter, start=start, budget=Budget(t.search_trials), say=say)
 
 
-def _chosen(recipe: Recipe, searched: Searched | None) -> Recipe:
-    if searched is None:
+def _apply_search(recipe: Recipe, search_result: SearchResult | None) -> Recipe:
+    if search_result is None:
         return recipe
-    half_life = searched.choice.recency_half_life_days
+    half_life = search_result.choice.recency_half_life_days
     training = recipe.training.model_copy(update={"recency_half_life_days": half_life})
-    return replace(recipe, model=searched.choice.settings, training=training)
+    return replace(recipe, model=search_result.choice.settings, training=training)
 
 
-def _measured(
-    fit: Fit, layout: TrainingPlan, *, usual: Dataset, test: Dataset, baselines: tuple[Baseline, ...]
+def _test_model(
+    fit: Fit, plan: TrainingPlan, *, typical: Dataset, test: Dataset, baselines: tuple[Baseline, ...]
 ) -> tuple[ChurnModel, Evaluation]:
-    """Put together what is saved and served, with the figures of its test. ``usual`` are the users that are typical."""
-    t, churn = layout.recipe.training, layout.recipe.churn
+    """Return the model that is saved and served, and its evaluation. ``typical``: the users whose medians are the reference."""
+    t, churn = plan.recipe.training, plan.recipe.churn
     raw = fit.raw(test.profiles)
     probability = fit.calibration.calibration.probability(raw)
     evaluation = evaluate(test, probability, baselines=baselines, seed=t.seed, capacity=t.capacity)
-    quality = Quality(layout.split.test, layout.split.trained_through(layout.label_window), evaluation.metric_values)
+    quality = Quality(plan.split.test, plan.split.trained_through(plan.label_window), evaluation.metric_values)
     model = ChurnModel(
         fit.scorer,
         fit.specification,
         fit.calibration.calibration,
         ChurnDefinition.of(churn),
-        Reference.of(raw, usual.profiles, specification=fit.specification),
+        Reference.of(raw, typical.profiles, specification=fit.specification),
         quality,
     )
     return model, evaluation
 
 
-def _baselines(
-    fit: Fit, layout: TrainingPlan, *, usual: Dataset, calibrate_on: tuple[pa.Table, Labels | Values]
+def _fit_baselines(
+    fit: Fit, plan: TrainingPlan, *, typical: Dataset, calibrate_on: tuple[pa.Table, Labels | Values]
 ) -> tuple[Baseline, ...]:
-    """Fit what the model is measured beside, on the users that are typical; where it learns from no label, nor do these."""
+    """Fit the baselines that the model is compared with; where the model uses no labels, neither do these."""
     return fit_baselines(
-        usual.profiles,
-        None if layout.way is Strategy.BG_NBD else usual.churned,
+        typical.profiles,
+        None if plan.strategy is Strategy.BG_NBD else typical.churned,
         calibrate_on=calibrate_on,
         specification=fit.specification,
-        window=layout.recipe.window,
+        window=plan.recipe.window,
     )
 
 
-def _without_labels(build: ProfileSet, layout: TrainingPlan, *, test: Dataset) -> Trained:
-    """Say who buys again: no label of the target horizon is known yet."""
-    specification = with_categories(build.specification, test.profiles, most=layout.recipe.model.max_categories)
-    halves = build.training_rows_of(layout)
-    fit = fit_bg_nbd_fallback(build, layout, specification=specification, test=test, halves=halves)
-    stand_in = fit.predict_probability(test.profiles)
-    baselines = _baselines(fit, layout, usual=test, calibrate_on=(test.profiles, stand_in))
-    model, evaluation = _measured(fit, layout, usual=test, test=test, baselines=baselines)
-    return Trained(model, evaluation, layout, layout.recipe, build.left_out, halves, test, fit, baselines)
+def _train_bg_nbd(profile_set: ProfileSet, plan: TrainingPlan, *, test: Dataset) -> TrainingResult:
+    """Predict who buys again: no label of the target horizon is known yet."""
+    specification = with_categories(profile_set.specification, test.profiles, maximum=plan.recipe.model.max_categories)
+    midpoint = profile_set.training_rows_of(plan)
+    fit = fit_bg_nbd_fallback(profile_set, plan, specification=specification, test=test, midpoint=midpoint)
+    own_probability = fit.predict_probability(test.profiles)
+    baselines = _fit_baselines(fit, plan, typical=test, calibrate_on=(test.profiles, own_probability))
+    model, evaluation = _test_model(fit, plan, typical=test, test=test, baselines=baselines)
+    return TrainingResult(model, evaluation, plan, plan.recipe, profile_set.excluded, midpoint, test, fit, baselines)
 
 
-def _refitted(trained: Trained, build: ProfileSet, *, say: Say) -> Trained:
-    """Fit again on every finished snapshot, the test's too, with rounds and calibration chosen beforehand."""
-    layout = replace(trained.layout, recipe=trained.recipe)
-    cutoffs = complete_cutoffs(layout)
-    say(f"fitting again on {len(cutoffs)} finished snapshots")
-    every = build.also_at(cutoffs, layout)
-    scorer = trained.fitter.again(every, rounds=trained.fit.rounds)
+def _refit(trained: TrainingResult, profile_set: ProfileSet, *, say: Say) -> TrainingResult:
+    """Refit on every finished snapshot, including the test, with rounds and calibration chosen beforehand."""
+    plan = replace(trained.plan, recipe=trained.recipe)
+    cutoffs = complete_cutoffs(plan)
+    say(f"refitting on {len(cutoffs)} finished snapshots")
+    dataset = profile_set.dataset_at(cutoffs, plan)
+    scorer = trained.fitter.refit(dataset, rounds=trained.fit.rounds)
     quality = replace(trained.model.quality, trained_through=trained.recipe.window.end(max(cutoffs)))
     raw = by_rows(trained.test.profiles, trained.model.specification, score=scorer.raw)
     reference = replace(trained.model.reference, raw_scores=Reference.quantiles(raw))
-    served = replace(trained.model, scorer=scorer, reference=reference, quality=quality)
-    return replace(trained, refitted=served, refitted_on=cutoffs)
+    refitted = replace(trained.model, scorer=scorer, reference=reference, quality=quality)
+    return replace(trained, refitted=refitted, refit_cutoffs=cutoffs)

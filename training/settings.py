@@ -22,18 +22,18 @@ class TrainingSettings(Section):
     )
     max_snapshots: int = setting(52, "Maximum number of training snapshots; the latest are used.", ge=1)
     horizons_days: tuple[int, ...] = setting(
-        (), "Horizons to train a model each for, from one build; registered as <project>_7d and so on.", unit="days"
+        (),
+        "Horizons to train a model each for, from one set of profiles; registered as <project>_7d and so on.",
+        unit="days",
     )
     recency_half_life_days: float | None = setting(
         None, "Half-life of snapshot weights; default: all alike.", unit="days", gt=0
     )
     search_trials: int = setting(0, 'Hyperparameter trials; need the extra "search".', unit="trials", ge=0)
-    refit: bool = setting(
-        default=False, words="Fit the tested model again, on every finished snapshot, and serve that."
-    )
-    backtest_weeks: int = setting(0, "Past weeks to train and test again, each as if it were the last.", ge=0)
+    refit: bool = setting(default=False, words="Refit the tested model on every finished snapshot, and serve that.")
+    backtest_weeks: int = setting(0, "Past weeks to train and test, each as if it were the last.", ge=0)
     learning_curve: bool = setting(
-        default=False, words="Train on growing shares of the users, to see what more would bring."
+        default=False, words="Train on growing shares of the users, to see what more users would add."
     )
     capacity: int | None = setting(
         None, "Users that the team can contact in a week; lift and recall are reported there too.", unit="users", ge=1
@@ -52,10 +52,10 @@ class TrainingSettings(Section):
 
 
 class AuditSettings(Section):
-    """``[audit]``: from where on the leakage audit calls something a leak, and how much it looks at."""
+    """``[audit]``: the limits of the leakage audit, and how many rows it checks."""
 
     single_feature_auc: float = setting(
-        0.95, "Alarm: one feature alone tells churners from retained with more than this AUC.", gt=0.5, le=1
+        0.95, "Alarm: one feature alone separates churners from retained users with more than this AUC.", gt=0.5, le=1
     )
     single_feature_margin: float = setting(
         0.15, "Alarm: one feature alone has an AUC that is more than this above that of every other.", gt=0, le=0.5
@@ -72,7 +72,7 @@ class AuditSettings(Section):
     )
     max_rows: int = setting(20_000, "Maximum number of rows for the statistics and the canaries.", unit="rows", ge=1000)
     rebuilt_profiles: int = setting(
-        1000, "Profiles that are built again from nothing but the days before their cutoff.", unit="profiles", ge=100
+        1000, "Profiles that are rebuilt from only the days before their cutoff.", unit="profiles", ge=100
     )
 
 
@@ -102,7 +102,7 @@ class AdviceSettings(Section):
 
 
 class OutagesSettings(Section):
-    """``[outages]``: when a day's volume has collapsed, and which snapshots that spoils."""
+    """``[outages]``: when a day's volume has collapsed, and which snapshots to exclude for it."""
 
     exclude: bool = setting(
         default=True,
@@ -112,12 +112,14 @@ class OutagesSettings(Section):
     below_share: float = setting(
         0.5, "An outage: events and active users both below this share of what is usual on that weekday.", gt=0, lt=1
     )
-    recent_days: int = setting(7, "Days before a cutoff in which an outage spoils who is eligible.", unit="days", ge=0)
+    recent_days: int = setting(
+        7, "Days before a cutoff in which an outage makes eligibility unreliable.", unit="days", ge=0
+    )
     tolerated_share: float = setting(0.02, "Share of a label window that outages may take.", ge=0, lt=1)
 
 
 class BotsSettings(Section):
-    """``[bots]``: what becomes of users whose rhythm is inhuman."""
+    """``[bots]``: whether users whose rhythm is inhuman are excluded."""
 
     exclude: bool = setting(
         default=False,
@@ -130,19 +132,19 @@ class DriftSettings(Section):
 
     exclude: bool = setting(
         default=True,
-        words="Exclude categories whose values drift, and whatever only tells the date.",
+        words="Exclude categories whose values drift, and whatever only reveals the date.",
         was="training.drop_drifting",
     )
     max_category_auc: float = setting(
         0.6,
-        "A text feature that tells early from late snapshots better than this is pooled, or dropped.",
+        "A text feature that separates early from late snapshots with a higher AUC than this is pooled, or dropped.",
         ge=0.5,
         le=1,
         was="stability.most_category_auc",
     )
     max_number_auc: float = setting(
         0.98,
-        "A number that tells early from late snapshots better than this tells the date, and is dropped.",
+        "A number that separates early from late snapshots with a higher AUC than this reveals the date, and is dropped.",
         ge=0.5,
         le=1,
         was="stability.most_number_auc",

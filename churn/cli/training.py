@@ -111,7 +111,7 @@ def promote(
 def _show_promotion(found: Promotion) -> None:
     decision = found.decision
     gates = [
-        {"gate": gate.name, "result": "passed" if gate.passed else "failed", "found": gate.says}
+        {"gate": gate.name, "result": "passed" if gate.passed else "failed", "found": gate.details}
         for gate in decision.gates
     ]
     console.print_table(f"Version {decision.challenger} against the {decision.against}", gates)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from training.diagnostics import Diagnostics
     from training.horizon.advice import Advice
     from training.promotion.decide import Decision
-    from training.trained import Trained
+    from training.trained import TrainingResult
 
 
 @dataclass(frozen=True, repr=False)
@@ -87,7 +87,7 @@ class Training(Result):
     """A registered challenger with everything its training found."""
 
     registered: RegisteredModel
-    trained: Trained
+    trained: TrainingResult
     diagnostics: Diagnostics
 
     @property

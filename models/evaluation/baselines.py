@@ -9,18 +9,16 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from features.catalogue.fitted import BgNbd
 from features.profiles.specification import Specification
 from features.snapshots import LabelWindow
+from models.arrays import Labels, Values
 from models.encoding import by_rows, encode
 from models.scorers.bg_nbd import PURCHASE_FEATURES, Buyers, purchase_risk
 from models.scorers.calibration import Calibration, fit_platt
 from models.scorers.logistic import fit_linear
 
-Values = NDArray[np.float64]
-Labels = NDArray[np.bool_]
 Score = Callable[[pa.Table], Values]
 
 
@@ -96,7 +94,7 @@ def fit_baselines(
     return tuple(Baseline(name, text, score, fit_platt(score(profiles), labels)) for name, text, score in found)
 
 
-_Named = tuple[str, str, Score]
+_NamedScore = tuple[str, str, Score]
 
 
 # --- Rules ---------------------------------------------------------------------------------------------------------
@@ -117,7 +115,7 @@ def rule_scores(profiles: pa.Table, rule: str, *, usual_gap_days: float = 1.0) -
     return np.where(np.isnan(values), _column(profiles, "days_since_last_event") / usual_gap_days, values)
 
 
-def _rules(train: pa.Table) -> Iterator[_Named]:
+def _rules(train: pa.Table) -> Iterator[_NamedScore]:
     """The rules whose columns exist; the usual gap of a user with one active day is that of the median training user."""
     usual = _median_gap_days(train)
     for name, rule in RULES.items():
@@ -155,7 +153,7 @@ def _column(profiles: pa.Table, name: str) -> Values:
 # --- Fitted models -------------------------------------------------------------------------------------------------
 
 
-def _bg_nbd(train: pa.Table, fitted: BgNbd | None, *, window: LabelWindow) -> Iterator[_Named]:
+def _bg_nbd(train: pa.Table, fitted: BgNbd | None, *, window: LabelWindow) -> Iterator[_NamedScore]:
     """BG/NBD, where the log has purchases; users who never bought are as risky as the riskiest buyer of training."""
     if fitted is None or not set(PURCHASE_FEATURES) <= set(train.column_names):
         return
@@ -170,7 +168,7 @@ def _purchase_risk(profiles: pa.Table, *, fitted: BgNbd, window: LabelWindow) ->
     return purchase_risk(fitted, buyers, gap_days=window.gap_days, horizon_days=window.horizon_days)
 
 
-def _logistic(train: pa.Table, churned: Labels, *, specification: Specification) -> _Named:
+def _logistic(train: pa.Table, churned: Labels, *, specification: Specification) -> _NamedScore:
     linear = fit_linear(encode(train, specification), churned, specification=specification, seed=0)
     description = "scikit-learn logistic regression on the features of the model"
     return "logistic", description, lambda profiles: by_rows(profiles, specification, score=linear.raw)

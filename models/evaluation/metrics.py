@@ -12,7 +12,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from models.evaluation.ranking import Labels, RankedUsers, Sample, Values, sizes
+from models.arrays import Labels, Values
+from models.evaluation.ranking import RankedUsers, Sample, sizes
 from models.weights import weighted
 
 _BINS, _SHARES = 10, (0.01, 0.05, 0.10, 0.20)

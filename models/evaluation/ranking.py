@@ -13,9 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logit
 
-from models.weights import Values, weighted
-
-Labels = NDArray[np.bool_]
+from models.arrays import Labels, Values
+from models.weights import weighted
 
 _EPSILON = float(np.finfo(np.float64).eps)  # the smallest probability in a logarithm
 _RIDGE = 1e-3  # keeps the slope finite where a score separates churners and retained users perfectly

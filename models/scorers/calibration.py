@@ -1,4 +1,4 @@
-"""Raw scores to probabilities: three increasing curves, and the choice between them.
+"""Values scores to probabilities: three increasing curves, and the choice between them.
 
 Platt scaling has two parameters, beta calibration three, isotonic regression as many as the data needs. The simplest one that
 predicts unseen rows as well as the best one is chosen; none of them changes the ranking.
@@ -17,10 +17,8 @@ from scipy.optimize import brentq, minimize
 from scipy.special import expit, log_expit, logit
 from sklearn.isotonic import IsotonicRegression
 
+from models.arrays import Labels, Values
 from models.weights import weighted
-
-Raw = NDArray[np.float64]
-Labels = NDArray[np.bool_]
 
 _FLAT = 1e-12
 
@@ -34,7 +32,7 @@ class Platt(msgspec.Struct, frozen=True, tag="platt"):
     slope: float
     intercept: float
 
-    def probability(self, raw: Raw) -> Raw:
+    def probability(self, raw: Values) -> Values:
         """Calibrated churn probability in (0, 1), shape of ``raw``."""
         return np.asarray(expit(self.slope * raw + self.intercept), dtype=np.float64)
 
@@ -50,7 +48,7 @@ class Beta(msgspec.Struct, frozen=True, tag="beta"):
     b: float
     c: float
 
-    def probability(self, raw: Raw) -> Raw:
+    def probability(self, raw: Values) -> Values:
         """Calibrated churn probability in (0, 1), shape of ``raw``."""
         return np.asarray(expit(_both_logarithms(raw) @ np.array([self.a, self.b]) + self.c), dtype=np.float64)
 
@@ -75,7 +73,7 @@ class Isotonic(msgspec.Struct, frozen=True, tag="isotonic"):
     probability_at: tuple[float, ...]
     slope: float
 
-    def probability(self, raw: Raw) -> Raw:
+    def probability(self, raw: Values) -> Values:
         """Calibrated churn probability in (0, 1), shape of ``raw``."""
         middles, odds = np.array(self.raw), logit(np.array(self.probability_at))
         beyond = raw - np.clip(raw, middles[0], middles[-1])
@@ -94,7 +92,7 @@ class CalibrationFit:
 
 
 def fit_calibration(
-    raw: Raw, churned: Labels, *, seed: int, users: NDArray[np.int64] | None = None, folds: int = 5
+    raw: Values, churned: Labels, *, seed: int, users: NDArray[np.int64] | None = None, folds: int = 5
 ) -> CalibrationFit:
     """Fit the simplest calibration that predicts unseen rows as well as the best one.
 
@@ -130,12 +128,12 @@ def _folds_of_users(groups: NDArray[np.int64], churned: Labels, *, folds: int, s
 
 
 def _unseen_losses(
-    fit: Callable[[Raw, Labels], Calibration],
-    raw: Raw,
+    fit: Callable[[Values, Labels], Calibration],
+    raw: Values,
     *,
     churned: Labels,
     parts: list[tuple[NDArray[np.int64], NDArray[np.int64]]],
-) -> Raw:
+) -> Values:
     losses = np.empty(len(raw))
     for seen, unseen in parts:
         probability = fit(raw[seen], churned[seen]).probability(raw[unseen])
@@ -143,12 +141,12 @@ def _unseen_losses(
     return losses
 
 
-def _is_as_good(losses: Raw, best: Raw) -> bool:
+def _is_as_good(losses: Values, best: Values) -> bool:
     worse = losses - best
     return bool(worse.mean() <= worse.std() / np.sqrt(len(worse)))
 
 
-def fit_platt(raw: Raw, churned: Labels | Raw) -> Platt:
+def fit_platt(raw: Values, churned: Labels | Values) -> Platt:
     """Fit slope and intercept by maximum likelihood; the mean probability is then within 1 / n of the churn rate.
 
     Parameters
@@ -162,25 +160,25 @@ def fit_platt(raw: Raw, churned: Labels | Raw) -> Platt:
     return Platt(slope, intercept) if slope > 0 else _matching_churn_rate(raw, churned)
 
 
-def _matching_churn_rate(raw: Raw, churned: Labels | Raw) -> Platt:
+def _matching_churn_rate(raw: Values, churned: Labels | Values) -> Platt:
     few = 1 / (len(raw) + 2)
     rate = float(np.clip(churned.mean(), few, 1 - few))
     bound = float(np.abs(raw).max()) + abs(float(logit(rate))) + 1
     return Platt(1.0, cast("float", brentq(lambda shift: float(expit(raw + shift).mean()) - rate, -bound, bound)))
 
 
-def fit_beta(raw: Raw, churned: Labels) -> Beta | Platt:
+def fit_beta(raw: Values, churned: Labels) -> Beta | Platt:
     """Fit beta calibration by maximum likelihood; where neither power is above zero, as :func:`fit_platt` does."""
     (a, b), c = _logistic(_both_logarithms(raw), churned)
     return Beta(a, b, c) if max(a, b) > 0 else _matching_churn_rate(raw, churned)
 
 
-def _both_logarithms(raw: Raw) -> Raw:
+def _both_logarithms(raw: Values) -> Values:
     """Return ln(p) and -ln(1 - p), shape (n, 2)."""
     return np.stack([log_expit(raw), -log_expit(-raw)], axis=-1)
 
 
-def fit_isotonic(raw: Raw, churned: Labels) -> Isotonic | Platt:
+def fit_isotonic(raw: Values, churned: Labels) -> Isotonic | Platt:
     """Fit isotonic regression; where all rows fall into one step, as :func:`fit_platt` does."""
     platt = fit_platt(raw, churned)
     fitted = IsotonicRegression(out_of_bounds="clip").fit(raw, churned).predict(raw)
@@ -192,14 +190,14 @@ def fit_isotonic(raw: Raw, churned: Labels) -> Isotonic | Platt:
     return Isotonic(tuple(middles.tolist()), tuple(np.clip(rates, few, 1 - few).tolist()), platt.slope)
 
 
-_KINDS: dict[str, Callable[[Raw, Labels], Calibration]] = {
+_KINDS: dict[str, Callable[[Values, Labels], Calibration]] = {
     "platt": fit_platt,
     "beta": fit_beta,
     "isotonic": fit_isotonic,
 }
 
 
-def _targets(churned: Labels | Raw) -> Raw:
+def _targets(churned: Labels | Values) -> Values:
     """Platt's targets instead of 0 and 1: they keep curves finite where the raw score separates the classes."""
     if churned.dtype != np.bool_:
         return np.asarray(churned, dtype=np.float64)
@@ -207,7 +205,7 @@ def _targets(churned: Labels | Raw) -> Raw:
     return np.where(churned, (churners + 1) / (churners + 2), 1 / (retained + 2))
 
 
-def _logistic(columns: Raw, churned: Labels | Raw) -> tuple[tuple[float, ...], float]:
+def _logistic(columns: Values, churned: Labels | Values) -> tuple[tuple[float, ...], float]:
     """Fit logistic regression with coefficients not below zero.
 
     Returns
@@ -219,7 +217,7 @@ def _logistic(columns: Raw, churned: Labels | Raw) -> tuple[tuple[float, ...], f
     scales[scales < _FLAT] = np.inf  # a constant column carries no information
     scaled = (columns - centres) / scales
 
-    def loss(numbers: Raw) -> tuple[float, Raw]:
+    def loss(numbers: Values) -> tuple[float, Values]:
         odds = np.einsum("ij,j->i", scaled, numbers[:-1]) + numbers[-1]
         residual = expit(odds) - targets
         slopes = np.append(weighted(residual, scaled), residual.sum())

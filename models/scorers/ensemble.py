@@ -9,18 +9,15 @@ from math import factorial
 
 import lightgbm as lgb
 import numpy as np
-from numpy.typing import NDArray
 
 from features.catalogue.fitted import BgNbd
 from features.errors import InputError
 from features.profiles.specification import Specification
 from features.snapshots import LabelWindow
-from models.encoding import Matrix
+from models.arrays import Matrix, Values
 from models.scorers.bg_nbd import PURCHASE_FEATURES, Buyers, no_purchase_probability, purchase_risk
 from models.scorers.logistic import Linear
 from models.scorers.trees import contributions, raw_scores
-
-Scores = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -29,7 +26,7 @@ class Trees:
 
     booster: lgb.Booster
 
-    def raw(self, matrix: Matrix, *, threads: int) -> Scores:
+    def raw(self, matrix: Matrix, *, threads: int) -> Values:
         """Log-odds, shape (n,)."""
         return raw_scores(self.booster, matrix, threads=threads)
 
@@ -44,7 +41,7 @@ class LogisticPart:
 
     linear: Linear
 
-    def raw(self, matrix: Matrix, *, threads: int) -> Scores:
+    def raw(self, matrix: Matrix, *, threads: int) -> Values:
         """Log-odds, shape (n,)."""
         del threads
         return self.linear.raw(matrix)
@@ -76,12 +73,12 @@ class BgNbdPart:
     gap_days: int
     horizon_days: int
 
-    def raw(self, matrix: Matrix, *, threads: int) -> Scores:
+    def raw(self, matrix: Matrix, *, threads: int) -> Values:
         """Raw score, shape (n,)."""
         del threads
         return self.score(self._known(matrix))
 
-    def no_purchase_probability(self, matrix: Matrix) -> Scores:
+    def no_purchase_probability(self, matrix: Matrix) -> Values:
         """Probability of no purchase in the horizon, shape (n,): what the raw score is calibrated to."""
         buyers = Buyers.of(self._known(matrix))
         return no_purchase_probability(self.fitted, buyers, gap_days=self.gap_days, horizon_days=self.horizon_days)
@@ -104,12 +101,12 @@ class BgNbdPart:
         known = matrix[:, self.places]
         return np.where(np.isnan(known).any(axis=1, keepdims=True), self.never, known)
 
-    def _with(self, known: Matrix, players: tuple[int, ...]) -> Scores:
+    def _with(self, known: Matrix, players: tuple[int, ...]) -> Values:
         mixed = np.tile(np.array(self.usual), (len(known), 1))
         mixed[:, list(players)] = known[:, list(players)]
         return self.score(mixed)
 
-    def score(self, known: Matrix) -> Scores:
+    def score(self, known: Matrix) -> Values:
         """Raw score of the values of :data:`PURCHASE_FEATURES`, shape (n, 3) to (n,)."""
         return purchase_risk(self.fitted, Buyers.of(known), gap_days=self.gap_days, horizon_days=self.horizon_days)
 
@@ -150,7 +147,7 @@ class Scorer:
         """Number of trees."""
         return sum(part.booster.num_trees() for _, part in self.parts if isinstance(part, Trees))
 
-    def raw(self, matrix: Matrix, *, threads: int = 0) -> Scores:
+    def raw(self, matrix: Matrix, *, threads: int = 0) -> Values:
         """Raw score in log-odds, shape (n,)."""
         return np.sum([weight * part.raw(matrix, threads=threads) for weight, part in self.parts], axis=0)
 
@@ -185,6 +182,6 @@ def bg_nbd_part(specification: Specification, matrix: Matrix, *, window: LabelWi
     return replace(part, never=_three(known[int(np.argmax(part.score(known)))]))
 
 
-def _three(values: NDArray[np.float64]) -> tuple[float, float, float]:
+def _three(values: Values) -> tuple[float, float, float]:
     one, two, three = values.tolist()
     return one, two, three

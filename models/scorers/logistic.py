@@ -14,7 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
 from features.profiles.specification import Specification
-from models.encoding import Matrix
+from models.arrays import Labels, Matrix, Values
 
 _L2 = 0.01  # per row: the same user at many cutoffs is many rows, but hardly more evidence
 _MAX_ROWS = 100_000  # more rows hardly change some hundred weights
@@ -23,7 +23,6 @@ _MAX_DEVIATIONS = 5.0
 _MAX_STEPS = 1_000  # some dozens are enough: the columns have one scale and the penalty is strong
 _FLAT = 1e-9
 
-Values = NDArray[np.float64]
 Floats = tuple[float, ...]
 
 
@@ -72,7 +71,7 @@ class Linear:
         return found
 
 
-def fit_linear(matrix: Matrix, churned: NDArray[np.bool_], *, specification: Specification, seed: int) -> Linear:
+def fit_linear(matrix: Matrix, churned: Labels, *, specification: Specification, seed: int) -> Linear:
     """Fit by penalised maximum likelihood.
 
     Parameters

@@ -11,12 +11,8 @@ import lightgbm as lgb
 import numpy as np
 from numpy.typing import NDArray
 
-from models.encoding import Matrix
+from models.arrays import Labels, Matrix, Values
 from models.settings import ModelSettings
-
-Labels = NDArray[np.bool_]
-Scores = NDArray[np.float64]
-Weights = NDArray[np.float64]
 
 # Whether a higher value makes churn more likely (+1) or less (-1); by the name of the feature without its window. Only the
 # undisputed ones for churn by inactivity: a change, a dispersion or a rate per day of use can mean either.
@@ -49,26 +45,26 @@ class Rows:
     matrix: Matrix
     churned: Labels
     users: NDArray[np.int64]
-    weights: Weights | None = None
+    weights: Values | None = None
 
     def take(self, chosen: NDArray[np.int64] | NDArray[np.bool_]) -> Rows:
         """Return some of the rows."""
         weights = None if self.weights is None else self.weights[chosen]
         return Rows(self.matrix[chosen], self.churned[chosen], self.users[chosen], weights)
 
-    def weighing(self, weights: Weights) -> Rows:
+    def with_weights(self, weights: Values) -> Rows:
         """Return the rows with other weights, shape (n,)."""
         return replace(self, weights=weights)
 
-    def fading(self, cutoffs: NDArray[np.datetime64], half_life_days: float | None) -> Rows:
+    def with_recency_weights(self, cutoffs: NDArray[np.datetime64], half_life_days: float | None) -> Rows:
         """Return the rows with less weight for older cutoffs, shape (n,); unchanged where no half-life is given."""
         if half_life_days is None:
             return self
         ages = (cutoffs.max() - cutoffs).astype("timedelta64[D]").astype(np.float64)
-        return self.weighing(recency_weights(ages, half_life_days))
+        return self.with_weights(recency_weights(ages, half_life_days))
 
 
-def recency_weights(ages_days: NDArray[np.float64], half_life_days: float) -> Weights:
+def recency_weights(ages_days: NDArray[np.float64], half_life_days: float) -> Values:
     """Weigh rows by the age of their snapshot: half as much for every half-life; the mean is one.
 
     Examples
@@ -160,7 +156,7 @@ class TreeFitter:
         return {"monotone_constraints": directions} if self.settings.monotone == "known" and any(directions) else {}
 
     def _dataset(
-        self, rows: Rows, *, weights: Weights | None = None, reference: lgb.Dataset | None = None
+        self, rows: Rows, *, weights: Values | None = None, reference: lgb.Dataset | None = None
     ) -> lgb.Dataset:
         return lgb.Dataset(
             rows.matrix,
@@ -172,7 +168,7 @@ class TreeFitter:
         )
 
 
-def raw_scores(booster: lgb.Booster, matrix: Matrix, *, threads: int = 0) -> Scores:
+def raw_scores(booster: lgb.Booster, matrix: Matrix, *, threads: int = 0) -> Values:
     """Log-odds before calibration, shape (n,); ``threads`` 0 means all cores, and never changes a score."""
     return np.asarray(booster.predict(matrix, raw_score=True, num_threads=threads), dtype=np.float64)
 

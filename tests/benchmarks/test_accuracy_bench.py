@@ -204,11 +204,11 @@ def test_a_crowd_is_drawn_by_the_same_share_with_the_labels_of_its_persons(train
     once = ProfileSet.of(activity, [make_plan(activity, project.recipe)], say=lambda _: None)
     most = once.training_rows.num_rows
     few = project.recipe.training.model_copy(update={"max_training_rows": most})
-    layout = make_plan(activity, replace(project.recipe, training=few))
+    plan = make_plan(activity, replace(project.recipe, training=few))
     with crowded(4) as rows:
-        crowd = training.pipeline.ProfileSet.of(activity, [layout], say=lambda _: None)
+        crowd = training.pipeline.ProfileSet.of(activity, [plan], say=lambda _: None)
     assert rows == [4 * once.training_rows.num_rows, 4 * once.tests.num_rows]
-    found, persons = crowd.training_rows_of(layout), labels(once.training_rows_of(layout))
+    found, persons = crowd.training_rows_of(plan), labels(once.training_rows_of(plan))
     assert len(found.churned) == pytest.approx(most, rel=0.1)
     assert {
         (user.rpartition("-")[0], cutoff): churned for (user, cutoff), churned in labels(found).items()

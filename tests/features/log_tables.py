@@ -44,13 +44,13 @@ class Database:
     def add(self, *rows: tuple[Any, ...]) -> None:
         self.run("insert into log (user_id, event_time, event_type) values (?, ?, ?)", *rows)
 
-    def settings(self, **knobs: Any) -> EventsSettings:
+    def settings(self, **options: Any) -> EventsSettings:
         given: dict[str, Any] = {"connection": f"sqlite:///{self.path}", "query": QUERY, "watermark": "id"}
-        return EventsSettings(**given | knobs)
+        return EventsSettings(**given | options)
 
-    def fetched(self, **knobs: Any) -> list[tuple[Any, ...]]:
+    def fetched(self, **options: Any) -> list[tuple[Any, ...]]:
         """The log as it is read after a fetch."""
-        settings = self.settings(**knobs)
+        settings = self.settings(**options)
         return found_in(open_log(settings.model_copy(update={"path": fetch(settings, self.home)}), "UTC"))
 
     def files(self) -> dict[str, bytes]:
@@ -91,9 +91,9 @@ def postgres_server() -> Generator[str]:
         port, data, binaries = free_port(), f"{folder}/data", BINARIES[-1]
         make = ("-U", "churn", "-A", "scram-sha-256", "--pwfile", f"{folder}/password", "--no-sync", "-E", "UTF8")
         as_nobody_special(binaries / "initdb", "-D", data, *make, "--locale=C", cwd=folder)
-        knobs = f"-h 127.0.0.1 -p {port} -k {folder} -c fsync=off -c timezone=Europe/Berlin"
+        options = f"-h 127.0.0.1 -p {port} -k {folder} -c fsync=off -c timezone=Europe/Berlin"
         as_nobody_special(
-            binaries / "pg_ctl", "-D", data, "-w", "-l", f"{folder}/log", "-o", knobs, "start", cwd=folder
+            binaries / "pg_ctl", "-D", data, "-w", "-l", f"{folder}/log", "-o", options, "start", cwd=folder
         )
         try:
             yield f"postgresql+psycopg://churn:{PASSWORD}@127.0.0.1:{port}/postgres"
@@ -117,6 +117,6 @@ class Postgres(Database):
             query = sql.replace("?", "%s").encode()
             connection.cursor().executemany(query, rows) if rows else connection.execute(query)
 
-    def settings(self, **knobs: Any) -> EventsSettings:
+    def settings(self, **options: Any) -> EventsSettings:
         given: dict[str, Any] = {"connection": self.url, "query": "select * from log", "watermark": "arrived"}
-        return EventsSettings(**given | knobs)
+        return EventsSettings(**given | options)

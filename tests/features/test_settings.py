@@ -1,4 +1,4 @@
-"""The knobs of this package: what is refused, and in which words."""
+"""The settings of this package: what is refused, and in which words."""
 
 from datetime import date
 from typing import Any
@@ -18,7 +18,7 @@ def test_every_section_works_without_a_word(section: type[Section]):
 
 
 @pytest.mark.parametrize("section", SECTIONS)
-def test_every_knob_has_words_and_a_unit(section: type[Section]):
+def test_every_setting_has_words_and_a_unit(section: type[Section]):
     for name, field in section.model_fields.items():
         assert field.description
         assert field.description.endswith(".")
@@ -40,7 +40,7 @@ def test_an_unknown_key_is_an_error(section: type[Section]):
 
 
 @pytest.mark.parametrize(
-    ("section", "knobs"),
+    ("section", "options"),
     [
         (ChurnSettings, {"horizon_days": 0}),
         (ChurnSettings, {"horizon_days": 731}),
@@ -61,9 +61,9 @@ def test_an_unknown_key_is_an_error(section: type[Section]):
         (ProjectSettings, {"name": "x" * 61}),
     ],
 )
-def test_a_value_out_of_bounds_is_refused(section: type[Section], knobs: dict[str, Any]):
-    with pytest.raises(ValidationError, match=next(iter(knobs))):
-        section(**knobs)
+def test_a_value_out_of_bounds_is_refused(section: type[Section], options: dict[str, Any]):
+    with pytest.raises(ValidationError, match=next(iter(options))):
+        section(**options)
 
 
 @pytest.mark.parametrize("windows", [(), (7, 3), (7, 7), (0, 7), (-1,), (1.5,)])

@@ -1,4 +1,4 @@
-"""What several tests of models look at and do not touch: a store with one model in it, and users with their probabilities."""
+"""Read by several tests of models, changed by none: a store with one model in it, and users with their probabilities."""
 
 import shutil
 from pathlib import Path
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from models.registry.registry import RegisteredModel, Registry
 from tests.models.run_builder import PROJECT, run_of
 
-Drawn = tuple[NDArray[np.bool_], NDArray[np.float64]]
+Users = tuple[NDArray[np.bool_], NDArray[np.float64]]
 
 
 @pytest.fixture(scope="session")
@@ -30,8 +30,8 @@ def registry(home: Path, logged: RegisteredModel) -> Registry:
 
 
 @pytest.fixture(scope="session")
-def drawn() -> Drawn:
-    """Who of 400 users churned, and the probabilities that they were drawn with."""
+def users_400() -> Users:
+    """Who of 400 users churned, and the probabilities that they were sampled with."""
     random = np.random.default_rng(5)
     probability = random.uniform(0.05, 0.95, 400)
     return random.random(400) < probability, probability

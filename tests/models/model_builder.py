@@ -89,8 +89,8 @@ def fit_model(
     profiles = profiles_of(users, seed=seed, of=used)
     churned = churned_among(profiles, seed=seed)
     matrix = encode(profiles, used)
-    knobs = ModelSettings(num_leaves=leaves, min_data_in_leaf=10, lambda_l2=1.0)
-    learner = TreeFitter(knobs, seed, used.feature_names, tuple(used.categories))
+    settings = ModelSettings(num_leaves=leaves, min_data_in_leaf=10, lambda_l2=1.0)
+    learner = TreeFitter(settings, seed, used.feature_names, tuple(used.categories))
     booster = learner.fit(Rows(matrix, churned, np.arange(users)), rounds=trees)
     raw = raw_scores(booster, matrix)
     return ChurnModel(
@@ -112,7 +112,7 @@ def _medians(profiles: pa.Table, of: Specification) -> dict[str, float]:
 
 @cache
 def tiny_model() -> ChurnModel:
-    """The same model for every test that only looks at it."""
+    """The same model for every test that only reads it."""
     return fit_model()
 
 

@@ -122,7 +122,7 @@ def test_an_empty_folder_holds_no_model(tmp_path: Path):
         load(tmp_path)
 
 
-def test_a_booster_that_is_no_booster_is_an_input_error(saved: Path, tmp_path: Path):
+def test_an_unreadable_booster_is_an_input_error(saved: Path, tmp_path: Path):
     folder = tampered(saved, tmp_path / "other")
     (folder / "booster.txt").write_text("trees? none")
     with pytest.raises(InputError, match="no readable churn model"):

@@ -1,4 +1,4 @@
-"""Labels look at ``[cutoff + gap, cutoff + gap + horizon)`` of local days, and at nothing else."""
+"""Labels see ``[cutoff + gap, cutoff + gap + horizon)`` of local days, and nothing else."""
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta

@@ -55,7 +55,7 @@ def test_a_column_that_the_model_does_not_look_at_is_missing_for_it_both_ways():
     assert same(found, encode_rows([{"tenure_days": 1.0, "last_device_os": "ios"}], unused))
 
 
-def test_no_rows_are_no_rows():
+def test_an_empty_table_is_an_empty_matrix():
     empty = encode(SCHEMA.empty_table(), SPECIFICATION)
     assert empty.shape == encode_rows([], SPECIFICATION).shape == (0, 2)
 
@@ -83,17 +83,17 @@ def values(*found: str | None) -> pa.Table:
 
 def test_the_most_frequent_value_comes_first_and_ties_go_by_their_bytes():
     profiles = values("b", "a", "c", "c", "é", "Z", None, None, None)
-    assert fit_categories(profiles, ["last_device_os"], most=10) == {"last_device_os": ("c", "Z", "a", "b", "é")}
+    assert fit_categories(profiles, ["last_device_os"], maximum=10) == {"last_device_os": ("c", "Z", "a", "b", "é")}
 
 
-def test_values_beyond_the_most_share_unknown():
-    frozen = fit_categories(values("a", "a", "b", "b", "c"), ["last_device_os"], most=2)
+def test_values_beyond_the_maximum_share_unknown():
+    frozen = fit_categories(values("a", "a", "b", "b", "c"), ["last_device_os"], maximum=2)
     specification = Specification(("last_device_os",), (7,), categories=frozen)
     assert encode(values("a", "b", "c", "d"), specification)[:, 0].tolist() == [0, 1, 2, 2]
 
 
 def test_a_text_feature_that_is_always_null_has_an_empty_map():
-    assert fit_categories(values(None, None), ["last_device_os"], most=5) == {"last_device_os": ()}
+    assert fit_categories(values(None, None), ["last_device_os"], maximum=5) == {"last_device_os": ()}
     specification = Specification(("last_device_os",), (7,), categories={"last_device_os": ()})
     assert encode(values("a"), specification).tolist() == [[0]]
 
@@ -102,8 +102,8 @@ def test_a_text_feature_that_is_always_null_has_an_empty_map():
 def test_the_map_does_not_depend_on_the_order_of_rows(found: list[str | None], seed: int):
     order = np.random.default_rng(seed).permutation(len(found))
     turned = values(*(found[place] for place in order))
-    assert fit_categories(turned, ["last_device_os"], most=3) == fit_categories(
-        values(*found), ["last_device_os"], most=3
+    assert fit_categories(turned, ["last_device_os"], maximum=3) == fit_categories(
+        values(*found), ["last_device_os"], maximum=3
     )
 
 

@@ -76,7 +76,7 @@ def test_there_are_at_most_three():
     assert [one.code for one in reasons(**four)] == ["usage", "device", "recency"]
 
 
-def test_a_family_that_moved_nothing_is_no_reason():
+def test_a_family_without_effect_is_not_a_reason():
     assert reasons() == []
     assert [one.code for one in reasons(events_7d=0.25, days_since_last_event=1.0, tenure_days=-1.0)] == ["usage"]
 
@@ -104,7 +104,7 @@ def test_a_user_without_the_companions_value_is_measured_against_the_reference(a
     assert text(absent, days_since_last_event=0.5) == "last active 6 days ago (typical: 1.5)"
 
 
-def test_a_feature_may_be_told_through_one_that_people_know():
+def test_a_feature_may_be_shown_through_one_that_people_know():
     assert text(events_decayed_7d=0.5) == text(events_7d=0.5)
     assert (
         text(overdue_deviations=0.5)
@@ -113,11 +113,11 @@ def test_a_feature_may_be_told_through_one_that_people_know():
     )
 
 
-def test_a_category_is_told_by_its_value():
+def test_a_category_is_shown_by_its_value():
     assert text(last_device_os=-0.5) == "operating system is ios"
 
 
-def test_a_flag_that_is_not_set_is_said_to_be_not():
+def test_a_flag_that_is_not_set_is_negated():
     assert text({"is_repeat_purchaser": 1.0}, is_repeat_purchaser=0.5) == "repeat purchaser"
     assert text(is_repeat_purchaser=0.5) == "not: repeat purchaser"
 
@@ -230,9 +230,9 @@ def test_reasons_of_a_model_are_the_largest_sums_of_its_families(seed: int):
 
 
 def test_the_code_of_a_reason_is_the_family_whose_sum_it_is():
-    # a feature told through another must not change the family
-    told = {feature.name: feature for feature in catalogue((7, 28), FittedConstants(("view",)))}
-    assert all(told[f.shown_as].family == f.family for f in told.values() if f.shown_as in told)
+    # a feature shown through another must not change the family
+    features = {feature.name: feature for feature in catalogue((7, 28), FittedConstants(("view",)))}
+    assert all(features[f.shown_as].family == f.family for f in features.values() if f.shown_as in features)
 
 
 def test_no_words_of_any_feature_are_left_unfilled():

@@ -18,7 +18,7 @@ from training.pipeline import to_audit, train
 from training.plan.plan import Recipe
 from training.promotion.decide import Contender, Decision, decide
 from training.settings import PromotionSettings
-from training.trained import Trained
+from training.trained import TrainingResult
 
 QUICK = (
     *("model.max_rounds=25", "model.early_stopping_rounds=10", "features.windows_days=[7, 28]"),
@@ -39,7 +39,7 @@ BOTH = pytest.mark.parametrize("way", ["periods", "folds"])
 class Training:
     """What was trained, from what, and what was said on the way."""
 
-    trained: Trained
+    trained: TrainingResult
     activity: Activity
     recipe: Recipe
     said: tuple[str, ...]
@@ -113,8 +113,8 @@ def champion(periods: Training) -> Contender:
     """As it was trained, with a calibration that a test can turn."""
     model, test = periods.trained.model, periods.trained.test
     platt = fit_platt(model.raw(encode(test.profiles, model.specification)), test.churned)
-    told = parameters(periods.recipe)
-    return Contender("1", replace(model, calibration=platt), periods.activity, "clean", told)
+    recorded = parameters(periods.recipe)
+    return Contender("1", replace(model, calibration=platt), periods.activity, "clean", recorded)
 
 
 @pytest.fixture

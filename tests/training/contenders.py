@@ -1,4 +1,4 @@
-"""Models that stand for promotion, turned for the worse, and what a decision says of them."""
+"""Candidates for promotion, made worse on purpose, and the decision on them."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 from features.profiles.build import build_profiles
 from training.audit.audit import CHECKS, AuditedTraining, Finding
 from training.audit.evidence import Evidence
-from training.data.dataset import Dataset, stack
+from training.data.dataset import Dataset, build_dataset
 
 DAY = timedelta(days=1)
 LATE = "case when hash(user_id) % 3 = 0 then event_time + interval 2 day else event_time end"
@@ -56,7 +56,7 @@ def built_later(training: AuditedTraining, days: int) -> AuditedTraining:
 
 def stacked(training: AuditedTraining, *cutoffs: date, **churn: Any) -> Dataset:
     settings = training.churn.model_copy(update=churn)
-    return stack(training.activity, training.specification, cutoffs=cutoffs, churn=settings)
+    return build_dataset(training.activity, training.specification, cutoffs=cutoffs, churn=settings)
 
 
 def noisy(dataset: Dataset, noise: float) -> Any:

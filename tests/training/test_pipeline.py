@@ -10,8 +10,8 @@ from sklearn.model_selection import GroupKFold
 
 from churn.project import Project
 from features.profiles.build import build_profiles
-from features.snapshots import LabelWindow
 from models.churn_model import ChurnModel
+from models.definition import ChurnDefinition
 from models.encoding import encode
 from models.evaluation.metrics import summary
 from models.scorers.calibration import fit_calibration
@@ -55,7 +55,7 @@ def test_which_way_was_taken_is_said(training: Training, way: str):
 @BOTH
 def test_every_label_was_known_when_the_test_began(training: Training):
     split, churn = training.trained.split, training.recipe.churn
-    window = LabelWindow(churn.gap_days, churn.horizon_days)
+    window = ChurnDefinition.of(churn).window
     training_rows: set[Any] = set(training.trained.training_rows.profiles["cutoff"].to_pylist())
     assert max(window.end(cutoff) for cutoff in training_rows) <= split.test
     assert set(training.trained.test.profiles["cutoff"].to_pylist()) == {split.test}
@@ -94,7 +94,7 @@ def test_nothing_that_happens_from_the_test_cutoff_on_changes_the_model(way: str
     # every other user vanishes on the day of the test cutoff; the log still covers its horizon
     test, until = training.trained.split.test, training.activity.coverage.covered_until
     gone = f"events.where=event_time < timestamptz '{test} 00:00+00' or hash(user_id) % 2 = 0"
-    # which would be an outage that the test keeps away from
+    # which would be an outage that the test avoids
     settings = (
         gone,
         f"events.covered_until={until}",
@@ -186,7 +186,7 @@ def test_the_digest_of_a_data_set_sees_every_value(periods: Training):
     assert digest(profiles.slice(1)) != digest(profiles)
 
 
-def test_a_sample_of_users_is_learnt_from_where_the_log_is_too_large(periods: Training, gather: Gather):
+def test_a_sample_of_users_is_trained_on_where_the_log_is_too_large(periods: Training, gather: Gather):
     found = gather("training.max_training_rows=3000", "training.min_class_users=20")
     assert len(found.training_rows.churned) < len(periods.trained.training_rows.churned)
     assert found.test.profiles.equals(periods.trained.test.profiles)  # it has no more rows than that

@@ -23,7 +23,7 @@ def test_the_model_beats_the_better_rule_on_a_real_log(name: str, better_rule: f
         pytest.skip(f"REAL_LOGS names no folder with {log.name}")
     project = Project(TOP / "examples" / f"{name}.toml", home=tmp_path, events=log)
     found = train(project.activity(), project.recipe, say=lambda _: None).evaluation
-    rules = {name: beside.auc.value for name, beside in found.baselines.items() if beside.is_rule}
+    rules = {name: one.auc.value for name, one in found.baselines.items() if one.is_rule}
     if better_rule is not None:
         assert max(rules.values()) == pytest.approx(better_rule, abs=0.001)
     assert max(rules.values()) <= found.auc.value < 0.90

@@ -1,4 +1,4 @@
-"""Made-up users of one test cutoff, and baselines beside a model, without any training."""
+"""Made-up users of one test cutoff, and baselines to compare a model with, without any training."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def made_up(users: int = 1_000, *, seed: int = 0, cutoff: date = CUTOFF) -> tupl
     return Dataset(pa.table(columns), random.random(users) < truth), truth
 
 
-def rules_beside(test: Dataset) -> tuple[Baseline, ...]:
+def rule_baselines(test: Dataset) -> tuple[Baseline, ...]:
     """The recency and the frequency rule, calibrated."""
     return tuple(_calibrated(test, rule) for rule in ("recency", "frequency"))
 

@@ -134,7 +134,7 @@ class AuditReport:
             for one in self.checks
         )
         found = "".join(f"* `{code}`: {finding.where}: {finding.found}\n" for code, finding in self.findings)
-        return f"| check | result | rule | looked at |\n|---|---|---|---|\n{rows}" + (f"\n{found}" if found else "")
+        return f"| check | result | rule | scope |\n|---|---|---|---|\n{rows}" + (f"\n{found}" if found else "")
 
 
 def audit(training: AuditedTraining, *, seed: int) -> AuditReport:

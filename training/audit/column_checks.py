@@ -11,13 +11,12 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from models.encoding import Matrix
+from models.arrays import Matrix, Values
 from models.evaluation import metrics
 from models.scorers.trees import Rows, TreeFitter, raw_scores
 from training.audit.evidence import CheckResult, Evidence, Finding, Part
 from training.settings import AuditSettings
 
-Values = NDArray[np.float64]
 _BINS = 32
 _MIN_USERS = 50  # with fewer, an identifier looks like any number
 _CANARY_ROUNDS = 30

@@ -16,9 +16,11 @@ from features.activity.store import Activity
 from features.profiles.specification import Specification
 from features.settings import ChurnSettings
 from features.snapshots import LabelWindow
-from models.encoding import Matrix, encode
+from models.arrays import Matrix
+from models.definition import ChurnDefinition
+from models.encoding import encode
 from models.settings import ModelSettings
-from training.audit.rebuild import Past, Rebuilt, in_memory, with_late_rows
+from training.audit.rebuild import Past, RebuiltRows, in_memory, with_late_rows
 from training.data.dataset import Dataset
 from training.plan.splits import Split
 from training.settings import AuditSettings
@@ -53,7 +55,7 @@ class AuditedTraining:
     @property
     def window(self) -> LabelWindow:
         """The label window."""
-        return LabelWindow(self.churn.gap_days, self.churn.horizon_days)
+        return ChurnDefinition.of(self.churn).window
 
     def at(self, cutoff: date) -> Dataset:
         """Return the rows of one cutoff, of the training or the test."""
@@ -140,8 +142,8 @@ class Evidence:
         return [*training_rows, (self.training.split.test, self.test.matrix)]
 
     @cached_property
-    def rebuilt(self) -> tuple[Rebuilt, ...]:
-        """Rebuilt profiles, at some of the training cutoffs and, last, at the test."""
+    def rebuilt(self) -> tuple[RebuiltRows, ...]:
+        """RebuiltRows profiles, at some of the training cutoffs and, last, at the test."""
         training, random = self.training, np.random.default_rng(self.seed)
         others = [cutoff for cutoff in training.training_rows.snapshots if cutoff != training.split.test]
         chosen = sorted(random.permutation(len(others))[: _REBUILT_CUTOFFS - 1].tolist())
@@ -149,7 +151,9 @@ class Evidence:
         rows = {cutoff: self._sample(cutoff, random) for cutoff in cutoffs}
         activity = in_memory(training.activity, {user for some in rows.values() for user in users_of(some)})
         return tuple(
-            Rebuilt(Past(activity, training.specification, cutoff, tuple(users_of(some))), some.profiles, some.churned)
+            RebuiltRows(
+                Past(activity, training.specification, cutoff, tuple(users_of(some))), some.profiles, some.churned
+            )
             for cutoff, some in rows.items()
         )
 

@@ -6,7 +6,6 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -19,8 +18,8 @@ from features.profiles.kernel import Kernel
 from features.profiles.specification import Specification
 from features.snapshots import instant
 from features.sql import literal
+from models.encoding import Column
 
-Column = Any  # a pyarrow.ChunkedArray: its stubs refuse most operations on one whose type is not known beforehand
 Cells = dict[str, NDArray[np.bool_]]  # column to a mask of rows; columns without any are omitted
 
 
@@ -86,7 +85,7 @@ class Past:
 
 
 @dataclass(frozen=True)
-class Rebuilt:
+class RebuiltRows:
     """Some rows of one cutoff, as trained on and rebuilt."""
 
     past: Past

@@ -21,7 +21,7 @@ from models.definition import ChurnDefinition
 from models.encoding import encode
 from training.audit.column_checks import aucs_by_value
 from training.audit.evidence import AuditedTraining, CheckResult, Evidence, Finding, listed
-from training.audit.rebuild import Cells, Rebuilt, differing
+from training.audit.rebuild import Cells, RebuiltRows, differing
 from training.data.dataset import Dataset
 
 _MOSTLY = 0.5
@@ -55,7 +55,7 @@ def _rebuilt(evidence: Evidence) -> str:
     return f"{sum(len(one.churned) for one in evidence.rebuilt)} rebuilt profiles at {len(evidence.rebuilt)} cutoffs"
 
 
-def _cells(rebuilt: Rebuilt, cells: Cells, *, what: str) -> Iterator[Finding]:
+def _cells(rebuilt: RebuiltRows, cells: Cells, *, what: str) -> Iterator[Finding]:
     if cells:
         names = sorted(cells, key=lambda name: (-int(cells[name].sum()), name))
         rows = int(reduce(np.logical_or, cells.values()).sum())
@@ -63,7 +63,7 @@ def _cells(rebuilt: Rebuilt, cells: Cells, *, what: str) -> Iterator[Finding]:
         yield Finding(where, f"{rows} of {len(rebuilt.churned)} profiles {what}")
 
 
-def _labels(rebuilt: Rebuilt, training: AuditedTraining) -> Iterator[Finding]:
+def _labels(rebuilt: RebuiltRows, training: AuditedTraining) -> Iterator[Finding]:
     cutoff, definition = rebuilt.past.cutoff, ChurnDefinition.of(training.churn)
     if training.window.end(cutoff) > training.activity.coverage.covered_until:
         return  # UNFINISHED_WINDOW reports it
@@ -188,14 +188,14 @@ def planted_future(evidence: Evidence) -> CheckResult:
     )
 
 
-def _best_feature(planted: pa.Table, honest: Rebuilt) -> tuple[str, float]:
+def _best_feature(planted: pa.Table, honest: RebuiltRows) -> tuple[str, float]:
     """Return the single feature with the highest AUC, and that AUC; also among those that the model does not use."""
     everything = structs.replace(honest.past.specification, unused=())
     aucs = aucs_by_value(everything.feature_names, encode(planted, everything), churned=honest.churned)
     return max(aucs.items(), key=lambda pair: pair[1], default=("nothing", 0.0))
 
 
-def _detection(planted: pa.Table, honest: Rebuilt, *, alarm: str) -> Iterator[Finding]:
+def _detection(planted: pa.Table, honest: RebuiltRows, *, alarm: str) -> Iterator[Finding]:
     where = f"cutoff {honest.past.cutoff}"
     if not differing(planted, honest.then, names=honest.past.specification.feature_names):
         yield Finding(
@@ -207,7 +207,7 @@ def _detection(planted: pa.Table, honest: Rebuilt, *, alarm: str) -> Iterator[Fi
         )
 
 
-def _is_planted(planted: pa.Table, honest: Rebuilt, *, end: date) -> Iterator[Finding]:
+def _is_planted(planted: pa.Table, honest: RebuiltRows, *, end: date) -> Iterator[Finding]:
     """Report where the profiles in the training are those of the end of the horizon."""
     names = honest.past.specification.feature_names
     untrue, unlike = (differing(honest.trained, others, names=names) for others in (honest.then, planted))

@@ -40,36 +40,36 @@ class Dataset:
 
     @property
     def snapshots(self) -> tuple[date, ...]:
-        """The distinct cutoffs, rising."""
+        """The distinct cutoffs, ascending."""
         return snapshots_of(self.profiles)
 
     @property
-    def rarer(self) -> int:
-        """Number of churned users, or of retained ones where they are fewer."""
+    def smaller_class(self) -> int:
+        """Number of rows in the smaller class, churned or retained."""
         return int(min(self.churned.sum(), (~self.churned).sum()))
 
     def at(self, cutoffs: Sequence[date]) -> Dataset:
-        """Return the rows of some cutoffs; itself, not a copy, where these are all."""
+        """Return the rows of some cutoffs; where these are all, the data set itself, not a copy."""
         chosen = pc.is_in(self.profiles.column("cutoff"), value_set=pa.array(cutoffs, pa.date32()))
         if pc.all(chosen).as_py():
             return self
         return Dataset(self.profiles.filter(chosen), self.churned[chosen.to_numpy()])
 
-    def joined(self, other: Dataset) -> Dataset:
+    def concatenated(self, other: Dataset) -> Dataset:
         """Return the rows of both."""
         return Dataset(pa.concat_tables([self.profiles, other.profiles]), np.concatenate([self.churned, other.churned]))
 
     def rows(self, specification: Specification) -> Rows:
-        """Encode for learning."""
+        """Encode for training."""
         return Rows(encode(self.profiles, specification), self.churned, self.users)
 
 
 def snapshots_of(found: pa.Table) -> tuple[date, ...]:
-    """Return the distinct cutoffs of profiles, rising."""
+    """Return the distinct cutoffs of profiles, ascending."""
     return tuple(np.unique(found.column("cutoff").to_numpy()).astype(object).tolist())
 
 
-def stack(
+def build_dataset(
     activity: Activity,
     specification: Specification,
     *,
@@ -85,10 +85,12 @@ def stack(
         When a cutoff is not covered or its horizon not finished.
     """
     ChurnDefinition.of(churn).check_finished(activity.coverage, cutoffs)
-    return labelled(activity, eligible(activity, specification, cutoffs=cutoffs, churn=churn, where=where), churn=churn)
+    return label(
+        activity, eligible_profiles(activity, specification, cutoffs=cutoffs, churn=churn, where=where), churn=churn
+    )
 
 
-def eligible(
+def eligible_profiles(
     activity: Activity,
     specification: Specification,
     *,
@@ -101,8 +103,8 @@ def eligible(
     return profiles.build_profiles(activity, specification, cutoffs=cutoffs, where=f"{rule.sql()} and {where}")
 
 
-def labelled(activity: Activity, found: pa.Table, *, churn: ChurnSettings) -> Dataset:
-    """Say of each profile whether its user churned.
+def label(activity: Activity, found: pa.Table, *, churn: ChurnSettings) -> Dataset:
+    """Label profiles: whether each user churned.
 
     Raises
     ------
@@ -124,8 +126,10 @@ def labelled(activity: Activity, found: pa.Table, *, churn: ChurnSettings) -> Da
     return Dataset(found, happened if definition.is_event else ~happened)
 
 
-def sampled(activity: Activity, cutoffs: Sequence[date], *, churn: ChurnSettings, most: int, seed: int) -> str:
-    """Return the condition that keeps about ``most`` rows, whole users by seeded hash, at natural class rates."""
+def sample_condition(
+    activity: Activity, cutoffs: Sequence[date], *, churn: ChurnSettings, maximum: int, seed: int
+) -> str:
+    """Return the condition that keeps about ``maximum`` rows, whole users by seeded hash, at natural class rates."""
     within = f"and day >= cutoff - {churn.active_within_days}" if churn.active_within_days else ""
     values = ", ".join(f"(date '{cutoff}')" for cutoff in cutoffs)
     counted = activity.connection.execute(
@@ -133,4 +137,4 @@ def sampled(activity: Activity, cutoffs: Sequence[date], *, churn: ChurnSettings
         join (values {values}) t(cutoff) on day < cutoff {within})"""
     ).fetchall()
     rows = int(counted[0][0])
-    return "true" if rows <= most else f"hash(user_id || '{seed}') % 1000000 < {int(1_000_000 * most / rows)}"
+    return "true" if rows <= maximum else f"hash(user_id || '{seed}') % 1000000 < {int(1_000_000 * maximum / rows)}"

@@ -1,19 +1,19 @@
-"""One build of profiles for the models of all horizons: frozen once, built once, labelled for each."""
+"""The profiles of all horizons: one frozen specification, built once, labelled for each horizon."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from features.activity.store import Activity
+from features.activity.store import Activity, Say
 from features.profiles.specification import Specification
-from training.data.dataset import Dataset, eligible, labelled, sampled, snapshots_of
+from training.data.dataset import Dataset, eligible_profiles, label, sample_condition, snapshots_of
 from training.data.specification import freeze
-from training.plan.bots import excluding, find_bots
+from training.plan.bots import exclusion_condition, find_bots
 from training.plan.plan import Recipe, TrainingPlan
 
 
@@ -23,53 +23,53 @@ class ProfileSet:
 
     Attributes
     ----------
-    left_out
-        Feature to why there is no such column, or why the model does not look at it.
+    excluded
+        Feature to the reason why the profile does not have it, or the model does not use it.
     training_rows, tests
-        Profiles of the eligible users at the cutoffs that any horizon learns from, and at those that test.
+        Profiles of the eligible users at the training cutoffs of all horizons, and at their test cutoffs.
     """
 
     activity: Activity
     specification: Specification
-    left_out: dict[str, str]
+    excluded: dict[str, str]
     training_rows: pa.Table
     tests: pa.Table
 
     @classmethod
-    def of(cls, activity: Activity, layouts: Sequence[TrainingPlan], *, say: Callable[[str], None]) -> ProfileSet:
-        """Freeze one specification, where training ends the earliest, and build the profiles of all cutoffs under it."""
-        recipe, splits = layouts[0].recipe, [layout.split for layout in layouts]
+    def of(cls, activity: Activity, plans: Sequence[TrainingPlan], *, say: Say) -> ProfileSet:
+        """Freeze one specification, at the training cutoffs that end earliest, and build the profiles of all cutoffs with it."""
+        recipe, splits = plans[0].recipe, [plan.split for plan in plans]
         training_cutoffs = min((split.train or (split.test,) for split in splits), key=max)
-        specification, left_out = freeze(
+        specification, excluded = freeze(
             activity, recipe.features, churn=recipe.churn, training_cutoffs=training_cutoffs
         )
-        training_rows = sorted({cutoff for split in splits for cutoff in split.training_cutoffs})
+        training_days = sorted({cutoff for split in splits for cutoff in split.training_cutoffs})
         tests = sorted({split.test for split in splits})
-        names = f"{len(specification.feature_names)} features, {len(left_out)} left out"
-        say(f"{names}; profiles at {len(training_rows) + len(tests)} cutoffs")
-        found = _profiles(activity, specification, cutoffs=tests, recipe=recipe)
-        before = (
-            _profiles(activity, specification, cutoffs=training_rows, recipe=recipe)
-            if training_rows
-            else found.slice(0, 0)
+        names = f"{len(specification.feature_names)} features, {len(excluded)} excluded"
+        say(f"{names}; profiles at {len(training_days) + len(tests)} cutoffs")
+        test_profiles = _profiles(activity, specification, cutoffs=tests, recipe=recipe)
+        training_profiles = (
+            _profiles(activity, specification, cutoffs=training_days, recipe=recipe)
+            if training_days
+            else test_profiles.slice(0, 0)
         )
-        return cls(activity, specification, left_out, before, found)
+        return cls(activity, specification, excluded, training_profiles, test_profiles)
 
-    def training_rows_of(self, layout: TrainingPlan) -> Dataset:
-        """Label what one horizon learns from."""
-        return labelled(self.activity, _at(self.training_rows, layout.split.training_cutoffs), churn=layout.label_churn)
+    def training_rows_of(self, plan: TrainingPlan) -> Dataset:
+        """Label the training rows of a plan."""
+        return label(self.activity, _at(self.training_rows, plan.split.training_cutoffs), churn=plan.label_churn)
 
-    def test_of(self, layout: TrainingPlan) -> Dataset:
-        """Label what one horizon is tested on: always the label of the target horizon."""
-        return labelled(self.activity, _at(self.tests, [layout.split.test]), churn=layout.recipe.churn)
+    def test_of(self, plan: TrainingPlan) -> Dataset:
+        """Label the test rows of a plan: always with the target horizon."""
+        return label(self.activity, _at(self.tests, [plan.split.test]), churn=plan.recipe.churn)
 
-    def also_at(self, cutoffs: Sequence[date], layout: TrainingPlan) -> Dataset:
-        """Label the target horizon at any finished cutoffs, from profiles that are built where they are not there yet."""
+    def dataset_at(self, cutoffs: Sequence[date], plan: TrainingPlan) -> Dataset:
+        """Label rows at any finished cutoffs with the target horizon; missing profiles are built."""
         training_rows, tested = _cutoffs(self.training_rows), _cutoffs(self.tests)
         tables = [_at(self.training_rows, cutoffs), _at(self.tests, set(cutoffs) - training_rows)]
         if missing := sorted(set(cutoffs) - training_rows - tested):
-            tables.append(_profiles(self.activity, self.specification, cutoffs=missing, recipe=layout.recipe))
-        return labelled(self.activity, pa.concat_tables(tables), churn=layout.recipe.churn)
+            tables.append(_profiles(self.activity, self.specification, cutoffs=missing, recipe=plan.recipe))
+        return label(self.activity, pa.concat_tables(tables), churn=plan.recipe.churn)
 
 
 def _cutoffs(profiles: pa.Table) -> set[date]:
@@ -84,16 +84,16 @@ def _at(profiles: pa.Table, cutoffs: Iterable[date]) -> pa.Table:
 
 
 def _profiles(activity: Activity, specification: Specification, *, cutoffs: Sequence[date], recipe: Recipe) -> pa.Table:
-    """Build the profiles of the eligible users that a training takes."""
+    """Build the profiles of the eligible users that a training uses."""
     where = condition(activity, cutoffs, recipe=recipe)
-    return eligible(activity, specification, cutoffs=cutoffs, churn=recipe.churn, where=where)
+    return eligible_profiles(activity, specification, cutoffs=cutoffs, churn=recipe.churn, where=where)
 
 
 def condition(activity: Activity, cutoffs: Sequence[date], *, recipe: Recipe) -> str:
-    """Return which profiles a training takes: no more than the settings allow, without bots where those are left out."""
+    """Return the condition for the profiles that a training uses: at most as many as the settings allow, without bots if excluded."""
     t = recipe.training
-    where = sampled(activity, cutoffs, churn=recipe.churn, most=t.max_training_rows, seed=t.seed)
+    where = sample_condition(activity, cutoffs, churn=recipe.churn, maximum=t.max_training_rows, seed=t.seed)
     if not recipe.bots.exclude:
         return where
     bots = [find_bots(activity, before=cutoff) for cutoff in cutoffs]
-    return f"{where} and {excluding(activity.connection, bots)}"
+    return f"{where} and {exclusion_condition(activity.connection, bots)}"

@@ -1,4 +1,4 @@
-"""What a profile of the model holds: decided from the log before the training cutoffs, and frozen as its specification."""
+"""The specification of a model's profiles: chosen from the log before the training cutoffs, and frozen."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from features.profiles.specification import Specification
 from features.settings import ChurnSettings, FeatureSettings
 from features.users.attributes import is_sensitive
 from models.encoding import fit_categories
-from training.plan.buyers import bg_nbd
+from training.plan.buyers import fit_bg_nbd
 
-_MOST_VERSIONS = 50
+_MAX_VERSIONS = 50
 
 
 def freeze(
     activity: Activity, features: FeatureSettings, *, churn: ChurnSettings, training_cutoffs: Sequence[date]
 ) -> tuple[Specification, dict[str, str]]:
-    """Decide what a profile holds, from the log before the latest training cutoff only.
+    """Choose the features of a profile, from the log before the latest training cutoff only.
 
     Returns
     -------
-    The specification (its categories still empty), and why features are left out.
+    The specification (its categories still empty), and feature to the reason why it is excluded.
     """
     history = (min(training_cutoffs) - activity.coverage.first_day).days
     observed = features.observation_days
-    told = {"observation_days": observed, "leaving": churn.event}
-    facts = activity.facts | {fact for fact, value in told.items() if value}
+    given = {"observation_days": observed, "leaving": churn.event}
+    facts = activity.facts | {fact for fact, value in given.items() if value}
     fitted = fit_constants(activity, features, before=max(training_cutoffs))
     selection = select(
         catalogue(features.windows_days, fitted, custom=features.custom),
@@ -62,12 +62,12 @@ def freeze(
 
 
 def unused(features: Sequence[Feature], exclude: Collection[str]) -> tuple[str, ...]:
-    """Return the columns that the model is not to look at; the profile has them all the same, for eligibility and for people.
+    """Return the columns that the model does not use; the profile has them nevertheless, for eligibility and for people.
 
     Raises
     ------
     SettingsError
-        When there is no feature and no family of a name.
+        When a name is neither a feature nor a family.
     """
     known = {feature.name for feature in features} | {feature.family for feature in features}
     for name in exclude:
@@ -79,20 +79,22 @@ def unused(features: Sequence[Feature], exclude: Collection[str]) -> tuple[str, 
 
 
 def fit_constants(activity: Activity, features: FeatureSettings, *, before: date) -> FittedConstants:
-    """Find out what a profile needs to know of other users, from the log before a date."""
+    """Fit the constants across users that profiles need, from the log before a date."""
     return FittedConstants(
-        event_types=main_event_types(activity, before=before, most=features.main_event_types),
+        event_types=main_event_types(activity, before=before, maximum=features.main_event_types),
         versions=versions(activity, before=before) if "app_version" in activity.facts else {},
-        bg_nbd=bg_nbd(activity, before=before, since=features.observation_days) if "amount" in activity.facts else None,
+        bg_nbd=fit_bg_nbd(activity, before=before, since=features.observation_days)
+        if "amount" in activity.facts
+        else None,
         attributes=activity.tables.allowed(features.allow_sensitive),
     )
 
 
-def main_event_types(activity: Activity, *, before: date, most: int) -> tuple[str, ...]:
-    """Find the event types that the most users did before a date."""
+def main_event_types(activity: Activity, *, before: date, maximum: int) -> tuple[str, ...]:
+    """Find the event types with the largest numbers of users before a date."""
     rows = activity.connection.execute(
         f"""select event_type from {activity.known("event_types", before="$before")} group by 1
-        order by count(distinct user_id) desc, sum(n) desc, event_type limit {most}""",
+        order by count(distinct user_id) desc, sum(n) desc, event_type limit {maximum}""",
         {"before": before},
     ).fetchall()
     return tuple(event_type for (event_type,) in rows)
@@ -102,13 +104,13 @@ def versions(activity: Activity, *, before: date) -> dict[str, date]:
     """Find the day on which each of the most used app versions was first seen, the oldest first."""
     rows = activity.connection.execute(
         f"""select app_version, min(day) as first_day from {activity.known("contexts", before="$before")}
-        where app_version is not null group by 1 order by sum(n) desc, app_version limit {_MOST_VERSIONS}""",
+        where app_version is not null group by 1 order by sum(n) desc, app_version limit {_MAX_VERSIONS}""",
         {"before": before},
     ).fetchall()
     return dict(sorted(rows, key=lambda row: (row[1], row[0])))
 
 
-def with_categories(specification: Specification, training_profiles: pa.Table, *, most: int) -> Specification:
+def with_categories(specification: Specification, training_profiles: pa.Table, *, maximum: int) -> Specification:
     """Freeze the category maps, from training profiles only."""
     names = [feature.name for feature in specification.features if feature.is_text]
-    return structs.replace(specification, categories=fit_categories(training_profiles, names, most=most))
+    return structs.replace(specification, categories=fit_categories(training_profiles, names, maximum=maximum))

@@ -1,1 +1,1 @@
-"""How good the model is on the test cutoff, in the past, and with fewer users."""
+"""How good the model is: on the test cutoff, on past ones, and trained on fewer users."""

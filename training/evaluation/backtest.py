@@ -1,4 +1,4 @@
-"""How the recipe would have done in the past: it is trained again for every past week, and tested on that week."""
+"""How the recipe would have done in the past: it is retrained before every past week, and tested on that week."""
 
 from __future__ import annotations
 
@@ -20,19 +20,18 @@ from features.profiles.specification import Specification
 from features.snapshots import cutoffs_between
 from models.evaluation.baselines import RULES, rule_scores
 from models.evaluation.metrics import Interval, auc, intervals
-from training.data.dataset import Dataset, stack
+from training.data.dataset import Dataset, build_dataset
 from training.data.snapshots import condition
 from training.data.specification import freeze
 from training.plan.outages import Outage
-from training.plan.plan import Recipe, is_sound, plan_of
-from training.plan.splits import Split
+from training.plan.plan import Recipe, is_sound, split_of
+from training.plan.splits import WEEK, Split
 
-FEWEST_WEEKS = 4
-_WEEK = 7
+MIN_WEEKS = 4
 
 
 class Predictor(Protocol):
-    """What a fit returns: anything that puts a probability on profiles."""
+    """What a fit returns: anything that predicts the churn probability of profiles."""
 
     def predict_probability(self, profiles: pa.Table) -> NDArray[np.float64]:
         """Churn probability in (0, 1) of each profile, shape (n,)."""
@@ -44,12 +43,12 @@ Train = Callable[[Dataset, Split], Predictor]
 
 @dataclass(frozen=True)
 class Week:
-    """One test in the past: what a model trained before it would have shown.
+    """One test in the past: the results of a model that was trained before it.
 
     Attributes
     ----------
     better_rule, better_rule_auc
-        The rule that did best in that week; empty and .5 where the log has none.
+        The best rule in that week and its AUC; empty and .5 where the log has none.
     """
 
     cutoff: date
@@ -66,22 +65,22 @@ class Week:
 class Backtest:
     """Every past week, the earliest first.
 
-    Which columns a profile has, and the constants in them (event types, versions, how people buy), were frozen on the training
-    cutoffs of the earliest week: no week knows its own future. The later weeks know less than they would have known then, so
-    their figures are rather too low than too high, and are not those of a training on that day to the last digit.
+    The columns of a profile, and the constants in them (event types, versions, BG/NBD), were frozen on the training cutoffs of the
+    earliest week: no week knows its own future. The later weeks know less than they would have known then, so their metrics are
+    too low rather than too high, and not exactly those of a training on that day.
     """
 
     weeks: tuple[Week, ...]
 
     @property
     def slope(self) -> Interval | None:
-        """How the AUC moves from week to week, by least squares, with its 95 % interval; None for fewer than four tests.
+        """Change of the AUC per week, by least squares, with its 95 % interval; None for fewer than four tests.
 
-        The tests share users, so the interval is rather too narrow.
+        The tests share users, so the interval is somewhat too narrow.
         """
-        if len(self.weeks) < FEWEST_WEEKS:
+        if len(self.weeks) < MIN_WEEKS:
             return None
-        at = [(week.cutoff - self.weeks[0].cutoff).days / _WEEK for week in self.weeks]
+        at = [(week.cutoff - self.weeks[0].cutoff).days / WEEK for week in self.weeks]
         line: Any = stats.linregress(at, [week.auc.value for week in self.weeks])
         reach = float(stats.t.ppf(0.975, len(at) - 2) * line.stderr)
         return Interval(float(line.slope), float(line.slope) - reach, float(line.slope) + reach)
@@ -94,65 +93,65 @@ class Backtest:
         return "falling" if self.slope.high < 0 else "rising" if self.slope.low > 0 else "stable"
 
     @property
-    def says(self) -> str:
+    def summary(self) -> str:
         """The verdict in a sentence."""
         if self.slope is None:
-            return f"{len(self.weeks)} past tests fit the log, at least {FEWEST_WEEKS} are needed to see a direction."
-        figures, ahead = [week.auc.value for week in self.weeks], sum(_is_ahead(week) for week in self.weeks)
+            return f"{len(self.weeks)} past tests fit the log, at least {MIN_WEEKS} are needed for a trend."
+        values, ahead = [week.auc.value for week in self.weeks], sum(_is_ahead(week) for week in self.weeks)
         return (
-            f"The AUC is {self.verdict}: {min(figures):.3f} to {max(figures):.3f} on {len(figures)} past tests, "
+            f"The AUC is {self.verdict}: {min(values):.3f} to {max(values):.3f} on {len(values)} past tests, "
             f"{self.slope.value:+.4f} a week ({self.slope.low:+.4f} to {self.slope.high:+.4f}); "
-            f"ahead of the better rule on {ahead} of {len(figures)}."
+            f"ahead of the better rule on {ahead} of {len(values)}."
         )
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values."""
         weeks = [asdict(week) | {"cutoff": str(week.cutoff)} for week in self.weeks]
-        return {"verdict": self.verdict, "says": self.says, "weeks": weeks}
+        return {"verdict": self.verdict, "says": self.summary, "weeks": weeks}
 
 
 def _is_ahead(week: Week) -> bool:
     return week.auc.value > week.better_rule_auc
 
 
-def past_splits(plan_at: Callable[[date], Split], *, first: date, latest: date, most: int) -> tuple[Split, ...]:
-    """Plan the past tests, the earliest first: weekly from the latest backwards, by the day where few weeks fit.
+def past_splits(plan_at: Callable[[date], Split], *, first: date, latest: date, maximum: int) -> tuple[Split, ...]:
+    """Plan the past tests, the earliest first: weekly from the latest backwards, or daily where few weeks fit.
 
     Parameters
     ----------
     plan_at
-        Plans the split of a test cutoff; those that it refuses, for want of history or for an outage, are left out.
+        Makes the split of a test cutoff; cutoffs that it refuses, for too little history or for an outage, are excluded.
     first, latest
         The first day of the log, and the latest test cutoff.
-    most
-        At most so many, the latest ones.
+    maximum
+        Number of past tests; the latest are used.
     """
 
     def back(days: int) -> tuple[Split, ...]:
         tests = reversed(cutoffs_between(first + timedelta(days=1), latest, every_days=days))
-        return tuple(islice(_possible(plan_at, tests), most))[::-1]
+        return tuple(islice(_feasible_splits(plan_at, tests), maximum))[::-1]
 
-    weekly = back(_WEEK)
-    return weekly if len(weekly) >= min(FEWEST_WEEKS, most) else back(1)
+    weekly = back(WEEK)
+    return weekly if len(weekly) >= min(MIN_WEEKS, maximum) else back(1)
 
 
-def _possible(plan_at: Callable[[date], Split], tests: Iterable[date]) -> Iterator[Split]:
+def _feasible_splits(plan_at: Callable[[date], Split], tests: Iterable[date]) -> Iterator[Split]:
     for test in tests:
         with suppress(CheckFailed):
             yield plan_at(test)
 
 
 def past_splits_of(
-    activity: Activity, recipe: Recipe, *, outages: Sequence[Outage], latest: date, most: int
+    activity: Activity, recipe: Recipe, *, outages: Sequence[Outage], latest: date, maximum: int
 ) -> tuple[Split, ...]:
-    """Plan the past tests of a recipe, away from the outages of the log, as :func:`past_splits` does."""
+    """Plan the past tests of a recipe, unaffected by the outages of the log, as :func:`past_splits` does."""
     sound = is_sound(recipe, outages)
 
     def plan_at(test: date) -> Split:
-        then = recipe.training.model_copy(update={"test_cutoff": test})
-        return plan_of(activity, replace(recipe, training=then), sound=sound)
+        training = recipe.training.model_copy(update={"test_cutoff": test})
+        return split_of(activity, replace(recipe, training=training), sound=sound)
 
-    return past_splits(plan_at, first=activity.coverage.first_day, latest=latest, most=most)
+    return past_splits(plan_at, first=activity.coverage.first_day, latest=latest, maximum=maximum)
 
 
 def history(activity: Activity, recipe: Recipe, *, splits: Sequence[Split]) -> tuple[Specification, Dataset]:
@@ -160,33 +159,35 @@ def history(activity: Activity, recipe: Recipe, *, splits: Sequence[Split]) -> t
     specification, _ = freeze(activity, recipe.features, churn=recipe.churn, training_cutoffs=splits[0].train)
     cutoffs = sorted({cutoff for split in splits for cutoff in (*split.training_cutoffs, split.test)})
     where = condition(activity, cutoffs, recipe=recipe)
-    return specification, stack(activity, specification, cutoffs=cutoffs, churn=recipe.churn, where=where)
+    return specification, build_dataset(activity, specification, cutoffs=cutoffs, churn=recipe.churn, where=where)
 
 
-def backtest(whole: Dataset, splits: Sequence[Split], *, fit: Train, minimum: int, seed: int) -> Backtest:
+def backtest(dataset: Dataset, splits: Sequence[Split], *, fit: Train, minimum: int, seed: int) -> Backtest:
     """Train and test once for each split.
 
     Parameters
     ----------
-    whole
+    dataset
         The rows of every cutoff of every split.
     fit
-        Trains with the same recipe, from the rows of the split's learning cutoffs only.
+        Trains with the same recipe, on the rows of the split's training cutoffs only.
     minimum
-        A test, or its latest learning cutoff, with fewer churners or retained is left out.
+        Weeks with fewer churners or retained users, in the test or in the calibration part, are excluded.
     """
     return Backtest(
         tuple(
-            _week(whole.at([split.test]), fit(whole.at(split.training_cutoffs), split), cutoff=split.test, seed=seed)
+            _week(
+                dataset.at([split.test]), fit(dataset.at(split.training_cutoffs), split), cutoff=split.test, seed=seed
+            )
             for split in splits
-            if is_enough(whole, split, minimum=minimum)
+            if has_enough_users(dataset, split, minimum=minimum)
         )
     )
 
 
-def is_enough(whole: Dataset, split: Split, *, minimum: int) -> bool:
-    """Tell whether the test, and what is calibrated on, have so many churners and retained."""
-    return min(whole.at([split.test]).rarer, whole.at(split.calibration).rarer) >= minimum
+def has_enough_users(dataset: Dataset, split: Split, *, minimum: int) -> bool:
+    """Whether test and calibration part have at least so many churners, and retained users."""
+    return min(dataset.at([split.test]).smaller_class, dataset.at(split.calibration).smaller_class) >= minimum
 
 
 def _week(test: Dataset, model: Predictor, *, cutoff: date, seed: int) -> Week:
@@ -206,7 +207,7 @@ def _week(test: Dataset, model: Predictor, *, cutoff: date, seed: int) -> Week:
 
 
 def better_rule(test: Dataset) -> tuple[str, float]:
-    """Return the rule that does best on a test, and its AUC; chance where the profiles have no rule's column."""
+    """Return the rule with the highest AUC on a test, and that AUC; empty and .5 where the profiles have no rule's column."""
     known = [name for name, rule in RULES.items() if rule.column in test.profiles.column_names]
     found = {name: auc(test.churned, rule_scores(test.profiles, name)) for name in known}
     return max(found.items(), key=lambda pair: pair[1], default=("", 0.5))

@@ -1,4 +1,4 @@
-"""How the model does on the test cutoff, beside every baseline on the same users, overall and by slices."""
+"""The metrics on the test cutoff, compared with every baseline on the same users, overall and by slice."""
 
 from __future__ import annotations
 
@@ -34,21 +34,21 @@ def evaluate(
     capacity
         How many users the team can contact: lift and recall are reported there too.
     """
-    figures = intervals(test.churned, probability, seed=seed, capacity=capacity)
-    beside = {baseline.name: _beside(test, probability, baseline=baseline, seed=seed) for baseline in baselines}
-    rules = [found for found in beside.values() if found.is_rule]
+    metrics = intervals(test.churned, probability, seed=seed, capacity=capacity)
+    results = {baseline.name: _compare(test, probability, baseline=baseline, seed=seed) for baseline in baselines}
+    rules = [found for found in results.values() if found.is_rule]
     better = max(rules, key=lambda rule: rule.auc.value, default=None)
     return Evaluation(
         users=len(test.churned),
-        metrics=figures,
-        baselines=beside,
+        metrics=metrics,
+        baselines=results,
         slices=slices(test, probability, seed=seed),
-        grade=grade(figures, users=len(test.churned), better=better),
+        grade=grade(metrics, users=len(test.churned), better=better),
     )
 
 
-def _beside(test: Dataset, probability: NDArray[np.float64], *, baseline: Baseline, seed: int) -> BaselineResults:
-    """Measure a baseline, and the model less it on the same resampled users."""
+def _compare(test: Dataset, probability: NDArray[np.float64], *, baseline: Baseline, seed: int) -> BaselineResults:
+    """Measure a baseline, and the difference between model and baseline on the same resampled users."""
     other = baseline.probability(test.profiles)
     found = intervals(test.churned, other, seed=seed, of=("auc", "log_loss", "calibration_error"))
     return BaselineResults(

@@ -1,4 +1,4 @@
-"""How good a model is in a word; the rule of the word stands beside it."""
+"""How good a model is in one word, with the rule of that word."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _BINS = 10
 LEEWAY = 1.5  # times the calibration error that chance produces
 
 RULES = {
-    "suspicious (likely leak)": f"AUC of {SUSPICIOUS_AUC:.2f} or more: people who may leave are not that easy to tell, so a "
+    "suspicious (likely leak)": f"AUC of {SUSPICIOUS_AUC:.2f} or more: churn is not that easy to predict, so a "
     "feature probably knows the future, or users are scored who had already left",
     "no better than a rule": "the interval of the gain in AUC over the better rule reaches down to 0 or below",
     "weak": f"better than every rule, but AUC under {WEAK_AUC:.2f} or calibration error above {GOOD_CALIBRATION:.2f}",
@@ -25,16 +25,14 @@ RULES = {
     "good": f"better than every rule by more than chance, AUC of {WEAK_AUC:.2f} or more, and calibration error at most "
     f"{GOOD_CALIBRATION:.2f}",
 }
-SMALL_TESTS = (
-    f"Where a test is so small that a perfectly calibrated model would show more, {LEEWAY:g} times that is allowed."
-)
+SMALL_TESTS = f"Where a test is so small that a perfectly calibrated model would show a larger error, {LEEWAY:g} times that is allowed."
 
 
-def grade(figures: Mapping[str, Interval], *, users: int, better: BaselineResults | None) -> Grade:
-    """Grade a model by its figures; without a rule on this log, chance (AUC .5) stands in for it."""
-    auc, error = figures["auc"], figures["calibration_error"].value
+def grade(metrics: Mapping[str, Interval], *, users: int, better: BaselineResults | None) -> Grade:
+    """Grade a model by its metrics; where no rule applies to the log, it is compared with chance (AUC .5)."""
+    auc, error = metrics["auc"], metrics["calibration_error"].value
     gain = better.difference_auc if better else Interval(auc.value - 0.5, auc.low - 0.5, auc.high - 0.5)
-    chance = by_chance(figures["churn_rate"].value, users=users)
+    chance = by_chance(metrics["churn_rate"].value, users=users)
     name = _name(auc.value, gain=gain.low, error=error, chance=chance)
     why = (
         f"AUC {auc.value:.3f}, {gain.value:+.3f} over the better rule ({gain.low:+.3f} to {gain.high:+.3f}), "
@@ -44,7 +42,7 @@ def grade(figures: Mapping[str, Interval], *, users: int, better: BaselineResult
 
 
 def by_chance(churn_rate: float, *, users: int) -> float:
-    """Calibration error that a perfectly calibrated model shows on so many users, by chance alone; at most, about.
+    """Calibration error that a perfectly calibrated model shows on so many users, by chance alone: an approximate upper bound.
 
     Source: the mean absolute deviation of a normal variable, sqrt(2 / pi) sigma, with the sigma of a share in a bin.
 

@@ -1,4 +1,4 @@
-"""How many more users would help: the recipe is trained on ever more of them, and tested on the same."""
+"""Whether more users would help: the recipe is trained on growing shares of the users, and tested on the same ones."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from training.evaluation.backtest import Train
 from training.plan.splits import Split
 
 SHARES = (0.1, 0.2, 0.4, 0.7, 1.0)
-WORTH_HAVING = 0.002
+MIN_USEFUL_GAIN = 0.002
 MIN_OF_A_CLASS = 20
-_FARTHEST = 10.0
-_FEWEST_POINTS = 4
+_MAX_TIMES = 10.0
+_MIN_POINTS = 4
 _PARTS = 1_000_000
-_STEEPEST = 2.0
+_MAX_POWER = 2.0
 
 
 @dataclass(frozen=True)
 class Point:
-    """What a model showed that was trained on so many users."""
+    """The AUC of a model that was trained on so many users."""
 
     users: int
     auc: Interval
@@ -47,42 +47,42 @@ class Law:
     power: float
 
     def auc(self, users: NDArray[np.float64] | float) -> Any:
-        """The AUC that so many users would give, shape of ``users``."""
+        """Expected AUC with so many users, shape of ``users``."""
         return self.top - self.lost * (np.asarray(users) / 1000) ** -self.power
 
 
 @dataclass(frozen=True)
 class LearningCurve:
-    """The points, the fewest users first, and the law through them; None where no law fits."""
+    """The points, by increasing number of users, and the law through them; None where no law fits."""
 
     points: tuple[Point, ...]
     law: Law | None
 
     def gain(self, times: float) -> float | None:
-        """How much AUC so many times the users would add, by the law."""
+        """Gain in AUC from so many times the users, by the law."""
         if self.law is None:
             return None
         users = self.points[-1].users
         return float(self.law.auc(times * users) - self.law.auc(users))
 
     @property
-    def says(self) -> str:
-        """What more users would bring, in a sentence."""
-        double, farthest = self.gain(2), self.gain(_FARTHEST)
+    def summary(self) -> str:
+        """What more users would add, in a sentence."""
+        double, farthest = self.gain(2), self.gain(_MAX_TIMES)
         if double is None or farthest is None:
-            return "No law fits these points: this log cannot say what more users would bring."
+            return "No power law fits these points: it is unknown what more users would add."
         users = self.points[-1].users
-        if farthest < WORTH_HAVING:
+        if farthest < MIN_USEFUL_GAIN:
             return f"More users would not help: ten times the {users:,} would add {max(farthest, 0):.4f} to the AUC."
         return (
             f"{users:,} more users would add about {double:.3f} to the AUC, ten times as many about {farthest:.3f}; "
-            "an extrapolation, of the same kind of users."
+            "an extrapolation, for users of the same kind."
         )
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values."""
         law = asdict(self.law) if self.law else None
-        return {"says": self.says, "points": [asdict(point) for point in self.points], "law": law}
+        return {"says": self.summary, "points": [asdict(point) for point in self.points], "law": law}
 
 
 def learning_curve(training_rows: Dataset, test: Dataset, *, split: Split, fit: Train, seed: int) -> LearningCurve:
@@ -91,7 +91,7 @@ def learning_curve(training_rows: Dataset, test: Dataset, *, split: Split, fit: 
     Parameters
     ----------
     training_rows
-        The rows of the split's learning cutoffs.
+        The rows of the split's training cutoffs.
     fit
         Trains with the same recipe.
     """
@@ -107,19 +107,19 @@ def _auc(test: Dataset, probability: NDArray[np.float64], *, seed: int) -> Inter
 
 
 def _nested(training_rows: Dataset, split: Split, *, seed: int) -> Iterator[tuple[int, Dataset]]:
-    """Yield how many users, and their rows; shares whose parts are too small to learn from are left out."""
+    """Yield the number of users and their rows; shares with a part that is too small are excluded."""
     users = training_rows.profiles.column("user_id").to_numpy()
     place = pd.util.hash_array(users, hash_key=f"{seed:016d}") % _PARTS
     for share in SHARES:
         chosen = place < share * _PARTS
         part = Dataset(training_rows.profiles.filter(chosen), training_rows.churned[chosen])
         parts = [split.train, split.validation or split.train, split.calibration]
-        if min(part.at(cutoffs).rarer for cutoffs in parts) >= MIN_OF_A_CLASS:
+        if min(part.at(cutoffs).smaller_class for cutoffs in parts) >= MIN_OF_A_CLASS:
             yield len(np.unique(users[chosen])), part
 
 
 def fit_law(points: tuple[Point, ...]) -> Law | None:
-    """Fit the law by least squares; None for fewer than four points, or where it does not settle.
+    """Fit the law by least squares; None for fewer than four points, or where the fit does not converge.
 
     Examples
     --------
@@ -128,19 +128,19 @@ def fit_law(points: tuple[Point, ...]) -> Law | None:
     >>> found and round(found.top, 3), found and round(found.power, 2)
     (0.8, 0.5)
     """
-    if len(points) < _FEWEST_POINTS:
+    if len(points) < _MIN_POINTS:
         return None
     users = np.array([point.users for point in points], dtype=np.float64)
-    figures = np.array([point.auc.value for point in points])
-    bounds = ([0.0, 0.0, 0.05], [1.0, 1.0, _STEEPEST])
+    values = np.array([point.auc.value for point in points])
+    bounds = ([0.0, 0.0, 0.05], [1.0, 1.0, _MAX_POWER])
     with warnings.catch_warnings():
         warnings.simplefilter("error", OptimizeWarning)
         try:
             found, _ = curve_fit(
                 lambda n, top, lost, power: Law(top, lost, power).auc(n),
                 users,
-                figures,
-                p0=(min(figures.max() + 0.01, 0.999), 0.05, 0.5),
+                values,
+                p0=(min(values.max() + 0.01, 0.999), 0.05, 0.5),
                 bounds=bounds,
             )
         except (RuntimeError, OptimizeWarning):

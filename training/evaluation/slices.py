@@ -1,4 +1,4 @@
-"""Where the model does well and where it does not: the figures by device, channel, tenure and activity."""
+"""Where the model does well and where it does not: metrics by device, channel, tenure and activity."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from training.data.dataset import Dataset
 
 MIN_USERS = 100
 MIN_OF_A_CLASS = 10
-MOST_VALUES = 8
+MAX_VALUES = 8
 OTHER, UNKNOWN = "other", "unknown"
 _SHOWN = ("churn_rate", "auc", "calibration_error")
 _WITHIN_95 = 1.96
@@ -26,14 +26,14 @@ _WITHIN_95 = 1.96
 
 @dataclass(frozen=True)
 class Dimension:
-    """One way to cut the users.
+    """One way to slice the users.
 
     Attributes
     ----------
     features
-        The first of these that the profiles have is cut by.
+        The first of these that the profiles have is used.
     edges
-        Where each band of a number starts; empty: a text, cut by its values.
+        Where each band of a number starts; empty: a text, sliced by its values.
     """
 
     name: str
@@ -47,7 +47,7 @@ class Dimension:
         if found is None:
             return None
         column = profiles.column(found)
-        return self._bands(column) if self.edges else _most_common(column)
+        return self._bands(column) if self.edges else _frequent_values(column)
 
     def _bands(self, column: pa.ChunkedArray[Any]) -> NDArray[np.object_]:
         numbers = column.to_numpy()
@@ -80,7 +80,7 @@ DIMENSIONS = (
 
 
 def slices(test: Dataset, probability: NDArray[np.float64], *, seed: int) -> tuple[Slice, ...]:
-    """Measure the model on each slice of the test's users, where there are enough of them to say something.
+    """Measure the model on each slice of the test's users, where there are enough of them.
 
     Parameters
     ----------
@@ -88,13 +88,13 @@ def slices(test: Dataset, probability: NDArray[np.float64], *, seed: int) -> tup
         Calibrated, shape (n,).
     """
     return tuple(
-        Slice(dimension, value, int(of.sum()), _figures(test.churned[of], probability[of], seed=seed))
+        Slice(dimension, value, int(of.sum()), _metrics(test.churned[of], probability[of], seed=seed))
         for dimension, value, of in _cuts(test.profiles)
     )
 
 
 def _cuts(profiles: pa.Table) -> Iterator[tuple[str, str, NDArray[np.bool_]]]:
-    """Yield dimension, value and, shape (n,), who is in it: bands in their order, values from the most common on."""
+    """Yield dimension, value and mask of users, shape (n,): bands in their order, values by decreasing frequency."""
     for dimension in DIMENSIONS:
         values = dimension.values(profiles)
         if values is not None:
@@ -105,7 +105,7 @@ def _cuts(profiles: pa.Table) -> Iterator[tuple[str, str, NDArray[np.bool_]]]:
                 yield dimension.name, name, values == name
 
 
-def _figures(churned: NDArray[np.bool_], probability: NDArray[np.float64], *, seed: int) -> dict[str, Interval]:
+def _metrics(churned: NDArray[np.bool_], probability: NDArray[np.float64], *, seed: int) -> dict[str, Interval]:
     rarer = min(churned.sum(), (~churned).sum())
     if len(churned) < MIN_USERS or rarer < MIN_OF_A_CLASS:
         return {}
@@ -114,16 +114,16 @@ def _figures(churned: NDArray[np.bool_], probability: NDArray[np.float64], *, se
 
 
 def _mean(values: NDArray[np.float64]) -> Interval:
-    """The mean, with the interval of the central limit theorem: resampling would find the same."""
+    """The mean, with the interval of the central limit theorem: resampling would give the same."""
     mean, reach = float(values.mean()), _WITHIN_95 * float(values.std()) / math.sqrt(len(values))
     return Interval(mean, mean - reach, mean + reach)
 
 
-def _most_common(column: pa.ChunkedArray[Any]) -> NDArray[np.object_]:
-    """Name each value; the rarer ones, and those of too few users, go together. Of equally common ones the first is kept."""
+def _frequent_values(column: pa.ChunkedArray[Any]) -> NDArray[np.object_]:
+    """Return the value of each user; rare values are pooled as other. Equally frequent ones are sorted by name."""
     texts = np.array([UNKNOWN if text is None else text for text in column.to_pylist()], dtype=object)
     counts = Counter(texts.tolist())
     counts.pop(UNKNOWN, None)
     enough = [value for value in counts if counts[value] >= MIN_USERS]
-    kept = sorted(enough, key=lambda value: (-counts[value], value))[:MOST_VALUES]
+    kept = sorted(enough, key=lambda value: (-counts[value], value))[:MAX_VALUES]
     return np.where(np.isin(texts, [*kept, UNKNOWN]), texts, OTHER)

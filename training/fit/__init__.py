@@ -1,1 +1,1 @@
-"""Labelled rows to a scorer with its calibration."""
+"""From labelled rows to a scorer with its calibration."""

@@ -1,4 +1,4 @@
-"""Where no label of the target horizon is known yet: BG/NBD says who buys again, calibrated on the later half of the history."""
+"""Where no label of the target horizon is known yet: BG/NBD predicts who buys again, calibrated on the later half of the history."""
 
 from __future__ import annotations
 
@@ -7,44 +7,47 @@ from dataclasses import replace
 from msgspec import structs
 
 from features.profiles.specification import Specification
-from models.encoding import Matrix, encode
+from models.arrays import Matrix
+from models.encoding import encode
 from models.scorers.calibration import CalibrationFit, fit_platt
 from models.scorers.ensemble import BgNbdPart, Scorer, bg_nbd_part
 from training.data.dataset import Dataset
 from training.data.snapshots import ProfileSet
 from training.fit.fit import Fit
-from training.plan.buyers import bg_nbd
+from training.plan.buyers import fit_bg_nbd
 from training.plan.plan import TrainingPlan
 
 
 def fit_bg_nbd_fallback(
-    build: ProfileSet, layout: TrainingPlan, *, specification: Specification, test: Dataset, halves: Dataset
+    profile_set: ProfileSet, plan: TrainingPlan, *, specification: Specification, test: Dataset, midpoint: Dataset
 ) -> Fit:
-    """Take the parameters from before the test cutoff, and Platt's from how those of the first half did in the second.
+    """Fit BG/NBD before the test cutoff; calibrate a fit on the first half of the history by the outcomes of the second.
 
     Parameters
     ----------
-    halves
-        Users at the middle of the history, labelled by the days from there to the test cutoff. Too few churners or retained: the
-        probabilities are those of BG/NBD itself, as far as the rank of the raw score allows.
+    midpoint
+        Users at the middle of the history, labelled by the days from there to the test cutoff. With too few churners or
+        retained users, the probabilities are those of BG/NBD itself, as far as the order of the raw scores allows.
     """
     matrix = encode(test.profiles, specification)
-    part = bg_nbd_part(specification, matrix, window=layout.recipe.window)
-    earlier = _at_the_middle(build, layout, specification=specification, matrix=encode(halves.profiles, specification))
-    if earlier is None or halves.rarer < layout.recipe.training.min_class_users:
+    part = bg_nbd_part(specification, matrix, window=plan.recipe.window)
+    earlier = _midpoint_part(
+        profile_set, plan, specification=specification, matrix=encode(midpoint.profiles, specification)
+    )
+    if earlier is None or midpoint.smaller_class < plan.recipe.training.min_class_users:
         calibration = fit_platt(part.raw(matrix, threads=0), part.no_purchase_probability(matrix))
     else:
-        calibration = fit_platt(earlier.raw(encode(halves.profiles, specification), threads=0), halves.churned)
+        calibration = fit_platt(earlier.raw(encode(midpoint.profiles, specification), threads=0), midpoint.churned)
     return Fit(specification, Scorer(((1.0, part),)), CalibrationFit(calibration, {}), 0)
 
 
-def _at_the_middle(
-    build: ProfileSet, layout: TrainingPlan, *, specification: Specification, matrix: Matrix
+def _midpoint_part(
+    profile_set: ProfileSet, plan: TrainingPlan, *, specification: Specification, matrix: Matrix
 ) -> BgNbdPart | None:
-    """Return what the same model would have said in the middle of the history, of the days up to the test cutoff."""
-    (middle,) = layout.split.calibration
-    fitted = bg_nbd(build.activity, before=middle, since=specification.observation_days)
+    """Return the part as fitted at the middle of the history, for the days from there to the test cutoff."""
+    (middle,) = plan.split.calibration
+    fitted = fit_bg_nbd(profile_set.activity, before=middle, since=specification.observation_days)
     if fitted is None:
         return None
-    then = structs.replace(specification, fitted=replace(specification.fitted, bg_nbd=fitted))
-    return bg_nbd_part(then, matrix, window=layout.label_window)
+    earlier = structs.replace(specification, fitted=replace(specification.fitted, bg_nbd=fitted))
+    return bg_nbd_part(earlier, matrix, window=plan.label_window)

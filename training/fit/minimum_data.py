@@ -1,4 +1,4 @@
-"""A handful of churners is nothing to learn from, and nothing to report on."""
+"""The minimum number of churned and of retained users: a handful is too few to train on, and to report on."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def check_classes(training_rows: Dataset, test: Dataset, *, split: Split, window
         if min(churners, retained) < minimum:
             raise CheckFailed(
                 f"the {name} part has {churners} churners and {retained} retained, expected at least {minimum} of each",
-                hint=_when_possible(_rarer_class(training_rows, test), split=split, window=window, minimum=minimum),
+                hint=_when_possible(_smaller_classes(training_rows, test), split=split, window=window, minimum=minimum),
             )
 
 
@@ -45,19 +45,22 @@ def _parts(
 
 
 def _when_possible(counts: Mapping[date, int], *, split: Split, window: LabelWindow, minimum: int) -> str:
-    """Say from which date on the log would do, if it goes on as it does."""
-    enough = [cutoff for cutoff, rarer in sorted(counts.items()) if rarer >= minimum]
+    """Describe from which date on training is possible, if the log continues in the same way."""
+    enough = [cutoff for cutoff, users in sorted(counts.items()) if users >= minimum]
     if enough:
         later = max(window.end(enough[0]), split.test + timedelta(days=1))
-        return f"cutoff {enough[0]} has {minimum} of each: if the log goes on like this, training is possible from test cutoff {later} on"
-    most = max(counts.values(), default=0)
-    return f"at no cutoff has the rarer class more than {most} users: a log of more users, or another [churn] horizon_days, is needed"
+        return f"cutoff {enough[0]} has {minimum} of each: if the log continues like this, training is possible from test cutoff {later} on"
+    maximum = max(counts.values(), default=0)
+    return (
+        f"at no cutoff does the smaller class have more than {maximum} users: "
+        "a log of more users, or another [churn] horizon_days, is needed"
+    )
 
 
-def _rarer_class(*datasets: Dataset) -> dict[date, int]:
-    """How many users of the rarer class each cutoff has."""
+def _smaller_classes(*datasets: Dataset) -> dict[date, int]:
+    """Number of users in the smaller class, by cutoff."""
     counts: dict[date, int] = {}
     for dataset in datasets:
         for cutoff in dataset.snapshots:
-            counts[cutoff] = dataset.at([cutoff]).rarer
+            counts[cutoff] = dataset.at([cutoff]).smaller_class
     return counts

@@ -1,12 +1,12 @@
-"""Search for settings of LightGBM, on request: seeded, over inner folds that run forward in time, never over the test.
+"""Hyperparameter search for LightGBM, on request: seeded, over inner folds that run forward in time, never over the test.
 
-Every trial is told by its mean log loss over the folds, after Platt scaling: what the calibration will set right in any case
-should not decide which trees are better. The settings as they are come first, so the result is never worse than they are there.
+A trial is judged by its mean log loss over the folds, after Platt scaling: what calibration corrects in any case should not decide
+which trees are better. The first trial has the current settings, so the result is never worse than these on the folds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import log_loss
 from sklearn.model_selection import GroupKFold
 
+from features.activity.store import Say
 from features.errors import SettingsError
 from models.scorers.calibration import fit_platt
 from models.scorers.trees import Rows, TreeFitter, raw_scores
@@ -24,16 +25,15 @@ if TYPE_CHECKING:
     import optuna
 
 Cutoffs = NDArray[np.datetime64]
-Say = Callable[[str], None]
 
-_MOST_FOLDS = 3
+_MAX_FOLDS = 3
 _UNPRUNED = 5
 _HALF_LIVES = (0, 1, 3)
 
 
 @dataclass(frozen=True)
 class Fold:
-    """Learn from some rows, of these cutoffs, and be measured on others."""
+    """Rows to train on, with their cutoffs, and rows to measure on."""
 
     train: Rows
     cutoffs: Cutoffs
@@ -42,7 +42,7 @@ class Fold:
 
 @dataclass(frozen=True)
 class Folds:
-    """Inner folds, the latest first, and why they are what they are; ``purge_days`` is gap + horizon."""
+    """Inner folds, the latest first, and how they were chosen; ``purge_days`` is gap + horizon."""
 
     parts: tuple[Fold, ...]
     purge_days: int
@@ -50,7 +50,7 @@ class Folds:
 
     @classmethod
     def of(cls, rows: Rows, cutoffs: Cutoffs, *, purge_days: int) -> Folds:
-        """Lay out the folds: learn from cutoffs whose labels are known at a later one, and be measured there.
+        """Make the folds: train on cutoffs whose labels are known at a later one, and measure there.
 
         Parameters
         ----------
@@ -62,7 +62,7 @@ class Folds:
         if not measured:
             why = f"folds of users: no training cutoff is {purge_days} days, gap and horizon, after another"
             return cls(tuple(_of_users(rows, cutoffs)), purge_days, why)
-        chosen = measured[:: -max(1, len(measured) // _MOST_FOLDS)][:_MOST_FOLDS]
+        chosen = measured[:: -max(1, len(measured) // _MAX_FOLDS)][:_MAX_FOLDS]
         why = f"folds in time: measured on {', '.join(map(str, chosen))}, trained on cutoffs {purge_days} days before or earlier"
         return cls(
             tuple(_before(rows, cutoffs, known_until=cutoff - purge_days, at=cutoff) for cutoff in chosen),
@@ -77,20 +77,20 @@ def _before(rows: Rows, cutoffs: Cutoffs, *, known_until: np.datetime64, at: np.
 
 
 def _of_users(rows: Rows, cutoffs: Cutoffs) -> Iterator[Fold]:
-    for seen, unseen in GroupKFold(n_splits=_MOST_FOLDS).split(rows.users, groups=rows.users):
+    for seen, unseen in GroupKFold(n_splits=_MAX_FOLDS).split(rows.users, groups=rows.users):
         yield Fold(rows.take(seen), cutoffs[seen], rows.take(unseen))
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What is searched for: the settings of the trees, and how fast older snapshots fade (None: not at all)."""
+    """What is searched for: the settings of the trees, and the half-life of snapshot weights (None: equal weights)."""
 
     settings: ModelSettings
     recency_half_life_days: float | None = None
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """The searched ones, by name."""
+        """The parameters that the search varies, by name."""
         s = self.settings
         return {name: getattr(s, name) for name in _SEARCHED} | {"recency_half_life_days": self.recency_half_life_days}
 
@@ -116,7 +116,7 @@ class Budget:
 
 @dataclass(frozen=True)
 class TrialResult:
-    """One trial. ``log_loss`` is the mean over the folds that it was tried on: not all of them, if it was pruned."""
+    """One trial. ``log_loss`` is the mean over the folds that it was tried on: fewer than all, if it was pruned."""
 
     number: int
     parameters: dict[str, Any]
@@ -125,25 +125,25 @@ class TrialResult:
 
 
 @dataclass(frozen=True)
-class Searched:
-    """The best of the trials (the settings as they were, where nothing beat them), all of them, and why that one."""
+class SearchResult:
+    """The best choice (the current settings, where no trial was better), all trials, and why that one."""
 
     choice: Choice
     trials: tuple[TrialResult, ...]
     why: str
 
 
-def search(folds: Folds, learner: TreeFitter, *, start: Choice, budget: Budget, say: Say) -> Searched:
+def search(folds: Folds, tree_fitter: TreeFitter, *, start: Choice, budget: Budget, say: Say) -> SearchResult:
     """Try settings and return the best.
 
     Parameters
     ----------
-    learner
-        Gives seed and features; each trial replaces its settings.
+    tree_fitter
+        With the seed and the features; each trial replaces its settings.
     start
-        The settings as they are; the first trial.
+        The current settings: the first trial.
     say
-        UserEvents each better trial, one line each.
+        Called with each trial that is better than all before, one line each.
 
     Raises
     ------
@@ -152,14 +152,14 @@ def search(folds: Folds, learner: TreeFitter, *, start: Choice, budget: Budget, 
     """
     optuna = _optuna()
     say(f"search: {folds.why}")
-    trying = _Trying(folds, learner, start, say)
+    objective = _Objective(folds, tree_fitter, start, say)
     study = optuna.create_study(
-        sampler=optuna.samplers.TPESampler(seed=learner.seed),
+        sampler=optuna.samplers.TPESampler(seed=tree_fitter.seed),
         pruner=optuna.pruners.MedianPruner(n_startup_trials=_UNPRUNED),
     )
     seconds = None if budget.minutes is None else 60 * budget.minutes
-    study.optimize(trying, n_trials=budget.trials, timeout=seconds)
-    return trying.result()
+    study.optimize(objective, n_trials=budget.trials, timeout=seconds)
+    return objective.result()
 
 
 def _optuna() -> Any:
@@ -175,46 +175,48 @@ def _optuna() -> Any:
 
 
 @dataclass(frozen=True)
-class _Trying:
-    """Optuna's objective, which also keeps what each trial was."""
+class _Objective:
+    """Optuna's objective, which also records the trials."""
 
     folds: Folds
-    learner: TreeFitter
+    tree_fitter: TreeFitter
     start: Choice
     say: Say
-    tried: list[tuple[Choice, TrialResult]] = field(default_factory=list[tuple[Choice, TrialResult]])
+    trials: list[tuple[Choice, TrialResult]] = field(default_factory=list[tuple[Choice, TrialResult]])
 
     def __call__(self, trial: optuna.Trial) -> float:
-        """Return the mean log loss of a trial over the folds, unless those so far already are worse than the median's."""
+        """Return the mean log loss of a trial over the folds; a trial that is worse than the median so far is pruned."""
         choice = self.start if trial.number == 0 else _suggest(trial, self.start, purge_days=self.folds.purge_days)
         losses: list[float] = []
         for step, fold in enumerate(self.folds.parts):
-            losses.append(_loss(fold, self.learner, choice=choice))
+            losses.append(_loss(fold, self.tree_fitter, choice=choice))
             trial.report(float(np.mean(losses)), step)
             if len(losses) < len(self.folds.parts) and trial.should_prune():
-                self._keep(trial.number, choice, losses=losses, state="pruned")
+                self._record(trial.number, choice, losses=losses, state="pruned")
                 raise _optuna().TrialPruned
-        return self._keep(trial.number, choice, losses=losses, state="complete")
+        return self._record(trial.number, choice, losses=losses, state="complete")
 
-    def _keep(self, number: int, choice: Choice, *, losses: list[float], state: Literal["complete", "pruned"]) -> float:
+    def _record(
+        self, number: int, choice: Choice, *, losses: list[float], state: Literal["complete", "pruned"]
+    ) -> float:
         found = TrialResult(number, choice.parameters, float(np.mean(losses)), state)
-        before = self._best.log_loss if self.tried else float("inf")
-        self.tried.append((choice, found))
+        before = self._best.log_loss if self.trials else float("inf")
+        self.trials.append((choice, found))
         if state == "complete" and found.log_loss < before:
             self.say(f"trial {number}: log loss {found.log_loss:.5f}, the best so far")
         return found.log_loss
 
     @property
     def _best(self) -> TrialResult:
-        return min((one for _, one in self.tried if one.state == "complete"), key=lambda one: one.log_loss)
+        return min((one for _, one in self.trials if one.state == "complete"), key=lambda one: one.log_loss)
 
-    def result(self) -> Searched:
-        """Return the best; of equals the first."""
-        trials, best = tuple(one for _, one in self.tried), self._best
-        choice = self.tried[best.number][0]
-        figures = f"log loss {best.log_loss:.5f} against {trials[0].log_loss:.5f} of the settings as they were"
-        why = f"trial {best.number} of {len(trials)}: {figures}; {self.folds.why}"
-        return Searched(choice, trials, why)
+    def result(self) -> SearchResult:
+        """Return the best trial; the first of equal ones."""
+        trials, best = tuple(one for _, one in self.trials), self._best
+        choice = self.trials[best.number][0]
+        losses = f"log loss {best.log_loss:.5f}, compared with {trials[0].log_loss:.5f} of the configured settings"
+        why = f"trial {best.number} of {len(trials)}: {losses}; {self.folds.why}"
+        return SearchResult(choice, trials, why)
 
 
 def _suggest(trial: optuna.Trial, start: Choice, *, purge_days: int) -> Choice:
@@ -231,8 +233,10 @@ def _suggest(trial: optuna.Trial, start: Choice, *, purge_days: int) -> Choice:
     return Choice(start.settings.model_copy(update=found), float(half_life * purge_days) or None)
 
 
-def _loss(fold: Fold, learner: TreeFitter, *, choice: Choice) -> float:
-    chosen = replace(learner, settings=choice.settings)
-    booster = chosen.fit(fold.train.fading(fold.cutoffs, choice.recency_half_life_days), validation=fold.held_out)
+def _loss(fold: Fold, tree_fitter: TreeFitter, *, choice: Choice) -> float:
+    chosen = replace(tree_fitter, settings=choice.settings)
+    booster = chosen.fit(
+        fold.train.with_recency_weights(fold.cutoffs, choice.recency_half_life_days), validation=fold.held_out
+    )
     raw, churned = raw_scores(booster, fold.held_out.matrix), fold.held_out.churned
     return float(log_loss(churned, fit_platt(raw, churned).probability(raw), labels=[False, True]))

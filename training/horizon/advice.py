@@ -17,7 +17,8 @@ import numpy as np
 from features.activity.store import Activity
 from features.errors import CheckFailed, SettingsError
 from features.settings import ChurnSettings
-from features.snapshots import Coverage, LabelWindow, cutoffs_between
+from features.snapshots import Coverage, cutoffs_between
+from models.definition import ChurnDefinition
 from training.horizon.rule import Candidate, HorizonRule
 from training.horizon.survival import (
     MAX_DAYS,
@@ -29,12 +30,11 @@ from training.horizon.survival import (
     resampling_counts,
     share,
 )
-from training.plan.splits import plan
+from training.plan.splits import WEEK, make_split
 from training.settings import AdviceSettings, TrainingSettings
 
 _MAX_CUTOFFS = 24
 _MAX_ROWS = 365
-_WEEK = 7
 _WEEKLY_EXCESS = 1.1
 
 
@@ -144,7 +144,7 @@ def idle_rows(curve: SurvivalCurve, *, log_days: int) -> tuple[IdleRow, ...]:
 def has_weekly_rhythm(spells: Counts) -> bool:
     """Whether users return on the 7th, 14th, 21st and 28th day more often than on the adjacent days."""
     returns = spells.sum(axis=0)[1]
-    weeks = np.arange(_WEEK, 4 * _WEEK + 1, _WEEK)
+    weeks = np.arange(WEEK, 4 * WEEK + 1, WEEK)
     adjacent = (returns[weeks - 1] + returns[weeks + 1]).sum() / 2
     return bool(returns[weeks].sum() > _WEEKLY_EXCESS * adjacent)
 
@@ -213,7 +213,7 @@ class _Study:
     def _snapshots(self, days: int) -> int:
         churn = self.churn.model_copy(update={"horizon_days": days})
         try:
-            split = plan(self.coverage, churn, training=self.training.model_copy(update={"test_cutoff": None}))
+            split = make_split(self.coverage, churn, training=self.training.model_copy(update={"test_cutoff": None}))
         except CheckFailed:
             return 0
         return len(split.training_cutoffs)
@@ -228,7 +228,7 @@ def past_cutoffs(coverage: Coverage, churn: ChurnSettings, *, shortest: int) -> 
         When there is none.
     """
     first = coverage.first_day + timedelta(days=churn.active_within_days or shortest)
-    window = LabelWindow(churn.gap_days, shortest)
+    window = ChurnDefinition.of(churn.model_copy(update={"horizon_days": shortest})).window
     last = window.latest_finished(coverage.covered_until)
     span = (last - first).days
     if span < 0:
@@ -237,5 +237,5 @@ def past_cutoffs(coverage: Coverage, churn: ChurnSettings, *, shortest: int) -> 
             f"history, no horizon of {window.days_to_label} days fits",
             hint=f"try again when it covers {window.end(first)}, or lower [churn] active_within_days or [advice] candidates_days",
         )
-    every = 1 if span < _MAX_CUTOFFS else _WEEK * ceil(span / _WEEK / _MAX_CUTOFFS)
+    every = 1 if span < _MAX_CUTOFFS else WEEK * ceil(span / WEEK / _MAX_CUTOFFS)
     return cutoffs_between(first, last, every_days=every)

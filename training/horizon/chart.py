@@ -74,6 +74,6 @@ def _points(axes: Axes, shares: Mapping[int, Share], *, label: str) -> None:
 
 
 def _ends(shares: Mapping[int, Share]) -> tuple[list[float], list[float]]:
-    """Return the lower and the upper ends; NaN, which is not drawn, where there is no interval."""
+    """Return the lower and the upper ends; NaN, which is not shown, where there is no interval."""
     low = [np.nan if share.low is None else share.low for share in shares.values()]
     return low, [np.nan if share.high is None else share.high for share in shares.values()]

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from training.horizon.survival import Share
+from training.plan.splits import WEEK
 from training.settings import AdviceSettings
-
-_WEEK = 7
 
 
 @dataclass(frozen=True)
@@ -110,7 +109,7 @@ class HorizonRule:
         return candidate.back_ever is not None and candidate.back_ever.value >= self.settings.return_share
 
     def _is_not_in_weeks(self, candidate: Candidate) -> bool:
-        return self.is_weekly and candidate.horizon_days % _WEEK > 0
+        return self.is_weekly and candidate.horizon_days % WEEK > 0
 
     def _severity(self, candidate: Candidate) -> tuple[bool, float]:
         """Sort key of imperfect candidates: whole weeks first, then by the share that comes back."""

@@ -1,1 +1,1 @@
-"""What a training will do, decided before any profile is built: cutoffs, outages, bots."""
+"""The plan of a training, made before any profile is built: cutoffs, outages, bots."""

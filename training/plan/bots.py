@@ -1,7 +1,7 @@
-"""Users whose rhythm is inhuman: scripts, monitors and test accounts, which never churn and teach a model nothing of people.
+"""Users whose rhythm is inhuman: scripts, monitors and test accounts, which never churn and distort a model of people.
 
-Three rules, each over the four weeks before the cutoff and nothing later. A rule that would name more than a tenth of the users
-describes the log (an app that reports by itself all day), not its bots, and names nobody.
+Three rules, each over the four weeks before the cutoff and nothing later. A rule that would flag more than a tenth of the users
+describes the log (an app that reports by itself all day), not its bots, and flags nobody.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ import duckdb
 import pyarrow as pa
 
 from features.activity.store import Activity
+from training.plan.outages import SIGMA_PER_MAD
 
 _DAYS = 28
-_MOST_SHARE = 0.1
+_MAX_SHARE = 0.1
 _SLEEPLESS_HOURS, _SLEEPLESS_DAYS = 23, 7  # 23: on the day when clocks go forward there are no more
-_FAR, _LEAST_SPREAD, _BUSY_DAYS = 6.0, 0.5, 3
+_FAR, _MIN_SPREAD, _BUSY_DAYS = 6.0, 0.5, 3
 _STEADY_DAYS, _STEADY_EVENTS, _STEADY_VARIATION = 14, 24, 0.05
-_MAD = 1.4826  # makes the median absolute deviation of a normal distribution its standard deviation
 _TABLE = "bots"
 
 RULES = {
@@ -34,18 +34,18 @@ RULES = {
 
 @dataclass(frozen=True)
 class Bots:
-    """The users that a rule names at one cutoff.
+    """The users that a rule flags at one cutoff.
 
     Attributes
     ----------
     before
-        The cutoff: only days before it were looked at.
+        The cutoff: only days before it count.
     users
-        Their ids, in order. For conditions, never for messages.
+        Their ids, sorted. For conditions, never for messages.
     reasons
-        Rule to the number of users it names; one user may break several.
+        Rule to the number of users that it flags; several rules may flag the same user.
     too_common
-        Rule to the share of users that it would name, where that is too large to mean bots.
+        Rule to the share of users that it would flag, where that is too large to mean bots.
     """
 
     before: date
@@ -53,12 +53,12 @@ class Bots:
     reasons: dict[str, int]
     too_common: dict[str, float]
 
-    def says(self) -> str:
-        """Say in words how many there are, and why.
+    def describe(self) -> str:
+        """Describe how many there are, and why.
 
         Examples
         --------
-        >>> Bots(date(2026, 3, 2), ("a", "b"), {"sleepless": 2, "too_much": 1, "too_steady": 0}, {}).says()
+        >>> Bots(date(2026, 3, 2), ("a", "b"), {"sleepless": 2, "too_much": 1, "too_steady": 0}, {}).describe()
         '2 users look like bots before 2026-03-02: 2 x sleepless, 1 x too_much'
         """
         why = ", ".join(f"{count} x {reason}" for reason, count in self.reasons.items() if count)
@@ -66,26 +66,25 @@ class Bots:
 
 
 def find_bots(activity: Activity, *, before: date) -> Bots:
-    """Find the users that a rule of :data:`RULES` names, from the four weeks before a cutoff.
+    """Find the users that a rule of :data:`RULES` flags, from the four weeks before a cutoff.
 
-    What is too much is measured against the other users of that cutoff, so the rules choose what to learn from and are no part
-    of a profile.
+    The limits depend on the other users of that cutoff, so the rules select training rows and are never part of a profile.
     """
     rows = activity.connection.execute(_rules_sql(activity), {"before": before}).fetchall()
     if not rows:
         return Bots(before, (), dict.fromkeys(RULES, 0), {})
     shares = {rule: rows[0][place] for place, rule in enumerate(RULES, start=1 + len(RULES))}
-    too_common = {rule: share for rule, share in shares.items() if share > _MOST_SHARE}
-    named = {
+    too_common = {rule: share for rule, share in shares.items() if share > _MAX_SHARE}
+    flagged = {
         rule: [row[0] for row in rows if row[place] and rule not in too_common]
         for place, rule in enumerate(RULES, start=1)
     }
-    users = tuple(sorted({user for found in named.values() for user in found}))
-    return Bots(before, users, {rule: len(found) for rule, found in named.items()}, too_common)
+    users = tuple(sorted({user for found in flagged.values() for user in found}))
+    return Bots(before, users, {rule: len(found) for rule, found in flagged.items()}, too_common)
 
 
 def _rules_sql(activity: Activity) -> str:
-    """Return the SELECT of the users that break a rule: which rules, and the share of all users that breaks each."""
+    """Return the SELECT of the users that a rule flags: which rules, and the share of all users that each flags."""
     shares = ", ".join(f"avg(cast({rule} as integer)) over () as {rule}_share" for rule in RULES)
     return f"""
         with days as (select user_id, events, bit_count(hours_before_noon) + bit_count(hours_after_noon) as hours
@@ -94,18 +93,18 @@ def _rules_sql(activity: Activity) -> str:
             stddev_pop(cast(events as double)) as spread, ln(1 + sum(events) / count(*)) as volume,
             count(*) filter (hours >= {_SLEEPLESS_HOURS}) as sleepless_days from days group by user_id),
         usual as (select median(volume) as volume from users),
-        spread as (select greatest({_MAD} * median(abs(users.volume - usual.volume)), {_LEAST_SPREAD}) as volume from users, usual),
-        broken as (select user_id, sleepless_days >= {_SLEEPLESS_DAYS} as sleepless,
+        spread as (select greatest({SIGMA_PER_MAD} * median(abs(users.volume - usual.volume)), {_MIN_SPREAD}) as volume from users, usual),
+        flagged as (select user_id, sleepless_days >= {_SLEEPLESS_DAYS} as sleepless,
             days >= {_BUSY_DAYS} and users.volume > usual.volume + {_FAR} * spread.volume as too_much,
             days >= {_STEADY_DAYS} and mean >= {_STEADY_EVENTS} and users.spread <= {_STEADY_VARIATION} * mean as too_steady
             from users, usual, spread)
-        select * from (select *, {shares} from broken) where {" or ".join(RULES)} order by user_id"""
+        select * from (select *, {shares} from flagged) where {" or ".join(RULES)} order by user_id"""
 
 
-def excluding(connection: duckdb.DuckDBPyConnection, found: Sequence[Bots]) -> str:
-    """Return the condition over profile columns that leaves bots out at each cutoff, by what was known before that one.
+def exclusion_condition(connection: duckdb.DuckDBPyConnection, found: Sequence[Bots]) -> str:
+    """Return the condition over profile columns that excludes bots at each cutoff, by what was known before it.
 
-    The users go into a table of the engine, which the condition reads; the next call replaces it.
+    The condition reads the users from a table of the engine; the next call replaces it.
     """
     rows = [(bots.before, user) for bots in found for user in bots.users]
     columns = {
@@ -113,6 +112,6 @@ def excluding(connection: duckdb.DuckDBPyConnection, found: Sequence[Bots]) -> s
         "user_id": pa.array([u for _, u in rows], pa.string()),
     }
     connection.register(f"{_TABLE}_found", pa.table(columns))
-    connection.execute(f"create or replace table {_TABLE} as from {_TABLE}_found")  # which every session of it sees
+    connection.execute(f"create or replace table {_TABLE} as from {_TABLE}_found")  # visible to every session
     connection.unregister(f"{_TABLE}_found")
     return f"(cutoff, user_id) not in (select (cutoff, user_id) from {_TABLE})"

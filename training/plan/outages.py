@@ -1,8 +1,8 @@
-"""Days whose volume collapsed: a tracking outage looks like mass churn, so no label should look across one.
+"""Days whose volume collapsed: a tracking outage looks like mass churn, so no label window should contain one.
 
-A day is compared with the same weekday of the four weeks before and after it, which a trend, a season or a cohort that dies
-away cannot upset. Its events and its active users must both have collapsed: an event type that was switched off takes nobody
-away.
+A day is compared with the same weekday of the four weeks before and after it, so that a trend, a season or a shrinking
+cohort does not matter. Its events and its active users must both have collapsed: when an event type is switched off, the users
+stay.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from numpy.typing import NDArray
 
 from features.activity.store import Activity
 from features.snapshots import LabelWindow
+from models.arrays import Values
+from training.plan.splits import WEEK
 from training.settings import OutagesSettings
 
-_WEEK, _WEEKS = 7, 4
-_FEWEST_PEERS = 2
-_FEWEST_USERS = 20  # below that, an empty day may be chance
+_WEEKS = 4
+_MIN_PEERS = 2
+_MIN_USERS = 20  # below that, an empty day may be chance
 _FAR = -5.0
-_LEAST_SPREAD = 0.1  # of the log of a volume: a tenth more or less is usual anywhere
-_MAD = 1.4826  # makes the median absolute deviation of a normal distribution its standard deviation
-_NOTHING = 0.5  # what an empty day counts, as zero has no logarithm
+_MIN_SPREAD = 0.1  # of the log of a volume: a tenth more or less is usual anywhere
+SIGMA_PER_MAD = 1.4826  # standard deviations per median absolute deviation of a normal distribution
+_NOTHING = 0.5  # the volume of an empty day, as zero has no logarithm
 _HOURS_SHORT = 2
 _HOURS = 12
 _BITS = 5  # for each hour, in the packed hours of a day
-
-Numbers = NDArray[np.float64]
 
 
 class Kind(StrEnum):
@@ -43,14 +43,14 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Outage:
-    """A day that does not tell who was there.
+    """A day that does not show who was active.
 
     Attributes
     ----------
     usual
         Median events of the same weekday around it.
     z
-        Deviations below that, on a log scale, of events or of active users, whichever fell less.
+        Standard deviations from it, on a log scale, of events or of active users, whichever fell less.
     kind
         Partial is the first or last day of a log that starts later, or ends earlier, than its other days do.
     """
@@ -67,17 +67,17 @@ class _Days:
     """The days that a log covers, in order; each array of shape (days,)."""
 
     first: date
-    events: Numbers
-    users: Numbers
-    first_hour: Numbers
-    last_hour: Numbers
+    events: Values
+    users: Values
+    first_hour: Values
+    last_hour: Values
 
 
 def find_outages(activity: Activity, settings: OutagesSettings) -> tuple[Outage, ...]:
     """Find the days whose volume collapsed, in order.
 
     At least two other days of the same weekday are needed to judge one, and 20 active users on a usual day. Low days at the
-    very start are a log that grows, unless it is the first alone.
+    very start mean that the log was still growing, unless only the first is low.
 
     Source
     ------
@@ -92,7 +92,7 @@ def find_outages(activity: Activity, settings: OutagesSettings) -> tuple[Outage,
     )
     limit = settings.below_share
     is_low = (days.events < limit * usual_events) & (days.users < limit * usual_users)
-    is_judged = usual_users >= _FEWEST_USERS
+    is_judged = usual_users >= _MIN_USERS
     is_outage = _without_a_slow_start(is_judged & is_low & (z < _FAR))
     is_partial = is_judged & _partial(days) & ~is_outage
     return tuple(
@@ -108,7 +108,7 @@ def find_outages(activity: Activity, settings: OutagesSettings) -> tuple[Outage,
 
 
 def _read(activity: Activity) -> _Days:
-    """Sum up each day that the log covers; days without events are there, with zeros."""
+    """Sum up each day that the log covers; days without events have zeros."""
     coverage = activity.coverage
     found = activity.connection.sql(
         f"""select day, cast(sum(events) as double) as events, cast(count(distinct user_id) as double) as users,
@@ -130,81 +130,80 @@ def _hours(before_noon: int, after_noon: int) -> list[int]:
     return [start + hour for start, packed in halves for hour in range(_HOURS) if packed >> (_BITS * hour) & 1]
 
 
-def _peers(values: Numbers) -> Numbers:
+def _peers(values: Values) -> Values:
     """Return the same weekday of the weeks around each day, NaN beyond the log. Shape (days, 8)."""
-    reach = _WEEK * _WEEKS
+    reach = WEEK * _WEEKS
     padded = np.pad(values, reach, constant_values=np.nan)
-    steps = [week * _WEEK for week in range(-_WEEKS, _WEEKS + 1) if week]
+    steps = [week * WEEK for week in range(-_WEEKS, _WEEKS + 1) if week]
     return np.stack([padded[reach + step : reach + step + len(values)] for step in steps], axis=1)
 
 
-def _told(values: Numbers) -> Numbers:
-    """Blank the empty days, which say nothing of what is usual, except of a weekday that is mostly empty."""
-    weekday = np.arange(len(values)) % _WEEK
-    is_quiet = np.array([np.median(values[weekday == day]) == 0 for day in range(min(_WEEK, len(values)))])
+def _without_empty_days(values: Values) -> Values:
+    """Replace zeros by NaN, because empty days do not show what is usual; not on a weekday that is mostly empty."""
+    weekday = np.arange(len(values)) % WEEK
+    is_quiet = np.array([np.median(values[weekday == day]) == 0 for day in range(min(WEEK, len(values)))])
     return np.where((values == 0) & ~is_quiet[weekday], np.nan, values)
 
 
-def _usual(values: Numbers) -> Numbers:
-    """Return the median of the same weekday around each day; deep inside a hole, of the whole log. NaN: too few."""
-    told = _told(values)
-    weekday = np.arange(len(values)) % _WEEK
-    whole = _medians(np.where(weekday[:_WEEK, None] == weekday, told, np.nan))
-    around = _medians(_peers(told))
-    return np.where(np.isnan(around) & np.isnan(told), whole[weekday], around)
+def _usual(values: Values) -> Values:
+    """Return the median of the same weekday around each day; inside a long outage, of the whole log. NaN: too few."""
+    known = _without_empty_days(values)
+    weekday = np.arange(len(values)) % WEEK
+    whole = _medians(np.where(weekday[:WEEK, None] == weekday, known, np.nan))
+    around = _medians(_peers(known))
+    return np.where(np.isnan(around) & np.isnan(known), whole[weekday], around)
 
 
-def _medians(peers: Numbers) -> Numbers:
-    few = (~np.isnan(peers)).sum(axis=1) < _FEWEST_PEERS
+def _medians(peers: Values) -> Values:
+    few = (~np.isnan(peers)).sum(axis=1) < _MIN_PEERS
     return np.where(few, np.nan, np.nanmedian(np.where(few[:, None], 0.0, peers), axis=1))
 
 
-def _deviations(values: Numbers, usual: Numbers, *, users: Numbers) -> Numbers:
-    """Return how many spreads the log of each day's volume lies from usual; NaN where nothing is known to be usual."""
-    told, expected = np.log(np.maximum(_told(values), _NOTHING)), np.log(np.maximum(usual, _NOTHING))
-    own = _MAD * _medians(np.abs(_peers(told) - expected[:, None]))
-    residuals = np.abs(told - expected)
-    pooled = _MAD * float(np.nanmedian(residuals)) if not np.isnan(residuals).all() else 0.0
-    floor = np.maximum(1 / np.sqrt(np.maximum(users, 1)), max(_LEAST_SPREAD, pooled))
+def _deviations(values: Values, usual: Values, *, users: Values) -> Values:
+    """Return how many standard deviations the log of each day's volume is from usual; NaN where the usual volume is unknown."""
+    known, expected = np.log(np.maximum(_without_empty_days(values), _NOTHING)), np.log(np.maximum(usual, _NOTHING))
+    own = SIGMA_PER_MAD * _medians(np.abs(_peers(known) - expected[:, None]))
+    residuals = np.abs(known - expected)
+    pooled = SIGMA_PER_MAD * float(np.nanmedian(residuals)) if not np.isnan(residuals).all() else 0.0
+    floor = np.maximum(1 / np.sqrt(np.maximum(users, 1)), max(_MIN_SPREAD, pooled))
     return (np.log(np.maximum(values, _NOTHING)) - expected) / np.fmax(own, floor)
 
 
 def _without_a_slow_start(is_outage: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Forget the low days at the very start, unless it is the first alone: half a day, or the day of the first delivery."""
+    """Ignore low days at the very start, unless only the first is low: half a day, or the day of the first delivery."""
     start = int(np.argmin(is_outage)) if not is_outage.all() else len(is_outage)
-    kept = is_outage.copy()
-    kept[:start] = start == 1
-    return kept
+    found = is_outage.copy()
+    found[:start] = start == 1
+    return found
 
 
 def _partial(days: _Days) -> NDArray[np.bool_]:
-    """Find a first day that starts, or a last day that ends, two hours off what the other days of four weeks ever did."""
-    near = _WEEK * _WEEKS
+    """Find a first day that starts two hours later, or a last day that ends two hours earlier, than any day of the nearest four weeks."""
+    near = WEEK * _WEEKS
     found = np.zeros(len(days.events), dtype=np.bool_)
     found[0] = _is_short(-days.first_hour[0], -days.first_hour[1 : near + 1])
     found[-1] |= _is_short(days.last_hour[-1], days.last_hour[-near - 1 : -1])
     return found
 
 
-def _is_short(hour: float, others: Numbers) -> bool:
+def _is_short(hour: float, others: Values) -> bool:
     known = others[~np.isnan(others)]
-    return len(known) >= _WEEK and bool(hour <= known.min() - _HOURS_SHORT)
+    return len(known) >= WEEK and bool(hour <= known.min() - _HOURS_SHORT)
 
 
 def touching(
     outages: Iterable[Outage], cutoff: date, *, window: LabelWindow, settings: OutagesSettings
 ) -> tuple[Outage, ...]:
-    """Return the outages that spoil a snapshot; none: it may be used.
+    """Return the outages that make a snapshot unusable; empty: it may be used.
 
-    Two things are spoilt: the label, where outages take more than ``tolerated_share`` of the label window, and who is eligible
-    and how long ago they came, where one lies in the ``recent_days`` before the cutoff. An outage further back is one low
-    day among many, and spoils nothing.
+    They affect the label, where outages take more than ``tolerated_share`` of the label window; and eligibility and recency,
+    where one is in the ``recent_days`` before the cutoff. An outage further back is one low day among many, and does no harm.
     """
     outages = tuple(outages)
     recent = _within(outages, first=cutoff - timedelta(days=settings.recent_days), end=cutoff)
     labelling = _within(outages, first=window.start(cutoff), end=window.end(cutoff))
-    is_spoilt = len(labelling) > settings.tolerated_share * window.horizon_days
-    return recent + (labelling if is_spoilt else ())
+    is_label_affected = len(labelling) > settings.tolerated_share * window.horizon_days
+    return recent + (labelling if is_label_affected else ())
 
 
 def _within(outages: Sequence[Outage], *, first: date, end: date) -> tuple[Outage, ...]:
@@ -212,23 +211,23 @@ def _within(outages: Sequence[Outage], *, first: date, end: date) -> tuple[Outag
 
 
 def warning(outages: Iterable[Outage], *, cutoff: date, settings: OutagesSettings) -> str | None:
-    """Say what scores at a cutoff are worth, where the days right before it are an outage; None: nothing to say."""
+    """Warn of scores at a cutoff where the days right before it are an outage; None: there is nothing to warn of."""
     recent = _within(tuple(outages), first=cutoff - timedelta(days=settings.recent_days), end=cutoff)
     if not recent:
         return None
     return (
-        f"the days before the cutoff {cutoff} are not whole: {named(recent)}; "
-        "who was there on them looks absent, so scores are too high and some users are missing"
+        f"the days before the cutoff {cutoff} are incomplete: {describe_outages(recent)}; "
+        "users who were active on them look inactive, so scores are too high and some users are missing"
     )
 
 
-def named(outages: Sequence[Outage]) -> str:
-    """Name outages in words, days in a row together.
+def describe_outages(outages: Sequence[Outage]) -> str:
+    """Describe outages in words, consecutive days together.
 
     Examples
     --------
     >>> days = [Outage(date(2026, 3, day), 0, 900, -20.0, Kind.MISSING) for day in (2, 3, 9)]
-    >>> named(days)
+    >>> describe_outages(days)
     '2026-03-02 to 2026-03-03 (0 events where 1,800 are usual), 2026-03-09 (0 events where 900 are usual)'
     """
     return ", ".join(_run_in_words(run) for run in _runs(outages))

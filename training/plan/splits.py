@@ -9,22 +9,23 @@ from datetime import date, timedelta
 from features.errors import CheckFailed, HistoryTooShort, InputError
 from features.settings import ChurnSettings
 from features.snapshots import Coverage, LabelWindow, cutoffs_between
+from models.definition import ChurnDefinition
 from training.settings import TrainingSettings
 
-_WEEK = 7
+WEEK = 7  # days
 
 
 @dataclass(frozen=True)
 class Split:
-    """Which cutoffs do what. Labels of one part are known before the next part's cutoffs: the purge is gap + horizon.
+    """The cutoffs of each part. Labels of one part are known before the next part's cutoffs: the purge is gap + horizon.
 
     Attributes
     ----------
     validation
-        Stops the boosting early. Empty: folds of users do, and the calibration cutoffs are among the training ones, scored
-        by folds that never saw the user.
+        For early stopping. Empty: early stopping uses folds of users, and the calibration cutoffs are among the training ones,
+        scored by folds that did not contain the user.
     why
-        Why there are periods, or folds.
+        Why there are separate periods, or folds of users.
     """
 
     train: tuple[date, ...]
@@ -35,7 +36,7 @@ class Split:
 
     @property
     def uses_folds(self) -> bool:
-        """True where folds of users stand in for separate periods."""
+        """True where there are folds of users instead of separate periods."""
         return not self.validation
 
     @property
@@ -49,12 +50,12 @@ class Split:
 
 
 def any_cutoff(cutoff: date) -> bool:
-    """Take every cutoff."""
+    """Accept every cutoff."""
     del cutoff
     return True
 
 
-def plan(
+def make_split(
     coverage: Coverage,
     churn: ChurnSettings,
     *,
@@ -62,11 +63,11 @@ def plan(
     windows_days: Sequence[int] = (),
     is_sound: Callable[[date], bool] = any_cutoff,
 ) -> Split:
-    """Lay out the parts.
+    """Assign cutoffs to training, validation, calibration and test.
 
-    The first snapshot leaves as much history as eligibility (or the horizon) asks for, and as the longest feature window that
-    costs at most a third of the snapshots. Separate periods cost two purges; where that would throw away more than half of the
-    snapshots, folds of users take their place.
+    The first snapshot has as much history as eligibility (or the horizon) requires, and as the longest feature window that
+    costs at most a third of the snapshots. Separate periods cost two purges; where these would take more than half of the
+    snapshots, folds of users replace them.
 
     Parameters
     ----------
@@ -80,7 +81,7 @@ def plan(
     CheckFailed
         When no label is known before the test cutoff, or the test cutoff is not sound.
     """
-    window = LabelWindow(churn.gap_days, churn.horizon_days)
+    window = ChurnDefinition.of(churn).window
     first = coverage.first_day + timedelta(days=_history_days(churn))
     test = test_cutoff_of(coverage, churn, training=training)
     if not is_sound(test):
@@ -112,11 +113,11 @@ def _possible_from(first: date, window: LabelWindow) -> str:
 
 def snapshot_step(churn: ChurnSettings, training: TrainingSettings) -> int:
     """Return the days between snapshots: as set, else a day for horizons up to a week, and a week for longer ones."""
-    return training.snapshot_every_days or (1 if churn.horizon_days <= _WEEK else _WEEK)
+    return training.snapshot_every_days or (1 if churn.horizon_days <= WEEK else WEEK)
 
 
 def test_cutoff_of(coverage: Coverage, churn: ChurnSettings, *, training: TrainingSettings) -> date:
-    """Return the cutoff that tests: the one that the settings name, or the latest whose horizon the log covers.
+    """Return the test cutoff: the one that the settings name, or the latest whose horizon the log covers.
 
     Raises
     ------
@@ -125,7 +126,7 @@ def test_cutoff_of(coverage: Coverage, churn: ChurnSettings, *, training: Traini
     CheckFailed
         When the log is shorter than one horizon.
     """
-    window = LabelWindow(churn.gap_days, churn.horizon_days)
+    window = ChurnDefinition.of(churn).window
     latest = window.latest_finished(coverage.covered_until)
     test = training.test_cutoff or latest
     if test > latest:
@@ -155,7 +156,7 @@ def _sound_test(test: date, is_sound: Callable[[date], bool], *, training: Train
 
 
 def _parts(usable: tuple[date, ...], test: date, *, window: LabelWindow, calibrated: int) -> Split:
-    """Calibrate on as many of the latest snapshots as leave room for separate periods; where none does, take folds."""
+    """Calibrate on as many of the latest snapshots as leave room for separate periods; where none does, use folds of users."""
     for latest in range(calibrated, 0, -1):
         calibration = usable[-latest:]
         validation = max((c for c in usable if c <= calibration[0] - _purge(window)), default=None)

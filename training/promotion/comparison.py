@@ -9,21 +9,19 @@ from typing import Literal
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from features.activity.store import Activity
 from features.profiles import build as profiles
 from features.snapshots import cutoffs_between
+from models.arrays import Values
 from models.churn_model import ChurnModel
 from models.evaluation.baselines import rule_scores
 from models.scorers.calibration import fit_platt
-from training.data.dataset import Dataset, sampled, stack
+from training.data.dataset import Dataset, build_dataset, sample_condition
 from training.evaluation.backtest import better_rule
 from training.plan.outages import Outage
 from training.plan.plan import Recipe, is_sound
 from training.plan.splits import snapshot_step
-
-Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -115,12 +113,12 @@ def compare_models(
     """Score the same users with both models, each on profiles of its own specification; without a champion, with a rule."""
     activity, churn = challenger.activity, recipe.churn
     t = recipe.training
-    where = sampled(activity, cutoffs, churn=churn, most=t.max_training_rows, seed=t.seed)
-    test = stack(activity, challenger.model.specification, cutoffs=cutoffs, churn=churn, where=where)
+    where = sample_condition(activity, cutoffs, churn=churn, maximum=t.max_training_rows, seed=t.seed)
+    test = build_dataset(activity, challenger.model.specification, cutoffs=cutoffs, churn=churn, where=where)
     own = Predictions(test, challenger.model.predict_probability(test.profiles))
     if champion is None:
         return compare_with_rule(own)
-    other = stack(champion.activity, champion.model.specification, cutoffs=cutoffs, churn=churn, where=where)
+    other = build_dataset(champion.activity, champion.model.specification, cutoffs=cutoffs, churn=churn, where=where)
     return compare_predictions(
         own, Predictions(other, champion.model.predict_probability(other.profiles)), version=champion.version
     )

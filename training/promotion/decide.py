@@ -59,7 +59,7 @@ class Decision:
     def why(self) -> str:
         """The reason in a sentence: the gates that failed, else the log loss."""
         decisive = [gate for gate in self.gates if not gate.passed] or [g for g in self.gates if g.name == "log loss"]
-        return f"{self._scope}: " + "; ".join(f"{gate.name}: {gate.says}" for gate in decisive)
+        return f"{self._scope}: " + "; ".join(f"{gate.name}: {gate.details}" for gate in decisive)
 
     @property
     def _scope(self) -> str:
@@ -86,7 +86,7 @@ class Decision:
     def to_markdown(self) -> str:
         """The gates and the metrics as tables, for people."""
         gates = "".join(
-            f"| {gate.name} | {'passed' if gate.passed else '**failed**'} | {gate.says} |\n" for gate in self.gates
+            f"| {gate.name} | {'passed' if gate.passed else '**failed**'} | {gate.details} |\n" for gate in self.gates
         )
         own, other = self.metrics.values()
         rows = "".join(f"| {name} | {own[name]:.4f} | {other[name]:.4f} |\n" for name in own)

@@ -30,12 +30,12 @@ class Gate:
 
     name: str
     passed: bool
-    says: str
+    details: str
     metrics: dict[str, float] = field(default_factory=dict[str, float])
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values; an undefined metric is null."""
-        return {"name": self.name, "passed": self.passed, "says": self.says, "figures": plain(self.metrics)}
+        return {"name": self.name, "passed": self.passed, "says": self.details, "figures": plain(self.metrics)}
 
 
 def plain(metrics: dict[str, float]) -> dict[str, float | None]:
@@ -79,13 +79,13 @@ class PromotionGates:
         churners, retained = (len(np.unique(users[churned == kind])) for kind in (True, False))
         sides = np.stack([found.challenger, found.other])
         unknown = int(np.count_nonzero(~((sides >= 0) & (sides <= 1)).all(axis=0)))
-        says = f"{churners} churners and {retained} retained users, at least {self.minimum} of each are required"
+        details = f"{churners} churners and {retained} retained users, at least {self.minimum} of each are required"
         if unknown:
-            says += f"; {unknown} probabilities are not numbers between 0 and 1"
+            details += f"; {unknown} probabilities are not numbers between 0 and 1"
         return Gate(
             "enough users",
             min(churners, retained) >= self.minimum and not unknown,
-            says,
+            details,
             {"churners": churners, "retained": retained},
         )
 
@@ -100,11 +100,11 @@ class PromotionGates:
             verdict = "a rule does better"
         else:
             verdict = "it is worse" if difference.low > 0 else "it may be worse"
-        says = (
+        details = (
             f"{difference.value:+.4f} against the {found.against} (95 % interval {difference.low:+.4f} to "
             f"{difference.high:+.4f}, limit {limit:+.4f}): {verdict}"
         )
-        return Gate("log loss", passed, says, _named(difference))
+        return Gate("log loss", passed, details, _named(difference))
 
     def lift(self) -> Gate:
         """No significant loss of the lift at 10 % beyond the limit."""
@@ -112,11 +112,11 @@ class PromotionGates:
         own, other = (summary(found.test.churned, side)["lift_at_10"] for side in (found.challenger, found.other))
         difference, allowed = self._paired("lift_at_10"), (self.settings.min_lift_ratio - 1) * other
         passed, share = difference.high >= allowed, 100 * (1 - self.settings.min_lift_ratio)
-        says = (
+        details = (
             f"{own:.2f} against {other:.2f} (difference {difference.low:+.2f} to {difference.high:+.2f}): "
             f"{'no significant loss' if passed else 'a significant loss'} of more than {share:.0f} %"
         )
-        return Gate("lift at 10 %", passed, says, _named(difference) | {"ratio": own / other if other else math.nan})
+        return Gate("lift at 10 %", passed, details, _named(difference) | {"ratio": own / other if other else math.nan})
 
     def calibration(self) -> Gate:
         """Calibration error within the limit, or within chance for so few users, or not above the champion's."""
@@ -125,26 +125,26 @@ class PromotionGates:
         own, other = (one["calibration_error"] for one in metrics)
         chance = LEEWAY * by_chance(metrics[0]["churn_rate"], users=found.users)
         allowed = max(limit, chance, 0.0 if found.is_rule else other)
-        says = f"{own:.3f}, at most {allowed:.3f}" + _why_above_limit(allowed, limit=limit, chance=chance)
-        return Gate("calibration error", own <= allowed, says, {"value": own, "other": other, "allowed": allowed})
+        details = f"{own:.3f}, at most {allowed:.3f}" + _why_above_limit(allowed, limit=limit, chance=chance)
+        return Gate("calibration error", own <= allowed, details, {"value": own, "other": other, "allowed": allowed})
 
     def slices(self) -> Gate:
         """No slice with a log loss that is significantly worse by more than the limit."""
         limit = self.settings.max_slice_loss
         found = {name: self._paired("log_loss", of) for name, of in self._cuts()}
         worse = [name for name, difference in found.items() if not difference.low <= limit]
-        says = (
+        details = (
             f"worse by more than {limit:.3f} in log loss for {', '.join(worse)}"
             if worse
             else f"{len(found)} slices compared, none significantly worse by more than {limit:.3f} in log loss"
         )
-        return Gate("slices", not worse, says, {name: difference.value for name, difference in found.items()})
+        return Gate("slices", not worse, details, {name: difference.value for name, difference in found.items()})
 
     def clean(self) -> Gate:
         """A leakage audit without findings."""
         needed, audit = self.settings.needs_clean_audit, self.audit
-        says = f"found {audit}" if audit and audit != CLEAN else audit or "no result was recorded"
-        return Gate("leakage audit", audit == CLEAN or not needed, says + ("" if needed else "; not required"))
+        details = f"found {audit}" if audit and audit != CLEAN else audit or "no result was recorded"
+        return Gate("leakage audit", audit == CLEAN or not needed, details + ("" if needed else "; not required"))
 
     def _cuts(self) -> Iterator[tuple[str, Chosen]]:
         """Yield the slices that are large enough: name and mask of users, shape (n,)."""
@@ -190,9 +190,9 @@ def power(low: float, high: float, *, users: int, limit: float) -> str:
     detectable = _DETECTABLE * (high - low) / _WIDTH_95
     if detectable == 0:
         return f"Both give all {users:,} users the same probability: there is no difference to detect."
-    says = f"With {users:,} users a difference in log loss of {detectable:.4f} is detected four times in five"
+    details = f"With {users:,} users a difference in log loss of {detectable:.4f} is detected four times in five"
     if not limit:
-        return f"{says}."
+        return f"{details}."
     enough = users * (detectable / limit) ** 2
     takes = f"takes about {enough:,.0f}" if enough > users else "does not take more"
-    return f"{says}; one of {limit:.4f} {takes}."
+    return f"{details}; one of {limit:.4f} {takes}."

@@ -18,7 +18,7 @@ from features.settings import FeatureSettings, Section, former_names
 from models.settings import ModelSettings
 from training.data.dataset import Dataset
 from training.diagnostics import Refit
-from training.evaluation.backtest import history, is_enough, past_splits_of
+from training.evaluation.backtest import has_enough_users, history, past_splits_of
 from training.plan.outages import Outage
 from training.plan.plan import Recipe, outages_of
 from training.plan.splits import Split
@@ -129,7 +129,9 @@ class _Past:
         if recipe.outages != today.outages:
             outages = outages_of(activity, recipe)
         latest = recipe.window.latest_finished(activity.coverage.covered_until)
-        return cls(activity, recipe, past_splits_of(activity, recipe, outages=outages, latest=latest, most=max_weeks))
+        return cls(
+            activity, recipe, past_splits_of(activity, recipe, outages=outages, latest=latest, maximum=max_weeks)
+        )
 
     @property
     def tests(self) -> set[date]:
@@ -146,7 +148,11 @@ class _Past:
         specification, dataset = history(self.activity, self.recipe, splits=splits)
         refit, minimum = Refit(specification, self.recipe), self.recipe.training.min_class_users
         return _stacked(
-            [_week(dataset, split, refit=refit) for split in splits if is_enough(dataset, split, minimum=minimum)]
+            [
+                _week(dataset, split, refit=refit)
+                for split in splits
+                if has_enough_users(dataset, split, minimum=minimum)
+            ]
             or [Predictions(dataset.at([]), np.zeros(0))]
         )
 
@@ -158,4 +164,6 @@ def _week(dataset: Dataset, split: Split, *, refit: Refit) -> Predictions:
 
 def _stacked(weeks: Sequence[Predictions]) -> Predictions:
     first, *others = [week.test for week in weeks]
-    return Predictions(reduce(Dataset.joined, others, first), np.concatenate([week.probability for week in weeks]))
+    return Predictions(
+        reduce(Dataset.concatenated, others, first), np.concatenate([week.probability for week in weeks])
+    )

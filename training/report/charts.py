@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 
 import numpy as np
-from numpy.typing import NDArray
 
+from models.arrays import Labels, Values
 from models.evaluation.baselines import Baseline
 from models.evaluation.metrics import Interval, equal_count_bins
 from models.evaluation.results import Evaluation
@@ -23,9 +23,6 @@ _BINS, _NARROW_BINS = 10, 20
 _FEATURES = 20
 _BASELINES = (ORANGE, GREEN, PURPLE, SKY, GREY)
 _Z_95 = 1.96
-
-Labels = NDArray[np.bool_]
-Values = NDArray[np.float64]
 
 
 def evaluation_charts(
@@ -186,7 +183,7 @@ def backtest_chart(backtest: Backtest) -> Chart:
     return Chart(
         "backtest",
         "Backtest: retrained before every past test",
-        backtest.says,
+        backtest.summary,
         position_label="test cutoff",
         value_label="AUC",
         series=(
@@ -208,7 +205,7 @@ def learning_curve_chart(curve: LearningCurve) -> Chart:
     return Chart(
         "learning_curve",
         "Learning curve: would more users help?",
-        curve.says,
+        curve.summary,
         position_label="users trained on",
         value_label="AUC on the same test",
         series=(*law, dots),

@@ -25,7 +25,7 @@ from training.report.charts import (
     learning_curve_chart,
 )
 from training.report.training_report import LogFacts, TrainingReport
-from training.trained import Trained
+from training.trained import TrainingResult
 
 _ROWS_AT_ONCE = 50_000
 
@@ -81,8 +81,8 @@ def _write_charts(report: TrainingReport, folder: Path) -> None:
 def _write_results(report: TrainingReport, folder: Path) -> None:
     trained, diagnostics = report.trained, report.diagnostics
     files: dict[str, Any] = {
-        "features.json": {"used": report.importance, "left_out": trained.left_out, "pooled": trained.pooled},
-        "split.json": asdict(trained.split) | {"way": trained.layout.way, "outages": trained.layout.outages},
+        "features.json": {"used": report.importance, "left_out": trained.excluded, "pooled": trained.pooled},
+        "split.json": asdict(trained.split) | {"way": trained.plan.strategy, "outages": trained.plan.outages},
         "evaluation.json": trained.evaluation.to_json(),
         "calibration.json": {"chosen": report.calibration, "log_losses": trained.fit.calibration.log_losses},
     }
@@ -112,14 +112,14 @@ def _steps(diagnostics: Diagnostics) -> dict[str, MetricHistory]:
     }
 
 
-def _trials(trained: Trained) -> Iterator[ChildRun]:
-    for trial in trained.searched.trials if trained.searched else ():
+def _trials(trained: TrainingResult) -> Iterator[ChildRun]:
+    for trial in trained.search.trials if trained.search else ():
         yield ChildRun(
             f"trial {trial.number}", trial.parameters, {"inner.log_loss": trial.log_loss}, {"state": trial.state}
         )
 
 
-def _datasets(trained: Trained, *, source: str) -> dict[str, DatasetRecord]:
+def _datasets(trained: TrainingResult, *, source: str) -> dict[str, DatasetRecord]:
     split = trained.split
     parts = {"training": split.train, "validation": split.validation, "calibration": split.calibration}
     found = {

@@ -46,7 +46,7 @@ class Series:
     positions, values
         One value for each position.
     intervals
-        The interval of each value; empty: none is drawn.
+        The interval of each value; empty: none is shown.
     """
 
     name: str

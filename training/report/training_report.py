@@ -13,8 +13,8 @@ from features.snapshots import Coverage
 from models.card import CardFacts, Columns, Dates, Origin
 from models.encoding import encode
 from training.diagnostics import Diagnostics
-from training.plan.outages import named
-from training.trained import Trained
+from training.plan.outages import describe_outages
+from training.trained import TrainingResult
 
 _MAX_EXPLAINED_USERS = 5_000
 _PARTS = ("train", "validation", "calibration", "test")
@@ -42,7 +42,7 @@ class LogFacts:
 class TrainingReport:
     """A training with its diagnostics, in the words and names of card, run and JSON."""
 
-    trained: Trained
+    trained: TrainingResult
     diagnostics: Diagnostics
 
     @property
@@ -87,7 +87,7 @@ class TrainingReport:
             "better_rule": evaluation.better_rule or "none",
             "auc_over_better_rule": f"{rule.difference_auc.value:+.4f}" if rule else "unknown",
             "audit": self.audit,
-            "strategy": trained.layout.way,
+            "strategy": trained.plan.strategy,
             "parts": "+".join(trained.model.scorer.kinds),
             "sensitive": ", ".join(trained.model.specification.sensitive) or "none",
             "split": "folds" if trained.split.uses_folds else "periods",
@@ -105,7 +105,7 @@ class TrainingReport:
             f"{trained.split.test}\n\n"
             f"Who leaves within {trained.recipe.churn.horizon_days} days: {evaluation.grade.why}; leakage audit: {self.audit}. "
             "The full model card is the artifact `card.md`; the charts are in `evaluation.html`.\n\n"
-            f"| | AUC |\n|---|---|\n{table}\n\n{trained.layout.why}"
+            f"| | AUC |\n|---|---|\n{table}\n\n{trained.plan.why}"
         )
 
     # --- JSON ------------------------------------------------------------------------------------------------------
@@ -115,10 +115,10 @@ class TrainingReport:
         trained, diagnostics = self.trained, self.diagnostics
         cutoffs = {name: _dates(getattr(trained.split, name)) for name in _PARTS}
         return trained.evaluation.to_json() | {
-            "split": cutoffs | {"why": trained.layout.why},
-            "excluded": trained.left_out,
-            "strategy": trained.layout.way,
-            "outages": [str(outage.day) for outage in trained.layout.outages],
+            "split": cutoffs | {"why": trained.plan.why},
+            "excluded": trained.excluded,
+            "strategy": trained.plan.strategy,
+            "outages": [str(outage.day) for outage in trained.plan.outages],
             "audit": trained.audit.to_json() if trained.audit else None,
             "backtest": diagnostics.backtest.to_json() if diagnostics.backtest else None,
             "learning_curve": diagnostics.learning_curve.to_json() if diagnostics.learning_curve else None,
@@ -135,7 +135,7 @@ class TrainingReport:
             definition=trained.model.definition,
             dates=self._cutoffs(log.coverage),
             columns=Columns(
-                len(spec.feature_names) - len(spec.unused), spec.sensitive, tuple(log.withheld), trained.left_out
+                len(spec.feature_names) - len(spec.unused), spec.sensitive, tuple(log.withheld), trained.excluded
             ),
             evaluation=trained.evaluation,
             calibration=self._calibration_in_words(),
@@ -153,8 +153,8 @@ class TrainingReport:
             validation=split.validation,
             calibration=split.calibration,
             test=split.test,
-            why=trained.layout.why,
-            refitted=trained.refitted_on,
+            why=trained.plan.why,
+            refitted=trained.refit_cutoffs,
         )
 
     def _settings(self, *, exclude_defaults: bool = False) -> dict[str, Any]:
@@ -179,14 +179,14 @@ class TrainingReport:
 
     def _notes(self) -> Iterator[str]:
         trained, diagnostics = self.trained, self.diagnostics
-        if trained.layout.outages:
-            yield f"Snapshots near incomplete days were excluded: {named(trained.layout.outages)}"
+        if trained.plan.outages:
+            yield f"Snapshots near incomplete days were excluded: {describe_outages(trained.plan.outages)}"
         for name, values in trained.pooled.items():
             yield f"{len(values)} values of {name} count as unknown, because their share changed between the snapshots"
         if diagnostics.backtest:
-            yield diagnostics.backtest.says
+            yield diagnostics.backtest.summary
         if diagnostics.learning_curve:
-            yield diagnostics.learning_curve.says
+            yield diagnostics.learning_curve.summary
 
 
 def _dates(value: Any) -> Any:

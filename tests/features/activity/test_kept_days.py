@@ -14,9 +14,9 @@ from tests.builders import Row, World, events_at, world_of, write
 AT = datetime(2026, 1, 5, 10, tzinfo=UTC)
 
 
-def world_at(log: Path, /, **knobs: Any) -> World:
+def world_at(log: Path, /, **options: Any) -> World:
     base = world_of(log.with_name("none"), ["anna 2026-01-05T10:00"])
-    return World(replace(base.settings, events=events_at(log, **knobs)), log.with_name("home"))
+    return World(replace(base.settings, events=events_at(log, **options)), log.with_name("home"))
 
 
 def everything(world: World) -> list[Any]:

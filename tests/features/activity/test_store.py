@@ -75,7 +75,7 @@ def test_a_removed_file_leaves_no_rows_set_aside_behind_though_they_were_of_the_
     world.activity()
     assert len(rejected_files(world)) == 1
     (tmp_path / "log/b.parquet").unlink()
-    with_knobs(world, "events", covered_until=date(2026, 2, 2)).activity()
+    with_settings(world, "events", covered_until=date(2026, 2, 2)).activity()
     assert rejected_files(world) == []
 
 
@@ -90,8 +90,8 @@ def world(tmp_path: Path) -> World:
     return World(replace(kept.settings, events=events_at(tmp_path / "log")), kept.home)
 
 
-def with_knobs(world: World, section: str, /, **knobs: object) -> World:
-    changed = getattr(world.settings, section).model_copy(update=knobs)
+def with_settings(world: World, section: str, /, **options: object) -> World:
+    changed = getattr(world.settings, section).model_copy(update=options)
     return World(replace(world.settings, **{section: changed}), world.home)
 
 
@@ -191,7 +191,7 @@ def test_a_removed_file_takes_its_days_with_it(world: World):
 
 
 @pytest.mark.parametrize(
-    ("section", "knobs"),
+    ("section", "options"),
     [
         ("events", {"where": "event_type <> 'x'"}),
         ("events", {"columns": {"channel": "'ads'"}}),
@@ -203,27 +203,27 @@ def test_a_removed_file_takes_its_days_with_it(world: World):
     ],
 )
 def test_another_mapping_zone_gap_or_condition_has_an_activity_of_its_own(
-    world: World, section: str, knobs: dict[str, object]
+    world: World, section: str, options: dict[str, object]
 ):
     world.activity()
-    assert not with_knobs(world, section, **knobs).activity().is_reused
+    assert not with_settings(world, section, **options).activity().is_reused
     assert world.activity().is_reused
 
 
 @pytest.mark.parametrize(
-    ("section", "knobs"),
+    ("section", "options"),
     [("churn", {"horizon_days": 30}), ("features", {"windows_days": (7,)}), ("churn", {"gap_days": 3})],
 )
-def test_what_a_model_asks_for_does_not_change_the_activity(world: World, section: str, knobs: dict[str, object]):
+def test_what_a_model_asks_for_does_not_change_the_activity(world: World, section: str, options: dict[str, object]):
     world.activity()
-    assert with_knobs(world, section, **knobs).activity().is_reused
+    assert with_settings(world, section, **options).activity().is_reused
 
 
 def test_a_stricter_share_of_bad_rows_holds_for_kept_activity_too(tmp_path: Path):
     world = world_of(tmp_path, ["anna 2026-01-05T10:00 open count=1", "bob 2026-01-05T10:00 open count=-1"], **LENIENT)
     world.activity()
     with pytest.raises(InputError):
-        with_knobs(world, "events", max_rejected_share=0.01).activity()
+        with_settings(world, "events", max_rejected_share=0.01).activity()
 
 
 def test_a_log_that_cannot_be_read_any_more_leaves_the_kept_activity_whole(world: World):

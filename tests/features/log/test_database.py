@@ -85,16 +85,16 @@ def test_a_column_that_is_null_for_long_has_the_type_of_its_first_value(
     sqlite: Database, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(tables, "ROWS_AT_ONCE", 1)
-    knobs: dict[str, Any] = {
+    options: dict[str, Any] = {
         "query": QUERY.replace("event_type", "event_type, price"),
         "columns": {"amount": "price * 2"},
     }
     sqlite.run("alter table log add column price real")
     sqlite.add(ANNA)
-    assert sqlite.fetched(**knobs) == [(*ANNA, None)]
+    assert sqlite.fetched(**options) == [(*ANNA, None)]
     sqlite.add(BOB)
     sqlite.run("insert into log (user_id, event_time, event_type, price) values (?, ?, ?, ?)", (*EVE, 4.5))
-    assert sqlite.fetched(**knobs) == [(*ANNA, None), (*BOB, None), (*EVE, 9.0)]
+    assert sqlite.fetched(**options) == [(*ANNA, None), (*BOB, None), (*EVE, 9.0)]
 
 
 @pytest.mark.parametrize(

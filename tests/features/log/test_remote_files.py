@@ -78,8 +78,8 @@ def put(store: Any, key: str, lines: list[Any], folder: Path) -> None:
     store.pipe(f"logs/{key}", write(folder / "put" / Path(key).name, lines).read_bytes())
 
 
-def far(path: str, **knobs: Any) -> Any:
-    return open_log(EventsSettings(path=path, **knobs), "UTC")
+def far(path: str, **options: Any) -> Any:
+    return open_log(EventsSettings(path=path, **options), "UTC")
 
 
 def listing(path: str) -> tuple[LogFile, ...]:
@@ -144,8 +144,8 @@ def test_only_the_bytes_that_are_needed_travel(bucket: Any, tmp_path: Path, monk
     kind = fsspec.get_filesystem_class("s3")
     ask = kind._call_s3
 
-    async def counted(self: Any, method: str, *arguments: Any, **knobs: Any) -> Any:
-        answer = await ask(self, method, *arguments, **knobs)
+    async def counted(self: Any, method: str, *arguments: Any, **options: Any) -> Any:
+        answer = await ask(self, method, *arguments, **options)
         travelled.append(answer.get("ContentLength", 0) if method == "get_object" else 0)
         return answer
 

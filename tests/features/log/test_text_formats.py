@@ -22,9 +22,9 @@ def times_in(log: ReadLog) -> list[str]:
 HEADER = "user_id,event_time,event_type"
 
 
-def csv_of(folder: Path, *lines: str, header: str = HEADER, **knobs: Any) -> ReadLog:
+def csv_of(folder: Path, *lines: str, header: str = HEADER, **options: Any) -> ReadLog:
     (folder / "log.csv").write_text("\n".join((header, *lines)) + "\n", encoding="utf-8")
-    return read(folder / "log.csv", **knobs)
+    return read(folder / "log.csv", **options)
 
 
 @pytest.mark.parametrize(
@@ -124,11 +124,11 @@ def test_a_broken_line_of_json_is_named(tmp_path: Path):
         read(path)
 
 
-def json_of(folder: Path, *lines: str, **knobs: Any) -> ReadLog:
+def json_of(folder: Path, *lines: str, **options: Any) -> ReadLog:
     """JSON Lines as they stand: each without its time and type."""
     rest = '"event_time": "2026-01-05 10:00", "event_type": "open"'
     (folder / "log.jsonl").write_text("".join(f"{{{line}, {rest}}}\n" for line in lines), encoding="utf-8")
-    return read(folder / "log.jsonl", **knobs)
+    return read(folder / "log.jsonl", **options)
 
 
 @pytest.mark.parametrize(

@@ -69,10 +69,10 @@ DELAYS = [None, timedelta(0), timedelta(minutes=-5), timedelta(hours=5), timedel
 def test_rows_known_at_or_after_the_cutoff_never_change_a_profile(log: RandomLog, data: st.DataObject):
     late = [event | {"ingested_at": _known(event, data.draw(st.sampled_from(DELAYS)))} for event in map(dict, log.rows)]
     cutoff = log.cutoffs[-1]
-    with passing_world(late, **log.knobs()) as whole:
+    with passing_world(late, **log.settings()) as whole:
         specification = whole.specification(EVENT_TYPES, TWO_WINDOWS)
         found = build_profiles(whole.activity(), specification, cutoffs=log.cutoffs).to_pylist()
-    with passing_world([event for event in late if _was_known(event, cutoff, log.zone)], **log.knobs()) as then:
+    with passing_world([event for event in late if _was_known(event, cutoff, log.zone)], **log.settings()) as then:
         before = build_profiles(then.activity(), specification, cutoffs=[cutoff]).to_pylist()
     assert [profile for profile in found if profile["cutoff"] == cutoff] == before
 

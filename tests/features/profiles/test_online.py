@@ -36,7 +36,7 @@ def differences(found: Any, expected: dict[str, Any]) -> dict[str, tuple[Any, An
 @few
 @given(random_logs())
 def test_at_a_local_midnight_all_users_have_the_profile_of_the_batch(log: RandomLog):
-    with passing_world(log.rows, **log.knobs()) as world:
+    with passing_world(log.rows, **log.settings()) as world:
         specification = world.specification(fitted=FITTED, windows=TWO_WINDOWS)
         batch = build_profiles(world.activity(), specification, cutoffs=log.cutoffs).to_pylist()
     online = OnlineProfiles(specification, columns_of(log.rows))
@@ -50,7 +50,7 @@ def test_at_a_local_midnight_all_users_have_the_profile_of_the_batch(log: Random
 @few
 @given(random_logs(), st.data())
 def test_events_from_as_of_on_never_change_a_profile_at_any_time_of_day(log: RandomLog, data: st.DataObject):
-    with passing_world(log.rows[:1], **log.knobs()) as world:
+    with passing_world(log.rows[:1], **log.settings()) as world:
         specification = world.specification(fitted=FITTED, windows=TWO_WINDOWS)
     near = data.draw(st.sampled_from([row["event_time"] for row in log.rows]))
     as_of = near + timedelta(minutes=data.draw(st.sampled_from([0, 1, 30, 59])))

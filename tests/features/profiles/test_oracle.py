@@ -17,7 +17,7 @@ CATALOGUE = catalogue(WINDOWS, FITTED)
 
 
 def profiles_of(log: RandomLog) -> dict[tuple[str, str], dict[str, Any]]:
-    with passing_world(log.rows, **log.knobs()) as world:
+    with passing_world(log.rows, **log.settings()) as world:
         found = world.profiles(*map(str, log.cutoffs), fitted=FITTED)
     return {(profile.pop("user_id"), str(profile.pop("cutoff"))): profile for profile in found}
 

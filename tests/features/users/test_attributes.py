@@ -38,10 +38,10 @@ def said(user: str, valid_from: Any, plan: str | None = None, seats: float | Non
     return {"user_id": user, "valid_from": valid_from, "plan": plan, "seats": seats}
 
 
-def with_users(world: World, path: Path, columns: dict[str, str] | None = None, **knobs: Any) -> Activity:
+def with_users(world: World, path: Path, columns: dict[str, str] | None = None, **options: Any) -> Activity:
     """The world's activity with the table at a path beside it."""
     activity, churn = world.activity(), world.settings.churn
-    users = UsersSettings(path=str(path), columns=columns or COLUMNS, **knobs)
+    users = UsersSettings(path=str(path), columns=columns or COLUMNS, **options)
     found = AttributesSettings(users=users, zone=churn.timezone)
     return replace(activity, tables=open_known_users(activity.connection, found, rejected=world.home / "rejected"))
 

@@ -213,7 +213,7 @@ def test_neither_an_identity_known_from_the_cutoff_on_nor_the_order_of_rows_chan
     ]
     anchor = {"alias_id": "nobody", "user_id": "somebody", "valid_from": midnight}
     before = [row for row in table if row["valid_from"] < midnight]
-    with passing_world(log.rows, **log.knobs()) as world:
+    with passing_world(log.rows, **log.settings()) as world:
         found = bits(world, joined(world, [anchor, *table]), [cutoff])
         assert bits(world, joined(world, random.sample([*table, anchor], len(table) + 1)), [cutoff]) == found
         assert bits(world, joined(world, [*before, anchor]), [cutoff]) == found
@@ -222,7 +222,7 @@ def test_neither_an_identity_known_from_the_cutoff_on_nor_the_order_of_rows_chan
 @few
 @given(random_logs())
 def test_identities_that_join_nobody_change_no_bit(log: RandomLog):
-    with passing_world(log.rows, **log.knobs()) as world:
+    with passing_world(log.rows, **log.settings()) as world:
         alone = bits(world, world.activity(), log.cutoffs)
         assert bits(world, joined(world, ["nobody somebody 2000-01-01"]), log.cutoffs) == alone
 
@@ -233,7 +233,7 @@ def test_a_person_of_two_ids_is_one_user_where_ids_never_meet_in_a_visit(log: Ra
     """Everything but visits: with session ids of their own, days merge to what one id would have had."""
     own = [dict(row) | {"session_id": f"{row['user_id']}-{row.get('session_id')}"} for row in log.rows]
     renamed = [row | {"user_id": "anna" if row["user_id"] == "bob" else row["user_id"]} for row in own]
-    with passing_world(own, **log.knobs()) as apart, passing_world(renamed, **log.knobs()) as one:
+    with passing_world(own, **log.settings()) as apart, passing_world(renamed, **log.settings()) as one:
         specification = apart.specification(fitted=FITTED, windows=TWO_WINDOWS)
         activity = joined(apart, ["bob anna 2000-01-01"])
         found = build_profiles(activity, specification, cutoffs=log.cutoffs).to_pylist()

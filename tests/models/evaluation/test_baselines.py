@@ -91,7 +91,7 @@ def test_a_user_without_the_column_scores_like_the_median_training_user():
     assert found[0].score(nobody).tolist() == [-4.0, -1.0]
 
 
-def test_a_rule_whose_column_there_is_not_is_left_out():
+def test_a_rule_whose_column_is_missing_is_excluded():
     assert "overdue_ratio" not in specification().feature_names
     assert set(fitted()) == {"recency", "frequency", "bg_nbd", "logistic"}
 

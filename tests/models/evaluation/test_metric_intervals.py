@@ -1,16 +1,16 @@
-"""How sure a figure is: intervals over users, of one model and of the difference between two."""
+"""How certain a metric is: intervals over users, of one model and of the difference between two."""
 
 import numpy as np
 import pytest
 
 from models.evaluation.metrics import Interval, auc, intervals, paired, summary
-from tests.models.conftest import Drawn
+from tests.models.conftest import Users
 
 
-def test_an_interval_holds_its_figure(drawn: Drawn):
-    found, figures = intervals(*drawn, seed=1, capacity=40), summary(*drawn, capacity=40)
-    assert found.keys() == figures.keys() - {"users"}
-    assert {name: interval.value for name, interval in found.items()} == {name: figures[name] for name in found}
+def test_an_interval_contains_its_metric(users_400: Users):
+    found, metrics = intervals(*users_400, seed=1, capacity=40), summary(*users_400, capacity=40)
+    assert found.keys() == metrics.keys() - {"users"}
+    assert {name: interval.value for name, interval in found.items()} == {name: metrics[name] for name in found}
     for name in (
         "auc",
         "average_precision",
@@ -23,11 +23,11 @@ def test_an_interval_holds_its_figure(drawn: Drawn):
         assert found[name].low < found[name].value < found[name].high
 
 
-def test_a_resample_is_what_the_summary_of_the_drawn_rows_is(drawn: Drawn, monkeypatch: pytest.MonkeyPatch):
-    # one resample makes both ends of an interval; the rows it drew, written out, give the same figures
+def test_a_resample_is_what_the_summary_of_the_sampled_rows_is(users_400: Users, monkeypatch: pytest.MonkeyPatch):
+    # one resample makes both ends of an interval; the rows it drew, written out, give the same metrics
     monkeypatch.setattr("models.evaluation.metrics._RESAMPLES", 1)
     monkeypatch.setattr("models.evaluation.metrics._MIN_RESAMPLES", 1)
-    churned, probability = drawn[0], drawn[1].round(1)
+    churned, probability = users_400[0], users_400[1].round(1)
     rows = np.random.default_rng(7).integers(0, 400, 400)
     expected = summary(churned[rows], probability[rows], capacity=40)
     for name, interval in intervals(churned, probability, seed=7, capacity=40).items():
@@ -35,28 +35,28 @@ def test_a_resample_is_what_the_summary_of_the_drawn_rows_is(drawn: Drawn, monke
         assert interval.low == interval.high == pytest.approx(expected[name], rel=rel)
 
 
-def test_an_interval_is_as_wide_as_theory_says(drawn: Drawn):
+def test_an_interval_is_as_wide_as_theory_says(users_400: Users):
     # Hanley and McNeil 1982: standard error of the AUC from the AUC and the sizes of both classes
-    value = auc(*drawn)
-    left, stayed = drawn[0].sum(), (~drawn[0]).sum()
+    value = auc(*users_400)
+    left, stayed = users_400[0].sum(), (~users_400[0]).sum()
     both = value / (2 - value) - value**2, 2 * value**2 / (1 + value) - value**2
     error = np.sqrt((value * (1 - value) + (left - 1) * both[0] + (stayed - 1) * both[1]) / (left * stayed))
-    found = intervals(*drawn, seed=1)
+    found = intervals(*users_400, seed=1)
     assert found["auc"].high - found["auc"].low == pytest.approx(2 * 1.96 * error, rel=0.25)
     rate = found["churn_rate"]
     assert rate.high - rate.low == pytest.approx(2 * 1.96 * np.sqrt(rate.value * (1 - rate.value) / 400), rel=0.25)
 
 
-def test_an_interval_is_drawn_by_its_seed(drawn: Drawn):
-    assert intervals(*drawn, seed=1) == intervals(*drawn, seed=1)
-    assert intervals(*drawn, seed=1) != intervals(*drawn, seed=2)
+def test_an_interval_depends_on_its_seed(users_400: Users):
+    assert intervals(*users_400, seed=1) == intervals(*users_400, seed=1)
+    assert intervals(*users_400, seed=1) != intervals(*users_400, seed=2)
 
 
-def test_the_rows_of_a_user_are_drawn_together(drawn: Drawn):
+def test_the_rows_of_a_user_are_sampled_together(users_400: Users):
     # every user four times over: four times the rows, and no more is known
-    churned, probability = np.repeat(drawn[0], 4), np.repeat(drawn[1], 4)
+    churned, probability = np.repeat(users_400[0], 4), np.repeat(users_400[1], 4)
     users = np.repeat(np.arange(400), 4)
-    alone, together = intervals(*drawn, seed=1)["auc"], intervals(churned, probability, seed=1, users=users)["auc"]
+    alone, together = intervals(*users_400, seed=1)["auc"], intervals(churned, probability, seed=1, users=users)["auc"]
     assert (together.low, together.high) == pytest.approx((alone.low, alone.high))
     apart = intervals(churned, probability, seed=1)["auc"]
     assert apart.high - apart.low == pytest.approx((alone.high - alone.low) / 2, rel=0.25)
@@ -71,12 +71,12 @@ def test_a_figure_that_some_resamples_lack_takes_its_interval_from_the_others():
 # --- Pairs ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_score_against_itself_differs_by_nothing(drawn: Drawn):
-    assert paired(drawn[0], drawn[1], drawn[1], of="log_loss", seed=1) == Interval(0, 0, 0)
+def test_a_score_against_itself_differs_by_nothing(users_400: Users):
+    assert paired(users_400[0], users_400[1], users_400[1], of="log_loss", seed=1) == Interval(0, 0, 0)
 
 
-def test_a_pair_is_the_difference_of_both_figures_and_turns_its_sign_with_them(drawn: Drawn):
-    churned, first = drawn
+def test_a_pair_is_the_difference_of_both_metrics_and_turns_its_sign_with_them(users_400: Users):
+    churned, first = users_400
     second = np.random.default_rng(9).permutation(first)
     found, turned = (paired(churned, *pair, of="auc", seed=1) for pair in ((first, second), (second, first)))
     assert found.value == pytest.approx(auc(churned, first) - auc(churned, second))
@@ -85,8 +85,8 @@ def test_a_pair_is_the_difference_of_both_figures_and_turns_its_sign_with_them(d
 
 
 @pytest.mark.parametrize("of", ["auc", "brier"])
-def test_drawn_together_a_small_difference_is_seen_that_both_intervals_hide(drawn: Drawn, of: str):
-    churned, first = drawn
+def test_sampled_together_a_small_difference_is_seen_that_both_intervals_hide(users_400: Users, of: str):
+    churned, first = users_400
     second = np.clip(first + np.random.default_rng(9).normal(0, 0.03, 400), 0.01, 0.99)
     alone, pair = intervals(churned, first, seed=1)[of], paired(churned, first, second, of=of, seed=1)
     assert pair.high - pair.low < (alone.high - alone.low) / 2

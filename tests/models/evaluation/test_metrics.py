@@ -1,4 +1,4 @@
-"""Every figure against values worked out by hand, and against scikit-learn's on random ones."""
+"""Every metric against values worked out by hand, and against scikit-learn's on random ones."""
 
 import itertools
 
@@ -10,7 +10,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, brier_score_loss, log_loss, roc_auc_score
 
 from models.evaluation.metrics import METRICS, auc, calibration_error, equal_count_bins, lift, summary
-from tests.models.conftest import Drawn
+from tests.models.conftest import Users
 
 CHURNED = np.array([True, False, True, False, False, False, False, False, False, False])
 PROBABILITY = np.array([0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.05])
@@ -143,8 +143,8 @@ def test_where_a_bin_has_one_probability_the_parts_add_up_exactly(sizes: list[in
     assert found["brier"] == pytest.approx(parts)
 
 
-def test_what_the_parts_leave_is_the_spread_within_the_bins_less_twice_the_covariance(drawn: Drawn):
-    churned, probability = drawn
+def test_what_the_parts_leave_is_the_spread_within_the_bins_less_twice_the_covariance(users_400: Users):
+    churned, probability = users_400
     found = summary(churned, probability)
     rest = sum(
         len(p) * (p.var() - 2 * np.mean((p - p.mean()) * (c - c.mean())))
@@ -154,8 +154,8 @@ def test_what_the_parts_leave_is_the_spread_within_the_bins_less_twice_the_covar
     assert found["brier"] == pytest.approx(parts + rest / len(churned))
 
 
-def test_the_slope_is_that_of_logistic_regression_on_the_log_odds(drawn: Drawn):
-    churned, probability = drawn
+def test_the_slope_is_that_of_logistic_regression_on_the_log_odds(users_400: Users):
+    churned, probability = users_400
     bold = 1 / (1 + ((1 - probability) / probability) ** 2)  # log odds doubled
     log_odds = np.log(bold / (1 - bold)).reshape(-1, 1)
     expected = LogisticRegression(C=np.inf, tol=1e-8).fit(log_odds, churned).coef_[0, 0]
@@ -163,7 +163,7 @@ def test_the_slope_is_that_of_logistic_regression_on_the_log_odds(drawn: Drawn):
     assert summary(churned, bold)["calibration_slope"] == pytest.approx(0.5, abs=0.1)
 
 
-def test_a_probability_that_is_the_same_for_all_or_sure_still_has_finite_figures():
+def test_a_probability_that_is_the_same_for_all_or_sure_still_has_finite_metrics():
     for probability in (np.full(10, 0.3), CHURNED.astype(float)):
         assert np.isfinite(list(summary(CHURNED, probability).values())).all()
 

@@ -14,7 +14,7 @@ from models.scorers.calibration import Platt
 from tests.models.model_builder import tiny_model
 from tests.models.run_builder import PROJECT, run_of
 
-SHIFTED = -1.0  # the intercept by which version 2 is told from the others
+SHIFTED = -1.0  # the intercept that distinguishes version 2
 
 
 def shifted(model: ChurnModel) -> ChurnModel:

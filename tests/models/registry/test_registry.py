@@ -27,8 +27,8 @@ def run(client: Any, logged: RegisteredModel) -> Any:
 
 def test_a_run_holds_parameters_figures_and_tags(run: Any):
     assert run.data.params == {"churn.horizon_days": "14", "churn.qualifying": ""}
-    figures = {name: value for name, value in run.data.metrics.items() if not name.startswith("system/")}
-    assert figures == {"test.auc": 0.8125, "baselines.recency.auc": 0.75}
+    metrics = {name: value for name, value in run.data.metrics.items() if not name.startswith("system/")}
+    assert metrics == {"test.auc": 0.8125, "baselines.recency.auc": 0.75}
     assert run.data.tags["split"] == "folds"
     assert run.info.status == "FINISHED"
 
@@ -67,10 +67,10 @@ def test_a_version_can_be_asked_for_by_number(registry: Registry, logged: Regist
     assert registry.get("1").run_id == logged.run_id
 
 
-@pytest.mark.parametrize("asked", ["champion", "7", "nobody", "", "a b/c"])
-def test_what_is_not_registered_is_an_input_error(registry: Registry, asked: str):
+@pytest.mark.parametrize("requested", ["champion", "7", "nobody", "", "a b/c"])
+def test_what_is_not_registered_is_an_input_error(registry: Registry, requested: str):
     with pytest.raises(InputError, match="no model"):
-        registry.get(asked)
+        registry.get(requested)
 
 
 def test_a_version_bears_the_decision_about_it(registry: Registry, client: Any, logged: RegisteredModel):

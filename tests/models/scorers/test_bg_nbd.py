@@ -159,7 +159,7 @@ def test_the_closed_form_is_the_integral_over_the_probability_to_stop(
 
 
 def test_the_closed_form_is_the_share_of_simulated_buyers_who_do_not_buy():
-    # drawn from the posterior of one alive with x = 2, T = 10: rate gamma(3, 12), stop beta(1, 5); gap 5, horizon 8
+    # sampled from the posterior of one alive with x = 2, T = 10: rate gamma(3, 12), stop beta(1, 5); gap 5, horizon 8
     random = np.random.default_rng(1)
     people = 20_000
     rates, stops = random.gamma(3, 1 / 12, people), random.beta(1, 5, people)

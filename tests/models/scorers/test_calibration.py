@@ -20,7 +20,7 @@ from models.scorers.calibration import (
 FITS = [fit_platt, fit_beta, fit_isotonic]
 
 
-def drawn(slope: float, intercept: float, *, users: int = 4_000) -> tuple[np.ndarray, np.ndarray]:
+def simulated(slope: float, intercept: float, *, users: int = 4_000) -> tuple[np.ndarray, np.ndarray]:
     random = np.random.default_rng(11)
     raw = random.normal(0, 1.5, users)
     return raw, random.random(users) < 1 / (1 + np.exp(-(slope * raw + intercept)))
@@ -42,14 +42,14 @@ def test_the_probability_is_the_logistic_of_slope_times_raw_plus_intercept():
 
 
 def test_it_recovers_the_line_that_made_the_labels():
-    found = fit_platt(*drawn(0.7, -1.2, users=40_000))
+    found = fit_platt(*simulated(0.7, -1.2, users=40_000))
     assert (found.slope, found.intercept) == pytest.approx((0.7, -1.2), abs=0.05)
 
 
 @pytest.mark.parametrize(("slope", "intercept"), [(1.0, 0.0), (0.3, -2.0), (3.0, 1.0)])
 def test_it_is_the_maximum_of_the_likelihood_of_the_targets_of_platt(slope: float, intercept: float):
     # there the residuals sum to nothing, and so do the residuals times the raw score
-    raw, churned = drawn(slope, intercept)
+    raw, churned = simulated(slope, intercept)
     targets = np.where(churned, (churned.sum() + 1) / (churned.sum() + 2), 1 / ((~churned).sum() + 2))
     residual = fit_platt(raw, churned).probability(raw) - targets
     assert residual.mean() == pytest.approx(0, abs=1e-6)
@@ -58,7 +58,7 @@ def test_it_is_the_maximum_of_the_likelihood_of_the_targets_of_platt(slope: floa
 
 @pytest.mark.parametrize("fit", FITS)
 def test_the_mean_probability_is_the_churn_rate_it_was_fitted_on(fit: type[Calibration]):
-    raw, churned = drawn(1.0, -1.5)
+    raw, churned = simulated(1.0, -1.5)
     assert fit(raw, churned).probability(raw).mean() == pytest.approx(churned.mean(), abs=2e-3)
 
 
@@ -117,7 +117,7 @@ def test_isotonic_is_sure_of_nobody():
 
 # --- All -----------------------------------------------------------------------------------------------------------
 
-CURVES = [fit(*drawn(0.5, -1.0, users=500)) for fit in FITS]
+CURVES = [fit(*simulated(0.5, -1.0, users=500)) for fit in FITS]
 
 
 @pytest.mark.parametrize("curve", CURVES, ids=["platt", "beta", "isotonic"])
@@ -161,7 +161,7 @@ def test_a_calibration_survives_json(saved: Calibration):
 
 @pytest.mark.parametrize("users", [300, 8_000])
 def test_where_a_line_is_the_truth_the_simplest_is_chosen(users: int):
-    found = fit_calibration(*drawn(1.0, -1.0, users=users), seed=0)
+    found = fit_calibration(*simulated(1.0, -1.0, users=users), seed=0)
     assert isinstance(found.calibration, Platt)
     assert found.log_losses.keys() == {"platt", "beta", "isotonic"}
 
@@ -196,7 +196,7 @@ def test_the_log_losses_are_of_rows_that_were_not_fitted():
 
 
 def test_a_hundred_churners_are_enough():
-    raw, churned = drawn(1.0, -3.5, users=2_500)
+    raw, churned = simulated(1.0, -3.5, users=2_500)
     assert 80 < churned.sum() < 260
     found = fit_calibration(raw, churned, seed=0).calibration
     assert found.probability(raw).mean() == pytest.approx(churned.mean(), abs=0.01)
@@ -209,4 +209,4 @@ def test_one_churner_cannot_be_held_out_and_platt_is_taken():
 
 
 def test_fitting_twice_gives_the_same_bits():
-    assert fit_calibration(*drawn(0.7, -1.2), seed=4) == fit_calibration(*drawn(0.7, -1.2), seed=4)
+    assert fit_calibration(*simulated(0.7, -1.2), seed=4) == fit_calibration(*simulated(0.7, -1.2), seed=4)

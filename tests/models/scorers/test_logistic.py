@@ -40,7 +40,7 @@ def contribution(linear: Linear, **values: float) -> np.ndarray:
     return linear.contributions(np.array([list((usual | values).values())]))[0]
 
 
-def test_a_line_by_hand():
+def test_logistic_regression_by_hand():
     # number: 2 * (ln 4 - 1) / .5 + .1 at 3, .7 at null; category: .3 at code 0, -.2 unknown, .4 at null
     line = Linear(-1.0, (0,), (1.0,), (0.5,), (2.0,), (0.1,), (0.7,), (1,), ((0.3, -0.2, 0.4),))
     matrix = np.array([[3.0, 0.0], [np.nan, 1.0], [0.0, np.nan]])
@@ -103,7 +103,7 @@ def test_it_survives_json(fitted: tuple[Linear, np.ndarray]):
     assert msgspec.json.decode(msgspec.json.encode(fitted[0]), type=Linear) == fitted[0]
 
 
-def test_fitting_twice_gives_the_same_bits_also_where_rows_are_drawn(monkeypatch: pytest.MonkeyPatch):
+def test_fitting_twice_gives_the_same_bits_also_where_rows_are_sampled(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("models.scorers.logistic._MAX_ROWS", 1_000)
     matrix = matrix_of()
     lines = [fit_linear(matrix, churned_of(matrix), specification=SPEC, seed=seed) for seed in (0, 0, 1)]

@@ -22,8 +22,8 @@ from models.scorers.trees import (
 )
 from models.settings import ModelSettings
 
-KNOBS = ModelSettings(num_leaves=4, min_data_in_leaf=5, max_rounds=60, early_stopping_rounds=5, lambda_l2=0.0)
-LEARNER = TreeFitter(KNOBS, 7, ("signal", "noise"), ())
+SETTINGS = ModelSettings(num_leaves=4, min_data_in_leaf=5, max_rounds=60, early_stopping_rounds=5, lambda_l2=0.0)
+LEARNER = TreeFitter(SETTINGS, 7, ("signal", "noise"), ())
 
 
 def rows(users: int, *, seed: int, strength: float = 1.5) -> Rows:
@@ -41,7 +41,7 @@ def test_it_finds_what_there_is_to_find():
 
 def test_boosting_stops_when_the_validation_loss_does():
     fitted = LEARNER.fit(rows(300, seed=1, strength=0.0), validation=rows(300, seed=2, strength=0.0))
-    assert fitted.num_trees() < KNOBS.max_rounds
+    assert fitted.num_trees() < SETTINGS.max_rounds
 
 
 def test_without_validation_exactly_the_asked_rounds_are_fitted():
@@ -105,14 +105,14 @@ def test_rows_that_weigh_little_hardly_teach():
     )
     fresh = rows(600, seed=3)
     heavy_first = np.repeat([1.9, 0.1], 600)
-    taught = LEARNER.fit(both.weighing(heavy_first), rounds=40)
-    turned_around = LEARNER.fit(both.weighing(heavy_first[::-1].copy()), rounds=40)
+    taught = LEARNER.fit(both.with_weights(heavy_first), rounds=40)
+    turned_around = LEARNER.fit(both.with_weights(heavy_first[::-1].copy()), rounds=40)
     assert auc(fresh.churned, raw_scores(taught, fresh.matrix)) > 0.7
     assert auc(fresh.churned, raw_scores(turned_around, fresh.matrix)) < 0.3
 
 
 def test_weights_go_with_their_rows():
-    weighed = rows(3, seed=1).weighing(np.array([0.5, 1.0, 1.5]))
+    weighed = rows(3, seed=1).with_weights(np.array([0.5, 1.0, 1.5]))
     taken = weighed.take(np.array([2, 0])).weights
     assert taken is not None
     assert taken.tolist() == [1.5, 0.5]
@@ -131,7 +131,7 @@ def test_a_feature_of_known_direction_only_pushes_one_way(name: str, sign: int):
     learner = replace(LEARNER, names=(name, "tenure_days"))
     steps = np.diff(raw_scores(learner.fit(wavy(), rounds=30), line)) * sign
     assert (steps >= 0).all()
-    free = replace(learner, settings=KNOBS.model_copy(update={"monotone": "none"}))
+    free = replace(learner, settings=SETTINGS.model_copy(update={"monotone": "none"}))
     steps = np.diff(raw_scores(free.fit(wavy(), rounds=30), line)) * sign
     assert (steps < 0).any()
 
@@ -139,7 +139,7 @@ def test_a_feature_of_known_direction_only_pushes_one_way(name: str, sign: int):
 def test_a_category_has_no_direction():
     coded = rows(400, seed=1)
     coded = replace(coded, matrix=np.abs(coded.matrix).round())
-    learner = TreeFitter(KNOBS, 7, ("events_7d", "noise"), ("events_7d",))
+    learner = TreeFitter(SETTINGS, 7, ("events_7d", "noise"), ("events_7d",))
     assert learner.fit(coded, rounds=3).num_trees() == 3
 
 
@@ -161,13 +161,13 @@ def test_every_known_direction_is_of_a_feature_in_the_catalogue():
     ],
 )
 def test_depth_gives_way_first_and_then_rounds(leaves: int, rounds: int, allowed: tuple[int, int]):
-    knobs = ModelSettings(num_leaves=leaves, max_rounds=rounds, max_explaining_cost=250_000)
-    assert explainable(knobs) == allowed
+    settings = ModelSettings(num_leaves=leaves, max_rounds=rounds, max_explaining_cost=250_000)
+    assert explainable(settings) == allowed
 
 
 def test_fitted_trees_stay_within_what_explaining_may_cost():
-    knobs = KNOBS.model_copy(update={"num_leaves": 31, "max_rounds": 400, "max_explaining_cost": 20_000})
-    fitted = replace(LEARNER, settings=knobs).fit(rows(2_000, seed=1), rounds=400)
+    settings = SETTINGS.model_copy(update={"num_leaves": 31, "max_rounds": 400, "max_explaining_cost": 20_000})
+    fitted = replace(LEARNER, settings=settings).fit(rows(2_000, seed=1), rounds=400)
     trees = fitted.trees_to_dataframe()
     depth = int(trees["node_depth"].max()) - 1
     assert fitted.num_trees() * 31 * max(depth, 5) ** 2 <= 20_000

@@ -134,7 +134,7 @@ def test_events_kept_activity_the_store_and_the_batch_give_the_same_score(endpoi
 def test_kept_activity_and_newer_events_are_the_profile_of_the_batch(log: RandomLog):
     first, last = log.cutoffs[0], log.cutoffs[-1]
     log = replace(log, rows=tuple(row for row in log.rows if not came_late(row, instant(first, log.zone))))
-    with passing_world(log.rows, **log.knobs()) as world:
+    with passing_world(log.rows, **log.settings()) as world:
         of = world.specification(fitted=FITTED, windows=TWO_WINDOWS)
         activity = world.activity()
         batch = build_profiles(activity, of, cutoffs=[last]).to_pylist()

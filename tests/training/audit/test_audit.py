@@ -24,7 +24,7 @@ from tests.training.planting import (
     stacked,
 )
 from training.audit.audit import AuditedTraining
-from training.data.dataset import Dataset, labelled
+from training.data.dataset import Dataset, label
 
 
 def test_1_an_event_at_the_cutoff_in_the_profile_is_caught(clean: AuditedTraining):
@@ -34,7 +34,7 @@ def test_1_an_event_at_the_cutoff_in_the_profile_is_caught(clean: AuditedTrainin
 
 def test_1_a_label_that_begins_before_the_cutoff_is_caught(clean: AuditedTraining):
     cutoff = clean.split.test
-    early = labelled(clean.activity, said_to_be_of(clean.test, cutoff - DAY).profiles, churn=clean.churn)
+    early = label(clean.activity, said_to_be_of(clean.test, cutoff - DAY).profiles, churn=clean.churn)
     leaky = replace(clean, test=Dataset(clean.test.profiles, early.churned))
     assert re.match(
         r"label at cutoff 2026-04-21: \d+ of 50 labels differ from those of the days 2026-04-21 up to 2026-05-05",

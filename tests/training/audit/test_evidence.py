@@ -13,7 +13,7 @@ from training.audit.evidence import Evidence, listed, model_features, of_some_us
 from training.data.dataset import Dataset
 
 ONE_WEEK = made_up(100)[0]
-TWO_WEEKS = Dataset(ONE_WEEK.joined(ONE_WEEK).profiles, np.tile(ONE_WEEK.churned, 2))
+TWO_WEEKS = Dataset(ONE_WEEK.concatenated(ONE_WEEK).profiles, np.tile(ONE_WEEK.churned, 2))
 
 
 def test_a_sample_has_all_rows_of_its_users():

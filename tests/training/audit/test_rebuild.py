@@ -6,7 +6,7 @@ from tests.training.conftest import Gather
 from tests.training.planting import DAY, LATE
 from training.audit.audit import AuditedTraining
 from training.audit.evidence import users_of
-from training.audit.rebuild import Past, Rebuilt, differing, in_memory, with_late_rows
+from training.audit.rebuild import Past, RebuiltRows, differing, in_memory, with_late_rows
 
 TRAINED = pa.table({"events": [1.0, 2.0, None], "channel": ["ads", None, "web"]})
 
@@ -30,10 +30,10 @@ def test_profiles_rebuilt_from_some_users_are_those_of_the_training(clean: Audit
     users = tuple(users_of(clean.test))[:5]
     activity = in_memory(clean.activity, users)
     rows = clean.test.profiles.slice(0, 5)
-    rebuilt = Rebuilt(Past(activity, clean.specification, cutoff, users), rows, clean.test.churned[:5])
+    rebuilt = RebuiltRows(Past(activity, clean.specification, cutoff, users), rows, clean.test.churned[:5])
     assert rebuilt.then["user_id"].to_pylist() == list(users)
     assert rebuilt.wrong == rebuilt.late == rebuilt.unexplained == {}
-    earlier = Rebuilt(Past(activity, clean.specification, cutoff - DAY, users), rows, clean.test.churned[:5])
+    earlier = RebuiltRows(Past(activity, clean.specification, cutoff - DAY, users), rows, clean.test.churned[:5])
     assert "tenure_days" in earlier.wrong
     assert earlier.unexplained == earlier.wrong  # no row became known late
 

@@ -16,7 +16,7 @@ from features.profiles.build import build_profiles
 from features.profiles.specification import Specification
 from features.settings import FeatureSettings
 from tests.builders import World, world_of
-from training.data.dataset import Dataset, sampled, stack
+from training.data.dataset import Dataset, build_dataset, sample_condition
 from training.data.specification import freeze, main_event_types, with_categories
 
 CUTOFF, LATER = date(2026, 3, 10), date(2026, 3, 17)
@@ -45,7 +45,7 @@ SOME = ("tenure_days", "days_since_last_event", "days_since_last_qualifying_day"
 
 
 def stacked(world: World, *cutoffs: date, where: str = "true", only: tuple[str, ...] = SOME) -> Dataset:
-    return stack(
+    return build_dataset(
         world.activity(),
         world.specification(only=only),
         cutoffs=cutoffs or (CUTOFF,),
@@ -133,7 +133,7 @@ def test_rows_come_by_cutoff_and_user_however_the_log_lies(tmp_path: Path):
     assert keys == sorted(keys, key=lambda key: (key[1], key[0]))
 
 
-def test_nobody_eligible_is_no_rows(tmp_path: Path):
+def test_without_eligible_users_there_are_no_rows(tmp_path: Path):
     found = stacked(world_of(tmp_path, ["anna 2026-01-01T10:00"], churn=CHURN))
     assert (found.profiles.num_rows, len(found.churned)) == (0, 0)
 
@@ -151,7 +151,7 @@ def test_some_cutoffs_can_be_taken_out(tmp_path: Path):
 def test_rows_of_one_user_bear_one_number(tmp_path: Path):
     both = stacked(world_of(tmp_path, LINES, churn=CHURN), CUTOFF, LATER)
     rows = both.rows(
-        with_categories(world_of(tmp_path / "b", LINES, churn=CHURN).specification(only=SOME), both.profiles, most=5)
+        with_categories(world_of(tmp_path / "b", LINES, churn=CHURN).specification(only=SOME), both.profiles, maximum=5)
     )
     users = both.profiles["user_id"].to_pylist()
     assert len({*zip(users, rows.users.tolist(), strict=True)}) == len(set(users)) == len(set(rows.users.tolist()))
@@ -172,39 +172,41 @@ def crowded(tmp_path_factory: pytest.TempPathFactory) -> World:
     return world_of(tmp_path_factory.mktemp("crowd"), list(crowd(1_500)), churn=CHURN)
 
 
-def condition(world: World, *, most: int, seed: int = 7) -> str:
-    return sampled(world.activity(), [CUTOFF, LATER], churn=world.settings.churn, most=most, seed=seed)
+def condition(world: World, *, maximum: int, seed: int = 7) -> str:
+    return sample_condition(world.activity(), [CUTOFF, LATER], churn=world.settings.churn, maximum=maximum, seed=seed)
 
 
 def test_a_log_that_fits_is_not_sampled(crowded: World):
-    assert condition(crowded, most=10_000) == "true"
+    assert condition(crowded, maximum=10_000) == "true"
 
 
 def test_a_sample_is_about_as_large_as_asked_and_keeps_the_churn_rate(crowded: World):
-    everybody, some = (stacked(crowded, CUTOFF, LATER, where=condition(crowded, most=most)) for most in (10_000, 1_300))
+    everybody, some = (
+        stacked(crowded, CUTOFF, LATER, where=condition(crowded, maximum=rows)) for rows in (10_000, 1_300)
+    )
     assert len(some.churned) == pytest.approx(1_300, rel=0.1)
     assert some.churned.mean() == pytest.approx(everybody.churned.mean(), abs=0.05)
 
 
 def test_a_sample_takes_whole_users(crowded: World):
-    found = labels(stacked(crowded, CUTOFF, LATER, where=condition(crowded, most=1_300)))
+    found = labels(stacked(crowded, CUTOFF, LATER, where=condition(crowded, maximum=1_300)))
     everybody = labels(stacked(crowded, CUTOFF, LATER))
     users = {user for user, _ in found}
     assert set(found) == {key for key in everybody if key[0] in users}
 
 
-def test_a_sample_is_drawn_by_its_seed(crowded: World):
-    assert condition(crowded, most=1_300) == condition(crowded, most=1_300)
-    one, other = (set(labels(stacked(crowded, where=condition(crowded, most=1_300, seed=seed)))) for seed in (7, 8))
+def test_a_sample_depends_on_its_seed(crowded: World):
+    assert condition(crowded, maximum=1_300) == condition(crowded, maximum=1_300)
+    one, other = (set(labels(stacked(crowded, where=condition(crowded, maximum=1_300, seed=seed)))) for seed in (7, 8))
     assert one != other
 
 
 # --- Frozen --------------------------------------------------------------------------------------------------------
 
 
-def frozen(world: World, *training_cutoffs: date, **knobs: Any) -> tuple[Specification, dict[str, str]]:
+def frozen(world: World, *training_cutoffs: date, **settings: Any) -> tuple[Specification, dict[str, str]]:
     return freeze(
-        world.activity(), FeatureSettings(**knobs), churn=world.settings.churn, training_cutoffs=training_cutoffs
+        world.activity(), FeatureSettings(**settings), churn=world.settings.churn, training_cutoffs=training_cutoffs
     )
 
 
@@ -218,13 +220,13 @@ def test_event_types_are_those_that_most_users_did_before_a_day(tmp_path: Path):
         "e 2026-03-05 new",
     ]
     activity: Activity = world_of(tmp_path, lines).activity()
-    assert main_event_types(activity, before=date(2026, 3, 5), most=9) == ("view", "buy")
-    assert main_event_types(activity, before=date(2026, 3, 6), most=2) == ("new", "view")
+    assert main_event_types(activity, before=date(2026, 3, 5), maximum=9) == ("view", "buy")
+    assert main_event_types(activity, before=date(2026, 3, 6), maximum=2) == ("new", "view")
 
 
 def test_types_that_read_alike_are_both_main_types(tmp_path: Path):
     lines = ["a 2026-03-01 add-cart", "b 2026-03-01 add-cart", "a 2026-03-01 add_cart"]
-    assert main_event_types(world_of(tmp_path, lines).activity(), before=date(2026, 3, 2), most=9) == (
+    assert main_event_types(world_of(tmp_path, lines).activity(), before=date(2026, 3, 2), maximum=9) == (
         "add-cart",
         "add_cart",
     )
@@ -235,17 +237,17 @@ def test_what_comes_after_the_learning_is_not_frozen(tmp_path: Path):
     assert frozen(world, CUTOFF)[0].fitted.event_types == ("view",)
 
 
-def test_a_window_longer_than_the_history_of_the_first_cutoff_is_left_out_and_said(tmp_path: Path):
+def test_a_window_longer_than_the_history_of_the_first_cutoff_is_excluded_with_the_reason(tmp_path: Path):
     world = world_of(tmp_path, ["a 2026-02-20", "a 2026-03-09"])  # 18 days before the first cutoff
-    specification, left_out = frozen(world, CUTOFF, LATER, windows_days=(7, 18, 19))
+    specification, excluded = frozen(world, CUTOFF, LATER, windows_days=(7, 18, 19))
     assert {"events_7d", "events_18d"} <= set(specification.feature_names)
-    assert left_out["events_19d"] == "the window of 19 days is longer than the history of 18"
+    assert excluded["events_19d"] == "the window of 19 days is longer than the history of 18"
 
 
-def test_a_feature_of_a_column_that_the_log_lacks_is_left_out_and_said(tmp_path: Path):
-    specification, left_out = frozen(world_of(tmp_path, ["a 2026-02-20", "a 2026-03-09"]), CUTOFF)
-    assert left_out["last_device_os"] == "the log has no device_os"
-    assert not set(left_out) & set(specification.feature_names)
+def test_a_feature_of_a_column_that_the_log_lacks_is_excluded_with_the_reason(tmp_path: Path):
+    specification, excluded = frozen(world_of(tmp_path, ["a 2026-02-20", "a 2026-03-09"]), CUTOFF)
+    assert excluded["last_device_os"] == "the log has no device_os"
+    assert not set(excluded) & set(specification.feature_names)
 
 
 def test_the_definition_of_the_days_is_frozen_with_them(tmp_path: Path):
@@ -264,35 +266,35 @@ def test_categories_are_those_of_the_training_profiles(tmp_path: Path):
     lines = ["a 2026-03-09T10:00 open device_os=ios", "b 2026-03-16T10:00 open device_os=android"]
     world = world_of(tmp_path, lines, churn=CHURN)
     both = stacked(world, CUTOFF, LATER, only=())
-    found = with_categories(world.specification(), both.at([CUTOFF]).profiles, most=5)
+    found = with_categories(world.specification(), both.at([CUTOFF]).profiles, maximum=5)
     assert found.categories == {"last_device_os": ("ios",), "main_device_os_28d": ("ios",)}
     codes = both.rows(found).matrix[:, found.feature_names.index("last_device_os")]
     assert codes.tolist() == [0, 1]  # android was not known: UNKNOWN
 
 
 def test_encoding_waits_for_no_cutoff_to_come(tmp_path: Path):
-    # the rows of a cutoff are the same whether later cutoffs are stacked beside them or not
+    # the rows of a cutoff are the same whether later cutoffs are built with them or not
     world = world_of(tmp_path, LINES, churn=CHURN)
     cutoffs = (CUTOFF, CUTOFF + timedelta(days=3), LATER)
-    alone, beside = stacked(world, only=()), stacked(world, *cutoffs, only=()).at([CUTOFF])
-    assert alone.profiles.equals(beside.profiles)
-    assert np.array_equal(alone.churned, beside.churned)
+    alone, together = stacked(world, only=()), stacked(world, *cutoffs, only=()).at([CUTOFF])
+    assert alone.profiles.equals(together.profiles)
+    assert np.array_equal(alone.churned, together.churned)
 
 
 @pytest.mark.parametrize("named", [("recency",), ("tenure_days", "days_since_last_event")])
-def test_features_and_families_that_are_named_are_not_looked_at_but_stay_in_the_profile(
+def test_features_and_families_that_are_named_are_not_used_but_stay_in_the_profile(
     tmp_path: Path, named: tuple[str, ...]
 ):
     world = world_of(tmp_path, LINES, churn=CHURN)
-    found, left_out = freeze(
+    found, excluded = freeze(
         world.activity(), FeatureSettings(exclude=named), churn=world.settings.churn, training_cutoffs=[CUTOFF]
     )
     assert {"tenure_days", "days_since_last_event"} <= set(found.unused) <= set(found.feature_names)
-    assert left_out["tenure_days"] == "[features] exclude names it"
+    assert excluded["tenure_days"] == "[features] exclude names it"
     assert "active_days_3d" not in found.unused
 
 
-def test_a_name_to_leave_out_that_nothing_has_is_an_error(tmp_path: Path):
+def test_an_unknown_name_to_exclude_is_an_error(tmp_path: Path):
     world = world_of(tmp_path, LINES, churn=CHURN)
     with pytest.raises(SettingsError, match='no feature or family "tenure_day"'):
         freeze(

@@ -12,7 +12,7 @@ from features.catalogue.definition import Unit
 from features.catalogue.fitted import FittedConstants
 from features.profiles.specification import Specification
 from models.encoding import fit_categories
-from training.data.drift import Drift, drifting, stable_features, steady_values, to_drop
+from training.data.drift import Drift, find_drift, reasons_to_drop, stable_features, stable_values
 from training.settings import DriftSettings
 
 CUTOFFS = (date(2026, 1, 1), date(2026, 2, 1), date(2026, 3, 1))
@@ -23,7 +23,7 @@ USERS = 1500
 
 def table(rng: np.random.Generator, *, users: int = USERS, **planted: Any) -> pa.Table:
     """The same users at each cutoff; a planted feature is a function of the snapshot's number."""
-    drawn = {
+    columns = {
         "tenure_days": lambda _: rng.exponential(100, users),
         "events_7d": lambda _: np.where(rng.random(users) < 0.1, np.nan, rng.poisson(5, users)),
         "user_plan": lambda _: np.array(["free", "paid", None])[rng.integers(0, 3, users)],
@@ -34,7 +34,7 @@ def table(rng: np.random.Generator, *, users: int = USERS, **planted: Any) -> pa
             {
                 "user_id": [f"u{user}" for user in range(users)],
                 "cutoff": pa.array([cutoff] * users, pa.date32()),
-                **{name: pa.array(drawn[name](place), from_pandas=True) for name in NAMES},
+                **{name: pa.array(columns[name](place), from_pandas=True) for name in NAMES},
             }
         )
         for place, cutoff in enumerate(CUTOFFS)
@@ -44,7 +44,9 @@ def table(rng: np.random.Generator, *, users: int = USERS, **planted: Any) -> pa
 
 def specification_of(profiles: pa.Table) -> Specification:
     plain = Specification(NAMES, (7,), FittedConstants(attributes={"plan": Unit.TEXT}))
-    return structs.replace(plain, categories=fit_categories(profiles, ["user_plan", "acquisition_channel"], most=200))
+    return structs.replace(
+        plain, categories=fit_categories(profiles, ["user_plan", "acquisition_channel"], maximum=200)
+    )
 
 
 @pytest.fixture
@@ -53,7 +55,7 @@ def rng() -> np.random.Generator:
 
 
 def found(profiles: pa.Table) -> dict[str, Drift]:
-    return drifting(profiles, specification_of(profiles), settings=PLAIN)
+    return find_drift(profiles, specification_of(profiles), settings=PLAIN)
 
 
 def test_a_stationary_world_has_no_drift(rng: np.random.Generator) -> None:
@@ -64,7 +66,9 @@ def test_a_number_that_tells_the_date_is_named(rng: np.random.Generator) -> None
     profiles = table(rng, tenure_days=lambda place: 40.0 * place + rng.uniform(0, 30, USERS))
 
     assert found(profiles) == {
-        "tenure_days": Drift(1.0, "it alone tells the latest snapshot from the earliest (AUC 1.00): it tells the date")
+        "tenure_days": Drift(
+            1.0, "it alone separates the latest snapshot from the earliest (AUC 1.00): it reveals the date"
+        )
     }
 
 
@@ -85,7 +89,7 @@ def test_the_auc_counts_pairs_ties_half_and_nulls_lowest() -> None:
     every = DriftSettings(max_number_auc=0.5, max_category_auc=1)
 
     # of the 16 pairs the late one is greater in 13 (2: over null, 1; 3: over null, 1, 2; 4 and 5: over all) and ties in 2
-    assert drifting(profiles, specification_of(profiles), settings=every)["events_7d"].auc == pytest.approx(14 / 16)
+    assert find_drift(profiles, specification_of(profiles), settings=every)["events_7d"].auc == pytest.approx(14 / 16)
 
 
 def test_a_text_feature_of_a_thousand_stable_values_does_not_look_like_a_drift(rng: np.random.Generator) -> None:
@@ -104,7 +108,7 @@ def test_a_channel_that_takes_over_is_dropped_and_said(rng: np.random.Generator)
     assert done.specification.unused == ("acquisition_channel",)
     assert done.pooled == {}
     assert done.dropped["acquisition_channel"].startswith(
-        "its values tell the latest snapshot from the earliest (AUC 0.8"
+        "its values separate the latest snapshot from the earliest (AUC 0.8"
     )
 
 
@@ -113,11 +117,11 @@ def test_a_value_that_trebles_at_the_cost_of_many_is_not_worth_keeping(rng: np.r
     profiles = table(rng, acquisition_channel=lambda place: rng.choice(["new", "ads", "old"], USERS, p=shares[place]))
     specification = specification_of(profiles)
 
-    drifts = drifting(profiles, specification, settings=PLAIN)
+    drifts = find_drift(profiles, specification, settings=PLAIN)
     done = stable_features(profiles, specification, settings=PLAIN)
 
-    assert set(steady_values(profiles, specification, drifts=drifts)["acquisition_channel"]) == {"ads", "old"}
-    assert list(done.dropped) == ["acquisition_channel"]  # pooled, the unknown value still tells the date
+    assert set(stable_values(profiles, specification, drifts=drifts)["acquisition_channel"]) == {"ads", "old"}
+    assert list(done.dropped) == ["acquisition_channel"]  # pooled, the unknown value still reveals the date
 
 
 def test_versions_that_follow_each_other_are_pooled_and_the_rest_is_kept(rng: np.random.Generator) -> None:
@@ -140,16 +144,16 @@ def test_a_rare_value_that_doubled_by_chance_is_not_pooled(rng: np.random.Genera
     profiles = table(rng, user_plan=plan)
     specification = specification_of(profiles)
 
-    drifts = drifting(profiles, specification, settings=PLAIN)
+    drifts = find_drift(profiles, specification, settings=PLAIN)
 
-    assert steady_values(profiles, specification, drifts=drifts) == {"user_plan": ("rare",)}
+    assert stable_values(profiles, specification, drifts=drifts) == {"user_plan": ("rare",)}
 
 
 def test_what_the_model_does_not_look_at_cannot_drift(rng: np.random.Generator) -> None:
     profiles = table(rng, tenure_days=lambda place: 40.0 * place + rng.uniform(0, 30, USERS))
     blind = structs.replace(specification_of(profiles), unused=("tenure_days",))
 
-    assert drifting(profiles, blind, settings=PLAIN) == {}
+    assert find_drift(profiles, blind, settings=PLAIN) == {}
     assert stable_features(profiles, blind, settings=PLAIN).specification == blind
 
 
@@ -172,7 +176,7 @@ def test_the_order_of_rows_changes_nothing(rng: np.random.Generator) -> None:
         events_7d=lambda _: rng.poisson(5, 20_000),
         user_plan=lambda _: rng.choice(["a", "b"], 20_000),
     )
-    large = pa.concat_tables([profiles, profiles])  # 80,000 rows at both ends: some are drawn
+    large = pa.concat_tables([profiles, profiles])  # 80,000 rows at both ends: some are sampled
     shuffled = large.take(rng.permutation(large.num_rows))
 
     assert found(large) == found(shuffled)
@@ -180,4 +184,6 @@ def test_the_order_of_rows_changes_nothing(rng: np.random.Generator) -> None:
 
 
 def test_what_is_dropped_says_why() -> None:
-    assert to_drop({"tenure_days": Drift(0.99, "it tells the date")}) == {"tenure_days": "it tells the date"}
+    assert reasons_to_drop({"tenure_days": Drift(0.99, "it reveals the date")}) == {
+        "tenure_days": "it reveals the date"
+    }

@@ -1,4 +1,4 @@
-"""What is frozen with a model is learnt from its training cutoffs, and its reference from whoever was tested."""
+"""The constants of a model are fitted on its training cutoffs, and its reference on the test users."""
 
 from datetime import date
 
@@ -14,16 +14,16 @@ from training.data.specification import with_categories
 def test_categories_are_those_of_the_training_cutoffs(training: Training):
     found = training.trained
     seen = found.training_rows.at(found.split.train).profiles
-    known = with_categories(found.model.specification, seen, most=training.recipe.model.max_categories)
+    known = with_categories(found.model.specification, seen, maximum=training.recipe.model.max_categories)
     for name, values in known.categories.items():
         pooled = found.pooled.get(name, ())
         steady = tuple(value for value in values if value not in pooled)
-        assert name in found.left_out or found.model.specification.categories[name] == steady
+        assert name in found.excluded or found.model.specification.categories[name] == steady
     assert all(known.categories.values())
 
 
 @BOTH
-def test_what_is_typical_is_learnt_from_the_training_cutoffs(training: Training):
+def test_typical_values_are_fitted_on_the_training_cutoffs(training: Training):
     found = training.trained
     seen = found.training_rows.at(found.split.train).profiles
     expected = {

@@ -19,7 +19,7 @@ from training.data.dataset import Dataset
 from training.diagnostics import diagnose
 from training.evaluation.backtest import Backtest, Week, backtest, better_rule, history, past_splits, past_splits_of
 from training.plan.outages import Kind, Outage
-from training.plan.splits import Split, plan
+from training.plan.splits import Split, make_split
 
 FIRST = date(2026, 3, 2)
 MONDAYS = tuple(FIRST + timedelta(days=7 * week) for week in range(6))
@@ -84,13 +84,13 @@ def test_every_past_week_is_trained_and_tested_on_its_own_rows():
         assert week.users == 300
 
 
-def test_weeks_of_a_handful_of_churners_are_left_out():
+def test_weeks_with_a_handful_of_churners_are_excluded():
     data = whole()
     few = data.at([MONDAYS[2]]).churned.sum()
     splits = [split_at(day) for day in MONDAYS[1:]]
     kept = [week.cutoff for week in backtest(data, splits, fit=Knowing(), minimum=int(few) + 1, seed=1).weeks]
     assert MONDAYS[2] not in kept  # as a test
-    assert MONDAYS[3] not in kept  # as what is learnt from
+    assert MONDAYS[3] not in kept  # in its calibration part
 
 
 def test_the_better_rule_is_the_one_with_the_higher_auc():
@@ -119,12 +119,12 @@ def test_the_slope_is_per_week_and_of_the_straight_line():
     assert [slope.value, slope.low, slope.high] == pytest.approx([-0.01] * 3)
 
 
-def test_the_sentence_holds_the_figures():
-    assert weeks_of([0.84, 0.83, 0.815, 0.81, 0.80], rule=0.805).says.startswith(
+def test_the_sentence_holds_the_metrics():
+    assert weeks_of([0.84, 0.83, 0.815, 0.81, 0.80], rule=0.805).summary.startswith(
         "The AUC is falling: 0.800 to 0.840 on 5 past tests"
     )
-    assert weeks_of([0.84, 0.83, 0.815, 0.81, 0.80], rule=0.805).says.endswith("ahead of the better rule on 4 of 5.")
-    assert weeks_of([0.9]).says == "1 past tests fit the log, at least 4 are needed to see a direction."
+    assert weeks_of([0.84, 0.83, 0.815, 0.81, 0.80], rule=0.805).summary.endswith("ahead of the better rule on 4 of 5.")
+    assert weeks_of([0.9]).summary == "1 past tests fit the log, at least 4 are needed for a trend."
 
 
 def test_the_report_is_plain_values():
@@ -144,22 +144,22 @@ def _refusing(*days: date):
 
 
 def test_past_tests_are_weekly_and_the_earliest_comes_first():
-    found = past_splits(_refusing(), first=date(2025, 1, 1), latest=MONDAYS[-1], most=52)
+    found = past_splits(_refusing(), first=date(2025, 1, 1), latest=MONDAYS[-1], maximum=52)
     assert [split.test for split in found] == list(MONDAYS)
 
 
-def test_a_refused_week_is_left_out_and_those_before_it_are_not():
-    found = past_splits(_refusing(MONDAYS[3]), first=date(2025, 1, 1), latest=MONDAYS[-1], most=52)
+def test_a_refused_week_is_excluded_and_those_before_it_are_not():
+    found = past_splits(_refusing(MONDAYS[3]), first=date(2025, 1, 1), latest=MONDAYS[-1], maximum=52)
     assert [split.test for split in found] == [day for day in MONDAYS if day != MONDAYS[3]]
 
 
 def test_of_too_many_weeks_the_latest_are_kept():
-    found = past_splits(_refusing(), first=date(2025, 1, 1), latest=MONDAYS[-1], most=2)
+    found = past_splits(_refusing(), first=date(2025, 1, 1), latest=MONDAYS[-1], maximum=2)
     assert [split.test for split in found] == list(MONDAYS[-2:])
 
 
 def test_where_few_weeks_fit_every_day_is_tested():
-    found = past_splits(_refusing(), first=date(2025, 1, 1), latest=MONDAYS[1], most=5)
+    found = past_splits(_refusing(), first=date(2025, 1, 1), latest=MONDAYS[1], maximum=5)
     assert [split.test for split in found] == [MONDAYS[1] - timedelta(days=days) for days in range(4, -1, -1)]
 
 
@@ -168,9 +168,9 @@ def test_what_is_frozen_knows_nothing_of_the_earliest_test(periods: Training):
 
     def plan_at(test: date) -> Split:
         then = recipe.training.model_copy(update={"test_cutoff": test})
-        return plan(activity.coverage, recipe.churn, training=then, windows_days=recipe.features.windows_days)
+        return make_split(activity.coverage, recipe.churn, training=then, windows_days=recipe.features.windows_days)
 
-    splits = past_splits(plan_at, first=activity.coverage.first_day, latest=periods.trained.split.test, most=2)
+    splits = past_splits(plan_at, first=activity.coverage.first_day, latest=periods.trained.split.test, maximum=2)
     specification, data = history(activity, recipe, splits=splits)
     earliest = splits[0]
     assert set(data.profiles["cutoff"].to_pylist()) == {
@@ -183,9 +183,9 @@ def test_what_is_frozen_knows_nothing_of_the_earliest_test(periods: Training):
     assert data.at([splits[-1].test]).churned.tolist() == same.churned.tolist()
 
 
-def test_past_tests_keep_away_from_outages(periods: Training):
+def test_past_tests_avoid_outages(periods: Training):
     recipe, low = periods.recipe, replace(OUT, day=date(2026, 4, 8))
-    dates = {"latest": LATEST, "most": 3}
+    dates = {"latest": LATEST, "maximum": 3}
     every = past_splits_of(periods.activity, recipe, outages=(), **dates)
     kept = past_splits_of(periods.activity, recipe, outages=(low,), **dates)
     assert [split.test for split in every] == [LATEST - timedelta(days=days) for days in (14, 7, 0)]
@@ -203,7 +203,7 @@ def test_a_training_looks_back_past_the_outages_that_it_knows(easy: Training):
     recipe = replace(trained.recipe, training=trained.recipe.training.model_copy(update={"backtest_weeks": 1}))
 
     def latest(*outages: Outage) -> date:
-        known = replace(trained, recipe=recipe, layout=replace(trained.layout, outages=outages))
+        known = replace(trained, recipe=recipe, plan=replace(trained.plan, outages=outages))
         found = diagnose(easy.activity, known, say=lambda _: None).backtest
         assert found is not None
         (week,) = found.weeks

@@ -1,4 +1,4 @@
-"""The report on the test cutoff: the model beside the baselines, under the names that machines read."""
+"""The report on the test cutoff: the model compared with the baselines, under the names that machines read."""
 
 import json
 
@@ -8,14 +8,14 @@ import pytest
 from models.evaluation.metrics import paired, summary
 from models.evaluation.results import Evaluation
 from tests.training.conftest import Training
-from tests.training.tested import made_up, rules_beside
+from tests.training.tested import made_up, rule_baselines
 from training.evaluation.evaluate import evaluate
 
 
 @pytest.fixture(scope="module")
 def made() -> Evaluation:
     test, truth = made_up()
-    return evaluate(test, truth, baselines=rules_beside(test), seed=1, capacity=50)
+    return evaluate(test, truth, baselines=rule_baselines(test), seed=1, capacity=50)
 
 
 def test_the_report_holds_what_was_promised(periods: Training):
@@ -23,8 +23,8 @@ def test_the_report_holds_what_was_promised(periods: Training):
     promised = {"auc", "average_precision", "log_loss", "calibration_error", "lift_at_10", "users", "churn_rate"}
     assert promised <= set(report["test"])
     assert {"recency", "frequency"} <= set(report["baselines"])
-    figures = ("auc", "log_loss", "calibration_error", "difference_auc", "difference_log_loss")
-    ends = {f"{name}{end}" for name in figures for end in ("", "_low", "_high")}
+    metrics = ("auc", "log_loss", "calibration_error", "difference_auc", "difference_log_loss")
+    ends = {f"{name}{end}" for name in metrics for end in ("", "_low", "_high")}
     assert all(ends == set(rule) for rule in report["baselines"].values())
     assert {"device", "tenure", "activity"} <= {part["dimension"] for part in report["slices"]}
     assert set(report["grade"]) == {"name", "rule", "why"}
@@ -64,7 +64,7 @@ def test_the_capacity_of_the_team_is_one_more_place_to_look(made: Evaluation):
 
 def test_baselines_and_model_are_measured_on_the_same_users(made: Evaluation):
     test, _ = made_up()
-    rules = rules_beside(test)
+    rules = rule_baselines(test)
     same = evaluate(test, rules[0].probability(test.profiles), baselines=rules, seed=1)
     itself = same.baselines["recency"]
     assert itself.auc == same.auc
@@ -74,7 +74,7 @@ def test_baselines_and_model_are_measured_on_the_same_users(made: Evaluation):
 
 def test_a_difference_is_the_model_less_the_baseline(made: Evaluation):
     test, truth = made_up()
-    recency = rules_beside(test)[0].probability(test.profiles)
+    recency = rule_baselines(test)[0].probability(test.profiles)
     found = made.baselines["recency"]
     assert found.difference_auc == paired(test.churned, truth, recency, of="auc", seed=1)
     assert found.difference_auc.value == pytest.approx(made.auc.value - found.auc.value)
@@ -86,7 +86,7 @@ def test_the_better_rule_is_the_one_with_the_higher_auc(made: Evaluation):
     assert aucs[made.better_rule] == max(aucs.values())
 
 
-def test_what_is_fitted_is_no_rule(periods: Training):
+def test_a_fitted_baseline_is_not_a_rule(periods: Training):
     found = periods.trained.evaluation
     assert "logistic" in found.baselines
     assert not found.baselines["logistic"].is_rule
@@ -108,5 +108,5 @@ def test_the_same_seed_gives_the_same_report_and_another_one_other_intervals():
 
 def test_a_perfect_score_is_suspicious():
     test, _ = made_up(400)
-    told = np.where(test.churned, 0.97, 0.03)
-    assert evaluate(test, told, baselines=rules_beside(test), seed=1).grade.name == "suspicious (likely leak)"
+    leaked = np.where(test.churned, 0.97, 0.03)
+    assert evaluate(test, leaked, baselines=rule_baselines(test), seed=1).grade.name == "suspicious (likely leak)"

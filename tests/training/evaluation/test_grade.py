@@ -17,16 +17,16 @@ def graded(*, auc: float = 0.8, gain: float = 0.02, error: float = 0.0, users: i
         description="", is_rule=True, auc=exact, log_loss=exact, calibration_error=exact, difference_log_loss=exact,
         difference_auc=Interval(gain + 0.01, gain, gain + 0.02),
     )  # fmt: skip
-    figures = {
+    metrics = {
         "auc": Interval(auc, auc, auc),
         "calibration_error": Interval(error, error, error),
         "churn_rate": Interval(0.5, 0.5, 0.5),
     }
-    return grade(figures, users=users, better=better).name
+    return grade(metrics, users=users, better=better).name
 
 
 @pytest.mark.parametrize(
-    ("figures", "name"),
+    ("metrics", "name"),
     [
         ({"auc": 0.8999}, "strong"),
         ({"auc": 0.90}, "suspicious (likely leak)"),
@@ -44,8 +44,8 @@ def graded(*, auc: float = 0.8, gain: float = 0.02, error: float = 0.0, users: i
         ({"auc": 0.5999}, "weak"),
     ],
 )
-def test_each_grade_begins_where_its_rule_says(figures: dict[str, Any], name: str):
-    assert graded(**figures) == name
+def test_each_grade_begins_where_its_rule_says(metrics: dict[str, Any], name: str):
+    assert graded(**metrics) == name
 
 
 def test_a_small_test_may_show_what_chance_alone_shows():
@@ -56,12 +56,12 @@ def test_a_small_test_may_show_what_chance_alone_shows():
 
 
 def test_without_a_rule_the_model_is_measured_against_chance():
-    figures = {name: Interval(value, value, value) for name, value in (("calibration_error", 0.0), ("churn_rate", 0.5))}
-    assert grade(figures | {"auc": Interval(0.61, 0.505, 0.7)}, users=MANY, better=None).name == "good"
-    assert grade(figures | {"auc": Interval(0.61, 0.5, 0.7)}, users=MANY, better=None).name == "no better than a rule"
+    metrics = {name: Interval(value, value, value) for name, value in (("calibration_error", 0.0), ("churn_rate", 0.5))}
+    assert grade(metrics | {"auc": Interval(0.61, 0.505, 0.7)}, users=MANY, better=None).name == "good"
+    assert grade(metrics | {"auc": Interval(0.61, 0.5, 0.7)}, users=MANY, better=None).name == "no better than a rule"
 
 
-def test_the_rule_and_the_figures_stand_beside_the_grade():
+def test_the_rule_and_the_metrics_come_with_the_grade():
     exact = Interval(0.8124, 0.8, 0.82)
     found = grade({"auc": exact, "calibration_error": exact, "churn_rate": exact}, users=MANY, better=None)
     assert found.rule == RULES[found.name]

@@ -38,27 +38,27 @@ def test_each_share_lies_within_the_next_and_all_are_tested_alike():
     assert len({point.auc for point in curve.points}) == 1  # it knows the same at any size
 
 
-def test_whole_users_are_drawn_and_another_seed_draws_others():
+def test_whole_users_are_sampled_and_another_seed_samples_others():
     once = made_up(1000)[0]
     twice = Dataset(pa.concat_tables([once.profiles, once.profiles]), np.concatenate([once.churned, once.churned]))
-    drawn: list[set[str]] = []
+    sampled: list[set[str]] = []
     for seed in (1, 1, 2):
         fit = Knowing()
         learning_curve(twice, once, split=SPLIT, fit=fit, seed=seed)
         first = fit.shown[0][1]
         assert len(first.churned) == 2 * len(users_of(first))
-        drawn.append(users_of(first))
-    assert drawn[0] == drawn[1] != drawn[2]
+        sampled.append(users_of(first))
+    assert sampled[0] == sampled[1] != sampled[2]
 
 
-def test_shares_too_small_to_learn_from_are_left_out():
+def test_shares_that_are_too_small_are_excluded():
     fit, (training_rows, _) = Knowing(), made_up(150)
     curve = learning_curve(training_rows, training_rows, split=SPLIT, fit=fit, seed=1)
     rarer = [min(part.churned.sum(), (~part.churned).sum()) for _, part in fit.shown]
     assert 0 < len(curve.points) < 5
     assert min(rarer) >= 20
     assert curve.law is None
-    assert curve.says.startswith("No law fits")
+    assert curve.summary.startswith("No power law fits")
 
 
 def test_the_law_that_made_the_points_is_found_again():
@@ -72,12 +72,12 @@ def test_what_more_users_would_bring_is_said():
     curve = LearningCurve(points_of(Law(0.82, 0.05, 0.5)), Law(0.82, 0.05, 0.5))
     assert curve.gain(2) == pytest.approx(0.00655, abs=1e-5)
     assert curve.gain(10) == pytest.approx(0.01529, abs=1e-5)
-    assert curve.says.startswith("5,000 more users would add about 0.007 to the AUC, ten times as many about 0.015;")
+    assert curve.summary.startswith("5,000 more users would add about 0.007 to the AUC, ten times as many about 0.015;")
 
 
 def test_a_flat_curve_says_that_more_would_not_help():
     flat = points_of(Law(0.82, 0.0, 0.5))
-    assert LearningCurve(flat, fit_law(flat)).says.startswith("More users would not help")
+    assert LearningCurve(flat, fit_law(flat)).summary.startswith("More users would not help")
 
 
 def test_a_falling_curve_promises_nothing():
@@ -85,7 +85,7 @@ def test_a_falling_curve_promises_nothing():
         replace(point, auc=Interval(0.8 - place / 100, 0.0, 1.0))
         for place, point in enumerate(points_of(Law(0.8, 0, 1)))
     )
-    assert LearningCurve(falling, fit_law(falling)).says.startswith("More users would not help")
+    assert LearningCurve(falling, fit_law(falling)).summary.startswith("More users would not help")
 
 
 def test_the_report_is_plain_values():

@@ -1,4 +1,4 @@
-"""Figures by slice: every user is in one slice of each dimension, and small slices say nothing."""
+"""Metrics by slice: every user is in one slice of each dimension, and small slices say nothing."""
 
 import numpy as np
 import pyarrow as pa
@@ -10,7 +10,7 @@ from models.evaluation.metrics import auc
 from models.evaluation.results import Slice
 from tests.training.tested import made_up
 from training.data.dataset import Dataset
-from training.evaluation.slices import DIMENSIONS, MIN_USERS, MOST_VALUES, Dimension, slices
+from training.evaluation.slices import DIMENSIONS, MAX_VALUES, MIN_USERS, Dimension, slices
 
 ACTIVITY = DIMENSIONS[3]
 
@@ -34,8 +34,8 @@ def test_the_figures_of_a_slice_are_those_of_its_users(found: tuple[Slice, ...])
     assert part.metrics["churn_rate"].value == pytest.approx(test.churned[ios].mean())
     assert part.metrics["mean_probability"].value == pytest.approx(truth[ios].mean())
     assert all(
-        figure.low <= figure.value <= figure.high
-        for name, figure in part.metrics.items()
+        metric.low <= metric.value <= metric.high
+        for name, metric in part.metrics.items()
         if name != "calibration_error"
     )
 
@@ -64,7 +64,7 @@ def test_at_most_eight_values_stand_alone_and_the_absent_are_unknown():
     test = Dataset(pa.table({"last_device_os": values}), np.arange(len(values)) % 3 == 0)
     names = list(by("device", slices(test, np.full(len(values), 0.3), seed=1)))
     assert names == [*(f"os{number}" for number in range(9, 1, -1)), "other", "unknown"]
-    assert len(names) == MOST_VALUES + 2
+    assert len(names) == MAX_VALUES + 2
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""A training with too few of a class is refused, with its figures and a day that may do."""
+"""A training with too few of a class is refused, with its counts and a day from which training is possible."""
 
 import re
 from datetime import date, timedelta
@@ -23,7 +23,7 @@ from training.plan.splits import Split
 from training.settings import TrainingSettings
 
 
-def test_a_part_with_too_few_of_a_class_is_refused_with_its_figures(trained_world: TrainedWorld, periods: Training):
+def test_a_part_with_too_few_of_a_class_is_refused_with_its_counts(trained_world: TrainedWorld, periods: Training):
     known = periods.trained
     parts = {name: known.training_rows.at(getattr(known.split, name)) for name in ("validation", "calibration")}
     parts |= {"training": known.training_rows.at(known.split.train), "test": known.test}

@@ -9,7 +9,7 @@ import pytest
 from features.errors import SettingsError
 from models.scorers.trees import Rows, TreeFitter, explainable
 from models.settings import ModelSettings
-from training.fit.search import Budget, Choice, Fold, Folds, Searched, search
+from training.fit.search import Budget, Choice, Fold, Folds, SearchResult, search
 from training.fit.search import _loss as measure
 
 POOR = ModelSettings(num_leaves=2, min_data_in_leaf=60, learning_rate=0.02, max_rounds=30, early_stopping_rounds=5)
@@ -33,14 +33,14 @@ def snapshots(*numbers: int, users: int = 120, purge_days: int = 7) -> Folds:
     return Folds.of(rows(cutoffs, users=users), cutoffs, purge_days=purge_days)
 
 
-def run(folds: Folds, *, trials: int = 8, learner: TreeFitter = LEARNER) -> tuple[Searched, list[str]]:
+def run(folds: Folds, *, trials: int = 8, learner: TreeFitter = LEARNER) -> tuple[SearchResult, list[str]]:
     said: list[str] = []
     start = Choice(learner.settings)
     return search(folds, learner, start=start, budget=Budget(trials), say=said.append), said
 
 
 @pytest.fixture(scope="module")
-def searched() -> tuple[Searched, list[str]]:
+def searched() -> tuple[SearchResult, list[str]]:
     return run(snapshots(0, 7, 14, 21))
 
 
@@ -74,40 +74,40 @@ def test_where_no_label_is_known_in_time_folds_of_users_stand_in_and_that_is_sai
 
 def test_an_older_snapshot_weighs_half_as_much_for_every_half_life():
     fold = snapshots(0, 7, 14, users=2).parts[0]
-    weights = fold.train.fading(fold.cutoffs, 7.0).weights
+    weights = fold.train.with_recency_weights(fold.cutoffs, 7.0).weights
     assert weights is not None
     assert weights.tolist() == pytest.approx([2 / 3, 2 / 3, 4 / 3, 4 / 3])
-    assert fold.train.fading(fold.cutoffs, None).weights is None
+    assert fold.train.with_recency_weights(fold.cutoffs, None).weights is None
 
 
 # --- The search ----------------------------------------------------------------------------------------------------
 
 
-def test_poor_settings_are_beaten(searched: tuple[Searched, list[str]]):
+def test_poor_settings_are_beaten(searched: tuple[SearchResult, list[str]]):
     found, _ = searched
     assert min(one.log_loss for one in found.trials) < found.trials[0].log_loss - 0.02
     assert found.choice != Choice(POOR)
 
 
-def test_the_first_trial_is_the_settings_as_they_are(searched: tuple[Searched, list[str]]):
+def test_the_first_trial_is_the_settings_as_they_are(searched: tuple[SearchResult, list[str]]):
     found, _ = searched
     assert found.trials[0].parameters == Choice(POOR).parameters
     assert found.trials[0].state == "complete"
 
 
-def test_the_best_complete_trial_is_chosen(searched: tuple[Searched, list[str]]):
+def test_the_best_complete_trial_is_chosen(searched: tuple[SearchResult, list[str]]):
     found, _ = searched
     best = min((one for one in found.trials if one.state == "complete"), key=lambda one: one.log_loss)
     assert found.choice.parameters == best.parameters
-    assert found.why.startswith(f"trial {best.number} of 8: log loss {best.log_loss:.5f} against")
+    assert found.why.startswith(f"trial {best.number} of 8: log loss {best.log_loss:.5f}, compared with")
 
 
-def test_settings_that_are_not_searched_stay(searched: tuple[Searched, list[str]]):
+def test_settings_that_are_not_searched_stay(searched: tuple[SearchResult, list[str]]):
     kept = searched[0].choice.settings
     assert (kept.max_rounds, kept.early_stopping_rounds, kept.max_explaining_cost) == (30, 5, 250_000)
 
 
-def test_the_same_seed_finds_the_same_and_another_seed_tries_others(searched: tuple[Searched, list[str]]):
+def test_the_same_seed_finds_the_same_and_another_seed_tries_others(searched: tuple[SearchResult, list[str]]):
     assert run(snapshots(0, 7, 14, 21))[0] == searched[0]
     other = run(snapshots(0, 7, 14, 21), trials=3, learner=replace(LEARNER, seed=8))[0]
     assert other.trials[1].parameters != searched[0].trials[1].parameters
@@ -137,7 +137,7 @@ def test_hopeless_trials_are_pruned_before_their_last_fold(monkeypatch: pytest.M
     assert np.isfinite(measured).all()
 
 
-def test_every_trial_can_be_explained_in_time(searched: tuple[Searched, list[str]]):
+def test_every_trial_can_be_explained_in_time(searched: tuple[SearchResult, list[str]]):
     for one in searched[0].trials:
         tried = POOR.model_copy(update={"num_leaves": one.parameters["num_leaves"], "max_rounds": 10_000})
         depth, rounds = explainable(tried)

@@ -81,7 +81,7 @@ def test_idle_days_up_to_half_the_log_say_who_returns(advice: Advice):
     assert rows[10].half_back_days is None
 
 
-def test_intervals_hold_the_figure(advice: Advice):
+def test_intervals_contain_the_value(advice: Advice):
     shares = [share for row in advice.rows for share in (row.away, row.returns)]
     shares += [one.churn_rate for one in advice.choices] + [one.back_ever for one in advice.choices if one.back_ever]
     for share in shares:

@@ -136,8 +136,8 @@ def _slow_waits_at(
 def test_waits_agree_with_the_definition(
     rows: list[tuple[str, int, str]], gap: int, within: int, tenure: int, every: int
 ):
-    knobs: dict[str, Any] = {"gap_days": gap, "active_within_days": within, "min_tenure_days": tenure}
-    churn = ChurnSettings(qualifying="event_type = 'buy'", **knobs)
+    settings: dict[str, Any] = {"gap_days": gap, "active_within_days": within, "min_tenure_days": tenure}
+    churn = ChurnSettings(qualifying="event_type = 'buy'", **settings)
     cutoffs = range(3, 3 + 3 * every, every)
     lines = [
         {"user_id": who, "event_time": datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=day), "event_type": kind}

@@ -1,4 +1,4 @@
-"""Users whose rhythm is inhuman, and the humans beside them."""
+"""Users whose rhythm is inhuman, and humans."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -14,7 +14,7 @@ from features.profiles.build import build_profiles
 from models.settings import ModelSettings
 from tests.builders import World, world_of
 from training.evaluation.backtest import history
-from training.plan.bots import Bots, excluding, find_bots
+from training.plan.bots import Bots, exclusion_condition, find_bots
 from training.plan.plan import Recipe
 from training.plan.splits import Split
 from training.settings import BotsSettings, TrainingSettings
@@ -64,7 +64,7 @@ def world(folder: Path, *bots: Iterator[Row], days: int = 28) -> Activity:
     return world_of(folder, [*humans(60, days=days), *(row for bot in bots for row in bot)]).activity()
 
 
-def test_humans_of_all_sorts_are_no_bots(tmp_path: Path) -> None:
+def test_humans_of_all_sorts_are_not_bots(tmp_path: Path) -> None:
     assert find_bots(world(tmp_path), before=CUTOFF) == Bots(
         CUTOFF, (), {"sleepless": 0, "too_much": 0, "too_steady": 0}, {}
     )
@@ -81,7 +81,7 @@ def test_a_planted_bot_is_found_by_the_rules_that_it_breaks(
 
     assert found.users == ("robot",)
     assert {rule for rule, count in found.reasons.items() if count} == rules
-    assert "robot" not in found.says()
+    assert "robot" not in found.describe()
 
 
 def test_one_event_every_day_is_a_habit(tmp_path: Path) -> None:
@@ -123,17 +123,19 @@ def test_nobody_before_the_first_day_is_a_bot(tmp_path: Path) -> None:
     assert find_bots(world(tmp_path), before=date(2025, 1, 1)).users == ()
 
 
-def test_bots_are_left_out_at_the_cutoffs_at_which_they_were_known(tmp_path: Path) -> None:
+def test_bots_are_excluded_at_the_cutoffs_at_which_they_were_known(tmp_path: Path) -> None:
     made = world_of(tmp_path, [*humans(60), *metronome("o'robot", start=14, days=14)])
     activity, early, late = made.activity(), date(2026, 1, 20), CUTOFF
     found = [find_bots(activity, before=cutoff) for cutoff in (early, late)]
     assert [bots.users for bots in found] == [(), ("o'robot",)]
 
-    kept = _profiles(made, activity, cutoffs=[early, late], where=excluding(activity.connection, found))
+    kept = _profiles(made, activity, cutoffs=[early, late], where=exclusion_condition(activity.connection, found))
 
     assert ("o'robot", early) in kept
     assert ("o'robot", late) not in kept
-    everybody = _profiles(made, activity, cutoffs=[early, late], where=excluding(activity.connection, found[:1]))
+    everybody = _profiles(
+        made, activity, cutoffs=[early, late], where=exclusion_condition(activity.connection, found[:1])
+    )
     assert set(everybody) - set(kept) == {("o'robot", late)}
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from features.activity.store import Activity
 from features.snapshots import LabelWindow
 from tests.builders import passing_world, world_of
-from training.plan.outages import Kind, Outage, find_outages, named, touching, warning
+from training.plan.outages import Kind, Outage, describe_outages, find_outages, touching, warning
 from training.settings import OutagesSettings
 
 FIRST = date(2026, 1, 5)  # a Monday
@@ -35,9 +35,9 @@ def log(users_by_day: Iterable[int], *, hours: Mapping[int, Iterable[int]] | Non
     ]
 
 
-def activity_of(folder: Path, users_by_day: Iterable[int], **knobs: Any) -> Activity:
-    hours = knobs.pop("hours", None)
-    return world_of(folder, log(users_by_day, hours=hours), **{"covered_until": None} | knobs).activity()
+def activity_of(folder: Path, users_by_day: Iterable[int], **settings: Any) -> Activity:
+    hours = settings.pop("hours", None)
+    return world_of(folder, log(users_by_day, hours=hours), **{"covered_until": None} | settings).activity()
 
 
 def found(activity: Activity) -> dict[int, Kind]:
@@ -123,7 +123,7 @@ def test_a_log_of_ten_days_is_too_short_to_judge(tmp_path: Path) -> None:
 
 @settings(max_examples=6)
 @given(seed=st.integers(0, 10_000), level=st.integers(25, 60))
-def test_chance_alone_is_no_outage(seed: int, level: int) -> None:
+def test_chance_alone_is_not_an_outage(seed: int, level: int) -> None:
     days = np.random.default_rng(seed).poisson(level, 42).tolist()
 
     with passing_world(log(days), covered_until=None) as world:
@@ -166,7 +166,7 @@ def test_one_day_of_a_long_horizon_is_tolerated_and_two_are_not() -> None:
 def test_days_in_a_row_are_named_together() -> None:
     partial = Outage(date(2026, 3, 5), 900, 1900, -3.0, Kind.PARTIAL)
 
-    assert named([outage("2026-03-01"), outage("2026-03-03"), outage("2026-03-04"), partial]) == (
+    assert describe_outages([outage("2026-03-01"), outage("2026-03-03"), outage("2026-03-04"), partial]) == (
         "2026-03-01 (0 events where 100 are usual), 2026-03-03 to 2026-03-04 (0 events where 200 are usual), "
         "2026-03-05 (part of a day, 900 events where 1,900 are usual)"
     )

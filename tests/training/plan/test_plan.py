@@ -13,11 +13,11 @@ from features.errors import CheckFailed
 from models.evaluation.metrics import auc
 from models.settings import ModelSettings
 from tests.builders import World, world_of
-from training.data.dataset import labelled
+from training.data.dataset import label
 from training.pipeline import to_audit, train
 from training.plan.plan import Recipe, Strategy, make_plan
 from training.settings import OutagesSettings, TrainingSettings
-from training.trained import Trained
+from training.trained import TrainingResult
 
 START = date(2026, 1, 1)
 
@@ -60,22 +60,22 @@ def _purchases(random: np.random.Generator, days: int) -> Sequence[float]:
 
 def test_where_no_label_is_known_in_time_a_shop_asks_how_people_buy(tmp_path: Path):
     world = buyers(tmp_path, horizon_days=100)
-    layout = make_plan(world.activity(), recipe_of(world))
-    assert layout.way is Strategy.BG_NBD
-    assert (layout.split.train, layout.split.test) == ((), START + timedelta(days=100))
-    assert layout.split.calibration == (START + timedelta(days=50),)
-    assert layout.label_window.end(layout.split.calibration[0]) == layout.split.test
-    assert "BG/NBD" in layout.why
+    plan = make_plan(world.activity(), recipe_of(world))
+    assert plan.strategy is Strategy.BG_NBD
+    assert (plan.split.train, plan.split.test) == ((), START + timedelta(days=100))
+    assert plan.split.calibration == (START + timedelta(days=50),)
+    assert plan.label_window.end(plan.split.calibration[0]) == plan.split.test
+    assert "BG/NBD" in plan.why
 
 
 @pytest.fixture(scope="module")
-def bought(tmp_path_factory: pytest.TempPathFactory) -> Trained:
-    """Trained on how people buy."""
+def bought(tmp_path_factory: pytest.TempPathFactory) -> TrainingResult:
+    """Trained with BG/NBD."""
     world = buyers(tmp_path_factory.mktemp("bought"), users=1500, horizon_days=100)
     return train(world.activity(), recipe_of(world), say=lambda _: None)
 
 
-def test_how_people_buy_tells_who_comes_back_with_probabilities_that_hold(bought: Trained):
+def test_how_people_buy_tells_who_comes_back_with_probabilities_that_hold(bought: TrainingResult):
     found = bought
     probability = found.model.predict_probability(found.test.profiles)
     assert found.model.scorer.kinds == ("buying",)
@@ -86,27 +86,27 @@ def test_how_people_buy_tells_who_comes_back_with_probabilities_that_hold(bought
     assert found.evaluation.auc.value == pytest.approx(found.evaluation.baselines["bg_nbd"].auc.value)
 
 
-def test_contributions_of_how_people_buy_add_up_to_the_distance_from_the_typical_user(bought: Trained):
+def test_contributions_of_how_people_buy_add_up_to_the_distance_from_the_typical_user(bought: TrainingResult):
     from models.encoding import encode
 
     model = bought.model
     matrix = encode(bought.test.profiles.slice(0, 20), model.specification)
     ((_, part),) = model.scorer.parts
     typical = part.score(np.array([part.usual]))[0]
-    told = model.scorer.contributions(matrix)
-    assert told.sum(axis=1) + typical == pytest.approx(model.scorer.raw(matrix))
-    assert set(np.flatnonzero(np.abs(told).sum(axis=0))) == set(part.places)
+    contributions = model.scorer.contributions(matrix)
+    assert contributions.sum(axis=1) + typical == pytest.approx(model.scorer.raw(matrix))
+    assert set(np.flatnonzero(np.abs(contributions).sum(axis=0))) == set(part.places)
 
 
 def test_any_other_log_learns_the_longest_shorter_horizon_that_fits(tmp_path: Path):
     world = buyers(tmp_path, money="", horizon_days=100)
-    layout = make_plan(world.activity(), recipe_of(world))
-    assert layout.way is Strategy.SHORTER
+    plan = make_plan(world.activity(), recipe_of(world))
+    assert plan.strategy is Strategy.SHORTER
     # 100 days of history: half of them to look back on, half to look ahead
-    assert layout.label_churn.horizon_days == 50
-    assert layout.recipe.churn.horizon_days == 100
-    assert layout.split.training_cutoffs == (START + timedelta(days=50),)
-    assert "50 days is the longest that fits" in layout.why
+    assert plan.label_churn.horizon_days == 50
+    assert plan.recipe.churn.horizon_days == 100
+    assert plan.split.training_cutoffs == (START + timedelta(days=50),)
+    assert "50 days is the longest that fits" in plan.why
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +114,7 @@ def unpaid(tmp_path_factory: pytest.TempPathFactory) -> World:
     return buyers(tmp_path_factory.mktemp("unpaid"), money="", users=800, horizon_days=100)
 
 
-def test_a_shorter_horizon_is_learnt_and_the_asked_one_tested(unpaid: World):
+def test_a_shorter_horizon_is_trained_on_and_the_target_one_tested(unpaid: World):
     world = unpaid
     found = train(world.activity(), recipe_of(world), say=lambda _: None)
     assert found.model.definition.horizon_days == 100
@@ -122,15 +122,15 @@ def test_a_shorter_horizon_is_learnt_and_the_asked_one_tested(unpaid: World):
     assert found.evaluation.auc.value > 0.65
 
 
-def test_the_audit_looks_at_the_test_under_the_label_that_is_learnt(unpaid: World):
+def test_the_audit_checks_the_test_under_the_label_of_the_training(unpaid: World):
     world = unpaid
     found = to_audit(world.activity(), recipe_of(world), say=lambda _: None)
-    training_rows, asked = (
-        labelled(world.activity(), found.test.profiles, churn=churn) for churn in (found.churn, world.settings.churn)
+    training_rows, target = (
+        label(world.activity(), found.test.profiles, churn=churn) for churn in (found.churn, world.settings.churn)
     )
     assert (found.churn.horizon_days, world.settings.churn.horizon_days) == (50, 100)
     assert found.test.churned.tolist() == training_rows.churned.tolist()
-    assert found.test.churned.sum() > asked.churned.sum()
+    assert found.test.churned.sum() > target.churned.sum()
 
 
 def test_a_horizon_far_shorter_than_the_asked_one_says_nothing_of_it(tmp_path: Path):
@@ -152,27 +152,27 @@ def visits(folder: Path, *, gone: Sequence[int] = (), users: int = 40, **churn: 
     return world_of(folder, lines, churn=settings, features=WEEKS, covered_until=START + timedelta(days=90))
 
 
-def test_snapshots_keep_away_from_days_on_which_the_log_collapsed(tmp_path: Path):
+def test_snapshots_avoid_days_on_which_the_log_collapsed(tmp_path: Path):
     world = visits(tmp_path, gone=[50])
-    layout = make_plan(world.activity(), recipe_of(world))
+    plan = make_plan(world.activity(), recipe_of(world))
     out = START + timedelta(days=50)
-    assert [outage.day for outage in layout.outages] == [out]
-    assert layout.split.training_cutoffs
-    for cutoff in layout.split.training_cutoffs:
+    assert [outage.day for outage in plan.outages] == [out]
+    assert plan.split.training_cutoffs
+    for cutoff in plan.split.training_cutoffs:
         assert not cutoff <= out < cutoff + timedelta(days=7)
         assert not cutoff - timedelta(days=7) <= out < cutoff
 
 
 def test_the_test_cutoff_steps_back_from_an_outage_and_a_named_one_is_refused(tmp_path: Path):
     world = visits(tmp_path, gone=[85])
-    layout = make_plan(world.activity(), recipe_of(world))
-    assert layout.split.test == START + timedelta(days=78)  # its horizon ends on the day before
+    plan = make_plan(world.activity(), recipe_of(world))
+    assert plan.split.test == START + timedelta(days=78)  # its horizon ends on the day before
     with pytest.raises(CheckFailed, match="touch an outage"):
         make_plan(world.activity(), recipe_of(world, test_cutoff=START + timedelta(days=83)))
     recipe = recipe_of(world, test_cutoff=START + timedelta(days=83))
-    told = make_plan(world.activity(), replace(recipe, outages=OutagesSettings(exclude=False)))
-    assert told.split.test == START + timedelta(days=83)
-    assert told.outages == ()
+    unexcluded = make_plan(world.activity(), replace(recipe, outages=OutagesSettings(exclude=False)))
+    assert unexcluded.split.test == START + timedelta(days=83)
+    assert unexcluded.outages == ()
 
 
 def test_directions_are_let_go_where_leaving_is_an_event(tmp_path: Path):
@@ -187,8 +187,8 @@ def test_a_refit_learns_from_every_finished_snapshot_each_once(tmp_path: Path):
     found = train(world.activity(), recipe, say=lambda _: None)
     assert found.refitted
     first = (found.split.train[0] - START).days
-    assert found.refitted_on == tuple(START + timedelta(days=at) for at in range(first, 89))[-20:]
-    assert len(found.refitted_on) > len({*found.split.training_cutoffs, found.split.test})  # the purges are over
+    assert found.refit_cutoffs == tuple(START + timedelta(days=at) for at in range(first, 89))[-20:]
+    assert len(found.refit_cutoffs) > len({*found.split.training_cutoffs, found.split.test})  # the purges are over
     assert found.refitted.quality.trained_through == START + timedelta(days=90)
     assert found.refitted.calibration == found.model.calibration
     assert found.refitted.scorer.trees == found.model.scorer.trees

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from features.errors import CheckFailed, InputError
 from features.settings import ChurnSettings
 from features.snapshots import Coverage, LabelWindow
-from training.plan.splits import Split, plan
+from training.plan.splits import Split, make_split
 from training.settings import TrainingSettings
 
 FIRST = date(2026, 1, 1)
@@ -21,12 +21,14 @@ def days(count: int) -> date:
     return FIRST + timedelta(days=count)
 
 
-def planned(covered_days: int, *, windows: tuple[int, ...] = WINDOWS, test: date | None = None, **knobs: int) -> Split:
-    """The split of a log of so many days; the knobs belong to [churn] or [training], wherever they are known."""
-    churn = ChurnSettings(**{key: value for key, value in knobs.items() if key in ChurnSettings.model_fields})
-    training = {key: value for key, value in knobs.items() if key in TrainingSettings.model_fields}
+def planned(
+    covered_days: int, *, windows: tuple[int, ...] = WINDOWS, test: date | None = None, **settings: int
+) -> Split:
+    """The split of a log of so many days; the settings belong to [churn] or [training], wherever they are known."""
+    churn = ChurnSettings(**{key: value for key, value in settings.items() if key in ChurnSettings.model_fields})
+    training = {key: value for key, value in settings.items() if key in TrainingSettings.model_fields}
     coverage = Coverage(FIRST, days(covered_days))
-    return plan(coverage, churn, training=TrainingSettings(test_cutoff=test, **training), windows_days=windows)
+    return make_split(coverage, churn, training=TrainingSettings(test_cutoff=test, **training), windows_days=windows)
 
 
 logs = st.fixed_dictionaries(
@@ -55,7 +57,7 @@ def split_of(log: dict[str, int]) -> Split | None:
 
 
 @given(log=logs)
-def test_every_label_that_is_learnt_from_is_known_at_the_test_cutoff(log: dict[str, int]):
+def test_every_label_of_the_training_is_known_at_the_test_cutoff(log: dict[str, int]):
     if split := split_of(log):
         assert all(window_of(log).end(cutoff) <= split.test for cutoff in split.training_cutoffs)
         assert split.trained_through(window_of(log)) <= split.test
@@ -89,8 +91,8 @@ def test_separate_periods_share_no_cutoff(log: dict[str, int]):
 @given(log=logs)
 def test_every_snapshot_has_the_history_that_eligibility_asks_for(log: dict[str, int]):
     if split := split_of(log):
-        asked = log.get("active_within_days", 14) or log["horizon_days"]
-        assert min(split.training_cutoffs) >= days(asked)
+        required = log.get("active_within_days", 14) or log["horizon_days"]
+        assert min(split.training_cutoffs) >= days(required)
 
 
 @given(log=logs)

@@ -90,7 +90,7 @@ def test_a_miscalibrated_champion_may_be_followed_by_one_that_is_less_so(
     found = against(shifted(challenger, 1.0), shifted(champion, 2.0))
     assert found.metrics["challenger"]["calibration_error"] > 0.06
     assert found.is_promoted
-    assert "as high as the champion's" in gate_of(found, "calibration error").says
+    assert "as high as the champion's" in gate_of(found, "calibration error").details
 
 
 def test_the_decision_can_be_made_again(against: Against, challenger: Contender, champion: Contender):
@@ -133,7 +133,7 @@ def test_a_challenger_needs_a_clean_audit(
     found = against(replace(challenger, audit=audit), needs_clean_audit=needed)
     assert found.is_promoted == is_promoted
     assert refusing(found) == ([] if is_promoted else ["leakage audit"])
-    assert gate_of(found, "leakage audit").says == says
+    assert gate_of(found, "leakage audit").details == says
 
 
 # --- On which weeks --------------------------------------------------------------------------------------------------
@@ -177,7 +177,7 @@ def test_the_decision_goes_into_json_and_markdown_completely(
     assert [gate["name"] for gate in read["gates"]] == [gate.name for gate in found.gates]
     text = found.to_markdown()
     assert text.startswith("# Not promoted: version 2 against the champion (version 1)")
-    assert all(gate.says in text for gate in found.gates)
+    assert all(gate.details in text for gate in found.gates)
     assert found.power in text
 
 

@@ -52,8 +52,8 @@ def test_a_slice_that_got_worse_fails_and_is_named():
     worse = np.where(is_ios, np.clip(2.5 * found.challenger, 0, 0.99), found.challenger)
     gates = judged(replace(found, challenger=worse), max_worse_log_loss=1, max_calibration_error=1, min_lift_ratio=0)
     assert [name for name, gate in gates.items() if not gate.passed] == ["slices"]
-    assert "device ios" in gates["slices"].says
-    assert "android" not in gates["slices"].says
+    assert "device ios" in gates["slices"].details
+    assert "android" not in gates["slices"].details
     assert gates["slices"].metrics["device android"] == 0
     assert gates["slices"].metrics["device ios"] > 0.03
 
@@ -61,7 +61,7 @@ def test_a_slice_that_got_worse_fails_and_is_named():
 def test_the_rows_of_a_user_count_as_one_user():
     found = compared(400)
     worse = replace(found, challenger=np.clip(found.challenger + 0.05, 0, 0.99))
-    again = Dataset(found.test.joined(found.test).profiles, np.tile(found.test.churned, 2))
+    again = Dataset(found.test.concatenated(found.test).profiles, np.tile(found.test.churned, 2))
     twice = Comparison(again, np.tile(worse.challenger, 2), np.tile(worse.other, 2), "champion (version 1)")
     one, two = judged(worse)["log loss"].metrics, judged(twice)["log loss"].metrics
     assert two == pytest.approx(one)
@@ -75,7 +75,7 @@ def test_what_is_not_a_number_is_never_promoted(side: str):
     broken[3] = np.nan
     gates = judged(replace(found, **{side: broken}))
     assert not gates["enough users"].passed
-    assert "1 probabilities are not numbers" in gates["enough users"].says
+    assert "1 probabilities are not numbers" in gates["enough users"].details
 
 
 def test_an_undefined_metric_fails_the_gate():

@@ -12,7 +12,7 @@ import pytest
 from models.evaluation.metrics import Interval, auc
 from tests.training.evaluation.test_backtest import weeks_of
 from tests.training.evaluation.test_learning_curve import points_of
-from tests.training.tested import made_up, rules_beside
+from tests.training.tested import made_up, rule_baselines
 from training.evaluation.evaluate import evaluate
 from training.evaluation.learning_curve import Law, LearningCurve
 from training.report.charts import (
@@ -41,7 +41,7 @@ def series(chart: Chart, name: str) -> Series:
 @pytest.fixture(scope="module")
 def charts() -> tuple[Chart, ...]:
     test, truth = made_up()
-    rules = rules_beside(test)
+    rules = rule_baselines(test)
     found = evaluate(test, truth, baselines=rules, seed=1)
     importance = {f"feature_{number}": 1 / (number + 1) for number in range(30)}
     curve = LearningCurve(points_of(Law(0.82, 0.05, 0.5)), Law(0.82, 0.05, 0.5))

@@ -1,0 +1,69 @@
+"""Which further fits are run, and what a refit takes from its own rows."""
+
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from features.activity.store import Activity
+from features.profiles.specification import Specification
+from models.settings import ModelSettings
+from tests.builders import world_of
+from tests.training.untrained import WEEKS, recipe_of, result_of, split_of
+from training.data.dataset import Dataset
+from training.diagnostics import Diagnostics, Refit, diagnose
+from training.plan.splits import Split
+
+ONE_TREE = ModelSettings(num_leaves=2, max_rounds=1, min_data_in_leaf=1, logistic_weight=0)
+NO_LABELS = Split((), (), WEEKS[:1], WEEKS[3], "BG/NBD")
+
+
+@pytest.fixture(scope="module")
+def activity(tmp_path_factory: pytest.TempPathFactory) -> Activity:
+    return world_of(tmp_path_factory.mktemp("log"), ["anna 2026-03-01"]).activity()
+
+
+@pytest.mark.parametrize(
+    ("training", "split"),
+    [({}, split_of(WEEKS[0], test=WEEKS[3])), ({"backtest_weeks": 4, "learning_curve": True}, NO_LABELS)],
+    ids=["not requested", "nothing to train on"],
+)
+def test_without_a_request_or_without_labels_nothing_is_refitted(
+    activity: Activity, training: dict[str, Any], split: Split
+):
+    said: list[str] = []
+    assert diagnose(activity, result_of(recipe_of(**training), split), say=said.append) == Diagnostics(None, None)
+    assert said == []
+
+
+def rows_at(cutoff: date, system: str) -> Dataset:
+    """Twenty users with one operating system, the first half of whom churned."""
+    profiles = pa.table(
+        {
+            "user_id": [f"{system}{user}" for user in range(20)],
+            "cutoff": pa.array([cutoff] * 20, pa.date32()),
+            "last_device_os": [system] * 20,
+        }
+    )
+    return Dataset(profiles, np.arange(20) < 10)
+
+
+def test_a_refit_fits_the_categories_anew_on_its_own_training_cutoffs():
+    frozen = Specification(("last_device_os",), (7,), categories={"last_device_os": ("android",)})
+    rows = rows_at(WEEKS[0], "ios").concatenated(rows_at(WEEKS[1], "web")).concatenated(rows_at(WEEKS[2], "tv"))
+    split = Split(WEEKS[:1], WEEKS[1:2], WEEKS[2:3], WEEKS[3], "separate periods")
+    found = Refit(frozen, recipe_of(model=ONE_TREE))(rows, split)
+    assert found.specification.categories == {"last_device_os": ("ios",)}
+    assert found.predict_probability(rows.profiles) == pytest.approx(np.full(60, 0.5))  # half of each system churned
+
+
+def test_a_learning_curve_needs_no_backtest(activity: Activity):
+    empty = result_of(recipe_of(learning_curve=True), split_of(WEEKS[0], test=WEEKS[3]))
+    said: list[str] = []
+    found = diagnose(activity, empty, say=said.append)
+    assert found.backtest is None
+    assert found.learning_curve is not None
+    assert found.learning_curve.points == ()  # no share of no users is large enough
+    assert said == ["learning curve: fitting on growing shares of the users"]
