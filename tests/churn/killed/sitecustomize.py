@@ -9,12 +9,12 @@ import os
 import signal
 import sys
 
-_FILE_EVENTS = {"open", "os.mkdir", "os.rename", "os.remove", "os.rmdir", "shutil.rmtree"}
+_FILE_EVENTS = {"open", "os.mkdir", "os.rename", "os.symlink", "os.remove", "os.rmdir", "shutil.rmtree"}
 _moments = itertools.count(1)
 
 
 def _die_in_time(event: str, arguments: tuple[object, ...]) -> None:
-    if event not in _FILE_EVENTS or "/lists/" not in str(arguments[0]):
+    if event not in _FILE_EVENTS or "/lists/" not in str(arguments):
         return
     if next(_moments) == int(os.environ.get("KILL_AT", "0")):
         os.kill(os.getpid(), signal.SIGKILL)
