@@ -10,6 +10,7 @@ from churn.cli import console
 from churn.cli.verb import next_command
 from churn.project import Project
 from churn.results import Export, Training
+from features.storage.versions import CURRENT
 from seeds.simulate import World, simulate
 from serving.score import Score
 
@@ -59,7 +60,7 @@ def _point(project: Project, export: Export) -> None:
     console.print_report(
         "Where things are",
         {
-            "weekly list": f"{export.path}/at_risk.csv",
+            "weekly list": f"{export.path.with_name(CURRENT)}/at_risk.csv",
             "MLflow": f".venv/bin/mlflow ui --backend-store-uri sqlite:///{project.home.mlflow}",
             "next, to serve": f".venv/bin/{score}",
         },

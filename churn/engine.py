@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Protocol
 
 from churn.progress import Progress
@@ -135,14 +134,13 @@ class Spark:
         import pyarrow.parquet as pq
 
         from features.spark.cluster import read_back, write
+        from features.storage.drafts import temporary_folder
         from serving.batch.spark import collect_scores
 
         log = self._log(model, say=say)
         say(f"building profiles at {cutoff} in {log.buckets} buckets of users")
-        home = self.project.home.root
-        home.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(dir=home) as temporary:  # written once: they are both scored and kept for serving
-            folder = Path(temporary) / "profiles"
+        with temporary_folder(self.project.home.root) as temporary:  # written once: both scored and kept for serving
+            folder = temporary / "profiles"
             write(log.profiles(model.specification, cutoffs=[cutoff]), folder)
             profiles = pq.read_table(folder).sort_by("user_id")
             say(f"scoring {profiles.num_rows:,} users")

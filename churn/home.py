@@ -1,14 +1,18 @@
-"""The home of a project: everything that churn keeps, one property per place."""
+"""The home of a project: everything that churn keeps, one property or method per place."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 
 @dataclass(frozen=True)
 class Home:
     """The layout of the home; the only place that knows it.
+
+    Several projects live in one home, each with its models, scores, lists and releases. Where results compete, a place holds
+    versions, and ``current`` points to one of them (:mod:`features.storage.versions`).
 
     Attributes
     ----------
@@ -19,13 +23,18 @@ class Home:
     root: Path
 
     @property
+    def format_file(self) -> Path:
+        """Says in which layout the home is."""
+        return self.root / "home.json"
+
+    @property
     def activity(self) -> Path:
         """Activity by digest of the log's mapping."""
         return self.root / "activity"
 
     @property
     def rejected(self) -> Path:
-        """Invalid rows with their reason, by the same digest; those of ``[users]`` and ``[identities]`` beside them."""
+        """Invalid rows with their reason, by the same digest; those of ``[users]`` and ``[identities]`` next to them."""
         return self.root / "rejected"
 
     @property
@@ -38,27 +47,26 @@ class Home:
         """MLflow's database, unless ``MLFLOW_TRACKING_URI`` names another store."""
         return self.root / "mlflow.db"
 
-    @property
-    def scores(self) -> Path:
-        """Every scored batch, by cutoff and model."""
-        return self.root / "scores"
+    def scores(self, project: str, cutoff: date, version: str) -> Path:
+        """Place of the scores of all users by one model version at one cutoff."""
+        return self.root / "scores" / project / _batch(project, cutoff, version)
 
-    @property
-    def ledger(self) -> Path:
-        """Every score with its date and model, by cutoff and model."""
-        return self.root / "ledger"
+    def ledger(self, project: str, cutoff: date, version: str) -> Path:
+        """Place of the same scores as the ledger keeps them, for good."""
+        return self.root / "ledger" / project / _batch(project, cutoff, version)
 
-    @property
-    def lists(self) -> Path:
-        """Weekly lists, by week."""
-        return self.root / "lists"
+    def weekly_list(self, project: str, week: str, name: str = "at_risk") -> Path:
+        """Place of one list of one week."""
+        return self.root / "lists" / project / week / name
 
-    @property
-    def store(self) -> Path:
-        """The profile store that the service looks users up in."""
-        return self.root / "store"
+    def releases(self, project: str) -> Path:
+        """Place of what the service reads: the model, its settings and the profile store."""
+        return self.root / "releases" / project
 
-    @property
-    def served(self) -> Path:
-        """The bundle that the service reads: the model and its settings."""
-        return self.root / "served"
+    def lock(self, name: str) -> Path:
+        """Lock of what one run at a time may do."""
+        return self.root / "locks" / f"{name}.lock"
+
+
+def _batch(project: str, cutoff: date, version: str) -> Path:
+    return Path(f"cutoff={cutoff}", f"model={project}-v{version}")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from churn.cutoffs import Cutoff, cutoff_of, cutoffs_of
 from churn.home import Home
 from churn.progress import Progress, Say, progress_of
+from churn.upgrade import mark, open_home
 from models.registry import CHAMPION
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ class Project:
 
         found = Path(config) if config else (DEFAULT_CONFIG if DEFAULT_CONFIG.exists() else None)
         self.config = found
-        self.home = Home(Path(home or os.environ.get("CHURN_HOME", DEFAULT_HOME)))
+        self.root = Path(home or os.environ.get("CHURN_HOME", DEFAULT_HOME))
         self.base = found.parent if found else Path()
         given = dict(settings) if isinstance(settings, Mapping) else parse_flags(settings)
         self.loaded = self._loaded(given, events)
@@ -104,9 +105,14 @@ class Project:
 
     def __repr__(self) -> str:
         """One line."""
-        return f"<Project {self.name}: {self.config or 'no settings file'}, home {self.home.root}>"
+        return f"<Project {self.name}: {self.config or 'no settings file'}, home {self.root}>"
 
     # --- What it is made of ----------------------------------------------------------------------------------------
+
+    @cached_property
+    def home(self) -> Home:
+        """Where everything is kept, opened when it is first used; one of an earlier version is brought to today's layout."""
+        return open_home(self.root)
 
     @property
     def settings(self) -> Settings:
@@ -160,7 +166,9 @@ class Project:
         """Return a registered model in the project's MLflow."""
         from models.registry.registry import Registry
 
-        return Registry(self.home.root, name)
+        registry = Registry(self.home.root, name)
+        mark(self.home)
+        return registry
 
     # --- The log ---------------------------------------------------------------------------------------------------
 
@@ -184,7 +192,9 @@ class Project:
         InputError
             When the log cannot be read, or the settings contradict the model.
         """
-        return self.reader.activity(frozen=frozen, say=say)
+        activity = self.reader.activity(frozen=frozen, say=say)
+        mark(self.home)
+        return activity
 
     # --- Profiles --------------------------------------------------------------------------------------------------
 
@@ -333,14 +343,14 @@ class Project:
         CheckFailed
             When there was none.
         """
-        from churn.results import Rollback
+        from churn.promotion import rollback
 
-        return Rollback(*self.registry.rollback(say=progress_of(say)))
+        return rollback(self, say=progress_of(say))
 
     # --- Scores ----------------------------------------------------------------------------------------------------
 
     def score(self, cutoff: Cutoff, *, model: str = CHAMPION, say: Progress | Say | None = None) -> Scoring:
-        """Score every user at a cutoff, keep scores and ledger, and refresh the champion's profile store.
+        """Score every user at a cutoff, keep scores and ledger, and release the champion with its profile store.
 
         Raises
         ------
@@ -365,11 +375,11 @@ class Project:
 
     # --- Serving ---------------------------------------------------------------------------------------------------
 
-    def bundle(self, *, model: str = CHAMPION) -> Path:
-        """Write what the service reads, the model and its settings, into one folder; return it."""
+    def bundle(self, *, model: str = CHAMPION, say: Progress | Say | None = None) -> Path:
+        """Write what the service reads, model, settings and profile store, as a release; return its folder."""
         from churn.scoring import bundle
 
-        return bundle(self, model=model)
+        return bundle(self, model=model, say=progress_of(say))
 
     def serve(self, *, model: str = CHAMPION, port: int | None = None) -> int:
         """Serve scores over HTTP on 127.0.0.1 until stopped; return the server's exit code."""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from churn.progress import Progress
 from churn.reader import LogReader
-from churn.results import Promotion
-from features.errors import CheckFailed
+from churn.results import Promotion, Rollback
+from features.errors import CheckFailed, InputError
+from features.storage.locks import locked
 from models.registry import CHALLENGER, CHAMPION
 from models.registry.registry import RegisteredModel
 from training.promotion.comparison import Contender
@@ -17,6 +19,8 @@ from training.promotion.decide import decide
 
 if TYPE_CHECKING:
     from churn.project import Project
+
+_WAIT_SECONDS = 600
 
 
 def promote(project: Project, *, dry_run: bool, say: Progress) -> Promotion:
@@ -26,7 +30,48 @@ def promote(project: Project, *, dry_run: bool, say: Progress) -> Promotion:
     ------
     CheckFailed
         When the challenger is champion already, or there is nothing to compare it on.
+    InputError
+        When another run is promoting for longer than ten minutes.
     """
+    with nullcontext() if dry_run else promoting(project, say=say):
+        return _promoted(project, dry_run=dry_run, say=say)
+
+
+def rollback(project: Project, *, say: Progress) -> Rollback:
+    """Make the champion before this one champion again.
+
+    Raises
+    ------
+    CheckFailed
+        When there was none.
+    InputError
+        When another run is promoting for longer than ten minutes.
+    """
+    with promoting(project, say=say), moving_champion(project, say=say):
+        return Rollback(*project.registry.rollback(say=say))
+
+
+def promoting(project: Project, *, say: Progress) -> AbstractContextManager[None]:
+    """Let one run at a time decide who is champion: a decision is about the champion that was there when it began."""
+    return _alone(project, "promotion", say=say, doing="promoting a model or rolling one back")
+
+
+def moving_champion(project: Project, *, say: Progress) -> AbstractContextManager[None]:
+    """Keep the champion where it is, or move it: held for moments, by whoever acts on which version it is."""
+    return _alone(project, "champion", say=say, doing="moving the champion")
+
+
+def _alone(project: Project, name: str, *, say: Progress, doing: str) -> AbstractContextManager[None]:
+    busy = InputError(
+        f"another run has been {doing} of {project.name} for {_WAIT_SECONDS // 60} minutes",
+        hint="wait for it or end it",
+    )
+    waiting = f"another run is {doing} of {project.name}; waiting for it"
+    place = project.home.lock(f"{name}-{project.name}")
+    return locked(place, busy, wait_seconds=_WAIT_SECONDS, waiting=lambda: say.within(waiting))
+
+
+def _promoted(project: Project, *, dry_run: bool, say: Progress) -> Promotion:
     say("loading challenger and champion")
     registry = project.registry
     challenger = registry.get(CHALLENGER)
@@ -40,7 +85,8 @@ def promote(project: Project, *, dry_run: bool, say: Progress) -> Promotion:
             registry.note(challenger.version, failed.message)
         raise
     if not dry_run:
-        _record(project, promotion)
+        with moving_champion(project, say=say):
+            _record(project, promotion)
     return promotion
 
 

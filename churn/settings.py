@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from pydantic_settings import SettingsError as UnreadableVariableError
 from features.catalogue.catalogue import check_custom_names
 from features.errors import SettingsError, closest
 from features.settings import (
+    MIN_ROWS_AT_ONCE,
     ChurnSettings,
     ComputeSettings,
     EventsSettings,
@@ -129,10 +130,24 @@ def load_settings(config: Path | None, *, flags: Mapping[str, Any]) -> Loaded:
         merged = _merge(merged, values)
         origins |= dict.fromkeys(_leaves(values), origin)
     try:
-        return Loaded(Settings(**merged), origins, tuple(hints))
+        return _with_enough_rows(Loaded(Settings(**merged), origins, tuple(hints)))
     except ValidationError as error:
         message, hint = _explain(error, origins)
         raise SettingsError(message, hint=hint) from error
+
+
+def _with_enough_rows(loaded: Loaded) -> Loaded:
+    """Raise ``rows_at_once`` to a sensible minimum, with a hint."""
+    settings, name = loaded.settings, "compute.rows_at_once"
+    asked = settings.compute.rows_at_once
+    if asked >= MIN_ROWS_AT_ONCE:
+        return loaded
+    compute = settings.compute.model_copy(update={"rows_at_once": MIN_ROWS_AT_ONCE})
+    hint = (
+        f"{loaded.origins.get(name, 'default')}: {name} is {asked:,} and is raised to {MIN_ROWS_AT_ONCE:,}: "
+        "fewer rows at once take several times as long, and hardly less memory"
+    )
+    return replace(loaded, settings=settings.model_copy(update={"compute": compute}), hints=(*loaded.hints, hint))
 
 
 @cache

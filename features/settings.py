@@ -26,6 +26,7 @@ _WORDS_OF_AN_EVENT = {
     *("n", "hour", "weekday", "us", "day", "visit", "local_time", "amount_cents", "is_qualifying", "is_leaving"),
     *("known_day", "known_until", "reason", "day_ends_us", "starts_visit"),
 }
+MIN_ROWS_AT_ONCE = 250_000
 Zone = Annotated[str, AfterValidator(_known_zone)]
 
 
@@ -201,7 +202,7 @@ class ComputeSettings(Section):
     threads: int | None = setting(None, "Threads of the engine; default: all cores.", ge=1, le=1024)
     rows_at_once: int = setting(
         20_000_000,
-        "Rows of the log that are rolled up together, in whole days; fewer need less memory.",
+        f"Rows of the log that are rolled up together, in whole days; fewer need less memory; at least {MIN_ROWS_AT_ONCE:,}.",
         unit="rows",
         ge=1,
     )

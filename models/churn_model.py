@@ -210,6 +210,28 @@ def _read_part(saved: _SavedPart, folder: Path) -> Trees | LogisticPart | BgNbdP
     return saved.bg_nbd or Trees(lgb.Booster(model_str=(folder / saved.booster).read_text()))
 
 
+def _unreadable(folder: Path, error: Exception) -> InputError:
+    return InputError(f"{folder} holds no readable churn model: {error}", hint="train one with: churn train")
+
+
+class _SavedSpecification(msgspec.Struct, frozen=True):
+    specification: Specification
+
+
+def specification_of(folder: Path) -> Specification:
+    """Read only the specification of a model folder: which profiles it scores.
+
+    Raises
+    ------
+    InputError
+        When it is not a model folder.
+    """
+    try:
+        return msgspec.json.decode((folder / _REST).read_bytes(), type=_SavedSpecification).specification
+    except (OSError, msgspec.DecodeError) as error:
+        raise _unreadable(folder, error) from error
+
+
 def load(folder: Path, *, threads: int = 0) -> ChurnModel:
     """Read a model folder; ``threads`` is for LightGBM when predicting, 0: all cores.
 
@@ -222,15 +244,12 @@ def load(folder: Path, *, threads: int = 0) -> ChurnModel:
         rest = (folder / _REST).read_bytes()
         version = msgspec.json.decode(rest, type=_Format).format_version
         if version != FORMAT_VERSION:
-            raise InputError(
-                f"the model is of format {version}, expected {FORMAT_VERSION}", hint="train again with this version"
-            )
+            way_out = "use the version of churn that trained it, or train again with this one: churn train"
+            raise InputError(f"{folder}: the model is of format {version}, expected {FORMAT_VERSION}", hint=way_out)
         saved = msgspec.json.decode(rest, type=_SavedModel)
         scorer = Scorer(tuple((part.weight, _read_part(part, folder)) for part in saved.scorer))
     except (OSError, msgspec.DecodeError, lgb.basic.LightGBMError) as error:
-        raise InputError(
-            f"{folder} holds no readable churn model: {error}", hint="train one with: churn train"
-        ) from error
+        raise _unreadable(folder, error) from error
     definition = saved.definition.with_conditions_of(saved.specification)
     parts = (saved.specification, saved.calibration, definition, saved.reference, saved.quality)
     return ChurnModel(scorer, *parts, threads=threads)

@@ -43,7 +43,8 @@ _log = logging.getLogger("churn.serving")
 class ChurnService:
     """Churn probabilities with reasons.
 
-    The environment variable ``CHURN_SERVED`` names the folder that :func:`serving.release.bundle.write_bundle` wrote.
+    The environment variable ``CHURN_SERVED`` names the folder that :func:`serving.release.bundle.write_bundle` wrote; a Bento
+    has it as ``release``.
     """
 
     def __init__(self) -> None:
@@ -60,7 +61,7 @@ class ChurnService:
         from serving.release.bundle import read_bundle  # noqa: PLC0415
 
         try:
-            endpoint = Endpoint(read_bundle(Path(os.environ.get(SERVED_VARIABLE, ".churn/served"))))
+            endpoint = Endpoint(read_bundle(Path(os.environ.get(SERVED_VARIABLE, "release"))))
         except ChurnError as error:
             _log.error("not ready: %s", str(error).replace("\n", " "))
             return None

@@ -1,13 +1,15 @@
-"""A home that an older version wrote is read as it is: same scores, same list, same answers (tests/fixtures/README.md)."""
+"""A home that an older version wrote is upgraded: no new roll-up, same scores, same list, same answers (tests/fixtures/README.md)."""
 
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import sqlite3
 import subprocess
 import sys
 import tarfile
-from contextlib import closing
+from contextlib import chdir, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,15 +19,18 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 import pytest
 
+import churn as churn_api
+from churn.upgrade import open_home
+from features.storage.versions import versions_of
 from seeds.simulate import World, simulate
 from serving.http.endpoint import Endpoint
 from serving.release.bundle import read_bundle
-from tests.churn.command import churn
+from tests.churn.command import Ran, churn
 
 FIXTURE = Path(__file__).parent / "fixtures" / "home_4b49813.tar.xz"
 MADE_IN = "/srv/churn"
 AS_OF, WEEK = "2026-04-27", "2026-W18"
-BATCH = Path(f"cutoff={AS_OF}") / "model=churn-v2" / "scores.parquet"
+BATCH = Path(f"cutoff={AS_OF}") / "model=churn-v2"
 
 
 @dataclass(frozen=True)
@@ -38,22 +43,40 @@ class OlderHome:
     def home(self) -> Path:
         return self.folder / "home"
 
+    def ran(self, verb: str, *options: str) -> Ran:
+        return churn(verb, "--config", "world/churn.toml", "--home", "home", *options, "--json", cwd=self.folder)
+
     def run(self, verb: str, *options: str) -> Any:
-        ran = churn(verb, "--config", "churn.toml", "--home", "home", *options, "--json", cwd=self.folder)
-        return ran.json()
+        return self.ran(verb, *options).json()
 
     def printed(self, verb: str) -> Any:
         return json.loads((self.folder / "printed" / f"{verb}.json").read_text())
 
 
-@pytest.fixture(scope="module")
-def older(tmp_path_factory: pytest.TempPathFactory) -> OlderHome:
-    folder = tmp_path_factory.mktemp("older")
-    simulate(World(users=600, days=120, seed=7), folder)  # the same events, byte for byte
+def unpacked(folder: Path) -> OlderHome:
     with tarfile.open(FIXTURE) as packed:
         packed.extractall(folder, filter="data")
-    _move_the_store(folder / "home" / "mlflow.db", folder)
     return OlderHome(folder)
+
+
+@pytest.fixture(scope="module")
+def frozen(tmp_path_factory: pytest.TempPathFactory) -> OlderHome:
+    """As the older version left it; look, do not touch."""
+    return unpacked(tmp_path_factory.mktemp("frozen"))
+
+
+@pytest.fixture(scope="module")
+def older(tmp_path_factory: pytest.TempPathFactory) -> OlderHome:
+    """The same with its log, where it was: byte for byte the same events, last changed when they were."""
+    found = unpacked(tmp_path_factory.mktemp("older"))
+    simulate(World(users=600, days=120, seed=7), found.folder / "world")
+    (found.folder / "churn.toml").replace(found.folder / "world/churn.toml")
+    (manifest,) = (json.loads(path.read_text()) for path in found.home.glob("activity/*/manifest.json"))
+    for file in manifest["files"]:
+        changed = int(file["fingerprint"].partition("-")[2])
+        os.utime(found.folder / file["name"], ns=(changed, changed))
+    _move_the_store(found.home / "mlflow.db", found.folder)
+    return found
 
 
 def _move_the_store(database: Path, folder: Path) -> None:
@@ -76,29 +99,67 @@ def without_words(table: pa.Table) -> list[dict[str, Any]]:
     ).to_pylist()
 
 
-def test_an_older_champion_gives_every_user_the_same_score(older: OlderHome):
-    before = pq.read_table(older.home / "scores" / BATCH)
+def test_the_first_verb_that_opens_it_says_that_it_is_upgraded(older: OlderHome, caplog: pytest.LogCaptureFixture):
+    assert older.ran("score", "--as-of", AS_OF, "--model", "2").code == 0
+    said = "the home home was written by an earlier version; it now has the layout of this one"
+    assert [said in record.message for record in caplog.records] == [True]
+    caplog.clear()
+    assert older.ran("rollback").code == 3
+    assert not caplog.records
+
+
+def test_its_activity_is_kept(older: OlderHome):
+    with chdir(older.folder):
+        log = churn_api.Project("world/churn.toml", home="home").log()
+    assert log.to_json()["days_rolled_up"] == 0
+    assert log.activity.manifest.format_version == 2
+
+
+def test_an_older_champion_gives_every_user_the_same_score(older: OlderHome, frozen: OlderHome):
+    before = pq.ParquetFile(frozen.home / "scores" / BATCH / "scores.parquet").read()
     report = older.run("score", "--as-of", AS_OF)
     assert (report["scored"], report["unscored"]) == (291, 269)
-    after = pq.read_table(older.folder / report["path"] / "scores.parquet")
+    after = pq.ParquetFile(older.folder / report["path"] / "scores.parquet").read()
     assert without_words(after) == without_words(before)
 
 
-def test_the_list_of_an_older_champion_has_the_same_users_in_the_same_order(older: OlderHome):
-    before = pacsv.read_csv(older.home / "lists" / WEEK / "at_risk.csv")
+def test_the_list_of_an_older_champion_has_the_same_users_in_the_same_order(older: OlderHome, frozen: OlderHome):
+    before = pacsv.read_csv(frozen.home / "lists" / WEEK / "at_risk.csv")
     report = older.run("export", "--week", WEEK)
     after = pacsv.read_csv(older.folder / report["path"] / "at_risk.csv")
     assert report["listed"] == after.num_rows == 83
     assert without_words(after) == without_words(before)
 
 
-def test_a_served_folder_of_an_older_version_gives_the_same_answer(older: OlderHome):
-    expected = older.printed("answer")
+def test_the_scores_and_lists_that_it_held_are_kept_as_versions(older: OlderHome, frozen: OlderHome):
+    for before, place in (
+        (frozen.home / "lists" / WEEK, older.home / "lists/churn" / WEEK / "at_risk"),
+        (frozen.home / "ledger" / BATCH, older.home / "ledger/churn" / BATCH),
+    ):
+        assert bytes_of(before) in [bytes_of(version) for version in versions_of(place)]
+    assert not [name for name in ("served", "store", "lists/2026-W18") if (older.home / name).exists()]
+
+
+def bytes_of(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def answer_of(bundle: Path, expected: dict[str, Any]) -> Any:
     user = expected["results"][0]["user_id"]
-    answer = Endpoint(read_bundle(older.home / "served")).answer(
-        json.dumps({"items": [{"user_id": user}]}).encode(), request_id="1"
-    )
-    assert without_texts(json.loads(answer or b"null")) == without_texts(expected)
+    body = json.dumps({"items": [{"user_id": user}]}).encode()
+    return json.loads(Endpoint(read_bundle(bundle)).answer(body, request_id="1") or b"null")
+
+
+def test_a_served_folder_of_an_older_version_gives_the_same_answer(frozen: OlderHome):
+    expected = frozen.printed("answer")
+    assert without_texts(answer_of(frozen.home / "served", expected)) == without_texts(expected)
+
+
+def test_the_release_that_it_becomes_gives_the_same_answer(frozen: OlderHome, tmp_path: Path):
+    shutil.copytree(frozen.home, tmp_path / "home")
+    open_home(tmp_path / "home")
+    expected = frozen.printed("answer")
+    assert without_texts(answer_of(tmp_path / "home/releases/churn/current", expected)) == without_texts(expected)
 
 
 def without_texts(answer: dict[str, Any]) -> list[dict[str, Any]]:

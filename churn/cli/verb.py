@@ -112,5 +112,5 @@ def _show(result: Result) -> None:
 def next_command(project: Project, *words: str) -> str:
     """Return a command on the same project, as it is typed."""
     options = ["--config", str(project.config)] if project.config not in (None, DEFAULT_CONFIG) else []
-    options += ["--home", str(project.home.root)] if project.home.root != DEFAULT_HOME else []
+    options += ["--home", str(project.root)] if project.root != DEFAULT_HOME else []
     return shlex.join(["churn", *words, *options])

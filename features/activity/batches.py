@@ -14,7 +14,7 @@ import msgspec
 
 from features.log.inventory import FileInventory
 from features.sql import literal
-from features.storage.atomic import atomic_folder
+from features.storage.atomic import atomic_folder, write_atomic
 
 _DAYS_FILE = "days.json"
 
@@ -74,7 +74,12 @@ def write_batch(
             # rows of a user are stored together, in no order: readers group by user, or want a few users only
             place = literal(str(draft / f"{name}.parquet"))
             connection.execute(f"copy (from ({query}) order by user_id) to {place} (format parquet)")
-        (draft / _DAYS_FILE).write_bytes(msgspec.json.encode(dict(days)))
+        write_days(days, draft)
+
+
+def write_days(days: Mapping[date, str], batch: Path) -> None:
+    """Write the days of a batch with their digests into its folder."""
+    write_atomic(batch / _DAYS_FILE, msgspec.json.encode(dict(days)))
 
 
 def read_batches(folder: Path) -> dict[str, dict[date, str]]:

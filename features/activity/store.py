@@ -14,12 +14,11 @@ import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 
 import duckdb
-import msgspec
 
 from features.activity.batches import (
     batch_by_day,
@@ -31,6 +30,7 @@ from features.activity.batches import (
     write_batch,
 )
 from features.activity.compaction import compact
+from features.activity.manifest import FORMAT_VERSION, Manifest, read_manifest, upgraded
 from features.activity.roll_up import RollUp, facts_of, known_before
 from features.errors import InputError
 from features.log.event_log import EventLog, open_log
@@ -40,7 +40,7 @@ from features.log.inventory import FileInventory, LogInventory
 from features.log.rejected import forget_rejected
 from features.settings import ChurnSettings, ComputeSettings, EventsSettings, FeatureSettings
 from features.snapshots import Coverage
-from features.storage.atomic import clear_temporary, write_atomic
+from features.storage.drafts import clear_abandoned
 from features.storage.duckdb import connect, duckdb_errors
 from features.storage.locks import locked
 from features.users.attributes import KnownUsers
@@ -48,35 +48,6 @@ from features.users.attributes import KnownUsers
 _WAIT_SECONDS = 600
 _LAYOUT = "batches in the order of users"  # of the files; part of the digest, so another layout is another activity
 Say = Callable[[str], None]
-
-
-class Manifest(msgspec.Struct, frozen=True, rename={"configured_until": "told"}):
-    """The source files of an activity, and the batch of each day. Written last into its folder, under the keys of its first format.
-
-    Attributes
-    ----------
-    kinds
-        Contract column to the type in which it was read, which all files decide together.
-    configured_until
-        ``[events] covered_until``, where it was set.
-    days
-        Day to the name of the batch that holds it.
-    superseded
-        Batch to those of its days that no longer count.
-    """
-
-    files: tuple[FileInventory, ...]
-    kinds: dict[str, str]
-    covered_until: date
-    configured_until: date | None
-    facts: tuple[str, ...]
-    days: dict[date, str]
-    superseded: dict[str, tuple[date, ...]]
-
-    @property
-    def inventory(self) -> LogInventory:
-        """What the files of the log hold."""
-        return LogInventory(self.files)
 
 
 @dataclass(frozen=True)
@@ -170,10 +141,12 @@ def open_activity(settings: ActivitySettings, home: Path, *, say: Say = lambda _
         When the log cannot be read, too much of it is invalid, or another run keeps the activity locked.
     """
     folder = home / "activity" / settings.digest()
-    files = files_of(settings.events, settings.base)
+    rejected = home / "rejected" / folder.name
+    # a project that moves, its home and its log with it, keeps its activity
+    files = _keyed(files_of(settings.events, settings.base), home.resolve().parent)
     with _alone(folder, say):
-        before = _read_manifest(folder)
-        updater = _Updater(settings, folder, home / "rejected" / folder.name, say)
+        before = _kept_before(folder, rejected, files=files)
+        updater = _Updater(settings, folder, rejected, say)
         if before and _is_current(before, settings.events, files=files):
             before.inventory.check(settings.events)
             return updater.opened(before)
@@ -193,19 +166,27 @@ def _alone(folder: Path, say: Say) -> AbstractContextManager[None]:
 
 def _is_current(manifest: Manifest, events: EventsSettings, *, files: Sequence[LogFile]) -> bool:
     known = [(file.name, file.fingerprint) for file in manifest.files]
-    is_same = known == [(file.name, file.fingerprint) for file in files]
+    is_same = known == [(file.key, file.fingerprint) for file in files]
     return (
         is_same and manifest.configured_until == events.covered_until and all(file.is_final for file in manifest.files)
     )
 
 
-def _read_manifest(folder: Path) -> Manifest | None:
-    """Return the manifest of a folder, if it is of this version and its batches exist."""
-    try:
-        found = msgspec.json.decode((folder / "manifest.json").read_bytes(), type=Manifest)
-    except (OSError, msgspec.DecodeError):
-        return None
-    return found if all((folder / name).is_dir() for name in {*found.days.values()}) else None
+def _kept_before(folder: Path, rejected: Path, *, files: Sequence[LogFile]) -> Manifest | None:
+    """Return the manifest of the run before, brought to this format; None where there is none that can be used."""
+    found = read_manifest(folder)
+    if found is None or found.format_version == FORMAT_VERSION:
+        return found
+    return upgraded(found, folder, rejected=rejected, files=files)
+
+
+def _keyed(files: Sequence[LogFile], root: Path) -> list[LogFile]:
+    """Return files with keys that move with a folder: below it, they are relative to it."""
+
+    def key(file: LogFile) -> str:
+        return str(Path(file.key).relative_to(root)) if Path(file.key).is_relative_to(root) else file.key
+
+    return [replace(file, key=key(file)) for file in files]
 
 
 @dataclass(frozen=True)
@@ -220,7 +201,7 @@ class _Updater:
     def refreshed(self, files: Sequence[LogFile], before: Manifest | None) -> Activity:
         """Read new and changed files, roll up their days, and write the manifest."""
         for place in (self.folder, self.rejected):
-            clear_temporary(place)
+            clear_abandoned(place)
         events, zone = self.settings.events, self.settings.churn.timezone
         log = open_log(events, zone, files=files, compute=self.settings.compute)
         inventory = self._examined(log, before)
@@ -236,8 +217,8 @@ class _Updater:
         places = batch_by_day(days, kept)
         facts = facts_of(log.columns, has_time_of_day=inventory.has_time_of_day)
         gone, until = superseded(places, kept), events.covered_until
-        now = Manifest(inventory.files, log.kinds, coverage.covered_until, until, facts, places, gone)
-        write_atomic(self.folder / "manifest.json", msgspec.json.encode(now))
+        now = Manifest(inventory.files, log.kinds, coverage.covered_until, until, facts, places, gone, FORMAT_VERSION)
+        now.write(self.folder)
         self._forget(now, before)
         return self.opened(now, rolled_up=tuple(sorted(stale)))
 
@@ -250,13 +231,13 @@ class _Updater:
     def _examined(self, log: EventLog, before: Manifest | None) -> LogInventory:
         """Read the files that are not known yet, and write their invalid rows."""
         known = self._known(before, log)
-        new = [file for file in log.files if (file.name, file.fingerprint) not in known]
+        new = [file for file in log.files if (file.key, file.fingerprint) not in known]
         if new:
             self.say(f"reading {len(new)} of {len(log.files)} files")
         found = {(file.name, file.fingerprint): file for file in (log.examine(new) if new else ())}
         log.save_rejected(tuple(found.values()), self.rejected)
-        forget_rejected([file.name for file in log.files], self.rejected)
-        return LogInventory(tuple((known | found)[(file.name, file.fingerprint)] for file in log.files))
+        forget_rejected([file.key for file in log.files], self.rejected)
+        return LogInventory(tuple((known | found)[(file.key, file.fingerprint)] for file in log.files))
 
     def _known(self, before: Manifest | None, log: EventLog) -> dict[tuple[str, str], FileInventory]:
         """Return what is known of files; nothing, where ``covered_until`` or the types have changed."""

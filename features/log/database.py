@@ -19,6 +19,7 @@ import shutil
 from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,7 @@ from features.storage.duckdb import connect, duckdb_errors
 from features.storage.locks import locked
 
 _STATE = "fetched.json"
+_WAIT_SECONDS = 600
 _READ_BACK: dict[str, Callable[[str], Any]] = {
     "int": int,
     "float": float,
@@ -68,13 +70,18 @@ def fetch(settings: EventsSettings, home: Path, *, say: Callable[[str], None] = 
         When connection, query or watermark is missing, the connection is not a database URL, or its driver is missing.
     InputError
         When the database cannot be reached or refuses the query, a row has no watermark, there has never been a row,
-        or another run is fetching.
+        or another run keeps fetching.
     """
     _check(settings)
     engine = open_database(settings)
     folder = home / "fetched" / _digest(engine.url, settings)
-    busy = InputError("another run is fetching the log from the database", hint="wait until it ends")
-    with locked(folder.with_name(f"{folder.name}.lock"), busy), database_errors(engine.url):
+    busy = InputError(
+        f"another run has been fetching the log from the database for {_WAIT_SECONDS // 60} minutes",
+        hint="wait for it or end it",
+    )
+    waiting = partial(say, "another run is fetching the log from the database; waiting for it")
+    lock = locked(folder.with_name(f"{folder.name}.lock"), busy, wait_seconds=_WAIT_SECONDS, waiting=waiting)
+    with lock, database_errors(engine.url):
         number, above = _last(folder)
         with streamed(engine, settings, above=above) as chunks:
             first = next(chunks, None)

@@ -79,7 +79,7 @@ class EventLog:
         """``SELECT`` of the valid rows of some days in a row, from the files that hold any."""
         days = set(batch)
         files = [file for file in inventory.files if not file.days.keys().isdisjoint(days)]
-        condition = among(files)
+        condition = among(self._names(files))
         if not all(file.days.keys() <= days for file in files):
             condition += f" and {self._is_between(batch[0], batch[-1])}"
         return self.valid_sql(condition, is_clean=not any(file.rejected for file in files))
@@ -103,10 +103,10 @@ class EventLog:
         InputError
             When a file cannot be read.
         """
+        checked = f"from ({self.checked_sql}) where {among([file.name for file in files])}"
         with duckdb_errors(*LOG.unreadable):
-            rows = self.connection.execute(
-                f"{counts_sql(f'from ({self.checked_sql}) where {among(files)}', self.zone, by=LOG_FILE)} order by all"
-            ).fetchall()
+            query = f"{counts_sql(checked, self.zone, by=LOG_FILE)} order by all"
+            rows = self.connection.execute(query).fetchall()
         found: dict[str, list[tuple[str | None, date, int, bool]]] = {}
         for name, *row in rows:
             found.setdefault(name, []).append(tuple(row))
@@ -120,9 +120,16 @@ class EventLog:
         if bad := [file for file in files if file.rejected]:
             kept = ", ".join(f"cast(raw_{name} as varchar) as {name}" for name in self.columns)
             rows = (
-                f"select {LOG_FILE}, {kept}, reason from ({self.checked_sql}) where reason is not null and {among(bad)}"
+                f"select {LOG_FILE}, {kept}, reason from ({self.checked_sql}) "
+                f"where reason is not null and {among(self._names(bad))}"
             )
-            write_by_file(rows, folder, by=LOG_FILE, connection=self.connection)
+            places = {file.name: rejected_of(file.key, folder) for file in self.files}
+            write_by_file(rows, places, by=LOG_FILE, connection=self.connection)
+
+    def _names(self, files: Collection[FileInventory]) -> list[str]:
+        """Return the names under which files are read just now."""
+        named = {file.key: file.name for file in self.files}
+        return [named[file.name] for file in files]
 
 
 def counts_sql(checked: str, zone: str, *, by: str = "") -> str:
@@ -156,9 +163,9 @@ def _instants(start: date, end: date) -> str:
     return f"event_time >= timestamptz '{start} 00:00:00+00' and event_time < timestamptz '{end} 00:00:00+00'"
 
 
-def among(files: Collection[LogFile | FileInventory]) -> str:
-    """Return the condition that a row is from one of some files."""
-    return f"{LOG_FILE} in ({', '.join(literal(file.name) for file in files)})"
+def among(names: Collection[str]) -> str:
+    """Return the condition that a row is from one of some files, by the names under which they are read."""
+    return f"{LOG_FILE} in ({', '.join(map(literal, names))})"
 
 
 def _inventory(file: LogFile, rows: Sequence[tuple[str | None, date, int, bool]]) -> FileInventory:
@@ -167,7 +174,7 @@ def _inventory(file: LogFile, rows: Sequence[tuple[str | None, date, int, bool]]
     for reason, _, count, _ in rows:
         if reason is not None:
             rejected[reason] = rejected.get(reason, 0) + count
-    return FileInventory(file.name, file.fingerprint, days, rejected, any(timed for *_, timed in rows))
+    return FileInventory(file.key, file.fingerprint, days, rejected, any(timed for *_, timed in rows))
 
 
 def open_log(

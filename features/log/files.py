@@ -70,11 +70,14 @@ class LogFile:
         Changes when the file does: its ETag, or its size and time of change.
     bytes
         Its size; 0 where the store does not report it.
+    key
+        What it is known by, however the path of the log is spelled: below the folder that all symbolic links lead to.
     """
 
     name: str
     fingerprint: str
     bytes: int
+    key: str
 
 
 def is_remote(place: str) -> bool:
@@ -136,15 +139,24 @@ def is_hidden(path: str, pattern: str) -> bool:
 
 def _local_files(place: Path) -> list[LogFile]:
     if place.is_file():
-        return [_local_file(place)]
+        return [_local_file(place, place)]
     pattern = glob.escape(place.as_posix()) if place.is_dir() else place.as_posix()
     found = place.rglob("*") if place.is_dir() else map(Path, glob.glob(str(place), recursive=True))
-    return [_local_file(path) for path in found if path.is_file() and not is_hidden(path.as_posix(), pattern)]
+    top = place if place.is_dir() else _outright(place)
+    return [_local_file(path, top) for path in found if path.is_file() and not is_hidden(path.as_posix(), pattern)]
 
 
-def _local_file(path: Path) -> LogFile:
+def _outright(pattern: Path) -> Path:
+    """Return the folder that a glob names outright, above its first wildcard."""
+    wild = [folder for folder in (pattern, *pattern.parents) if glob.has_magic(folder.name)]
+    return wild[-1].parent if wild else pattern
+
+
+def _local_file(path: Path, top: Path) -> LogFile:
+    """Look at a file; its key follows the links up to the place of the log, and none below: two links are two files."""
     found = path.stat()
-    return LogFile(str(path), f"{found.st_size}-{found.st_mtime_ns}", found.st_size)
+    key = top.resolve() / path.relative_to(top)
+    return LogFile(str(path), f"{found.st_size}-{found.st_mtime_ns}", found.st_size, str(key))
 
 
 def _with_lower_case_scheme(url: str) -> str:
@@ -183,7 +195,7 @@ def _opened(url: str) -> tuple[AbstractFileSystem, str]:
 def _remote_file(store: AbstractFileSystem, info: Mapping[str, Any]) -> LogFile:
     name, size = str(store.unstrip_protocol(info["name"])), int(info.get("size") or 0)
     known = next((info[key] for key in (*_ETAGS, *_TIMES) if info.get(key)), None) or store.ukey(info["name"])
-    return LogFile(name, json.dumps([size, str(known).strip('"')]), size)
+    return LogFile(name, json.dumps([size, str(known).strip('"')]), size, name)
 
 
 def _in_time(ask: Callable[[], Answer]) -> Answer:

@@ -20,6 +20,8 @@ class FileInventory:
 
     Attributes
     ----------
+    name
+        Its key, the same for every spelling of the log's path (:class:`features.log.files.LogFile`).
     days
         Local day to its number of valid rows.
     rejected

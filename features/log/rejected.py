@@ -18,9 +18,9 @@ def describe_rejected(rejected: Mapping[str, int]) -> str:
     return ", ".join(f"{count} x {reason}" for reason, count in sorted(rejected.items())) or "none"
 
 
-def rejected_of(name: str, folder: Path) -> Path:
+def rejected_of(key: str, folder: Path) -> Path:
     """Return where the invalid rows of a file of the log are written."""
-    return folder / f"{sha256(name.encode()).hexdigest()[:16]}.parquet"
+    return folder / f"{sha256(key.encode()).hexdigest()[:16]}.parquet"
 
 
 def write_rejected(rows: str, place: Path, *, connection: duckdb.DuckDBPyConnection) -> None:
@@ -30,13 +30,15 @@ def write_rejected(rows: str, place: Path, *, connection: duckdb.DuckDBPyConnect
         connection.execute(f"copy ({rows}) to {literal(str(draft))} (format parquet)")
 
 
-def write_by_file(rows: str, folder: Path, *, by: str, connection: duckdb.DuckDBPyConnection) -> None:
+def write_by_file(rows: str, places: Mapping[str, Path], *, by: str, connection: duckdb.DuckDBPyConnection) -> None:
     """Write the rows of a SELECT, sorted, to one Parquet file for each file of the log that they are from.
 
     The log is read once, however many files it has: rows in the order of files leave those of each side by side.
 
     Parameters
     ----------
+    places
+        Name of a file of the log, as it is read, to where its rows go.
     by
         The column that names the file of the log; it is not written.
     """
@@ -44,19 +46,19 @@ def write_by_file(rows: str, folder: Path, *, by: str, connection: duckdb.DuckDB
     ranges = connection.execute(f"select {by}, min(rowid), max(rowid) from rejected_rows group by all").fetchall()
     for name, first, last in ranges:
         own = f"select * exclude ({by}) from rejected_rows where rowid between {first} and {last} order by all"
-        write_rejected(own, rejected_of(name, folder), connection=connection)
+        write_rejected(own, places[name], connection=connection)
     connection.execute("drop table rejected_rows")
 
 
-def forget_rejected(names: Collection[str], folder: Path) -> None:
+def forget_rejected(keys: Collection[str], folder: Path) -> None:
     """Remove the rejected rows of files that the log no longer has.
 
     Parameters
     ----------
-    names
+    keys
         The files that it has.
     """
-    for place in {*folder.glob("*.parquet")} - {rejected_of(name, folder) for name in names}:
+    for place in {*folder.glob("*.parquet")} - {rejected_of(key, folder) for key in keys}:
         place.unlink()
 
 

@@ -1,48 +1,69 @@
-"""Folders and files that appear completely or not at all: written under a temporary name, synced, renamed.
+"""Folders and files that appear completely or not at all: written as a draft of one's own, synced, renamed.
 
-A killed run leaves nothing half-written under a final name.
+A killed run leaves nothing half-written under a final name, and two runs at once leave the whole result of one of them. Where
+several results compete, and readers open more than one file, see :mod:`features.storage.versions`.
 """
 
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
-import shutil
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from features.storage.drafts import clear_abandoned, draft_of, remove
 
 _HERE, _EXCHANGE = -100, 2  # AT_FDCWD and RENAME_EXCHANGE of linux/fs.h
 
 
 @contextmanager
 def atomic_folder(final: Path) -> Generator[Path]:
-    """Return an empty temporary folder; when the block succeeds, it replaces ``final``.
+    """Return an empty draft of a folder; when the block succeeds, it replaces ``final``.
 
     An error inside the block, or a kill, leaves ``final`` as it was.
     """
-    draft = _temporary(final)
-    shutil.rmtree(draft, ignore_errors=True)
+    with draft_folder(final) as draft:
+        yield draft
+        sync_tree(draft)
+        replace_folder(draft, final)
+    sync(final.parent)
+
+
+@contextmanager
+def draft_folder(final: Path) -> Generator[Path]:
+    """Return an empty draft of a folder, next to its final name; what is still there at the end of the block is removed."""
+    clear_abandoned(final.parent, name=final.name)
+    draft = draft_of(final)
     draft.mkdir(parents=True)
-    yield draft
-    for path in [*draft.rglob("*"), draft]:
-        _sync(path)
-    _replace(draft, final)
-    _sync(final.parent)
+    try:
+        yield draft
+    finally:
+        remove(draft)
 
 
-def _replace(draft: Path, final: Path) -> None:
+def replace_folder(draft: Path, final: Path) -> None:
     """Replace a folder by another, in one step where the system can: a kill leaves the old one or the new one."""
-    old = final.with_name(f".{final.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
-    if not final.exists():
+    while not _is_moved(draft, final):
+        if _exchanged(draft, final):
+            remove(draft)  # what was there before
+            return
+        aside = draft_of(final)
+        with suppress(FileNotFoundError):
+            final.rename(aside)
+        remove(aside)
+
+
+def _is_moved(draft: Path, final: Path) -> bool:
+    """Move a folder to a name that is free; False where another folder has it."""
+    try:
         draft.rename(final)
-    elif _exchanged(draft, final):
-        shutil.rmtree(draft)
-    else:
-        final.rename(old)
-        draft.rename(final)
-        shutil.rmtree(old)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise
+        return False
+    return True
 
 
 def _exchanged(one: Path, other: Path) -> bool:
@@ -53,35 +74,34 @@ def _exchanged(one: Path, other: Path) -> bool:
 
 @contextmanager
 def atomic_file(final: Path) -> Generator[Path]:
-    """Return a free temporary path; when the block succeeds, the file written there replaces ``final``.
+    """Return the free path of a draft; when the block succeeds, the file written there replaces ``final``.
 
     An error inside the block, or a kill, leaves ``final`` as it was.
     """
-    draft = _temporary(final)
-    draft.unlink(missing_ok=True)
-    yield draft
-    _sync(draft)
-    draft.replace(final)
-    _sync(final.parent)
+    clear_abandoned(final.parent, name=final.name)
+    draft = draft_of(final)
+    try:
+        yield draft
+        sync(draft)
+        draft.replace(final)
+    finally:
+        draft.unlink(missing_ok=True)
+    sync(final.parent)
 
 
 def write_atomic(final: Path, content: bytes) -> None:
-    """Write a file under a temporary name and rename it."""
+    """Write a file as a draft and rename it."""
     with atomic_file(final) as draft:
         draft.write_bytes(content)
 
 
-def clear_temporary(folder: Path) -> None:
-    """Remove temporary files of killed runs from a folder whose names are not reused; no other run may be writing to it."""
-    for path in folder.glob("*.tmp"):
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
+def sync_tree(folder: Path) -> None:
+    """Flush a folder and all below it to the disk."""
+    for path in [*folder.rglob("*"), folder]:
+        sync(path)
 
 
-def _temporary(final: Path) -> Path:
-    return final.with_name(f".{final.name}.tmp")
-
-
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
     """Flush a file or a folder to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:

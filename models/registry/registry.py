@@ -23,7 +23,7 @@ from features.errors import CheckFailed, InputError
 from models.churn_model import ChurnModel, load
 from models.registry import CHALLENGER, CHAMPION
 from models.registry.run_record import RunRecord, shortened
-from models.registry.tracking import OpenRun, Store, is_refusal, open_run, write
+from models.registry.tracking import OpenRun, Store, exists_already, is_refusal, open_run, write
 
 _HISTORY = "champion_history"
 _MAX_HISTORY = 100  # versions; a tag of a registered model holds 5,000 characters
@@ -114,7 +114,14 @@ class Registry:
         except MlflowException as error:
             if error.error_code != "RESOURCE_DOES_NOT_EXIST":
                 raise
+            self._create_registered_model(description)
+
+    def _create_registered_model(self, description: str) -> None:
+        try:
             self._client.create_registered_model(self.project, description=shortened(description))
+        except MlflowException as error:
+            if not exists_already(error):  # else another run was first
+                raise
 
     def _add(self, model: LoggedModel, run: RunRecord, *, tested_version: str | None = None) -> str:
         note = (
@@ -170,6 +177,11 @@ class Registry:
             tags = self._client.get_model_version(self.project, of.version).tags
             return dict(tags), dict(self._client.get_run(of.run_id).data.params)
 
+    def version_of(self, alias: str) -> str | None:
+        """Return the number of the version under an alias; None where there is none."""
+        found = self._find(alias)
+        return str(found.version) if found else None
+
     def has(self, alias: str) -> bool:
         """Whether a version is registered under an alias or number."""
         return self._find(alias) is not None
@@ -207,7 +219,7 @@ class Registry:
         InputError
             When the server does not permit it.
         """
-        champions = _until(self._history(), self._champion())
+        champions = _until(self._history(), self.version_of(CHAMPION))
         self._move_champion(version)
         self._remember([*champions, version])
         self.note(version, why, files=files)
@@ -237,7 +249,7 @@ class Registry:
         InputError
             When the server does not permit it.
         """
-        history, current = self._history(), self._champion()
+        history, current = self._history(), self.version_of(CHAMPION)
         earlier = [v for v in _until(history, current)[:-1] if v != current and self.has(v)] if current else []
         if not earlier:
             raise CheckFailed("there is no earlier champion to go back to", hint="promote a challenger: churn promote")
@@ -246,10 +258,6 @@ class Registry:
         self._move_champion(earlier[-1])
         self._remember(earlier)
         return str(current), earlier[-1]
-
-    def _champion(self) -> str | None:
-        found = self._find(CHAMPION)
-        return str(found.version) if found else None
 
     def _move_champion(self, version: str) -> None:
         with self._store.open():

@@ -8,7 +8,7 @@ import os
 import time
 import warnings
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from importlib.metadata import version as installed
@@ -33,12 +33,14 @@ from mlflow.utils.git_utils import get_git_commit
 from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT, MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE
 
 from features.errors import ChurnError, InputError
+from features.storage.locks import locked
 from models.churn_model import ChurnModel
 from models.registry.pyfunc import columns, example
 from models.registry.run_record import ChildRun, DatasetRecord, MetricHistory, RunRecord, shortened
 
 _REQUIREMENTS = ("duckdb", "lightgbm", "msgspec", "numpy", "pandas", "pyarrow", "pydantic", "scikit-learn", "scipy")
 _SAMPLE_EVERY_SECONDS = 5
+_WAIT_SECONDS = 120
 _BATCH = 100  # MLflow takes 1,000 metrics or 100 parameters at a time
 
 
@@ -60,7 +62,7 @@ class Store:
         self.uri = configured or f"sqlite:///{home.resolve() / 'mlflow.db'}"
         self._registry_uri = os.environ.get("MLFLOW_REGISTRY_URI") or self.uri
         self._artifacts = None if configured else (home.resolve() / "artifacts").as_uri()
-        with self.open():
+        with nullcontext() if configured else _laying_out(home), self.open():
             self.client = mlflow.MlflowClient(self.uri, self._registry_uri)
 
     @contextmanager
@@ -94,7 +96,26 @@ class Store:
         if found:
             return str(found.experiment_id)
         tags = {"mlflow.experimentKind": "custom_model_development"}  # else the page opens on traces of language models
-        return str(self.client.create_experiment(self.project, artifact_location=self._artifacts, tags=tags))
+        try:
+            return str(self.client.create_experiment(self.project, artifact_location=self._artifacts, tags=tags))
+        except MlflowException as error:
+            if not exists_already(error):
+                raise
+            return self.experiment()  # another run was first
+
+
+def _laying_out(home: Path) -> AbstractContextManager[None]:
+    """Let one run at a time open the database: MLflow makes its tables then, and two runs at once would fail."""
+    busy = InputError(
+        f"{home}: another run has been opening MLflow's database for {_WAIT_SECONDS} seconds",
+        hint="wait for it or end it",
+    )
+    return locked(home / "locks" / "mlflow.lock", busy, wait_seconds=_WAIT_SECONDS)
+
+
+def exists_already(error: MlflowException) -> bool:
+    """Whether what was to be created is there: another run created it meanwhile."""
+    return error.error_code == "RESOURCE_ALREADY_EXISTS"
 
 
 def is_refusal(error: MlflowException) -> bool:

@@ -38,7 +38,11 @@ class Endpoint:
         self._info = ModelInfo(bundle.name, bundle.version, bundle.alias, model.quality.trained_through)
         self._quality = quality_of(model)
         self._metrics = Metrics(self._info)
-        self._stores = StoreReload(bundle.store, model.specification, on_refusal=self._metrics.count_refused_store)
+        refused, places = (
+            self._metrics.count_refused_store,
+            {"folder": bundle.newer or bundle.store, "first": bundle.store},
+        )
+        self._stores = StoreReload(specification=model.specification, on_refusal=refused, **places)
         self._encoder = msgspec.json.Encoder()
         self._try()
         if bundle.serving.keep_activity:  # then events are expected

@@ -15,6 +15,7 @@ from tempfile import TemporaryDirectory
 import msgspec
 
 from features.errors import InputError
+from features.storage.versions import in_use
 from serving.release.bundle import read_bundle
 
 _FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -35,7 +36,7 @@ def serve(bundle_folder: Path, *, port: int, workers: int, host: str = "127.0.0.
     read_bundle(bundle_folder)
     _check_port(host, port)
     # BentoML counts requests in a folder of its home and empties it at each start: two services must not share a home.
-    with TemporaryDirectory(prefix="churn-serve-") as home:
+    with in_use(bundle_folder.resolve()), TemporaryDirectory(prefix="churn-serve-") as home:
         environment = os.environ | _environment(bundle_folder, home=home, workers=workers)
         return _run([*_COMMAND, "--host", host, "--port", str(port)], environment)
 

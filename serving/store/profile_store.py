@@ -21,6 +21,7 @@ from features.storage.atomic import atomic_file
 from serving.store.kept_activity import KeptColumns, KeptRows
 
 FILE = "profiles.sqlite"
+FORMAT_VERSION = 2
 _FIND = "select profile from profiles where user_id = ?"
 _FIND_KEPT = "select relation, packed from activity where user_id = ?"
 _FILL = "fill it with: churn score --as-of DATE"
@@ -38,10 +39,11 @@ class StoreInfo:
     specification: Specification
     users: int
     kept: KeptColumns | None = None
+    format_version: int = 1  # which had no number, and is read as it is
 
 
 class ProfileStore:
-    """Read access to a store. The file may be replaced at any time: an open store stays readable.
+    """Read access to a store. The file may be replaced or removed at any time: an open store stays readable.
 
     Raises
     ------
@@ -62,6 +64,10 @@ class ProfileStore:
         except (sqlite3.DatabaseError, msgspec.DecodeError) as error:
             self.close()
             raise InputError(f"{path} is not a profile store of this version: {error}", hint=_FILL) from error
+        if self.info.format_version > FORMAT_VERSION:
+            self.close()
+            found = f"{path} is a profile store of format {self.info.format_version}, expected at most {FORMAT_VERSION}"
+            raise InputError(found, hint=_FILL)
         self._names = ("user_id", *self.info.specification.feature_names)
 
     def _meta(self) -> bytes:
@@ -99,28 +105,6 @@ def open_store(folder: Path, specification: Specification) -> ProfileStore:
     return store
 
 
-def refresh_store(
-    folder: Path, profiles: pa.Table, *, specification: Specification, kept: KeptRows | None = None
-) -> bool:
-    """Replace the store unless it already holds profiles of a later cutoff; return whether it was replaced."""
-    if not profiles.num_rows:
-        return False
-    if _cutoff_of(folder) > profiles.column("cutoff")[0].as_py():
-        return False
-    write_store(folder, profiles, specification=specification, kept=kept)
-    return True
-
-
-def _cutoff_of(folder: Path) -> date:
-    """Return the cutoff of the store; ``date.min`` where there is no readable store."""
-    try:
-        store = ProfileStore(folder)
-    except InputError:
-        return date.min
-    store.close()
-    return store.info.cutoff
-
-
 def write_store(
     folder: Path, profiles: pa.Table, *, specification: Specification, kept: KeptRows | None = None
 ) -> StoreInfo:
@@ -134,7 +118,8 @@ def write_store(
         Activity before the same cutoff, so that later events can be added to it; the store is then several times larger.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    info = StoreInfo(profiles.column("cutoff")[0].as_py(), specification, profiles.num_rows, kept and kept.columns)
+    cutoff, columns = profiles.column("cutoff")[0].as_py(), kept and kept.columns
+    info = StoreInfo(cutoff, specification, profiles.num_rows, columns, FORMAT_VERSION)
     with atomic_file(folder / FILE) as temporary, closing(sqlite3.connect(temporary)) as connection, connection:
         connection.execute("create table meta (info blob)")
         connection.execute("create table profiles (user_id text primary key, profile blob) without rowid")

@@ -1,4 +1,4 @@
-"""The profile store of a running service: scoring replaces the file, and the next look-up reads the new one."""
+"""The profile store of a running service: scoring swaps the current release, and the next look-up reads the new store."""
 
 from __future__ import annotations
 
@@ -18,23 +18,31 @@ _Mark = tuple[int, int] | None
 
 
 class StoreReload:
-    """Opens the store again after its file was replaced.
+    """Opens the store again after another took its place.
 
     A store that does not fit the model is refused with a line in the log, and the store before it stays open.
 
     Parameters
     ----------
+    folder
+        Where the store is, and each that follows it.
+    first
+        Where the first one is, if that is another folder.
     on_refusal
         Called once for each refused file.
     """
 
-    def __init__(self, folder: Path, specification: Specification, *, on_refusal: Callable[[], None]) -> None:
+    def __init__(
+        self, folder: Path, specification: Specification, *, on_refusal: Callable[[], None], first: Path | None = None
+    ) -> None:
         self._folder = folder
         self._specification = specification
         self._on_refusal = on_refusal
         self._store: ProfileStore | None = None
         self._mark: _Mark = (0, 0)
         self._next_check = 0.0
+        if first and (first / FILE).exists():
+            self._open(first)
 
     def current(self) -> ProfileStore | None:
         """Return the store to read from; None until there is one that fits."""
@@ -46,11 +54,13 @@ class StoreReload:
 
     def _check(self) -> None:
         mark = _mark(self._folder / FILE)
-        if mark == self._mark:
-            return
-        self._mark = mark
+        if mark != self._mark:
+            self._open(self._folder)
+
+    def _open(self, folder: Path) -> None:
+        self._mark = _mark(folder / FILE)
         try:
-            store = open_store(self._folder, self._specification)
+            store = open_store(folder, self._specification)
         except InputError as error:
             self._on_refusal()
             _log.error("profile store refused: %s", str(error).replace("\n", " "))

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
-from features.storage.atomic import atomic_folder
+from features.storage.versions import Place
 from serving.batch.score import to_table
 from serving.score import Score
 from serving.weekly.ledger import Batch, write_manifest
@@ -21,7 +21,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def week_of(cutoff: date) -> str:
-    """Return the name of the list's folder: the ISO week for a Monday, the ISO week date for any other day.
+    """Return the name of the week that a list is for: the ISO week for a Monday, the ISO week date for any other day.
 
     Examples
     --------
@@ -39,20 +39,21 @@ def at_risk(scores: Sequence[Score], at_least: Literal["high", "medium", "low"])
     return sorted(listed, key=lambda one: (-(one.churn_probability or 0), (one.user_id or "").encode()))
 
 
-def write_list(lists: Path, batch: Batch, *, listed: Sequence[Score]) -> Path:
-    """Write ``at_risk.parquet``, ``at_risk.csv`` and, last, ``manifest.json`` into a folder of the week below ``lists``; return it.
+def write_list(place: Place, batch: Batch, *, listed: Sequence[Score]) -> Path:
+    """Write ``at_risk.parquet``, ``at_risk.csv`` and, last, ``manifest.json`` as a version of the place of a list; return its folder.
 
-    The same inputs give the same bytes. A killed run leaves no file under its final name.
+    The same inputs give the same bytes, and so the same version. A killed run leaves no file under its final name.
     """
-    folder = lists / week_of(batch.cutoff)
     table = to_table(listed).drop_columns(["status", "code"])
     table = table.add_column(0, "rank", pa.array(range(1, len(listed) + 1), pa.int64()))
-    with atomic_folder(folder) as temporary:
-        pq.write_table(table, temporary / "at_risk.parquet", compression="zstd")
-        pacsv.write_csv(escape_formulas(table), temporary / "at_risk.csv")
+
+    def write(draft: Path) -> None:
+        pq.write_table(table, draft / "at_risk.parquet", compression="zstd")
+        pacsv.write_csv(escape_formulas(table), draft / "at_risk.csv")
         rows = {"at_risk.parquet": table.num_rows, "at_risk.csv": table.num_rows}
-        write_manifest(temporary, batch=batch, rows=rows)
-    return folder
+        write_manifest(draft, batch=batch, rows=rows)
+
+    return place.add(write)
 
 
 def escape_formulas(table: pa.Table) -> pa.Table:

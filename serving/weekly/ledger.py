@@ -12,9 +12,11 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from features.storage.atomic import atomic_folder
+from features.storage.versions import Place
 from serving.batch.score import to_table
 from serving.score import Score
+
+FORMAT_VERSION = 2  # of scores, ledger and lists; 1 had no number, and its folder no versions
 
 
 @dataclass(frozen=True)
@@ -26,35 +28,36 @@ class Batch:
     version: str
     settings_digest: str
 
-    @property
-    def path(self) -> str:
-        """``cutoff=.../model=...``, the path of the rows of this batch."""
-        return f"cutoff={self.cutoff}/model={self.model}-v{self.version}"
 
+def write_scores(batch: Batch, *, scores: Sequence[Score], place: Place, ledger: Place) -> Path:
+    """Write all scores with their reasons, and the scored rows into the ledger; return the folder of the scores.
 
-def write_scores(batch: Batch, *, scores: Sequence[Score], folder: Path, ledger: Path) -> Path:
-    """Write all scores with their reasons below a folder, and the scored rows below the ledger; return where the scores are."""
+    Both are versions of their place: the same rows are the same version.
+    """
     table = to_table(scores)
-    write_rows(folder / batch.path, {"scores.parquet": table}, batch=batch)
+    folder = write_rows(place, {"scores.parquet": table}, batch=batch)
     scored = table.filter(pa.array([one.status == "scored" for one in scores]))
     kept = scored.select(["user_id", "churn_probability", "percentile", "risk_band"])
-    write_rows(ledger / batch.path, {"scores.parquet": kept}, batch=batch)
-    return folder / batch.path
+    write_rows(ledger, {"scores.parquet": kept}, batch=batch)
+    return folder
 
 
-def write_rows(folder: Path, tables: dict[str, pa.Table], *, batch: Batch) -> None:
-    """Write Parquet tables and a manifest into a folder, atomically; the same rows give the same bytes."""
-    with atomic_folder(folder) as temporary:
+def write_rows(place: Place, tables: dict[str, pa.Table], *, batch: Batch) -> Path:
+    """Write Parquet tables and a manifest as a version of a place; the same rows give the same bytes."""
+
+    def write(draft: Path) -> None:
         for name, table in tables.items():
-            pq.write_table(table, temporary / name, compression="zstd")
-        write_manifest(temporary, batch=batch, rows={name: table.num_rows for name, table in tables.items()})
+            pq.write_table(table, draft / name, compression="zstd")
+        write_manifest(draft, batch=batch, rows={name: table.num_rows for name, table in tables.items()})
+
+    return place.add(write)
 
 
 def write_manifest(folder: Path, *, batch: Batch, rows: dict[str, int]) -> None:
-    """Write ``manifest.json`` last: rows and SHA-256 of each file, model, cutoff, digest of the settings."""
+    """Write ``manifest.json`` last: format, rows and SHA-256 of each file, model, cutoff, digest of the settings."""
     files = {
         name: {"rows": count, "sha256": hashlib.sha256((folder / name).read_bytes()).hexdigest()}
         for name, count in sorted(rows.items())
     }
-    manifest = asdict(batch) | {"cutoff": str(batch.cutoff), "files": files}
+    manifest = asdict(batch) | {"cutoff": str(batch.cutoff), "files": files, "format_version": FORMAT_VERSION}
     (folder / "manifest.json").write_text(json.dumps(manifest, indent=1, sort_keys=True) + "\n")

@@ -66,14 +66,20 @@ class TrainedWorld:
 
     @property
     def list_folder(self) -> Path:
-        return self.home / "lists" / WEEK
+        """The list that is current, under the name of its version."""
+        return (self.home / "lists/churn" / WEEK / "at_risk/current").resolve()
+
+    @property
+    def store_folder(self) -> Path:
+        """The profile store of the release that is current."""
+        return self.home / "releases/churn/current/store"
 
     def options(self) -> tuple[str, ...]:
         return ("--config", str(self.config), "--home", str(self.home))
 
     def copy_to(self, home: Path) -> TrainedWorld:
         """The same with a home of its own: what is written there changes nothing here (models stay where they are)."""
-        shutil.copytree(self.home, home)
+        shutil.copytree(self.home, home, symlinks=True)
         return replace(self, home=home)
 
 

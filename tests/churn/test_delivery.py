@@ -63,7 +63,7 @@ def test_scores_are_those_of_the_registered_model_on_profiles_of_the_cutoff(trai
 
 def test_the_ledger_keeps_every_scored_row(trained_world: TrainedWorld):
     scores = Path(trained_world.said["score"]["path"])
-    ledger = trained_world.home / "ledger" / scores.relative_to(trained_world.home / "scores")
+    ledger = trained_world.home / "ledger" / scores.parent.relative_to(trained_world.home / "scores") / "current"
     kept, all_rows = (rows(folder / "scores.parquet") for folder in (ledger, scores))
     named = ("user_id", "churn_probability", "percentile", "risk_band")
     assert kept == [{key: row[key] for key in named} for row in all_rows if row["status"] == "scored"]
@@ -83,7 +83,7 @@ def test_every_folder_of_results_has_a_manifest_that_holds(trained_world: Traine
 
 
 def test_the_store_holds_the_profiles_of_the_cutoff(trained_world: TrainedWorld):
-    store = ProfileStore(trained_world.home / "store")
+    store = ProfileStore(trained_world.store_folder)
     assert store.info.cutoff == date.fromisoformat(AS_OF)
     assert trained_world.said["score"]["store_refreshed"] is True
 
@@ -91,7 +91,7 @@ def test_the_store_holds_the_profiles_of_the_cutoff(trained_world: TrainedWorld)
 def test_an_earlier_cutoff_does_not_take_the_place_of_a_later_one_in_the_store(command: Command, world: TrainedWorld):
     ran = command("score", *world.options(), "--as-of", "2026-04-20", "--json")
     assert (ran.code, ran.json()["store_refreshed"]) == (0, False)
-    assert ProfileStore(world.home / "store").info.cutoff == date.fromisoformat(AS_OF)
+    assert ProfileStore(world.store_folder).info.cutoff == date.fromisoformat(AS_OF)
 
 
 def test_scoring_twice_gives_the_same_bytes(command: Command, world: TrainedWorld, trained_world: TrainedWorld):
@@ -206,4 +206,4 @@ def test_a_cutoff_that_the_log_does_not_cover_exits_with_2(command: Command, wor
     ran = command(verb, *world.options(), "--as-of", when)
     assert ran.code == 2
     assert f"cutoff {when}: the log covers 2026-01-05" in ran.err
-    assert not (world.home / "lists" / "2026-W19-3").exists()
+    assert not (world.home / "lists/churn/2026-W19-3").exists()

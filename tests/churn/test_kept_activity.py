@@ -25,7 +25,7 @@ KEEP = ("--set", "serving.keep_activity=true")
 def world(trained_world: TrainedWorld, tmp_path: Path) -> TrainedWorld:
     """A home without a profile store."""
     world = trained_world.copy_to(tmp_path / "home")
-    shutil.rmtree(world.home / "store")
+    shutil.rmtree(world.home / "releases")
     return world
 
 
@@ -45,7 +45,7 @@ def served_by(command: Command, world: TrainedWorld) -> Endpoint:
     """What `churn serve` would serve, if its port were free."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         command("serve", *world.options(), *KEEP, "--port", str(taken.getsockname()[1]))
-    return Endpoint(read_bundle(world.home / "served"))
+    return Endpoint(read_bundle(world.home / "releases/churn/current"))
 
 
 def test_a_store_with_kept_days_and_newer_events_give_the_scores_of_a_later_batch(
@@ -80,4 +80,4 @@ def test_days_that_cannot_be_kept_are_refused_before_anything_is_read(command: C
     assert ran.code == 2
     assert "[serving] keep_activity" in ran.err
     assert "Hint: " in ran.err
-    assert not (world.home / "store").exists()
+    assert not (world.home / "releases").exists()

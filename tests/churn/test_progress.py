@@ -4,6 +4,7 @@ import ast
 import io
 import json
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ from rich.progress import Progress
 
 import churn
 from churn.cli.console import Steps
+from features.activity.store import open_activity
+from features.settings import ComputeSettings
 from tests.builders import write
 from tests.churn.command import TrainedWorld
 from tests.churn.conftest import Command
@@ -66,15 +69,20 @@ def test_nothing_reads_the_log_in_silence():
     assert [ast.unparse(call) for call in reading if "say" not in {given.arg for given in call.keywords}] == []
 
 
-def test_batch_by_batch_and_only_once(command: Command, log: Path):
-    verb = ("profiles", "--as-of", "2026-01-10", "--out", "p.parquet", "--events", log, "--json")
-    first = command(*verb, "--set", "compute.rows_at_once=4")
-    assert [line.rpartition(": ")[2] for line in first.err.splitlines() if "rolling up" in line] == [
+def test_batch_by_batch(log: Path, tmp_path: Path):
+    settings = churn.Project(home=tmp_path / "home", events=log).reader.activity_settings()
+    said: list[str] = []
+    open_activity(replace(settings, compute=ComputeSettings(rows_at_once=4)), tmp_path / "home", say=said.append)
+    assert [line.rpartition(": ")[2] for line in said if "rolling up" in line] == [
         "0 of 9 days are done",
         "4 of 9 days are done",
         "8 of 9 days are done",
     ]
-    assert json.loads(first.out)["days_rolled_up"] == 9
+
+
+def test_only_once(command: Command, log: Path):
+    verb = ("profiles", "--as-of", "2026-01-10", "--out", "p.parquet", "--events", log, "--json")
+    assert json.loads(command(*verb).out)["days_rolled_up"] == 9
     assert command(*verb).err == "profiles: reading the log\nprofiles: building profiles\n"
 
 

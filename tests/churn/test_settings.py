@@ -284,3 +284,11 @@ def test_a_custom_feature_with_the_name_of_another_feature_is_refused(command: C
         'setting features (churn.toml): custom: the name "tenure_days" of tenure_days is taken; choose another'
         in refused(command)
     )
+
+
+def test_fewer_rows_at_once_than_are_sensible_are_raised_with_a_word(command: Command):
+    ran = command("settings", "--set", "compute.rows_at_once=4000", "--json")
+    (row,) = (row for row in json.loads(ran.out) if row["name"] == "compute.rows_at_once")
+    assert row["value"] == 250_000
+    assert "compute.rows_at_once is 4,000 and is raised to 250,000" in ran.err
+    assert "raised" not in command("settings", "--set", "compute.rows_at_once=250000", "--json").err

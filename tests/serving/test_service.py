@@ -12,10 +12,13 @@ import pyarrow as pa
 import pytest
 from msgspec import structs
 
+from features.profiles.specification import Specification
+from features.storage.versions import Place
 from models.churn_model import ChurnModel
 from serving.batch.score import score_table
 from serving.http.openapi import MAX_BODY_BYTES
 from serving.release.bundle import ServingBundle, write_bundle
+from serving.release.release import write_release
 from serving.settings import ScoringSettings, ServingSettings
 from serving.store.profile_store import write_store
 from tests.models.model_builder import profiles_of, rows_of, specification
@@ -150,20 +153,25 @@ def test_the_log_of_all_these_requests_is_one_line(server: Server):
 def test_the_lifecycle_of_a_server(bundle: ServingBundle, profiles: pa.Table, tmp_path: Path):
     """Without profiles, with profiles, with newer ones, with unsuitable ones, and a clean end."""
     other = structs.replace(specification(), feature_names=specification().feature_names[1:])
-    with running(tmp_path / "served", folder=tmp_path) as server:
+    place = Place(tmp_path / "releases", keeps_all=False)
+
+    def release(found: pa.Table, of: Specification) -> None:
+        write_release(place, bundle, fill=lambda folder: write_store(folder, found, specification=of))
+
+    with running(write_release(place, bundle), folder=tmp_path) as server:
         server.wait_until(200, "/livez")
         for answer in (server.client.get("/readyz"), server.ask("u1")):
             assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
         assert "churn score --as-of DATE" in server.log.read_text()
 
-        write_store(bundle.store, profiles, specification=specification())
+        release(profiles, specification())
         server.wait_until(200)
         assert server.ask("u100").json()["results"][0]["code"] != "unknown_user"
 
-        write_store(bundle.store, profiles_of(10), specification=specification())
+        release(profiles_of(10), specification())
         wait_for(lambda: server.ask("u100").json()["results"][0]["code"] == "unknown_user")
 
-        write_store(bundle.store, profiles, specification=other)
+        release(profiles, other)
         wait_for(lambda: server.ask("u1").is_success and metrics(server)["churn_refused_stores_total"] == 2)
         assert server.ask("u100").json()["results"][0]["code"] == "unknown_user"
 

@@ -97,9 +97,9 @@ def test_batches_that_were_killed_do_not_pile_up(tmp_path: Path):
 
 
 DIE_AT_THE_MANIFEST = """
-import features.activity.store, features.activity.compaction, os, signal
+import features.activity.manifest, features.activity.store, features.activity.compaction, os, signal
 features.activity.compaction._MAX_SMALL_BATCHES = 2
-features.activity.store.write_atomic = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+features.activity.manifest.write_atomic = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 """
 
 

@@ -16,6 +16,7 @@ from features.errors import InputError
 from features.log import database_cursor as tables
 from features.log.database import fetch
 from tests.features.log_tables import ANNA, BOB, EVE, QUERY, Database
+from tests.races import race
 
 # --- Fetching --------------------------------------------------------------------------------------------------------
 
@@ -152,9 +153,22 @@ def test_a_killed_first_fetch_leaves_nothing_to_read(sqlite: Database):
     assert sqlite.fetched() == [ANNA, ANNA, BOB, EVE]
 
 
-def test_a_second_run_at_once_is_refused(sqlite: Database):
+def test_a_second_run_at_once_waits_says_so_and_is_refused_in_the_end(
+    sqlite: Database, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("features.log.database._WAIT_SECONDS", 0.1)
     sqlite.add(ANNA)
     sqlite.fetched()
     (lock,) = (sqlite.home / "fetched").glob("*.lock")
-    with FileLock(lock), pytest.raises(InputError, match="another run"):
-        sqlite.fetched()
+    said: list[str] = []
+    with FileLock(lock), pytest.raises(InputError, match="another run has been fetching"):
+        fetch(sqlite.settings(), sqlite.home, say=said.append)
+    assert said == ["another run is fetching the log from the database; waiting for it"]
+
+
+def test_two_runs_at_once_fetch_every_row_once(sqlite: Database):
+    sqlite.add(*[ANNA, BOB] * 500)
+    assert race(sqlite.fetched, sqlite.fetched) == [0, 0]
+    sqlite.add(EVE)
+    assert race(sqlite.fetched, sqlite.fetched) == [0, 0]
+    assert sorted(sqlite.fetched()) == sorted([*[ANNA, BOB] * 500, EVE])

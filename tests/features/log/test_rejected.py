@@ -55,12 +55,13 @@ def test_each_file_of_a_log_has_its_own_rows_sorted_as_if_written_alone(tmp_path
     connection.execute(
         "create table bad as select 'f' || n % 7 as f, (n * 37) % 100 as a, 'late' as reason from range(3000) r(n)"
     )
-    write_by_file("select * from bad", tmp_path, by="f", connection=connection)
+    places = {f"f{number}": rejected_of(f"key of f{number}", tmp_path) for number in range(7)}
+    write_by_file("select * from bad", places, by="f", connection=connection)
     assert len(list(tmp_path.iterdir())) == 7
     for name in ("f0", "f6"):
         alone = tmp_path / "alone.parquet"
         write_rejected(f"select a, reason from bad where f = '{name}' order by all", alone, connection=connection)
-        assert rejected_of(name, tmp_path).read_bytes() == alone.read_bytes()
+        assert places[name].read_bytes() == alone.read_bytes()
 
 
 def test_rows_of_files_that_a_log_has_lost_are_forgotten(tmp_path: Path):

@@ -5,14 +5,16 @@ import shutil
 import subprocess
 import sys
 import tomllib
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 import yaml
 
-from serving.release.bundle import ServingBundle, write_bundle
+from features.storage.versions import Place
+from serving.release.bundle import ServingBundle
+from serving.release.release import write_release
 from serving.store.profile_store import write_store
 
 TOP = Path(__file__).parents[3]
@@ -37,8 +39,11 @@ def project(bundle: ServingBundle, profiles: pa.Table, tmp_path: Path) -> Path:
     for package in ("features", "models", "serving"):
         shutil.copytree(TOP / package, project / package, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(TOP / "bentofile.yaml", project)
-    write_bundle(project / ".churn/served", replace(bundle, store=project / ".churn/store"))
-    write_store(project / ".churn/store", profiles, specification=bundle.model.specification)
+    releases = Place(project / ".churn/releases/shop")
+    write_release(
+        releases, bundle, fill=partial(write_store, profiles=profiles, specification=bundle.model.specification)
+    )
+    shutil.copytree(releases.folder / "current", project / "release")  # as docs/guides/serving.md does: cp -rL
     return project
 
 
@@ -49,8 +54,9 @@ def test_a_bento_holds_the_model_and_answers_without_mlflow(project: Path, tmp_p
     assert built.returncode == 0, built.stdout + built.stderr
 
     bento = tmp_path / "home/bentos/churn/one"
-    held = {path.name for path in (bento / "src/.churn/served").iterdir()}
-    assert held == {"booster.txt", "churn_model.json", "served.json"}
+    held = {path.name for path in (bento / "src/release").rglob("*.*")}
+    assert held == {"booster.txt", "churn_model.json", "release.json", "profiles.sqlite"}
+    assert not (bento / "src/.churn").exists()
     assert "mlflow" not in (bento / "bento.yaml").read_text()
 
     shutil.rmtree(project)

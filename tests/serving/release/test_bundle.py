@@ -35,7 +35,7 @@ def test_folder_and_store_move_together(bundle: ServingBundle, tmp_path: Path):
 def test_the_same_model_gives_the_same_bytes(bundle: ServingBundle, tmp_path: Path):
     write_bundle(tmp_path / "again", bundle)
     first, second = (
-        {path.name: path.read_bytes() for path in (tmp_path / name).iterdir()} for name in ("served", "again")
+        {path.name: path.read_bytes() for path in (tmp_path / name).rglob("*.*")} for name in ("served", "again")
     )
     assert first == second
 
@@ -62,7 +62,7 @@ def test_an_incomplete_folder_is_an_error_with_a_hint(bundle: ServingBundle, tmp
         case "bad setting":
             (folder / FILE).write_bytes(msgspec.json.encode(about | {"serving": {"workers": 0}}))
         case _:
-            (folder / "booster.txt").unlink()
+            (folder / "model/booster.txt").unlink()
     with pytest.raises(InputError) as caught:
         read_bundle(folder)
     assert caught.value.hint

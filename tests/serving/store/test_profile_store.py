@@ -1,15 +1,19 @@
 import gc
 import sqlite3
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import date
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pyarrow as pa
 import pytest
 from msgspec import structs
 
 from features.errors import InputError
-from serving.store.profile_store import FILE, ProfileStore, open_store, refresh_store, write_store
+from serving.store.profile_store import FILE, ProfileStore, open_store, write_store
 from tests.models.model_builder import CUTOFF, profiles_of, rows_of, specification
 
 OTHER = structs.replace(specification(), feature_names=specification().feature_names[1:])
@@ -72,21 +76,33 @@ def test_a_write_that_fails_leaves_the_store_as_it_was(profiles: pa.Table, tmp_p
     assert ProfileStore(tmp_path).info.users == 120
 
 
-def test_a_refresh_takes_later_profiles_and_never_earlier_ones(profiles: pa.Table, tmp_path: Path):
-    for cutoff, taken in ((date(2026, 6, 8), True), (CUTOFF, False), (date(2026, 6, 15), True)):
-        assert refresh_store(tmp_path, at(profiles, cutoff), specification=specification()) is taken
-    assert ProfileStore(tmp_path).info.cutoff == date(2026, 6, 15)
-
-
-def test_nobody_to_store_changes_nothing(profiles: pa.Table, tmp_path: Path):
-    assert not refresh_store(tmp_path, profiles.slice(0, 0), specification=specification())
-    assert not (tmp_path / FILE).exists()
-
-
-def test_a_refresh_replaces_what_cannot_be_read(profiles: pa.Table, tmp_path: Path):
+def test_a_store_that_cannot_be_read_is_replaced(profiles: pa.Table, tmp_path: Path):
     (tmp_path / FILE).write_bytes(b"not a database at all")
-    assert refresh_store(tmp_path, profiles, specification=specification())
+    write_store(tmp_path, profiles, specification=specification())
     assert ProfileStore(tmp_path).info.users == 120
+
+
+def with_format(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    """Change what a store says of itself."""
+    with closing(sqlite3.connect(folder / FILE)) as connection, connection:
+        info = msgspec.json.decode(connection.execute("select info from meta").fetchone()[0])
+        change(info)
+        connection.execute("update meta set info = ?", (msgspec.json.encode(info),))
+
+
+def test_a_store_of_the_first_format_is_read(profiles: pa.Table, tmp_path: Path):
+    write_store(tmp_path, profiles, specification=specification())
+    with_format(tmp_path, lambda info: info.pop("format_version"))
+    assert ProfileStore(tmp_path).info.format_version == 1
+    assert ProfileStore(tmp_path).get(["u1"])
+
+
+def test_a_store_of_a_newer_format_is_refused_with_the_way_out(profiles: pa.Table, tmp_path: Path):
+    write_store(tmp_path, profiles, specification=specification())
+    with_format(tmp_path, lambda info: info.update(format_version=3))
+    with pytest.raises(InputError, match="format 3, expected at most 2") as caught:
+        ProfileStore(tmp_path)
+    assert "churn score" in caught.value.hint
 
 
 @pytest.mark.parametrize("content", [None, b"", b"not a database at all"])

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from features.storage.versions import Place, current_of
 from models.reasons import Reason
 from serving.score import Score
 from serving.weekly.at_risk_list import at_risk, escape_formulas, week_of, write_list
@@ -60,8 +61,8 @@ def test_a_list_is_named_by_its_iso_week(cutoff: date, name: str):
 
 
 def test_the_list_has_a_rank_and_reasons_in_both_files(tmp_path: Path):
-    folder = write_list(tmp_path / "lists", BATCH, listed=at_risk(SCORES, "high"))
-    assert folder == tmp_path / "lists/2026-W47"
+    folder = write_list(Place(tmp_path / "list"), BATCH, listed=at_risk(SCORES, "high"))
+    assert folder == current_of(tmp_path / "list")
     rows = pq.ParquetFile(folder / "at_risk.parquet").read().to_pylist()
     assert [(row["rank"], row["user_id"]) for row in rows] == [(1, "first"), (2, "z"), (3, "é")]
     assert not {"status", "code"} & rows[0].keys()
@@ -75,7 +76,7 @@ def test_the_list_has_a_rank_and_reasons_in_both_files(tmp_path: Path):
 
 
 def test_a_week_without_users_at_risk_is_an_empty_list(tmp_path: Path):
-    folder = write_list(tmp_path / "lists", BATCH, listed=[])
+    folder = write_list(Place(tmp_path / "list"), BATCH, listed=[])
     assert pq.ParquetFile(folder / "at_risk.parquet").read().num_rows == 0
     assert (folder / "at_risk.csv").read_text().startswith('"rank","user_id"')
 
@@ -87,6 +88,6 @@ def test_text_that_a_spreadsheet_would_run_gets_an_apostrophe(text: str):
 
 
 def test_the_file_for_machines_keeps_ids_as_they_are(tmp_path: Path):
-    folder = write_list(tmp_path / "lists", BATCH, listed=[scored("=1+1", 0.9, "high")])
+    folder = write_list(Place(tmp_path / "list"), BATCH, listed=[scored("=1+1", 0.9, "high")])
     assert pq.ParquetFile(folder / "at_risk.parquet").read()["user_id"].to_pylist() == ["=1+1"]
     assert '"\'=1+1"' in (folder / "at_risk.csv").read_text()

@@ -1,0 +1,78 @@
+"""Releases: a model with the store of its answers, as one folder that is swapped as one.
+
+A place holds the releases of one project (:mod:`features.storage.versions`): ``current`` is what the service starts from, and
+where a running service looks for newer profiles of its model. The release before stays, so that a rollback finds it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+from features.errors import InputError
+from features.profiles.specification import Specification
+from features.storage.versions import Place, current_of, versions_of
+from serving.release.bundle import STORE, ServingBundle, save_bundle
+from serving.store.profile_store import FILE, ProfileStore, StoreInfo
+
+
+def write_release(
+    place: Place,
+    bundle: ServingBundle,
+    *,
+    fill: Callable[[Path], object] | None = None,
+    becomes_current: Callable[[Path | None], bool] = lambda _: True,
+) -> Path:
+    """Write a release and make it the current one; return its folder.
+
+    Parameters
+    ----------
+    fill
+        Writes the profile store into an empty folder; None: the release has no store.
+    becomes_current
+        Decides with the release that is current.
+    """
+
+    def write(draft: Path) -> None:
+        save_bundle(draft, replace(bundle, store=draft / STORE))
+        (draft / STORE).mkdir()
+        if fill:
+            fill(draft / STORE)
+
+    return place.add(write, becomes_current=becomes_current)
+
+
+def has_later_profiles(release: Path | None, specification: Specification, *, than: date) -> bool:
+    """Tell whether a release answers for a model, with profiles of a later cutoff."""
+    info = release and store_of(release)
+    return bool(info and info.specification == specification and info.cutoff > than)
+
+
+def store_for(place: Path, specification: Specification) -> Path | None:
+    """Return the folder of the latest profiles that fit a model, of the current release or a kept one; None: there are none."""
+    current = current_of(place)
+    found = [(info, release) for release in versions_of(place) if (info := store_of(release))]
+    fitting = [(info.cutoff, one == current, one / STORE) for info, one in found if info.specification == specification]
+    return max(fitting)[2] if fitting else None
+
+
+def link_store(store: Path, folder: Path) -> None:
+    """Put a profile store into another folder, without a copy where the file system can: it never changes."""
+    try:
+        os.link(store / FILE, folder / FILE)
+    except OSError:
+        shutil.copy2(store / FILE, folder / FILE)
+
+
+def store_of(release: Path) -> StoreInfo | None:
+    """Return what the store of a release says of itself; None where there is none that can be read."""
+    try:
+        store = ProfileStore(release / STORE)
+    except InputError:
+        return None
+    store.close()
+    return store.info

@@ -1,0 +1,52 @@
+"""Writers at the same time, each in a process of its own, forked from this one: nothing has to be imported again."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+import traceback
+import warnings
+from collections.abc import Callable, Sequence
+
+from threadpoolctl import threadpool_limits
+
+
+def race(*writers: Callable[[], object], read: Callable[[], object] = lambda: None, apart_ms: float = 0) -> list[int]:
+    """Start every writer at the same moment, or so many milliseconds after the one before; return their exit codes.
+
+    Parameters
+    ----------
+    read
+        Called in this process, again and again, until the last writer has ended.
+    """
+    begin = time.monotonic() + 0.02
+    children = [_forked(writer, begin + number * apart_ms / 1000) for number, writer in enumerate(writers)]
+    codes: dict[int, int] = {}
+    while len(codes) < len(children):
+        for child in children:
+            if child not in codes and (found := os.waitpid(child, os.WNOHANG))[0]:
+                codes[child] = os.waitstatus_to_exitcode(found[1])
+        read()
+    return [codes[child] for child in children]
+
+
+def in_turns(values: Sequence[Callable[[], object]], rounds: int) -> list[tuple[Callable[[], object], ...]]:
+    """Return the writers of each round, the other one first every other time."""
+    return [tuple(values if turn % 2 else values[::-1]) for turn in range(rounds)]
+
+
+def _forked(writer: Callable[[], object], begin: float) -> int:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 warns of threads that a child does not have
+        child = os.fork()
+    if child:
+        return child
+    try:
+        threadpool_limits(1)  # OpenMP waits for ever for the threads that a child does not have
+        time.sleep(max(0.0, begin - time.monotonic()))
+        writer()
+    except BaseException:  # noqa: BLE001  # a child ends here, whatever happened
+        traceback.print_exc(file=sys.stderr)
+        os._exit(1)
+    os._exit(0)
