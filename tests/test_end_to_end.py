@@ -216,7 +216,7 @@ def test_items_with_events_are_answered_as_in_one_process(
         {"user_id": asked[0], "events_since": events[-1:], "as_of": as_of},
         {"user_id": asked[0]},
     ]
-    endpoint = Endpoint(read_bundle(service.home / "served"))
+    endpoint = Endpoint(read_bundle((service.home / "releases/churn/current").resolve()))
     expected = endpoint.answer(json.dumps({"items": items}).encode(), request_id="r1")
     assert expected is not None
     found = service.results(*items)
