@@ -48,7 +48,7 @@ def keep_frame(events: Any, folder: Path) -> tuple[Path, dict[str, str]]:
     pq.write_table(table, sink, compression="zstd")
     content = sink.getvalue().to_pybytes()
     place = folder / f"{hashlib.sha256(content).hexdigest()[:16]}.parquet"
-    if not place.exists():
+    if not place.exists() or place.read_bytes() != content:  # or it was damaged since
         folder.mkdir(parents=True, exist_ok=True)
         write_atomic(place, content)
     return place.absolute(), {name: name for name in COLUMNS if name in table.column_names}

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+ACTIVITY = "activity"
+
 
 @dataclass(frozen=True)
 class Home:
@@ -30,7 +32,7 @@ class Home:
     @property
     def activity(self) -> Path:
         """Activity by digest of the log's mapping."""
-        return self.root / "activity"
+        return self.root / ACTIVITY
 
     @property
     def rejected(self) -> Path:

@@ -383,10 +383,11 @@ class Project:
 
     def serve(self, *, model: str = CHAMPION, port: int | None = None) -> int:
         """Serve scores over HTTP on 127.0.0.1 until stopped; return the server's exit code."""
-        from serving.http.server import serve
+        from serving.http.server import checked_port, serve
 
         settings = self.settings.serving
-        return serve(self.bundle(model=model), port=port or settings.port, workers=settings.workers)
+        port = checked_port(port or settings.port)
+        return serve(self.bundle(model=model), port=port, workers=settings.workers)
 
 
 def _in_place_of_the_log(events: str) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -20,6 +21,7 @@ from features.errors import InputError
 from features.profiles.specification import Specification
 from models.arrays import Matrix
 from models.definition import ChurnDefinition
+from models.digests import MANIFEST, checked_digests, checked_text, with_digests
 from models.encoding import by_rows
 from models.reasons import Narrator
 from models.scorers.calibration import Calibration, Platt
@@ -28,7 +30,7 @@ from models.scorers.logistic import Linear
 
 FORMAT_VERSION = 3
 _QUANTILES = 1001
-_BOOSTER, _REST = "booster.txt", "churn_model.json"
+_BOOSTER = "booster.txt"
 
 
 @dataclass(frozen=True)
@@ -143,7 +145,8 @@ class ChurnModel:
         )
         rest = (self.specification, self.calibration, definition, self.reference, self.quality)
         saved = _SavedModel(FORMAT_VERSION, *rest, scorer=_write_parts(self.scorer, folder))
-        (folder / _REST).write_bytes(msgspec.json.format(msgspec.json.encode(saved, order="sorted"), indent=1))
+        files = [part.booster for part in saved.scorer if part.booster]
+        (folder / MANIFEST).write_bytes(with_digests(msgspec.json.encode(saved), folder, files=files))
 
 
 @dataclass(frozen=True)
@@ -204,10 +207,12 @@ def _write_parts(scorer: Scorer, folder: Path) -> tuple[_SavedPart, ...]:
     return tuple(saved)
 
 
-def _read_part(saved: _SavedPart, folder: Path) -> Trees | LogisticPart | BgNbdPart:
+def _read_part(saved: _SavedPart, folder: Path, *, digests: Mapping[str, str]) -> Trees | LogisticPart | BgNbdPart:
     if saved.logistic:
         return LogisticPart(saved.logistic)
-    return saved.bg_nbd or Trees(lgb.Booster(model_str=(folder / saved.booster).read_text()))
+    if saved.bg_nbd:
+        return saved.bg_nbd
+    return Trees(lgb.Booster(model_str=checked_text(folder / saved.booster, digests.get(saved.booster))))
 
 
 def _unreadable(folder: Path, error: Exception) -> InputError:
@@ -227,8 +232,8 @@ def specification_of(folder: Path) -> Specification:
         When it is not a model folder.
     """
     try:
-        return msgspec.json.decode((folder / _REST).read_bytes(), type=_SavedSpecification).specification
-    except (OSError, msgspec.DecodeError) as error:
+        return msgspec.json.decode((folder / MANIFEST).read_bytes(), type=_SavedSpecification).specification
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
         raise _unreadable(folder, error) from error
 
 
@@ -238,17 +243,18 @@ def load(folder: Path, *, threads: int = 0) -> ChurnModel:
     Raises
     ------
     InputError
-        When it is not one, or of another format version.
+        When it is not one, of another format version, or damaged.
     """
     try:
-        rest = (folder / _REST).read_bytes()
+        rest = (folder / MANIFEST).read_bytes()
         version = msgspec.json.decode(rest, type=_Format).format_version
         if version != FORMAT_VERSION:
             way_out = "use the version of churn that trained it, or train again with this one: churn train"
             raise InputError(f"{folder}: the model is of format {version}, expected {FORMAT_VERSION}", hint=way_out)
+        digests = checked_digests(rest, folder / MANIFEST)
         saved = msgspec.json.decode(rest, type=_SavedModel)
-        scorer = Scorer(tuple((part.weight, _read_part(part, folder)) for part in saved.scorer))
-    except (OSError, msgspec.DecodeError, lgb.basic.LightGBMError) as error:
+        scorer = Scorer(tuple((part.weight, _read_part(part, folder, digests=digests)) for part in saved.scorer))
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, lgb.basic.LightGBMError) as error:
         raise _unreadable(folder, error) from error
     definition = saved.definition.with_conditions_of(saved.specification)
     parts = (saved.specification, saved.calibration, definition, saved.reference, saved.quality)

@@ -7,7 +7,8 @@ import sys
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 from threadpoolctl import threadpool_limits
 
@@ -36,9 +37,16 @@ def in_turns(values: Sequence[Callable[[], object]], rounds: int) -> list[tuple[
     return [tuple(values if turn % 2 else values[::-1]) for turn in range(rounds)]
 
 
-def _forked(writer: Callable[[], object], begin: float) -> int:
+@contextmanager
+def ignoring_threads() -> Iterator[None]:
+    """Python 3.12 warns, at a fork, of threads that a child does not have."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 warns of threads that a child does not have
+        warnings.simplefilter("ignore", DeprecationWarning)
+        yield
+
+
+def _forked(writer: Callable[[], object], begin: float) -> int:
+    with ignoring_threads():
         child = os.fork()
     if child:
         return child

@@ -102,6 +102,10 @@ def as_churn_error(error: Exception) -> ChurnError:
     """Put any error into words; what is neither churn's nor the file system's is a bug."""
     if isinstance(error, ChurnError):
         return error
+    from features.storage.full_disk import full_disk, is_full
+
+    if is_full(error):
+        return full_disk(getattr(error, "filename", None))
     if isinstance(error, OSError):
         what = f"{error.strerror or error}: {error.filename or ''}"
         return InputError(what, hint="name a place that exists and may be written to")

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from churn.cli import console
+from churn.cli.damage import damage_named
 from churn.cli.options import Config, Events, Home, Json, Set
+from churn.home import ACTIVITY
 from churn.project import DEFAULT_CONFIG, DEFAULT_HOME, Project
 from churn.results import Result
 
@@ -51,7 +53,7 @@ def verb(
             named = {setting: value for name, (setting, _) in short.items() if (value := given.pop(name)) is not None}
             places = {"home": given.pop("home"), "events": given.pop("events", None)}
             project = opened(given.pop("config"), given.pop("set_"), named, **places)
-            with console.steps(function.__name__, steps) as say:
+            with console.steps(function.__name__, steps) as say, damage_named(project.root / ACTIVITY):
                 result = function(project, say, **given)
             console.print_json(result.to_json()) if as_json else _show(result)
             result.check()

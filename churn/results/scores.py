@@ -26,6 +26,8 @@ class Scoring(Result):
         Folder of the scores; of an export, folder of the list.
     scores
         One per user, by user id.
+    not_refreshed_because
+        Why the profile store of the service stays as it is; empty where it was refreshed.
     """
 
     name: str
@@ -34,6 +36,7 @@ class Scoring(Result):
     scores: list[Score] = field(default_factory=list["Score"])
     path: Path = Path()
     store_refreshed: bool = False
+    not_refreshed_because: str = ""
 
     @property
     def title(self) -> str:
@@ -66,6 +69,7 @@ class Scoring(Result):
             "cutoff": str(self.cutoff),
             "path": str(self.path),
             "store_refreshed": self.store_refreshed,
+            **({"not_refreshed_because": self.not_refreshed_because} if self.not_refreshed_because else {}),
         }
 
     def _counts(self) -> dict[str, Any]:

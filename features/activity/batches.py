@@ -12,6 +12,7 @@ from pathlib import Path
 import duckdb
 import msgspec
 
+from features.activity.integrity import write_marks
 from features.log.inventory import FileInventory
 from features.sql import literal
 from features.storage.atomic import atomic_folder, write_atomic
@@ -75,6 +76,7 @@ def write_batch(
             place = literal(str(draft / f"{name}.parquet"))
             connection.execute(f"copy (from ({query}) order by user_id) to {place} (format parquet)")
         write_days(days, draft)
+        write_marks(draft)
 
 
 def write_days(days: Mapping[date, str], batch: Path) -> None:

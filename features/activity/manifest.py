@@ -11,6 +11,7 @@ import msgspec
 from msgspec import structs
 
 from features.activity.batches import digests, read_batches, write_days
+from features.activity.integrity import sealed, unsealed
 from features.errors import InputError
 from features.log.files import LogFile
 from features.log.inventory import FileInventory, LogInventory
@@ -56,7 +57,7 @@ class Manifest(msgspec.Struct, frozen=True, rename={"configured_until": "told"})
 
     def write(self, folder: Path) -> None:
         """Write it into the folder of the activity."""
-        write_atomic(folder / FILE, msgspec.json.encode(structs.replace(self, format_version=FORMAT_VERSION)))
+        write_atomic(folder / FILE, sealed(msgspec.json.encode(structs.replace(self, format_version=FORMAT_VERSION))))
 
 
 def read_manifest(folder: Path) -> Manifest | None:
@@ -68,7 +69,7 @@ def read_manifest(folder: Path) -> Manifest | None:
         When a newer version of churn wrote it.
     """
     try:
-        written = (folder / FILE).read_bytes()
+        written = unsealed((folder / FILE).read_bytes())
         version = msgspec.json.decode(written, type=_Format).format_version
         if version > FORMAT_VERSION:
             raise InputError(
@@ -76,7 +77,7 @@ def read_manifest(folder: Path) -> Manifest | None:
                 hint="use the version of churn that wrote it, or another home: --home",
             )
         found = msgspec.json.decode(written, type=Manifest)
-    except (OSError, msgspec.DecodeError):
+    except (OSError, ValueError):  # gone, or not what was written
         return None
     return found if all((folder / name).is_dir() for name in {*found.days.values()}) else None
 

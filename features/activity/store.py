@@ -30,6 +30,7 @@ from features.activity.batches import (
     write_batch,
 )
 from features.activity.compaction import compact
+from features.activity.integrity import discard_broken
 from features.activity.manifest import FORMAT_VERSION, Manifest, read_manifest, upgraded
 from features.activity.roll_up import RollUp, facts_of, known_before
 from features.errors import InputError
@@ -145,9 +146,11 @@ def open_activity(settings: ActivitySettings, home: Path, *, say: Say = lambda _
     # a project that moves, its home and its log with it, keeps its activity
     files = _keyed(files_of(settings.events, settings.base), home.resolve().parent)
     with _alone(folder, say):
-        before = _kept_before(folder, rejected, files=files)
+        before = read_manifest(folder)
+        is_whole = not discard_broken(folder, say)
+        before = before and _in_this_format(before, folder, rejected=rejected, files=files)
         updater = _Updater(settings, folder, rejected, say)
-        if before and _is_current(before, settings.events, files=files):
+        if before and is_whole and _is_current(before, settings.events, files=files):
             before.inventory.check(settings.events)
             return updater.opened(before)
         return updater.refreshed(files, before)
@@ -172,12 +175,11 @@ def _is_current(manifest: Manifest, events: EventsSettings, *, files: Sequence[L
     )
 
 
-def _kept_before(folder: Path, rejected: Path, *, files: Sequence[LogFile]) -> Manifest | None:
-    """Return the manifest of the run before, brought to this format; None where there is none that can be used."""
-    found = read_manifest(folder)
-    if found is None or found.format_version == FORMAT_VERSION:
-        return found
-    return upgraded(found, folder, rejected=rejected, files=files)
+def _in_this_format(manifest: Manifest, folder: Path, *, rejected: Path, files: Sequence[LogFile]) -> Manifest:
+    """Return the manifest of the run before, brought to this format."""
+    if manifest.format_version == FORMAT_VERSION:
+        return manifest
+    return upgraded(manifest, folder, rejected=rejected, files=files)
 
 
 def _keyed(files: Sequence[LogFile], root: Path) -> list[LogFile]:

@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from features.storage.drafts import clear_abandoned, draft_of, remove
+from features.storage.full_disk import room_for
 
 _HERE, _EXCHANGE = -100, 2  # AT_FDCWD and RENAME_EXCHANGE of linux/fs.h
 
@@ -23,8 +24,13 @@ def atomic_folder(final: Path) -> Generator[Path]:
     """Return an empty draft of a folder; when the block succeeds, it replaces ``final``.
 
     An error inside the block, or a kill, leaves ``final`` as it was.
+
+    Raises
+    ------
+    InputError
+        When the disk is full.
     """
-    with draft_folder(final) as draft:
+    with room_for(final), draft_folder(final) as draft:
         yield draft
         sync_tree(draft)
         replace_folder(draft, final)
@@ -77,13 +83,19 @@ def atomic_file(final: Path) -> Generator[Path]:
     """Return the free path of a draft; when the block succeeds, the file written there replaces ``final``.
 
     An error inside the block, or a kill, leaves ``final`` as it was.
+
+    Raises
+    ------
+    InputError
+        When the disk is full.
     """
     clear_abandoned(final.parent, name=final.name)
     draft = draft_of(final)
     try:
-        yield draft
-        sync(draft)
-        draft.replace(final)
+        with room_for(final):
+            yield draft
+            sync(draft)
+            draft.replace(final)
     finally:
         draft.unlink(missing_ok=True)
     sync(final.parent)

@@ -6,17 +6,17 @@ behind is known by its owner: cleared at once where the process is gone, after a
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import secrets
 import shutil
-import socket
 import time
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
-from functools import cache
 from pathlib import Path
+
+from features.storage.full_disk import room_for
+from features.storage.processes import is_running, machine
 
 _LIVE_SECONDS = {".tmp": 24 * 3600, ".used": 30 * 24 * 3600}  # of names of other machines, since they were last written
 _OWNED = re.compile(r"\..*\.([0-9a-f]{8})-(\d+)-[0-9a-f]{8}\.(?:tmp|used)")
@@ -24,7 +24,7 @@ _OWNED = re.compile(r"\..*\.([0-9a-f]{8})-(\d+)-[0-9a-f]{8}\.(?:tmp|used)")
 
 def draft_of(final: Path, suffix: str = "tmp") -> Path:
     """Return a free name next to a final one, which no other writer has."""
-    return final.with_name(f".{final.name[:50]}.{_machine()}-{os.getpid()}-{secrets.token_hex(4)}.{suffix}")
+    return final.with_name(f".{final.name[:50]}.{machine()}-{os.getpid()}-{secrets.token_hex(4)}.{suffix}")
 
 
 @contextmanager
@@ -35,7 +35,8 @@ def temporary_folder(parent: Path) -> Generator[Path]:
     folder = draft_of(parent / "temporary")
     folder.mkdir()
     try:
-        yield folder
+        with room_for(folder):
+            yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -58,9 +59,9 @@ def is_abandoned(path: Path) -> bool:
     found = _OWNED.fullmatch(path.name)
     if not found:
         return False
-    machine, process = found.groups()
-    if machine == _machine():
-        return not _is_running(int(process))
+    written_on, process = found.groups()
+    if written_on == machine():
+        return not is_running(int(process))
     return _age_seconds(path) > _LIVE_SECONDS[path.suffix]
 
 
@@ -84,25 +85,6 @@ def _entries(folder: Path) -> list[Path]:
         return list(folder.iterdir())
     except (FileNotFoundError, NotADirectoryError):
         return []
-
-
-@cache
-def _machine() -> str:
-    """Tell machines apart, and containers that share a host name: process numbers mean nothing outside of theirs."""
-    namespace = ""
-    with suppress(OSError):
-        namespace = str(Path("/proc/self/ns/pid").readlink())
-    return hashlib.sha256(f"{socket.gethostname()} {namespace}".encode()).hexdigest()[:8]
-
-
-def _is_running(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # it runs, under another user
-        return True
-    return True
 
 
 def _age_seconds(path: Path) -> float:

@@ -13,6 +13,7 @@ import duckdb
 from features.errors import InputError, translated
 from features.settings import ComputeSettings
 from features.sql import literal
+from features.storage.full_disk import WAY_OUT, is_full
 
 
 def connect(timezone: str = "UTC", compute: ComputeSettings | None = None) -> duckdb.DuckDBPyConnection:
@@ -62,6 +63,8 @@ def duckdb_errors(what: str, hint: str) -> AbstractContextManager[None]:
                 return None
             case duckdb.OutOfMemoryException():
                 return out_of_memory(error)
+            case _ if is_full(error):
+                return InputError(f"{what}: {_without_values(error)}", hint=WAY_OUT)
             case _:
                 return InputError(f"{what}: {_without_values(error)}", hint=hint)
 

@@ -24,6 +24,7 @@ from pathlib import Path
 from features.errors import InputError
 from features.storage.atomic import draft_folder, replace_folder, sync, sync_tree
 from features.storage.drafts import clear_abandoned, discard, draft_of, is_abandoned, remove
+from features.storage.full_disk import room_for
 from features.storage.locks import locked
 
 CURRENT = "current"
@@ -65,10 +66,10 @@ class Place:
         Raises
         ------
         InputError
-            When another run holds the place for a minute.
+            When another run holds the place for a minute, or the disk is full.
         """
         clear_abandoned(self.folder)
-        with draft_folder(self.folder / "version") as draft:
+        with room_for(self.folder), draft_folder(self.folder / "version") as draft:
             write(draft)
             sync_tree(draft)
             version = self.folder / digest_of(draft)
@@ -101,6 +102,11 @@ def digest_of(folder: Path) -> str:
                 f"{path.relative_to(folder).as_posix()} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode()
             )
     return found.hexdigest()[:16]
+
+
+def is_damaged(version: Path) -> bool:
+    """Tell whether the files of a version are not those that were written; unknown of a folder of another name, which is not."""
+    return bool(_VERSION.fullmatch(version.name)) and digest_of(version) != version.name
 
 
 def current_of(place: Path) -> Path | None:
@@ -150,7 +156,7 @@ def in_use(version: Path) -> Generator[None]:
 
 def _keep(draft: Path, version: Path) -> None:
     """Give a draft its name; where an equal version is there already, that one is kept, unless it is damaged."""
-    if version.is_dir() and digest_of(version) == version.name:
+    if version.is_dir() and not is_damaged(version):
         return
     replace_folder(draft, version)
     sync(version.parent)

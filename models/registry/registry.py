@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
+import re
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, gettempdir
 
 # before the first import of mlflow, which is this one or that of tracking.py
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -19,15 +21,20 @@ from mlflow.entities import LoggedModel
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
-from features.errors import CheckFailed, InputError
+from features.errors import CheckFailed, InputError, translated
+from features.storage.full_disk import is_full, room_for
 from models.churn_model import ChurnModel, load
 from models.registry import CHALLENGER, CHAMPION
 from models.registry.run_record import RunRecord, shortened
 from models.registry.tracking import OpenRun, Store, exists_already, is_refusal, open_run, write
 
+_log = logging.getLogger("churn")
+
 _HISTORY = "champion_history"
 _MAX_HISTORY = 100  # versions; a tag of a registered model holds 5,000 characters
 _TESTED, _REFITTED = "tested_version", "refitted_version"
+_MODEL = Path("data", "model")  # in the files of a version
+_GONE = re.compile(r"No such file|No such artifact|does not exist|not found|404", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -68,7 +75,7 @@ class Recorder:
 
 
 class Registry:
-    """The registered model of one project.
+    """The registered model of one project. Opening it closes the runs of killed processes of this machine, and says so in the log.
 
     Parameters
     ----------
@@ -83,6 +90,8 @@ class Registry:
         self._client = self._store.client
         self.project = project
         self.uri = self._store.uri
+        for run in self._store.close_killed():
+            _log.warning("churn: the process of the run %s in MLflow was killed; the run is closed as killed", run)
 
     # --- Registering -----------------------------------------------------------------------------------------------
 
@@ -166,10 +175,22 @@ class Registry:
         found = self._find(alias)
         if found is None:
             raise InputError(f'no model "{self.project}" is registered as {alias}', hint=self._hint_for(alias))
-        with self._store.open(), TemporaryDirectory() as folder:
-            local = download_artifacts(f"models:/{self.project}/{found.version}", dst_path=folder)
-            model = load(Path(local) / "data" / "model")
+        with self._store.open(), temporary_files() as folder:
+            model = self._loaded(found, folder)
         return RegisteredModel(self.project, str(found.version), str(found.run_id), model, found.tags.get(_TESTED))
+
+    def _loaded(self, found: ModelVersion, folder: Path) -> ChurnModel:
+        """Fetch the files of a version and read them; what is wrong with one is told of its own place, not of the copy."""
+        place = self._client.get_model_version_download_uri(self.project, found.version)
+        with translated((MlflowException, OSError), lambda error: _gone(found, place) if _says_gone(error) else None):
+            local = Path(download_artifacts(f"models:/{self.project}/{found.version}", dst_path=str(folder)))
+        if not (local / _MODEL).is_dir():
+            raise _gone(found, place)
+        try:
+            return load(local / _MODEL)
+        except InputError as error:
+            told = error.message.replace(str(local), f"{self.project} version {found.version}, {place}")
+            raise InputError(told, hint=error.hint) from error
 
     def tags_and_parameters(self, of: RegisteredModel) -> tuple[dict[str, str], dict[str, str]]:
         """Return the tags of a version, and the parameters of its run."""
@@ -285,6 +306,31 @@ class Registry:
         with self._store.open():
             kept = json.dumps(list(champions[-_MAX_HISTORY:]))
             self._client.set_registered_model_tag(self.project, _HISTORY, kept)
+
+
+def _says_gone(error: Exception) -> bool:
+    """Tell whether files are not where the store says; other trouble is the store's."""
+    return not is_full(error) and bool(_GONE.search(str(error)))
+
+
+def _gone(found: ModelVersion, place: str) -> InputError:
+    return InputError(
+        f"the files of {found.name} version {found.version} are gone: {place}",
+        hint="restore them from a backup, or go back to another version (churn rollback), or train one: churn train",
+    )
+
+
+@contextmanager
+def temporary_files() -> Generator[Path]:
+    """Return a folder of the system's for the time of the block.
+
+    Raises
+    ------
+    InputError
+        When its disk is full.
+    """
+    with room_for(Path(gettempdir())), TemporaryDirectory() as folder:
+        yield Path(folder)
 
 
 def _until(history: list[str], current: str | None) -> list[str]:

@@ -32,11 +32,13 @@ from mlflow.tracking.context.registry import resolve_tags
 from mlflow.utils.git_utils import get_git_commit
 from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT, MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE
 
-from features.errors import ChurnError, InputError
+from features.errors import ChurnError, InputError, translated
 from features.storage.locks import locked
 from models.churn_model import ChurnModel
+from models.registry.killed_runs import close_killed, own_process
 from models.registry.pyfunc import columns, example
 from models.registry.run_record import ChildRun, DatasetRecord, MetricHistory, RunRecord, shortened
+from models.registry.trouble import shown, store_error
 
 _REQUIREMENTS = ("duckdb", "lightgbm", "msgspec", "numpy", "pandas", "pyarrow", "pydantic", "scikit-learn", "scipy")
 _SAMPLE_EVERY_SECONDS = 5
@@ -72,7 +74,7 @@ class Store:
         Raises
         ------
         InputError
-            When the store does not answer, or refuses the request.
+            When the store does not answer, cannot be used, or refuses the request.
         """
         loggers = {name: logging.getLogger(name).level for name in ("mlflow", "alembic")}
         with warnings.catch_warnings(), _environment_kept("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"):
@@ -81,14 +83,26 @@ class Store:
             mlflow.set_registry_uri(self._registry_uri)
             try:
                 for name in loggers:
-                    logging.getLogger(name).setLevel(logging.ERROR)
-                yield
-            except MlflowException as error:
-                hint = "ask for the permission there" if is_refusal(error) else "check MLFLOW_TRACKING_URI"
-                raise InputError(f"MLflow at {self.uri}: {error}", hint=hint) from error
+                    logging.getLogger(name).setLevel(logging.CRITICAL)  # errors are raised
+                with translated(Exception, self._in_words):
+                    yield
             finally:
                 for name, level in loggers.items():
                     logging.getLogger(name).setLevel(level)
+
+    def _in_words(self, error: Exception) -> ChurnError | None:
+        known = store_error(error, self.uri)
+        if known or not isinstance(error, MlflowException):
+            return known
+        hint = "ask for the permission there" if is_refusal(error) else "check MLFLOW_TRACKING_URI"
+        return InputError(f"MLflow at {shown(self.uri)}: {error}", hint=hint)
+
+    def close_killed(self) -> list[str]:
+        """End the open runs of this machine's dead processes, as far as the store permits; return their names."""
+        with suppress(InputError), self.open():
+            found = self.client.get_experiment_by_name(self.project)
+            return close_killed(self.client, str(found.experiment_id)) if found else []
+        return []
 
     def experiment(self) -> str:
         """Return the id of the project's experiment; create it where it is missing."""
@@ -143,7 +157,7 @@ def open_run(store: Store, name: str = "") -> Generator[OpenRun]:
     """
     with store.open():
         tags = _environment_tags()
-        made = store.client.create_run(store.experiment(), tags=tags, run_name=name or None)
+        made = store.client.create_run(store.experiment(), tags=tags | own_process(), run_name=name or None)
         run = OpenRun(store, str(made.info.run_id), tags.get(MLFLOW_GIT_COMMIT, ""))
         monitor = _start_monitor(run)
     try:
@@ -272,7 +286,7 @@ def _dataset(run: RunRecord, context: str) -> entities.Dataset:
 
 def _log_child(parent: OpenRun, child: ChildRun) -> None:
     store = parent.store
-    tags = dict(child.tags) | {MLFLOW_PARENT_RUN_ID: parent.run_id}
+    tags = dict(child.tags) | own_process() | {MLFLOW_PARENT_RUN_ID: parent.run_id}
     made = store.client.create_run(store.experiment(), tags=tags, run_name=child.name)
     into = OpenRun(store, str(made.info.run_id), parent.commit)
     _log(into, params=_params(child.parameters), metrics=_points(child.metrics))

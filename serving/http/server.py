@@ -14,10 +14,12 @@ from tempfile import TemporaryDirectory
 
 import msgspec
 
-from features.errors import InputError
+from features.errors import InputError, SettingsError
 from features.storage.versions import in_use
 from serving.release.bundle import read_bundle
+from serving.release.release import check_release
 
+_MAX_PORT = 65535
 _FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -31,9 +33,10 @@ def serve(bundle_folder: Path, *, port: int, workers: int, host: str = "127.0.0.
     Raises
     ------
     InputError
-        When there is nothing to serve, or the port is taken.
+        When there is nothing to serve, it is damaged, or the port is taken.
     """
     read_bundle(bundle_folder)
+    check_release(bundle_folder.resolve())
     _check_port(host, port)
     # BentoML counts requests in a folder of its home and empties it at each start: two services must not share a home.
     with in_use(bundle_folder.resolve()), TemporaryDirectory(prefix="churn-serve-") as home:
@@ -54,6 +57,20 @@ def _environment(bundle_folder: Path, *, home: str, workers: int) -> dict[str, s
         "BENTOML_DO_NOT_TRACK": "true",  # no other value is understood
         "DO_NOT_TRACK": "1",
     }
+
+
+def checked_port(port: int) -> int:
+    """Return a port that there can be.
+
+    Raises
+    ------
+    SettingsError
+        When there cannot.
+    """
+    if not 1 <= port <= _MAX_PORT:
+        hint = "choose another port: churn serve --port, or [serving] port"
+        raise SettingsError(f"the port: got {port}, expected 1 to {_MAX_PORT}", hint=hint)
+    return port
 
 
 def _check_port(host: str, port: int) -> None:

@@ -15,8 +15,9 @@ from pathlib import Path
 
 from features.errors import InputError
 from features.profiles.specification import Specification
-from features.storage.versions import Place, current_of, versions_of
-from serving.release.bundle import STORE, ServingBundle, save_bundle
+from features.storage.versions import Place, current_of, is_damaged, versions_of
+from serving.release.bundle import FILE as RELEASE_FILE
+from serving.release.bundle import MODEL, STORE, ServingBundle, save_bundle
 from serving.store.profile_store import FILE, ProfileStore, StoreInfo
 
 
@@ -46,18 +47,42 @@ def write_release(
     return place.add(write, becomes_current=becomes_current)
 
 
-def has_later_profiles(release: Path | None, specification: Specification, *, than: date) -> bool:
-    """Tell whether a release answers for a model, with profiles of a later cutoff."""
+def later_profiles(release: Path | None, specification: Specification, *, than: date) -> date | None:
+    """Return the cutoff of the profiles with which a release answers for a model, where it is later than another."""
     info = release and store_of(release)
-    return bool(info and info.specification == specification and info.cutoff > than)
+    return info.cutoff if info and info.specification == specification and info.cutoff > than else None
+
+
+def check_release(release: Path) -> None:
+    """Refuse a release whose files are not those that were written.
+
+    Raises
+    ------
+    InputError
+        Then.
+    """
+    if is_damaged(release):
+        raise InputError(
+            f"{release} is damaged: {RELEASE_FILE}, {MODEL} or {STORE}/{FILE} is not what was written",
+            hint="write it again: churn score --as-of DATE",
+        )
 
 
 def store_for(place: Path, specification: Specification) -> Path | None:
-    """Return the folder of the latest profiles that fit a model, of the current release or a kept one; None: there are none."""
+    """Return the folder of the latest profiles that fit a model, of the current release or a kept one; None: there are none.
+
+    Raises
+    ------
+    InputError
+        When the release that holds them is damaged.
+    """
     current = current_of(place)
     found = [(info, release) for release in versions_of(place) if (info := store_of(release))]
     fitting = [(info.cutoff, one == current, one / STORE) for info, one in found if info.specification == specification]
-    return max(fitting)[2] if fitting else None
+    latest = max(fitting)[2] if fitting else None
+    if latest:
+        check_release(latest.parent)
+    return latest
 
 
 def link_store(store: Path, folder: Path) -> None:

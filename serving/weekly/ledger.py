@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
@@ -29,16 +29,29 @@ class Batch:
     settings_digest: str
 
 
-def write_scores(batch: Batch, *, scores: Sequence[Score], place: Place, ledger: Place) -> Path:
+def write_scores(
+    batch: Batch,
+    *,
+    scores: Sequence[Score],
+    place: Place,
+    ledger: Place,
+    done: Callable[[Path], object] = lambda _: None,
+) -> Path:
     """Write all scores with their reasons, and the scored rows into the ledger; return the folder of the scores.
 
     Both are versions of their place: the same rows are the same version.
+
+    Parameters
+    ----------
+    done
+        Called with the folder of each when it is written.
     """
     table = to_table(scores)
     folder = write_rows(place, {"scores.parquet": table}, batch=batch)
+    done(folder)
     scored = table.filter(pa.array([one.status == "scored" for one in scores]))
     kept = scored.select(["user_id", "churn_probability", "percentile", "risk_band"])
-    write_rows(ledger, {"scores.parquet": kept}, batch=batch)
+    done(write_rows(ledger, {"scores.parquet": kept}, batch=batch))
     return folder
 
 

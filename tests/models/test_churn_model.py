@@ -125,7 +125,7 @@ def test_an_empty_folder_holds_no_model(tmp_path: Path):
 def test_an_unreadable_booster_is_an_input_error(saved: Path, tmp_path: Path):
     folder = tampered(saved, tmp_path / "other")
     (folder / "booster.txt").write_text("trees? none")
-    with pytest.raises(InputError, match="no readable churn model"):
+    with pytest.raises(InputError, match=r"booster.txt is damaged"):
         load(folder)
 
 

@@ -15,7 +15,7 @@ from msgspec import structs
 from features.errors import InputError
 from features.storage.versions import Place, current_of, digest_of, versions_of
 from serving.release.bundle import FILE, ServingBundle, read_bundle
-from serving.release.release import has_later_profiles, link_store, store_for, store_of, write_release
+from serving.release.release import later_profiles, link_store, store_for, store_of, write_release
 from serving.store.profile_store import ProfileStore, write_store
 from serving.store.reload import StoreReload
 from tests.models.model_builder import CUTOFF, profiles_of, specification
@@ -62,11 +62,11 @@ def test_a_release_moves_with_its_store(place: Place, bundle: ServingBundle, pro
 
 
 def test_later_profiles_of_the_same_model_are_told_from_others(place: Place, bundle: ServingBundle, profiles: pa.Table):
-    assert not has_later_profiles(None, specification(), than=EARLIER)
+    assert not later_profiles(None, specification(), than=EARLIER)
     release = write_release(place, bundle, fill=filled(profiles))
-    found = [has_later_profiles(release, specification(), than=cutoff) for cutoff in (EARLIER, CUTOFF, LATER)]
-    assert found == [True, False, False]
-    assert not has_later_profiles(release, OTHER, than=EARLIER)
+    found = [later_profiles(release, specification(), than=cutoff) for cutoff in (EARLIER, CUTOFF, LATER)]
+    assert found == [CUTOFF, None, None]
+    assert not later_profiles(release, OTHER, than=EARLIER)
 
 
 def test_of_all_profiles_that_fit_the_latest_are_found(place: Place, bundle: ServingBundle, profiles: pa.Table):

@@ -1,0 +1,127 @@
+"""Kept days that were cut short, altered or deleted are noticed at the next read, and heal by being rolled up again."""
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from features.activity.integrity import damaged_files, discard_broken, flaw_of, sealed, unsealed
+from features.activity.roll_up import RELATIONS
+from features.settings import ComputeSettings
+from tests.builders import World, world_of
+
+LINES = [f"u{user} 2026-01-{day:02}T10:00 open device_os=ios" for day in (5, 6) for user in range(50)]
+ALL = [*(f"{name}.parquet" for name in RELATIONS), "days.json", "files.json"]
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    found = world_of(tmp_path, LINES)
+    found.activity()
+    return found
+
+
+@pytest.fixture
+def two_batches(tmp_path: Path) -> World:
+    found = world_of(tmp_path, LINES)
+    a_day = ComputeSettings(rows_at_once=50)
+    return World(replace(found.settings, compute=a_day), found.home)
+
+
+def batches(world: World) -> list[Path]:
+    return sorted(path.parent for path in world.home.glob("activity/*/*/days.parquet"))
+
+
+def everything(world: World) -> list[list[tuple[object, ...]]]:
+    return [world.daily("* exclude (user_id, day)", relation=relation) for relation in RELATIONS]
+
+
+def cut_short(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def alter(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 4
+    path.write_bytes(content)
+
+
+def alter_in_secret(path: Path) -> None:
+    found = path.stat()
+    path.write_bytes(path.read_bytes()[:4] + bytes(found.st_size - 300) + path.read_bytes()[-296:])
+    os.utime(path, ns=(found.st_atime_ns, found.st_mtime_ns))
+
+
+@pytest.mark.parametrize("damage", [cut_short, alter, Path.unlink])
+@pytest.mark.parametrize("name", ALL)
+def test_a_damaged_file_costs_its_own_days_which_heal(two_batches: World, damage: Callable[[Path], None], name: str):
+    clean = everything(two_batches)
+    damage(batches(two_batches)[0] / name)
+    is_known_without = name == "files.json" and damage is Path.unlink
+    assert [str(day) for day in two_batches.activity().rolled_up] == ([] if is_known_without else ["2026-01-05"])
+    assert everything(two_batches) == clean
+    assert [flaw_of(batch) for batch in batches(two_batches)] == ["", ""]
+
+
+def test_what_was_found_is_told(world: World):
+    (batch,) = batches(world)
+    cut_short(batch / "days.parquet")
+    said: list[str] = []
+    assert discard_broken(batch.parent, said.append)
+    assert "days.parquet has" in said[0]
+    assert "the days 2026-01-05 to 2026-01-06 are rolled up again" in said[0]
+    assert not discard_broken(batch.parent, said.append)
+
+
+def test_a_copy_with_other_times_is_right_and_is_compared_once(world: World):
+    (batch,) = batches(world)
+    for path in batch.iterdir():
+        os.utime(path, (0, 0))
+    before = (batch / "files.json").read_bytes()
+    assert flaw_of(batch) == ""
+    after = (batch / "files.json").read_bytes()
+    assert after != before
+    assert flaw_of(batch) == ""
+    assert (batch / "files.json").read_bytes() == after
+
+
+def test_a_batch_of_an_earlier_version_is_checked_to_be_complete_and_known_from_then_on(world: World):
+    (batch,) = batches(world)
+    (batch / "files.json").unlink()
+    assert flaw_of(batch) == ""
+    alter(batch / "days.parquet")
+    assert "is not what was written" in flaw_of(batch)
+    (batch / "files.json").unlink()
+    cut_short(batch / "days.parquet")
+    assert "is not a complete Parquet file" in flaw_of(batch)
+
+
+def test_what_no_time_and_size_betrays_is_found_when_reading_fails_and_heals_at_the_next_run(world: World):
+    (batch,) = batches(world)
+    clean = everything(world)
+    alter_in_secret(batch / "days.parquet")
+    assert flaw_of(batch) == ""
+    (found,) = damaged_files(world.home / "activity")
+    assert found == f"{batch / 'days.parquet'} is not what was written (SHA-256)"
+    assert len(world.activity().rolled_up) == 2
+    assert everything(world) == clean
+    assert damaged_files(world.home / "activity") == []
+
+
+def test_a_manifest_that_was_altered_is_written_anew(world: World):
+    (manifest,) = world.home.glob("activity/*/manifest.json")
+    before = manifest.read_bytes()
+    manifest.write_bytes(
+        before.replace(b'"told":null', b'"told":"2026-02-01"').replace(b"2026-01-06", b"2026-01-16", 1)
+    )
+    world.activity()
+    assert manifest.read_bytes() == before
+
+
+def test_a_text_without_a_seal_is_read_as_it_is():
+    assert unsealed(b'{"a":1}') == b'{"a":1}'
+    assert unsealed(sealed(b'{"a":1}')) == b'{"a":1}'
+    with pytest.raises(ValueError, match="not what was sealed"):
+        unsealed(sealed(b'{"a":1}').replace(b"1", b"2", 1))
