@@ -90,6 +90,26 @@ def one_after_new_day(bench: Bench) -> Work:
     )
 
 
+def first_csv(bench: Bench) -> Work:
+    """Read the log as CSV for the first time: its activity, all days but the last."""
+    bench.write_csv()
+    home = bench.fresh_home("csv")
+    return lambda: _kept(bench.csv_world, home)
+
+
+def next_csv(bench: Bench) -> Work:
+    """Bring activity up to date when one more day has arrived as CSV."""
+    bench.let_the_last_csv_come()
+    home = bench.fresh_home("csv_day")
+    shutil.copytree(bench.home("csv"), home)
+    return lambda: _kept(bench.csv_world, home)
+
+
+def _kept(world: Path, home: Path) -> None:
+    events = str(world / "events/*.csv")
+    Project(world / "churn.toml", home=home, events=events).activity()
+
+
 def shared_from_raw(bench: Bench) -> Work:
     """One cutoff, with the features that pandas and Polars build too."""
     names = shared_features(bench.event_types)
@@ -119,7 +139,7 @@ def dozen_in_spark(bench: Bench) -> Work:
 
 def in_spark(bench: Bench, names: Sequence[str] = ()) -> Work:
     """Build profiles in Spark and bring them here; its session is open before the clock starts."""
-    settings = Project(bench.world / "churn.toml").activity_settings()
+    settings = Project(bench.world / "churn.toml").reader.activity_settings()
     specification, session = frozen(bench, names), open_session(settings.compute)
 
     def work() -> pa.Table:

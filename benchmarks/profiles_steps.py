@@ -61,6 +61,8 @@ STEPS = (
     Step("kept_12", "twelve cutoffs from kept", f"{_OURS}twelve_from_kept"),
     Step("new_day", "a new day: activity", f"{_OURS}new_day"),
     Step("new_day_1", "a new day: one cutoff after it", f"{_OURS}one_after_new_day"),
+    Step("first_csv", "the log as CSV, a file a day: activity", f"{_OURS}first_csv", sizes=_FEWER),
+    Step("next_csv", "a new day of CSV: activity", f"{_OURS}next_csv", sizes=_FEWER),
     Step("shared", "shared features from raw, ours", f"{_OURS}shared_from_raw", is_compared=True),
     Step("shared_kept", "shared features from kept, ours", f"{_OURS}shared_from_kept"),
     Step(

@@ -15,6 +15,9 @@ from datetime import date, timedelta
 from functools import cached_property
 from pathlib import Path
 
+import pyarrow.csv as pacsv
+import pyarrow.parquet as pq
+
 USERS = {"1m": 4_000, "10m": 40_000, "100m": 400_000}  # about 255 events each
 DAYS = 180
 CUTOFFS = 12
@@ -85,9 +88,30 @@ class Bench:
         """The main event types, as frozen."""
         return tuple(json.loads(self.frozen.read_bytes())["learnt"]["event_types"])
 
+    @property
+    def csv_world(self) -> Path:
+        """The same log as CSV, a file a day."""
+        return self.folder / "csv"
+
+    def write_csv(self) -> None:
+        """Make the log as CSV, without its last day; :meth:`let_the_last_csv_come` adds that."""
+        shutil.rmtree(self.csv_world, ignore_errors=True)
+        (self.csv_world / "events").mkdir(parents=True)
+        shutil.copy(self.world / "churn.toml", self.csv_world)
+        for path in sorted(self.events.glob("day=*")):
+            pacsv.write_csv(pq.ParquetFile(next(path.glob("*.parquet"))).read(), self._csv_of(path.name))
+        self._csv_of(f"day={self.last_day}").rename(self.csv_world / "last")
+
+    def let_the_last_csv_come(self) -> None:
+        """Put the last day's file where it belongs."""
+        shutil.copy(self.csv_world / "last", self._csv_of(f"day={self.last_day}"))
+
+    def _csv_of(self, day: str) -> Path:
+        return self.csv_world / "events" / f"{day.removeprefix('day=')}.csv"
+
     def clear(self) -> None:
         """Remove everything but the world."""
-        for name in ("homes", "tables", "short"):
+        for name in ("homes", "tables", "short", "csv"):
             shutil.rmtree(self.folder / name, ignore_errors=True)
 
     def hold_back_the_last_day(self) -> None:

@@ -55,6 +55,8 @@ class LogReader:
 
         settings = self.activity_settings(frozen=frozen, say=say)
         activity = open_activity(settings, self.home.root, say=say)
+        for note in activity.manifest.notes:
+            say(note)
         users = self._attributes(settings.churn)
         return replace(activity, tables=open_known_users(activity.connection, users, rejected=self.home.rejected))
 

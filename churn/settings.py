@@ -24,6 +24,7 @@ from features.settings import (
     FeatureSettings,
     IdentitiesSettings,
     ProjectSettings,
+    Section,
     UsersSettings,
     former_names,
 )
@@ -310,18 +311,25 @@ def _known(parents: Sequence[str]) -> list[str]:
 
 def rows(loaded: Loaded) -> list[Row]:
     """Every setting as a row; secrets are masked by their type."""
-    found: list[Row] = []
-    for section, values in loaded.settings.model_dump(mode="json").items():
-        kind: type[BaseModel] = type(getattr(loaded.settings, section))
-        for key, field in kind.model_fields.items():
-            name = f"{section}.{key}"
-            extra = field.json_schema_extra
-            unit = str(extra.get("unit", "")) if isinstance(extra, dict) else ""
-            default = kind.model_construct().model_dump(mode="json")[key]
-            found.append(
-                Row(name, values[key], loaded.origins.get(name, "default"), default, unit, field.description or "")
-            )
-    return found
+    return [
+        row
+        for section in loaded.settings.model_dump(mode="json")
+        for row in _rows(getattr(loaded.settings, section), section, loaded.origins)
+    ]
+
+
+def _rows(section: BaseModel, prefix: str, origins: Mapping[str, str]) -> Iterator[Row]:
+    kind, values = type(section), section.model_dump(mode="json")
+    for key, field in kind.model_fields.items():
+        name, value = f"{prefix}.{key}", getattr(section, key)
+        if isinstance(value, Section):  # a table of its own, as [events.format]
+            yield from _rows(value, name, origins)
+            continue
+        extra = field.json_schema_extra
+        unit = str(extra.get("unit", "")) if isinstance(extra, dict) else ""
+        default = kind.model_construct().model_dump(mode="json")[key]
+        origin = origins.get(name) or origins.get(prefix if "." in prefix else name, "default")
+        yield Row(name, values[key], origin, default, unit, field.description or "")
 
 
 def as_markdown(found: Sequence[Row]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ from features.errors import SettingsError
 if TYPE_CHECKING:
     import duckdb
 
-_Node = dict[str, Any]
+Node = dict[str, Any]
 
 # a column of only nulls has no type of its own
 NUMBER = re.compile(r'BOOLEAN|U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|DOUBLE|FLOAT|DECIMAL.*|"?NULL"?')
@@ -46,7 +46,7 @@ def check_single_user(what: str, sql: str) -> None:
         When it is not a single expression, or reads more than its user's events.
     """
     try:
-        found = [why for node in _nodes(_parsed(sql)) if (why := _reads_more(node))]
+        found = [why for node in nodes(parsed(sql)) if (why := _reads_more(node))]
     except SettingsError as error:
         raise SettingsError(f"{what}: {error.message}", hint=error.hint) from error
     if found:
@@ -68,7 +68,7 @@ def merge_of(sql: str) -> str | None:
     >>> merge_of("coalesce(-sum(n) filter (hour > 5), 0)"), merge_of("max(us)"), merge_of("max(us) - min(us)")
     ('sum', 'max', None)
     """
-    tree = _parsed(sql)
+    tree = parsed(sql)
     if tree["class"] == "CONSTANT":
         return "max"
     bare = _bare(tree)
@@ -77,9 +77,9 @@ def merge_of(sql: str) -> str | None:
     return merge if tree is bare or merge == "sum" else None
 
 
-def _bare(node: _Node) -> _Node:
+def _bare(node: Node) -> Node:
     """Take ``coalesce(..., 0)`` and a minus sign away, which commute with adding up."""
-    if node["type"] == "OPERATOR_COALESCE" and node["children"][1:] == [_parsed("0")]:
+    if node["type"] == "OPERATOR_COALESCE" and node["children"][1:] == [parsed("0")]:
         return _bare(node["children"][0])
     if node.get("function_name") == "-" and len(node["arguments"]) == 1:
         return _bare(node["arguments"][0]["expression"])
@@ -87,8 +87,14 @@ def _bare(node: _Node) -> _Node:
 
 
 @cache
-def _parsed(sql: str) -> _Node:
-    """Return the tree of one expression, without the places of its parts in the text."""
+def parsed(sql: str) -> Node:
+    """Return the tree of one expression, without the places of its parts in the text.
+
+    Raises
+    ------
+    SettingsError
+        When it is not one expression.
+    """
     found = json.loads(_column("select json_serialize_sql(?)", f"select ({sql})")[0], object_hook=_without_places)
     if found["error"]:
         raise SettingsError(
@@ -98,18 +104,84 @@ def _parsed(sql: str) -> _Node:
     return found["statements"][0]["node"]["select_list"][0]
 
 
-def _without_places(node: _Node) -> _Node:
+def _without_places(node: Node) -> Node:
     return {key: value for key, value in node.items() if not key.startswith("query_location")}
 
 
-def _nodes(tree: Any) -> Iterator[_Node]:
+def nodes(tree: Any) -> Iterator[Node]:
+    """Yield every part of a tree."""
     if isinstance(tree, dict):
         yield tree
     for part in tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else ():
-        yield from _nodes(part)
+        yield from nodes(part)
 
 
-def _reads_more(node: _Node) -> str | None:
+def column_paths(tree: Any) -> list[tuple[str, ...]]:
+    """Return the columns that an expression names, with the fields below them; parameters of its lambdas are none.
+
+    Examples
+    --------
+    >>> column_paths(parsed("list_filter(items, i -> i.price > 5)[1].price + who.id"))
+    [('items',), ('who', 'id')]
+    """
+    return [tuple(node["column_names"]) for node in _column_nodes(tree, frozenset())]
+
+
+def _column_nodes(tree: Any, parameters: frozenset[str]) -> Iterator[Node]:
+    if isinstance(tree, dict) and tree.get("class") == "LAMBDA":
+        own = {path[0] for path in column_paths(tree["lhs"])}
+        yield from _column_nodes(tree["expr"], parameters | own)
+    elif isinstance(tree, dict) and tree.get("class") == "COLUMN_REF":
+        if tree["column_names"][0] not in parameters:
+            yield tree
+    else:
+        for part in tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else ():
+            yield from _column_nodes(part, parameters)
+
+
+def rewritten(sql: str, columns: Mapping[tuple[str, ...], str]) -> str:
+    """Return an expression in which other SQL stands for some columns, or for fields of them.
+
+    Parameters
+    ----------
+    columns
+        Path of a column, as it is spelled or in lower case, to the SQL in its place; a longer path names a field of it.
+
+    Examples
+    --------
+    >>> rewritten("a + b.c", {("a",): "cast(a as double)"})
+    '(CAST(a AS double) + b.c)'
+    """
+    tree = json.loads(json.dumps(parsed(sql)))
+    for node in list(_column_nodes(tree, frozenset())):
+        path = tuple(node["column_names"])
+        spelled = [(path[:size], tuple(part.casefold() for part in path[:size])) for size in range(len(path), 0, -1)]
+        known = next((one for both in spelled for one in both if one in columns), None)
+        if known is not None:
+            new = json.loads(json.dumps(parsed(columns[known])))
+            for field in node["column_names"][len(known) :]:
+                new = json.loads(json.dumps(parsed(f"(x).{_quoted(field)}"))) | {"children": [new, _constant(field)]}
+            node.clear()
+            node.update(new)
+    return written(tree)
+
+
+def _constant(text: str) -> Node:
+    return dict(parsed(f"'{text.replace(chr(39), chr(39) * 2)}'"))
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def written(tree: Node) -> str:
+    """Write a tree as SQL again."""
+    statement = json.loads(_column("select json_serialize_sql('select 1')")[0])
+    statement["statements"][0]["node"]["select_list"] = [tree]
+    return _column("select json_deserialize_sql(?)", json.dumps(statement))[0].removeprefix("SELECT ")
+
+
+def _reads_more(node: Node) -> str | None:
     """Return what makes a part of an expression read more than its user's events; None: nothing."""
     kind = node.get("class", "")
     if kind == "FUNCTION" and node["function_name"] in _changing():

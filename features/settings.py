@@ -23,7 +23,20 @@ def _known_zone(name: str) -> str:
 
 
 _WORDS_OF_AN_EVENT = {
-    *("n", "hour", "weekday", "us", "day", "visit", "local_time", "amount_cents", "is_qualifying", "is_leaving"),
+    *(
+        "event_id",
+        "n",
+        "hour",
+        "weekday",
+        "us",
+        "day",
+        "visit",
+        "local_time",
+        "amount_cents",
+        "amount_micros",
+        "is_qualifying",
+        "is_leaving",
+    ),
     *("known_day", "known_until", "reason", "day_ends_us", "starts_visit"),
 }
 MIN_ROWS_AT_ONCE = 250_000
@@ -62,7 +75,41 @@ class ProjectSettings(Section):
     )
 
 
-class EventsSettings(Section):
+class FormatSettings(Section):
+    """``[events.format]``: how a text file is written, where its bytes do not tell."""
+
+    delimiter: str = setting("", "Character between the fields of a CSV; default: the one its header has most of.")
+    quote: str | None = setting(
+        None, 'Character around fields; "" reads quotes as any other character. Default: ", unless a TSV has none.'
+    )
+    escape: str = setting(
+        "", 'Character before a quote inside a quoted field, such as "\\\\"; default: the quote, doubled.'
+    )
+    names: tuple[str, ...] = setting((), "Columns of files that have no header, in order.")
+    skip: int = setting(0, "Lines above the header.", unit="lines", ge=0)
+    encoding: str = setting("utf-8", "Encoding of the text: utf-8, utf-16 or latin-1.")
+    decimal: Literal[".", ","] = setting(".", "Mark before decimals; with a comma, points group thousands.")
+    null: tuple[str, ...] = setting((), "Texts that stand for an absent value in every column, such as NULL.")
+
+    @model_validator(mode="after")
+    def _marks_are_characters(self) -> Self:
+        for name in ("delimiter", "quote", "escape"):
+            if len(getattr(self, name) or "") > 1:
+                raise ValueError(f"{name}: got {getattr(self, name)!r}, expected a single character")
+        return self
+
+
+class FileSettings(Section):
+    """What the log and the tables of users say of their files."""
+
+    format: FormatSettings = setting(FormatSettings(), "How text files are written; see the guide on your own log.")
+    types: dict[str, str] = setting(
+        {},
+        'Own column = SQL type, as in price = "decimal(18,4)"; default: text files hold texts, read as SQL needs them.',
+    )
+
+
+class EventsSettings(FileSettings):
     """``[events]``: where the log is and how its columns map to the contract."""
 
     path: str = setting(
@@ -77,10 +124,16 @@ class EventsSettings(Section):
     )
     where: str = setting("", "SQL condition over the log's own columns; rows that fail it are not read.")
     timezone: Zone = setting("UTC", "Time zone of timestamps that carry none.")
+    covered_from: date | None = setting(
+        None, "First day that the log covers; default: that of its first event. Earlier rows are set aside."
+    )
     covered_until: date | None = setting(
         None, "Day after the last day that the log covers; default: after its last event."
     )
     columns: dict[str, str] = setting({}, "Contract column = SQL expression over the log's own columns.")
+    event_id: str = setting(
+        "", "SQL expression over the log's own columns that identifies an event: one that came twice counts once."
+    )
     extra: dict[str, str] = setting(
         {}, "Extra column = SQL expression over the log's own columns, for [[features.custom]]."
     )
@@ -110,10 +163,10 @@ class EventsSettings(Section):
     def mapping(self) -> dict[str, str]:
         """Column to expression, the extra ones last; a required column that is not mapped is expected under its own name."""
         mapped = {name: self.columns.get(name, name) for name in COLUMNS if name in self.columns or name in REQUIRED}
-        return mapped | self.extra
+        return mapped | ({"event_id": self.event_id} if self.event_id else {}) | self.extra
 
 
-class TableSettings(Section):
+class TableSettings(FileSettings):
     """What the tables of users have in common."""
 
     path: str = setting("", "File, folder, glob or URL of the table, as for the log; empty: there is none.")

@@ -18,6 +18,10 @@ class Coverage:
     first_day: date
     covered_until: date
 
+    def holds(self, day: date) -> bool:
+        """Tell whether a day is covered."""
+        return self.first_day <= day < self.covered_until
+
     def check_cutoff(self, cutoff: date) -> None:
         """Refuse a cutoff that the log does not reach.
 

@@ -117,11 +117,9 @@ class ReadLog:
         return self.table
 
 
-def open_log(
-    settings: EventsSettings, zone: str = "UTC", *, base: Path | None = None, rejected_to: Path | None = None
-) -> ReadLog:
+def open_log(settings: EventsSettings, zone: str = "UTC", *, rejected_to: Path | None = None) -> ReadLog:
     """Read all of a log; its invalid rows go into a folder."""
-    log = open_lazily(settings, zone, base=base)
+    log = open_lazily(settings, zone)
     files = log.examine(log.files)
     if rejected_to:
         log.save_rejected(files, rejected_to)

@@ -21,6 +21,7 @@ from sklearn.metrics import roc_auc_score
 
 from churn.project import Project
 from features.log.event_log import open_log
+from features.log.formats import files_of
 from features.profiles.build import build_profiles
 from models.registry.registry import Registry
 from serving.http.endpoint import Endpoint
@@ -205,7 +206,9 @@ def test_items_with_events_are_answered_as_in_one_process(
 ):
     log = Project(trained_world.config, home=trained_world.home).reader.activity_settings()
     own = [
-        row for row in open_log(log.events, "UTC", base=log.base).to_arrow().to_pylist() if row["user_id"] == asked[0]
+        row
+        for row in open_log(log.events, "UTC", files=files_of(log.events, log.base)).to_arrow().to_pylist()
+        if row["user_id"] == asked[0]
     ]
     events = [{**row, "event_time": row["event_time"].isoformat()} for row in own[:20]]
     for event in events:

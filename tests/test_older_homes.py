@@ -93,10 +93,17 @@ def _move_the_store(database: Path, folder: Path) -> None:
 
 
 def without_words(table: pa.Table) -> list[dict[str, Any]]:
-    """Rows without the wording of their reasons, which may be improved; codes and contributions stay."""
-    return table.drop_columns(
-        [name for name in table.column_names if name in {"reason_1", "reason_2", "reason_3"}]
-    ).to_pylist()
+    """Rows without the wording of their reasons, which may be improved; codes and contributions stay.
+
+    Probabilities to ten digits: amounts are no longer rounded to cents before they fade.
+    """
+    names = [name for name in table.column_names if name in {"reason_1", "reason_2", "reason_3"}]
+    rows = table.drop_columns(names).to_pylist()
+    return [row | {"churn_probability": _rounded(row["churn_probability"])} for row in rows]
+
+
+def _rounded(probability: float | None) -> float | None:
+    return None if probability is None else round(probability, 10)
 
 
 def test_the_first_verb_that_opens_it_says_that_it_is_upgraded(older: OlderHome, caplog: pytest.LogCaptureFixture):
@@ -108,11 +115,11 @@ def test_the_first_verb_that_opens_it_says_that_it_is_upgraded(older: OlderHome,
     assert not caplog.records
 
 
-def test_its_activity_is_kept(older: OlderHome):
+def test_its_log_is_read_once_more_as_logs_are_read_now(older: OlderHome):
     with chdir(older.folder):
-        log = churn_api.Project("world/churn.toml", home="home").log()
-    assert log.to_json()["days_rolled_up"] == 0
-    assert log.activity.manifest.format_version == 2
+        found = [churn_api.Project("world/churn.toml", home="home").log() for _ in range(2)]
+    assert [log.to_json()["days_rolled_up"] for log in found][-1] == 0
+    assert [log.activity.manifest.format_version for log in found] == [3, 3]
 
 
 def test_an_older_champion_gives_every_user_the_same_score(older: OlderHome, frozen: OlderHome):

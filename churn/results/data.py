@@ -38,7 +38,8 @@ class Log(Result):
     def to_json(self) -> dict[str, Any]:
         """Count what was read, and what was set aside and why."""
         activity = self.activity
-        return counts_of(activity.manifest.inventory, activity.coverage) | {"days_rolled_up": len(activity.rolled_up)}
+        counts = counts_of(activity.manifest.inventory, activity.coverage)
+        return counts | {"notes": list(activity.manifest.notes), "days_rolled_up": len(activity.rolled_up)}
 
     def describe(self) -> str:
         """Say in a line what was read."""

@@ -20,20 +20,14 @@ from features.storage.atomic import atomic_folder, write_atomic
 _DAYS_FILE = "days.json"
 
 
-def digests(files: Sequence[FileInventory], kinds: Mapping[str, str]) -> dict[date, str]:
-    """Return what each day is computed from, as a digest.
-
-    Parameters
-    ----------
-    kinds
-        Contract column to the type in which it is read: another file of the log may change it for all.
-    """
-    made_of: dict[date, list[tuple[str, str, int]]] = {}
+def digests(files: Sequence[FileInventory]) -> dict[date, str]:
+    """Return what each day is computed from, as a digest: its files, how they are read, and how many of their rows are its."""
+    made_of: dict[date, list[tuple[str, str, str, int]]] = {}
     for file in files:
         for day, rows in file.days.items():
-            made_of.setdefault(day, []).append((file.name, file.fingerprint, rows))
+            made_of.setdefault(day, []).append((file.name, file.fingerprint, file.reading, rows))
     return {
-        day: hashlib.sha256(json.dumps([sorted(kinds.items()), sorted(parts)]).encode()).hexdigest()[:16]
+        day: hashlib.sha256(json.dumps(sorted(parts)).encode()).hexdigest()[:16]
         for day, parts in sorted(made_of.items())
     }
 

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
 import msgspec
-from msgspec import structs
 
-from features.activity.batches import digests, read_batches, write_days
 from features.activity.integrity import sealed, unsealed
 from features.errors import InputError
-from features.log.files import LogFile
 from features.log.inventory import FileInventory, LogInventory
-from features.log.rejected import rejected_of
+from features.snapshots import Coverage
 from features.storage.atomic import write_atomic
 
-FORMAT_VERSION = 2  # 1: files were named as the path of the log was spelled
+FORMAT_VERSION = 3  # before, all files of a log were read in types that they decided together
 FILE = "manifest.json"
 
 
@@ -26,29 +21,34 @@ class _Format(msgspec.Struct, frozen=True):
     format_version: int = 1
 
 
-class Manifest(msgspec.Struct, frozen=True, rename={"configured_until": "told"}):
-    """The source files of an activity, and the batch of each day, under the keys of its first format.
+class Manifest(msgspec.Struct, frozen=True):
+    """The source files of an activity, and the batch of each day.
 
     Attributes
     ----------
-    kinds
-        Contract column to the type in which it was read, which all files decide together.
-    configured_until
-        ``[events] covered_until``, where it was set.
+    coverage
+        The days that the log covers.
+    configured
+        ``[events] covered_from`` and ``covered_until``, where they were set.
     days
         Day to the name of the batch that holds it.
     superseded
         Batch to those of its days that no longer count.
+    copies
+        File that was not read to the file that it repeats.
+    notes
+        What a user should know of the log.
     """
 
     files: tuple[FileInventory, ...]
-    kinds: dict[str, str]
-    covered_until: date
-    configured_until: date | None
+    coverage: Coverage
+    configured: tuple[date | None, date | None]
     facts: tuple[str, ...]
     days: dict[date, str]
     superseded: dict[str, tuple[date, ...]]
-    format_version: int = 1
+    copies: dict[str, str]
+    notes: tuple[str, ...]
+    format_version: int = FORMAT_VERSION
 
     @property
     def inventory(self) -> LogInventory:
@@ -57,7 +57,7 @@ class Manifest(msgspec.Struct, frozen=True, rename={"configured_until": "told"})
 
     def write(self, folder: Path) -> None:
         """Write it into the folder of the activity."""
-        write_atomic(folder / FILE, sealed(msgspec.json.encode(structs.replace(self, format_version=FORMAT_VERSION))))
+        write_atomic(folder / FILE, sealed(msgspec.json.encode(self)))
 
 
 def read_manifest(folder: Path) -> Manifest | None:
@@ -76,36 +76,7 @@ def read_manifest(folder: Path) -> Manifest | None:
                 f"{folder}: the kept activity is of format {version}, expected at most {FORMAT_VERSION}",
                 hint="use the version of churn that wrote it, or another home: --home",
             )
-        found = msgspec.json.decode(written, type=Manifest)
+        found = msgspec.json.decode(written, type=Manifest) if version == FORMAT_VERSION else None
     except (OSError, ValueError):  # gone, or not what was written
         return None
-    return found if all((folder / name).is_dir() for name in {*found.days.values()}) else None
-
-
-def upgraded(manifest: Manifest, folder: Path, *, rejected: Path, files: Sequence[LogFile]) -> Manifest:
-    """Return a manifest of format 1 with the keys of its files in place of their names, and write it; no day is rolled up again.
-
-    The digests of days cover these names, and rows set aside are filed by them: both follow. A kill leaves the manifest as it
-    was, and the next run does the rest.
-
-    Parameters
-    ----------
-    files
-        Of the log as it is now: a name is theirs however it was spelled, from the folder that churn was run in.
-    """
-    keys = {name: file.key for file in files for name in (str(Path(file.name).resolve()), file.name)}
-    names = {
-        file.name: keys.get(file.name) or keys.get(str(Path(file.name).resolve()), file.name) for file in manifest.files
-    }
-    renamed = tuple(replace(file, name=names[file.name]) for file in manifest.files)
-    before, after = digests(manifest.files, manifest.kinds), digests(renamed, manifest.kinds)
-    for batch, days in read_batches(folder).items():
-        write_days(
-            {day: after[day] if before.get(day) == digest else digest for day, digest in days.items()}, folder / batch
-        )
-    for name, key in names.items():
-        if (place := rejected_of(name, rejected)).exists():
-            place.replace(rejected_of(key, rejected))
-    now = structs.replace(manifest, files=renamed, format_version=FORMAT_VERSION)
-    now.write(folder)
-    return now
+    return found if found and all((folder / name).is_dir() for name in {*found.days.values()}) else None

@@ -114,9 +114,13 @@ class RollUp:
         return f"""select *, hour(local_time) as hour, isodow(local_time) as weekday
             from (select *{missing}, epoch_us(event_time) as us, {local_time_of("event_time", self.zone)} as local_time{day}{known},
                 {"coalesce(count, 1)" if "count" in self.columns else "1"} as n,
-                {"cast(round(amount * 100) as bigint)" if "amount" in self.columns else "cast(null as bigint)"} as amount_cents
+                {self._amount(100)} as amount_cents, {self._amount(1_000_000)} as amount_micros
                 from (select *, ({self.qualifying or "true"}) as is_qualifying, ({self.event or "false"}) as is_leaving
                     from ({valid_sql})))"""
+
+    def _amount(self, parts: int) -> str:
+        """Return the amount in whole parts of a unit of money; sums of whole numbers do not depend on the order of rows."""
+        return f"cast(round(amount * {parts}) as bigint)" if "amount" in self.columns else "cast(null as bigint)"
 
     def _versions(self, valid_sql: str) -> str:
         """Repeat an event in every version of its day that knows it."""

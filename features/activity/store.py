@@ -1,10 +1,10 @@
 """Activity: user x day, computed once for each day of log and stored.
 
 Days that are rolled up together make a batch: one file for each relation, in the order of users. A day's digest covers what it was
-computed from: the files that hold rows of the day, their fingerprints and numbers of rows, and the types in which the log is read;
-a batch lists its days with their digests. So a stored day is correct, a killed run continues where it stopped, and a file that is
-new, changed or gone costs its own days only, unless it changes the types of all. Small batches are merged. The manifest is written
-last and names the batches, and those of their days that no longer count.
+computed from: the files that hold rows of the day, their fingerprints and numbers of rows, and how each of them is read; a batch
+lists its days with their digests. So a stored day is correct, a killed run continues where it stopped, and a file that is new,
+changed or gone costs its own days only, unless it holds the first text of an extra column of numbers. Small batches are merged.
+The manifest is written last and names the batches, and those of their days that no longer count.
 """
 
 from __future__ import annotations
@@ -31,13 +31,16 @@ from features.activity.batches import (
 )
 from features.activity.compaction import compact
 from features.activity.integrity import discard_broken
-from features.activity.manifest import FORMAT_VERSION, Manifest, read_manifest, upgraded
+from features.activity.manifest import Manifest, read_manifest
 from features.activity.roll_up import RollUp, facts_of, known_before
 from features.errors import InputError
+from features.log.copies import without_copies
+from features.log.event_ids import EVENT_ID, EventIds, with_moved
 from features.log.event_log import EventLog, open_log
 from features.log.files import LogFile
 from features.log.formats import files_of
 from features.log.inventory import FileInventory, LogInventory
+from features.log.notes import notes_on
 from features.log.rejected import forget_rejected
 from features.settings import ChurnSettings, ComputeSettings, EventsSettings, FeatureSettings
 from features.snapshots import Coverage
@@ -47,7 +50,8 @@ from features.storage.locks import locked
 from features.users.attributes import KnownUsers
 
 _WAIT_SECONDS = 600
-_LAYOUT = "batches in the order of users"  # of the files; part of the digest, so another layout is another activity
+# of the files, and how they are read; part of the digest, so another layout is another activity
+_LAYOUT = "batches in the order of users, texts read as SQL needs them"
 Say = Callable[[str], None]
 
 
@@ -83,7 +87,7 @@ class Activity:
     @property
     def coverage(self) -> Coverage:
         """The days that the log covers."""
-        return Coverage(min(self.manifest.days), self.manifest.covered_until)
+        return self.manifest.coverage
 
     @property
     def facts(self) -> frozenset[str]:
@@ -127,9 +131,12 @@ class ActivitySettings:
         return RollUp(tuple(columns), churn.timezone, gap, churn.qualifying, churn.event, custom=custom)
 
     def digest(self) -> str:
-        """Cover layout, mapping, zones, session gap, the labels' conditions and every expression of the roll-up."""
+        """Cover layout, mapping, format of files, zones, session gap, the labels' conditions and every expression of the roll-up."""
         mapping = self.events.mapping()
-        parts = (_LAYOUT, mapping, self.events.where, self.events.timezone, self.roll_up(tuple(mapping)).sql(""))
+        columns = tuple(name for name in mapping if name != EVENT_ID)
+        events = self.events
+        files = (events.format.model_dump(mode="json"), events.types)
+        parts = (_LAYOUT, mapping, events.where, events.timezone, files, self.roll_up(columns).sql(""))
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -144,13 +151,12 @@ def open_activity(settings: ActivitySettings, home: Path, *, say: Say = lambda _
     folder = home / "activity" / settings.digest()
     rejected = home / "rejected" / folder.name
     # a project that moves, its home and its log with it, keeps its activity
-    files = _keyed(files_of(settings.events, settings.base), home.resolve().parent)
+    files, copies = without_copies(_keyed(files_of(settings.events, settings.base), home.resolve().parent))
     with _alone(folder, say):
         before = read_manifest(folder)
         is_whole = not discard_broken(folder, say)
-        before = before and _in_this_format(before, folder, rejected=rejected, files=files)
-        updater = _Updater(settings, folder, rejected, say)
-        if before and is_whole and _is_current(before, settings.events, files=files):
+        updater = _Updater(settings, folder, rejected, copies, say)
+        if before and is_whole and before.copies == copies and _is_current(before, settings.events, files=files):
             before.inventory.check(settings.events)
             return updater.opened(before)
         return updater.refreshed(files, before)
@@ -170,16 +176,11 @@ def _alone(folder: Path, say: Say) -> AbstractContextManager[None]:
 def _is_current(manifest: Manifest, events: EventsSettings, *, files: Sequence[LogFile]) -> bool:
     known = [(file.name, file.fingerprint) for file in manifest.files]
     is_same = known == [(file.key, file.fingerprint) for file in files]
-    return (
-        is_same and manifest.configured_until == events.covered_until and all(file.is_final for file in manifest.files)
-    )
+    return is_same and manifest.configured == _configured(events) and all(file.is_final for file in manifest.files)
 
 
-def _in_this_format(manifest: Manifest, folder: Path, *, rejected: Path, files: Sequence[LogFile]) -> Manifest:
-    """Return the manifest of the run before, brought to this format."""
-    if manifest.format_version == FORMAT_VERSION:
-        return manifest
-    return upgraded(manifest, folder, rejected=rejected, files=files)
+def _configured(events: EventsSettings) -> tuple[date | None, date | None]:
+    return events.covered_from, events.covered_until
 
 
 def _keyed(files: Sequence[LogFile], root: Path) -> list[LogFile]:
@@ -198,6 +199,7 @@ class _Updater:
     settings: ActivitySettings
     folder: Path
     rejected: Path
+    copies: dict[str, str]
     say: Say
 
     def refreshed(self, files: Sequence[LogFile], before: Manifest | None) -> Activity:
@@ -205,12 +207,15 @@ class _Updater:
         for place in (self.folder, self.rejected):
             clear_abandoned(place)
         events, zone = self.settings.events, self.settings.churn.timezone
-        log = open_log(events, zone, files=files, compute=self.settings.compute)
-        inventory = self._examined(log, before)
+        known = before.files if before else ()
+        log = open_log(events, zone, files=files, compute=self.settings.compute, known=known)
+        log, inventory = self._examined(log, before)
         inventory.check(events)
         self.settings.roll_up(log.columns).check_custom(log.connection, log.valid_sql("false"))
         coverage = inventory.coverage(events)
-        days = digests(inventory.files, log.kinds)
+        repeated, moved = self._event_ids(log, inventory)
+        digested = with_moved(digests(inventory.files), moved)
+        days = {day: digest for day, digest in digested.items() if coverage.holds(day)}
         stale = {day: days[day] for day in days.keys() - batch_by_day(days, read_batches(self.folder)).keys()}
         self._roll_up(log, inventory, days=stale)
         at_once = self.settings.compute.rows_at_once
@@ -218,8 +223,9 @@ class _Updater:
         kept = read_batches(self.folder)
         places = batch_by_day(days, kept)
         facts = facts_of(log.columns, has_time_of_day=inventory.has_time_of_day)
-        gone, until = superseded(places, kept), events.covered_until
-        now = Manifest(inventory.files, log.kinds, coverage.covered_until, until, facts, places, gone, FORMAT_VERSION)
+        gone = superseded(places, kept)
+        notes = tuple(notes_on(inventory, events, copies=self.copies, repeated=repeated, sample=log.sample))
+        now = Manifest(inventory.files, coverage, _configured(events), facts, places, gone, self.copies, notes)
         now.write(self.folder)
         self._forget(now, before)
         return self.opened(now, rolled_up=tuple(sorted(stale)))
@@ -230,8 +236,8 @@ class _Updater:
         connection = connect(compute=compute)
         return Activity(connection, self.folder, manifest, compute.rows_at_once, rolled_up, naive_zone=zone)
 
-    def _examined(self, log: EventLog, before: Manifest | None) -> LogInventory:
-        """Read the files that are not known yet, and write their invalid rows."""
+    def _examined(self, log: EventLog, before: Manifest | None) -> tuple[EventLog, LogInventory]:
+        """Read the files that are not known yet, and write their invalid rows; the log comes back with what they told of all."""
         known = self._known(before, log)
         new = [file for file in log.files if (file.key, file.fingerprint) not in known]
         if new:
@@ -239,13 +245,33 @@ class _Updater:
         found = {(file.name, file.fingerprint): file for file in (log.examine(new) if new else ())}
         log.save_rejected(tuple(found.values()), self.rejected)
         forget_rejected([file.key for file in log.files], self.rejected)
-        return LogInventory(tuple((known | found)[(file.key, file.fingerprint)] for file in log.files))
+        files = [(known | found)[(file.key, file.fingerprint)] for file in log.files]
+        whole = replace(log, texts=frozenset(name for file in files for name in file.texts))
+        if changed := sorted(name for name, kind in whole.extra.items() if before and kind != log.extra[name]):
+            self.say(
+                f"{', '.join(changed)}: text now, as not all of its values are numbers; all days are rolled up again"
+            )
+        read = [replace(file, reading=whole.readings.get(file.name, "")) for file in files]
+        return whole, LogInventory(tuple(read))
+
+    def _event_ids(self, log: EventLog, inventory: LogInventory) -> tuple[int, dict[date, str]]:
+        """Compare the ids of events; return how many rows repeat one, and a digest for each day whose rows another one has."""
+        if not log.has_event_ids:
+            return 0, {}
+        ids = EventIds(log.connection, self.folder / "event_ids", self.settings.churn.timezone)
+        for file in inventory.files:
+            ids.keep(file, log.valid_of(file))
+        return ids.compare(inventory.files)
 
     def _known(self, before: Manifest | None, log: EventLog) -> dict[tuple[str, str], FileInventory]:
-        """Return what is known of files; nothing, where ``covered_until`` or the types have changed."""
-        if not before or (before.configured_until, before.kinds) != (self.settings.events.covered_until, log.kinds):
+        """Return what is known of files; nothing, where its configured ends have changed or they are read in another way."""
+        if not before or before.configured != _configured(self.settings.events):
             return {}
-        return {(file.name, file.fingerprint): file for file in before.files if file.is_final}
+        return {
+            (file.name, file.fingerprint): file
+            for file in before.files
+            if file.is_final and file.reading == log.readings.get(file.name, "")
+        }
 
     def _roll_up(self, log: EventLog, inventory: LogInventory, *, days: Mapping[date, str]) -> None:
         """Write the relations of some days, as many at a time as the settings allow; each batch appears completely or not at all."""

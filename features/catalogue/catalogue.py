@@ -92,7 +92,11 @@ def daily_columns(facts: Collection[str]) -> dict[str, Daily]:
     for family in FAMILIES:
         for literal in family.FEATURES:
             if isinstance(literal, Windowed | Feature) and set(literal.needs) <= set(facts):
-                columns |= {literal.name: literal.daily} if isinstance(literal, Windowed) else dict(literal.daily)
+                columns |= (
+                    {literal.column or literal.name: literal.daily}
+                    if isinstance(literal, Windowed)
+                    else dict(literal.daily)
+                )
     return columns
 
 

@@ -81,7 +81,7 @@ class Daily:
     ----------
     sql
         Aggregate over the events of the day, in the contract's columns and ``n`` (the row's count), ``hour``, ``weekday``
-        (1 is Monday), ``amount_cents``, ``us`` (its instant in microseconds).
+        (1 is Monday), ``amount_micros`` (millionths), ``amount_cents``, ``us`` (its instant in microseconds).
     over_visits
         The expression is an aggregate over the visits of the day instead: ``visit_ms``, ``visit_start_us`` and every
         daily column over events, each of one visit.
@@ -187,25 +187,36 @@ class Derived(Feature):
 
 @dataclass(frozen=True)
 class Windowed(Literal):
-    """A daily sum, added up over every window: one feature per window. ``scale`` turns the integer sum into the unit."""
+    """A daily sum, added up over every window: one feature per window.
+
+    Attributes
+    ----------
+    column
+        Name of the daily column; default: the feature's.
+    scale, per
+        Turn the integer sum into the unit: it is multiplied by the one and divided by the other.
+    """
 
     daily: Daily = field(kw_only=True)
+    column: str = field(default="", kw_only=True)
     scale: float = field(default=1, kw_only=True)
+    per: int = field(default=1, kw_only=True)
 
     def over(self, windows_days: tuple[int, ...]) -> tuple[Feature, ...]:
         """One feature per window. What is usual is the rate over four weeks, or over a window three times as long."""
         return tuple(self._over(window, windows_days) for window in windows_days)
 
     def _over(self, window: int, windows_days: tuple[int, ...]) -> Feature:
+        column = self.column or self.name
+        unit = (f" * {self.scale!r}" if self.scale != 1 else "") + (f" / {self.per}" if self.per != 1 else "")
         longer = next((other for other in windows_days if other >= max(FOUR_WEEKS, 3 * window)), None)
         return OverWindow(
             f"{self.name}_{window}d",
             self.unit,
             f"In the last {window} days: {self.description[0].lower()}{self.description[1:]}",
-            sql=f"sum(case when age <= {window} then {self.name} end)"
-            + (f" * {self.scale!r}" if self.scale != 1 else ""),
+            sql=f"sum(case when age <= {window} then {column} end){unit}",
             reason=self.reason.replace("{window}", str(window)),
-            daily={self.name: self.daily},
+            daily={column: self.daily},
             needs=self.needs,
             window_days=window,
             when_absent=0,

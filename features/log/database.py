@@ -31,7 +31,7 @@ import sqlalchemy as sa
 
 from features.errors import InputError, SettingsError
 from features.log.database_cursor import database_errors, open_database, shown, streamed
-from features.log.formats import bare
+from features.log.sources.mapping import bare
 from features.settings import EventsSettings
 from features.sql import identifier, literal
 from features.storage.atomic import atomic_folder

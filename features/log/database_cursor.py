@@ -13,6 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 import sqlalchemy as sa
+from sqlalchemy.event import listen
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 
 from features.errors import InputError, SettingsError, closest, translated
@@ -38,7 +39,7 @@ def open_database(settings: EventsSettings) -> sa.Engine:
         url = sa.make_url(settings.connection.get_secret_value() if settings.connection else "")
         patience = _PATIENCE.get(url.get_driver_name(), "")
         bounded = {patience: CONNECTS_WITHIN_SECONDS} if patience and patience not in url.query else {}
-        return sa.create_engine(url, poolclass=sa.NullPool, connect_args=bounded)
+        return _of_every_time(sa.create_engine(url, poolclass=sa.NullPool, connect_args=bounded))
     except (NoSuchModuleError, ImportError) as error:
         raise SettingsError(
             f"[events] connection: its driver is missing: {error}",
@@ -49,6 +50,44 @@ def open_database(settings: EventsSettings) -> sa.Engine:
             "[events] connection: it is not a database URL",
             hint="as in postgresql+psycopg://user:password@host/database, where %40 is an @ in the password",
         ) from None
+
+
+def _of_every_time(engine: sa.Engine) -> sa.Engine:
+    if engine.url.get_driver_name() == "psycopg":
+        listen(engine, "connect", _read_every_time)
+    return engine
+
+
+def _read_every_time(connection: Any, _: Any) -> None:
+    """Have psycopg hand out as text what Python has no time for: infinity, years before 1 and after 9999; such a row is set aside."""
+    from psycopg import DataError  # noqa: PLC0415
+    from psycopg.types.string import TextLoader  # noqa: PLC0415
+
+    class _Unpadded(TextLoader):  # char(8) is padded with blanks that do not count
+        def load(self, data: Any) -> Any:
+            return str(super().load(data)).rstrip(" ")
+
+    from psycopg.types import datetime as of_psycopg  # noqa: PLC0415 -- an extra
+
+    def made(loader: Any) -> Any:
+        class Lenient(loader):  # type: ignore[misc]
+            def load(self, data: Any) -> Any:
+                try:
+                    return super().load(data)
+                except DataError:
+                    return bytes(data).decode()
+
+        return Lenient
+
+    for name, loader in {
+        "date": of_psycopg.DateLoader,
+        "timestamp": of_psycopg.TimestampLoader,
+        "timestamptz": of_psycopg.TimestamptzLoader,
+    }.items():
+        connection.adapters.register_loader(name, made(loader))
+    for name in ("json", "jsonb"):  # as they are written: Python's numbers would be others
+        connection.adapters.register_loader(name, TextLoader)
+    connection.adapters.register_loader("bpchar", _Unpadded)
 
 
 def shown(url: sa.URL) -> str:
@@ -151,11 +190,15 @@ def _array(values: Sequence[Any]) -> pa.Array[Any]:
     """Return a column: as text what Parquet has no one type for, such as JSON, and as double what no decimal holds."""
     try:
         array = pa.array(values)
-    except (pa.ArrowException, OverflowError):
+    except (pa.ArrowException, OverflowError, TypeError, ValueError):
         return pa.array([_text(value) for value in values])
     if pa.types.is_nested(array.type):
         return pa.array([_text(value) for value in values])
-    return array.cast(pa.float64()) if pa.types.is_decimal256(array.type) else array
+    if pa.types.is_duration(array.type):  # seconds, as the contract counts; Parquet knows no durations
+        return pa.array([None if value is None else value.total_seconds() for value in values], pa.float64())
+    if pa.types.is_decimal256(array.type):  # as text: a double would round it
+        return pa.array([None if value is None else format(value, "f") for value in values])
+    return array
 
 
 def _text(value: Any) -> str | None:

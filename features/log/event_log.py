@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+import hashlib
+import json
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 
+from features.expressions import NUMBER
+from features.log.event_ids import EVENT_ID, once
 from features.log.files import LOG, LogFile
-from features.log.formats import LOG_FILE, Source, files_of, open_source, suggestion
+from features.log.formats import files_of
 from features.log.inventory import FileInventory, LogInventory
 from features.log.rejected import rejected_of, write_by_file
-from features.log.validation import checked_sql
+from features.log.sources.mapping import Mapper
+from features.log.sources.source import LOG_FILE, LOG_ROW, Source
+from features.log.validation import DURATIONS, Span, checked_sql, is_number_text
+from features.schema import COLUMNS
 from features.settings import ComputeSettings, EventsSettings
 from features.snapshots import instant
 from features.sql import literal, local_time_of
 from features.storage.duckdb import connect, duckdb_errors
+
+# File statistics ignore NaN, and DuckDB trusts them: NaN would pass as being below any bound. A list of values becomes a join,
+# which takes a second to plan among as many conditions as a log is checked by.
+DISABLED_OPTIMIZERS = "statistics_propagation,in_clause"
 
 
 @dataclass(frozen=True)
@@ -27,40 +39,79 @@ class EventLog:
 
     Attributes
     ----------
-    source
-        Its files as one relation, and the mapping.
-    where
-        SQL condition over the log's own columns; empty: all rows.
-    kinds
-        Each contract column that is mapped, with the type that all files together give it.
+    sources
+        Its files, those of one schema as one relation, and what the mapping reads from them.
     zone
         Zone of the local days.
-    known_until
-        UTC instant from which on an event is in the future.
+    span
+        The instants between which an event may lie.
+    dialects
+        How each CSV file (name, fingerprint) is written.
+    texts
+        Extra columns of text in which some value is not a number.
     """
 
     connection: duckdb.DuckDBPyConnection
     files: tuple[LogFile, ...]
-    source: Source
-    where: str
-    kinds: dict[str, str]
+    sources: tuple[Source, ...]
     zone: str
-    known_until: datetime
+    span: Span
+    dialects: dict[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
+    texts: frozenset[str] = frozenset()
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The contract columns that are mapped."""
-        return tuple(self.kinds)
+        """The contract columns that are mapped, and the extra ones."""
+        return tuple(name for name in self.sources[0].mapping if name != EVENT_ID)
+
+    @property
+    def has_event_ids(self) -> bool:
+        """Whether events that came more than once are told by an id."""
+        return EVENT_ID in self.sources[0].mapping
+
+    @cached_property
+    def extra(self) -> dict[str, str]:
+        """Extra column to its type: text, unless all files hold numbers."""
+        kinds = {
+            name: {source.mapping[name].kind for source in self.sources} for name in self.columns if name not in COLUMNS
+        }
+        return {name: "DOUBLE" if self._holds_numbers(name, found) else "VARCHAR" for name, found in kinds.items()}
+
+    def _holds_numbers(self, name: str, kinds: set[str]) -> bool:
+        """Tell whether an extra column of these types holds numbers, or durations, in all files."""
+        are_numbers = all(NUMBER.fullmatch(kind) or kind in DURATIONS for kind in kinds - {"VARCHAR"})
+        return are_numbers and not ("VARCHAR" in kinds and name in self.texts)
+
+    @property
+    def open_texts(self) -> tuple[str, ...]:
+        """Extra columns of text, of which only their values tell whether they are numbers."""
+        return tuple(
+            name
+            for name in self.columns
+            if name not in COLUMNS and any(source.mapping[name].kind == "VARCHAR" for source in self.sources)
+        )
+
+    @cached_property
+    def readings(self) -> dict[str, str]:
+        """Key of a file to a digest of how it is read; other files never change it, but for the types of extra columns."""
+        keys, found = {file.name: file.key for file in self.files}, dict[str, str]()
+        for source in self.sources:
+            parts = [source.signature(), sorted(self.extra.items())]
+            digest = hashlib.sha256(json.dumps(parts, default=str).encode()).hexdigest()[:16]
+            found |= dict.fromkeys((keys[name] for name in source.files), digest)
+        return found
 
     @property
     def checked_sql(self) -> str:
         """``SELECT`` of all rows with the file they are from and ``reason``, null where the row is valid."""
-        return self.checked_over(self.source.sql)
+        return " union all ".join(self._checked(source) for source in self.sources)
 
     def checked_over(self, relation: str) -> str:
-        """Return :attr:`checked_sql` over another relation of the log's own columns."""
-        rows = relation + (f" where ({self.where})" if self.where else "")
-        return checked_sql(self.source.mapping, self.kinds, source=rows, zone=self.zone, known_until=self.known_until)
+        """Return :attr:`checked_sql` over another relation of the log's own columns, where all files have one schema."""
+        return self._checked(replace(self.sources[0], sql=relation))
+
+    def _checked(self, source: Source) -> str:
+        return checked_sql(source, zone=self.zone, span=self.span, kinds=self.extra)
 
     def valid_sql(self, condition: str = "true", *, is_clean: bool = False) -> str:
         """``SELECT`` of the valid rows, in contract columns.
@@ -73,7 +124,8 @@ class EventLog:
             All these rows are known to be valid and need no check.
         """
         valid = "true" if is_clean else "reason is null"
-        return f"select {', '.join(self.columns)} from ({self.checked_sql}) where {valid} and {condition}"
+        names = (*self.columns, EVENT_ID) if self.has_event_ids else self.columns
+        return f"select {', '.join(names)} from ({self.checked_sql}) where {valid} and {condition}"
 
     def rows_of(self, batch: Sequence[date], inventory: LogInventory) -> str:
         """``SELECT`` of the valid rows of some days in a row, from the files that hold any."""
@@ -82,7 +134,8 @@ class EventLog:
         condition = among(self._names(files))
         if not all(file.days.keys() <= days for file in files):
             condition += f" and {self._is_between(batch[0], batch[-1])}"
-        return self.valid_sql(condition, is_clean=not any(file.rejected for file in files))
+        valid = self.valid_sql(condition, is_clean=not any(file.rejected for file in files))
+        return once(valid, self.columns) if self.has_event_ids else valid
 
     def _is_between(self, first: date, last: date) -> str:
         """Return the condition on the local day: rows are pruned by instants, and the calendar is used only near the edges."""
@@ -107,10 +160,51 @@ class EventLog:
         with duckdb_errors(*LOG.unreadable):
             query = f"{counts_sql(checked, self.zone, by=LOG_FILE)} order by all"
             rows = self.connection.execute(query).fetchall()
+            texts = self._texts(files)
         found: dict[str, list[tuple[str | None, date, int, bool]]] = {}
         for name, *row in rows:
             found.setdefault(name, []).append(tuple(row))
-        return tuple(_inventory(file, found.get(file.name, [])) for file in files)
+        return tuple(self._inventory(file, found.get(file.name, []), texts=texts.get(file.name, ())) for file in files)
+
+    def _texts(self, files: Sequence[LogFile]) -> dict[str, tuple[str, ...]]:
+        """Return, for each file, the open texts in which some value is not a number."""
+        if not self.open_texts:
+            return {}
+        other = ", ".join(f"coalesce(bool_or(not {is_number_text(f'raw_{name}')}), false)" for name in self.open_texts)
+        rows = self.connection.execute(
+            f"select {LOG_FILE}, {other} from ({self.checked_sql}) where {among([file.name for file in files])} group by all"
+        ).fetchall()
+        return {
+            name: tuple(one for one, is_text in zip(self.open_texts, found, strict=True) if is_text)
+            for name, *found in rows
+        }
+
+    def _inventory(
+        self, file: LogFile, rows: Sequence[tuple[str | None, date, int, bool]], *, texts: tuple[str, ...]
+    ) -> FileInventory:
+        days = {day: count for reason, day, count, _ in rows if reason is None}
+        rejected: dict[str, int] = {}
+        for reason, _, count, _ in rows:
+            if reason is not None:
+                rejected[reason] = rejected.get(reason, 0) + count
+        is_timed = any(timed for *_, timed in rows)
+        dialect, reading = self.dialects.get((file.key, file.fingerprint), ""), self.readings.get(file.key, "")
+        return FileInventory(file.key, file.fingerprint, days, rejected, is_timed, reading, dialect, texts)
+
+    def valid_of(self, file: FileInventory) -> str:
+        """``SELECT`` of the valid rows of a file."""
+        return self.valid_sql(among(self._names([file])), is_clean=not file.rejected)
+
+    def sample(self, key: str, reason: str) -> tuple[int, str | None]:
+        """Return the first row, counted from 1, of a file that was rejected for a reason, and the value that the reason is about."""
+        name = next(file.name for file in self.files if file.key == key)
+        source = next(source for source in self.sources if name in source.files).of_file(name)
+        column = reason.partition(" ")[0]
+        value = f"raw_{column}" if column in source.mapping else "null"
+        rows = self.connection.execute(
+            f"select {LOG_ROW}, {value} from ({self._checked(source)}) where reason = {literal(reason)} limit 1"
+        ).fetchall()
+        return rows[0] if rows else (0, None)
 
     def save_rejected(self, files: Sequence[FileInventory], folder: Path) -> None:
         """Write the invalid rows of some files as they were read, with the reason: one Parquet file for each that has any."""
@@ -118,7 +212,7 @@ class EventLog:
             if not file.rejected:
                 rejected_of(file.name, folder).unlink(missing_ok=True)
         if bad := [file for file in files if file.rejected]:
-            kept = ", ".join(f"cast(raw_{name} as varchar) as {name}" for name in self.columns)
+            kept = ", ".join(f"raw_{name} as {name}" for name in self.columns)
             rows = (
                 f"select {LOG_FILE}, {kept}, reason from ({self.checked_sql}) "
                 f"where reason is not null and {among(self._names(bad))}"
@@ -168,22 +262,13 @@ def among(names: Collection[str]) -> str:
     return f"{LOG_FILE} in ({', '.join(map(literal, names))})"
 
 
-def _inventory(file: LogFile, rows: Sequence[tuple[str | None, date, int, bool]]) -> FileInventory:
-    days = {day: count for reason, day, count, _ in rows if reason is None}
-    rejected: dict[str, int] = {}
-    for reason, _, count, _ in rows:
-        if reason is not None:
-            rejected[reason] = rejected.get(reason, 0) + count
-    return FileInventory(file.key, file.fingerprint, days, rejected, any(timed for *_, timed in rows))
-
-
 def open_log(
     settings: EventsSettings,
     zone: str,
     *,
     files: Sequence[LogFile] = (),
-    base: Path | None = None,
     compute: ComputeSettings | None = None,
+    known: Sequence[FileInventory] = (),
 ) -> EventLog:
     """Open a log and check its mapping against the contract; nothing but its header is read yet.
 
@@ -194,55 +279,25 @@ def open_log(
     zone
         Zone of the local days that coverage is counted in.
     files
-        Its files, where they are known already.
-    base
-        Folder that a relative path starts from; default: the current one.
+        Its files, where they are known already; default: those at a path that starts in the current folder.
+    known
+        What is known of its files: those that have not changed since are not examined again.
 
     Raises
     ------
     InputError
         When nothing is there, a file cannot be read, or a column is missing.
     """
-    found = tuple(files) or files_of(settings, base or Path())
+    found = tuple(files) or files_of(settings, Path())
     connection = connect(settings.timezone, compute)
-    # file statistics ignore NaN, and DuckDB trusts them: NaN would pass as being below any bound
-    connection.execute("set disabled_optimizers = 'statistics_propagation'")
-    source = open_source(connection, found, settings=settings)
-    kinds = kinds_of(connection, source, where=settings.where)
-    return EventLog(connection, found, source, settings.where, kinds, zone, _known_until(settings, zone))
+    connection.execute(f"set disabled_optimizers = '{DISABLED_OPTIMIZERS}'")
+    dialects = {(file.name, file.fingerprint): file.dialect for file in known if file.dialect}
+    sources = Mapper(connection, settings, zone, dialects=dialects).sources(found)
+    texts = frozenset(name for file in known for name in file.texts)
+    return EventLog(connection, found, sources, zone, _span(settings, zone), dialects, texts)
 
 
-def kinds_of(connection: duckdb.DuckDBPyConnection, source: Source, *, where: str) -> dict[str, str]:
-    """Return the type of each mapped expression; where one fails they are bound one by one, so that an error names its column."""
-    columns, of = ", ".join(source.columns), source.subject
-    with duckdb_errors(f"[{of.section}] where = {where!r}: {of.noun} cannot answer it", f"its columns: {columns}"):
-        connection.sql(f"select 1 from {source.sql} where ({where or 'true'}) limit 0").fetchall()
-    try:
-        return _types(connection, source, mapping=source.mapping)
-    except duckdb.Error:
-        return _types_one_by_one(connection, source)
-
-
-def _types(connection: duckdb.DuckDBPyConnection, source: Source, *, mapping: Mapping[str, str]) -> dict[str, str]:
-    expressions = ", ".join(f"({expression})" for expression in mapping.values())
-    types = connection.sql(f"select {expressions} from {source.sql} limit 0").types
-    return dict(zip(mapping, map(str, types), strict=True))
-
-
-def _types_one_by_one(connection: duckdb.DuckDBPyConnection, source: Source) -> dict[str, str]:
-    kinds: dict[str, str] = {}
-    for name, expression in source.mapping.items():
-        written, noun = f"[{source.subject.section}.columns] {name} = {_as_written(expression)}", source.subject.noun
-        what = f"{written}: {noun} has no such column or cannot answer it"
-        with duckdb_errors(what, f"map {name} to a column of {noun}; {suggestion(expression, source)}"):
-            kinds |= _types(connection, source, mapping={name: expression})
-    return kinds
-
-
-def _as_written(expression: str) -> str:
-    return expression if expression.startswith('"') else f'"{expression}"'
-
-
-def _known_until(settings: EventsSettings, zone: str) -> datetime:
-    """Return the instant from which on an event is in the future."""
-    return instant(settings.covered_until, zone) if settings.covered_until else datetime.now(UTC) + timedelta(days=1)
+def _span(settings: EventsSettings, zone: str) -> Span:
+    """Return the instants between which an event of the log may lie."""
+    end = instant(settings.covered_until, zone) if settings.covered_until else datetime.now(UTC) + timedelta(days=1)
+    return Span(end, instant(settings.covered_from, zone) if settings.covered_from else None)

@@ -1,32 +1,39 @@
-"""The files of a log as one relation of its own columns. Types are not guessed where a wrong guess would lose data: texts stay texts."""
+"""The files at the place of a log, and what else may be there: archives, workbooks, tables with a log of their own."""
 
 from __future__ import annotations
 
-import codecs
-import csv
 import glob
-import re
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
-import duckdb
-import pyarrow as pa
-
-from features.errors import InputError, closest
-from features.log.files import LOG, LogFile, Subject, is_remote, listed, mount, open_file, without_password
-from features.schema import COLUMNS, REQUIRED
-from features.sql import identifier, literal
-from features.storage.duckdb import duckdb_errors
+from features.errors import InputError
+from features.log.files import LOG, LogFile, Subject, is_remote, listed, without_password
+from features.settings import FormatSettings
 
 _READERS = {".parquet": "parquet", ".csv": "csv", ".tsv": "csv", ".json": "json", ".jsonl": "json", ".ndjson": "json"}
-_PACKED = {".gz": "gzip", ".zst": "zstd"}
-_HEADER_BYTES = 65_536
-_DELIMITERS = ",;\t|"
-LOG_FILE = "_log_file"  # the column that names the file of a row
-_TEXTS = ("alias_id", "valid_from")  # of [users] and [identities]: ids and times, as in the contract
-_FILE = f"filename = '{LOG_FILE}'"
+_MAX_SHOWN = 3
+_PACKED = (".gz", ".zst")
+_TABLES = {"_delta_log": "a Delta table", ".hoodie": "a Hudi table"}
+_OTHERS = {
+    ".xlsx": "an Excel workbook: save its sheet as CSV",
+    ".xls": "an Excel workbook: save its sheet as CSV",
+    ".zip": "a zip archive: unpack it",
+    ".bz2": "packed with bzip2: unpack it, or pack it with gzip or zstd",
+    ".xz": "packed with xz: unpack it, or pack it with gzip or zstd",
+    ".7z": "a 7z archive: unpack it",
+    ".tar": "a tar archive: unpack it",
+    ".tgz": "a tar archive: unpack it",
+    ".txt": "text of an unknown form: call it .csv or .tsv",
+    ".log": "text of an unknown form: call it .csv, .tsv or .jsonl",
+    ".orc": "ORC: convert it to Parquet",
+    ".avro": "Avro: convert it to Parquet",
+    ".feather": "Arrow IPC: convert it to Parquet",
+    ".arrow": "Arrow IPC: convert it to Parquet",
+}
+
+
+_DATA_NOT_READ = (".xlsx", ".xls", ".zip", ".bz2", ".xz", ".7z", ".tar", ".tgz", ".orc", ".avro", ".feather", ".arrow")
 
 
 class Mapped(Protocol):
@@ -42,27 +49,19 @@ class Mapped(Protocol):
         """SQL condition over its own columns."""
         ...
 
+    @property
+    def format(self) -> FormatSettings:
+        """How its text files are written."""
+        ...
+
+    @property
+    def types(self) -> dict[str, str]:
+        """Own column to the SQL type that is declared for it."""
+        ...
+
     def mapping(self) -> dict[str, str]:
         """Column to expression over its own columns."""
         ...
-
-
-@dataclass(frozen=True)
-class Source:
-    """A log before its mapping.
-
-    Attributes
-    ----------
-    sql
-        FROM clause of the log's own columns.
-    mapping
-        Contract column to SQL over them; a bare name is quoted, even if it is an SQL keyword.
-    """
-
-    sql: str
-    mapping: dict[str, str]
-    columns: tuple[str, ...]
-    subject: Subject = LOG
 
 
 def files_of(settings: Mapped, base: Path, *, subject: Subject = LOG) -> tuple[LogFile, ...]:
@@ -76,18 +75,70 @@ def files_of(settings: Mapped, base: Path, *, subject: Subject = LOG) -> tuple[L
     Raises
     ------
     InputError
-        When there is none, they are of several formats, or a store does not hand them out.
+        When there is none, they are of several formats, belong to a table with a log of its own, or a store does not hand them out.
     """
     place = without_password(settings.path) if is_remote(settings.path) else base / settings.path
-    listing = listed(settings.path, base, subject=subject)
-    found = sorted((file for file in listing if _format(file.name)), key=lambda file: file.name)
     what = f"[{subject.section}] path:"
+    _refuse_tables(settings.path, base, what=what)
+    listing = listed(settings.path, base, subject=subject)
+    found = sorted((file for file in listing if format_of(file.name)), key=lambda file: file.name)
+    _refuse_tables_among(found, what=what)
+    if found and (packed := [file.name for file in listing if Path(file.name.lower()).suffix in _DATA_NOT_READ]):
+        why = _OTHERS[Path(packed[0].lower()).suffix]
+        raise InputError(f"{what} {packed[0]} is {why}", hint='or name the other files only, as in "logs/*.csv"')
     if not found:
-        hint = _path_hint(settings.path, subject)
-        raise InputError(f"{what} no Parquet, CSV or JSON Lines file at {place}", hint=hint)
-    if len({_format(file.name) for file in found}) > 1:
+        raise InputError(f"{what} {_what_is_there(listing, place)}", hint=_path_hint(settings.path, subject))
+    if len({format_of(file.name) for file in found}) > 1:
         raise InputError(f"{what} files of several formats at {place}", hint='name one, as in "logs/*.parquet"')
     return tuple(found)
+
+
+def _what_is_there(listing: Sequence[LogFile], place: Path | str) -> str:
+    """Say what is at a place where nothing can be read."""
+    others = [
+        (Path(file.name).name, _OTHERS.get(Path(file.name.lower()).suffix, "of an unknown format")) for file in listing
+    ]
+    if not others:
+        return f"no Parquet, CSV or JSON Lines file at {place}"
+    shown = "; ".join(f"{name} is {why}" for name, why in others[:_MAX_SHOWN])
+    more = f"; and {len(others) - _MAX_SHOWN} more" if len(others) > _MAX_SHOWN else ""
+    return f"no Parquet, CSV or JSON Lines file at {place}: {shown}{more}"
+
+
+def _refuse_tables(path: str, base: Path, *, what: str) -> None:
+    """Refuse the folder of a table whose own log says which of its files count."""
+    if is_remote(path):
+        return
+    place = base / path.removeprefix("file://")
+    fixed = Path(*_before_globs(place))
+    for folder in (fixed, *list(fixed.parents)[:3]):
+        for mark, noun in _TABLES.items():
+            if (folder / mark).is_dir():
+                raise InputError(
+                    f"{what} {folder} is {noun}: its log says which of its files count, and others hold deleted rows",
+                    hint="write its current rows as Parquet elsewhere, and name that folder",
+                )
+        metadata = folder / "metadata"
+        if metadata.is_dir() and any(metadata.glob("*.metadata.json")):
+            raise InputError(
+                f"{what} {folder} is an Iceberg table: its metadata says which of its files count",
+                hint="write its current rows as Parquet elsewhere, and name that folder",
+            )
+
+
+def _refuse_tables_among(files: Sequence[LogFile], *, what: str) -> None:
+    """Refuse tables in folders below the path."""
+    for folder in {Path(file.name).parent for file in files if not is_remote(file.name)}:
+        _refuse_tables(str(folder), Path(), what=what)
+
+
+def _before_globs(place: Path) -> list[str]:
+    parts: list[str] = []
+    for part in place.parts:
+        if glob.has_magic(part):
+            break
+        parts.append(part)
+    return parts or ["."]
 
 
 def _path_hint(path: str, subject: Subject) -> str:
@@ -97,183 +148,7 @@ def _path_hint(path: str, subject: Subject) -> str:
     return f"name a file, a folder or a glob; a relative path starts in the folder of churn.toml{given}"
 
 
-def _format(name: str) -> str | None:
+def format_of(name: str) -> str | None:
+    """Return ``parquet``, ``csv`` or ``json`` by the name of a file; None: another format."""
     path = Path(name.lower())
     return _READERS.get((path.with_suffix("") if path.suffix in _PACKED else path).suffix)
-
-
-def open_source(
-    connection: duckdb.DuckDBPyConnection, files: Sequence[LogFile], *, settings: Mapped, subject: Subject = LOG
-) -> Source:
-    """Read the files' own columns and resolve the mapping against them; remote files become readable in the connection.
-
-    Parameters
-    ----------
-    files
-        One or more, all of one format, as :func:`files_of` found them.
-
-    Raises
-    ------
-    InputError
-        When a file cannot be read.
-    """
-    mount(connection, [file.name for file in files])
-    mapping, kind = settings.mapping(), _format(files[0].name)
-    names = [file.name for file in files if kind == "parquet" or not _is_empty(file)]
-    if not names:
-        raise _empty(files[0].name, subject)
-    with duckdb_errors(*subject.unreadable):
-        match kind:
-            case "parquet":
-                sql, columns = _parquet(connection, names, subject=subject)
-            case "csv":
-                has_where = bool(settings.where)
-                sql, columns = _csv(connection, names, mapping=mapping, has_where=has_where, subject=subject)
-            case _:
-                sql, columns = _json(connection, names, mapping=mapping, has_where=bool(settings.where))
-    _refuse_taken_name(columns, subject)
-    resolved = {name: identifier(found) if (found := bare(e, columns)) else e for name, e in mapping.items()}
-    return Source(sql, resolved, tuple(columns), subject)
-
-
-def _empty(name: str, subject: Subject) -> InputError:
-    return InputError(f"{subject.noun} is empty: {name} and all its other files hold nothing", hint="check its path")
-
-
-def _is_empty(file: LogFile) -> bool:
-    if file.bytes:
-        return False
-    with open_file(file.name) as opened:
-        return not opened.read(1)
-
-
-def _refuse_taken_name(columns: Collection[str], subject: Subject) -> None:
-    if any(column.casefold() == LOG_FILE for column in columns):
-        what = f'[{subject.section}] path: {subject.noun} has a column "{LOG_FILE}", which churn uses for the file of a row'
-        raise InputError(what, hint=f"rename it in {subject.noun}")
-
-
-def bare(expression: str, columns: Collection[str]) -> str | None:
-    """Return the log's column that an expression simply names; None: it is SQL.
-
-    Examples
-    --------
-    >>> bare("User ID", ["User ID"]), bare('"user id"', ["User ID"]), bare("a + b", ["a", "b"])
-    ('User ID', 'User ID', None)
-    """
-    if expression.strip() in columns:
-        return expression.strip()
-    named = re.fullmatch(r'\s*(?:"((?:[^"]|"")+)"|(\w+))\s*', expression)
-    wanted = (named.group(1) or named.group(2)).replace('""', '"').casefold() if named else None
-    return next((column for column in columns if column.casefold() == wanted), None)
-
-
-def _listed(files: Collection[str]) -> str:
-    """Write file names as an SQL list; DuckDB reads names as globs."""
-    return "[" + ", ".join(literal(glob.escape(name)) for name in files) + "]"
-
-
-def _columns(connection: duckdb.DuckDBPyConnection, sql: str) -> dict[str, str]:
-    relation = connection.sql(f"select * from {sql} limit 0")
-    return dict(zip(relation.columns, map(str, relation.types), strict=True))
-
-
-def _kept_as_text(mapping: Mapping[str, str], columns: Collection[str], *, has_where: bool) -> set[str]:
-    """Return the columns whose type is not guessed: texts and times, or all where no SQL calculates with them."""
-    named = {name: found for name, e in mapping.items() if (found := bare(e, columns))}
-    if len(named) == len(mapping) and not has_where and set(REQUIRED) <= mapping.keys() <= COLUMNS.keys():
-        return set(columns)
-    texts = {name for name, column in COLUMNS.items() if column.type not in ("BIGINT", "DOUBLE")}
-    return {found for name, found in named.items() if name in texts.union(_TEXTS)}
-
-
-def _struct(columns: Mapping[str, str]) -> str:
-    return "{" + ", ".join(f"{literal(name)}: {literal(kind)}" for name, kind in columns.items()) + "}"
-
-
-def _parquet(
-    connection: duckdb.DuckDBPyConnection, files: Sequence[str], *, subject: Subject
-) -> tuple[str, dict[str, str]]:
-    sql = f"read_parquet({_listed(files)}, hive_partitioning = true, union_by_name = true, {_FILE})"
-    try:
-        columns = _columns(connection, sql)
-    except duckdb.BinderException as error:
-        _refuse_taken_name(re.findall('adds column "(.*?)", but', str(error)), subject)
-        raise
-    del columns[LOG_FILE]
-    return sql, columns
-
-
-def _json(
-    connection: duckdb.DuckDBPyConnection, files: Sequence[str], *, mapping: Mapping[str, str], has_where: bool
-) -> tuple[str, dict[str, str]]:
-    found = _columns(connection, f"read_json({_listed(files)}, union_by_name = true, sample_size = -1)")
-    texts = _kept_as_text(mapping, found, has_where=has_where)
-    named = {name for e in mapping.values() if (name := bare(e, found))}
-    columns = {name: "VARCHAR" if name in texts & named else kind for name, kind in found.items()}
-    return f"read_json({_listed(files)}, columns = {_struct(columns)}, {_FILE})", columns
-
-
-def _csv(
-    connection: duckdb.DuckDBPyConnection,
-    files: Sequence[str],
-    *,
-    mapping: Mapping[str, str],
-    has_where: bool,
-    subject: Subject,
-) -> tuple[str, dict[str, str]]:
-    """Read files with the same header by one reader, and unite the readers by column name."""
-    headers: dict[str, list[str]] = {}
-    for name in files:
-        if header := _first_line(name, subject):
-            headers.setdefault(header, []).append(name)
-    if not headers:
-        raise _empty(files[0], subject)
-    readers: list[str] = []
-    columns: dict[str, str] = {}
-    for header, group in headers.items():
-        delimiter = max(_DELIMITERS, key=header.count)
-        kinds = dict.fromkeys(_names(header, delimiter, file=group[0], subject=subject), "VARCHAR")
-        dialect = f"header = true, delim = {literal(delimiter)}, quote = '\"', escape = '\"'"
-        texts = _kept_as_text(mapping, kinds, has_where=has_where)
-        if texts != set(kinds):
-            guessed = _columns(connection, f"read_csv({_listed(group)}, {dialect}, sample_size = -1)")
-            kinds = {name: "VARCHAR" if name in texts else guessed.get(name, "VARCHAR") for name in kinds}
-        columns |= kinds
-        readers.append(
-            f"read_csv({_listed(group)}, {dialect}, auto_detect = false, columns = {_struct(kinds)}, {_FILE})"
-        )
-    return "(" + " union all by name ".join(f"select * from {reader}" for reader in readers) + ")", columns
-
-
-def _names(header: str, delimiter: str, *, file: str, subject: Subject) -> list[str]:
-    """Return the columns of a header; one without a name, such as the index of pandas, gets a name that no column has."""
-    try:
-        named = next(csv.reader([header], delimiter=delimiter))
-    except csv.Error as error:
-        what, hint = subject.unreadable
-        raise InputError(f"{what}: the header of {file}: {error}", hint=hint) from error
-    if twice := {name for name in named if name and named.count(name) > 1}:
-        names = ", ".join(sorted(twice))
-        raise InputError(f"{subject.unreadable[0]}: {file} has several columns named {names}", hint="rename them")
-    return [name or f"(without a name, {place})" for place, name in enumerate(named)]
-
-
-def _first_line(name: str, subject: Subject) -> str:
-    """Return the header of a CSV, packed or not, whatever its lines end in; empty: there is nothing in it."""
-    what, hint = subject.unreadable
-    try:
-        packed: Any = _PACKED.get(Path(name).suffix.lower())
-        with open_file(name) as file, pa.input_stream(file, compression=packed) as stream:
-            start = codecs.getincrementaldecoder("utf-8-sig")().decode(stream.read(_HEADER_BYTES))
-    except (UnicodeDecodeError, OSError) as error:
-        raise InputError(f"{what}: {name} is incomplete or not UTF-8 text", hint=hint) from error
-    line = start.partition("\n" if "\n" in start else "\r")[0].rstrip("\r")
-    if not line and start.strip():
-        raise InputError(f"{what}: the first line of {name} is empty", hint="it must name the columns")
-    return line
-
-
-def suggestion(expression: str, source: Source) -> str:
-    """Suggest the column that was probably meant."""
-    return f"{closest(expression, source.columns)} (columns of {source.subject.noun})"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cached_property
@@ -28,6 +29,12 @@ class FileInventory:
         Reason to number of rejected rows.
     has_time_of_day
         False where every event is at the start of its day.
+    reading
+        Digest of how it was read.
+    dialect
+        How a CSV file is written, as JSON.
+    texts
+        Extra columns of text in which some value is not a number.
     """
 
     name: str
@@ -35,11 +42,76 @@ class FileInventory:
     days: dict[date, int]
     rejected: dict[str, int]
     has_time_of_day: bool
+    reading: str = ""
+    dialect: str = ""
+    texts: tuple[str, ...] = ()
 
     @property
     def is_final(self) -> bool:
         """False where rows are in the future: they will become valid, though the file stays as it is."""
         return FUTURE not in self.rejected
+
+
+@dataclass(frozen=True)
+class Strays:
+    """A few events behind a long gap at one end of the log.
+
+    Attributes
+    ----------
+    body_day
+        Last (first) day of the log before (after) the gap.
+    stray_day
+        Last (first) day with one of them.
+    resumes
+        Day of the nearest of them.
+    """
+
+    is_late: bool
+    body_day: date
+    stray_day: date
+    resumes: date
+    rows: int
+
+    def describe(self) -> str:
+        """Say what was found, and how to say that they count."""
+        first, last = sorted((self.body_day, self.resumes))
+        gap = f"no events from {first + timedelta(days=1)} to {last - timedelta(days=1)}"
+        behind = (
+            f"{self.rows} {'event' if self.rows == 1 else 'events'} {'after' if self.is_late else 'before'} that gap"
+        )
+        if self.is_late:
+            until = self.stray_day + timedelta(days=1)
+            means = (
+                f"the log ends with {self.body_day}, without them; if they count, set [events] covered_until = {until}"
+            )
+        else:
+            means = f"they count; to exclude them, set [events] covered_from = {self.body_day}"
+        return f"{gap}, and {behind}, as of a wrong clock: {means}"
+
+
+_MIN_BODY_DAYS = 7
+
+
+def _strays(days: Sequence[date], rows: Mapping[date, int], *, is_late: bool) -> Strays | None:
+    """Return what lies behind the first gap, from the body outwards, that is far longer than those of the body.
+
+    The body has at least a week of days. The gap is at least 28 days and four times the longest before it, with at most one event
+    in a hundred behind it; or at least a year and three times the whole body, with at most one in twenty.
+    """
+    total = sum(rows[day] for day in days)
+    before, longest = 0, 1
+    for place in range(len(days) - 1):
+        before += rows[days[place]]
+        gap, span = abs((days[place + 1] - days[place]).days), abs((days[place] - days[0]).days) + 1
+        behind = total - before
+        if place + 1 < _MIN_BODY_DAYS:
+            longest = max(longest, gap)
+            continue
+        is_far = gap >= max(28, 4 * longest) and behind <= 0.01 * total
+        if is_far or (gap >= max(365, 3 * span) and behind <= 0.05 * total):
+            return Strays(is_late, days[place], days[-1], days[place + 1], behind)
+        longest = max(longest, gap)
+    return None
 
 
 @dataclass(frozen=True)
@@ -69,7 +141,7 @@ class LogInventory:
         return any(file.has_time_of_day for file in self.files)
 
     def coverage(self, settings: EventsSettings) -> Coverage:
-        """Return the days that the log covers.
+        """Return the days that the log covers: a few events long after all others, of clocks that are wrong, do not move its end.
 
         Raises
         ------
@@ -78,7 +150,16 @@ class LogInventory:
         """
         if not self.days:
             raise _empty(settings)
-        return Coverage(min(self.days), settings.covered_until or max(self.days) + timedelta(days=1))
+        last = next((one.body_day for one in self.strays(settings) if one.is_late), max(self.days))
+        return Coverage(settings.covered_from or min(self.days), settings.covered_until or last + timedelta(days=1))
+
+    def strays(self, settings: EventsSettings) -> tuple[Strays, ...]:
+        """Return the few events before and after a long gap at the ends of the log, where the settings do not say how far it goes."""
+        days = sorted(self.days)
+        late = _strays(days, self.days, is_late=True) if not settings.covered_until else None
+        kept = [day for day in days if not late or day <= late.body_day]
+        early = _strays(kept[::-1], self.days, is_late=False) if not settings.covered_from else None
+        return tuple(one for one in (early, late) if one)
 
     def check(self, settings: EventsSettings) -> None:
         """Refuse an empty log, and one of which too large a share is invalid.

@@ -3,130 +3,176 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
-from features.log.formats import LOG_FILE
+from features.log.sources.binding import Texts
+from features.log.sources.source import LOG_FILE, Source
+from features.log.sources.times import has_abbreviation, instant_of
+from features.log.sources.values import FLOATS, text_of
 from features.schema import COLUMNS, REQUIRED
 from features.sql import INTEGERS, literal
 
 FUTURE = "event_time is in the future"
-_MAX_SECONDS, _MAX_AMOUNT, _MAX_COUNT = 10**9, 10**12, 10**9
-_FLOATS = {"DOUBLE": 2**53, "FLOAT": 2**24}  # below which every whole number has a value of its own
-_NANOSECONDS = {"TIMESTAMP_NS": "make_timestamp", "TIMESTAMPTZ_NS": "make_timestamptz"}
-_DATE_BYTES = len("2026-01-05")
+AMBIGUOUS_ZONE = "event_time has a zone that means several"
+NULL_MARKER = "user_id is a word for no value"
+DURATIONS = ("INTERVAL", "TIME")
+IDS = ("user_id", "alias_id", "event_id")
+_MAX_SECONDS, _MAX_AMOUNT, _MAX_COUNT = 10**9, 10**11, 10**9
+# what exports write where there is no value; none of them names anybody
+NULL_WORDS = (
+    *("NULL", "null", "Null", r"\N", "None", "none", "NaN", "nan", "NAN", "NaT", "<NA>", "<null>", "(null)", "[null]"),
+    *("#N/A", "N/A", "n/a", "undefined", "(not set)"),
+)
+NULLS = ", ".join(map(literal, NULL_WORDS))
 
 
-def checked_sql(
-    mapping: Mapping[str, str], kinds: Mapping[str, str], *, source: str, zone: str, known_until: datetime
-) -> str:
+BEFORE = "event_time is before [events] covered_from"
+
+
+@dataclass(frozen=True)
+class Span:
+    """The instants, in UTC, between which an event may lie.
+
+    Attributes
+    ----------
+    start
+        None: any.
+    end
+        Excluded: what comes later is in the future.
+    """
+
+    end: datetime
+    start: datetime | None = None
+
+
+def checked_sql(source: Source, *, zone: str, span: Span, kinds: Mapping[str, str] | None = None) -> str:
     """Return a SELECT of the file, ``raw_*`` as read, the contract columns as cast, and ``reason`` (null: the row is valid).
 
     Parameters
     ----------
-    mapping
-        Contract column to expression over the log's own columns.
-    kinds
-        Contract column to the DuckDB type of its expression.
-    source
-        FROM clause, with its WHERE.
     zone
         Zone of local days: a date is that day there.
-    known_until
-        UTC instant from which on an event is in the future.
+    span
+        The instants between which an event may lie.
+    kinds
+        Extra column to its type, VARCHAR or DOUBLE, where other files decide it too.
     """
-    raw = f"{LOG_FILE}, " + ", ".join(
-        f"{present(expression, kinds[name], is_text_wanted=_is_text(name))} as raw_{name}"
-        for name, expression in mapping.items()
+    mapping, extra = source.mapping, kinds or {}
+    present = ", ".join(
+        f"{present_of(f'raw_{name}', one.kind, name=name, reading=source.reading)} as raw_{name}"
+        for name, one in mapping.items()
     )
-    cast = ", ".join(f"{_cast(name, kinds[name], zone=zone)} as {name}" for name in mapping)
-    rules = "\n".join(f"when {condition} then {literal(why)}" for condition, why in _rules(kinds, known_until))
-    return f"select *, case {rules} end as reason from (select *, {cast} from (select {raw} from {source}))"
+    cast = ", ".join(
+        f"{_cast(name, one.kind, zone=zone, reading=source.reading, extra=extra.get(name))} as {name}"
+        for name, one in mapping.items()
+    )
+    shown = ", ".join(f"shown_{name} as raw_{name}" for name in mapping)
+    rules = "\n".join(f"when {condition} then {literal(why)}" for condition, why in _rules(source, span))
+    return f"""select {", ".join([LOG_FILE, *source.more])}, {shown}, {", ".join(mapping)}, case {rules} end as reason
+        from (select *, {cast} from (select * replace ({present}) from {source.rows}))"""
 
 
-def _is_text(name: str) -> bool:
-    return name in COLUMNS and COLUMNS[name].type == "VARCHAR"
+def is_text(name: str) -> bool:
+    """Tell whether the contract wants text."""
+    return name in IDS or (name in COLUMNS and COLUMNS[name].type == "VARCHAR")
 
 
-def present(expression: str, kind: str, *, is_text_wanted: bool) -> str:
-    """Return an expression in which an empty text, or no number where text is wanted, is an absent value."""
-    if kind == "VARCHAR":
-        return f"nullif(({expression}), '')"
-    if kind in _FLOATS and is_text_wanted:
-        return f"case when not isnan({expression}) then ({expression}) end"
-    return f"({expression})"
+def present_of(raw: str, kind: str, *, name: str, reading: Texts) -> str:
+    """Return a column in which an empty text, a word for no value, or no number where text is wanted, is null."""
+    if kind in FLOATS and is_text(name):
+        return f"case when not isnan({raw}) then {raw} end"
+    if kind != "VARCHAR":
+        return raw
+    is_open = name != "event_id" and (is_text(name) or name not in COLUMNS)
+    words = {"", *reading.nulls} if is_open else {"", *reading.nulls, *NULL_WORDS}
+    listed = ", ".join(map(literal, sorted(words)))
+    absent = f"nullif({raw}, '')" if len(words) == 1 else f"case when {raw} not in ({listed}) then {raw} end"
+    return (
+        f"case when not (starts_with({raw}, ' ') and trim({raw}) = '') then {absent} end"
+        if name in REQUIRED
+        else absent
+    )
 
 
-def _cast(name: str, kind: str, *, zone: str) -> str:
+def _cast(name: str, kind: str, *, zone: str, reading: Texts, extra: str | None) -> str:
     raw = f"raw_{name}"
+    if name in IDS:
+        return id_of(raw, kind)
     if name not in COLUMNS:
-        return _extra(raw, kind)
+        return _extra(raw, kind, wanted=extra)
     wanted = COLUMNS[name].type
     if wanted.startswith("TIMESTAMP"):
         return instant_of(raw, kind, zone=zone)
-    return text_of(raw, kind) if wanted == "VARCHAR" else _plain(raw, wanted)
+    return text_of(raw, kind) if wanted == "VARCHAR" else _number(raw, kind, wanted=wanted, reading=reading)
 
 
-def text_of(raw: str, kind: str) -> str:
-    """Return a column of any type as text; null where a whole number is too large for its type to tell it from its neighbours.
-
-    A whole number is the same text in whatever type it is read: a column of integers with a gap is one of floats elsewhere.
-    """
-    if kind in _FLOATS:
-        whole = f"when abs({raw}) < {_FLOATS[kind]} then cast(cast({raw} as bigint) as varchar)"
-        return f"case when {raw} <> trunc({raw}) then cast({raw} as varchar) {whole} end"
-    if kind.startswith("DECIMAL"):
-        whole = f"when {raw} = trunc({raw}) then cast(cast({raw} as hugeint) as varchar)"
-        return f"case {whole} else cast({raw} as varchar) end"
-    return _plain(raw, "varchar")
+def _number(raw: str, kind: str, *, wanted: str, reading: Texts) -> str:
+    number = reading.plain_number(raw) if kind == "VARCHAR" else raw
+    if wanted == "BIGINT":
+        return _whole(number, kind)
+    if kind in DURATIONS:
+        return f"epoch({raw})"
+    clock = rf"case when regexp_full_match({raw}, '\d+:\d\d:\d\d(\.\d+)?') then epoch(try_cast({raw} as interval)) end"
+    plain = f"try_cast({number} as {wanted})"
+    return f"coalesce({plain}, {clock})" if kind == "VARCHAR" and raw == "raw_duration_seconds" else plain
 
 
-def _extra(raw: str, kind: str) -> str:
-    """Cast an extra column: text stays text, all else is a finite number or absent."""
-    return raw if kind == "VARCHAR" else f"case when isfinite(cast({raw} as double)) then cast({raw} as double) end"
-
-
-def instant_of(raw: str, kind: str, *, zone: str) -> str:
-    """Return a column of any type as an instant; null where it is not an instant."""
-    if kind == "DATE":
-        return f"timezone({literal(zone)}, cast({raw} as timestamp))"
-    if kind in _NANOSECONDS:  # a cast would round, and the last half microsecond of a day would be tomorrow
-        return f"cast({_NANOSECONDS[kind]}(epoch_ns({raw}) // 1000) as timestamptz)"
+def _whole(number: str, kind: str) -> str:
+    """Return a whole number; a cast would round a fraction."""
     if kind.removeprefix("U") in INTEGERS:
-        return _from_epoch(f"cast({raw} as hugeint)")
-    if kind in _FLOATS or kind.startswith("DECIMAL"):
-        return _from_epoch(f"cast({raw} as double)")
-    time = _from_text(raw, zone) if kind == "VARCHAR" else _plain(raw, "timestamptz")
-    return f"coalesce({time}, {_from_epoch(_plain(raw, 'double'))})"
+        return f"try_cast({number} as bigint)"
+    value = f"try_cast({number} as double)"
+    return f"case when {value} = trunc({value}) then try_cast({value} as bigint) end"
 
 
-def _from_text(raw: str, zone: str) -> str:
-    """Read a text without a time of day as a date is read: of what is a time, none is as short as a date."""
-    date = f"timezone({literal(zone)}, {_plain(raw, 'timestamp')})"
-    return f"case when strlen({raw}) <= {_DATE_BYTES} then {date} else {_plain(raw, 'timestamptz')} end"
+def id_of(raw: str, kind: str) -> str:
+    """Return an id as text: a whole number is the same id however it is written, as 17850, 17850.0 or "17850"."""
+    text = text_of(raw, kind)
+    if kind != "VARCHAR":
+        return text
+    return rf"case when ends_with({text}, '0') and regexp_full_match({text}, '-?\d+\.0+') then split_part({text}, '.', 1) else {text} end"
 
 
-def _plain(raw: str, wanted: str) -> str:
-    return f"try_cast({raw} as {wanted})"
+def _extra(raw: str, kind: str, *, wanted: str | None) -> str:
+    """Cast an extra column: text stays text, all else is a finite number or absent; one that other files hold is of their type."""
+    if (wanted or kind) == "VARCHAR":
+        return text_of(raw, kind)
+    number = f"epoch({raw})" if kind in DURATIONS else f"try_cast({raw} as double)"
+    return f"case when isfinite({number}) then {number} end"
 
 
-def _from_epoch(number: str) -> str:
-    """Seconds, milliseconds, microseconds or nanoseconds since 1970, told apart by size (years 1973 to 5138); else null."""
-    scales = (("1e11", " * 1000000"), ("1e14", " * 1000"), ("1e17", ""), ("9e18", " // 1000"))
-    cases = " ".join(f"when {number} < {top} then cast(floor({number}{scale}) as bigint)" for top, scale in scales)
-    return f"make_timestamptz(case when {number} < 1e8 then null {cases} end)"
+def is_number_text(raw: str) -> str:
+    """Return the condition that a text is a number, and no code with zeros in front."""
+    return rf"regexp_full_match({raw}, '-?(0|[1-9]\d*)?(\.\d+)?([eE][-+]?\d+)?')"
 
 
-def _rules(kinds: Mapping[str, str], known_until: datetime) -> list[tuple[str, str]]:
+def _rules(source: Source, span: Span) -> list[tuple[str, str]]:
     """Return (condition, reason) pairs; the first that holds names the row. What is of the wanted type needs no reading."""
+    mapping = source.mapping
+    faults = [(f"fault_{place}", why) for place, why in enumerate(source.faults)]
+    where = [("failed_where", "[events] where fails on it")] if source.has_guarded_where else []
+    failed = [(f"failed_{name}", f"{name} is unreadable") for name, one in mapping.items() if one.is_guarded]
     missing = [(f"raw_{name} is null", f"{name} is null") for name in REQUIRED]
+    markers = [
+        (f"trim(raw_user_id) in ({NULLS})", NULL_MARKER),
+        ("starts_with(raw_user_id, '{\"')", "user_id is an object"),
+    ]
+    markers = markers if mapping["user_id"].kind == "VARCHAR" else []
+    zones = [(f"event_time is null and {has_abbreviation('raw_event_time')}", AMBIGUOUS_ZONE)]
     unreadable = [
         (f"{name} is null and raw_{name} is not null", f"{name} is unreadable")
-        for name, kind in kinds.items()
-        if name in COLUMNS and kind != COLUMNS[name].type
+        for name, one in mapping.items()
+        if name in COLUMNS and (one.kind != COLUMNS[name].type or name in IDS)
     ]
     times = [
-        (f"event_time >= timestamptz '{known_until.isoformat()}'", FUTURE),
+        (f"event_time >= timestamptz '{span.end.isoformat()}'", FUTURE),
+        *([(f"event_time < timestamptz '{span.start.isoformat()}'", BEFORE)] if span.start else []),
         ("event_time < timestamptz '1900-01-01 00:00:00+00'", "event_time is absurd"),
+        (
+            "event_time between timestamptz '1969-12-31 00:00:00+00' and timestamptz '1970-01-02 00:00:00+00'",
+            "event_time is the zero of a clock (1970-01-01)",
+        ),
     ]
     bounds = {
         "count": [
@@ -140,4 +186,15 @@ def _rules(kinds: Mapping[str, str], known_until: datetime) -> list[tuple[str, s
         ],
         "amount": [(f"not (abs(amount) < {_MAX_AMOUNT})", "amount is absurd")],
     }
-    return missing + unreadable + times + [rule for name in kinds for rule in bounds.get(name, [])]
+    bounded = [rule for name in mapping for rule in bounds.get(name, [])]
+    return (
+        faults
+        + where
+        + failed
+        + missing
+        + markers
+        + (zones if mapping["event_time"].kind == "VARCHAR" else [])
+        + unreadable
+        + times
+        + bounded
+    )

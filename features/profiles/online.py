@@ -16,7 +16,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from features.log.formats import LOG_FILE
+from features.log.sources.source import LOG_FILE
 from features.profiles.online_sql import BATCH, KEPT, NAMES, Place, Statements
 from features.profiles.specification import Specification
 from features.snapshots import instant, zone_of

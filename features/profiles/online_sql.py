@@ -11,8 +11,9 @@ import pyarrow as pa
 from features.activity.roll_up import DETECTED_FACTS, RELATIONS, RollUp
 from features.catalogue.catalogue import CONFIGURED
 from features.errors import InputError
-from features.log.formats import LOG_FILE
-from features.log.validation import checked_sql
+from features.log.sources.binding import Bound
+from features.log.sources.source import LOG_FILE, Source
+from features.log.validation import Span, checked_sql
 from features.profiles.kernel import Kernel
 from features.profiles.specification import Specification
 from features.schema import COLUMNS, REQUIRED
@@ -76,9 +77,8 @@ class Statements:
 
     @property
     def _checked(self) -> str:
-        zone, kinds = self.specification.timezone, {name: COLUMNS[name].type for name in self.columns}
-        mapping = {name: name for name in self.columns}
-        return checked_sql(mapping, kinds, source="events", zone=zone, known_until=_ENDLESS)
+        source = Source("events", {name: Bound(name, COLUMNS[name].type) for name in self.columns})
+        return checked_sql(source, zone=self.specification.timezone, span=Span(_ENDLESS))
 
     @property
     def placed(self) -> str:

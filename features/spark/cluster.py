@@ -13,7 +13,7 @@ import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from shutil import which
@@ -26,7 +26,9 @@ from features.activity.store import ActivitySettings
 from features.errors import InputError, SettingsError, translated
 from features.log.event_log import EventLog, FileInventory, LogInventory, open_log
 from features.log.files import LogFile, is_remote
-from features.log.formats import LOG_FILE, Source
+from features.log.formats import files_of
+from features.log.sources.mapping import Mapper
+from features.log.sources.source import LOG_FILE, Source
 from features.profiles.build import check_buildable
 from features.profiles.specification import Specification
 from features.settings import ComputeSettings
@@ -141,12 +143,18 @@ def read_log(settings: ActivitySettings, spark: SparkSession) -> SparkLog:
     InputError
         When the log is not of Parquet files, cannot be read, or too much of it is invalid.
     """
-    log = open_log(settings.events, settings.churn.timezone, base=settings.base, compute=settings.compute)
+    files = files_of(settings.events, settings.base)
+    log = open_log(settings.events, settings.churn.timezone, files=files, compute=settings.compute)
     if not all(file.name.lower().endswith(".parquet") for file in log.files):
         raise InputError(
             "[events] path: Spark reads Parquet only: the types of a text's columns would be guessed a second time",
             hint='convert the log to Parquet, or set [compute] engine = "duckdb"',
         )
+    if log.has_event_ids:
+        raise InputError("[events] event_id is not read by Spark", hint='set [compute] engine = "duckdb"')
+    if len(log.sources) > 1:  # Spark merges the schemas of files itself
+        merged = Mapper(log.connection, settings.events, settings.churn.timezone, is_merged=True)
+        log = replace(log, sources=merged.sources(files))
     # nanoseconds come as numbers: Spark has no such type and refuses the file otherwise
     spark.conf.set("spark.sql.legacy.parquet.nanosAsLong", "true")
     with spark_errors():
@@ -199,7 +207,7 @@ def _opened(log: EventLog, settings: ActivitySettings, *, spark: SparkSession) -
     """Choose the columns that the mapping names, and cast each to the type that DuckDB reads."""
     from pyspark.sql import functions as f  # noqa: PLC0415 -- an extra, and seconds to import
 
-    kinds = _kinds(log.connection, log.source, settings=settings)
+    kinds = _kinds(log.connection, log.sources[0], settings=settings)
     files = spark.read.option("mergeSchema", "true").parquet(*(_literal(_url(file.name)) for file in log.files))
     found = {name.casefold(): name for name in files.columns}
     stored = {name: found[name.casefold()] for name in kinds if name.casefold() in found}
@@ -223,7 +231,7 @@ def _opened(log: EventLog, settings: ActivitySettings, *, spark: SparkSession) -
 
 def _kinds(connection: duckdb.DuckDBPyConnection, source: Source, *, settings: ActivitySettings) -> dict[str, str]:
     """Return the DuckDB type of each of the log's columns that the mapping or ``where`` may name."""
-    texts = " ".join((*source.mapping.values(), settings.events.where)).replace('""', '"').casefold()
+    texts = " ".join((*settings.events.mapping().values(), settings.events.where)).replace('""', '"').casefold()
     relation = connection.sql(f"select {', '.join(map(identifier, source.columns))} from {source.sql} limit 0")
     kinds = dict(zip(relation.columns, map(str, relation.types), strict=True))
     return {name: kind for name, kind in kinds.items() if name.casefold() in texts}

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
 
-from features.log.event_log import kinds_of
+from features.expressions import NUMBER
+from features.log.event_log import DISABLED_OPTIMIZERS
 from features.log.files import Subject
-from features.log.formats import files_of, open_source
+from features.log.formats import files_of
 from features.log.rejected import refuse_too_many, write_rejected
-from features.log.validation import instant_of, present, text_of
+from features.log.sources.binding import Bound
+from features.log.sources.mapping import Mapper
+from features.log.sources.source import Source
+from features.log.sources.times import instant_of
+from features.log.validation import NULLS, id_of, is_number_text, present_of, text_of
 from features.settings import ComputeSettings, TableSettings
 from features.sql import literal
 from features.storage.duckdb import connect, duckdb_errors
@@ -51,41 +56,72 @@ class PointInTimeTable:
             When it cannot be read, or too much of it is invalid.
         """
         connection = connect(self.naive_zone, compute)
-        connection.execute(
-            "set disabled_optimizers = 'statistics_propagation'"
-        )  # as for the log: NaN is in no statistics
+        connection.execute(f"set disabled_optimizers = '{DISABLED_OPTIMIZERS}'")
         subject = Subject(self.name, "the table")
         files = files_of(self.settings, self.base, subject=subject)
-        source = open_source(connection, files, settings=self.settings, subject=subject)
-        kinds = kinds_of(connection, source, where=self.settings.where)
-        rows = f"{source.sql} where ({self.settings.where or 'true'})"
+        sources = Mapper(connection, self.settings, self.zone, subject).sources(files)
         with duckdb_errors(*subject.unreadable):
-            connection.execute(f"create table checked as {self._checked(source.mapping, kinds, rows=rows)}")
+            kinds = self._kinds(connection, sources)
+            checked = " union all ".join(self._checked(source, kinds) for source in sources)
+            connection.execute(f"create table checked as {checked}")
         found = PointInTimeRows(connection, kinds, self._rejected(connection))
         self._save_rejected(found, rejected)
         self._check(found)
         return found
 
-    def _checked(self, mapping: Mapping[str, str], kinds: Mapping[str, str], *, rows: str) -> str:
-        """Return the SELECT of the columns as they were read, ids as text, ``valid_from`` in UTC, and ``reason``."""
-        ids = self.settings.ids
-        raw = ", ".join(
-            f'{present(sql, kinds[name], is_text_wanted=name in ids)} as "raw_{name}"' for name, sql in mapping.items()
-        )
-        texts = "".join(f", {text_of(f'raw_{name}', kinds[name])} as {name}" for name in ids)
-        return f"""select *, case {self._rules(is_dated=VALID_FROM in kinds)} end as reason
-            from (select *{texts}, {self._valid_from(kinds)} as valid_from from (select {raw} from {rows}))"""
+    def _kinds(self, connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> dict[str, str]:
+        """Return the type of each column: a number where all values of all files are, else text, else what DuckDB read."""
+        found: dict[str, str] = {}
+        for name in sources[0].mapping:
+            kinds = {source.mapping[name].kind for source in sources}
+            if name in (*self.settings.ids, VALID_FROM) or not all(_is_plain(kind) for kind in kinds):
+                found[name] = next((kind for kind in sorted(kinds) if not _is_plain(kind)), "VARCHAR")
+                continue
+            texts = [source for source in sources if source.mapping[name].kind == "VARCHAR"]
+            are_numbers = all(NUMBER.fullmatch(kind) for kind in kinds - {"VARCHAR"})
+            are_numbers = are_numbers and (not texts or _hold_numbers(connection, texts, name=name))
+            found[name] = "DOUBLE" if are_numbers else "VARCHAR"
+        return found
 
-    def _valid_from(self, kinds: Mapping[str, str]) -> str:
-        if VALID_FROM not in kinds:
+    def _checked(self, source: Source, kinds: Mapping[str, str]) -> str:
+        """Return the SELECT of the columns as they were read, ids as text, ``valid_from`` in UTC, and ``reason``."""
+        ids, mapping = self.settings.ids, source.mapping
+        present = ", ".join(
+            f"{present_of(f'raw_{name}', one.kind, name='user_id' if name in ids else name, reading=source.reading)} as raw_{name}"
+            for name, one in mapping.items()
+        )
+        texts = "".join(f", {id_of(f'raw_{name}', mapping[name].kind)} as {name}" for name in ids)
+        values = ", ".join(
+            f"{_as_kind(f'raw_{name}', one.kind, wanted=kinds[name])} as raw_{name}"
+            for name, one in mapping.items()
+            if name not in (*ids, VALID_FROM)
+        )
+        replaced = f" replace ({values})" if values else ""
+        shown = ", ".join(f"shown_{name}" for name in mapping)
+        columns = ", ".join(f"raw_{name}" for name in mapping if name not in (*ids, VALID_FROM))
+        rules = self._rules(source)
+        return f"""select {shown}, {", ".join(ids)}, valid_from, reason{", " if columns else ""}{columns} from (select *{replaced} from
+            (select *, case {rules} end as reason from (select *{texts}, {self._valid_from(mapping)} as valid_from
+                from (select * replace ({present}) from {source.rows}))))"""
+
+    def _valid_from(self, mapping: Mapping[str, Bound]) -> str:
+        if VALID_FROM not in mapping:
             return ALWAYS
-        found = f"make_timestamp(epoch_us({instant_of('raw_valid_from', kinds[VALID_FROM], zone=self.zone)}))"
+        found = f"make_timestamp(epoch_us({instant_of('raw_valid_from', mapping[VALID_FROM].kind, zone=self.zone)}))"
         return f"case when raw_valid_from is null then {ALWAYS} else {found} end" if self.trust_undated else found
 
-    def _rules(self, *, is_dated: bool) -> str:
-        rules = {f"raw_{name} is null": f"{name} is null" for name in self.settings.ids}
+    def _rules(self, source: Source) -> str:
+        mapping = source.mapping
+        rules = {"failed_where": f"[{self.name}] where fails on it"} if source.has_guarded_where else {}
+        rules |= {f"failed_{name}": f"{name} is unreadable" for name, one in mapping.items() if one.is_guarded}
+        rules |= {f"raw_{name} is null": f"{name} is null" for name in self.settings.ids}
+        rules |= {
+            f"raw_{name} in ({NULLS})": f"{name} is a word for no value"
+            for name in self.settings.ids
+            if mapping[name].kind == "VARCHAR"
+        }
         rules |= {f"{name} is null": f"{name} is unreadable" for name in self.settings.ids}
-        if is_dated and not self.trust_undated:
+        if VALID_FROM in mapping and not self.trust_undated:
             rules |= {"raw_valid_from is null": "valid_from is null"}
         rules |= {"valid_from is null": "valid_from is unreadable"}
         return " ".join(f"when {condition} then {literal(why)}" for condition, why in rules.items())
@@ -100,7 +136,7 @@ class PointInTimeTable:
         if not found.rejected:
             place.unlink(missing_ok=True)
             return
-        kept = ", ".join(f'cast("raw_{name}" as varchar) as "{name}"' for name in found.kinds)
+        kept = ", ".join(f'shown_{name} as "{name}"' for name in found.kinds)
         rows = f"select {kept}, reason from checked where reason is not null order by all"
         write_rejected(rows, place, connection=found.connection)
 
@@ -111,6 +147,31 @@ class PointInTimeTable:
         (valid,) = found.connection.execute("select count(*) from checked where reason is null").fetchall()[0]
         hint = f"inspect them in the home's folder rejected/, or raise [{self.name}] max_rejected_share"
         refuse_too_many(found.rejected, valid, max_share=max_share, section=self.name, hint=hint)
+
+
+def _is_plain(kind: str) -> bool:
+    return kind in ("VARCHAR", "UUID") or kind.startswith("ENUM") or NUMBER.fullmatch(kind) is not None
+
+
+def _as_kind(raw: str, kind: str, *, wanted: str) -> str:
+    """Return a value in the type that all files together give its column."""
+    if wanted == "DOUBLE":
+        return f"try_cast({raw} as double)"
+    return text_of(raw, kind) if wanted == "VARCHAR" else raw
+
+
+def _hold_numbers(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source], *, name: str) -> bool:
+    """Tell whether all texts of a column, in all files, are numbers written in one way: of 1.9 and 1.10, the second is a version."""
+    raw = f"raw_{name}"
+    values_of_all = " union all ".join(f"select {raw} from {source.rows}" for source in sources)
+    decimals = f"strlen(regexp_extract({raw}, '\\.(\\d*)$', 1))"
+    rows = connection.execute(
+        f"""select count(*), bool_and({is_number_text(raw)}), count(distinct {decimals}) filter ({decimals} > 0),
+            coalesce(bool_or({decimals} > 0 and ends_with({raw}, '0')), false)
+        from ({values_of_all}) where {raw} <> ''"""
+    ).fetchall()
+    values, are_numbers, ways, has_zeros = rows[0]
+    return bool(values and are_numbers and (ways <= 1 or not has_zeros))
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import pytest
 
 from churn.project import Project
 from features.log.event_log import open_log
+from features.log.formats import files_of
 from serving.http.endpoint import Endpoint
 from serving.release.bundle import read_bundle
 from tests.churn.command import AS_OF, TrainedWorld
@@ -32,7 +33,7 @@ def world(trained_world: TrainedWorld, tmp_path: Path) -> TrainedWorld:
 def events_since(world: TrainedWorld, cutoff: str) -> dict[str, list[dict[str, Any]]]:
     """User to the valid events from a cutoff on, as they go over HTTP."""
     settings = Project(world.config, home=world.home).reader.activity_settings()
-    rows = open_log(settings.events, "UTC", base=settings.base).to_arrow().to_pylist()
+    rows = open_log(settings.events, "UTC", files=files_of(settings.events, settings.base)).to_arrow().to_pylist()
     found: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
         if row["event_time"] >= datetime.combine(date.fromisoformat(cutoff), datetime.min.time(), UTC):

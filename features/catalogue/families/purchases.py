@@ -2,11 +2,11 @@
 
 from features.catalogue.definition import Daily, Derived, OverDays, Unit, Windowed, WithConstants
 
-_PURCHASES = {"purchases": Daily("coalesce(sum(n) filter (amount_cents > 0), 0)")}
-_AMOUNT = {"amount": Daily("coalesce(sum(amount_cents) filter (amount_cents > 0), 0)")}
+_PURCHASES = {"purchases": Daily("coalesce(sum(n) filter (amount > 0), 0)")}
+_AMOUNT = {"amount_micros": Daily("coalesce(sum(amount_micros) filter (amount > 0), 0)")}
 _REFUNDS = {
-    "refunds": Daily("coalesce(sum(n) filter (amount_cents < 0), 0)"),
-    "refunded": Daily("coalesce(-sum(amount_cents) filter (amount_cents < 0), 0)"),
+    "refunds": Daily("coalesce(sum(n) filter (amount < 0), 0)"),
+    "refunded_micros": Daily("coalesce(-sum(amount_micros) filter (amount < 0), 0)"),
 }
 _VISITS = {
     "sessions": Daily("count(*)", over_visits=True),
@@ -20,7 +20,7 @@ FEATURES = (
     Windowed(
         "purchases",
         Unit.PURCHASES,
-        "Purchases: amounts of at least half a cent; a pre-aggregated row counts as its number of events.",
+        "Purchases: amounts above zero; a pre-aggregated row counts as its number of events.",
         daily=_PURCHASES["purchases"],
         reason="{value} purchases in the last {window} days",
         needs=("amount",),
@@ -29,16 +29,17 @@ FEATURES = (
         "amount",
         Unit.MONEY,
         "Amount spent on purchases, refunds not deducted.",
-        daily=_AMOUNT["amount"],
-        scale=0.01,
+        daily=_AMOUNT["amount_micros"],
+        column="amount_micros",
+        per=1_000_000,
         reason="spent {value} in the last {window} days",
         needs=("amount",),
     ),
     OverDays(
         "amount_decayed_28d",
         Unit.MONEY,
-        "Amount spent on purchases, exponentially weighted with a half-life of 28 days; summed in units of 2^-20 cents.",
-        sql="sum(cast(round(amount * pow(2, 20 - age / 28)) as hugeint)) / pow(2, 20) * 0.01",
+        "Amount spent on purchases, exponentially weighted with a half-life of 28 days; summed in units of 2^-20 millionths.",
+        sql="sum(cast(round(amount_micros * pow(2, 20 - age / 28)) as hugeint)) / pow(2, 20) / 1000000",
         reason="spent {value}, weighted towards recent purchases",
         shown_as="amount_28d",
         daily=_AMOUNT,
@@ -66,7 +67,7 @@ FEATURES = (
         "amount",
         Unit.MONEY,
         "Amount spent on all purchases so far, refunds not deducted.",
-        sql="sum(amount) * 0.01",
+        sql="sum(amount_micros) / 1000000",
         reason="spent {value} in total",
         daily=_AMOUNT,
         needs=("amount",),
@@ -75,7 +76,7 @@ FEATURES = (
         "basket_mean",
         Unit.MONEY,
         "Mean amount per purchase so far.",
-        sql="sum(amount) * 0.01 / nullif(sum(purchases), 0)",
+        sql="sum(amount_micros) / 1000000 / nullif(sum(purchases), 0)",
         reason="average purchase of {value}",
         daily=_PURCHASES | _AMOUNT,
         needs=("amount",),
@@ -136,7 +137,7 @@ FEATURES = (
         "refunded_amount",
         Unit.MONEY,
         "Amount refunded so far.",
-        sql="sum(refunded) * 0.01",
+        sql="sum(refunded_micros) / 1000000",
         reason="{value} refunded in total",
         daily=_REFUNDS,
         needs=("amount",),

@@ -37,15 +37,14 @@ def ids(*values: object, day: int) -> list[Row]:
     return [{"user_id": value, "event_time": AT + timedelta(days=day), "event_type": "open"} for value in values]
 
 
-def test_a_file_that_changes_how_ids_are_read_changes_all_days(tmp_path: Path):
+def test_a_file_of_other_types_leaves_what_is_read_from_the_others_alone(tmp_path: Path):
     world = world_at(tmp_path / "log", max_rejected_share=0.5)
     write(world.path / "1.parquet", ids(1, 2**60 + 1, day=0))
     assert [user for user, _ in world.daily()] == ["1", str(2**60 + 1)]
-    write(
-        world.path / "2.parquet", ids(1.0, 3.5, day=1)
-    )  # now all ids are fractions, and large ones cannot be told apart
+    write(world.path / "2.parquet", ids(1.0, 3.5, day=1))
     grown, clean = world.activity(), World(world.settings, tmp_path / "clean")
-    assert len(grown.rolled_up) == 2
+    assert grown.rolled_up == (date(2026, 1, 6),)
+    assert [user for user, _ in world.daily()] == ["1", "1", str(2**60 + 1), "3.5"]
     assert grown.manifest.inventory == clean.activity().manifest.inventory
     assert everything(world) == everything(clean)
 

@@ -30,7 +30,9 @@ def test_a_day_of_25_hours_is_one_day(tmp_path: Path):
 
 def test_a_pre_counted_row_counts_its_events_and_purchases_but_not_its_money_or_its_time(tmp_path: Path):
     world = world_of(tmp_path, ["anna 2026-01-05T10:00 buy count=3 amount=30 duration_seconds=60"])
-    assert world.daily("events", "purchases", "amount", "usage_minutes") == [("anna", "2026-01-05", 3, 3, 3000, 60_000)]
+    assert world.daily("events", "purchases", "amount_micros", "usage_minutes") == [
+        ("anna", "2026-01-05", 3, 3, 30_000_000, 60_000)
+    ]
 
 
 def test_a_row_without_a_count_is_one_event(tmp_path: Path):
@@ -47,12 +49,12 @@ def test_event_types_keep_their_own_rows(tmp_path: Path):
 
 
 def test_contexts_keep_first_and_last_instant_of_a_combination(tmp_path: Path):
-    lines = [f"anna 1970-01-02T0{hour}:00 open device_os={os}" for hour, os in enumerate(("ios", "android", "ios"))]
+    lines = [f"anna 1970-01-03T0{hour}:00 open device_os={os}" for hour, os in enumerate(("ios", "android", "ios"))]
     found = world_of(tmp_path, lines).daily("device_os", "first_at", "last_at", relation="contexts")
-    day, hour = 86_400_000_000, 3_600_000_000
+    day, hour = 2 * 86_400_000_000, 3_600_000_000
     assert found == [
-        ("anna", "1970-01-02", "android", day + hour, day + hour),
-        ("anna", "1970-01-02", "ios", day, day + 2 * hour),
+        ("anna", "1970-01-03", "android", day + hour, day + hour),
+        ("anna", "1970-01-03", "ios", day, day + 2 * hour),
     ]
 
 

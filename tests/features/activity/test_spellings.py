@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 from contextlib import chdir
-from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -12,11 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from features.activity import manifest as manifests
-from features.activity.batches import digests
 from features.activity.store import Activity, ActivitySettings, open_activity
 from features.errors import InputError
 from features.log.inventory import FileInventory
-from features.log.rejected import rejected_of
 from features.settings import ChurnSettings, FeatureSettings
 from tests.builders import events_at, write
 
@@ -79,10 +76,10 @@ def test_a_linked_file_is_the_file(top: Path, tmp_path: Path):
     assert opened(tmp_path / "today.parquet", top / "home").is_reused
 
 
-def test_two_links_to_one_file_are_two_files(top: Path, tmp_path: Path):
+def test_two_links_to_one_file_are_read_once(top: Path):
     for name in ("a", "b"):
         (top / f"log/{name}.parquet").symlink_to(top / "log/2026-01-05.parquet")
-    assert opened(top / "log", top / "home").manifest.inventory.days == {date(2026, 1, 5): 3, date(2026, 1, 6): 1}
+    assert opened(top / "log", top / "home").manifest.inventory.days == {date(2026, 1, 5): 1, date(2026, 1, 6): 1}
 
 
 def test_a_project_that_moves_keeps_its_activity(top: Path, tmp_path: Path):
@@ -110,57 +107,23 @@ def test_two_logs_with_files_of_the_same_names_are_two_logs(top: Path, tmp_path:
     assert users == [("carl",)]
 
 
-# --- The first format ----------------------------------------------------------------------------------------------
+# --- Formats -------------------------------------------------------------------------------------------------------
 
 
-def as_of_format_1(activity: Activity, home: Path, *, names: dict[str, str]) -> None:
-    """Rewrite an activity as the first format had it: files named as they were spelled, also in the digests of days."""
-    folder, now = activity.folder, activity.manifest
-    then = tuple(replace(file, name=names[file.name]) for file in now.files)
-    old = digests(then, now.kinds)
-    for batch in set(now.days.values()):
-        (folder / batch / "days.json").write_text(json.dumps({str(day): digest for day, digest in old.items()}))
-    for key, name in names.items():
-        place = home / "rejected" / folder.name
-        rejected_of(key, place).rename(rejected_of(name, place))
-    written = json.loads((folder / "manifest.json").read_text())
-    for file in written["files"]:
-        file["name"] = names[file["name"]]
-    del written["format_version"]
-    (folder / "manifest.json").write_text(json.dumps(written))
-
-
-@pytest.mark.parametrize("spelled", ["log/", "{top}/log/", "../shop/log/"])
-def test_the_activity_of_the_first_format_is_kept(top: Path, spelled: str):
-    first, set_aside = opened(top / "log", top / "home"), rejected(top / "home")
-    names = {file.name: f"{spelled.format(top=top)}{Path(file.name).name}" for file in first.manifest.files}
-    as_of_format_1(first, top / "home", names=names)
-    with chdir(top):
-        found = opened("log", top / "home")
-        assert found.is_reused
-        assert found.manifest == first.manifest
-        assert sorted(map(str, rejected(top / "home"))) == sorted(map(str, set_aside))
-        write(top / "log/2026-01-07.parquet", ["bob 2026-01-07T10:00 open count=1"])
-        assert opened("log", top / "home").rolled_up == (date(2026, 1, 7),)
-    assert len(rejected(top / "home")) == 2
-
-
-def test_an_upgrade_that_stopped_half_way_is_finished(top: Path, monkeypatch: pytest.MonkeyPatch):
+def test_activity_of_an_earlier_format_is_made_again(top: Path):
     first = opened(top / "log", top / "home")
-    names = {file.name: str(top / "log" / Path(file.name).name) for file in first.manifest.files}
-    as_of_format_1(first, top / "home", names=names)
-    folder = first.folder
-    kept = (folder / "manifest.json").read_bytes()
-    opened(top / "log", top / "home")
-    (folder / "manifest.json").write_bytes(kept)  # the manifest comes last
-    assert opened(top / "log", top / "home").is_reused
+    written = json.loads((first.folder / "manifest.json").read_text())
+    (first.folder / "manifest.json").write_text(json.dumps(written | {"format_version": 2}))
+    found = opened(top / "log", top / "home")
+    assert found.manifest == first.manifest
+    assert found.is_reused  # its days are read as they are now
 
 
 def test_a_newer_format_is_refused_with_the_way_out(top: Path):
     folder = opened(top / "log", top / "home").folder
     written = json.loads((folder / "manifest.json").read_text())
     (folder / "manifest.json").write_text(json.dumps(written | {"format_version": manifests.FORMAT_VERSION + 1}))
-    with pytest.raises(InputError, match="format 3, expected at most 2") as refused:
+    with pytest.raises(InputError, match="format 4, expected at most 3") as refused:
         opened(top / "log", top / "home")
     assert "use the version of churn that wrote it" in refused.value.hint
 

@@ -185,7 +185,12 @@ def test_features_that_stay_keep_their_order():
 
 def test_daily_columns_are_those_that_the_log_can_answer():
     assert set(daily_columns(())) == {"events", "active_days", "weekend_events"}
-    assert set(daily_columns({"amount"})) - set(daily_columns(())) == {"purchases", "amount", "refunds", "refunded"}
+    assert set(daily_columns({"amount"})) - set(daily_columns(())) == {
+        "purchases",
+        "amount_micros",
+        "refunds",
+        "refunded_micros",
+    }
     assert set(daily_columns({"amount", "sessions"})) - set(daily_columns({"amount"})) == {
         *("sessions", "last_visit_us", "purchase_sessions"),
     }

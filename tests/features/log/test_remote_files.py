@@ -18,7 +18,8 @@ from features.activity.store import ActivitySettings
 from features.errors import InputError, SettingsError
 from features.log import files as places
 from features.log.files import LogFile
-from features.log.formats import files_of, open_source
+from features.log.formats import files_of
+from features.log.sources.mapping import Mapper
 from features.settings import ChurnSettings, EventsSettings, FeatureSettings
 from features.storage.duckdb import connect
 from tests.builders import World, found_in, open_log, write
@@ -271,7 +272,7 @@ def test_a_far_file_that_goes_before_it_is_read_is_said(bucket: Any, tmp_path: P
     files = files_of(settings, Path())
     bucket.rm("logs/a.parquet")
     with pytest.raises(InputError, match="cannot be read"):
-        open_source(connect(), files, settings=settings)
+        Mapper(connect(), settings).sources(files)
 
 
 def test_a_password_in_a_place_is_not_shown():

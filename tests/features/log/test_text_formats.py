@@ -161,3 +161,48 @@ def test_nested_json_takes_an_expression(tmp_path: Path):
         tmp_path / "log.jsonl", [{"who": {"id": "anna"}, "event_time": "2026-01-05T10:00:00Z", "event_type": "open"}]
     )
     assert found_in(read(path, columns={"user_id": "who.id"})) == [("anna", "2026-01-05 10:00:00", "open")]
+
+
+PARAMETERS = [
+    [{"key": "session", "value": {"int_value": "17"}}, {"key": "title", "value": {"string_value": "Home"}}],
+    [
+        {"key": "title", "value": {"string_value": "Home"}},
+        {"key": "price", "value": {"double_value": 0.5}},
+        {"key": "x"},
+    ],
+    [],
+]
+
+
+def parameter_log(folder: Path, expression: str) -> ReadLog:
+    objects = [GOOD | {"user_id": user, "params": params} for user, params in zip("abc", PARAMETERS, strict=True)]
+    return read(write(folder / "log.jsonl", objects), columns={"session_id": expression})
+
+
+def test_objects_in_a_list_need_not_have_all_keys_that_others_have(tmp_path: Path):
+    log = parameter_log(tmp_path, "list_filter(params, lambda one: one.key = 'session')[1].value.int_value")
+    assert [(user, session) for user, *_, session in found_in(log)] == [("a", "17"), ("b", None), ("c", None)]
+
+
+def test_an_expression_over_a_list_is_refused_for_what_it_asks_of_its_objects(tmp_path: Path):
+    with pytest.raises(InputError, match="nowhere"):
+        parameter_log(tmp_path, "list_filter(params, lambda one: one.key = 'session')[1].value.nowhere")
+
+
+CODES = ["abc", "1", "1740996900000", "-1", "007", "1.0"]
+
+
+@pytest.mark.parametrize(
+    ("where", "kept"),
+    [
+        ("code = 1", ["1", "1.0"]),
+        ("code <> -1", ["abc", "1", "1740996900000", "007", "1.0"]),
+        ("code in (-1, 1740996900000)", ["1740996900000", "-1"]),
+        ("nullif(code, -1) is null", ["-1"]),
+    ],
+)
+def test_a_text_that_is_compared_with_a_whole_number_need_not_be_one(tmp_path: Path, where: str, kept: list[str]):
+    lines = [f"{code},2026-01-05,open,{code}" for code in CODES]
+    log = csv_of(tmp_path, *lines, header=f"{HEADER},code", where=where, columns={"device_model": "code"})
+    assert sorted(found for *_, found in found_in(log)) == sorted(kept)
+    assert log.rejected == {}

@@ -141,7 +141,7 @@ BAD = [
     ({"event_time": None}, "event_time is null"),
     ({"event_time": "yesterday"}, "event_time is unreadable"),
     ({"event_time": "2199-01-01"}, "event_time is in the future"),
-    ({"event_time": "infinity"}, "event_time is in the future"),
+    ({"event_time": "infinity"}, "event_time is unreadable"),
     ({"event_type": None}, "event_type is null"),
     ({"event_type": ""}, "event_type is null"),
     ({"count": -1.0}, "count is negative"),
@@ -155,8 +155,8 @@ BAD = [
     ({"duration_seconds": float("nan")}, "duration_seconds is absurd"),
     ({"amount": float("nan")}, "amount is absurd"),
     ({"amount": float("-inf")}, "amount is absurd"),
-    ({"amount": 1e12}, "amount is absurd"),
-    ({"amount": -1e12}, "amount is absurd"),
+    ({"amount": 1e11}, "amount is absurd"),
+    ({"amount": -1e11}, "amount is absurd"),
     ({"amount": 1e13}, "amount is absurd"),
 ]
 
@@ -168,7 +168,7 @@ def test_a_bad_row_is_set_aside_with_its_reason(tmp_path: Path, bad: Row, reason
     assert (log.rows, log.rejected) == (1, {reason: 1})
 
 
-@pytest.mark.parametrize("amount", [999_999_999_999.0, -999_999_999_999.0])
+@pytest.mark.parametrize("amount", [99_999_999_999.0, -99_999_999_999.0])
 def test_an_amount_just_below_the_bound_is_valid(tmp_path: Path, amount: float):
     log = log_of(tmp_path, [GOOD | {"amount": amount}])
     assert (log.rows, log.rejected) == (1, {})

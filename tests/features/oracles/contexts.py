@@ -7,7 +7,17 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 
-from tests.features.oracles.past import Past, Value, different, entropy, events, last_age, number, over, share_of_28d
+from tests.features.oracles.past import (
+    Past,
+    Value,
+    different,
+    entropy,
+    events,
+    last_age,
+    number,
+    over,
+    share_of_28d,
+)
 
 CONTEXTS = ("device_os", "device_model", "app_version", "network", "channel")
 MOBILE = {"android", "ios", "ipados", "harmonyos", "windows phone", "blackberry", "kaios", "tizen"}

@@ -130,7 +130,7 @@ class Past:
         return half_up(min((row.get("duration_seconds") or 0) * 1000, rest.total_seconds() * 1000))
 
     def purchase_days(self) -> list[date]:
-        return sorted({self.day(row) for row in self.events if cents(row) > 0})
+        return sorted({self.day(row) for row in self.events if micros(row) > 0})
 
 
 def known_at(row: Row) -> datetime:
@@ -142,9 +142,9 @@ def half_up(value: float) -> int:
     return math.floor(value + 0.5)
 
 
-def cents(row: Row) -> int:
+def micros(row: Row) -> int:
     amount = row.get("amount") or 0
-    return int(math.copysign(half_up(abs(amount) * 100), amount))
+    return int(math.copysign(half_up(abs(amount) * 1_000_000), amount))
 
 
 def number(rows: Iterable[Row]) -> int:

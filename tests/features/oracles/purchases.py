@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.features.oracles.past import EVER, Past, Row, Value, cents, decayed, last_age, number, over
+from tests.features.oracles.past import EVER, Past, Row, Value, decayed, last_age, micros, number, over
 
 
 def purchases(past: Past, days: int = EVER) -> int:
-    return number(row for row in past.last(days) if cents(row) > 0)
+    return number(row for row in past.last(days) if (row.get("amount") or 0) > 0)
 
 
 def amount(past: Past, days: int = EVER) -> float:
-    return sum(max(cents(row), 0) for row in past.last(days)) / 100
+    return sum(max(micros(row), 0) for row in past.last(days)) / 1_000_000
 
 
 def refunded(past: Past) -> float:
-    return sum(max(-cents(row), 0) for row in past.events) / 100
+    return sum(max(-micros(row), 0) for row in past.events) / 1_000_000
 
 
 def amount_decayed(past: Past) -> float:
-    return decayed(past, 28, lambda day: sum(max(cents(row), 0) for row in past.on(day))) / 100
+    return decayed(past, 28, lambda day: sum(max(micros(row), 0) for row in past.on(day))) / 1_000_000
 
 
 def gap(past: Past) -> float | None:
@@ -30,7 +30,7 @@ def gap(past: Past) -> float | None:
 
 def session_share(past: Past, days: int = EVER) -> float | None:
     def is_purchase(visit: list[Row]) -> bool:
-        return any(cents(row) > 0 for row in visit)
+        return any((row.get("amount") or 0) > 0 for row in visit)
 
     visits = past.all_visits(days)
     return over(sum(is_purchase(visit) for visit in visits), len(visits))
@@ -60,7 +60,7 @@ PURCHASES: dict[str, Callable[[Past], Value]] = {
     "days_since_first_purchase": lambda past: last_age(past.purchase_days()[:1], past),
     "purchase_gap_days_mean": gap,
     "purchase_overdue_ratio": lambda past: over(last_age(past.purchase_days(), past), gap(past)),
-    "refunds": lambda past: number(row for row in past.events if cents(row) < 0),
+    "refunds": lambda past: number(row for row in past.events if micros(row) < 0),
     "refunded_amount": refunded,
     "refunded_share": lambda past: over(refunded(past), amount(past)),
     "is_repeat_purchaser": lambda past: int(purchases(past) >= 2),

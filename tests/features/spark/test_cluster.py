@@ -212,7 +212,7 @@ def test_a_text_log_is_refused_rather_than_guessed(tmp_path: Path, spark: SparkS
 def test_a_value_that_breaks_the_mapping_is_told_without_the_value(tmp_path: Path, spark: SparkSession):
     world = world_of(tmp_path, ["anna 2026-03-05T10:00 open", "secret 2026-03-05T10:00 open"])
     log = world.settings.events.model_copy(update={"columns": {"user_id": "cast(user_id as integer)"}})
-    with pytest.raises(InputError, match="the log cannot be read") as caught:
+    with pytest.raises(InputError, match=r"2 of 2 rows are invalid \(2 x user_id is unreadable\)") as caught:
         inside.read_log(replace(world.settings, events=log), spark)
     assert "secret" not in str(caught.value)
 

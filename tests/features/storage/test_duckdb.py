@@ -58,7 +58,7 @@ def test_names_are_shown(sql: str, said: str):
 @pytest.mark.parametrize(
     ("name", "text", "said"),
     [
-        ("x.csv", f'{HEADER}{ID},2026-01-01,"x\n{ID},2026-01-01,x,4,5\n', "unterminated quote"),
+        ("x.csv", f'{HEADER}{ID},2026-01-01,"x\n{ID},2026-01-01,x,4,5\n', "one is left open on line 2"),
         (
             "x.csv",
             f"{HEADER}{ID},2026-01-01,x\n{ID},2026-01-01,x,4,5\n",
@@ -67,7 +67,7 @@ def test_names_are_shown(sql: str, said: str):
         (
             "x.jsonl",
             f'{{"user_id":"{ID}","user_id":"c","event_time":"2026-01-01","event_type":"x"}}\n',
-            "in line 1: Object",
+            "1 x the object has a key twice",
         ),
         (
             "x.jsonl",

@@ -67,7 +67,9 @@ def test_2_a_row_of_a_cutoff_that_the_split_does_not_know_is_caught(clean: Audit
 
 
 def test_3_an_unfinished_label_window_is_caught(clean: AuditedTraining):
-    manifest = structs.replace(clean.activity.manifest, covered_until=clean.split.test + 5 * DAY)
+    manifest = structs.replace(
+        clean.activity.manifest, coverage=replace(clean.activity.coverage, covered_until=clean.split.test + 5 * DAY)
+    )
     leaky = replace(clean, activity=replace(clean.activity, manifest=manifest))
     assert said("UNFINISHED_WINDOW", leaky) == (
         "cutoff 2026-04-21: its label ends on 2026-05-05, the log covers up to 2026-04-26"

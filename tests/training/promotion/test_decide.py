@@ -153,9 +153,8 @@ def test_labels_that_close_move_the_weeks_forward(champion: Contender, periods: 
     activity, model = champion.activity, champion.model
 
     def cutoffs(days_later: int) -> tuple[date, ...]:
-        later = replace(
-            activity, manifest=structs.replace(activity.manifest, covered_until=END + timedelta(days=days_later))
-        )
+        coverage = replace(activity.coverage, covered_until=END + timedelta(days=days_later))
+        later = replace(activity, manifest=structs.replace(activity.manifest, coverage=coverage))
         recipe = replace(periods.recipe, outages=periods.recipe.outages.model_copy(update={"exclude": False}))
         return unseen_cutoffs(later, [model], recipe=recipe)
 

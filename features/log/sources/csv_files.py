@@ -1,0 +1,309 @@
+"""CSV and TSV as texts: no type is guessed, and quotes are read as the whole file is written.
+
+The bytes of a file tell whether it has quotes and how its lines end. Where there are quotes, it is parsed once to see that none
+is left open and swallows the rows below: a record that spans several lines, each of which is a row by itself.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import msgspec
+import pyarrow as pa
+from msgspec import structs
+
+from features.errors import InputError
+from features.log.files import Subject, open_file
+from features.log.sources.source import file_list, hive_options
+from features.settings import FormatSettings
+from features.sql import identifier, literal
+
+_PACKED = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2"}
+_HEADER_BYTES, _CHUNK_BYTES = 65_536, 4_194_304
+_DELIMITERS = ",;\t|"
+_MARKS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+_LINES_LOOKED_AT = 20
+_IN_QUOTES = '"([^"]|"")*"'
+_VALUE = re.compile(r"[-+]?\d+([.,]\d+)*|\d{4}-\d\d-\d\d.*")
+
+
+class Dialect(msgspec.Struct, frozen=True):
+    """How a CSV file is written.
+
+    Attributes
+    ----------
+    quote, escape
+        Empty: quotes are characters like any other.
+    has_mixed_ends
+        Some lines end as on Windows, others as on Unix.
+    """
+
+    columns: tuple[str, ...]
+    delimiter: str
+    quote: str
+    escape: str
+    skip: int = 0
+    has_header: bool = True
+    encoding: str = "utf-8"
+    has_mixed_ends: bool = False
+
+    def reader(self, files: str, filename: str, *, keys: Collection[str] = ()) -> str:
+        """Return the FROM clause that reads files as texts.
+
+        Parameters
+        ----------
+        files
+            SQL list of their names.
+        filename
+            Column that names the file of a row.
+        keys
+            Keys of their folders, which are columns too.
+        """
+        kinds = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in apart(self.columns))
+        options = {
+            "header": str(self.has_header).lower(),
+            "delim": literal(self.delimiter),
+            "quote": literal(self.quote),
+            "escape": literal(self.escape),
+            "skip": str(self.skip),
+            "filename": literal(filename),
+            "auto_detect": "false",
+            "columns": "{" + kinds + "}",
+        }
+        if self.encoding != "utf-8":
+            options["encoding"] = literal(self.encoding)
+        if self.has_mixed_ends:  # the only parser of DuckDB that takes both
+            options["strict_mode"] = "false"
+        return f"read_csv({files}, {hive_options(keys)}, {', '.join(f'{name} = {value}' for name, value in options.items())})"
+
+
+@dataclass(frozen=True)
+class CsvFile:
+    """A CSV file, of which it is found out how it is written.
+
+    Attributes
+    ----------
+    name
+        Its path or URL.
+    settings
+        What the project says of its format.
+    """
+
+    name: str
+    settings: FormatSettings
+    subject: Subject
+    connection: duckdb.DuckDBPyConnection
+
+    def dialect(self) -> Dialect | None:
+        """Return how the file is written; None: there is nothing in it.
+
+        Raises
+        ------
+        InputError
+            When its header cannot be meant, it is of another encoding, or no reading of its quotes is consistent.
+        """
+        marks = self._marks()
+        encoding = marks.encoding or self.settings.encoding
+        lines = self._first_lines(encoding)
+        skip = self.settings.skip or _above_header(lines)
+        if not any(line.strip() for line in lines):
+            return None
+        header = lines[skip] if len(lines) > skip else ""
+        if not header.strip():
+            place = f"line {skip + 1}" if skip else "the first line"
+            raise self._error(
+                f"{place} of {self.name} is empty",
+                hint=f"it must name the columns; {self._section} skip passes over lines above the header",
+            )
+        delimiter = self.settings.delimiter or self._delimiter(header)
+        columns, has_header = self.settings.names or self._columns(header, delimiter), not self.settings.names
+        found = Dialect(columns, delimiter, "", "", skip, has_header, encoding, marks.has_mixed_ends)
+        if has_header:
+            self._check_header(found, lines[skip + 1 :])
+        return self._with_quotes(found, marks)
+
+    def _delimiter(self, header: str) -> str:
+        """Return the mark that the first line has most of outside quotes; the one that gives as many fields as there are names."""
+        bare = re.sub(r'"[^"]*"', "", header)
+        wanted = len(self.settings.names) - 1
+        right = [mark for mark in _DELIMITERS if wanted > 0 and bare.count(mark) == wanted]
+        return right[0] if right else max(_DELIMITERS, key=bare.count)
+
+    def _with_quotes(self, plain: Dialect, marks: _Marks) -> Dialect:
+        """Return the first reading of quotes under which the whole file is consistent."""
+        if self.settings.quote is not None or self.settings.escape:
+            quote = '"' if self.settings.quote is None else self.settings.quote
+            return structs.replace(plain, quote=quote, escape=self.settings.escape or quote)
+        if not marks.has_quotes:
+            return plain
+        doubled = structs.replace(plain, quote='"', escape='"')
+        escaped = [structs.replace(plain, quote='"', escape="\\")] if marks.has_escaped_quotes else []
+        fault = self._fault(doubled)
+        if not fault:
+            return doubled
+        found = next((one for one in (*escaped, plain) if not self._fault(one)), None)
+        if found:
+            return found
+        if not fault.is_of_quotes:
+            return doubled  # reading the file says what is wrong with it
+        hint = f'{self._section} quote = "" reads quotes as they stand, escape = "\\\\" those after a backslash'
+        raise self._error(f"the quotes of {self.name}: {fault.words}", hint=hint)
+
+    def _fault(self, dialect: Dialect) -> _Fault | None:
+        """Return what is wrong with the file under a dialect; None: nothing is."""
+        reader = dialect.reader(file_list([self.name]), "_file")
+        try:
+            found = self.connection.execute(
+                f"select n from (select row_number() over () as n, * from {reader}) where {_is_wrong(dialect)} limit 1"
+            ).fetchall()
+        except duckdb.InvalidInputException as error:
+            if "unicode" in str(error).casefold():
+                raise self._not_text(dialect.encoding) from error
+            line = re.search(r"CSV Error on Line: (\d+)", str(error))
+            words = f"one is left open on line {line.group(1) if line else '?'}"
+            return _Fault(words, is_of_quotes="quote" in str(error))
+        words = "one is left open in row {}, and the rows below become part of its value"
+        return _Fault(words.format(found[0][0]), is_of_quotes=True) if found else None
+
+    def _marks(self) -> _Marks:
+        quotes = escaped = windows = ends = 0
+        encoding, last = "", b""
+        for place, chunk in enumerate(self._chunks()):
+            if not place:
+                encoding = _MARKS.get(chunk[:2], "")
+            quotes += chunk.count(b'"')
+            escaped += (last + chunk).count(b'\\"')
+            windows += (last + chunk).count(b"\r\n")
+            ends += chunk.count(b"\n")
+            last = chunk[-1:]
+        return _Marks(quotes > 0, escaped > 0, 0 < windows < ends, encoding)
+
+    def _chunks(self) -> Iterator[bytes]:
+        packed: Any = _PACKED.get(Path(self.name).suffix.lower())
+        try:
+            with open_file(self.name) as file, pa.input_stream(file, compression=packed) as stream:
+                while chunk := stream.read(_CHUNK_BYTES):
+                    yield chunk
+        except OSError as error:
+            raise self._error(f"{self.name} is incomplete") from error
+
+    def _first_lines(self, encoding: str) -> list[str]:
+        """Return the first lines of the file, whatever they end in."""
+        start = next(self._chunks(), b"")[:_HEADER_BYTES]
+        try:
+            usual = {"utf-8": "utf-8-sig"} if start[:2] in _MARKS else {"utf-8": "utf-8-sig", "utf-16": "utf-16-le"}
+            text = codecs.getincrementaldecoder(usual.get(encoding, encoding))().decode(start)
+        except (UnicodeError, LookupError) as error:
+            raise self._not_text(encoding) from error
+        return text.replace("\r\n", "\n").split("\n") if "\n" in text else text.split("\r")
+
+    def _columns(self, header: str, delimiter: str) -> tuple[str, ...]:
+        """Return the columns of a header; one without a name, such as the index of pandas, gets a name that no column has."""
+        try:
+            named = next(csv.reader([header], delimiter=delimiter, quotechar=self.settings.quote or '"'))
+        except csv.Error as error:
+            raise self._error(f"the header of {self.name}: {error}") from error
+        if twice := {name for name in named if name and named.count(name) > 1}:
+            raise self._error(f"{self.name} has several columns named {', '.join(sorted(twice))}", hint="rename them")
+        return tuple(name or f"(without a name, {place})" for place, name in enumerate(named))
+
+    def _check_header(self, found: Dialect, below: Sequence[str]) -> None:
+        """Refuse a first line that is a row of values, or a title above the table."""
+        if any(_VALUE.fullmatch(one.strip()) for one in found.columns):
+            names = ", ".join(f'"column_{place + 1}"' for place in range(len(found.columns)))
+            raise self._error(
+                f"{self.name} seems to have no header: its first line holds values, expected names of columns",
+                hint=f"name its columns, in order: {self._section} names = [{names}]",
+            )
+        below = [line for line in below if line.strip()][-_LINES_LOOKED_AT:]
+        if len(found.columns) == 1 and len(below) > 1 and all(_is_wide(line) for line in below):
+            raise self._error(
+                f"the first line of {self.name} has one column, and the lines below have more",
+                hint=f"pass over the lines above the header: {self._section} skip = 1",
+            )
+
+    def _not_text(self, encoding: str) -> InputError:
+        return self._error(
+            f"{self.name} is not {encoding.upper()} text",
+            hint=f'name its encoding, as in {self._section} encoding = "latin-1"; known are utf-8, utf-16, latin-1',
+        )
+
+    @property
+    def _section(self) -> str:
+        return f"[{self.subject.section}.format]"
+
+    def _error(self, words: str, hint: str = "") -> InputError:
+        what, usual = self.subject.unreadable
+        return InputError(f"{what}: {words}", hint=hint or usual)
+
+
+@dataclass(frozen=True)
+class _Marks:
+    """What the bytes of a file tell."""
+
+    has_quotes: bool
+    has_escaped_quotes: bool
+    has_mixed_ends: bool
+    encoding: str
+
+
+@dataclass(frozen=True)
+class _Fault:
+    """What is wrong with a reading of a file."""
+
+    words: str
+    is_of_quotes: bool
+
+
+def _above_header(lines: Sequence[str]) -> int:
+    """Return how many lines at the top only say how the file is to be opened, or are comments."""
+    return next((place for place, line in enumerate(lines) if not re.match(r"sep=.?\s*$|#\s|#$", line)), 0)
+
+
+def _is_wide(line: str) -> bool:
+    return any(mark in line for mark in _DELIMITERS)
+
+
+def _is_wrong(dialect: Dialect) -> str:
+    """Return the condition on a row that tells that quotes are read wrongly.
+
+    With quotes: it spans several lines, and each of them is a row by itself. Without, unless tabs separate: a field is in quotes.
+    """
+    names = [identifier(name) for name in apart(dialect.columns)]
+    if not dialect.quote:
+        if dialect.delimiter == "\t":
+            return "false"
+        return " or ".join(f"regexp_full_match({name}, {literal(_IN_QUOTES)})" for name in names)
+    if len(names) == 1:
+        return "false"
+    delimiter = literal(dialect.delimiter)
+    spans = " or ".join(f"contains({name}, chr(10))" for name in names)
+    joined = f" || {delimiter} || ".join(f"coalesce({name}, '')" for name in names)
+    is_row = f"(trim(line) = '' or len(string_split(line, {delimiter})) >= {len(names)})"
+    return (
+        f"case when {spans} then list_bool_and([{is_row} for line in string_split({joined}, chr(10))]) else false end"
+    )
+
+
+def apart(columns: Sequence[str]) -> list[str]:
+    """Return names that SQL tells apart: one that differs from an earlier one in case only is numbered, and cannot be mapped."""
+    found: list[str] = []
+    for name in columns:
+        is_alike = name.casefold() in {other.casefold() for other in found}
+        found.append(f"{name} ({len(found)})" if is_alike else name)
+    return found
+
+
+def same_but_for_case(columns: Sequence[str]) -> Mapping[str, list[str]]:
+    """Return the names that differ in case only, under the name in lower case."""
+    found: dict[str, list[str]] = {}
+    for name in columns:
+        found.setdefault(name.casefold(), []).append(name)
+    return {key: names for key, names in found.items() if len(names) > 1}

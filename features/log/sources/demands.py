@@ -1,0 +1,104 @@
+"""What the place of a column in an expression demands of it, where DuckDB would convert a text without a word."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from features.expressions import nodes, written
+
+_EQUALS = ("COMPARE_EQUAL", "COMPARE_NOTEQUAL", "COMPARE_DISTINCT_FROM", "COMPARE_NOT_DISTINCT_FROM")
+_TEMPORAL = ("DATE", "TIMESTAMP", "TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ")
+
+
+def demanded_of(tree: Any, name: str) -> str:
+    """Return what DuckDB would convert without a word: ``boolean``, ``whole``, ``number`` or ``time``; empty: nothing.
+
+    An equality between a text and a number or a date compares texts, and a text where a condition stands fails on a value.
+    """
+    if _is_column(tree, name):
+        return ""
+    for node in nodes(tree):
+        if any(_is_column(one, name) for one in _conditions(node)):
+            return "boolean"
+        if node.get("function_name") == "timezone" and any(
+            _is_column(one["expression"], name) for one in node["arguments"]
+        ):
+            return "local"
+        if demands := [kind for kind in map(partial(_compared_with, name=name), _sides(node)) if kind]:
+            return demands[0]
+    return ""
+
+
+def with_texts(tree: Any, names: Sequence[str]) -> str:
+    """Write a tree in which texts are compared with texts: DuckDB would cast a column to the type of a whole number."""
+    changed = json.loads(json.dumps(tree))
+    for node in nodes(changed):
+        for sides in _sides(node):
+            if any(_is_column(side, name) for side in sides for name in names):
+                for side in filter(_is_whole_number, sides):
+                    side["literal"] = {"kind": "STRING", "text": side["literal"]["text"]}
+    return written(changed)
+
+
+def _is_whole_number(node: Any) -> bool:
+    return node.get("class") == "CONSTANT" and "INT" in node["literal"]["kind"]
+
+
+ORDERS = {
+    "COMPARE_LESSTHAN": "<",
+    "COMPARE_GREATERTHAN": ">",
+    "COMPARE_LESSTHANOREQUALTO": "<=",
+    "COMPARE_GREATERTHANOREQUALTO": ">=",
+    "COMPARE_BETWEEN": "between",
+}
+
+
+def ordered(node: Mapping[str, Any]) -> list[Any]:
+    """Return what a node puts in an order."""
+    if node.get("type") == "COMPARE_BETWEEN":
+        return [node["input"], node["lower"], node["upper"]]
+    if node.get("type") in ORDERS:
+        return [node["left"], node["right"]]
+    if node.get("function_name") in ("greatest", "least"):
+        return [one["expression"] for one in node["arguments"]]
+    return []
+
+
+def _conditions(node: Mapping[str, Any]) -> list[Any]:
+    """Return the parts of a node that are conditions."""
+    if node.get("class") == "CONJUNCTION" or node.get("type") == "OPERATOR_NOT":
+        return node["children"]
+    return [check["when_expr"] for check in node["case_checks"]] if node.get("class") == "CASE" else []
+
+
+def _sides(node: Mapping[str, Any]) -> list[list[Any]]:
+    """Return what a node compares for being equal."""
+    if node.get("type") in _EQUALS:
+        return [[node["left"], node["right"]]]
+    if node.get("type") in ("COMPARE_IN", "COMPARE_NOT_IN"):
+        return [node["children"]]
+    if node.get("function_name") == "nullif":
+        return [[one["expression"] for one in node["arguments"]]]
+    return []
+
+
+def _compared_with(sides: list[Any], *, name: str) -> str:
+    if not any(_is_column(side, name) for side in sides):
+        return ""
+    others = [side for side in sides if not _is_column(side, name)]
+    kinds = [side["literal"]["kind"] for side in others if side.get("class") == "CONSTANT"]
+    if any(kind in ("NUMERIC", "DECIMAL", "DOUBLE", "FLOAT") for kind in kinds):
+        return "number"
+    if any("INT" in kind for kind in kinds):
+        return "whole"
+    if "BOOLEAN" in kinds:
+        return "boolean"
+    casts = [side["type_expr"].get("type_name", "").upper() for side in others if side.get("class") == "CAST"]
+    return "time" if any(kind in _TEMPORAL for kind in casts) else ""
+
+
+def _is_column(node: Any, name: str) -> bool:
+    return node.get("class") == "COLUMN_REF" and [part.casefold() for part in node["column_names"]] == [name.casefold()]
