@@ -9,6 +9,7 @@ from datetime import date, timedelta
 from functools import cached_property
 
 from features.errors import InputError
+from features.log.sources.json_files import OTHER_CASE
 from features.log.rejected import refuse_too_many
 from features.log.validation import FUTURE
 from features.settings import EventsSettings
@@ -171,6 +172,11 @@ class LogInventory:
         """
         if not (self.rows or self.rejected):
             raise _empty(settings)
+        if other := next((reason for reason in self.rejected if reason.startswith(OTHER_CASE)), None):
+            raise InputError(
+                f"the log cannot be read: {other}, {self.rejected[other]:,} times",
+                hint="rename one of them in the files, or exclude those files",
+            )
         hint = "inspect them in the home's folder rejected/; fix [events.columns], or raise [events] max_rejected_share"
         refuse_too_many(self.rejected, self.rows, max_share=settings.max_rejected_share, hint=hint)
 

@@ -88,11 +88,13 @@ def present_of(raw: str, kind: str, *, name: str, reading: Texts) -> str:
     words = {"", *reading.nulls} if is_open else {"", *reading.nulls, *NULL_WORDS}
     listed = ", ".join(map(literal, sorted(words)))
     absent = f"nullif({raw}, '')" if len(words) == 1 else f"case when {raw} not in ({listed}) then {raw} end"
-    return (
-        f"case when not (starts_with({raw}, ' ') and trim({raw}) = '') then {absent} end"
-        if name in REQUIRED
-        else absent
-    )
+    return absent if is_open and name not in REQUIRED else f"case when not {_is_blank(raw)} then {absent} end"
+
+
+def _is_blank(raw: str) -> str:
+    """Return the condition that a text is blanks only; its first letter tells of nearly all that they are not."""
+    may_be = f"({raw} < '!' or starts_with({raw}, '\u00a0'))"
+    return f"case when {may_be} then regexp_full_match({raw}, '[\\s\\p{{Z}}]+') else false end"
 
 
 def _cast(name: str, kind: str, *, zone: str, reading: Texts, extra: str | None) -> str:

@@ -20,6 +20,7 @@ import duckdb
 from features.errors import InputError
 from features.expressions import NUMBER, column_paths, nodes, parsed, rewritten
 from features.log.sources.demands import ORDERS, demanded_of, ordered, with_texts
+from features.log.sources.json_numbers import quoted
 from features.log.sources.times import instant_of_text
 from features.log.sources.values import text_of
 from features.sql import identifier, literal
@@ -88,6 +89,11 @@ class Texts:
     def text(self) -> Reading:
         """The text as it is; an empty one is absent, as it is in a CSV."""
         return Reading(_TEXT, self.present("{}"))
+
+    @property
+    def object(self) -> Reading:
+        """The text of an object or a list of which a value is taken as text: numbers are texts too, as they are written."""
+        return Reading(_TEXT, quoted(self.present("{}")))
 
     @property
     def whole(self) -> Reading:
@@ -186,7 +192,7 @@ class Binder:
     texts: frozenset[str] = frozenset()
     reading: Texts = Texts()
     declared: Mapping[str, str] = field(default_factory=dict[str, str])
-    nested: Mapping[str, Reading] = field(default_factory=dict[str, Reading])
+    nested: Mapping[str, tuple[Reading, ...]] = field(default_factory=dict[str, "tuple[Reading, ...]"])
 
     def bound(self, expression: str) -> Bound:
         """Return how an expression is evaluated.
@@ -205,7 +211,7 @@ class Binder:
             kind = self._kind(expression, {name: one.kind for name, one in by_name.items()})
             if kind:
                 return self._bound(expression, by_name, kind=kind)
-        nested = {name: reading.kind for name, reading in self.nested.items()}
+        nested = {name: readings[-1].kind for name, readings in self.nested.items() if readings}
         self.connection.sql(
             f"select ({expression}) from {self._nothing(nested)} limit 0"
         )  # raises what DuckDB says of it
@@ -276,14 +282,14 @@ class Binder:
             return [_BYTES, Reading("BLOB", "{}")]
         texts = self.reading
         demand = demanded_of(tree, name)
+        if demand == "json":
+            return [texts.object]
         if demand in ("boolean", "local"):
             return [texts.boolean if demand == "boolean" else texts.local_time]
         found = [texts.whole if demand == "whole" else texts.text, texts.number, texts.integer, texts.time]
         if demand in ("number", "time"):
             found = [texts.number, texts.integer] if demand == "number" else [texts.time]
-        if name in self.nested:
-            found.append(self.nested[name])
-        return found
+        return [*self.nested.get(name, ()), *found]
 
     def _declared(self, name: str) -> Reading:
         kind = self.declared[name]

@@ -21,6 +21,7 @@ from msgspec import structs
 
 from features.errors import InputError
 from features.log.files import Subject, open_file
+from features.log.sources.quotes import BEGINS_WITH_DIGIT, are_rows
 from features.log.sources.source import file_list, hive_options
 from features.settings import FormatSettings
 from features.sql import identifier, literal
@@ -124,7 +125,7 @@ class CsvFile:
             )
         delimiter = self.settings.delimiter or self._delimiter(header)
         columns, has_header = self.settings.names or self._columns(header, delimiter), not self.settings.names
-        found = Dialect(columns, delimiter, "", "", skip, has_header, encoding, marks.has_mixed_ends)
+        found = Dialect(columns, delimiter, "", "", skip, has_header, encoding)
         if has_header:
             self._check_header(found, lines[skip + 1 :])
         return self._with_quotes(found, marks)
@@ -140,11 +141,14 @@ class CsvFile:
         """Return the first reading of quotes under which the whole file is consistent."""
         if self.settings.quote is not None or self.settings.escape:
             quote = '"' if self.settings.quote is None else self.settings.quote
-            return structs.replace(plain, quote=quote, escape=self.settings.escape or quote)
-        if not marks.has_quotes:
-            return plain
+            named = structs.replace(plain, quote=quote, escape=self.settings.escape or quote)
+            return self._of_mixed_ends([named]) if marks.has_mixed_ends else named
         doubled = structs.replace(plain, quote='"', escape='"')
         escaped = [structs.replace(plain, quote='"', escape="\\")] if marks.has_escaped_quotes else []
+        if marks.has_mixed_ends:
+            return self._of_mixed_ends([doubled, *escaped, plain] if marks.has_quotes else [plain])
+        if not marks.has_quotes:
+            return plain
         fault = self._fault(doubled)
         if not fault:
             return doubled
@@ -153,24 +157,94 @@ class CsvFile:
             return found
         if not fault.is_of_quotes:
             return doubled  # reading the file says what is wrong with it
+        raise self._faulty(fault)
+
+    def _of_mixed_ends(self, readings: Sequence[Dialect]) -> Dialect:
+        """Return the first reading that is consistent; where ends of lines differ within quoted values only, they are values."""
+        if found := next((one for one in readings if not self._fault(one)), None):
+            return found
+        lenient = [structs.replace(one, has_mixed_ends=True) for one in readings]
+        faults = [self._fault(one) for one in lenient]
+        if faults[0] and all(faults):
+            raise self._faulty(faults[0])
+        return lenient[faults.index(None)]
+
+    def _faulty(self, fault: _Fault) -> InputError:
+        if not fault.is_of_quotes:
+            return self._error(f"{self.name}: {fault.words}", hint="a value that holds the delimiter must be in quotes")
         hint = f'{self._section} quote = "" reads quotes as they stand, escape = "\\\\" those after a backslash'
-        raise self._error(f"the quotes of {self.name}: {fault.words}", hint=hint)
+        return self._error(f"the quotes of {self.name}: {fault.words}", hint=hint)
 
     def _fault(self, dialect: Dialect) -> _Fault | None:
         """Return what is wrong with the file under a dialect; None: nothing is."""
         reader = dialect.reader(file_list([self.name]), "_file")
+        if dialect.has_mixed_ends and (words := self._irregular(dialect)):
+            return _Fault(words, is_of_quotes="quote" in words)
         try:
-            found = self.connection.execute(
-                f"select n from (select row_number() over () as n, * from {reader}) where {_is_wrong(dialect)} limit 1"
-            ).fetchall()
+            number = self._open_quote(dialect, reader) if dialect.quote else self._enclosed(dialect, reader)
         except duckdb.InvalidInputException as error:
             if "unicode" in str(error).casefold():
                 raise self._not_text(dialect.encoding) from error
             line = re.search(r"CSV Error on Line: (\d+)", str(error))
             words = f"one is left open on line {line.group(1) if line else '?'}"
             return _Fault(words, is_of_quotes="quote" in str(error))
-        words = "one is left open in row {}, and the rows below become part of its value"
-        return _Fault(words.format(found[0][0]), is_of_quotes=True) if found else None
+        words = f"one is left open in row {number}, and the rows below become part of its value"
+        return _Fault(words, is_of_quotes=True) if number else None
+
+    def _irregular(self, dialect: Dialect) -> str:
+        """Say what is wrong with the lines of a file, which DuckDB's parser for mixed ends of lines passes over; empty: nothing."""
+        wanted = len(dialect.columns)
+        rows = csv.reader(
+            self._lines(dialect.encoding),
+            delimiter=dialect.delimiter,
+            quotechar=dialect.quote or None,
+            quoting=csv.QUOTE_MINIMAL if dialect.quote else csv.QUOTE_NONE,
+            doublequote=dialect.escape == dialect.quote,
+            escapechar=dialect.escape if dialect.escape != dialect.quote else None,
+            strict=True,
+        )
+        try:
+            for row in rows:
+                if row and len(row) != wanted and rows.line_num > dialect.skip:
+                    return f"line {rows.line_num} has {len(row)} fields, expected {wanted}"
+        except csv.Error:
+            return f"one is left open on line {rows.line_num}, or a quote stands within a value"
+        return ""
+
+    def _lines(self, encoding: str) -> Iterator[str]:
+        rest = ""
+        for text in codecs.iterdecode(self._chunks(), encoding):
+            *lines, rest = (rest + text).split("\n")
+            yield from (f"{line}\n" for line in lines)
+        yield rest
+
+    def _enclosed(self, dialect: Dialect, reader: str) -> int:
+        """Return the first row, counted from 1, with a field in quotes where quotes are characters; 0: none, or tabs separate."""
+        names = map(identifier, apart(dialect.columns))
+        condition = " or ".join(f"regexp_full_match({name}, {literal(_IN_QUOTES)})" for name in names)
+        rows = self._numbered(reader, "''", "false" if dialect.delimiter == "\t" else condition)
+        return next((number for number, _ in rows), 0)
+
+    def _open_quote(self, dialect: Dialect, reader: str) -> int:
+        """Return the first row, counted from 1, of which a value over several lines seems to be rows; 0: none."""
+        names = [identifier(name) for name in apart(dialect.columns)]
+        spans = " or ".join(f"contains({name}, chr(10))" for name in names)
+        joined = f" || {literal(dialect.delimiter)} || ".join(f"coalesce({name}, '')" for name in names)
+        found = self._numbered(reader, joined, spans)
+        if not found or len(names) == 1:
+            return 0
+        of_one_line = ", ".join(
+            f"avg(cast(coalesce(regexp_matches({name}, {literal(BEGINS_WITH_DIGIT)}), false) as int))" for name in names
+        )
+        (shares,) = self.connection.execute(
+            f"select {of_one_line} from {reader} where not coalesce({spans}, false)"
+        ).fetchall()
+        return next((number for number, record in found if are_rows(record, shares, delimiter=dialect.delimiter)), 0)
+
+    def _numbered(self, reader: str, value: str, condition: str) -> list[tuple[int, str]]:
+        return self.connection.execute(
+            f"select n, {value} from (select row_number() over () as n, * from {reader}) where {condition}"
+        ).fetchall()
 
     def _marks(self) -> _Marks:
         quotes = escaped = windows = ends = 0
@@ -269,27 +343,6 @@ def _above_header(lines: Sequence[str]) -> int:
 
 def _is_wide(line: str) -> bool:
     return any(mark in line for mark in _DELIMITERS)
-
-
-def _is_wrong(dialect: Dialect) -> str:
-    """Return the condition on a row that tells that quotes are read wrongly.
-
-    With quotes: it spans several lines, and each of them is a row by itself. Without, unless tabs separate: a field is in quotes.
-    """
-    names = [identifier(name) for name in apart(dialect.columns)]
-    if not dialect.quote:
-        if dialect.delimiter == "\t":
-            return "false"
-        return " or ".join(f"regexp_full_match({name}, {literal(_IN_QUOTES)})" for name in names)
-    if len(names) == 1:
-        return "false"
-    delimiter = literal(dialect.delimiter)
-    spans = " or ".join(f"contains({name}, chr(10))" for name in names)
-    joined = f" || {delimiter} || ".join(f"coalesce({name}, '')" for name in names)
-    is_row = f"(trim(line) = '' or len(string_split(line, {delimiter})) >= {len(names)})"
-    return (
-        f"case when {spans} then list_bool_and([{is_row} for line in string_split({joined}, chr(10))]) else false end"
-    )
 
 
 def apart(columns: Sequence[str]) -> list[str]:

@@ -9,17 +9,20 @@ from typing import Any
 
 from features.expressions import nodes, written
 
+_OF_LISTS = ("len", "length", "array_length", "array_extract", "list_extract", "array_slice", "list_slice", "contains", "reverse")
 _EQUALS = ("COMPARE_EQUAL", "COMPARE_NOTEQUAL", "COMPARE_DISTINCT_FROM", "COMPARE_NOT_DISTINCT_FROM")
 _TEMPORAL = ("DATE", "TIMESTAMP", "TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ")
 
 
 def demanded_of(tree: Any, name: str) -> str:
-    """Return what DuckDB would convert without a word: ``boolean``, ``whole``, ``number`` or ``time``; empty: nothing.
+    """Return what DuckDB would convert without a word: ``boolean``, ``whole``, ``number``, ``time`` or ``json``; empty: nothing.
 
     An equality between a text and a number or a date compares texts, and a text where a condition stands fails on a value.
     """
     if _is_column(tree, name):
         return ""
+    if _gives_json_texts(tree, name):
+        return "json"
     for node in nodes(tree):
         if any(_is_column(one, name) for one in _conditions(node)):
             return "boolean"
@@ -30,6 +33,22 @@ def demanded_of(tree: Any, name: str) -> str:
         if demands := [kind for kind in map(partial(_compared_with, name=name), _sides(node)) if kind]:
             return demands[0]
     return ""
+
+
+def _gives_json_texts(tree: Any, name: str) -> bool:
+    """Tell whether a column is there only for texts that are taken out of its JSON."""
+    if isinstance(tree, dict) and tree.get("function_name") in ("->>", "json_extract_string"):
+        return any(_is_column(node, name) for node in nodes(tree))
+    parts = list(tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else ())
+    of_column = [part for part in parts if any(_is_column(node, name) for node in nodes(part))]
+    return bool(of_column) and not _is_column(tree, name) and all(_gives_json_texts(part, name) for part in of_column)
+
+
+def takes_lists(tree: Any) -> bool:
+    """Tell whether an expression has a meaning over texts too, but over lists another one: a text is no list of letters."""
+    return any(
+        node.get("type") in ("ARRAY_EXTRACT", "ARRAY_SLICE") or node.get("function_name") in _OF_LISTS for node in nodes(tree)
+    )
 
 
 def with_texts(tree: Any, names: Sequence[str]) -> str:
@@ -101,4 +120,4 @@ def _compared_with(sides: list[Any], *, name: str) -> str:
 
 
 def _is_column(node: Any, name: str) -> bool:
-    return node.get("class") == "COLUMN_REF" and [part.casefold() for part in node["column_names"]] == [name.casefold()]
+    return isinstance(node, dict) and node.get("class") == "COLUMN_REF" and [part.casefold() for part in node["column_names"]] == [name.casefold()]

@@ -15,16 +15,13 @@ import duckdb
 
 from features.errors import InputError, closest
 from features.log.sources.binding import Reading
+from features.log.sources.json_numbers import as_written, quoted
 from features.log.sources.source import hive_options
 from features.sql import identifier, literal
 
 FieldPath = tuple[str, ...]
 RAW = "_log_object"  # the whole object of a row
-FAULTS = {
-    "the row is no JSON object": f"json_type({RAW}) <> 'OBJECT'",
-    "the object has a key twice": f"len(json_keys({RAW})) <> len(list_distinct(json_keys({RAW})))",
-}
-_NUMBER = r"-?\d+(\.\d+)?([eE][-+]?\d+)?"
+OTHER_CASE = "a key differs in case only"
 _PLAIN = re.compile(r"[\w$]+(\.[\w$]+)*")
 
 
@@ -64,7 +61,8 @@ class Fields:
         self._connection = connection
         self._filename = filename
         self._keys = {key.casefold(): key for key in keys}
-        self._objects = f"read_json_objects({files}, {hive_options(keys)}, filename = {literal(filename)})"
+        options = f"{hive_options(keys)}, filename = {literal(filename)}, ignore_errors = true"  # a broken line is a null
+        self._objects = f"read_json_objects({files}, {options})"
 
     def found(self, path: FieldPath) -> FieldPath | None:
         """Return a path as it is spelled in the files; None: no object has it.
@@ -92,6 +90,10 @@ class Fields:
             spelled = (*spelled, same[0])
         return spelled
 
+    def is_in_folders(self, path: FieldPath) -> bool:
+        """Tell whether a path is a key of folders, and of no object."""
+        return path[0] in self._keys.values() and not self._has(path)
+
     def _has(self, path: FieldPath) -> bool:
         sql = f"select 1 from {self._objects} where json_exists(json, {literal(_pointer(path))}) limit 1"
         return bool(self._connection.execute(sql).fetchall())
@@ -107,23 +109,31 @@ class Fields:
         """Suggest the field that was probably meant."""
         return closest(path[-1], self.keys(path[:-1]) or self.keys())
 
-    def nested(self, path: FieldPath) -> Reading:
-        """Return how lists and objects at a path are read, by what all objects have there; a key that one lacks is null in it."""
+    def nested(self, path: FieldPath) -> tuple[Reading, ...]:
+        """Return how lists and objects at a path are read, by what all objects have there; none: there are none.
+
+        Their values are texts, or else of the types that all of them have; a key that one lacks is null in it.
+        """
         place = f"json_extract(json, {literal(_pointer(path))})"
         ((found,),) = self._connection.execute(f"select json_group_structure({place}) from {self._objects}").fetchall()
         structure = _known(json.loads(found)) if found else "VARCHAR"
-        return Reading(_type_of(structure), f"json_transform(cast({{}} as json), {literal(json.dumps(structure))})")
+        if isinstance(structure, str):
+            return ()
+        return tuple(
+            Reading(_type_of(one), f"json_transform({quoted('{}')}, {literal(json.dumps(one))})")
+            for one in (_of_texts(structure), structure)
+        )
 
     def relation(self, paths: Sequence[FieldPath]) -> str:
         """Return the FROM clause of paths as columns of text, each named by :func:`name_of`."""
-        in_folders = [path for path in paths if path[0] in self._keys.values() and not self._has(path)]
+        in_folders = [path for path in paths if self.is_in_folders(path)]
         in_objects = [path for path in paths if path not in in_folders]
         of_objects = [
             path for path in in_objects if any(other[: len(path)] == path and other != path for other in in_objects)
         ]
         structure = literal(json.dumps(_nested([path for path in in_objects if path not in of_objects])))
         columns = "".join(
-            f"{_as_written(path) if path not in of_objects else _text_at(path)} as {identifier(name_of(path))}, "
+            f"{_text(path, _field(path) if path not in of_objects else _text_at(path))} as {identifier(name_of(path))}, "
             for path in in_objects
         )
         columns += "".join(f"{identifier(path[0])}, " for path in in_folders)
@@ -150,19 +160,40 @@ def _nested(paths: Sequence[FieldPath]) -> dict[str, Any]:
     return tree
 
 
+def _field(path: FieldPath) -> str:
+    return "_fields" + "".join(f"[{literal(part)}]" for part in path)
+
+
 def _text_at(path: FieldPath) -> str:
     return f"json_extract_string(json, {literal(_pointer(path))})"
 
 
-def _as_written(path: FieldPath) -> str:
-    """Return a field as text; DuckDB writes 1.10 as 1.1, so a number with decimals is looked up in the text of its object."""
-    field = "_fields" + "".join(f"[{literal(part)}]" for part in path)
-    pattern = re.escape(json.dumps(path[-1], ensure_ascii=False)) + r"\s*:\s*(" + _NUMBER + ")"
-    numbers = f"regexp_extract_all(cast(json as varchar), {literal(pattern)}, 1)"
-    same = f"list_filter({numbers}, lambda written: try_cast(written as double) = try_cast({field} as double))[1]"
-    looks_like_one = rf"(contains({field}, '.') or contains({field}, 'e')) and regexp_full_match({field}, '{_NUMBER}')"
-    is_number = f"json_type(json, {literal(_pointer(path))}) = 'DOUBLE'"
-    return f"case when {looks_like_one} and {is_number} then coalesce({same}, {field}) else {field} end"
+def _text(path: FieldPath, field: str) -> str:
+    """Return a field as text, with its numbers as they are written; a key may also hold its path, dots included."""
+    pointer = literal(_pointer(path))
+    may_differ = f"(contains({field}, '.') or contains({field}, 'e')) and json_type(json, {pointer}) <> 'VARCHAR'"
+    text = f"case when {may_differ} then {as_written('cast(json as varchar)', pointer)} else {field} end"
+    if len(path) == 1:
+        return text
+    dotted = as_written("cast(json as varchar)", literal(_pointer((name_of(path),))))
+    return f"case when {field} is null then {dotted} else {text} end"
+
+
+def faults(paths: Sequence[FieldPath]) -> dict[str, str]:
+    """Return reason to the condition over :data:`RAW` under which an object does not say what its fields are."""
+    prefixes = dict.fromkeys(path[:size] for path in paths for size in range(1, len(path)))
+    keys = [f"json_keys({RAW})", *(f"json_keys({RAW}, {literal(_pointer(prefix))})" for prefix in prefixes)]
+    twice = " or ".join(f"coalesce(len({one}) <> len(list_distinct({one})), false)" for one in keys)
+    found = {
+        "the row is no JSON object": f"{RAW} is null or json_type({RAW}) <> 'OBJECT'",
+        "the object has a key twice": twice,
+    }
+    for path in paths:
+        of_place = f"json_keys({RAW}, {literal(_pointer(path[:-1]))})" if path[1:] else f"json_keys({RAW})"
+        alike = f"list_contains(list_transform({of_place}, lambda key: lower(key)), {literal(path[-1].lower())})"
+        condition = f"case when {identifier(name_of(path))} is null then {alike} and not list_contains({of_place}, {literal(path[-1])}) else false end"
+        found[f"{OTHER_CASE}: {path[-1].lower()} is not {path[-1]}"] = condition
+    return found
 
 
 def _known(structure: Any) -> Any:
@@ -172,6 +203,13 @@ def _known(structure: Any) -> Any:
     if isinstance(structure, list):
         return [_known(structure[0])] if structure else "JSON"
     return "VARCHAR" if structure == "NULL" else structure
+
+
+def _of_texts(structure: Any) -> Any:
+    """Return a structure of the same lists and objects in which all values are texts."""
+    if isinstance(structure, dict):
+        return {name: _of_texts(kind) for name, kind in structure.items()}
+    return [_of_texts(structure[0])] if isinstance(structure, list) else "VARCHAR"
 
 
 def _type_of(structure: Any) -> str:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+from codecs import BOM_UTF8
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from typing import cast
 
 import duckdb
 import msgspec
@@ -15,11 +18,14 @@ from features.log.files import LOG, LogFile, Subject, mount, open_file
 from features.log.formats import Mapped, format_of
 from features.log.sources.binding import Binder, Bound, Texts
 from features.log.sources.csv_files import CsvFile, Dialect, apart, same_but_for_case
-from features.log.sources.json_files import FAULTS, FieldPath, Fields, name_of, path_of
+from features.log.sources.json_files import FieldPath, Fields, faults, name_of, path_of
+from features.log.sources.demands import takes_lists
 from features.log.sources.parquet_files import grouped, merged
 from features.log.sources.source import LOG_FILE, Source, file_list, folder_keys, suggestion
 from features.sql import identifier
 from features.storage.duckdb import duckdb_errors
+
+_START_BYTES = 64
 
 
 @dataclass(frozen=True)
@@ -196,6 +202,8 @@ class Mapper:
     # --- JSON ----------------------------------------------------------------------------------------------------------
 
     def _json(self, names: tuple[str, ...]) -> Source:
+        for name in names:
+            _refuse_marked_list(name, self.subject)
         keys = set.intersection(*(set(folder_keys(name)) for name in names))
         fields = Fields(self.connection, file_list(names), filename=LOG_FILE, keys=sorted(keys))
         flat = {
@@ -215,9 +223,9 @@ class Mapper:
         binder = Binder(self.connection, kinds, frozenset(kinds), self._reading, self._declared(kinds))
         mapping = {name: self._bound_fields(one, binder, fields=fields) for name, one in flat.items()}
         bound_where = self._bound_fields(condition, binder, fields=fields) if condition else None
-        return Source(
-            fields.relation(paths), mapping, bound_where, tuple(kinds), names, self.subject, self._reading, FAULTS
-        )
+        relation, in_objects = fields.relation(paths), [path for path in paths if not fields.is_in_folders(path)]
+        faulty = faults(in_objects)
+        return Source(relation, mapping, bound_where, tuple(kinds), names, self.subject, self._reading, faulty)
 
     def _flat(self, fields: Fields, expression: str, *, what: str) -> _Flat:
         """Return an expression over columns that are paths of fields; a path that is simply named is its column."""
@@ -252,11 +260,11 @@ class Mapper:
             return binder.column(flat.sql)
         hint = f"its fields here: {', '.join(binder.kinds)}"
         with duckdb_errors(f"{flat.what}: {self.subject.noun} cannot answer it", hint):
-            try:
-                return binder.condition(flat.sql)
-            except duckdb.Error:
-                nested = {name_of(path): fields.nested(path) for path in flat.paths}
-                return replace(binder, nested=nested).condition(flat.sql)
+            if not takes_lists(parsed(flat.sql)):
+                with suppress(duckdb.Error):
+                    return binder.condition(flat.sql)
+            nested = {name_of(path): fields.nested(path) for path in flat.paths}
+            return replace(binder, nested=nested).condition(flat.sql)
 
 
 @dataclass(frozen=True)
@@ -288,6 +296,19 @@ def _is_empty(file: LogFile) -> bool:
         return False
     with open_file(file.name) as opened:
         return not opened.read(1)
+
+
+def _refuse_marked_list(name: str, subject: Subject) -> None:
+    """Refuse a list of objects behind a byte order mark: DuckDB takes it for one value."""
+    if not name.lower().endswith(".json"):
+        return
+    with open_file(name) as opened:
+        start = cast("bytes", opened.read(_START_BYTES))
+    if start.startswith(BOM_UTF8) and start.removeprefix(BOM_UTF8).lstrip().startswith(b"["):
+        raise InputError(
+            f"{subject.unreadable[0]}: {name} is a list of objects behind a byte order mark",
+            hint="save it as UTF-8 without BOM, or as JSON Lines, an object a line",
+        )
 
 
 def bare(expression: str, columns: Collection[str]) -> str | None:
