@@ -21,7 +21,7 @@ from features.log.inventory import FileInventory, LogInventory
 from features.log.rejected import rejected_of, write_by_file
 from features.log.sources.mapping import Mapper
 from features.log.sources.source import LOG_FILE, LOG_ROW, Source
-from features.log.validation import DURATIONS, Span, checked_sql, is_number_text
+from features.log.validation import DURATIONS, NULLS, Span, checked_sql, is_number_text
 from features.schema import COLUMNS
 from features.settings import ComputeSettings, EventsSettings
 from features.snapshots import instant
@@ -48,7 +48,7 @@ class EventLog:
     dialects
         How each CSV file (name, fingerprint) is written.
     texts
-        Extra columns of text in which some value is not a number.
+        Extra columns of text in which some value is not a number, and no word for no value.
     """
 
     connection: duckdb.DuckDBPyConnection
@@ -170,7 +170,11 @@ class EventLog:
         """Return, for each file, the open texts in which some value is not a number."""
         if not self.open_texts:
             return {}
-        other = ", ".join(f"coalesce(bool_or(not {is_number_text(f'raw_{name}')}), false)" for name in self.open_texts)
+        is_other = "not ({is_number} or raw_{name} in ({nulls}))"
+        other = ", ".join(
+            f"coalesce(bool_or({is_other.format(is_number=is_number_text(f'raw_{name}'), name=name, nulls=NULLS)}), false)"
+            for name in self.open_texts
+        )
         rows = self.connection.execute(
             f"select {LOG_FILE}, {other} from ({self.checked_sql}) where {among([file.name for file in files])} group by all"
         ).fetchall()

@@ -9,8 +9,8 @@ from datetime import date, timedelta
 from functools import cached_property
 
 from features.errors import InputError
-from features.log.sources.json_files import OTHER_CASE
 from features.log.rejected import refuse_too_many
+from features.log.sources.json_files import OTHER_CASE
 from features.log.validation import FUTURE
 from features.settings import EventsSettings
 from features.snapshots import Coverage
@@ -96,8 +96,9 @@ _MIN_BODY_DAYS = 7
 def _strays(days: Sequence[date], rows: Mapping[date, int], *, is_late: bool) -> Strays | None:
     """Return what lies behind the first gap, from the body outwards, that is far longer than those of the body.
 
-    The body has at least a week of days. The gap is at least 28 days and four times the longest before it, with at most one event
-    in a hundred behind it; or at least a year and three times the whole body, with at most one in twenty.
+    Behind a week of days, the gap is at least 28 days and four times the longest before it, with at most one event in a hundred
+    behind it; or at least 90 days and twice the longest, with at most one in a thousand. Behind any number of days, it is at least
+    a year and three times all of them, with at most one event in twenty.
     """
     total = sum(rows[day] for day in days)
     before, longest = 0, 1
@@ -105,10 +106,9 @@ def _strays(days: Sequence[date], rows: Mapping[date, int], *, is_late: bool) ->
         before += rows[days[place]]
         gap, span = abs((days[place + 1] - days[place]).days), abs((days[place] - days[0]).days) + 1
         behind = total - before
-        if place + 1 < _MIN_BODY_DAYS:
-            longest = max(longest, gap)
-            continue
-        is_far = gap >= max(28, 4 * longest) and behind <= 0.01 * total
+        is_long = gap >= max(28, 4 * longest) and behind <= 0.01 * total
+        is_double = gap >= max(90, 2 * longest) and behind <= 0.001 * total
+        is_far = place + 1 >= _MIN_BODY_DAYS and (is_long or is_double)
         if is_far or (gap >= max(365, 3 * span) and behind <= 0.05 * total):
             return Strays(is_late, days[place], days[-1], days[place + 1], behind)
         longest = max(longest, gap)

@@ -42,7 +42,7 @@ def notes_on(
         Returns the first row of a file that was rejected for a reason, and its value.
     """
     for copy, original in copies.items():
-        yield f"{copy} has the same bytes as {original}: its rows count once"
+        yield f"{copy} has the same content as {original}: its rows count once"
     if repeated:
         yield f"{repeated:,} {'row repeats' if repeated == 1 else 'rows repeat'} the event id of another: each id counts once"
     yield from (one.describe() for one in inventory.strays(settings))

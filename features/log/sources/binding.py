@@ -10,7 +10,7 @@ A value that cannot be read so, or an expression that fails on it, makes the val
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 from math import prod
 from typing import Any
@@ -19,7 +19,7 @@ import duckdb
 
 from features.errors import InputError
 from features.expressions import NUMBER, column_paths, nodes, parsed, rewritten
-from features.log.sources.demands import ORDERS, demanded_of, ordered, with_texts
+from features.log.sources.demands import ORDERS, demanded_of, differences_in, ordered, with_texts
 from features.log.sources.json_numbers import quoted
 from features.log.sources.times import instant_of_text
 from features.log.sources.values import text_of
@@ -210,12 +210,23 @@ class Binder:
         for by_name in self._readings(expression, options):
             kind = self._kind(expression, {name: one.kind for name, one in by_name.items()})
             if kind:
-                return self._bound(expression, by_name, kind=kind)
+                found = self._bound(expression, by_name, kind=kind)
+                return self._or_of_times(found, expression)
         nested = {name: readings[-1].kind for name, readings in self.nested.items() if readings}
         self.connection.sql(
             f"select ({expression}) from {self._nothing(nested)} limit 0"
         )  # raises what DuckDB says of it
         raise AssertionError(expression)
+
+    def _or_of_times(self, found: Bound, expression: str) -> Bound:
+        """Return a difference of numbers that is one of times, in seconds, on rows whose texts are times."""
+        tree = parsed(expression)
+        by_name = {name: self.reading.time for name in self._used(tree) if name.casefold() in differences_in(tree)}
+        is_open = found.kind == "DOUBLE" and len(by_name) > 1 and by_name.keys() <= self.texts - self.declared.keys()
+        if not is_open or self._kind(expression, {name: one.kind for name, one in by_name.items()}) != "INTERVAL":
+            return found
+        times = self._bound(f"epoch({expression})", by_name, kind=found.kind)
+        return replace(found, sql=f"coalesce({found.sql}, {times.sql})")
 
     def _readings(self, expression: str, options: Mapping[str, Sequence[Reading]]) -> Iterator[Mapping[str, Reading]]:
         """Yield readings of the columns to try, the best first."""
@@ -282,13 +293,12 @@ class Binder:
             return [_BYTES, Reading("BLOB", "{}")]
         texts = self.reading
         demand = demanded_of(tree, name)
-        if demand == "json":
-            return [texts.object]
-        if demand in ("boolean", "local"):
-            return [texts.boolean if demand == "boolean" else texts.local_time]
+        only = {"json": texts.object, "boolean": texts.boolean, "local": texts.local_time, "time": texts.time}
+        if demand in only:
+            return [only[demand]]
         found = [texts.whole if demand == "whole" else texts.text, texts.number, texts.integer, texts.time]
-        if demand in ("number", "time"):
-            found = [texts.number, texts.integer] if demand == "number" else [texts.time]
+        if demand == "number":
+            found = [texts.number, texts.integer]
         return [*self.nested.get(name, ()), *found]
 
     def _declared(self, name: str) -> Reading:

@@ -150,14 +150,10 @@ class CsvFile:
         if not marks.has_quotes:
             return plain
         fault = self._fault(doubled)
-        if not fault:
-            return doubled
-        found = next((one for one in (*escaped, plain) if not self._fault(one)), None)
-        if found:
-            return found
-        if not fault.is_of_quotes:
-            return doubled  # reading the file says what is wrong with it
-        raise self._faulty(fault)
+        found = next((one for one in (*escaped, plain) if not self._fault(one)), None) if fault else doubled
+        if fault and fault.is_of_quotes and not found:
+            raise self._faulty(fault)
+        return found or doubled  # reading the file says what is wrong with it
 
     def _of_mixed_ends(self, readings: Sequence[Dialect]) -> Dialect:
         """Return the first reading that is consistent; where ends of lines differ within quoted values only, they are values."""
@@ -222,7 +218,7 @@ class CsvFile:
         """Return the first row, counted from 1, with a field in quotes where quotes are characters; 0: none, or tabs separate."""
         names = map(identifier, apart(dialect.columns))
         condition = " or ".join(f"regexp_full_match({name}, {literal(_IN_QUOTES)})" for name in names)
-        rows = self._numbered(reader, "''", "false" if dialect.delimiter == "\t" else condition)
+        rows = self._numbered(reader, "''", condition="false" if dialect.delimiter == "\t" else condition)
         return next((number for number, _ in rows), 0)
 
     def _open_quote(self, dialect: Dialect, reader: str) -> int:
@@ -230,7 +226,7 @@ class CsvFile:
         names = [identifier(name) for name in apart(dialect.columns)]
         spans = " or ".join(f"contains({name}, chr(10))" for name in names)
         joined = f" || {literal(dialect.delimiter)} || ".join(f"coalesce({name}, '')" for name in names)
-        found = self._numbered(reader, joined, spans)
+        found = self._numbered(reader, joined, condition=spans)
         if not found or len(names) == 1:
             return 0
         of_one_line = ", ".join(
@@ -241,7 +237,7 @@ class CsvFile:
         ).fetchall()
         return next((number for number, record in found if are_rows(record, shares, delimiter=dialect.delimiter)), 0)
 
-    def _numbered(self, reader: str, value: str, condition: str) -> list[tuple[int, str]]:
+    def _numbered(self, reader: str, value: str, *, condition: str) -> list[tuple[int, str]]:
         return self.connection.execute(
             f"select n, {value} from (select row_number() over () as n, * from {reader}) where {condition}"
         ).fetchall()

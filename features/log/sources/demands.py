@@ -9,7 +9,17 @@ from typing import Any
 
 from features.expressions import nodes, written
 
-_OF_LISTS = ("len", "length", "array_length", "array_extract", "list_extract", "array_slice", "list_slice", "contains", "reverse")
+_OF_LISTS = (
+    "len",
+    "length",
+    "array_length",
+    "array_extract",
+    "list_extract",
+    "array_slice",
+    "list_slice",
+    "contains",
+    "reverse",
+)
 _EQUALS = ("COMPARE_EQUAL", "COMPARE_NOTEQUAL", "COMPARE_DISTINCT_FROM", "COMPARE_NOT_DISTINCT_FROM")
 _TEMPORAL = ("DATE", "TIMESTAMP", "TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ")
 
@@ -19,10 +29,8 @@ def demanded_of(tree: Any, name: str) -> str:
 
     An equality between a text and a number or a date compares texts, and a text where a condition stands fails on a value.
     """
-    if _is_column(tree, name):
-        return ""
-    if _gives_json_texts(tree, name):
-        return "json"
+    if _is_column(tree, name) or _gives_json_texts(tree, name):
+        return "" if _is_column(tree, name) else "json"
     for node in nodes(tree):
         if any(_is_column(one, name) for one in _conditions(node)):
             return "boolean"
@@ -47,7 +55,8 @@ def _gives_json_texts(tree: Any, name: str) -> bool:
 def takes_lists(tree: Any) -> bool:
     """Tell whether an expression has a meaning over texts too, but over lists another one: a text is no list of letters."""
     return any(
-        node.get("type") in ("ARRAY_EXTRACT", "ARRAY_SLICE") or node.get("function_name") in _OF_LISTS for node in nodes(tree)
+        node.get("type") in ("ARRAY_EXTRACT", "ARRAY_SLICE") or node.get("function_name") in _OF_LISTS
+        for node in nodes(tree)
     )
 
 
@@ -86,6 +95,19 @@ def ordered(node: Mapping[str, Any]) -> list[Any]:
     return []
 
 
+def differences_in(tree: Any) -> list[str]:
+    """Return the columns, in lower case, of which one is subtracted from another."""
+    pairs = [
+        [one["expression"] for one in node["arguments"]] for node in nodes(tree) if node.get("function_name") == "-"
+    ]
+    return [
+        side["column_names"][-1].casefold()
+        for pair in pairs
+        for side in pair
+        if len(pair) > 1 and all(one.get("class") == "COLUMN_REF" for one in pair)
+    ]
+
+
 def _conditions(node: Mapping[str, Any]) -> list[Any]:
     """Return the parts of a node that are conditions."""
     if node.get("class") == "CONJUNCTION" or node.get("type") == "OPERATOR_NOT":
@@ -120,4 +142,8 @@ def _compared_with(sides: list[Any], *, name: str) -> str:
 
 
 def _is_column(node: Any, name: str) -> bool:
-    return isinstance(node, dict) and node.get("class") == "COLUMN_REF" and [part.casefold() for part in node["column_names"]] == [name.casefold()]
+    return (
+        isinstance(node, dict)
+        and node.get("class") == "COLUMN_REF"
+        and [part.casefold() for part in node["column_names"]] == [name.casefold()]
+    )

@@ -61,7 +61,9 @@ class Fields:
         self._connection = connection
         self._filename = filename
         self._keys = {key.casefold(): key for key in keys}
-        options = f"{hive_options(keys)}, filename = {literal(filename)}, ignore_errors = true"  # a broken line is a null
+        options = (
+            f"{hive_options(keys)}, filename = {literal(filename)}, ignore_errors = true"  # a broken line is a null
+        )
         self._objects = f"read_json_objects({files}, {options})"
 
     def found(self, path: FieldPath) -> FieldPath | None:
@@ -189,11 +191,15 @@ def faults(paths: Sequence[FieldPath]) -> dict[str, str]:
         "the object has a key twice": twice,
     }
     for path in paths:
-        of_place = f"json_keys({RAW}, {literal(_pointer(path[:-1]))})" if path[1:] else f"json_keys({RAW})"
-        alike = f"list_contains(list_transform({of_place}, lambda key: lower(key)), {literal(path[-1].lower())})"
-        condition = f"case when {identifier(name_of(path))} is null then {alike} and not list_contains({of_place}, {literal(path[-1])}) else false end"
-        found[f"{OTHER_CASE}: {path[-1].lower()} is not {path[-1]}"] = condition
+        found[f"{OTHER_CASE}: {path[-1].lower()} is not {path[-1]}"] = _in_another_case(path)
     return found
+
+
+def _in_another_case(path: FieldPath) -> str:
+    keys = f"json_keys({RAW}, {literal(_pointer(path[:-1]))})" if path[1:] else f"json_keys({RAW})"
+    alike = f"list_contains(list_transform({keys}, lambda key: lower(key)), {literal(path[-1].lower())})"
+    is_other = f"{alike} and not list_contains({keys}, {literal(path[-1])})"
+    return f"case when {identifier(name_of(path))} is null then {is_other} else false end"
 
 
 def _known(structure: Any) -> Any:

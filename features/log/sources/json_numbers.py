@@ -11,12 +11,12 @@ _MARK = "\ue000"  # of private use: what was a number, where a text is to be tol
 
 
 def quoted(json: str, *, mark: str = "") -> str:
-    """Return the SQL of a JSON text in which each number is a text, with a mark in front.
+    r"""Return the SQL of a JSON text in which each number is a text, with a mark in front.
 
     Examples
     --------
     >>> import duckdb
-    >>> duckdb.sql(f"select {quoted(literal('[1.10, {\\"a 2.0\\": -3}]'))}").fetchone()
+    >>> duckdb.sql(f"select {quoted(literal('[1.10, {\"a 2.0\": -3}]'))}").fetchone()
     ('["1.10", {"a 2.0": "-3"}]',)
     """
     pattern = literal(_TEXTS_AND_REST + _NUMBER)

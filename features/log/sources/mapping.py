@@ -18,9 +18,9 @@ from features.log.files import LOG, LogFile, Subject, mount, open_file
 from features.log.formats import Mapped, format_of
 from features.log.sources.binding import Binder, Bound, Texts
 from features.log.sources.csv_files import CsvFile, Dialect, apart, same_but_for_case
-from features.log.sources.json_files import FieldPath, Fields, faults, name_of, path_of
 from features.log.sources.demands import takes_lists
-from features.log.sources.parquet_files import grouped, merged
+from features.log.sources.json_files import FieldPath, Fields, faults, name_of, path_of
+from features.log.sources.parquet_files import grouped, merged, united
 from features.log.sources.source import LOG_FILE, Source, file_list, folder_keys, suggestion
 from features.sql import identifier
 from features.storage.duckdb import duckdb_errors
@@ -93,6 +93,7 @@ class Mapper:
         for group in groups:
             self._refuse_taken_name(group.kinds)
         self._check_types({name for group in groups for name in group.kinds})
+        groups = [self._with_fields(group, groups) for group in groups]
         everywhere = {name.casefold(): (name, kind) for group in reversed(groups) for name, kind in group.kinds.items()}
         columns = tuple(dict.fromkeys(name for group in groups for name in group.kinds))
         return tuple(self._resolved(self._with_missing(group, everywhere), columns) for group in groups)
@@ -112,6 +113,7 @@ class Mapper:
                 one.names,
                 one.kinds,
                 frozenset(one.keys) | {name for name, kind in one.kinds.items() if kind in ("BLOB", "VARCHAR")},
+                same_but_for_case(one.written),
             )
             for one in found
         ]
@@ -139,6 +141,19 @@ class Mapper:
             found = CsvFile(file.name, self.settings.format, self.subject, self.connection).dialect()
             self.dialects[key] = msgspec.json.encode(found).decode()
         return msgspec.json.decode(self.dialects[key], type=Dialect | None)
+
+    def _with_fields(self, group: _Group, groups: Sequence[_Group]) -> _Group:
+        """Add the fields of objects that other files have, as absent values."""
+        kinds = {
+            name: united(kind, [other.kinds[name] for other in groups if name in other.kinds])
+            for name, kind in group.kinds.items()
+            if kind.startswith("STRUCT(")
+        }
+        changed = {name: kind for name, kind in kinds.items() if kind != group.kinds[name]}
+        if not changed:
+            return group
+        cast = ", ".join(f"cast({identifier(name)} as {kind}) as {identifier(name)}" for name, kind in changed.items())
+        return replace(group, sql=f"(select * replace ({cast}) from {group.sql})", kinds=group.kinds | changed)
 
     def _with_missing(self, group: _Group, everywhere: Mapping[str, tuple[str, str]]) -> _Group:
         """Add the columns that other files have and the mapping names, as absent values."""

@@ -10,12 +10,12 @@ import re
 from collections.abc import Sequence
 
 _DIGIT = re.compile(r'\s*"?[-+]?\d')
-BEGINS_WITH_DIGIT = r'^\s*[-+]?\d'
+BEGINS_WITH_DIGIT = r"^\s*[-+]?\d"
 _MOST = 0.5
 
 
 def are_rows(record: str, shares: Sequence[float | None], *, delimiter: str) -> bool:
-    """Tell whether the lines below the first of a record may be rows.
+    r"""Tell whether the lines below the first of a record may be rows.
 
     Parameters
     ----------
@@ -26,9 +26,9 @@ def are_rows(record: str, shares: Sequence[float | None], *, delimiter: str) -> 
 
     Examples
     --------
-    >>> are_rows("u1,2026-01-05,tv\\nu2,2026-01-05,tv", [0, 1, 0], delimiter=",")
+    >>> are_rows("u1,2026-01-05,tv\nu2,2026-01-05,tv", [0, 1, 0], delimiter=",")
     True
-    >>> are_rows("u1,2026-01-05,ring\\na,b,c", [0, 1, 0], delimiter=",")
+    >>> are_rows("u1,2026-01-05,ring\na,b,c", [0, 1, 0], delimiter=",")
     False
     """
     lines = [line.split(delimiter) for line in record.split("\n") if line.strip()]

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-import pytest
-from hypothesis import given
+from hypothesis import Phase, given, settings
 
 from features.activity.store import ActivitySettings
 from features.log.database import fetch
@@ -28,6 +27,8 @@ FEATURES = {
 }
 ALWAYS = ("events_28d", "active_days", "event_types_28d")
 
+WITHOUT_SHRINKING = (Phase.explicit, Phase.reuse, Phase.generate)  # which takes minutes; a difference names its row
+
 Found = tuple[dict[str, dict[str, Any]], dict[str, int]]
 Put = Callable[[Table, Path], EventsSettings]
 
@@ -39,10 +40,15 @@ def features_of(table: Table) -> tuple[str, ...]:
 def expected_of(table: Table) -> Found:
     """Profiles by user and rejected rows by reason, in plain Python."""
     rows, rejected = table.reader.read(table.rows)
-    pasts = {user: Past([row for row in rows if row["user_id"] == user], CUTOFF, Rules(zone=table.zone)) for user in {row["user_id"] for row in rows}}
+    pasts = {
+        user: Past([row for row in rows if row["user_id"] == user], CUTOFF, Rules(zone=table.zone))
+        for user in {row["user_id"] for row in rows}
+    }
     oracles = {name: oracle_of(name) for name in features_of(table)}
     profiles = {
-        user: {name: oracle(past) for name, oracle in oracles.items() if oracle} for user, past in pasts.items() if past.events
+        user: {name: oracle(past) for name, oracle in oracles.items() if oracle}
+        for user, past in pasts.items()
+        if past.events
     }
     return profiles, rejected
 
@@ -60,7 +66,7 @@ def found_of(table: Table, put: Put) -> Found:
 
 def settings_of(table: Table, **options: Any) -> EventsSettings:
     columns = {name: name for name in table.columns}
-    rest = {"timezone": table.naive_zone, "covered_until": END, "max_rejected_share": 0.999}
+    rest: dict[str, Any] = {"timezone": table.naive_zone, "covered_until": END, "max_rejected_share": 0.999}
     return EventsSettings(**rest | options, columns=columns)
 
 
@@ -130,13 +136,13 @@ def check(table: Table, forms: dict[str, Put]) -> None:
     assert {name: words for name, words in wrong.items() if words} == {}
 
 
-@examples(4, 60)
+@settings(examples(4, 60), phases=WITHOUT_SHRINKING)
 @given(tables())
 def test_files_and_sqlite_give_what_plain_python_says(table: Table):
     check(table, FORMS)
 
 
-@examples(3, 30)
+@settings(examples(3, 30), phases=WITHOUT_SHRINKING)
 @given(tables())
 def test_postgres_gives_what_plain_python_says(postgres_url: str, table: Table):
     check(table, {"PostgreSQL": in_postgres(postgres_url)})

@@ -61,7 +61,7 @@ class Reader:
         null = next((name for name in ("user_id", "event_time", "event_type") if row[name] is None), None)
         if null:
             return f"{null} is null", row
-        if present["user_id"].strip() in NULL_WORDS:
+        if row["user_id"].strip() in NULL_WORDS:
             return "user_id is a word for no value", row
         row["user_id"] = re.sub(r"^(-?[0-9]+)\.0+$", r"\1", row["user_id"], flags=re.ASCII)
         readers: dict[str, Callable[[str], Any]] = {"event_time": self.instant, "count": whole, "amount": number}
