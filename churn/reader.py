@@ -55,10 +55,12 @@ class LogReader:
 
         settings = self.activity_settings(frozen=frozen, say=say)
         activity = open_activity(settings, self.home.root, say=say)
-        for note in activity.manifest.notes:
-            say(note)
         users = self._attributes(settings.churn)
-        return replace(activity, tables=open_known_users(activity.connection, users, rejected=self.home.rejected))
+        tables = open_known_users(activity.connection, users, rejected=self.home.rejected)
+        found = replace(activity, tables=tables)
+        for note in found.notes:
+            say(note)
+        return found
 
     def _attributes(self, churn: ChurnSettings) -> AttributesSettings:
         """Return how ``[users]`` and ``[identities]`` are read; days are those of the log."""

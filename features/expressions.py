@@ -9,6 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from features.errors import SettingsError
+from features.sql import literal
 
 if TYPE_CHECKING:
     import duckdb
@@ -160,18 +161,17 @@ def rewritten(sql: str, columns: Mapping[tuple[str, ...], str]) -> str:
         if known is not None:
             new = json.loads(json.dumps(parsed(columns[known])))
             for field in node["column_names"][len(known) :]:
-                new = json.loads(json.dumps(parsed(f"(x).{_quoted(field)}"))) | {"children": [new, _constant(field)]}
+                new = _field_of(new, field)
             node.clear()
             node.update(new)
     return written(tree)
 
 
-def _constant(text: str) -> Node:
-    return dict(parsed(f"'{text.replace(chr(39), chr(39) * 2)}'"))
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
+def _field_of(node: Node, name: str) -> Node:
+    """Return the tree of a field; DuckDB writes the short form of one with a quote in its name wrongly."""
+    found = json.loads(json.dumps(parsed(f"struct_extract(x, {literal(name)})")))
+    found["arguments"][0]["expression"] = node
+    return found
 
 
 def written(tree: Node) -> str:

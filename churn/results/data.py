@@ -39,7 +39,7 @@ class Log(Result):
         """Count what was read, and what was set aside and why."""
         activity = self.activity
         counts = counts_of(activity.manifest.inventory, activity.coverage)
-        return counts | {"notes": list(activity.manifest.notes), "days_rolled_up": len(activity.rolled_up)}
+        return counts | {"notes": list(activity.notes), "days_rolled_up": len(activity.rolled_up)}
 
     def describe(self) -> str:
         """Say in a line what was read."""

@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import date
+from functools import cached_property
 from pathlib import Path
 
 import duckdb
@@ -40,7 +41,7 @@ from features.log.event_log import EventLog, open_log
 from features.log.files import LogFile
 from features.log.formats import files_of
 from features.log.inventory import FileInventory, LogInventory
-from features.log.notes import notes_on
+from features.log.notes import notes_on, rejected_notes
 from features.log.rejected import forget_rejected
 from features.settings import ChurnSettings, ComputeSettings, EventsSettings, FeatureSettings
 from features.snapshots import Coverage
@@ -88,6 +89,11 @@ class Activity:
     def coverage(self) -> Coverage:
         """The days that the log covers."""
         return self.manifest.coverage
+
+    @cached_property
+    def notes(self) -> tuple[str, ...]:
+        """What a user should know of the log and of the tables of users, a sentence each."""
+        return (*self.manifest.notes, *self.tables.notes(self.connection, self.versions("days")))
 
     @property
     def facts(self) -> frozenset[str]:
@@ -210,7 +216,7 @@ class _Updater:
         known = before.files if before else ()
         log = open_log(events, zone, files=files, compute=self.settings.compute, known=known)
         log, inventory = self._examined(log, before)
-        inventory.check(events)
+        inventory.check(events, examples=lambda: rejected_notes(inventory, events, sample=log.sample))
         self.settings.roll_up(log.columns).check_custom(log.connection, log.valid_sql("false"))
         coverage = inventory.coverage(events)
         repeated, moved = self._event_ids(log, inventory)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 import duckdb
 import pyarrow as pa
@@ -158,12 +159,13 @@ class EventLog:
         """
         checked = f"from ({self.checked_sql}) where {among([file.name for file in files])}"
         with duckdb_errors(*LOG.unreadable):
-            query = f"{counts_sql(checked, self.zone, by=LOG_FILE)} order by all"
+            early = "ingested_at < event_time" if "ingested_at" in self.columns else "false"
+            query = f"{counts_sql(checked, self.zone, by=LOG_FILE, early=early)} order by all"
             rows = self.connection.execute(query).fetchall()
             texts = self._texts(files)
-        found: dict[str, list[tuple[str | None, date, int, bool]]] = {}
+        found: dict[str, list[_Count]] = {}
         for name, *row in rows:
-            found.setdefault(name, []).append(tuple(row))
+            found.setdefault(name, []).append(_Count(*row))
         return tuple(self._inventory(file, found.get(file.name, []), texts=texts.get(file.name, ())) for file in files)
 
     def _texts(self, files: Sequence[LogFile]) -> dict[str, tuple[str, ...]]:
@@ -183,17 +185,17 @@ class EventLog:
             for name, *found in rows
         }
 
-    def _inventory(
-        self, file: LogFile, rows: Sequence[tuple[str | None, date, int, bool]], *, texts: tuple[str, ...]
-    ) -> FileInventory:
-        days = {day: count for reason, day, count, _ in rows if reason is None}
+    def _inventory(self, file: LogFile, counts: Sequence[_Count], *, texts: tuple[str, ...]) -> FileInventory:
+        days = {one.day: one.rows for one in counts if one.reason is None}
         rejected: dict[str, int] = {}
-        for reason, _, count, _ in rows:
-            if reason is not None:
-                rejected[reason] = rejected.get(reason, 0) + count
-        is_timed = any(timed for *_, timed in rows)
+        for one in counts:
+            if one.reason is not None:
+                rejected[one.reason] = rejected.get(one.reason, 0) + one.rows
+        is_timed, early = any(one.is_timed for one in counts), sum(one.early for one in counts)
         dialect, reading = self.dialects.get((file.key, file.fingerprint), ""), self.readings.get(file.key, "")
-        return FileInventory(file.key, file.fingerprint, days, rejected, is_timed, reading, dialect, texts)
+        return FileInventory(
+            file.key, file.fingerprint, days, rejected, is_timed, reading, dialect, texts, early_arrivals=early
+        )
 
     def valid_of(self, file: FileInventory) -> str:
         """``SELECT`` of the valid rows of a file."""
@@ -230,8 +232,18 @@ class EventLog:
         return [named[file.name] for file in files]
 
 
-def counts_sql(checked: str, zone: str, *, by: str = "") -> str:
-    """Return the SELECT of ``reason, day, n, is_timed`` over checked rows: valid ones by day, the others by reason.
+class _Count(NamedTuple):
+    """A row of :func:`counts_sql`."""
+
+    reason: str | None
+    day: date
+    rows: int
+    is_timed: bool
+    early: int
+
+
+def counts_sql(checked: str, zone: str, *, by: str = "", early: str = "false") -> str:
+    """Return the SELECT of ``reason, day, n, is_timed, early`` over checked rows: valid ones by day, the others by reason.
 
     Parameters
     ----------
@@ -239,14 +251,16 @@ def counts_sql(checked: str, zone: str, *, by: str = "") -> str:
         FROM clause of the rows, with what limits them.
     by
         A column to count them by too, which comes first.
+    early
+        Condition on the valid rows that ``early`` counts.
     """
     first = f"{by}, " if by else ""
     local = f"case when reason is null then {local_time_of('event_time', zone)} end"
     counted = f"""select {first}reason, cast(local_time as date) as day, count(*) as n,
-            min(local_time) as earliest, max(local_time) as latest
-        from (select {first}reason, {local} as local_time {checked}) group by all"""
+            min(local_time) as earliest, max(local_time) as latest, count(*) filter (is_early) as early
+        from (select {first}reason, {local} as local_time, reason is null and {early} as is_early {checked}) group by all"""
     starts = _start_of("day", zone)
-    return f"""select {first}reason, day, n, coalesce(earliest <> {starts} or latest <> {starts}, false) as is_timed
+    return f"""select {first}reason, day, n, coalesce(earliest <> {starts} or latest <> {starts}, false) as is_timed, early
         from ({counted})"""
 
 

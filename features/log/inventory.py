@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cached_property
+from itertools import islice
 
 from features.errors import InputError
-from features.log.rejected import refuse_too_many
+from features.log.rejected import is_too_many, refuse_too_many
 from features.log.sources.json_files import OTHER_CASE
 from features.log.validation import FUTURE
 from features.settings import EventsSettings
@@ -36,6 +37,8 @@ class FileInventory:
         How a CSV file is written, as JSON.
     texts
         Extra columns of text in which some value is not a number.
+    early_arrivals
+        Valid rows that became known before they happened.
     """
 
     name: str
@@ -46,6 +49,7 @@ class FileInventory:
     reading: str = ""
     dialect: str = ""
     texts: tuple[str, ...] = ()
+    early_arrivals: int = 0
 
     @property
     def is_final(self) -> bool:
@@ -91,6 +95,7 @@ class Strays:
 
 
 _MIN_BODY_DAYS = 7
+_MAX_EXAMPLES = 3
 
 
 def _strays(days: Sequence[date], rows: Mapping[date, int], *, is_late: bool) -> Strays | None:
@@ -137,6 +142,11 @@ class LogInventory:
         return sum(self.days.values())
 
     @property
+    def early_share(self) -> float:
+        """Share of the valid rows, 0 to 1, that became known before they happened."""
+        return sum(file.early_arrivals for file in self.files) / max(self.rows, 1)
+
+    @property
     def has_time_of_day(self) -> bool:
         """False where every event is at the start of its day: the log knows days only."""
         return any(file.has_time_of_day for file in self.files)
@@ -162,8 +172,13 @@ class LogInventory:
         early = _strays(kept[::-1], self.days, is_late=False) if not settings.covered_from else None
         return tuple(one for one in (early, late) if one)
 
-    def check(self, settings: EventsSettings) -> None:
+    def check(self, settings: EventsSettings, *, examples: Callable[[], Iterable[str]] = tuple) -> None:
         """Refuse an empty log, and one of which too large a share is invalid.
+
+        Parameters
+        ----------
+        examples
+            Returns a sentence on the first row of each reason, for the hint.
 
         Raises
         ------
@@ -177,8 +192,12 @@ class LogInventory:
                 f"the log cannot be read: {other}, {self.rejected[other]:,} times",
                 hint="rename one of them in the files, or exclude those files",
             )
-        hint = "inspect them in the home's folder rejected/; fix [events.columns], or raise [events] max_rejected_share"
-        refuse_too_many(self.rejected, self.rows, max_share=settings.max_rejected_share, hint=hint)
+        usual = (
+            "inspect them in the home's folder rejected/; fix [events.columns], or raise [events] max_rejected_share"
+        )
+        if is_too_many(self.rejected, self.rows, max_share=settings.max_rejected_share):
+            usual = "\n".join([*islice(examples(), _MAX_EXAMPLES), usual])
+        refuse_too_many(self.rejected, self.rows, max_share=settings.max_rejected_share, hint=usual)
 
 
 def _empty(settings: EventsSettings) -> InputError:

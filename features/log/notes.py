@@ -12,6 +12,7 @@ from features.settings import EventsSettings
 
 Sample = Callable[[str, str], tuple[int, str | None]]
 _MAX_REASONS, _MAX_FORM = 6, 40
+_MAX_EARLY_SHARE = 0.01
 _FORMS = (
     (r"\d\d?/\d\d?/\d{4}", "day or month first? name its format: strptime({column}, '%d/%m/%Y')"),
     (r"\d\d?/\d\d?/\d{4} \d\d?:\d\d.*", "day or month first? name its format: strptime({column}, '%d/%m/%Y %H:%M:%S')"),
@@ -46,11 +47,25 @@ def notes_on(
     if repeated:
         yield f"{repeated:,} {'row repeats' if repeated == 1 else 'rows repeat'} the event id of another: each id counts once"
     yield from (one.describe() for one in inventory.strays(settings))
+    yield from _early(inventory)
+    yield from rejected_notes(inventory, settings, sample=sample)
+    yield from _emptied(inventory)
+
+
+def rejected_notes(inventory: LogInventory, settings: EventsSettings, *, sample: Sample) -> Iterator[str]:
+    """Yield a sentence for each reason for which rows were set aside, the most frequent first."""
     mapping = settings.mapping()
     for reason, count in sorted(inventory.rejected.items(), key=lambda one: -one[1])[:_MAX_REASONS]:
         file = next(file for file in inventory.files if reason in file.rejected)
         yield f"set aside {count:,} x {reason}{_where(reason, file, mapping=mapping, sample=sample)}"
-    yield from _emptied(inventory)
+
+
+def _early(inventory: LogInventory) -> Iterator[str]:
+    """Yield a sentence, or a warning, where rows became known before they happened."""
+    if share := inventory.early_share:
+        words = f"ingested_at is before event_time in {100 * share:.2g} % of the rows, which count from event_time on"
+        hint = ": check that both are of one zone, and in the right columns" if share > _MAX_EARLY_SHARE else ""
+        yield f"{'warning: ' if hint else ''}{words}{hint}"
 
 
 def _emptied(inventory: LogInventory) -> Iterator[str]:

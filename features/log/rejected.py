@@ -62,6 +62,12 @@ def forget_rejected(keys: Collection[str], folder: Path) -> None:
         place.unlink()
 
 
+def is_too_many(rejected: Mapping[str, int], valid: int, *, max_share: float) -> bool:
+    """Tell whether no row is valid, or a larger share than is allowed is not."""
+    bad = sum(rejected.values())
+    return bool(bad) and (not valid or bad / (valid + bad) > max_share)
+
+
 def refuse_too_many(
     rejected: Mapping[str, int], valid: int, *, max_share: float, section: str = "events", hint: str
 ) -> None:
@@ -84,7 +90,7 @@ def refuse_too_many(
         With the counts by reason.
     """
     bad = sum(rejected.values())
-    if bad and (not valid or bad / (valid + bad) > max_share):
+    if is_too_many(rejected, valid, max_share=max_share):
         counted = f"{bad} of {valid + bad} rows are invalid ({describe_rejected(rejected)})"
         allowed = f"at most {100 * max_share:g} % allowed ([{section}] max_rejected_share)"
         raise InputError(f"{counted}; {allowed}", hint=hint)

@@ -52,7 +52,9 @@ class RawRows:
 
     def counts(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Count valid rows by day and the others by reason: ``reason, day, n, is_timed``."""
-        yield from self._answered(counts_sql(f"from ({self.checked_sql})", self.zone), batches)
+        yield from self._answered(
+            f"select reason, day, n, is_timed from ({counts_sql(f'from ({self.checked_sql})', self.zone)})", batches
+        )
 
     def valid(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Return the valid rows, in contract columns."""

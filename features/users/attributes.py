@@ -24,6 +24,7 @@ SENSITIVE = (
     *("religion", "belief", "ethnicity", "ethnic", "race", "nationality", "citizenship", "language"),
     *("health", "disability", "pregnant", "pregnancy", "marital", "children", "political"),
 )
+_MIN_SHARE_MET = 0.05
 _TEXT = re.compile(r"VARCHAR|UUID|ENUM.*")
 
 
@@ -85,6 +86,27 @@ class KnownUsers:
         today = f"(from {self.relations['identities']} where valid_until = {FOREVER})"
         return f"""(select ids.user_id, coalesce(i.user_id, ids.user_id) as person
             from ({user_id}) ids left join {today} i on i.alias_id = ids.user_id)"""
+
+    def notes(self, connection: duckdb.DuckDBPyConnection, days: str) -> tuple[str, ...]:
+        """Say where hardly any user of the log has attributes.
+
+        Parameters
+        ----------
+        days
+            FROM clause with the ``user_id`` of every event.
+        """
+        if "users" not in self.relations:
+            return ()
+        users = f"select distinct user_id from {days}"
+        persons = self.person_today(users) if self.has_identities else f"(select user_id as person from ({users}))"
+        known = f"(select distinct user_id from {self.relations['users']})"
+        ((count, met),) = connection.execute(
+            f"select count(*), count(k.user_id) from {persons} p left join {known} k on k.user_id = p.person"
+        ).fetchall()
+        if met > _MIN_SHARE_MET * count:
+            return ()
+        words = f"warning: [users] knows {met:,} of the {count:,} users of the log: check that both write ids alike"
+        return (f"{words}; upper(), trim() or lpad() in [users.columns] user_id bring them together",)
 
     def persons(self, days: str) -> str:
         """Return the FROM clause of every ``user_id`` that a person may have."""

@@ -123,7 +123,7 @@ class Table:
     def columns_of(self, place: int) -> list[str]:
         """Columns of a file: one that it holds nothing of may be missing, and their order is its own."""
         file = self.files[place]
-        held = [name for name in self.columns if place == 0 or any(row[name] is not None for row in file)]
+        held = [name for name in (*self.columns, "n") if place == 0 or any(row[name] is not None for row in file)]
         return held[place % len(held) :] + held[: place % len(held)]
 
 
@@ -135,7 +135,8 @@ def tables(draw: st.DrawFn) -> Table:
     good = dict.fromkeys(columns) | _GOOD
     rows = draw(st.permutations([good, *draw(st.lists(given, min_size=6, max_size=40))]))
     count = draw(st.sampled_from([1, 2, 3, 7, 30]))
-    files = [tuple(rows[place::count]) for place in range(count)]
+    numbered = [row | {"n": str(place)} for place, row in enumerate(rows)]  # no file is a copy of another
+    files = [tuple(numbered[place::count]) for place in range(count)]
     zones = draw(st.sampled_from(ZONES)), draw(st.sampled_from(NAIVE_ZONES))
     return Table(tuple(file for file in files if file), columns, *zones)
 

@@ -22,7 +22,7 @@ from msgspec import structs
 from features.errors import InputError
 from features.log.files import Subject, open_file
 from features.log.sources.quotes import BEGINS_WITH_DIGIT, are_rows
-from features.log.sources.source import file_list, hive_options
+from features.log.sources.source import LOG_FILE, LOG_ROW, file_list, hive_options
 from features.settings import FormatSettings
 from features.sql import identifier, literal
 
@@ -173,7 +173,7 @@ class CsvFile:
 
     def _fault(self, dialect: Dialect) -> _Fault | None:
         """Return what is wrong with the file under a dialect; None: nothing is."""
-        reader = dialect.reader(file_list([self.name]), "_file")
+        reader = dialect.reader(file_list([self.name]), LOG_FILE)
         if dialect.has_mixed_ends and (words := self._irregular(dialect)):
             return _Fault(words, is_of_quotes="quote" in words)
         try:
@@ -239,7 +239,7 @@ class CsvFile:
 
     def _numbered(self, reader: str, value: str, *, condition: str) -> list[tuple[int, str]]:
         return self.connection.execute(
-            f"select n, {value} from (select row_number() over () as n, * from {reader}) where {condition}"
+            f"select {LOG_ROW}, {value} from (select row_number() over () as {LOG_ROW}, * from {reader}) where {condition}"
         ).fetchall()
 
     def _marks(self) -> _Marks:
