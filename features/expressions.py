@@ -9,7 +9,6 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from features.errors import SettingsError
-from features.sql import literal
 
 if TYPE_CHECKING:
     import duckdb
@@ -129,7 +128,8 @@ def column_paths(tree: Any) -> list[tuple[str, ...]]:
 
 
 def _column_nodes(tree: Any, parameters: frozenset[str]) -> Iterator[Node]:
-    if isinstance(tree, dict) and tree.get("class") == "LAMBDA":
+    is_lambda = isinstance(tree, dict) and tree.get("class") == "LAMBDA"
+    if is_lambda and tree["expr"].get("class") != "CONSTANT":  # else it takes a value out of JSON, as in props -> 'a'
         own = {path[0] for path in column_paths(tree["lhs"])}
         yield from _column_nodes(tree["expr"], parameters | own)
     elif isinstance(tree, dict) and tree.get("class") == "COLUMN_REF":
@@ -169,7 +169,8 @@ def rewritten(sql: str, columns: Mapping[tuple[str, ...], str]) -> str:
 
 def _field_of(node: Node, name: str) -> Node:
     """Return the tree of a field; DuckDB writes the short form of one with a quote in its name wrongly."""
-    found = json.loads(json.dumps(parsed(f"struct_extract(x, {literal(name)})")))
+    text = name.replace("'", "''")
+    found = json.loads(json.dumps(parsed(f"struct_extract(x, '{text}')")))
     found["arguments"][0]["expression"] = node
     return found
 

@@ -48,6 +48,11 @@ def test_parameters_of_lambdas_are_no_columns():
     assert column_paths(parsed(sql)) == [("items",), ("b",)]
 
 
+def test_an_arrow_that_takes_a_value_out_of_json_is_no_lambda():
+    assert column_paths(parsed("props -> 'in' ->> 'v'")) == [("props",)]
+    assert value("props -> 'in' ->> 'v'", {("props",): """'{"in": {"v": "x"}}'::json"""}) == "x"
+
+
 def test_an_expression_is_the_same_after_it_was_rewritten():
     sql = "count(*) filter (a > 1 and b in ('x', 'y'))"
     assert rewritten(sql, {}) == rewritten(rewritten(sql, {}), {})

@@ -11,13 +11,13 @@ _MARK = "\ue000"  # of private use: what was a number, where a text is to be tol
 
 
 def quoted(json: str, *, mark: str = "") -> str:
-    r"""Return the SQL of a JSON text in which each number is a text, with a mark in front.
+    """Return the SQL of a JSON text in which each number is a text, with a mark in front.
 
     Examples
     --------
     >>> import duckdb
-    >>> duckdb.sql(f"select {quoted(literal('[1.10, {\"a 2.0\": -3}]'))}").fetchone()
-    ('["1.10", {"a 2.0": "-3"}]',)
+    >>> duckdb.sql("select " + quoted("'[1.10, -3, true]'")).fetchone()
+    ('["1.10", "-3", true]',)
     """
     pattern = literal(_TEXTS_AND_REST + _NUMBER)
     replacement = literal(rf'\1"{mark}\2"')

@@ -279,3 +279,21 @@ def test_a_file_without_a_byte_is_a_clear_error(tmp_path: Path, name: str):
     (tmp_path / name).write_bytes(b"")
     with pytest.raises(InputError):
         read(tmp_path / name)
+
+
+@pytest.mark.parametrize("blank", [" ", "   ", "\t", "\u00a0", "\u2003 "])
+def test_a_cell_of_blanks_holds_nothing(tmp_path: Path, blank: str):
+    rows = [
+        {"user_id": "a", "event_time": "2026-01-05", "event_type": "x", "amount": blank, "count": blank},
+        {"user_id": blank, "event_time": "2026-01-05", "event_type": "x", "amount": "1", "count": "2"},
+    ]
+    log = read(write(tmp_path / "log.parquet", rows), columns={"amount": "amount", "count": "count"}, **LENIENT)
+    assert (found_in(log)[0][3:], log.rejected) == ((None, None), {"user_id is null": 1})
+
+
+def test_a_word_for_no_value_leaves_an_extra_column_one_of_numbers(tmp_path: Path):
+    values = {"a": 3, "b": "7", "c": "n/a"}
+    for name, value in values.items():
+        write(tmp_path / f"{name}.parquet", [GOOD | {"user_id": name, "score": value}])
+    log = read(tmp_path, extra={"score": "score"})
+    assert sorted(map(str, log.to_arrow()["score"].to_pylist())) == ["3.0", "7.0", "None"]

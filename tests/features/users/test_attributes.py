@@ -101,6 +101,16 @@ def test_text_files_keep_ids_as_text_and_numbers_as_numbers(tmp_path: Path):
         assert told(profiles(with_users(world, place), "2026-01-08")) == [("007", "free", 2)]
 
 
+@pytest.mark.parametrize(("known", "is_said"), [(0, True), (1, True), (2, False)])
+def test_a_table_that_knows_hardly_any_user_of_the_log_is_a_warning(tmp_path: Path, known: int, *, is_said: bool):
+    users = [f"u{place}" for place in range(20)]
+    world = world_of(tmp_path, [f"{user} 2026-01-05T10:00" for user in users])
+    rows = [said(user if place < known else user.upper(), at("2026-01-01"), "pro") for place, user in enumerate(users)]
+    notes = with_users(world, write(tmp_path / "users.parquet", rows)).notes
+    words = f"warning: [users] knows {known} of the 20 users of the log: check that both write ids alike"
+    assert [note.partition(";")[0] for note in notes] == ([words] if is_said else [])
+
+
 def test_booleans_and_expressions_are_numbers(tmp_path: Path):
     columns = {"valid_from": "since", "is_staff": "staff", "years": "2026 - born"}
     table = [{"user_id": "anna", "since": at("2026-01-01"), "staff": True, "born": 1990}]

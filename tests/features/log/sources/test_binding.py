@@ -11,6 +11,7 @@ from tests.builders import found_in, read
 from tests.features.log_files import (
     HEADER,
     LENIENT,
+    SECONDS,
     TEN,
     csv_log,
     last_in,
@@ -261,3 +262,41 @@ def test_a_declared_type_decides_what_a_code_is(tmp_path: Path):
 def test_a_declared_time_that_fails_is_one_row_set_aside(tmp_path: Path, kind: str):
     log = csv_log(tmp_path, "a,2026-01-05,x", "b,05/06/2026,x", types={"event_time": kind}, **LENIENT)
     assert (times_in(log), log.rejected) == (["2026-01-05 00:00:00"], {"event_time is unreadable": 1})
+
+
+# --- Differences, and texts out of JSON ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("began", "ended"),
+    [(TEN, "2026-01-05 10:10:00"), (str(SECONDS), str(SECONDS + 600)), ("2026-01-05T10:00:00Z", "20260105101000")],
+)
+def test_the_difference_of_two_times_is_seconds_in_whatever_form_they_are(tmp_path: Path, began: str, ended: str):
+    columns = {"duration_seconds": "ended - event_time"}
+    log = csv_log(tmp_path, f"a,{began},x,{ended}", header=f"{HEADER},ended", columns=columns)
+    assert last_in(log) == [600.0]
+
+
+def test_a_difference_in_milliseconds_is_divided_as_it_is_written(tmp_path: Path):
+    columns = {"duration_seconds": "(ended - event_time) / 1000"}
+    log = csv_log(tmp_path, f"a,{SECONDS}000,x,{SECONDS + 600}000", header=f"{HEADER},ended", columns=columns)
+    assert last_in(log) == [600.0]
+
+
+def test_a_difference_of_a_time_and_no_time_is_unreadable(tmp_path: Path):
+    log = csv_log(
+        tmp_path,
+        f"a,{TEN},x,2026-01-05 10:10:00",
+        f"b,{TEN},x,later",
+        f"c,{TEN},x,",
+        header=f"{HEADER},ended",
+        columns={"duration_seconds": "ended - event_time"},
+        **LENIENT,
+    )
+    assert (last_in(log), log.rejected) == ([600.0, None], {"duration_seconds is unreadable": 1})
+
+
+@pytest.mark.parametrize("expression", ["props ->> 'v'", "json_extract_string(props, '$.v')", "props -> 'in' ->> 'v'"])
+def test_a_text_out_of_json_has_the_digits_that_are_written(tmp_path: Path, expression: str):
+    path = parquet_of(tmp_path / "log.parquet", {"user_id": ["a"], "props": ['{"v": 1.10, "in": {"v": 1.10}}']})
+    assert last_in(read(path, columns={"app_version": expression})) == ["1.10"]

@@ -216,3 +216,20 @@ def test_a_file_may_be_one_list_of_objects(tmp_path: Path, indent: int | None):
 def test_an_object_may_span_several_lines(tmp_path: Path):
     text = "\n".join(json.dumps(GOOD | {"user_id": user}, indent=2) for user in ("anna", "bob"))
     assert users_in(read(put(tmp_path / "log.json", text))) == ["anna", "bob"]
+
+
+def test_members_of_lists_are_as_they_are_written(tmp_path: Path):
+    lines = [
+        f'"user_id": "{place}", "apps": [{{"v": {text}}}]' for place, text in enumerate(("1.10", "1.1", '"1.100"'))
+    ]
+    assert last_in(json_log(tmp_path, *lines, columns={"app_version": "apps[1].v"})) == ["1.10", "1.1", "1.100"]
+
+
+def test_ids_in_lists_are_not_rounded_by_a_fraction_next_to_them(tmp_path: Path):
+    lines = ['"who": [{"id": 9007199254740993}]', '"who": [{"id": 0.5}]']
+    assert users_in(json_log(tmp_path, *lines, columns={"user_id": "who[1].id"})) == ["0.5", "9007199254740993"]
+
+
+def test_an_object_is_the_text_that_is_written_but_for_blanks(tmp_path: Path):
+    line = '"user_id": "a", "app": {"v": 1.10, "of": [2.0, "3.0"]}'
+    assert last_in(json_log(tmp_path, line, columns={"channel": "app"})) == ['{"v":1.10,"of":[2.0,"3.0"]}']

@@ -198,3 +198,15 @@ def test_columns_that_differ_in_case_are_refused_by_name(tmp_path: Path):
     path = parquet_of(tmp_path / "log.parquet", {"userId": ["a"], "userID": ["z"]})
     with pytest.raises(InputError, match=r"userId.*userID"):
         read(path, columns={"user_id": "userID"})
+
+
+def test_a_duration_within_an_object_is_seconds_in_whatever_unit_it_is_written(tmp_path: Path):
+    for unit in ("s", "ms", "us", "ns"):
+        kind = pa.struct({"of": pa.struct({"watched": pa.duration(unit)}), "id": pa.int64()})
+        play = pa.array([{"of": {"watched": timedelta(minutes=10)}, "id": 7}, None], kind)
+        parquet_of(tmp_path / f"{unit}.parquet", {"user_id": [unit, f"{unit} none"], "play": play})
+    log = read(tmp_path, columns={"duration_seconds": "play.of.watched", "session_id": "play.id"})
+    assert {row[0]: row[3:] for row in found_in(log) if "none" not in row[0]} == dict.fromkeys(
+        ("s", "ms", "us", "ns"), ("7", 600.0)
+    )
+    assert {row[3:] for row in found_in(log) if "none" in row[0]} == {(None, None)}
