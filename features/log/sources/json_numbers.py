@@ -16,8 +16,8 @@ def quoted(json: str, *, mark: str = "") -> str:
     Examples
     --------
     >>> import duckdb
-    >>> duckdb.sql("select " + quoted("'[1.10, -3, true]'")).fetchone()
-    ('["1.10", "-3", true]',)
+    >>> duckdb.sql("select " + quoted("'[1.10, -3, true]'")).fetchall()
+    [('["1.10", "-3", true]',)]
     """
     pattern = literal(_TEXTS_AND_REST + _NUMBER)
     replacement = literal(rf'\1"{mark}\2"')
