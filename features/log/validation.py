@@ -94,7 +94,7 @@ def present_of(raw: str, kind: str, *, name: str, reading: Texts) -> str:
 def _is_blank(raw: str) -> str:
     """Return the condition that a text is blanks only; its first letter tells of nearly all that they are not."""
     may_be = f"({raw} < '!' or starts_with({raw}, '\u00a0') or {raw} between '\u1680' and '\u3001')"
-    return f"case when {may_be} then regexp_full_match({raw}, '[\\s\\p{{Z}}]+') else false end"
+    return f"case when {may_be} then regexp_full_match({raw}, '[\\s\\v\\p{{Z}}]+') else false end"
 
 
 def _cast(name: str, kind: str, *, zone: str, reading: Texts, extra: str | None) -> str:

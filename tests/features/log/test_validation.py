@@ -281,7 +281,7 @@ def test_a_file_without_a_byte_is_a_clear_error(tmp_path: Path, name: str):
         read(tmp_path / name)
 
 
-@pytest.mark.parametrize("blank", [" ", "   ", "\t", "\u00a0", "\u2003 "])
+@pytest.mark.parametrize("blank", [" ", "   ", "\t", "\v", "\u00a0", "\u2003 "])
 def test_a_cell_of_blanks_holds_nothing(tmp_path: Path, blank: str):
     rows = [
         {"user_id": "a", "event_time": "2026-01-05", "event_type": "x", "amount": blank, "count": blank},
