@@ -15,7 +15,7 @@ export DO_NOT_TRACK := 1
 export UV_SYSTEM_CERTS := true
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup demo test test-slow system check fmt docs serve bench bench-accuracy bench-training wheel lock clean
+.PHONY: help setup demo test test-slow test-faults system check fmt docs serve bench bench-accuracy bench-training wheel lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' Makefile
@@ -43,8 +43,11 @@ demo: setup ## End to end on a small simulated world, in under three minutes
 test: setup ## The tests, without those marked slow
 	@$(BIN)/pytest -q -n 2 -m "not slow"
 
-test-slow: setup ## The tests marked slow, and properties on many more random logs
-	@HYPOTHESIS_PROFILE=ci $(BIN)/pytest -q -n 2 -m "slow or hypothesis"
+test-slow: setup ## The tests marked slow but for test-faults, and properties on many more random logs
+	@HYPOTHESIS_PROFILE=ci $(BIN)/pytest -q -n 2 -m "slow or hypothesis" --ignore tests/faults
+
+test-faults: setup ## Races, kills, full disks and damage: every outcome is equal or refused by name; ends with the table of them
+	@$(BIN)/pytest -q -n 2 tests/faults
 
 system: ## System packages that some tests need: a Java runtime (Spark), PostgreSQL's server
 	@.ci/system

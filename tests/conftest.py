@@ -37,7 +37,8 @@ settings.register_profile("ci", max_examples=100, **_SLOW_IS_FINE)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 
 # Tests of a file run in the same worker; so do those of a folder, where they share a fixture that is expensive to make.
-_TOGETHER = ("tests/training/audit/", "tests/training/", "tests/features/log/")
+_FAULTS = "tests/faults/"  # those with parameters take minutes each, and are handed out one by one
+_TOGETHER = ("tests/training/audit/", "tests/training/", "tests/features/log/", _FAULTS)
 
 
 def _forget_the_store() -> None:
@@ -98,6 +99,8 @@ class ByFolderOrFile(LoadScopeScheduling):
         self.workqueue = LongestFirst()
 
     def _split_scope(self, nodeid: str) -> str:
+        if nodeid.startswith(_FAULTS) and "[" in nodeid:
+            return nodeid
         return next((folder for folder in _TOGETHER if nodeid.startswith(folder)), nodeid.partition("::")[0])
 
 

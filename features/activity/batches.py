@@ -12,10 +12,10 @@ from pathlib import Path
 import duckdb
 import msgspec
 
-from features.activity.integrity import write_marks
 from features.log.inventory import FileInventory
 from features.sql import literal
 from features.storage.atomic import atomic_folder, write_atomic
+from features.storage.marks import write_marks
 
 _DAYS_FILE = "days.json"
 

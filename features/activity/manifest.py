@@ -7,11 +7,11 @@ from pathlib import Path
 
 import msgspec
 
-from features.activity.integrity import sealed, unsealed
 from features.errors import InputError
 from features.log.inventory import FileInventory, LogInventory
 from features.snapshots import Coverage
 from features.storage.atomic import write_atomic
+from features.storage.marks import sealed, unsealed
 
 FORMAT_VERSION = 3  # before, all files of a log were read in types that they decided together
 FILE = "manifest.json"

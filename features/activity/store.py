@@ -42,7 +42,7 @@ from features.log.files import LogFile
 from features.log.formats import files_of
 from features.log.inventory import FileInventory, LogInventory
 from features.log.notes import notes_on, rejected_notes
-from features.log.rejected import forget_rejected
+from features.log.rejected import flaw_of_rejected, forget_rejected
 from features.settings import ChurnSettings, ComputeSettings, EventsSettings, FeatureSettings
 from features.snapshots import Coverage
 from features.storage.drafts import clear_abandoned
@@ -161,7 +161,11 @@ def open_activity(settings: ActivitySettings, home: Path, *, say: Say = lambda _
     with _alone(folder, say):
         before = read_manifest(folder)
         is_whole = not discard_broken(folder, say)
-        updater = _Updater(settings, folder, rejected, copies, say)
+        flaw = flaw_of_rejected(rejected, is_needed=bool(before and before.inventory.rejected))
+        updater = _Updater(settings, folder, rejected, copies, say, writes_rejected=bool(flaw))
+        if flaw:
+            say(f"{flaw}: rejected rows are written again")
+            is_whole = False
         if before and is_whole and before.copies == copies and _is_current(before, settings.events, files=files):
             before.inventory.check(settings.events)
             return updater.opened(before)
@@ -200,13 +204,20 @@ def _keyed(files: Sequence[LogFile], root: Path) -> list[LogFile]:
 
 @dataclass(frozen=True)
 class _Updater:
-    """Brings one activity up to date; the lock is held."""
+    """Brings one activity up to date; the lock is held.
+
+    Attributes
+    ----------
+    writes_rejected
+        Write the rejected rows of all files anew, also of those that have not changed.
+    """
 
     settings: ActivitySettings
     folder: Path
     rejected: Path
     copies: dict[str, str]
     say: Say
+    writes_rejected: bool = False
 
     def refreshed(self, files: Sequence[LogFile], before: Manifest | None) -> Activity:
         """Read new and changed files, roll up their days, and write the manifest."""
@@ -249,9 +260,9 @@ class _Updater:
         if new:
             self.say(f"reading {len(new)} of {len(log.files)} files")
         found = {(file.name, file.fingerprint): file for file in (log.examine(new) if new else ())}
-        log.save_rejected(tuple(found.values()), self.rejected)
-        forget_rejected([file.key for file in log.files], self.rejected)
         files = [(known | found)[(file.key, file.fingerprint)] for file in log.files]
+        log.save_rejected(files if self.writes_rejected else tuple(found.values()), self.rejected)
+        forget_rejected([file.key for file in log.files], self.rejected)
         whole = replace(log, texts=frozenset(name for file in files for name in file.texts))
         if changed := sorted(name for name, kind in whole.extra.items() if before and kind != log.extra[name]):
             self.say(

@@ -4,6 +4,7 @@
 
     <home>/fetched/<digest>/000001/_day=2026-01-05/*.parquet
                            /000001/fetched.json    the watermark reached
+                           /000001/files.json      what its files are recognised by
                            /000002/...             the rows since then
 
 A fetch is one folder that appears completely or not at all, its watermark with it: a killed one is repeated, and no row comes
@@ -37,6 +38,7 @@ from features.sql import identifier, literal
 from features.storage.atomic import atomic_folder
 from features.storage.duckdb import connect, duckdb_errors
 from features.storage.locks import locked
+from features.storage.marks import flaw_of, is_marked, write_marks
 
 _STATE = "fetched.json"
 _WAIT_SECONDS = 600
@@ -70,7 +72,7 @@ def fetch(settings: EventsSettings, home: Path, *, say: Callable[[str], None] = 
         When connection, query or watermark is missing, the connection is not a database URL, or its driver is missing.
     InputError
         When the database cannot be reached or refuses the query, a row has no watermark, there has never been a row,
-        or another run keeps fetching.
+        another run keeps fetching, or what was fetched is damaged.
     """
     _check(settings)
     engine = open_database(settings)
@@ -82,6 +84,7 @@ def fetch(settings: EventsSettings, home: Path, *, say: Callable[[str], None] = 
     waiting = partial(say, "another run is fetching the log from the database; waiting for it")
     lock = locked(folder.with_name(f"{folder.name}.lock"), busy, wait_seconds=_WAIT_SECONDS, waiting=waiting)
     with lock, database_errors(engine.url):
+        _check_fetches(folder)
         number, above = _last(folder)
         with streamed(engine, settings, above=above) as chunks:
             first = next(chunks, None)
@@ -108,6 +111,35 @@ def _digest(url: sa.URL, settings: EventsSettings) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 
+def _check_fetches(folder: Path) -> None:
+    """Refuse fetches whose files are not those that were written: their rows would be missing, or others.
+
+    Raises
+    ------
+    InputError
+        With the file.
+    """
+    fetches = sorted(folder.glob("[0-9]*/"))
+    for number, place in enumerate(fetches, 1):
+        before = folder / f"{number:06}"
+        flaw = f"{before} is gone" if place != before else flaw_of(place) if is_marked(place) else _flaw_of_state(place)
+        if flaw:
+            raise InputError(
+                f"what was fetched from the database is damaged: {flaw}",
+                hint=f"remove {folder}: the next run fetches all rows of the query again",
+            )
+
+
+def _flaw_of_state(place: Path) -> str:
+    """Say what is wrong with a fetch of an earlier version, or one whose marks are gone, and mark it; empty where nothing is seen."""
+    try:
+        _READ_BACK[json.loads((place / _STATE).read_bytes())["kind"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        return f"{place / _STATE} cannot be read"
+    write_marks(place)
+    return ""
+
+
 def _last(folder: Path) -> tuple[int, Any]:
     """Return the number of the last fetch and how far it came; 0 and None before the first."""
     states = sorted(folder.glob(f"[0-9]*/{_STATE}"))
@@ -132,6 +164,7 @@ def _keep(chunks: Iterable[pa.Table], settings: EventsSettings, *, folder: Path,
         shutil.rmtree(as_they_come)
         state = {"watermark": _written(highest), "kind": type(highest).__name__, "rows": rows}
         (aside / _STATE).write_text(json.dumps(state))
+        write_marks(aside)
 
 
 def _highest(marks: pa.ChunkedArray[Any], settings: EventsSettings, *, so_far: Any) -> Any:

@@ -17,16 +17,19 @@ import duckdb
 
 from features.log.inventory import FileInventory
 from features.sql import literal, local_time_of
-from features.storage.atomic import atomic_file
+from features.storage.atomic import atomic_folder
+from features.storage.drafts import remove
+from features.storage.marks import flaw_of, write_marks
 
 EVENT_ID = "event_id"
+_FILE = "ids.parquet"
 _MOVED = "moved_event_ids"
 _KEY = f"md5_number(cast({EVENT_ID} as varchar))"
 
 
 @dataclass(frozen=True)
 class EventIds:
-    """The ids of the events of a log, a Parquet file for each of its files.
+    """The ids of the events of a log, a folder with a Parquet file for each of its files.
 
     Attributes
     ----------
@@ -39,22 +42,23 @@ class EventIds:
     zone: str
 
     def keep(self, file: FileInventory, valid_sql: str) -> None:
-        """Keep the ids of a file, given its valid rows."""
+        """Keep the ids of a file, given its valid rows; those that are not what was written are read from the log again."""
         place = self._place(file)
-        if place.exists():
+        if place.is_dir() and not flaw_of(place):
             return
-        place.parent.mkdir(parents=True, exist_ok=True)
         rows = f"""select cast({_KEY} as varchar) as key, epoch_us(event_time) as us, count(*) as n
             from ({valid_sql}) where {EVENT_ID} is not null group by all order by all"""
-        with atomic_file(place) as draft:
-            self.connection.execute(f"copy ({rows}) to {literal(str(draft))} (format parquet, compression zstd)")
+        with atomic_folder(place) as draft:
+            ids = literal(str(draft / _FILE))
+            self.connection.execute(f"copy ({rows}) to {ids} (format parquet, compression zstd)")
+            write_marks(draft)
 
     def compare(self, files: Sequence[FileInventory]) -> tuple[int, dict[date, str]]:
         """Find the ids that have several instants; return the number of rows that do not count, and a digest for each of their days."""
         places = [self._place(file) for file in files]
-        for place in {*self.folder.glob("*.parquet")} - set(places):
-            place.unlink()
-        listed = "[" + ", ".join(literal(str(place)) for place in places) + "]"
+        for place in {*self.folder.iterdir()} - set(places):
+            remove(place)
+        listed = "[" + ", ".join(literal(str(place / _FILE)) for place in places) + "]"
         self.connection.execute(f"create or replace temp table all_event_ids as from read_parquet({listed})")
         self.connection.execute(
             f"""create or replace temp table {_MOVED} as select key, min(us) as us from all_event_ids group by key
@@ -73,7 +77,7 @@ class EventIds:
 
     def _place(self, file: FileInventory) -> Path:
         known = "\n".join((file.name, file.fingerprint, file.reading))
-        return self.folder / f"{hashlib.sha256(known.encode()).hexdigest()[:24]}.parquet"
+        return self.folder / f"{hashlib.sha256(known.encode()).hexdigest()[:24]}"
 
 
 def once(valid_sql: str, columns: Sequence[str]) -> str:

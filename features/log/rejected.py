@@ -11,6 +11,7 @@ import duckdb
 from features.errors import InputError
 from features.sql import literal
 from features.storage.atomic import atomic_file
+from features.storage.marks import flaw_of, is_marked, write_marks
 
 
 def describe_rejected(rejected: Mapping[str, int]) -> str:
@@ -51,7 +52,7 @@ def write_by_file(rows: str, places: Mapping[str, Path], *, by: str, connection:
 
 
 def forget_rejected(keys: Collection[str], folder: Path) -> None:
-    """Remove the rejected rows of files that the log no longer has.
+    """Remove the rejected rows of files that the log no longer has, and mark those that stay: none is written after this.
 
     Parameters
     ----------
@@ -60,6 +61,21 @@ def forget_rejected(keys: Collection[str], folder: Path) -> None:
     """
     for place in {*folder.glob("*.parquet")} - {rejected_of(key, folder) for key in keys}:
         place.unlink()
+    if folder.is_dir():
+        write_marks(folder)
+
+
+def flaw_of_rejected(folder: Path, *, is_needed: bool) -> str:
+    """Say which file of rejected rows is not what was written; empty where none is.
+
+    Parameters
+    ----------
+    is_needed
+        The log has rejected rows.
+    """
+    if not folder.is_dir():
+        return f"{folder} is gone" if is_needed else ""
+    return flaw_of(folder) if is_marked(folder) else ""
 
 
 def is_too_many(rejected: Mapping[str, int], valid: int, *, max_share: float) -> bool:

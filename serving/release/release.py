@@ -74,13 +74,15 @@ def store_for(place: Path, specification: Specification) -> Path | None:
     Raises
     ------
     InputError
-        When the release that holds them is damaged.
+        When the release that holds them, or the current one, is damaged.
     """
     current = current_of(place)
+    if current:
+        check_release(current)
     found = [(info, release) for release in versions_of(place) if (info := store_of(release))]
     fitting = [(info.cutoff, one == current, one / STORE) for info, one in found if info.specification == specification]
     latest = max(fitting)[2] if fitting else None
-    if latest:
+    if latest and latest.parent != current:
         check_release(latest.parent)
     return latest
 

@@ -3,11 +3,14 @@
 import csv
 import hashlib
 import json
+import shutil
 import socket
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow.parquet as pq
 import pytest
 
@@ -207,3 +210,23 @@ def test_a_cutoff_that_the_log_does_not_cover_exits_with_2(command: Command, wor
     assert ran.code == 2
     assert f"cutoff {when}: the log covers 2026-01-05" in ran.err
     assert not (world.home / "lists/churn/2026-W19-3").exists()
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_list_is_the_same_bytes_from_shuffled_rows_in_other_files_with_any_threads(
+    command: Command, trained_world: TrainedWorld, tmp_path: Path, threads: int
+):
+    world = replace(trained_world, folder=tmp_path / "world").copy_to(tmp_path / "home")
+    shutil.rmtree(world.home / "lists")
+    (world.folder / "events").mkdir(parents=True)
+    shutil.copy(trained_world.config, world.config)
+    events = f"read_parquet('{trained_world.folder}/events/**/*.parquet', hive_partitioning = false)"
+    for part in range(3):
+        rows = f"from {events} where hash(event_time) % 3 = {part} order by hash(user_id, event_time, event_type)"
+        duckdb.execute(f"copy ({rows}) to '{world.folder}/events/{part}.parquet'")
+    ran = command("export", *world.options(), "--week", WEEK, "--set", f"compute.threads={threads}", "--json")
+    assert ran.code == 0, ran.err
+    assert "rolling up" in ran.err
+    assert {name: bytes_of(world.list_folder)[name] for name in LIST - {"manifest.json"}} == {
+        name: bytes_of(trained_world.list_folder)[name] for name in LIST - {"manifest.json"}
+    }

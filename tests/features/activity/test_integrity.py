@@ -1,15 +1,18 @@
 """Kept days that were cut short, altered or deleted are noticed at the next read, and heal by being rolled up again."""
 
 import os
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from features.activity.integrity import damaged_files, discard_broken, flaw_of, sealed, unsealed
+from features.activity.integrity import damaged_files, discard_broken, flaw_of
 from features.activity.roll_up import RELATIONS
+from features.activity.store import open_activity
 from features.settings import ComputeSettings
+from features.storage.marks import sealed, unsealed
 from tests.builders import World, world_of
 
 LINES = [f"u{user} 2026-01-{day:02}T10:00 open device_os=ios" for day in (5, 6) for user in range(50)]
@@ -125,3 +128,48 @@ def test_a_text_without_a_seal_is_read_as_it_is():
     assert unsealed(sealed(b'{"a":1}')) == b'{"a":1}'
     with pytest.raises(ValueError, match="not what was sealed"):
         unsealed(sealed(b'{"a":1}').replace(b"1", b"2", 1))
+
+
+# --- What else is kept of a log ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def with_ids(tmp_path: Path) -> World:
+    """The log has an invalid row, and each user's event comes on both days: the first counts."""
+    bad = "bad 1066-10-14T10:00 open device_os=ios"
+    found = world_of(tmp_path, [*LINES, bad], event_id="user_id", max_rejected_share=0.1)
+    assert {day for _, day in found.daily()} == {"2026-01-05"}
+    return found
+
+
+def kept(home: Path, pattern: str) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in home.glob(pattern) if path.name != "files.json"}
+
+
+@pytest.mark.parametrize("damage", [cut_short, alter, Path.unlink])
+def test_damaged_rejected_rows_are_written_again(with_ids: World, damage: Callable[[Path], None]):
+    before = kept(with_ids.home, "rejected/*/*")
+    damage(next(iter(before)))
+    said: list[str] = []
+    assert open_activity(with_ids.settings, with_ids.home, say=said.append).is_reused
+    assert "rejected rows are written again" in said[0]
+    assert kept(with_ids.home, "rejected/*/*") == before
+
+
+def test_a_folder_of_rejected_rows_that_is_gone_is_written_again(with_ids: World):
+    before = kept(with_ids.home, "rejected/*/*")
+    shutil.rmtree(with_ids.home / "rejected")
+    assert with_ids.activity().is_reused
+    assert kept(with_ids.home, "rejected/*/*") == before
+
+
+@pytest.mark.parametrize("name", ["ids.parquet", "files.json"])
+@pytest.mark.parametrize("damage", [cut_short, alter, Path.unlink])
+def test_damaged_ids_of_events_are_read_from_the_log_again(with_ids: World, damage: Callable[[Path], None], name: str):
+    before, clean = kept(with_ids.home, "activity/*/event_ids/*/*"), everything(with_ids)
+    (ids,) = before
+    damage(ids.with_name(name))
+    for part in [*with_ids.home.glob("activity/*/manifest.json"), *with_ids.home.glob("activity/*/*/days.json")]:
+        part.unlink()
+    assert everything(with_ids) == clean
+    assert kept(with_ids.home, "activity/*/event_ids/*/*") == before

@@ -78,6 +78,19 @@ def test_of_all_profiles_that_fit_the_latest_are_found(place: Place, bundle: Ser
     assert store_for(place.folder, OTHER) is None
 
 
+@pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_bytes(b"cut short")])
+def test_a_current_release_that_is_damaged_is_refused_and_not_served_without_its_profiles(
+    place: Place, bundle: ServingBundle, profiles: pa.Table, damage: Callable[[Path], object]
+):
+    release = write_release(place, bundle, fill=filled(profiles))
+    damage(release / "store/profiles.sqlite")
+    with pytest.raises(InputError, match=f"{release} is damaged: .*store/profiles.sqlite") as refused:
+        store_for(place.folder, specification())
+    assert "churn score" in refused.value.hint
+    assert write_release(place, bundle, fill=filled(profiles)) == release
+    assert store_for(place.folder, specification()) == release / "store"
+
+
 def test_a_store_is_taken_along_without_a_copy(place: Place, bundle: ServingBundle, profiles: pa.Table):
     first = write_release(place, bundle, fill=filled(profiles))
     again = write_release(place, replace(bundle, version="8"), fill=partial(link_store, first / "store"))

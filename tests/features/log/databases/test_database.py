@@ -2,10 +2,12 @@
 
 import glob
 import json
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +34,9 @@ def test_only_what_is_new_is_fetched(sqlite: Database):
     before = sqlite.files()
     sqlite.add(BOB, EVE)
     assert sqlite.fetched() == [ANNA, BOB, EVE]
-    (state,) = (json.loads(sqlite.files()[name]) for name in sqlite.files().keys() - before if name.endswith(".json"))
+    (state,) = (
+        json.loads(sqlite.files()[name]) for name in sqlite.files().keys() - before if name.endswith("fetched.json")
+    )
     assert (state["rows"], state["watermark"]) == (2, "3")
 
 
@@ -172,3 +176,59 @@ def test_two_runs_at_once_fetch_every_row_once(sqlite: Database):
     sqlite.add(EVE)
     assert race(sqlite.fetched, sqlite.fetched) == [0, 0]
     assert sorted(sqlite.fetched()) == sorted([*[ANNA, BOB] * 500, EVE])
+
+
+# --- Damage ----------------------------------------------------------------------------------------------------------
+
+
+def cut_short(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def alter(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("pattern", ["_day=*/*.parquet", "fetched.json"])
+@pytest.mark.parametrize("damage", [cut_short, alter, Path.unlink])
+def test_rows_that_were_fetched_and_are_damaged_are_refused_by_name_and_fetched_again_without_them(
+    sqlite: Database, pattern: str, damage: Callable[[Path], None]
+):
+    sqlite.add(ANNA, BOB)
+    sqlite.fetched()
+    (path,) = sqlite.home.glob(f"fetched/*/000001/{pattern}")
+    damage(path)
+    with pytest.raises(InputError, match=f"what was fetched from the database is damaged: {path} ") as refused:
+        sqlite.fetched()
+    assert refused.value.hint == f"remove {_fetches(sqlite)}: the next run fetches all rows of the query again"
+    shutil.rmtree(_fetches(sqlite))
+    assert sqlite.fetched() == [ANNA, BOB]
+
+
+def test_a_fetch_that_is_gone_between_others_is_noticed(sqlite: Database):
+    for row in (ANNA, BOB):
+        sqlite.add(row)
+        sqlite.fetched()
+    shutil.rmtree(_fetches(sqlite) / "000001")
+    with pytest.raises(InputError, match="000001 is gone"):
+        sqlite.fetched()
+
+
+def test_a_fetch_of_an_earlier_version_is_known_from_then_on(sqlite: Database):
+    sqlite.add(ANNA)
+    sqlite.fetched()
+    marks = _fetches(sqlite) / "000001/files.json"
+    marks.unlink()
+    assert sqlite.fetched() == [ANNA]
+    assert marks.exists()
+    marks.unlink()
+    (marks.parent / "fetched.json").write_text("{")
+    with pytest.raises(InputError, match=r"fetched\.json cannot be read"):
+        sqlite.fetched()
+
+
+def _fetches(database: Database) -> Path:
+    (found,) = (path for path in database.home.glob("fetched/*") if path.is_dir())
+    return found
