@@ -40,21 +40,21 @@ def write_page(found: Found, folder: Path) -> None:
     """Write ``accuracy.md`` and ``accuracy.png``."""
     others = sorted(found.keys() - {*BARRED, SIMULATED, "twice"})
     logs = {name: found[name] for name in (*BARRED, *others, SIMULATED) if name in found}
-    parts = [INTRODUCTION, "![AUC with intervals, by log](accuracy.png)\n", _bars_table(bars(found))]
+    parts = [INTRODUCTION, "![AUC with intervals, by log](accuracy.png)\n", bars_table(bars(found))]
     parts += [_section(name, one) for name, one in logs.items()]
     parts += [_twice(found["twice"])] if "twice" in found else []
     (folder / "accuracy.md").write_text("\n".join([*parts, _machines(found)]))
     draw({name: one for name, one in logs.items() if "why_not" not in one}, folder / "accuracy.png")
 
 
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
 
 
-def _bars_table(found: Sequence[Bar]) -> str:
+def bars_table(found: Sequence[Bar]) -> str:
     rows = [[bar.what, bar.bound, bar.found, MET[bar.is_met], bar.note] for bar in found]
-    return "## Targets\n\n" + _table(["metric", "target", "result", "", ""], rows)
+    return "## Targets\n\n" + table(["metric", "target", "result", "", ""], rows)
 
 
 def _section(name: str, of: Measured) -> str:
@@ -62,7 +62,7 @@ def _section(name: str, of: Measured) -> str:
         return f"## {name}\n\nRefused: {of['why_not']}\n"
     rows = [_row(contender, of) for contender in of["figures"]]
     header = ["", *TITLES.values(), "model - baseline, AUC", "model - baseline, log loss"]
-    return f"## {name}\n\n{_facts(of)}\n\n{_table(header, rows)}"
+    return f"## {name}\n\n{_facts(of)}\n\n{table(header, rows)}"
 
 
 def _facts(of: Measured) -> str:
@@ -118,7 +118,7 @@ def _machines(found: Found) -> str:
         for name, one in found.items()
         for machine in [one["machine"]]
     ]
-    return "## On what\n\n" + _table(["log", "date", "machine", "load before"], rows)
+    return "## On what\n\n" + table(["log", "date", "machine", "load before"], rows)
 
 
 def draw(logs: Found, path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -23,15 +23,23 @@ if TYPE_CHECKING:
     from features.profiles.specification import Specification
     from features.spark.cluster import SparkLog
     from models.churn_model import ChurnModel
+    from models.scorers.base_rate import Prediction
     from serving.score import Score
 
 
 @dataclass(frozen=True)
 class ScoredUsers:
-    """Every user's profile and score; and the activity behind them, where it is kept here."""
+    """Every user's profile and score; and the activity behind them, where it is kept here.
+
+    Attributes
+    ----------
+    shift
+        Of the base rate, by which the probabilities are shifted, and why.
+    """
 
     profiles: pa.Table
     scores: list[Score]
+    shift: Prediction
     activity: Activity | None = None
 
 
@@ -47,6 +55,31 @@ class Engine(Protocol):
     def score(self, model: ChurnModel, cutoff: date, *, say: Progress) -> ScoredUsers:
         """Build and score the profiles that a model reads."""
         ...
+
+
+def follow(
+    project: Project, model: ChurnModel, cutoff: date, *, activity: Activity | None, say: Progress
+) -> tuple[ChurnModel, Prediction]:
+    """Shift a model's probabilities to the base rate at a cutoff, and say by how much and why.
+
+    Parameters
+    ----------
+    activity
+        None: only the cutoffs that the model itself knows are used.
+    """
+    from models.scorers.base_rate import Prediction, predict_shift
+    from training.evaluation.known_cutoffs import known_since
+
+    if not project.settings.scoring.follow_base_rate:
+        return replace(model, shift=0.0), Prediction(0.0, "[scoring] follow_base_rate is false")
+    if not model.known_cutoffs:
+        return model, Prediction(model.shift, "the model knows no cutoff with labels")
+    known = [*model.known_cutoffs]
+    if activity:
+        known += known_since(activity, model, cutoff=cutoff, recipe=project.recipe)
+    shift = predict_shift(known, at=cutoff, purge_days=model.definition.window.days_to_label)
+    say.within(f"probabilities are shifted by {shift.shift:+.2f} in log-odds to the base rate: {shift.why}")
+    return replace(model, shift=shift.shift, known_cutoffs=tuple(known)), shift
 
 
 def engine_of(project: Project) -> Engine:
@@ -88,16 +121,26 @@ class OneMachine:
         return Profiles(log.to_json(), rows, read_metadata(out).num_columns, out)
 
     def score(self, model: ChurnModel, cutoff: date, *, say: Progress) -> ScoredUsers:
-        """Score on the kept activity."""
+        """Score on the kept activity.
+
+        Raises
+        ------
+        CheckFailed
+            When a column that the model reads is mapped differently than when it was trained.
+        """
         from features.profiles.build import build_profiles
         from serving.batch.score import score_table
 
         say("reading the log")
+        self.project.reader.check_mapping(model)
         activity = self.project.activity(frozen=model, say=say.within)
+        activity.coverage.check_cutoff(cutoff)
+        model, shift = follow(self.project, model, cutoff, activity=activity, say=say)
         say(f"building profiles at {cutoff}")
         profiles = build_profiles(activity, model.specification, cutoffs=[cutoff])
         say(f"scoring {profiles.num_rows:,} users")
-        return ScoredUsers(profiles, score_table(model, profiles, bands=self.project.settings.scoring), activity)
+        scores = score_table(model, profiles, bands=self.project.settings.scoring)
+        return ScoredUsers(profiles, scores, shift, activity)
 
 
 @dataclass(frozen=True)
@@ -137,7 +180,9 @@ class Spark:
         from features.storage.drafts import temporary_folder
         from serving.batch.spark import collect_scores
 
+        self.project.reader.check_mapping(model)
         log = self._log(model, say=say)
+        model, shift = follow(self.project, model, cutoff, activity=None, say=say)
         say(f"building profiles at {cutoff} in {log.buckets} buckets of users")
         with temporary_folder(self.project.home.root) as temporary:  # written once: both scored and kept for serving
             folder = temporary / "profiles"
@@ -145,7 +190,7 @@ class Spark:
             profiles = pq.read_table(folder).sort_by("user_id")
             say(f"scoring {profiles.num_rows:,} users")
             frame = read_back(folder, log.raw.sparkSession)
-            return ScoredUsers(profiles, collect_scores(frame, model, bands=self.project.settings.scoring))
+            return ScoredUsers(profiles, collect_scores(frame, model, bands=self.project.settings.scoring), shift)
 
     def _log(self, model: ChurnModel, *, say: Progress) -> SparkLog:
         from features.spark.cluster import open_session, read_log

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,13 +11,18 @@ from typing import TYPE_CHECKING, Any
 from churn.home import Home
 from churn.progress import Say
 from churn.settings import Loaded, Settings
-from features.errors import SettingsError
+from features.errors import CheckFailed, SettingsError
+from features.schema import REQUIRED
 
 if TYPE_CHECKING:
     from features.activity.store import Activity, ActivitySettings
+    from features.profiles.specification import Specification
     from features.settings import ChurnSettings, EventsSettings
     from features.users.attributes import AttributesSettings
     from models.churn_model import ChurnModel
+
+# what every profile depends on, whatever its features are
+_ALWAYS_READ = (*REQUIRED, "count", "session_id", "duration_seconds", "ingested_at", "event_id")
 
 
 @dataclass(frozen=True)
@@ -99,6 +105,35 @@ class LogReader:
         """Return the ``[churn]`` section that a model was trained under."""
         self._check_frozen("churn", model.frozen_churn)
         return self.settings.churn.model_copy(update=model.frozen_churn)
+
+    def mapping_of(self, specification: Specification) -> dict[str, str]:
+        """Return the expressions that give the columns that profiles read, and the condition on rows, by name."""
+        events = self.settings.events
+        needs = {need for feature in specification.features for need in feature.needs}
+        words = set(re.findall(r"\w+", f"{specification.qualifying} {specification.event}"))
+        read = {*_ALWAYS_READ, *needs, *words}
+        mapped = {name: text for name, text in events.mapping().items() if name in read} | {"where": events.where}
+        return {name: " ".join(text.split()) for name, text in mapped.items()}
+
+    def check_mapping(self, model: ChurnModel) -> None:
+        """Refuse a model that was trained on columns that meant something else.
+
+        Raises
+        ------
+        CheckFailed
+            With the first column that differs, unless ``[scoring] allow_mapping_change`` is set.
+        """
+        if not model.mapping or self.settings.scoring.allow_mapping_change:
+            return
+        now = self.mapping_of(model.specification)
+        changed = [name for name in {**model.mapping, **now} if model.mapping.get(name, "") != now.get(name, "")]
+        if changed:
+            name, others = changed[0], f" (and {', '.join(changed[1:])})" if changed[1:] else ""
+            before, after = (of.get(name) or "nothing" for of in (model.mapping, now))
+            raise CheckFailed(
+                f"[events] {name} is {after}, and the model was trained with {before}{others}: its scores may be wrong",
+                hint="train again: churn train; or, where both mean the same, --allow-mapping-change",
+            )
 
     def _check_frozen(self, section: str, frozen: Mapping[str, Any]) -> None:
         """Refuse settings, set by somebody, that contradict what a model was trained under."""

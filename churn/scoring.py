@@ -23,7 +23,7 @@ from models.registry.registry import RegisteredModel
 from serving.release.bundle import ServingBundle
 from serving.release.release import later_profiles, link_store, store_for, write_release
 from serving.store.kept_activity import KeptRows
-from serving.store.profile_store import write_store
+from serving.store.profile_store import StoreShift, write_store
 from serving.weekly.at_risk_list import at_risk, week_of, write_list
 from serving.weekly.ledger import Batch, write_scores
 
@@ -37,26 +37,26 @@ def score(project: Project, cutoff: date, *, model: str, say: Progress) -> Scori
     registered, users = _scored(project, cutoff, model=model, say=say)
     say("writing scores and ledger")
     with _telling_what_is_written() as done:
-        folder = _write_scores(project, _batch(project, registered, cutoff), users, say=say, done=done)
+        folder = _write_scores(project, _batch(project, registered, users, cutoff=cutoff), users, say=say, done=done)
         if model == CHAMPION:  # the service answers for the champion; another model may read other features
             say("refreshing the profile store")
             why_not = _release(project, registered, users, cutoff=cutoff, say=say)
         else:
             why_not = f"it holds the champion's profiles, and version {registered.version} was scored by its name"
-    return Scoring(registered.name, registered.version, cutoff, users.scores, folder, not why_not, why_not)
+    return Scoring(registered.name, registered.version, cutoff, users.scores, folder, users.shift, not why_not, why_not)
 
 
 def export(project: Project, cutoff: date, *, model: str, say: Progress) -> Export:
     """Score all users, keep the ledger, and write the list of those at risk."""
     registered, users = _scored(project, cutoff, model=model, say=say)
     say("writing ledger and list")
-    batch = _batch(project, registered, cutoff)
+    batch = _batch(project, registered, users, cutoff=cutoff)
     listed = at_risk(users.scores, project.settings.export.at_least)
     place = Place(project.home.weekly_list(project.name, week_of(cutoff)), say=say.within)
     with _telling_what_is_written() as done:
         _write_scores(project, batch, users, say=say, done=done)
         folder = write_list(place, batch, listed=listed)
-    return Export(registered.name, registered.version, cutoff, users.scores, folder, listed=listed)
+    return Export(registered.name, registered.version, cutoff, users.scores, folder, users.shift, listed=listed)
 
 
 @contextmanager
@@ -79,8 +79,8 @@ def _scored(project: Project, cutoff: date, *, model: str, say: Progress) -> tup
     return registered, project.engine.score(registered.model, cutoff, say=say)
 
 
-def _batch(project: Project, registered: RegisteredModel, cutoff: date) -> Batch:
-    return Batch(cutoff, registered.name, registered.version, project.digest)
+def _batch(project: Project, registered: RegisteredModel, users: ScoredUsers, *, cutoff: date) -> Batch:
+    return Batch(cutoff, registered.name, registered.version, project.digest, users.shift.shift)
 
 
 def _write_scores(
@@ -108,7 +108,8 @@ def _release(project: Project, registered: RegisteredModel, users: ScoredUsers, 
     refused: list[str] = []
 
     def fill(store: Path) -> None:
-        write_store(store, users.profiles, specification=specification, kept=kept)
+        shift = StoreShift(registered.version, users.shift.shift)
+        write_store(store, users.profiles, specification=specification, kept=kept, shift=shift)
 
     def is_wanted(current: Path | None) -> bool:
         later = _why_not_released(current, users, specification, cutoff=cutoff)

@@ -17,6 +17,14 @@ from training.report.training_report import LogFacts, TrainingReport
 
 if TYPE_CHECKING:
     from churn.project import Project
+    from training.trained import TrainingResult
+
+
+def _with_mapping(trained: TrainingResult, project: Project) -> TrainingResult:
+    """Return the training with models that know which expressions their columns come from."""
+    mapping = project.reader.mapping_of(trained.model.specification)
+    refitted = trained.refitted and replace(trained.refitted, mapping=mapping)
+    return replace(trained, model=replace(trained.model, mapping=mapping), refitted=refitted)
 
 
 def train_horizons(
@@ -39,6 +47,7 @@ def train_horizons(
         for name, recorder, one in zip(horizons, recorders, trained, strict=True):
             diagnostics = diagnose(activity, one, say=say)
             say("registering the challenger")
+            one = _with_mapping(one, project)  # noqa: PLW2901
             facts = LogFacts(name, project.source, activity.coverage, withheld)
             registered = register(TrainingReport(one, diagnostics), recorder, log=facts)
             found.append(Training(registered, one, diagnostics))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
 from pathlib import Path
@@ -24,11 +24,13 @@ from models.definition import ChurnDefinition
 from models.digests import MANIFEST, checked_digests, checked_text, with_digests
 from models.encoding import by_rows
 from models.reasons import Narrator
+from models.scorers.base_rate import KnownCutoff, shifted
 from models.scorers.calibration import Calibration, Platt
 from models.scorers.ensemble import BgNbdPart, LogisticPart, Scorer, Trees
 from models.scorers.logistic import Linear
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
+_READ = (3, 4)  # 3 had no shift
 _QUANTILES = 1001
 _BOOSTER = "booster.txt"
 
@@ -86,6 +88,12 @@ class ChurnModel:
 
     Attributes
     ----------
+    shift
+        Added to the log-odds of every calibrated probability: how the base rate has changed since the calibration.
+    mapping
+        Columns of the log that the profiles read, each with its SQL expression, when the model was trained; empty: unknown.
+    known_cutoffs
+        How far off the calibrated probabilities were, without the shift, at cutoffs whose labels are known.
     threads
         Of LightGBM when predicting; 0: all cores. Not saved: it belongs to the process, and never changes a score.
     """
@@ -96,6 +104,9 @@ class ChurnModel:
     definition: ChurnDefinition
     reference: Reference
     quality: Quality
+    shift: float = 0.0
+    known_cutoffs: tuple[KnownCutoff, ...] = ()
+    mapping: dict[str, str] = field(default_factory=dict[str, str])
     threads: int = 0
 
     @property
@@ -125,9 +136,13 @@ class ChurnModel:
         """Raw scores in log-odds, shape (n,)."""
         return self.scorer.raw(matrix, threads=self.threads)
 
+    def probability(self, raw: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Churn probability in (0, 1) of each raw score, shape (n,): calibrated, and shifted to the base rate."""
+        return shifted(self.calibration.probability(raw), self.shift)
+
     def predict_probability(self, profiles: pa.Table) -> NDArray[np.float64]:
         """Churn probability in (0, 1) of each profile, shape (n,)."""
-        return self.calibration.probability(by_rows(profiles, self.specification, score=self.raw))
+        return self.probability(by_rows(profiles, self.specification, score=self.raw))
 
     def contributions(self, matrix: Matrix) -> Matrix:
         """Signed contributions to the log-odds, shape (n, features): of the churn probability under Platt's calibration.
@@ -144,7 +159,8 @@ class ChurnModel:
             **{name: getattr(self.definition, name) for name in _SavedDefinition.__struct_fields__}
         )
         rest = (self.specification, self.calibration, definition, self.reference, self.quality)
-        saved = _SavedModel(FORMAT_VERSION, *rest, scorer=_write_parts(self.scorer, folder))
+        scorer, changed = _write_parts(self.scorer, folder), (self.shift, self.known_cutoffs, self.mapping)
+        saved = _SavedModel(FORMAT_VERSION, *rest, scorer, *changed)
         files = [part.booster for part in saved.scorer if part.booster]
         (folder / MANIFEST).write_bytes(with_digests(msgspec.json.encode(saved), folder, files=files))
 
@@ -188,6 +204,9 @@ class _SavedModel(_Format):
     reference: Reference
     quality: Quality
     scorer: tuple[_SavedPart, ...] = ()
+    shift: float = 0.0
+    known_cutoffs: tuple[KnownCutoff, ...] = ()
+    mapping: dict[str, str] = field(default_factory=dict[str, str])
 
 
 def _write_parts(scorer: Scorer, folder: Path) -> tuple[_SavedPart, ...]:
@@ -248,9 +267,10 @@ def load(folder: Path, *, threads: int = 0) -> ChurnModel:
     try:
         rest = (folder / MANIFEST).read_bytes()
         version = msgspec.json.decode(rest, type=_Format).format_version
-        if version != FORMAT_VERSION:
+        if version not in _READ:
             way_out = "use the version of churn that trained it, or train again with this one: churn train"
-            raise InputError(f"{folder}: the model is of format {version}, expected {FORMAT_VERSION}", hint=way_out)
+            expected = " or ".join(map(str, _READ))
+            raise InputError(f"{folder}: the model is of format {version}, expected {expected}", hint=way_out)
         digests = checked_digests(rest, folder / MANIFEST)
         saved = msgspec.json.decode(rest, type=_SavedModel)
         scorer = Scorer(tuple((part.weight, _read_part(part, folder, digests=digests)) for part in saved.scorer))
@@ -258,4 +278,4 @@ def load(folder: Path, *, threads: int = 0) -> ChurnModel:
         raise _unreadable(folder, error) from error
     definition = saved.definition.with_conditions_of(saved.specification)
     parts = (saved.specification, saved.calibration, definition, saved.reference, saved.quality)
-    return ChurnModel(scorer, *parts, threads=threads)
+    return ChurnModel(scorer, *parts, saved.shift, saved.known_cutoffs, saved.mapping, threads=threads)

@@ -35,11 +35,12 @@ class ModelSettings(Section):
         "Maximum of trees x leaves x depth^2: limits depth, then trees, so that the exact reasons of a user stay under 1 ms.",
         ge=1000,
     )
-    logistic_weight: float = setting(
-        0.25,
-        "Weight of a logistic regression in the raw score, ensembled with the trees; 0: trees alone.",
+    logistic_weight: float | None = setting(
+        None,
+        "Weight of a logistic regression in the raw score, ensembled with the trees; 0: trees alone, 1: logistic regression alone; "
+        "default: chosen on later periods where history allows, else 0.25.",
         ge=0,
-        lt=1,
+        le=1,
         was="model.line_share",
     )
     max_categories: int = setting(

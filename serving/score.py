@@ -108,7 +108,7 @@ def _answers(
     model: ChurnModel, profiles: Sequence[Profile], *, matrix: Matrix, bands: ScoringSettings
 ) -> Iterator[Score]:
     raw = model.raw(matrix)
-    probability, percentile = model.calibration.probability(raw), model.reference.percentile(raw)
+    probability, percentile = model.probability(raw), model.reference.percentile(raw)
     contributions = model.contributions(matrix)
     for row, profile in enumerate(profiles):
         yield Score(

@@ -14,6 +14,14 @@ class ScoringSettings(Section):
 
     high_percentile: float = setting(90.0, "Lowest percentile of the risk band high.", ge=0, le=100)
     medium_percentile: float = setting(70.0, "Lowest percentile of the risk band medium.", ge=0, le=100)
+    allow_mapping_change: bool = setting(
+        default=False,
+        words="Score though a column that the model reads is mapped differently than when it was trained.",
+    )
+    follow_base_rate: bool = setting(
+        default=True,
+        words="Shift probabilities by how far off they were at the latest cutoffs whose labels are known; ranking and bands stay.",
+    )
 
     @model_validator(mode="after")
     def _bands_rise(self) -> Self:

@@ -15,18 +15,24 @@ from models.churn_model import ChurnModel, Quality, Reference
 from models.definition import ChurnDefinition
 from models.encoding import by_rows
 from models.evaluation.baselines import Baseline, fit_baselines
+from models.scorers.base_rate import KnownCutoff
+from models.scorers.ensemble import LogisticPart
 from training.audit.audit import audit
 from training.audit.evidence import AuditedTraining
 from training.data.dataset import Dataset
+from training.data.date_tellers import CERTAIN, date_tellers, describe
 from training.data.drift import StableFeatures, stable_features
 from training.data.snapshots import ProfileSet
 from training.data.specification import with_categories
 from training.evaluation.evaluate import Evaluation, evaluate
 from training.fit.bg_nbd_fallback import fit_bg_nbd_fallback
+from training.fit.ensemble import is_better
 from training.fit.fit import Fit, Fitter
+from training.fit.folds import Folds
 from training.fit.minimum_data import check_classes
-from training.fit.search import Budget, Choice, Folds, SearchResult, search
+from training.fit.search import Budget, Choice, SearchResult, search
 from training.plan.plan import Recipe, Strategy, TrainingPlan, complete_cutoffs, make_plan
+from training.plan.splits import with_folds_of_users
 from training.trained import TrainingResult
 
 
@@ -104,12 +110,12 @@ def _train(profile_set: ProfileSet, plan: TrainingPlan, *, say: Say) -> Training
     test = profile_set.test_of(plan)
     if plan.strategy is Strategy.BG_NBD:
         return _train_bg_nbd(profile_set, plan, test=test)
-    training_rows, split = profile_set.training_rows_of(plan), plan.split
-    check_classes(
-        training_rows, test, split=split, window=plan.recipe.window, minimum=plan.recipe.training.min_class_users
-    )
+    training_rows = profile_set.training_rows_of(plan)
+    plan = _with_enough_users(plan, training_rows=training_rows, test=test)
+    split = plan.split
     train = training_rows.at(split.train)
     stable = _select_stable(train.profiles, profile_set.specification, recipe=plan.recipe)
+    stable = _without_date_tellers(_without_first_day(stable, plan), training_rows, plan=plan)
     search_result = _search(train, stable.specification, recipe=plan.recipe, say=say)
     recipe = _apply_search(plan.recipe, search_result)
     say(f"fitting on {len(training_rows.churned):,} rows")
@@ -128,6 +134,49 @@ def _train(profile_set: ProfileSet, plan: TrainingPlan, *, say: Say) -> Training
     )
     found = replace(found, audit=audit(audited, seed=recipe.training.seed), search=search_result)
     return _refit(found, profile_set, say=say) if recipe.training.refit else found
+
+
+def _with_enough_users(plan: TrainingPlan, *, training_rows: Dataset, test: Dataset) -> TrainingPlan:
+    """Check the parts; where periods of their own have too few users of a class, use folds of users of all their cutoffs."""
+    minimum, window, split = plan.recipe.training.min_class_users, plan.recipe.window, plan.split
+    try:
+        check_classes(training_rows, test, split=split, window=window, minimum=minimum)
+    except CheckFailed:
+        if split.uses_folds:
+            raise
+        split = with_folds_of_users(split)
+        check_classes(training_rows, test, split=split, window=window, minimum=minimum)
+        return replace(plan, split=split, why=f"{plan.why}; {split.why}")
+    return plan
+
+
+def _without_first_day(stable: StableFeatures, plan: TrainingPlan) -> StableFeatures:
+    """Exclude what depends on a user's first day, where history at the test is so much longer that it means another thing."""
+    if not plan.limited_history:
+        return stable
+    why = "it depends on the day a user was first seen, which in training is the start of the log for most"
+    specification = stable.specification
+    names = (one.name for one in specification.features if one.depends_on_first_day)
+    return stable.without({name: why for name in names if name not in specification.unused})
+
+
+def _without_date_tellers(stable: StableFeatures, training_rows: Dataset, *, plan: TrainingPlan) -> StableFeatures:
+    """Exclude numbers that tell the date within a group, unless a later period is predicted better with them.
+
+    Where no later period can be predicted, only those are excluded that the date alone decides.
+    """
+    if not plan.recipe.drift.exclude:
+        return stable
+    found = date_tellers(training_rows.at(plan.split.train).profiles, stable.specification)
+    if not found:
+        return stable
+    without = stable.without({name: describe(*one) for name, one in found.items()})
+    fitters = [Fitter(one.specification, plan.recipe.model, plan.recipe.training) for one in (stable, without)]
+    later = [fitter.later_folds(training_rows, plan.split) for fitter in fitters]
+    if not later[0]:
+        return stable.without({name: describe(*one) for name, one in found.items() if one[0] > CERTAIN})
+    losses = [fitter.choose(folds).losses for fitter, folds in zip(fitters, later, strict=True)]
+    return stable if is_better(losses[0], losses[1], by=1) else without
 
 
 def _select_stable(profiles: pa.Table, specification: Specification, *, recipe: Recipe) -> StableFeatures:
@@ -163,7 +212,7 @@ def _test_model(
     """Return the model that is saved and served, and its evaluation. ``typical``: the users whose medians are the reference."""
     t, churn = plan.recipe.training, plan.recipe.churn
     raw = fit.raw(test.profiles)
-    probability = fit.calibration.calibration.probability(raw)
+    probability = fit.probability(raw)
     evaluation = evaluate(test, probability, baselines=baselines, seed=t.seed, capacity=t.capacity)
     quality = Quality(plan.split.test, plan.split.trained_through(plan.label_window), evaluation.metric_values)
     model = ChurnModel(
@@ -173,8 +222,18 @@ def _test_model(
         ChurnDefinition.of(churn),
         Reference.of(raw, typical.profiles, specification=fit.specification),
         quality,
+        fit.shift.shift,
+        _with_test(fit, plan, raw=raw, test=test),
     )
     return model, evaluation
+
+
+def _with_test(fit: Fit, plan: TrainingPlan, *, raw: Values, test: Dataset) -> tuple[KnownCutoff, ...]:
+    """Return what the training knows of the base rate, and the test cutoff, whose labels are known by the end of the log."""
+    if not plan.split.purge_days:
+        return ()
+    probability = fit.calibration.calibration.probability(raw)
+    return (*fit.known_cutoffs, KnownCutoff.of(plan.split.test, probability=probability, churned=test.churned))
 
 
 def _fit_baselines(
@@ -207,7 +266,8 @@ def _refit(trained: TrainingResult, profile_set: ProfileSet, *, say: Say) -> Tra
     cutoffs = complete_cutoffs(plan)
     say(f"refitting on {len(cutoffs)} finished snapshots")
     dataset = profile_set.dataset_at(cutoffs, plan)
-    scorer = trained.fitter.refit(dataset, rounds=trained.fit.rounds)
+    weight = sum(weight for weight, part in trained.model.scorer.parts if isinstance(part, LogisticPart))
+    scorer = trained.fitter.refit(dataset, rounds=trained.fit.rounds, weight=weight)
     quality = replace(trained.model.quality, trained_through=trained.recipe.window.end(max(cutoffs)))
     raw = by_rows(trained.test.profiles, trained.model.specification, score=scorer.raw)
     reference = replace(trained.model.reference, raw_scores=Reference.quantiles(raw))

@@ -115,7 +115,12 @@ class OutagesSettings(Section):
     recent_days: int = setting(
         7, "Days before a cutoff in which an outage makes eligibility unreliable.", unit="days", ge=0
     )
-    tolerated_share: float = setting(0.02, "Share of a label window that outages may take.", ge=0, lt=1)
+    tolerated_share: float = setting(
+        0.02, "Share of the labels of a snapshot that outages may make wrong, as estimated.", ge=0, lt=1
+    )
+    closed: tuple[date, ...] = setting(
+        (), "Days on which nothing happens on purpose, such as holidays of a shop: these are not outages."
+    )
 
 
 class BotsSettings(Section):

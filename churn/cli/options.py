@@ -27,6 +27,12 @@ AsOf = Annotated[
 Week = Annotated[
     str | None, typer.Option("--week", metavar="2026-W47", help="Cutoff: Monday of an ISO week, 00:00 local.")
 ]
+AllowMappingChange = Annotated[
+    bool,
+    typer.Option(
+        "--allow-mapping-change", help="Score though a column is mapped differently than when the model was trained."
+    ),
+]
 Model = Annotated[str, typer.Option("--model", help="Alias or version number of the registered model.")]
 
 

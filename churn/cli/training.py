@@ -64,6 +64,8 @@ def _show_one(report: dict[str, Any]) -> None:
     metrics = ("average_precision", "brier", "calibration_slope", "lift_at_10", "recall_at_10")
     console.print_table("More metrics of the model", [{name: test[name] for name in metrics}])
     console.out.print(f"{report['grade']['name']}: {report['grade']['why']}", markup=False)
+    for warning in report["warnings"]:
+        console.out.print(f"warning: {warning}", markup=False)
     _show_audit(report["audit"])
     for diagnostic in filter(None, (report["backtest"], report["learning_curve"])):
         console.out.print(diagnostic["says"], markup=False)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
+    from models.scorers.base_rate import Prediction
     from serving.score import Score
 
 
@@ -26,6 +27,8 @@ class Scoring(Result):
         Folder of the scores; of an export, folder of the list.
     scores
         One per user, by user id.
+    shift
+        By which the probabilities follow the base rate, in log-odds, and why.
     not_refreshed_because
         Why the profile store of the service stays as it is; empty where it was refreshed.
     """
@@ -35,6 +38,7 @@ class Scoring(Result):
     cutoff: date
     scores: list[Score] = field(default_factory=list["Score"])
     path: Path = Path()
+    shift: Prediction | None = None
     store_refreshed: bool = False
     not_refreshed_because: str = ""
 
@@ -73,7 +77,13 @@ class Scoring(Result):
         }
 
     def _counts(self) -> dict[str, Any]:
-        return {"model": self.name, "version": self.version, "scored": self.scored, "unscored": self.unscored}
+        return {
+            "model": self.name,
+            "version": self.version,
+            "scored": self.scored,
+            "unscored": self.unscored,
+            **({"base_rate_shift": self.shift.shift, "base_rate": self.shift.why} if self.shift else {}),
+        }
 
 
 @dataclass(frozen=True, repr=False)

@@ -151,6 +151,11 @@ class Feature(Literal):
         return self.unit is Unit.TEXT
 
     @property
+    def depends_on_first_day(self) -> bool:
+        """Whether it depends on the day on which a user was first seen, which the start of the log decides for early users."""
+        return bool(self.words & {"first_day", "tenure_days"}) or self.name == "tenure_days"
+
+    @property
     def words(self) -> frozenset[str]:
         """Every identifier in the expression, without quoted text.
 

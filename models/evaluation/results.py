@@ -76,6 +76,8 @@ class Evaluation:
     ----------
     metrics
         See :func:`models.evaluation.metrics.intervals`.
+    mean_probability
+        Mean of the probabilities; their churn rate is among the metrics.
     """
 
     users: int
@@ -83,6 +85,7 @@ class Evaluation:
     baselines: dict[str, BaselineResults]
     slices: tuple[Slice, ...]
     grade: Grade
+    mean_probability: float = float("nan")
 
     @property
     def auc(self) -> Interval:
@@ -103,7 +106,7 @@ class Evaluation:
     def to_json(self) -> dict[str, Any]:
         """``test.*`` and ``baselines.<name>.*``, each metric with ``_low`` and ``_high``; slices and grade."""
         return {
-            "test": {"users": self.users, **flat(self.metrics)},
+            "test": {"users": self.users, "mean_probability": self.mean_probability, **flat(self.metrics)},
             "baselines": {name: flat(found.metrics) for name, found in self.baselines.items()},
             "slices": [part.to_json() for part in self.slices],
             "grade": vars(self.grade),
@@ -116,7 +119,8 @@ class Evaluation:
             for name, found in self.baselines.items()
             for key, value in flat(found.metrics).items()
         }
-        return {"test.users": float(self.users)} | flat(self.metrics, before="test.") | rules
+        whole = {"test.users": float(self.users), "test.mean_probability": self.mean_probability}
+        return whole | flat(self.metrics, before="test.") | rules
 
 
 def flat(metrics: Mapping[str, Interval], *, before: str = "") -> dict[str, float]:

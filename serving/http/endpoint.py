@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -43,6 +44,7 @@ class Endpoint:
             {"folder": bundle.newer or bundle.store, "first": bundle.store},
         )
         self._stores = StoreReload(specification=model.specification, on_refusal=refused, **places)
+        self._shifted: tuple[ProfileStore | None, ChurnModel] = (None, model)
         self._encoder = msgspec.json.Encoder()
         self._try()
         if bundle.serving.keep_activity:  # then events are expected
@@ -84,8 +86,22 @@ class Endpoint:
     def _results(self, inputs: Sequence[ScoreInput], store: ProfileStore) -> list[Score]:
         """Find all profiles together and score them together; results in the order of the items."""
         found = self._found(inputs, store)
-        scores = iter(score(self._model, [one for one in found if not isinstance(one, Score)], bands=self._bands))
+        profiles = [one for one in found if not isinstance(one, Score)]
+        scores = iter(score(self._model_with(store), profiles, bands=self._bands))
         return [one if isinstance(one, Score) else next(scores) for one in found]
+
+    def _model_with(self, store: ProfileStore) -> ChurnModel:
+        """Return the model with the shift of its base rate that was estimated when the store was written."""
+        known, model = self._shifted
+        if known is not store:
+            shift = store.info.shift
+            model = (
+                replace(self._model, shift=shift.shift)
+                if shift and shift.version == self._info.version
+                else self._model
+            )
+            self._shifted = store, model
+        return model
 
     def _found(self, inputs: Sequence[ScoreInput], store: ProfileStore) -> list[Profile | Score]:
         """Return for each item the profile, or the score that says why there is none."""

@@ -32,14 +32,29 @@ _ACTIVITY = """create table activity (user_id text, relation text, packed blob, 
 
 
 @dataclass(frozen=True)
+class StoreShift:
+    """The shift of a model's log-odds to the base rate at the cutoff of a store, and the version of that model."""
+
+    version: str
+    shift: float
+
+
+@dataclass(frozen=True)
 class StoreInfo:
-    """The cutoff of the profiles in a store, the specification they were built with, and the activity that is kept."""
+    """The cutoff of the profiles in a store, the specification they were built with, and the activity that is kept.
+
+    Attributes
+    ----------
+    shift
+        None: the model's own shift is used.
+    """
 
     cutoff: date
     specification: Specification
     users: int
     kept: KeptColumns | None = None
     format_version: int = 1  # which had no number, and is read as it is
+    shift: StoreShift | None = None
 
 
 class ProfileStore:
@@ -106,7 +121,12 @@ def open_store(folder: Path, specification: Specification) -> ProfileStore:
 
 
 def write_store(
-    folder: Path, profiles: pa.Table, *, specification: Specification, kept: KeptRows | None = None
+    folder: Path,
+    profiles: pa.Table,
+    *,
+    specification: Specification,
+    kept: KeptRows | None = None,
+    shift: StoreShift | None = None,
 ) -> StoreInfo:
     """Replace the store by the profiles of one cutoff, atomically.
 
@@ -116,10 +136,12 @@ def write_store(
         One row per user, of one cutoff, from :func:`features.profiles.build.build_profiles`.
     kept
         Activity before the same cutoff, so that later events can be added to it; the store is then several times larger.
+    shift
+        Of the model that the profiles were scored by.
     """
     folder.mkdir(parents=True, exist_ok=True)
     cutoff, columns = profiles.column("cutoff")[0].as_py(), kept and kept.columns
-    info = StoreInfo(cutoff, specification, profiles.num_rows, columns, FORMAT_VERSION)
+    info = StoreInfo(cutoff, specification, profiles.num_rows, columns, FORMAT_VERSION, shift)
     with atomic_file(folder / FILE) as temporary, closing(sqlite3.connect(temporary)) as connection, connection:
         connection.execute("create table meta (info blob)")
         connection.execute("create table profiles (user_id text primary key, profile blob) without rowid")

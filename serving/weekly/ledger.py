@@ -21,12 +21,13 @@ FORMAT_VERSION = 2  # of scores, ledger and lists; 1 had no number, and its fold
 
 @dataclass(frozen=True)
 class Batch:
-    """One scoring of all users: its cutoff, model, model version and digest of the settings."""
+    """One scoring of all users: its cutoff, model, model version, digest of the settings, and the shift to the base rate."""
 
     cutoff: date
     model: str
     version: str
     settings_digest: str
+    base_rate_shift: float = 0.0
 
 
 def write_scores(

@@ -56,6 +56,7 @@ def test_scores_are_those_of_the_registered_model_on_profiles_of_the_cutoff(trai
     model = Registry(trained_world.home, "churn").get("champion").model
     activity = Project(trained_world.config, home=trained_world.home).activity()
     profiles = build_profiles(activity, model.specification, cutoffs=[date.fromisoformat(AS_OF)])
+    model = replace(model, shift=trained_world.said["score"]["base_rate_shift"])
     expected = dict(zip(profiles["user_id"].to_pylist(), model.predict_probability(profiles).tolist(), strict=True))
     found = rows(Path(trained_world.said["score"]["path"]) / "scores.parquet")
     assert [row["user_id"] for row in found] == sorted(expected, key=str.encode)
@@ -145,7 +146,7 @@ FORMULAS = ("=1+1+", "+", "-", "@", "\t", "\r")
 def test_no_user_id_runs_as_a_formula(command: Command, world: TrainedWorld):
     starts = ", ".join(f"chr({ord(start[0])}) || '{start[1:]}'" for start in FORMULAS)
     mapped = f"events.columns.user_id=[{starts}][1 + cast(hash(user_id) % {len(FORMULAS)} as integer)] || user_id"
-    ran = command("export", *world.options(), "--week", WEEK, "--set", mapped)
+    ran = command("export", *world.options(), "--week", WEEK, "--set", mapped, "--allow-mapping-change")
     assert ran.code == 0, ran.err
     with (world.list_folder / "at_risk.csv").open(newline="") as file:
         found = list(csv.DictReader(file))
@@ -187,6 +188,23 @@ def test_settings_that_contradict_the_model_exit_with_2(command: Command, world:
     assert ran.code == 2, ran.out
     assert pair.partition("=")[0] in ran.err
     assert "Hint: " in ran.err
+
+
+@pytest.mark.parametrize("verb", ["score", "export"])
+def test_another_mapping_of_a_column_that_the_model_reads_is_refused_unless_allowed(
+    command: Command, world: TrainedWorld, verb: str
+):
+    other = ("--set", "events.columns.channel=upper(channel)")
+    refused = command(verb, *world.options(), "--as-of", AS_OF, *other)
+    assert (refused.code, "[events] channel is upper(channel)" in refused.err) == (3, True), refused.err
+    assert "--allow-mapping-change" in refused.err
+    assert command(verb, *world.options(), "--as-of", AS_OF, *other, "--allow-mapping-change").code == 0
+
+
+def test_another_spelling_of_the_same_expression_is_no_change(command: Command, world: TrainedWorld):
+    model = Registry(world.home, "churn").get("champion").model
+    spaced = f"events.columns.channel= {model.mapping['channel']} "
+    assert command("score", *world.options(), "--as-of", AS_OF, "--set", spaced).code == 0
 
 
 def test_settings_that_say_the_same_as_the_model_are_fine(command: Command, world: TrainedWorld):

@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from scipy.special import logit
 
 from churn.project import Project
 from features.log.event_log import open_log
@@ -52,7 +53,7 @@ def served_by(command: Command, world: TrainedWorld) -> Endpoint:
 def test_a_store_with_kept_days_and_newer_events_give_the_scores_of_a_later_batch(
     command: Command, world: TrainedWorld, trained_world: TrainedWorld
 ):
-    assert command("score", *world.options(), "--as-of", EARLIER, *KEEP).code == 0
+    said = command("score", *world.options(), "--as-of", EARLIER, *KEEP, "--json").json()
     newer = events_since(world, EARLIER)
     batch = pq.ParquetFile(Path(trained_world.said["score"]["path"]) / "scores.parquet").read().to_pylist()[::15]
     items = [
@@ -62,8 +63,13 @@ def test_a_store_with_kept_days_and_newer_events_give_the_scores_of_a_later_batc
     answer = served_by(command, world).answer(json.dumps({"items": items}).encode(), request_id="r1")
     assert answer is not None
     found = json.loads(answer)["results"]
-    compared = ("user_id", "status", "code", "churn_probability", "percentile", "risk_band")
+    compared = ("user_id", "status", "code", "percentile", "risk_band")
     assert [[one[name] for name in compared] for one in found] == [[one[name] for name in compared] for one in batch]
+    # the base rate of the store is that of its own cutoff
+    by = said["base_rate_shift"] - trained_world.said["score"]["base_rate_shift"]
+    scored = [(one, row) for one, row in zip(found, batch, strict=True) if row["code"] is None]
+    shifts = [logit(one["churn_probability"]) - logit(row["churn_probability"]) for one, row in scored]
+    assert shifts == pytest.approx([by] * len(shifts), abs=1e-9)
     assert len({one["churn_probability"] for one in found}) > 10
 
 

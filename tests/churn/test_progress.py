@@ -92,7 +92,7 @@ def test_a_model_that_has_to_roll_up_first_tells_so_too(
 ):
     other = ("--set", "events.where=1 = 1")  # kept apart from what the others look at
     world = trained_world.copy_to(tmp_path / "home")
-    said = command(verb, *world.options(), *other, "--as-of", NOT_COVERED).err
+    said = command(verb, *world.options(), *other, "--as-of", NOT_COVERED, "--allow-mapping-change").err
     assert f"{verb}: reading 120 of 120 files" in said
     assert f"{verb}: rolling up 2026-01-05 to " in said
 

@@ -85,7 +85,7 @@ def test_threads_belong_to_the_process_and_not_to_the_model(saved: Path, tmp_pat
 
 
 def test_another_format_version_is_refused_with_both_numbers(saved: Path, tmp_path: Path):
-    with pytest.raises(InputError, match=f"format {FORMAT_VERSION + 1}, expected {FORMAT_VERSION}"):
+    with pytest.raises(InputError, match=f"format {FORMAT_VERSION + 1}, expected 3 or {FORMAT_VERSION}"):
         load(tampered(saved, tmp_path / "new", format_version=FORMAT_VERSION + 1))
 
 

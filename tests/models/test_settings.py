@@ -33,7 +33,7 @@ def test_renamed_settings_know_their_former_names():
         ("feature_fraction", 1, 1.01),
         ("bagging_fraction", 0.01, 0),
         ("lambda_l2", 0, -0.1),
-        ("logistic_weight", 0, 1),  # trees alone are possible, logistic regression alone is not
+        ("logistic_weight", 1, 1.01),
         ("monotone", "none", "always"),
         ("max_explaining_cost", 1000, 999),
     ],

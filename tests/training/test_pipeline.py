@@ -16,7 +16,7 @@ from models.encoding import encode
 from models.evaluation.metrics import summary
 from models.scorers.calibration import fit_calibration
 from models.scorers.ensemble import Trees
-from models.scorers.trees import TreeFitter, raw_scores
+from models.scorers.trees import TreeFitter
 from serving.batch.score import score_table
 from serving.settings import ScoringSettings
 from tests.churn.command import TrainedWorld
@@ -131,22 +131,29 @@ def test_with_periods_the_trees_are_fitted_on_the_training_cutoffs_alone(periods
 
 def test_with_folds_the_calibration_is_fitted_on_scores_of_folds_that_never_saw_the_user(folds: Training):
     found, spec = folds.trained, folds.trained.model.specification
-    alone = Fitter(spec, folds.recipe.model.model_copy(update={"logistic_weight": 0.0}), folds.recipe.training)
-    learner = TreeFitter(folds.recipe.model, SEED, spec.feature_names, tuple(spec.categories))
-    rows = found.training_rows.rows(spec)
-    unseen, best = np.empty(len(rows.churned)), []
+    fitter = Fitter(spec, folds.recipe.model, folds.recipe.training)
+    rows, rounds = found.training_rows.rows(spec), found.fit.rounds
+    weights = dict(zip(found.model.scorer.kinds, (weight for weight, _ in found.model.scorer.parts), strict=True))
+    unseen = np.empty(len(rows.churned))
     for seen, held_out in GroupKFold(n_splits=5).split(rows.users, groups=rows.users):
-        fold = learner.fit(rows.take(seen), validation=rows.take(held_out))
-        unseen[held_out] = raw_scores(fold, rows.matrix[held_out])
-        best.append(fold.best_iteration)
-    booster = learner.fit(rows, rounds=round(float(np.mean(best))))
+        fold, _ = fitter.ensemble_fitter.fit(rows.take(seen), weight=weights.get("line", 0.0), rounds=rounds)
+        unseen[held_out] = fold.raw(rows.matrix[held_out])
     latest = np.isin(found.training_rows.cutoffs, np.asarray(found.split.calibration, dtype="datetime64[D]"))
     users = found.training_rows.at(found.split.calibration).users
-    fit = alone.fit(found.training_rows, found.split)
-    assert fit.calibration == fit_calibration(
+    assert found.fit.calibration == fit_calibration(
         unseen[latest], found.training_rows.churned[latest], seed=SEED, users=users
     )
-    assert booster.model_to_string() == trees_of(found.model)
+
+
+def test_with_folds_rounds_are_those_that_are_best_on_later_periods(folds: Training):
+    found, fitter = folds.trained, folds.trained.fitter
+    later = fitter.later_folds(found.training_rows, found.split)
+    assert later
+    for fold in later:
+        measured = found.training_rows.cutoffs.max() if fold is later[0] else None
+        assert measured is None or fold.cutoffs.max() <= measured - np.timedelta64(found.split.purge_days)
+    assert found.fit.rounds == fitter.choose(later).rounds
+    assert "later period" in found.fit.why
 
 
 def test_a_raw_score_is_three_parts_trees_and_one_part_line(periods: Training):

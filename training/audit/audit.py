@@ -8,6 +8,7 @@ from typing import Any
 
 from features.errors import CheckFailed
 from training.audit import column_checks as columns
+from training.audit import history_checks as history
 from training.audit import time_checks as time
 from training.audit.evidence import AuditedTraining, CheckResult, Evidence, Finding
 
@@ -52,6 +53,12 @@ CHECKS = (
     Check("IDENTIFIER_FEATURE", "No feature identifies the user.", columns.identifiers),
     Check("DATE_FEATURE", "No feature identifies the snapshot.", columns.dates),
     Check("FEATURE_JUMP", "No feature changes its meaning from one snapshot to the next.", columns.jumps),
+    Check("FINAL_EVENT", "No event type is nearly always a user's last.", history.final_events),
+    Check(
+        "REWRITTEN_HISTORY",
+        "No feature foretells churn many horizons ahead as well as shortly before.",
+        history.rewritten_history,
+    ),
     Check(
         "SHUFFLED_LABELS",
         "Random labels cannot be predicted: no row is both trained and tested on.",

@@ -100,7 +100,7 @@ def _ends(profiles: pa.Table) -> _Ends | None:
     if len(cutoffs) == 0 or cutoffs.min() == cutoffs.max():
         return None
     chosen = (cutoffs == cutoffs.min()) | (cutoffs == cutoffs.max())
-    hashes = _user_hashes(profiles.column("user_id").filter(pa.array(chosen)))
+    hashes = user_hashes(profiles.column("user_id").filter(pa.array(chosen)))
     kept = hashes < _MAX_ROWS / len(hashes)
     chosen[chosen] = kept
     is_late = cutoffs[chosen] == cutoffs.max()
@@ -109,7 +109,7 @@ def _ends(profiles: pa.Table) -> _Ends | None:
     return _Ends(profiles, chosen, is_late, (hashes[kept] * 2**20).astype(np.int64) % 2 == 1)
 
 
-def _user_hashes(users: Column) -> NDArray[np.float64]:
+def user_hashes(users: Column) -> NDArray[np.float64]:
     """Return a number in [0, 1) for each row, the same for all rows of a user, on every machine."""
     return pd.util.hash_array(users.to_numpy()) / 2.0**64
 
@@ -209,6 +209,13 @@ class StableFeatures:
     specification: Specification
     dropped: dict[str, str]
     pooled: dict[str, tuple[str, ...]]
+
+    def without(self, dropped: Mapping[str, str]) -> StableFeatures:
+        """Exclude more features, each for a reason."""
+        unused = (*self.specification.unused, *dropped)
+        return StableFeatures(
+            structs.replace(self.specification, unused=unused), {**self.dropped, **dropped}, self.pooled
+        )
 
 
 def stable_features(profiles: pa.Table, specification: Specification, *, settings: DriftSettings) -> StableFeatures:

@@ -43,7 +43,10 @@ def evaluate(
         metrics=metrics,
         baselines=results,
         slices=slices(test, probability, seed=seed),
-        grade=grade(metrics, users=len(test.churned), better=better),
+        grade=grade(
+            metrics, users=len(test.churned), better=better, variance=float(np.mean(probability * (1 - probability)))
+        ),
+        mean_probability=float(np.mean(probability)),
     )
 
 

@@ -1,4 +1,4 @@
-"""From labelled rows to a scorer and its calibration: trees, ensembled with logistic regression where the settings say so."""
+"""From labelled rows to a scorer and its calibration: trees, ensembled with logistic regression, and the base rate followed."""
 
 from __future__ import annotations
 
@@ -13,16 +13,20 @@ from sklearn.model_selection import GroupKFold
 
 from features.profiles.specification import Specification
 from models.encoding import by_rows
+from models.scorers.base_rate import KnownCutoff, Prediction, predict_shift, shifted
 from models.scorers.calibration import CalibrationFit, fit_calibration
-from models.scorers.ensemble import LogisticPart, Scorer, Trees
-from models.scorers.logistic import fit_linear
+from models.scorers.ensemble import Scorer
 from models.scorers.trees import Rows, TreeFitter
 from models.settings import ModelSettings
 from training.data.dataset import Dataset
+from training.fit.ensemble import USUAL_WEIGHT, Chosen, EnsembleFitter, LinearFitter, choose
+from training.fit.folds import Fold, folds_in_time
 from training.plan.splits import Split
 from training.settings import TrainingSettings
 
 _FOLDS = 5
+_FOLDS_IN_TIME = 2
+_UNSHIFTED = Prediction(0.0, "no cutoff with known labels")
 
 
 @dataclass(frozen=True)
@@ -32,19 +36,32 @@ class Fit:
     Attributes
     ----------
     rounds
-        Number of trees, found by early stopping.
+        Number of trees.
     calibration
         Fitted on rows that the scorer, or its fold, was not trained on.
+    known_cutoffs
+        How far off the calibrated probabilities were at the cutoffs of such rows.
+    shift
+        What these let expect at the test cutoff.
+    why
+        How rounds and weights were chosen.
     """
 
     specification: Specification
     scorer: Scorer
     calibration: CalibrationFit
     rounds: int
+    known_cutoffs: tuple[KnownCutoff, ...] = ()
+    shift: Prediction = _UNSHIFTED
+    why: str = ""
 
     def predict_probability(self, profiles: pa.Table) -> NDArray[np.float64]:
-        """Churn probability in (0, 1) of each profile, shape (n,)."""
-        return self.calibration.calibration.probability(self.raw(profiles))
+        """Churn probability in (0, 1) of each profile at the test cutoff, shape (n,)."""
+        return self.probability(self.raw(profiles))
+
+    def probability(self, raw: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Churn probability in (0, 1) of each raw score at the test cutoff, shape (n,)."""
+        return shifted(self.calibration.calibration.probability(raw), self.shift.shift)
 
     def raw(self, profiles: pa.Table) -> NDArray[np.float64]:
         """Raw score of each profile, shape (n,)."""
@@ -60,40 +77,85 @@ class Fitter:
     training: TrainingSettings
 
     def fit(self, training_rows: Dataset, split: Split) -> Fit:
-        """Fit on the training rows, stop on the validation rows, calibrate on the calibration rows; or by folds of users."""
-        if split.uses_folds:
-            return self._fit_by_folds(training_rows, split)
-        train, validation = self.rows(training_rows.at(split.train)), self.rows(training_rows.at(split.validation))
-        scorer, rounds = self._fit_scorer(train, validation=validation)
-        calibration = training_rows.at(split.calibration)
-        raw = scorer.raw(self.rows(calibration).matrix)
-        return Fit(self.specification, scorer, self._calibration(raw, calibration), rounds)
+        """Fit on the training rows, choose rounds and weight on later periods where history allows, and calibrate.
 
-    def refit(self, dataset: Dataset, *, rounds: int) -> Scorer:
-        """Fit on all rows, for a number of rounds that was chosen before."""
-        scorer, _ = self._fit_scorer(self.rows(dataset), rounds=rounds)
-        return scorer
+        With separate periods, they are chosen on the validation rows; with folds of users, on folds in time among the training rows.
+        Where there is no such fold, by early stopping on users that a fold has not seen.
+        """
+        return (
+            self._fit_by_folds(training_rows, split) if split.uses_folds else self._fit_by_periods(training_rows, split)
+        )
+
+    def refit(self, dataset: Dataset, *, rounds: int, weight: float) -> Scorer:
+        """Fit on all rows, with a number of rounds and a weight of logistic regression that were chosen before."""
+        return self.ensemble_fitter.fit(self.rows(dataset), weight=weight, rounds=rounds)[0]
+
+    def later_folds(self, training_rows: Dataset, split: Split) -> tuple[Fold, ...]:
+        """Return folds in which a later period is predicted; none where history is too short, or a class too rare."""
+        if not split.uses_folds:
+            return (self._validation_fold(training_rows, split),)
+        if not split.purge_days:
+            return ()
+        rows, cutoffs = self.rows(training_rows), training_rows.cutoffs
+        found = folds_in_time(rows, cutoffs, purge_days=split.purge_days, maximum=_FOLDS_IN_TIME).parts
+        return tuple(fold for fold in found if fold.smallest_class >= self.training.min_class_users)
+
+    def choose(self, folds: Sequence[Fold]) -> Chosen:
+        """Choose rounds and weight on later periods."""
+        return choose(folds, self.ensemble_fitter)
+
+    def _validation_fold(self, training_rows: Dataset, split: Split) -> Fold:
+        train, validation = training_rows.at(split.train), training_rows.at(split.validation)
+        return Fold(self.rows(train), train.cutoffs, self.rows(validation))
+
+    def _fit_by_periods(self, training_rows: Dataset, split: Split) -> Fit:
+        chosen = self.choose([self._validation_fold(training_rows, split)])
+        unseen = training_rows.at((*split.validation, *split.calibration))
+        raw = chosen.scorer.raw(self.rows(unseen).matrix)
+        return self._calibrated(chosen.scorer, raw, unseen, split, chosen.rounds, chosen.why)
 
     def _fit_by_folds(self, training_rows: Dataset, split: Split) -> Fit:
         rows = self.rows(training_rows)
-        raw, rounds = self.predict_out_of_fold(rows)
-        scorer, _ = self._fit_scorer(rows, rounds=rounds)
-        latest = _is_in(training_rows.cutoffs, split.calibration)
-        return Fit(
-            self.specification, scorer, self._calibration(raw[latest], training_rows.at(split.calibration)), rounds
-        )
+        later = self.later_folds(training_rows, split)
+        if later:
+            chosen = self.choose(later)
+            rounds, weight, why = chosen.rounds, chosen.weight, chosen.why
+            raw, _ = self.predict_out_of_fold(rows, weight=weight, rounds=rounds)
+        else:
+            weight = USUAL_WEIGHT if self.model.logistic_weight is None else self.model.logistic_weight
+            raw, rounds = self.predict_out_of_fold(rows, weight=weight)
+            why = f"{rounds} trees, chosen on users that a fold has not seen: no later period could be predicted"
+        scorer, _ = self.ensemble_fitter.fit(rows, weight=weight, rounds=rounds)
+        return self._calibrated(scorer, raw, training_rows, split, rounds, why)
 
-    def predict_out_of_fold(self, rows: Rows) -> tuple[NDArray[np.float64], int]:
+    def predict_out_of_fold(
+        self, rows: Rows, *, weight: float, rounds: int | None = None
+    ) -> tuple[NDArray[np.float64], int]:
         """Score each row, shape (n,), by the fold that was not trained on its user; return also the mean of the best rounds."""
         raw, best = np.empty(len(rows.churned)), list[int]()
         for seen, held_out in GroupKFold(n_splits=_FOLDS).split(rows.users, groups=rows.users):
-            scorer, rounds = self._fit_scorer(rows.take(seen), validation=rows.take(held_out))
+            validation = None if rounds else rows.take(held_out)
+            scorer, found = self.ensemble_fitter.fit(
+                rows.take(seen), weight=weight, validation=validation, rounds=rounds
+            )
             raw[held_out] = scorer.raw(rows.matrix[held_out])
-            best.append(rounds)
+            best.append(found)
         return raw, max(1, round(float(np.mean(best))))
 
-    def _calibration(self, raw: NDArray[np.float64], dataset: Dataset) -> CalibrationFit:
-        return fit_calibration(raw, dataset.churned, seed=self.training.seed, users=dataset.users)
+    def _calibrated(  # noqa: PLR0913, PLR0917
+        self, scorer: Scorer, raw: NDArray[np.float64], unseen: Dataset, split: Split, rounds: int, why: str
+    ) -> Fit:
+        """Calibrate on the calibration cutoffs; ``raw`` are scores of rows that the scorer, or its fold, was not trained on."""
+        latest, users = _is_in(unseen.cutoffs, split.calibration), unseen.at(split.calibration).users
+        calibration = fit_calibration(raw[latest], unseen.churned[latest], seed=self.training.seed, users=users)
+        probability = calibration.calibration.probability(raw)
+        known = tuple(
+            KnownCutoff.of(cutoff, probability=probability[at], churned=unseen.churned[at])
+            for cutoff in unseen.snapshots
+            for at in [_is_in(unseen.cutoffs, [cutoff])]
+        )
+        shift = predict_shift(known, at=split.test, purge_days=split.purge_days) if split.purge_days else _UNSHIFTED
+        return Fit(self.specification, scorer, calibration, rounds, known, shift, why)
 
     def rows(self, dataset: Dataset) -> Rows:
         """Encode, and weight by the age of the snapshot where the settings say so."""
@@ -101,18 +163,11 @@ class Fitter:
             dataset.cutoffs, self.training.recency_half_life_days
         )
 
-    def _fit_scorer(
-        self, train: Rows, *, validation: Rows | None = None, rounds: int | None = None
-    ) -> tuple[Scorer, int]:
-        booster = self.tree_fitter.fit(train, validation=validation, rounds=rounds)
-        trees, weight = Trees(booster), self.model.logistic_weight
-        found = booster.best_iteration if validation else booster.num_trees()
-        if not weight:
-            return Scorer(((1.0, trees),)), found
-        logistic = LogisticPart(
-            fit_linear(train.matrix, train.churned, specification=self.specification, seed=self.training.seed)
-        )
-        return Scorer(((1 - weight, trees), (weight, logistic))), found
+    @property
+    def ensemble_fitter(self) -> EnsembleFitter:
+        """Fits trees and logistic regression."""
+        linear = LinearFitter(self.specification, self.training.seed)
+        return EnsembleFitter(self.tree_fitter, linear, self.model.logistic_weight)
 
     @property
     def tree_fitter(self) -> TreeFitter:

@@ -6,79 +6,24 @@ which trees are better. The first trial has the current settings, so the result 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.metrics import log_loss
-from sklearn.model_selection import GroupKFold
 
 from features.activity.store import Say
 from features.errors import SettingsError
 from models.scorers.calibration import fit_platt
-from models.scorers.trees import Rows, TreeFitter, raw_scores
+from models.scorers.trees import TreeFitter, raw_scores
 from models.settings import ModelSettings
+from training.fit.folds import Fold, Folds
 
 if TYPE_CHECKING:
     import optuna
 
-Cutoffs = NDArray[np.datetime64]
-
-_MAX_FOLDS = 3
 _UNPRUNED = 5
 _HALF_LIVES = (0, 1, 3)
-
-
-@dataclass(frozen=True)
-class Fold:
-    """Rows to train on, with their cutoffs, and rows to measure on."""
-
-    train: Rows
-    cutoffs: Cutoffs
-    held_out: Rows
-
-
-@dataclass(frozen=True)
-class Folds:
-    """Inner folds, the latest first, and how they were chosen; ``purge_days`` is gap + horizon."""
-
-    parts: tuple[Fold, ...]
-    purge_days: int
-    why: str
-
-    @classmethod
-    def of(cls, rows: Rows, cutoffs: Cutoffs, *, purge_days: int) -> Folds:
-        """Make the folds: train on cutoffs whose labels are known at a later one, and measure there.
-
-        Parameters
-        ----------
-        rows, cutoffs
-            Training rows, and the cutoff of each, shape (n,).
-        """
-        distinct = np.unique(cutoffs)
-        measured = [cutoff for cutoff in distinct if cutoff - purge_days >= distinct[0]]
-        if not measured:
-            why = f"folds of users: no training cutoff is {purge_days} days, gap and horizon, after another"
-            return cls(tuple(_of_users(rows, cutoffs)), purge_days, why)
-        chosen = measured[:: -max(1, len(measured) // _MAX_FOLDS)][:_MAX_FOLDS]
-        why = f"folds in time: measured on {', '.join(map(str, chosen))}, trained on cutoffs {purge_days} days before or earlier"
-        return cls(
-            tuple(_before(rows, cutoffs, known_until=cutoff - purge_days, at=cutoff) for cutoff in chosen),
-            purge_days,
-            why,
-        )
-
-
-def _before(rows: Rows, cutoffs: Cutoffs, *, known_until: np.datetime64, at: np.datetime64) -> Fold:
-    known = cutoffs <= known_until
-    return Fold(rows.take(known), cutoffs[known], rows.take(cutoffs == at))
-
-
-def _of_users(rows: Rows, cutoffs: Cutoffs) -> Iterator[Fold]:
-    for seen, unseen in GroupKFold(n_splits=_MAX_FOLDS).split(rows.users, groups=rows.users):
-        yield Fold(rows.take(seen), cutoffs[seen], rows.take(unseen))
 
 
 @dataclass(frozen=True)

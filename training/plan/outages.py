@@ -53,6 +53,9 @@ class Outage:
         Standard deviations from it, on a log scale, of events or of active users, whichever fell less.
     kind
         Partial is the first or last day of a log that starts later, or ends earlier, than its other days do.
+    days_active
+        Share of users by their active days within a horizon, from one day on, among those who were active at all: it tells how many
+        labels a missing day can change.
     """
 
     day: date
@@ -60,6 +63,7 @@ class Outage:
     usual: int
     z: float
     kind: Kind
+    days_active: tuple[float, ...] = (1.0,)
 
 
 @dataclass(frozen=True)
@@ -73,11 +77,12 @@ class _Days:
     last_hour: Values
 
 
-def find_outages(activity: Activity, settings: OutagesSettings) -> tuple[Outage, ...]:
+def find_outages(activity: Activity, settings: OutagesSettings, *, horizon_days: int) -> tuple[Outage, ...]:
     """Find the days whose volume collapsed, in order.
 
     At least two other days of the same weekday are needed to judge one, and 20 active users on a usual day. Low days at the
-    very start mean that the log was still growing, unless only the first is low.
+    very start mean that the log was still growing, unless only the first is low. Days that the settings name as closed are no
+    outages, nor are those that were low in other years on the same date.
 
     Source
     ------
@@ -95,6 +100,11 @@ def find_outages(activity: Activity, settings: OutagesSettings) -> tuple[Outage,
     is_judged = usual_users >= _MIN_USERS
     is_outage = _without_a_slow_start(is_judged & is_low & (z < _FAR))
     is_partial = is_judged & _partial(days) & ~is_outage
+    is_closed = _closed(days, settings.closed) | _low_every_year(days, is_outage)
+    is_outage, is_partial = is_outage & ~is_closed, is_partial & ~is_closed
+    if not (is_outage | is_partial).any():
+        return ()
+    days_active = _days_active(activity, days=horizon_days)
     return tuple(
         Outage(
             days.first + timedelta(days=int(place)),
@@ -102,9 +112,42 @@ def find_outages(activity: Activity, settings: OutagesSettings) -> tuple[Outage,
             round(float(usual_events[place])),
             round(float(z[place]), 2),
             Kind.PARTIAL if is_partial[place] else Kind.COLLAPSED if days.events[place] else Kind.MISSING,
+            days_active,
         )
         for place in np.flatnonzero(is_outage | is_partial)
     )
+
+
+def _closed(days: _Days, closed: Iterable[date]) -> NDArray[np.bool_]:
+    found = np.zeros(len(days.events), dtype=np.bool_)
+    places = [(day - days.first).days for day in closed]
+    found[[place for place in places if 0 <= place < len(found)]] = True
+    return found
+
+
+def _low_every_year(days: _Days, is_low: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Find low days whose date is low in every other year that the log covers, such as Christmas."""
+    dates = [days.first + timedelta(days=place) for place in range(len(is_low))]
+    by_date: dict[tuple[int, int], list[int]] = {}
+    for place, day in enumerate(dates):
+        by_date.setdefault((day.month, day.day), []).append(place)
+    found = np.zeros(len(is_low), dtype=np.bool_)
+    for places in by_date.values():
+        found[places] = len(places) > 1 and bool(is_low[places].all())
+    return found
+
+
+def _days_active(activity: Activity, *, days: int) -> tuple[float, ...]:
+    """Return the share of users with one active day, two, and so on, among those active within a number of days; of the last ones."""
+    end = activity.coverage.covered_until
+    rows = activity.connection.execute(
+        f"""select active, count(*) from (
+            select count(distinct day) as active from {activity.relation("days")}
+            where day >= $first and day < $end and qualifying_events > 0 group by user_id) group by 1""",
+        {"first": end - timedelta(days=days), "end": end},
+    ).fetchall()
+    counts, users = dict(rows), sum(users for _, users in rows)
+    return tuple(counts.get(active, 0) / users for active in range(1, days + 1)) if users else (1.0,)
 
 
 def _read(activity: Activity) -> _Days:
@@ -196,14 +239,19 @@ def touching(
 ) -> tuple[Outage, ...]:
     """Return the outages that make a snapshot unusable; empty: it may be used.
 
-    They affect the label, where outages take more than ``tolerated_share`` of the label window; and eligibility and recency,
+    They affect the label, where more than ``tolerated_share`` of the labels are expected to be wrong; and eligibility and recency,
     where one is in the ``recent_days`` before the cutoff. An outage further back is one low day among many, and does no harm.
     """
     outages = tuple(outages)
     recent = _within(outages, first=cutoff - timedelta(days=settings.recent_days), end=cutoff)
     labelling = _within(outages, first=window.start(cutoff), end=window.end(cutoff))
-    is_label_affected = len(labelling) > settings.tolerated_share * window.horizon_days
-    return recent + (labelling if is_label_affected else ())
+    return recent + (labelling if _changed_labels(labelling, window) > settings.tolerated_share else ())
+
+
+def _changed_labels(missing: Sequence[Outage], window: LabelWindow) -> float:
+    """Share of the labels that missing days change: of users whose active days all fall on them, were these spread at random."""
+    share = len(missing) / window.horizon_days
+    return sum(users * share**active for active, users in enumerate(missing[0].days_active, 1)) if missing else 0.0
 
 
 def _within(outages: Sequence[Outage], *, first: date, end: date) -> tuple[Outage, ...]:

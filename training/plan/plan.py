@@ -8,17 +8,18 @@ from datetime import date
 from enum import StrEnum
 
 from features.activity.store import Activity
-from features.errors import HistoryTooShort
+from features.errors import CheckFailed, HistoryTooShort, InputError
 from features.settings import ChurnSettings, FeatureSettings, Section
 from features.snapshots import LabelWindow, cutoffs_between
 from models.definition import ChurnDefinition
 from models.settings import ModelSettings
 from training.plan.buyers import fit_bg_nbd
 from training.plan.outages import Outage, find_outages, touching
-from training.plan.splits import Split, make_split, snapshot_step, test_cutoff_of
+from training.plan.splits import Split, any_cutoff, make_split, snapshot_step, test_cutoff_of
 from training.settings import AuditSettings, BotsSettings, DriftSettings, OutagesSettings, TrainingSettings
 
 _SHORTEST_SHARE = 0.25  # of the target horizon; a shorter one is too different
+_LONGER = 1.5  # history at the test cutoff over the longest in training: beyond that, it is limited
 _SHARE_THAT_BUYS = 0.95  # of the qualifying days, to take a log for one of purchases
 
 
@@ -65,6 +66,10 @@ class TrainingPlan:
         The label of the training: that of the target horizon, or of a shorter one. The test always has the target horizon.
     why
         Why these cutoffs and this strategy, in a sentence.
+    lost_snapshots
+        Number of snapshots that could be used if the log had no outages.
+    limited_history
+        Why profiles see less history than the settings ask for; empty where they do not.
     """
 
     recipe: Recipe
@@ -73,6 +78,8 @@ class TrainingPlan:
     label_churn: ChurnSettings
     why: str
     outages: tuple[Outage, ...] = ()
+    lost_snapshots: int = 0
+    limited_history: str = ""
 
     @property
     def label_window(self) -> LabelWindow:
@@ -105,7 +112,35 @@ def make_plan(activity: Activity, recipe: Recipe) -> TrainingPlan:
         if fallback is None:
             raise
         return replace(fallback, outages=outages)
-    return TrainingPlan(recipe, split, Strategy.DIRECT, recipe.churn, split.why, outages)
+    recipe, limited = _comparable_history(recipe, split, first_day=activity.coverage.first_day)
+    lost = _lost_snapshots(activity, recipe, split=split) if outages else 0
+    return TrainingPlan(recipe, split, Strategy.DIRECT, recipe.churn, split.why, outages, lost, limited)
+
+
+def _lost_snapshots(activity: Activity, recipe: Recipe, *, split: Split) -> int:
+    try:
+        without = split_of(activity, recipe, sound=any_cutoff)
+    except (CheckFailed, InputError):
+        return 0
+    return max(0, len(without.training_cutoffs) - len(split.training_cutoffs))
+
+
+def _comparable_history(recipe: Recipe, split: Split, *, first_day: date) -> tuple[Recipe, str]:
+    """Limit the days that a profile sees to the shortest history in training, where the test would see far more.
+
+    A tenure of nine days is that of most users at the start of a log, and of new users a week later: what was learned of the one is
+    false of the other.
+    """
+    shortest, longest = (days(split.training_cutoffs) for days in (min, max))
+    known, trained, tested = ((cutoff - first_day).days for cutoff in (shortest, longest, split.test))
+    observed = recipe.features.observation_days
+    if tested < _LONGER * trained or (observed and observed <= known):
+        return recipe, ""
+    why = (
+        f"profiles see only the last {known} days, the history of the first snapshot: at the test cutoff there are {tested} days, "
+        f"in training at most {trained}"
+    )
+    return replace(recipe, features=recipe.features.model_copy(update={"observation_days": known})), why
 
 
 def _without_constraints_on_events(recipe: Recipe) -> Recipe:
@@ -117,7 +152,9 @@ def _without_constraints_on_events(recipe: Recipe) -> Recipe:
 
 def outages_of(activity: Activity, recipe: Recipe) -> tuple[Outage, ...]:
     """Find the outages to exclude; none where the recipe does not exclude them."""
-    return find_outages(activity, recipe.outages) if recipe.outages.exclude else ()
+    if not recipe.outages.exclude:
+        return ()
+    return find_outages(activity, recipe.outages, horizon_days=recipe.churn.horizon_days)
 
 
 def is_sound(recipe: Recipe, outages: Sequence[Outage]) -> Callable[[date], bool]:

@@ -13,6 +13,7 @@ from models.definition import ChurnDefinition
 from training.settings import TrainingSettings
 
 WEEK = 7  # days
+_FEW_SNAPSHOTS = 8
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,8 @@ class Split:
         scored by folds that did not contain the user.
     why
         Why there are separate periods, or folds of users.
+    purge_days
+        Days from a cutoff to the day on which its label is known, gap and horizon; 0: no label is used.
     """
 
     train: tuple[date, ...]
@@ -33,6 +36,7 @@ class Split:
     calibration: tuple[date, ...]
     test: date
     why: str
+    purge_days: int = 0
 
     @property
     def uses_folds(self) -> bool:
@@ -65,8 +69,9 @@ def make_split(
 ) -> Split:
     """Assign cutoffs to training, validation, calibration and test.
 
-    The first snapshot has as much history as eligibility (or the horizon) requires, and as the longest feature window that
-    costs at most a third of the snapshots. Separate periods cost two purges; where these would take more than half of the
+    The first snapshot has as much history as eligibility (or the horizon) requires; one horizon is enough where that would leave few
+    snapshots: users who were last active before the log are then not seen. It also has as much as the longest feature window that costs
+    at most a third of the snapshots. Separate periods cost two purges; where these would take more than half of the
     snapshots, folds of users replace them.
 
     Parameters
@@ -82,8 +87,8 @@ def make_split(
         When no label is known before the test cutoff, or the test cutoff is not sound.
     """
     window = ChurnDefinition.of(churn).window
-    first = coverage.first_day + timedelta(days=_history_days(churn))
     test = test_cutoff_of(coverage, churn, training=training)
+    first = _first_cutoff(coverage, churn, last=test - timedelta(days=window.days_to_label), training=training)
     if not is_sound(test):
         test = _sound_test(test, is_sound, training=training, first=first)
     every = snapshot_step(churn, training)
@@ -103,8 +108,21 @@ def make_split(
 
 
 def _history_days(churn: ChurnSettings) -> int:
-    """Return the days of log that the first snapshot needs before it."""
+    """Return the days of log that the first snapshot should have before it."""
     return churn.active_within_days or churn.horizon_days
+
+
+def _least_history_days(churn: ChurnSettings) -> int:
+    """Return the days of log that the first snapshot must have before it."""
+    return min(_history_days(churn), churn.horizon_days)
+
+
+def _first_cutoff(coverage: Coverage, churn: ChurnSettings, *, last: date, training: TrainingSettings) -> date:
+    """Return the first cutoff with enough history; earlier, down to a horizon of history, where few snapshots would be left."""
+    full = coverage.first_day + timedelta(days=_history_days(churn))
+    least = coverage.first_day + timedelta(days=_least_history_days(churn))
+    wanted = last - timedelta(days=(_FEW_SNAPSHOTS - 1) * snapshot_step(churn, training))
+    return max(least, min(full, wanted))
 
 
 def _possible_from(first: date, window: LabelWindow) -> str:
@@ -137,7 +155,7 @@ def test_cutoff_of(coverage: Coverage, churn: ChurnSettings, *, training: Traini
     if latest <= coverage.first_day:
         raise CheckFailed(
             f"the log covers {coverage.first_day} up to {coverage.covered_until}: no horizon of {window.days_to_label} days fits",
-            hint=_possible_from(coverage.first_day + timedelta(days=_history_days(churn)), window),
+            hint=_possible_from(coverage.first_day + timedelta(days=_least_history_days(churn)), window),
         )
     coverage.check_cutoff(test)
     return test
@@ -163,12 +181,18 @@ def _parts(usable: tuple[date, ...], test: date, *, window: LabelWindow, calibra
         train = tuple(c for c in usable if validation and c <= validation - _purge(window))
         if validation and 2 * len(train) >= len(usable):
             why = f"separate periods: {len(train)} of {len(usable)} snapshots are left to train on"
-            return Split(train, (validation,), calibration, test, why)
+            return Split(train, (validation,), calibration, test, why, window.days_to_label)
     why = (
         f"folds of users: separate periods would leave under half of the {len(usable)} snapshots to train on; "
         "early stopping and calibration use users that a fold has not seen, not a later time"
     )
-    return Split(usable, (), usable[-calibrated:], test, why)
+    return Split(usable, (), usable[-calibrated:], test, why, window.days_to_label)
+
+
+def with_folds_of_users(split: Split) -> Split:
+    """Return the split with folds of users in place of separate periods, on the same cutoffs."""
+    why = "folds of users: separate periods have too few users of a class"
+    return Split(split.training_cutoffs, (), split.calibration, split.test, why, split.purge_days)
 
 
 def _purge(window: LabelWindow) -> timedelta:

@@ -123,7 +123,8 @@ class PromotionGates:
         found, limit = self.comparison, self.settings.max_calibration_error
         metrics = [summary(found.test.churned, side) for side in (found.challenger, found.other)]
         own, other = (one["calibration_error"] for one in metrics)
-        chance = LEEWAY * by_chance(metrics[0]["churn_rate"], users=found.users)
+        variance = float(np.mean(found.challenger * (1 - found.challenger)))
+        chance = LEEWAY * by_chance(variance, users=found.users)
         allowed = max(limit, chance, 0.0 if found.is_rule else other)
         details = f"{own:.3f}, at most {allowed:.3f}" + _why_above_limit(allowed, limit=limit, chance=chance)
         return Gate("calibration error", own <= allowed, details, {"value": own, "other": other, "allowed": allowed})

@@ -8,12 +8,14 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from msgspec import to_builtins
 
 from features.snapshots import Coverage
 from models.card import CardFacts, Columns, Dates, Origin
 from models.encoding import encode
 from training.diagnostics import Diagnostics
 from training.plan.outages import describe_outages
+from training.report.warnings import warnings_of
 from training.trained import TrainingResult
 
 _MAX_EXPLAINED_USERS = 5_000
@@ -119,6 +121,12 @@ class TrainingReport:
             "excluded": trained.excluded,
             "strategy": trained.plan.strategy,
             "outages": [str(outage.day) for outage in trained.plan.outages],
+            "warnings": list(warnings_of(trained)),
+            "base_rate": {
+                "shift": trained.fit.shift.shift,
+                "why": trained.fit.shift.why,
+                "known_cutoffs": [to_builtins(one) for one in trained.model.known_cutoffs],
+            },
             "audit": trained.audit.to_json() if trained.audit else None,
             "backtest": diagnostics.backtest.to_json() if diagnostics.backtest else None,
             "learning_curve": diagnostics.learning_curve.to_json() if diagnostics.learning_curve else None,
@@ -179,6 +187,9 @@ class TrainingReport:
 
     def _notes(self) -> Iterator[str]:
         trained, diagnostics = self.trained, self.diagnostics
+        yield from warnings_of(trained)
+        if trained.fit.why:
+            yield trained.fit.why
         if trained.plan.outages:
             yield f"Snapshots near incomplete days were excluded: {describe_outages(trained.plan.outages)}"
         for name, values in trained.pooled.items():

@@ -25,6 +25,7 @@ EVALUATION = Evaluation(
     baselines={"recency": baseline(0.7, is_rule=True), "overdue": baseline(0.72, is_rule=True)},
     slices=(Slice("device", "ios", 120, {"auc": AUC}), Slice("device", "web", 3, {})),
     grade=Grade("good", "everything else", "AUC 0.800"),
+    mean_probability=0.31,
 )
 
 
@@ -36,7 +37,7 @@ def test_the_better_rule_has_the_highest_auc_of_the_rules_alone():
 
 def test_the_json_has_each_metric_with_its_interval():
     found = EVALUATION.to_json()
-    assert found["test"] == {"users": 120, "auc": 0.8, "auc_low": 0.75, "auc_high": 0.85}
+    assert found["test"] == {"users": 120, "mean_probability": 0.31, "auc": 0.8, "auc_low": 0.75, "auc_high": 0.85}
     assert found["slices"][0] == {
         "dimension": "device",
         "value": "ios",
@@ -53,7 +54,7 @@ def test_the_flat_names_are_those_of_mlflow():
     found = EVALUATION.flat()
     assert (found["test.users"], found["test.auc_low"]) == (120.0, 0.75)
     assert found["baselines.overdue.difference_auc"] == 0.72
-    assert len(found) == 1 + 3 + 2 * 5 * 3
+    assert len(found) == 2 + 3 + 2 * 5 * 3
 
 
 def test_the_values_without_intervals_have_the_number_of_users():

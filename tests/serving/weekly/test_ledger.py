@@ -44,6 +44,7 @@ def test_the_manifest_names_the_model_and_the_digest_of_each_file(tmp_path: Path
         "model": "churn",
         "version": "3",
         "settings_digest": "abc123",
+        "base_rate_shift": 0.0,
         "format_version": 2,
         "files": {"scores.parquet": {"rows": 3, "sha256": digest}},
     }

@@ -11,8 +11,8 @@ from training.evaluation.grade import RULES, by_chance, grade
 MANY = 1_000_000  # so many users that nothing is left to chance
 
 
-def graded(*, auc: float = 0.8, gain: float = 0.02, error: float = 0.0, users: int = MANY) -> str:
-    exact = Interval(0.7, 0.7, 0.7)
+def graded(*, auc: float = 0.8, gain: float = 0.02, error: float = 0.0, users: int = MANY, rule: float = 0.7) -> str:
+    exact = Interval(rule, rule, rule)
     better = BaselineResults(
         description="", is_rule=True, auc=exact, log_loss=exact, calibration_error=exact, difference_log_loss=exact,
         difference_auc=Interval(gain + 0.01, gain, gain + 0.02),
@@ -31,6 +31,8 @@ def graded(*, auc: float = 0.8, gain: float = 0.02, error: float = 0.0, users: i
         ({"auc": 0.8999}, "strong"),
         ({"auc": 0.90}, "suspicious (likely leak)"),
         ({"auc": 0.95, "gain": -0.1}, "suspicious (likely leak)"),
+        ({"auc": 0.95, "rule": 0.91}, "strong"),  # a rule is that good itself
+        ({"auc": 0.961, "rule": 0.91}, "suspicious (likely leak)"),
         ({"gain": 0.0}, "no better than a rule"),
         ({"gain": -0.01}, "no better than a rule"),
         ({"gain": 0.0001}, "good"),
@@ -50,7 +52,7 @@ def test_each_grade_begins_where_its_rule_says(metrics: dict[str, Any], name: st
 
 def test_a_small_test_may_show_what_chance_alone_shows():
     # 1,000 users of churn rate .5: sqrt(2 / pi * .25 * 10 / 1000) = .0399, times 1.5 = .0598
-    assert by_chance(0.5, users=1000) == pytest.approx(0.0399, abs=1e-4)
+    assert by_chance(0.25, users=1000) == pytest.approx(0.0399, abs=1e-4)
     assert graded(error=0.0598, users=1000) == "strong"
     assert graded(error=0.0599, users=1000) == "weak"
 

@@ -11,6 +11,7 @@ from models.evaluation.metrics import auc
 from models.scorers.ensemble import Scorer
 from models.scorers.trees import Rows
 from models.settings import ModelSettings
+from training.fit.ensemble import EnsembleFitter
 from training.fit.fit import Fitter
 from training.settings import TrainingSettings
 
@@ -31,15 +32,15 @@ def users_with_a_face() -> Rows:
 def test_the_score_of_a_row_comes_from_a_fold_that_never_saw_its_user():
     known = users_with_a_face()
     trees_alone = replace(FITTER, model=QUICK.model_copy(update={"logistic_weight": 0.0, "monotone": "none"}))
-    unseen, rounds = trees_alone.predict_out_of_fold(known)
-    scorer, _ = trees_alone._fit_scorer(known, rounds=40)
+    unseen, rounds = trees_alone.predict_out_of_fold(known, weight=0)
+    scorer, _ = trees_alone.ensemble_fitter.fit(known, weight=0, rounds=40)
     assert auc(known.churned, scorer.raw(known.matrix)) > 0.9  # who has seen the user knows the coin
     assert auc(known.churned, unseen) < 0.65
     assert rounds >= 1
 
 
 def test_every_row_gets_a_score_from_folds_and_the_same_one_again():
-    first, again = (FITTER.predict_out_of_fold(users_with_a_face()) for _ in range(2))
+    first, again = (FITTER.predict_out_of_fold(users_with_a_face(), weight=0.25) for _ in range(2))
     assert np.isfinite(first[0]).all()
     assert first[0].tobytes() == again[0].tobytes()
     assert first[1] == again[1]
@@ -47,20 +48,19 @@ def test_every_row_gets_a_score_from_folds_and_the_same_one_again():
 
 def test_the_rounds_are_the_mean_of_those_at_which_the_folds_stop(monkeypatch: pytest.MonkeyPatch):
     known = users_with_a_face()
-    one_tree, _ = FITTER._fit_scorer(known, rounds=1)
+    one_tree, _ = FITTER.ensemble_fitter.fit(known, weight=0, rounds=1)
     stops = iter((2, 4, 6, 8, 30))
 
     def stopped(*_: Any, **__: Any) -> tuple[Scorer, int]:
         return one_tree, next(stops)
 
-    monkeypatch.setattr(Fitter, "_fit_scorer", stopped)
-    _, rounds = FITTER.predict_out_of_fold(known)
+    monkeypatch.setattr(EnsembleFitter, "fit", stopped)
+    _, rounds = FITTER.predict_out_of_fold(known, weight=0.25)
     assert rounds == 10
 
 
-@pytest.mark.parametrize(("share", "kinds"), [(0.0, ("trees",)), (0.25, ("trees", "line"))])
-def test_logistic_regression_is_a_part_unless_its_weight_is_zero(share: float, kinds: tuple[str, ...]):
-    fitter = replace(FITTER, model=QUICK.model_copy(update={"logistic_weight": share}))
-    scorer, _ = fitter._fit_scorer(users_with_a_face(), rounds=5)
+@pytest.mark.parametrize(("weight", "kinds"), [(0.0, ("trees",)), (0.25, ("trees", "line")), (1.0, ("line",))])
+def test_a_part_without_weight_is_not_fitted(weight: float, kinds: tuple[str, ...]):
+    scorer, _ = FITTER.ensemble_fitter.fit(users_with_a_face(), weight=weight, rounds=5)
     assert scorer.kinds == kinds
     assert sum(weight for weight, _ in scorer.parts) == 1

@@ -1,6 +1,7 @@
 """Days whose volume collapsed, and the snapshots that they spoil."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
@@ -42,16 +43,17 @@ def activity_of(folder: Path, users_by_day: Iterable[int], **settings: Any) -> A
 
 def found(activity: Activity) -> dict[int, Kind]:
     """The outages, by the number of the day."""
-    return {(outage.day - FIRST).days: outage.kind for outage in find_outages(activity, PLAIN)}
+    return {(outage.day - FIRST).days: outage.kind for outage in find_outages(activity, PLAIN, horizon_days=14)}
 
 
 def test_a_day_that_collapsed_is_named_with_its_events_and_what_is_usual(tmp_path: Path) -> None:
     activity = activity_of(tmp_path, [40] * 17 + [4] + [40] * 17)
 
-    (outage,) = find_outages(activity, PLAIN)
+    (outage,) = find_outages(activity, PLAIN, horizon_days=14)
 
     # ln(4 / 40) in units of the chance of 40 users, 1 / sqrt(40): -2.303 x 6.325
-    assert outage == Outage(date(2026, 1, 22), 8, 80, -14.56, Kind.COLLAPSED)
+    # the same 40 users on every day: all were active on 14 of the 14 days of a horizon
+    assert outage == Outage(date(2026, 1, 22), 8, 80, -14.56, Kind.COLLAPSED, (*[0.0] * 13, 1.0))
 
 
 def test_a_day_without_a_single_event_is_an_outage(tmp_path: Path) -> None:
@@ -153,14 +155,41 @@ def test_a_snapshot_is_spoilt_by_its_last_seven_days_and_its_label_window(day: s
     assert touched == ((outage(day),) if is_touched else ())
 
 
-def test_one_day_of_a_long_horizon_is_tolerated_and_two_are_not() -> None:
-    days = (outage("2026-04-01"), outage("2026-04-02"))
+def test_missing_days_are_tolerated_while_few_labels_can_change() -> None:
+    days = tuple(replace(outage(f"2026-04-{day:02d}"), days_active=(0.5, 0.3, 0.2)) for day in range(1, 6))
     quarter, cutoff = LabelWindow(0, 90), date(2026, 3, 10)
 
+    # one of 90 days: .5 / 90 = .6 % of the labels; four: .5 x 4 / 90 + .3 x (4 / 90)^2 + ... = 2.28 %
     assert touching(days[:1], cutoff, window=quarter, settings=PLAIN) == ()
-    assert touching(days, cutoff, window=quarter, settings=PLAIN) == days
+    assert touching(days[:3], cutoff, window=quarter, settings=PLAIN) == ()
+    assert touching(days[:4], cutoff, window=quarter, settings=PLAIN) == days[:4]
     strict = OutagesSettings(tolerated_share=0)
     assert touching(days[:1], cutoff, window=quarter, settings=strict) == days[:1]
+
+
+def test_users_who_come_daily_are_not_lost_by_one_missing_day_and_are_by_all() -> None:
+    days = tuple(replace(outage(f"2026-03-{day}"), days_active=(*[0.0] * 6, 1.0)) for day in range(10, 17))
+
+    assert touching(days[:1], date(2026, 3, 10), window=WEEK, settings=PLAIN) == ()
+    assert touching(days, date(2026, 3, 10), window=WEEK, settings=PLAIN) == days
+
+
+def test_a_closed_day_is_no_outage(tmp_path: Path) -> None:
+    activity = activity_of(tmp_path, [40] * 17 + [0, 0] + [40] * 17)
+    closed = OutagesSettings(closed=(FIRST + timedelta(days=17), date(2020, 1, 1)))
+
+    assert [one.day for one in find_outages(activity, closed, horizon_days=14)] == [FIRST + timedelta(days=18)]
+
+
+def test_a_date_that_is_low_in_every_year_is_a_holiday(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = date(2024, 1, 1)
+    monkeypatch.setattr(f"{__name__}.FIRST", first)
+    users = [20] * 800
+    low = [(date(2024, 4, 15) - first).days, (date(2025, 4, 15) - first).days, (date(2025, 8, 5) - first).days]
+    for day in low:
+        users[day] = 0
+
+    assert list(found(activity_of(tmp_path, users))) == low[2:]
 
 
 def test_days_in_a_row_are_named_together() -> None:

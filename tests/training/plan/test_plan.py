@@ -152,9 +152,12 @@ def visits(folder: Path, *, gone: Sequence[int] = (), users: int = 40, **churn: 
     return world_of(folder, lines, churn=settings, features=WEEKS, covered_until=START + timedelta(days=90))
 
 
+STRICT = OutagesSettings(tolerated_share=0)
+
+
 def test_snapshots_avoid_days_on_which_the_log_collapsed(tmp_path: Path):
     world = visits(tmp_path, gone=[50])
-    plan = make_plan(world.activity(), recipe_of(world))
+    plan = make_plan(world.activity(), replace(recipe_of(world), outages=STRICT))
     out = START + timedelta(days=50)
     assert [outage.day for outage in plan.outages] == [out]
     assert plan.split.training_cutoffs
@@ -165,10 +168,10 @@ def test_snapshots_avoid_days_on_which_the_log_collapsed(tmp_path: Path):
 
 def test_the_test_cutoff_steps_back_from_an_outage_and_a_named_one_is_refused(tmp_path: Path):
     world = visits(tmp_path, gone=[85])
-    plan = make_plan(world.activity(), recipe_of(world))
+    plan = make_plan(world.activity(), replace(recipe_of(world), outages=STRICT))
     assert plan.split.test == START + timedelta(days=78)  # its horizon ends on the day before
     with pytest.raises(CheckFailed, match="touch an outage"):
-        make_plan(world.activity(), recipe_of(world, test_cutoff=START + timedelta(days=83)))
+        make_plan(world.activity(), replace(recipe_of(world, test_cutoff=START + timedelta(days=83)), outages=STRICT))
     recipe = recipe_of(world, test_cutoff=START + timedelta(days=83))
     unexcluded = make_plan(world.activity(), replace(recipe, outages=OutagesSettings(exclude=False)))
     assert unexcluded.split.test == START + timedelta(days=83)

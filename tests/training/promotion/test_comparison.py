@@ -14,7 +14,7 @@ from training.plan.outages import Kind, Outage
 from training.promotion.comparison import Contender, unseen_cutoffs
 from training.promotion.decide import decide
 from training.promotion.recipe_comparison import compare_recipes
-from training.settings import PromotionSettings
+from training.settings import OutagesSettings, PromotionSettings
 
 WEEKS = (date(2026, 4, 7), date(2026, 4, 14), LATEST)
 LOW = date(2026, 4, 8)  # in the label window of the first week, and in the seven days before the second
@@ -41,7 +41,8 @@ def test_a_promotion_finds_the_outages_of_the_log_itself(
     shutil.rmtree(events / f"day={LOW}")
     project = Project(trained_world.config, home=tmp_path / "home", events=f"{events}/**/*.parquet")
     challenger = replace(seen_through(champion, WEEKS[0]), activity=project.activity())
-    decision = decide(challenger, champion=None, recipe=periods.recipe, settings=PromotionSettings())
+    recipe = replace(periods.recipe, outages=OutagesSettings(tolerated_share=0))
+    decision = decide(challenger, champion=None, recipe=recipe, settings=PromotionSettings())
     assert decision.cutoffs == (LATEST,)
 
 

@@ -97,9 +97,13 @@ def test_the_power_says_how_many_users_the_limit_takes():
 @pytest.mark.parametrize(("times", "passes"), [(1.4, True), (1.6, False)])
 def test_a_small_test_may_be_as_miscalibrated_as_the_grade_allows(*, times: float, passes: bool):
     found = compared(200)
-    chance = by_chance(float(found.test.churned.mean()), users=200)
-    # everybody has the same probability: the error is its distance from the churn rate
-    shifted = np.full(200, found.test.churned.mean() + times * chance)
+    rate = float(found.test.churned.mean())
+    # everybody has the same probability: the error is its distance from the churn rate, and chance depends on that probability
+    by = times * by_chance(rate * (1 - rate), users=200)
+    for _ in range(20):
+        by = times * by_chance((rate + by) * (1 - rate - by), users=200)
+    chance = by / times
+    shifted = np.full(200, rate + by)
     off = replace(found, challenger=shifted, other=np.full(200, found.test.churned.mean()))
     gate = judged(off, max_calibration_error=0.001)["calibration error"]
     assert gate.metrics["value"] == pytest.approx(times * chance)

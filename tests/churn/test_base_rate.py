@@ -1,0 +1,112 @@
+"""The base rate is followed from cutoffs whose labels have become known since the training."""
+
+import json
+from dataclasses import replace
+from datetime import date, timedelta
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from scipy.special import logit
+
+from churn.engine import follow
+from churn.progress import progress_of
+from churn.project import Project
+from models.churn_model import ChurnModel
+from models.registry.registry import Registry
+from models.scorers.base_rate import KnownCutoff
+from serving.http.endpoint import Endpoint
+from serving.release.bundle import read_bundle
+from serving.store.profile_store import ProfileStore, StoreShift
+from tests.churn.command import AS_OF, TEST_CUTOFF, TrainedWorld
+from tests.churn.conftest import Command
+from training.evaluation.known_cutoffs import known_since
+
+CUTOFF = date.fromisoformat(AS_OF)
+SAY = progress_of(lambda _: None)
+
+
+@pytest.fixture
+def project(trained_world: TrainedWorld) -> Project:
+    return Project(trained_world.config, home=trained_world.home)
+
+
+@pytest.fixture
+def model(trained_world: TrainedWorld) -> ChurnModel:
+    return Registry(trained_world.home, "churn").get("champion").model
+
+
+def without_test(model: ChurnModel, *, weeks: int = 0) -> ChurnModel:
+    """As if the model had been trained so many weeks earlier."""
+    last = date.fromisoformat(TEST_CUTOFF) - timedelta(weeks=weeks)
+    return replace(model, known_cutoffs=tuple(one for one in model.known_cutoffs if one.cutoff < last))
+
+
+def test_a_model_knows_its_test_cutoff(model: ChurnModel):
+    assert model.known_cutoffs[-1].cutoff == date.fromisoformat(TEST_CUTOFF)
+    assert len(model.known_cutoffs) > 1
+
+
+def test_only_cutoffs_with_known_labels_are_scored_again_and_they_give_what_the_test_gave(
+    project: Project, model: ChurnModel
+):
+    after = date.fromisoformat(TEST_CUTOFF) + timedelta(days=project.settings.churn.purge_days)
+    between, found = known_since(project.activity(), without_test(model), cutoff=after, recipe=project.recipe)
+    assert between.cutoff == found.cutoff - timedelta(weeks=1)  # after the last calibration cutoff, before the test
+    assert found == model.known_cutoffs[-1]
+    day_before = after - timedelta(days=1)
+    earlier = [*known_since(project.activity(), without_test(model), cutoff=day_before, recipe=project.recipe)]
+    assert [one.cutoff for one in earlier][-1] == found.cutoff - timedelta(days=1)
+    assert [*known_since(project.activity(), model, cutoff=after, recipe=project.recipe)] == []
+
+
+def test_a_base_rate_that_was_higher_raises_probabilities_and_no_rank(project: Project, model: ChurnModel):
+    higher = tuple(KnownCutoff(one.cutoff, one.rows, one.churn_rate, 0.5, 0.01) for one in model.known_cutoffs)
+    shifted, why = follow(project, replace(model, known_cutoffs=higher), CUTOFF, activity=project.activity(), say=SAY)
+    assert shifted.shift == why.shift == pytest.approx(0.5, abs=0.05)
+    assert (shifted.calibration, shifted.reference) == (model.calibration, model.reference)
+
+
+def test_it_can_be_switched_off(trained_world: TrainedWorld, model: ChurnModel):
+    project = Project(trained_world.config, home=trained_world.home, settings=("scoring.follow_base_rate=false",))
+    shifted, why = follow(project, model, CUTOFF, activity=None, say=SAY)
+    assert shifted.shift == 0
+    assert "follow_base_rate" in why.why
+
+
+def test_scores_list_and_service_give_one_probability(command: Command, trained_world: TrainedWorld, tmp_path: Path):
+    world = trained_world.copy_to(tmp_path / "home")
+    said = command("score", *world.options(), "--as-of", AS_OF, "--json").json()
+    assert said["base_rate_shift"] != 0
+    scores = pq.ParquetFile(Path(said["path"]) / "scores.parquet").read().to_pylist()
+    assert json.loads((Path(said["path"]) / "manifest.json").read_text())["base_rate_shift"] == said["base_rate_shift"]
+    store = ProfileStore(world.store_folder)
+    assert store.info.shift == StoreShift("1", said["base_rate_shift"])
+    chosen = [row for row in scores if row["status"] == "scored"][:5]
+    endpoint = Endpoint(read_bundle(world.home / "releases/churn/current"))
+    body = json.dumps({"items": [{"user_id": row["user_id"]} for row in chosen]}).encode()
+    answer = json.loads(endpoint.answer(body, request_id="") or b"")
+    served = [one["churn_probability"] for one in answer["results"]]
+    assert served == [row["churn_probability"] for row in chosen]
+    unshifted = read_bundle(world.home / "releases/churn/current").model
+    (profile,) = store.get([chosen[0]["user_id"]]).values()
+    assert logit(served[0]) == pytest.approx(
+        logit(replace(unshifted, shift=0).probability(unshifted.raw(_matrix(profile, unshifted)))[0])
+        + said["base_rate_shift"]
+    )
+
+
+def _matrix(profile: object, model: ChurnModel) -> object:
+    from models.encoding import encode_rows
+
+    return encode_rows([profile], model.specification)
+
+
+def test_the_shift_of_another_version_is_not_used(trained_world: TrainedWorld):
+    bundle = read_bundle(trained_world.home / "releases/churn/current")
+    other = Endpoint(replace(bundle, version="2"))
+    store = ProfileStore(trained_world.store_folder)
+    assert other._model_with(store).shift == bundle.model.shift
+    same = Endpoint(bundle)._model_with(store)
+    assert store.info.shift
+    assert same.shift == store.info.shift.shift

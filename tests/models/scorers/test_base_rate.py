@@ -1,0 +1,96 @@
+"""The shift of the base rate: observed at cutoffs with known labels, predicted for later ones."""
+
+from datetime import date, timedelta
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.special import expit, logit
+
+from models.scorers.base_rate import MAX_SHIFT, KnownCutoff, predict_shift, shifted
+
+FIRST = date(2026, 1, 5)
+PURGE = 14
+ODDS = np.random.default_rng(1).normal(-1.5, 1.2, 20_000)
+
+
+def day(number: int) -> date:
+    return FIRST + timedelta(days=number)
+
+
+def series(*shifts: float, error: float = 0.02) -> list[KnownCutoff]:
+    """A cutoff for each week, with its shift."""
+    return [KnownCutoff(day(7 * week), 5_000, 0.2, shift, error) for week, shift in enumerate(shifts)]
+
+
+def predicted(known: list[KnownCutoff], *, weeks_after: int = 2) -> float:
+    return predict_shift(known, at=known[-1].cutoff + timedelta(weeks=weeks_after), purge_days=PURGE).shift
+
+
+def test_a_shift_of_zero_changes_no_bit():
+    probability = expit(ODDS)
+    assert shifted(probability, 0.0) is probability
+    assert logit(shifted(probability, 0.7)) == pytest.approx(ODDS + 0.7)
+
+
+@given(by=st.floats(-2, 2))
+def test_the_observed_shift_is_the_one_that_was_there(by: float):
+    churned = np.random.default_rng(2).random(len(ODDS)) < expit(ODDS + by)
+    found = KnownCutoff.of(FIRST, probability=expit(ODDS), churned=churned)
+    assert abs(found.shift - by) < 4 * found.error + 1e-4
+    assert shifted(expit(ODDS), found.shift).mean() == pytest.approx(churned.mean(), abs=1e-4)
+
+
+def test_the_error_is_that_of_chance():
+    found = [
+        KnownCutoff.of(
+            FIRST, probability=expit(ODDS[:500]), churned=np.random.default_rng(seed).random(500) < expit(ODDS[:500])
+        )
+        for seed in range(400)
+    ]
+    assert np.std([one.shift for one in found]) == pytest.approx(np.mean([one.error for one in found]), rel=0.15)
+
+
+@pytest.mark.parametrize("churned", [True, False])
+def test_where_all_or_none_churned_the_shift_is_finite(*, churned: bool):
+    found = KnownCutoff.of(FIRST, probability=np.array([0.2, 1.0, 0.0]), churned=np.full(3, churned))
+    assert np.isfinite([found.shift, found.error]).all()
+
+
+def test_where_nothing_is_known_nothing_is_shifted():
+    assert predict_shift([], at=FIRST, purge_days=PURGE).shift == 0
+    open_label = series(0.9)
+    assert predict_shift(open_label, at=day(PURGE - 1), purge_days=PURGE).shift == 0
+    assert predict_shift(open_label, at=day(PURGE), purge_days=PURGE).shift > 0.5
+
+
+def test_labels_that_are_not_known_at_the_cutoff_change_nothing():
+    known = series(0.1, 0.2, 0.1, 0.2, 0.9, 0.9)
+    at = day(7 * 5)
+    assert predict_shift(known, at=at, purge_days=PURGE) == predict_shift(known[:4], at=at, purge_days=PURGE)
+
+
+def test_the_order_of_the_cutoffs_does_not_matter():
+    known = series(0.1, -0.2, 0.1, 0.3)
+    assert predicted(known) == pytest.approx(
+        predict_shift(known[::-1], at=known[-1].cutoff + timedelta(14), purge_days=PURGE).shift
+    )
+
+
+def test_a_step_is_followed_and_what_chance_explains_is_not():
+    assert predicted(series(0, 0, 0, 0, 0.5, 0.5)) == pytest.approx(0.5, abs=0.1)
+    uncertain = series(0, 0, 0, 0, 0.5, error=0.5)
+    assert predicted(uncertain) < 0.1
+
+
+def test_a_lasting_trend_is_continued_and_a_short_one_is_not():
+    rising = [0.05 * week for week in range(20)]
+    assert predicted(series(*rising), weeks_after=4) == pytest.approx(0.05 * 23, abs=0.06)
+    assert predicted(series(*rising[:5]), weeks_after=4) <= rising[4]
+
+
+def test_a_shift_is_limited_and_says_so():
+    found = predict_shift(series(3.0, 3.0, 3.0), at=day(28), purge_days=PURGE)
+    assert found.shift == MAX_SHIFT
+    assert "train again" in found.why

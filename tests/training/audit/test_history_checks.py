@@ -1,0 +1,104 @@
+"""Events that users leave by, and a past that was rewritten after they had left."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.builders import world_of
+from tests.training.planting import DAY, found, planted, said
+from training.audit.audit import AuditedTraining
+from training.audit.evidence import users_of
+from training.data.dataset import Dataset
+
+START = date(2026, 1, 5)
+DAYS = 120
+
+
+def visits(*, leaves_with: str = "", launched: int = 0) -> Iterator[dict[str, Any]]:
+    """Users who come every other day; every third leaves on a day of their own, some with an event that says so."""
+    for user in range(150):
+        last = 30 + user % 60 if user % 3 == 0 else DAYS
+        for day in range(user % 2, last, 2):
+            yield row(user, day, "open")
+            if launched and day >= launched:
+                yield row(user, day, "new_feature")
+        if leaves_with and last < DAYS:
+            yield row(user, last, leaves_with)
+
+
+def row(user: int, day: int, name: str) -> dict[str, Any]:
+    time = datetime(START.year, START.month, START.day, 12, tzinfo=UTC) + timedelta(days=day)
+    return {"user_id": f"u{user}", "event_time": time, "event_type": name}
+
+
+def of_log(clean: AuditedTraining, folder: Path, rows: Iterator[dict[str, Any]]) -> AuditedTraining:
+    """The same training on another log; only the activity and the test cutoff are used by the check of final events."""
+    activity = world_of(folder, list(rows)).activity()
+    return replace(clean, activity=activity, split=replace(clean.split, test=START + timedelta(days=DAYS - 14)))
+
+
+def test_an_event_after_which_nobody_returns_is_caught(clean: AuditedTraining, tmp_path: Path):
+    words = said("FINAL_EVENT", of_log(clean, tmp_path, visits(leaves_with="account_closed_survey")))
+    assert words.startswith(
+        "event type account_closed_survey: 100% of the days with it are the last of a user for 14 days"
+    )
+
+
+def test_an_event_type_that_is_new_is_no_final_event(clean: AuditedTraining, tmp_path: Path):
+    assert found("FINAL_EVENT", of_log(clean, tmp_path, visits(launched=DAYS - 16))) == ()
+
+
+def test_the_ordinary_events_of_users_who_leave_are_not_final(clean: AuditedTraining, tmp_path: Path):
+    assert found("FINAL_EVENT", of_log(clean, tmp_path, visits())) == ()
+
+
+def known_from_the_end(training: AuditedTraining, *, share: float) -> AuditedTraining:
+    """A flag in all history of most users who leave after the test, as a device that was deleted with the account."""
+    leaving = {user for user, churned in zip(users_of(training.test), training.test.churned, strict=True) if churned}
+
+    def flag(part: Dataset) -> list[float]:
+        users = users_of(part)
+        noise = {user: np.random.default_rng(int(user.strip("u"))).random() for user in set(users)}
+        return [float((user in leaving) == (noise[user] < share)) for user in users]
+
+    return planted(training, "usage_minutes_7d", flag)
+
+
+def test_a_feature_that_foretells_the_end_from_the_beginning_is_caught(clean: AuditedTraining):
+    words = said("REWRITTEN_HISTORY", known_from_the_end(clean, share=0.97))
+    first, test = clean.training_rows.snapshots[0], clean.split.test
+    assert (test - first).days >= 3 * clean.window.days_to_label
+    assert words.startswith(f"column usage_minutes_7d: its value at {first} foretells who leaves after {test}")
+
+
+def test_a_sign_that_is_only_there_shortly_before_is_not_rewritten_history(clean: AuditedTraining):
+    def close_to_the_end(part: Dataset) -> Any:
+        random = np.random.default_rng(1).random(len(part.churned))
+        return np.where(part.cutoffs == np.datetime64(clean.split.test), part.churned + random / 4, random)
+
+    assert found("REWRITTEN_HISTORY", planted(clean, "usage_minutes_7d", close_to_the_end)) == ()
+
+
+@pytest.mark.parametrize("code", ["FINAL_EVENT", "REWRITTEN_HISTORY"])
+def test_nothing_is_found_in_an_honest_log(clean: AuditedTraining, code: str):
+    assert found(code, clean) == ()
+
+
+def test_a_history_of_less_than_three_horizons_is_not_judged(clean: AuditedTraining):
+    short = known_from_the_end(clean, share=1.0)
+    late = short.split.test - 20 * DAY
+    assert (
+        found(
+            "REWRITTEN_HISTORY",
+            replace(
+                short,
+                training_rows=short.training_rows.at([one for one in short.training_rows.snapshots if one >= late]),
+            ),
+        )
+        == ()
+    )

@@ -1,0 +1,68 @@
+"""Rounds and the weight of logistic regression are chosen where the future is predicted."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from features.profiles.specification import Specification
+from models.scorers.trees import Rows, TreeFitter
+from models.settings import ModelSettings
+from training.fit.ensemble import EnsembleFitter, LinearFitter, choose, is_better
+from training.fit.folds import Fold
+
+NAMES = ("face", "noise")
+SETTINGS = ModelSettings(max_rounds=80, early_stopping_rounds=10, min_data_in_leaf=20)
+FITTER = EnsembleFitter(TreeFitter(SETTINGS, 7, NAMES, ()), LinearFitter(Specification(NAMES, (7,)), 7), None)
+
+
+def rows(seed: int, *, is_linear: bool, churn: float = 0.0, users: int = 3_000) -> Rows:
+    """Users whose log-odds are a line, or a square, of what they show."""
+    random = np.random.default_rng(seed)
+    face = random.normal(size=users)
+    odds = (2 * face if is_linear else 3 * (np.abs(face) - 0.7)) + churn
+    return Rows(
+        np.column_stack([face, random.normal(size=users)]),
+        random.random(users) < 1 / (1 + np.exp(-odds)),
+        np.arange(users),
+    )
+
+
+def fold(seed: int, *, is_linear: bool, churn: float = 0.0) -> Fold:
+    train = rows(seed, is_linear=is_linear, users=1_000)
+    return Fold(
+        train, np.full(len(train.users), np.datetime64("2026-01-05")), rows(seed + 1, is_linear=is_linear, churn=churn)
+    )
+
+
+def test_logistic_regression_gets_more_weight_where_it_is_better_and_less_where_it_is_not():
+    straight = choose([fold(1, is_linear=True), fold(5, is_linear=True)], FITTER)
+    bent = choose([fold(1, is_linear=False), fold(5, is_linear=False)], FITTER)
+    assert straight.weight > 0.25
+    assert bent.weight == 0
+    assert bent.scorer.kinds == ("trees",)
+
+
+def test_a_weight_that_the_settings_name_is_kept():
+    found = choose([fold(1, is_linear=True)], replace(FITTER, weight=0.5))
+    assert found.weight == 0.5
+    assert found.scorer.kinds == ("trees", "line")
+
+
+def test_the_rounds_are_those_of_a_single_fold_and_the_mean_of_several():
+    folds = [fold(1, is_linear=False), fold(5, is_linear=False)]
+    alone = [choose([one], FITTER).rounds for one in folds]
+    assert choose(folds, FITTER).rounds == round(sum(alone) / 2)
+
+
+def test_another_base_rate_in_the_later_period_decides_nothing():
+    same, higher = (choose([fold(1, is_linear=False, churn=churn)], FITTER) for churn in (0.0, 1.0))
+    assert higher.rounds == pytest.approx(same.rounds, rel=0.5)
+    assert higher.rounds > 10
+
+
+@pytest.mark.parametrize(("gain", "expected"), [(0.2, True), (0.0, False)])
+def test_better_means_by_more_than_the_error_of_the_paired_difference(*, gain: float, expected: bool):
+    random = np.random.default_rng(3)
+    losses = random.gamma(1.0, size=400)
+    assert is_better(losses, losses + random.normal(gain, 1.0, 400), by=1.96) is expected

@@ -1,0 +1,134 @@
+"""How many trees, and the weight of logistic regression: chosen on later periods than those that each is fitted on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from features.profiles.specification import Specification
+from models.arrays import Values
+from models.scorers.calibration import fit_platt
+from models.scorers.ensemble import LogisticPart, Scorer, Trees
+from models.scorers.logistic import Linear, fit_linear
+from models.scorers.trees import Rows, TreeFitter
+from training.fit.folds import Fold
+
+USUAL_WEIGHT = 0.25  # of logistic regression; won on earlier cutoffs of real logs (decision 6)
+_WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)
+_SURE = (
+    1.96  # standard errors by which another weight must be better: users of one period are hardly independent evidence
+)
+
+
+@dataclass(frozen=True)
+class EnsembleFitter:
+    """Fits trees and logistic regression on the same rows.
+
+    Attributes
+    ----------
+    weight
+        Of logistic regression, 0 to 1; None: chosen by :func:`choose`.
+    """
+
+    trees: TreeFitter
+    linear: LinearFitter
+    weight: float | None
+
+    def fit(
+        self, train: Rows, *, weight: float, validation: Rows | None = None, rounds: int | None = None
+    ) -> tuple[Scorer, int]:
+        """Fit on rows; return the scorer, and its number of trees: that of the best validation log loss, or ``rounds``."""
+        logistic = LogisticPart(self.linear(train)) if weight else None
+        booster = self.trees.fit(train, validation=validation, rounds=rounds)
+        found = booster.best_iteration if validation else booster.num_trees()
+        return scorer_of(Trees(booster), logistic, weight=weight), found
+
+
+@dataclass(frozen=True)
+class LinearFitter:
+    """Fits logistic regression under one specification."""
+
+    specification: Specification
+    seed: int
+
+    def __call__(self, rows: Rows) -> Linear:
+        """Fit on rows."""
+        return fit_linear(rows.matrix, rows.churned, specification=self.specification, seed=self.seed)
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What was chosen, and the log loss of each held-out row, fold after fold.
+
+    Attributes
+    ----------
+    rounds
+        Number of trees: the mean of the folds.
+    scorer
+        As fitted on the first fold.
+    why
+        In a sentence.
+    """
+
+    rounds: int
+    weight: float
+    losses: Values
+    scorer: Scorer
+    why: str
+
+
+def choose(folds: Sequence[Fold], fitter: EnsembleFitter) -> Chosen:
+    """Choose rounds and weight by the log loss in later periods, after Platt scaling: the base rate should not decide.
+
+    The usual weight is kept unless another is better by more than the 95 % interval of the paired difference.
+    """
+    weights = _WEIGHTS if fitter.weight is None else (fitter.weight,)
+    found = [_measure(fold, fitter, weights=weights) for fold in folds]
+    rounds = max(1, round(float(np.mean([one.trees.booster.best_iteration for one in found]))))
+    losses = {weight: np.concatenate([one.losses[weight] for one in found]) for weight in weights}
+    weight = _chosen_weight(losses) if fitter.weight is None else fitter.weight
+    compared = ", ".join(f"{one:g}: {values.mean():.4f}" for one, values in losses.items())
+    periods = f"{len(folds)} later period{'s' if len(folds) > 1 else ''}"
+    why = f"{rounds} trees and weight {weight:g} of logistic regression, chosen on {periods} (log loss by weight {compared})"
+    return Chosen(rounds, weight, losses[weight], scorer_of(found[0].trees, found[0].logistic, weight=weight), why)
+
+
+def scorer_of(trees: Trees, logistic: LogisticPart | None, *, weight: float) -> Scorer:
+    """Put the parts that have a weight together."""
+    parts: list[tuple[float, Trees | LogisticPart]] = [(1 - weight, trees)] if weight < 1 else []
+    return Scorer((*parts, *([(weight, logistic)] if logistic and weight else [])))
+
+
+@dataclass(frozen=True)
+class _FoldResult:
+    """Both parts as fitted on a fold, and the log loss of each held-out row by weight."""
+
+    trees: Trees
+    logistic: LogisticPart | None
+    losses: dict[float, Values]
+
+
+def _measure(fold: Fold, fitter: EnsembleFitter, *, weights: Sequence[float]) -> _FoldResult:
+    trees = Trees(fitter.trees.fit(fold.train, validation=fold.held_out))
+    logistic = LogisticPart(fitter.linear(fold.train)) if any(weights) else None
+    scorers = {weight: scorer_of(trees, logistic, weight=weight) for weight in weights}
+    losses = {weight: _losses(scorer.raw(fold.held_out.matrix), fold.held_out) for weight, scorer in scorers.items()}
+    return _FoldResult(trees, logistic, losses)
+
+
+def _losses(raw: Values, rows: Rows) -> Values:
+    probability = fit_platt(raw, rows.churned).probability(raw)
+    return -np.log(np.clip(np.where(rows.churned, probability, 1 - probability), 1e-15, 1))
+
+
+def _chosen_weight(losses: dict[float, Values]) -> float:
+    best = min(losses, key=lambda weight: float(losses[weight].mean()))
+    return best if is_better(losses[best], losses[USUAL_WEIGHT], by=_SURE) else USUAL_WEIGHT
+
+
+def is_better(losses: Values, others: Values, *, by: float) -> bool:
+    """Whether losses are lower than others of the same rows by more than so many standard errors of the mean difference."""
+    gain = others - losses
+    return bool(gain.mean() > by * gain.std() / np.sqrt(len(gain)))
