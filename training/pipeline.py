@@ -229,11 +229,15 @@ def _test_model(
 
 
 def _with_test(fit: Fit, plan: TrainingPlan, *, raw: Values, test: Dataset) -> tuple[KnownCutoff, ...]:
-    """Return what the training knows of the base rate, and the test cutoff, whose labels are known by the end of the log."""
+    """Return what the training knows of the base rate, and the test cutoff, whose labels are known by the end of the log.
+
+    Where the training has labels of a shorter horizon, these say nothing of the target's base rate.
+    """
     if not plan.split.purge_days:
         return ()
     probability = fit.calibration.calibration.probability(raw)
-    return (*fit.known_cutoffs, KnownCutoff.of(plan.split.test, probability=probability, churned=test.churned))
+    before = fit.known_cutoffs if plan.strategy is Strategy.DIRECT else ()
+    return (*before, KnownCutoff.of(plan.split.test, probability=probability, churned=test.churned))
 
 
 def _fit_baselines(

@@ -22,6 +22,8 @@ from serving.settings import ScoringSettings
 from tests.churn.command import TrainedWorld
 from tests.training.conftest import BOTH, EASY, FOLDS, QUICK, Gather, Trainer, Training, train_in
 from training.fit.fit import Fitter
+from training.pipeline import _with_test
+from training.plan.plan import Strategy
 from training.report.mlflow_run import digest
 from training.settings import TrainingSettings
 
@@ -154,6 +156,21 @@ def test_with_folds_rounds_are_those_that_are_best_on_later_periods(folds: Train
         assert measured is None or fold.cutoffs.max() <= measured - np.timedelta64(found.split.purge_days)
     assert found.fit.rounds == fitter.choose(later).rounds
     assert "later period" in found.fit.why
+
+
+def test_the_base_rate_is_known_at_validation_calibration_and_test(periods: Training):
+    split, known = periods.trained.split, periods.trained.model.known_cutoffs
+    assert [one.cutoff for one in known] == [*split.validation, *split.calibration, split.test]
+    test = periods.trained.test
+    assert known[-1].churn_rate == pytest.approx(float(test.churned.mean()))
+
+
+def test_labels_of_a_shorter_horizon_say_nothing_of_the_base_rate(periods: Training):
+    trained = periods.trained
+    shorter = replace(trained.plan, strategy=Strategy.SHORTER)
+    raw = trained.fit.raw(trained.test.profiles)
+    (known,) = _with_test(trained.fit, shorter, raw=raw, test=trained.test)
+    assert known == trained.model.known_cutoffs[-1]
 
 
 def test_a_raw_score_is_three_parts_trees_and_one_part_line(periods: Training):
