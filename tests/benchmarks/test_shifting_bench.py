@@ -34,11 +34,17 @@ def test_a_label_is_what_the_log_shows(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    ("name", "times"), [("step_up", (1.15, 1.6)), ("step_down", (0.55, 0.9)), ("steady", (0.85, 1.15))]
+    ("name", "times"), [("step_up", (1.2, 2.0)), ("step_down", (0.5, 0.85)), ("doubling", (1.2, 2.0))]
 )
-def test_the_base_rate_changes_where_the_world_says_so(tmp_path: Path, name: str, times: tuple[float, float]):
-    before, after = (rate(name, tmp_path / str(cutoff), cutoff=cutoff) for cutoff in (-60, 28))
-    assert times[0] < after / before < times[1]
+def test_the_base_rate_is_another_than_in_the_steady_world(tmp_path: Path, name: str, times: tuple[float, float]):
+    changed, steady = (rate(one, tmp_path, cutoff=28) for one in (name, "steady"))
+    assert times[0] < changed / steady < times[1]
+
+
+@pytest.mark.parametrize("name", ["step_up", "step_down"])
+def test_before_the_step_it_is_the_same(tmp_path: Path, name: str):
+    changed, steady = (rate(one, tmp_path, cutoff=-60) for one in (name, "steady"))
+    assert changed == steady
 
 
 def test_a_closed_shop_has_no_event(tmp_path: Path):

@@ -8,6 +8,8 @@ import pytest
 from churn.project import Project
 from tests.churn.command import TrainedWorld, churn
 
+pytestmark = pytest.mark.slow
+
 ASKED = (
     *("model.max_rounds=8", "model.early_stopping_rounds=3", "training.horizons_days=[7, 14]", "training.refit=true"),
     *("training.backtest_weeks=2", "training.learning_curve=true", "training.search_trials=2", "project.name=more"),

@@ -209,5 +209,8 @@ def in_a_database(world: TrainedWorld, folder: Path) -> TrainedWorld:
         connection.executemany(wanted, [*rows, (None, *rows[0][1:])])
     config = world.config.read_text()
     read_from = READ_FROM.format(place=folder / "log.db", columns=COLUMNS)
-    (folder / "churn.toml").write_text(config.replace('path = "events/**/*.parquet"', read_from))
+    allowed = (
+        "\n[scoring]\nallow_mapping_change = true\n"  # the model was trained on files, which have no ids of events
+    )
+    (folder / "churn.toml").write_text(config.replace('path = "events/**/*.parquet"', read_from) + allowed)
     return replace(world, folder=folder)

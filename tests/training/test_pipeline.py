@@ -91,7 +91,7 @@ def test_the_figures_are_those_of_the_model_that_is_saved(training: Training):
     assert model.quality.test_cutoff == training.trained.split.test
 
 
-@BOTH
+@pytest.mark.parametrize("way", ["periods", pytest.param("folds", marks=pytest.mark.slow)])
 def test_nothing_that_happens_from_the_test_cutoff_on_changes_the_model(way: str, training: Training, trainer: Trainer):
     # every other user vanishes on the day of the test cutoff; the log still covers its horizon
     test, until = training.trained.split.test, training.activity.coverage.covered_until

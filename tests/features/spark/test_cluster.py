@@ -178,6 +178,7 @@ def test_scores_are_those_of_one_machine(trained_world: TrainedWorld, tmp_path: 
     assert found.scores == expected
 
 
+@pytest.mark.slow
 def test_the_verb_writes_the_profiles_of_the_champion(trained_world: TrainedWorld, tmp_path: Path, spark: SparkSession):
     options = [*trained_world.options(), "--as-of", AS_OF, "--out", str(tmp_path / "p.parquet"), "--json"]
     ran = CliRunner().invoke(app, ["profiles", *options, "--set", "compute.engine=spark"])
