@@ -30,7 +30,7 @@ from churn.project import Project
 from models.arrays import Labels, Values
 from models.churn_model import ChurnModel
 from models.evaluation.metrics import calibration_error, paired, summary
-from models.scorers.base_rate import KnownCutoff
+from models.scorers.base_rate import KnownCutoff, shifted
 from training.data.dataset import eligible_profiles
 from training.evaluation.grade import by_chance
 from training.pipeline import train
@@ -114,7 +114,7 @@ class _Scored:
 
     def to_json(self) -> dict[str, Any]:
         """Metrics of the product, and log loss and calibration error with other ways to follow the base rate."""
-        used = expit(logit(self.unshifted) + self.model.shift)
+        used = shifted(self.unshifted, self.model.shift)
         found = summary(self.churned, used)
         names = ("auc", "log_loss", "calibration_error", "calibration_slope", "churn_rate")
         return {
@@ -129,7 +129,7 @@ class _Scored:
         }
 
     def _with(self, shift: float) -> dict[str, float]:
-        probability = expit(logit(self.unshifted) + shift)
+        probability = shifted(self.unshifted, shift)
         loss = summary(self.churned, probability)["log_loss"]
         return {"shift": shift, "log_loss": loss, "calibration_error": calibration_error(self.churned, probability)}
 

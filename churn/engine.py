@@ -68,7 +68,6 @@ def follow(
         None: only the cutoffs that the model itself knows are used.
     """
     from models.scorers.base_rate import Prediction, predict_shift
-    from training.evaluation.known_cutoffs import known_since
 
     if not project.settings.scoring.follow_base_rate:
         return replace(model, shift=0.0), Prediction(0.0, "[scoring] follow_base_rate is false")
@@ -76,6 +75,8 @@ def follow(
         return model, Prediction(model.shift, "the model knows no cutoff with labels")
     known = [*model.known_cutoffs]
     if activity:
+        from training.evaluation.known_cutoffs import known_since
+
         known += known_since(activity, model, cutoff=cutoff, recipe=project.recipe)
     shift = predict_shift(known, at=cutoff, purge_days=model.definition.window.days_to_label)
     say.within(f"probabilities are shifted by {shift.shift:+.2f} in log-odds to the base rate: {shift.why}")

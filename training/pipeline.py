@@ -237,7 +237,7 @@ def _with_test(fit: Fit, plan: TrainingPlan, *, raw: Values, test: Dataset) -> t
         return ()
     probability = fit.calibration.calibration.probability(raw)
     before = fit.known_cutoffs if plan.strategy is Strategy.DIRECT else ()
-    return (*before, KnownCutoff.of(plan.split.test, probability=probability, churned=test.churned))
+    return (*before, *test.known_cutoffs(probability))
 
 
 def _fit_baselines(

@@ -17,7 +17,7 @@ from features.sql import literal
 from features.storage.atomic import atomic_folder, write_atomic
 from features.storage.marks import write_marks
 
-_DAYS_FILE = "days.json"
+DAYS_FILE = "days.json"
 
 
 def digests(files: Sequence[FileInventory]) -> dict[date, str]:
@@ -75,12 +75,12 @@ def write_batch(
 
 def write_days(days: Mapping[date, str], batch: Path) -> None:
     """Write the days of a batch with their digests into its folder."""
-    write_atomic(batch / _DAYS_FILE, msgspec.json.encode(dict(days)))
+    write_atomic(batch / DAYS_FILE, msgspec.json.encode(dict(days)))
 
 
 def read_batches(folder: Path) -> dict[str, dict[date, str]]:
     """Return the batches in the folder of an activity: name of each to its days with their digests."""
-    places = (place for place in sorted(folder.glob(f"*/{_DAYS_FILE}")) if not place.parent.name.startswith("."))
+    places = (place for place in sorted(folder.glob(f"*/{DAYS_FILE}")) if not place.parent.name.startswith("."))
     return {place.parent.name: msgspec.json.decode(place.read_bytes(), type=dict[date, str]) for place in places}
 
 

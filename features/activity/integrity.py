@@ -15,12 +15,12 @@ from pathlib import Path
 
 import msgspec
 
+from features.activity.batches import DAYS_FILE
 from features.activity.roll_up import RELATIONS
 from features.errors import InputError
 from features.storage import marks
 from features.storage.drafts import discard
 
-_DAYS_FILE = "days.json"
 _BATCH = re.compile(r"(\d{4}-\d\d-\d\d)_(\d{4}-\d\d-\d\d)_[0-9a-f]{16}")
 
 
@@ -72,8 +72,8 @@ def _flaw_inside(batch: Path) -> str:
 
 def _flaw_without_marks(batch: Path) -> str:
     try:
-        msgspec.json.decode((batch / _DAYS_FILE).read_bytes(), type=dict[date, str])
+        msgspec.json.decode((batch / DAYS_FILE).read_bytes(), type=dict[date, str])
     except (OSError, ValueError):
-        return f"{batch / _DAYS_FILE} cannot be read"
+        return f"{batch / DAYS_FILE} cannot be read"
     places = [batch / f"{name}.parquet" for name in RELATIONS]
     return next((f"{place} is not a complete Parquet file" for place in places if not marks.is_complete(place)), "")

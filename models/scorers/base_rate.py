@@ -66,8 +66,8 @@ class KnownCutoff(msgspec.Struct, frozen=True):
         rate = (float(churned.sum()) + 0.5) / (rows + 1)
         reach = float(np.abs(odds).max(initial=0.0)) + abs(float(logit(rate))) + 1
         shift = cast("float", brentq(lambda by: float(expit(odds + by).mean()) - rate, -reach, reach))
-        shifted = expit(odds + shift)
-        information = float(np.sum(shifted * (1 - shifted)))
+        fitted = expit(odds + shift)
+        information = float(np.sum(fitted * (1 - fitted)))
         return cls(cutoff, rows, float(churned.mean()), shift, 1 / float(np.sqrt(information)))
 
 
@@ -77,6 +77,9 @@ class Prediction:
 
     shift: float
     why: str
+
+
+UNSHIFTED = Prediction(0.0, "no cutoff with known labels")
 
 
 @dataclass(frozen=True)
@@ -151,7 +154,7 @@ def predict_shift(known: Sequence[KnownCutoff], *, at: date, purge_days: int) ->
     by_cutoff = {one.cutoff: one for one in known if (at - one.cutoff).days >= purge_days}
     usable = [by_cutoff[cutoff] for cutoff in sorted(by_cutoff)][-MAX_CUTOFFS:]
     if not usable:
-        return Prediction(0.0, "no cutoff with known labels")
+        return UNSHIFTED
     series = _Series.of(usable, purge_days=purge_days)
     way = _best_way(series)
     mean, _ = way.predict(series, at=at.toordinal() / purge_days)

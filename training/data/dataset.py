@@ -17,6 +17,7 @@ from features.profiles.specification import Specification
 from features.settings import ChurnSettings
 from models.definition import ChurnDefinition
 from models.encoding import encode
+from models.scorers.base_rate import KnownCutoff
 from models.scorers.trees import Rows
 
 
@@ -54,6 +55,14 @@ class Dataset:
         if pc.all(chosen).as_py():
             return self
         return Dataset(self.profiles.filter(chosen), self.churned[chosen.to_numpy()])
+
+    def known_cutoffs(self, probability: NDArray[np.float64]) -> tuple[KnownCutoff, ...]:
+        """Return how far off probabilities, shape (n,), were at each cutoff, ascending."""
+        return tuple(
+            KnownCutoff.of(cutoff, probability=probability[at], churned=self.churned[at])
+            for cutoff in self.snapshots
+            for at in [self.cutoffs == np.datetime64(cutoff)]
+        )
 
     def concatenated(self, other: Dataset) -> Dataset:
         """Return the rows of both."""

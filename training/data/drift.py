@@ -238,7 +238,7 @@ def stable_features(profiles: pa.Table, specification: Specification, *, setting
         name: _without(specification.categories[name], categories[name]) for name in names if name not in remaining
     }
     dropped = reasons_to_drop({name: drift for name, drift in drifts.items() if name not in stable})
-    return StableFeatures(structs.replace(pooled, unused=(*specification.unused, *dropped)), dropped, stable)
+    return StableFeatures(pooled, {}, stable).without(dropped)
 
 
 def _without(values: tuple[str, ...], others: tuple[str, ...]) -> tuple[str, ...]:

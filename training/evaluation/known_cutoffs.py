@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import date, timedelta
 from itertools import takewhile
@@ -18,28 +17,30 @@ _MAX_ROWS = 100_000  # of all cutoffs together: the standard error of a shift is
 _WEEK = timedelta(days=7)
 
 
-def known_since(activity: Activity, model: ChurnModel, *, cutoff: date, recipe: Recipe) -> Iterator[KnownCutoff]:
+def known_since(activity: Activity, model: ChurnModel, *, cutoff: date, recipe: Recipe) -> tuple[KnownCutoff, ...]:
     """Score the latest cutoffs again whose labels have become known since the last that the model knows.
 
     Weekly back from the latest whose horizon ends by ``cutoff``, at most eight; those that an outage of the log affects are skipped.
     Where there are many users, a sample is scored.
     """
     churn = recipe.churn.model_copy(update=model.frozen_churn)
+    later = _since(model, cutoff - timedelta(days=churn.purge_days))
+    if not later:
+        return ()
     sound = is_sound(replace(recipe, churn=churn), outages_of(activity, recipe))
-    cutoffs = _since(model, cutoff - timedelta(days=churn.purge_days), is_sound=sound)
+    cutoffs = [one for one in later if sound(one)]
     if not cutoffs:
-        return
+        return ()
     where = sample_condition(activity, cutoffs, churn=churn, maximum=_MAX_ROWS, seed=recipe.training.seed)
     found = eligible_profiles(activity, model.specification, cutoffs=cutoffs, churn=churn, where=where)
-    labelled, unshifted = label(activity, found, churn=churn), replace(model, shift=0.0)
-    for one in labelled.snapshots:
-        rows = labelled.at([one])
-        probability = unshifted.predict_probability(rows.profiles)
-        yield KnownCutoff.of(one, probability=probability, churned=rows.churned)
+    labelled = label(activity, found, churn=churn)
+    if not labelled.snapshots:  # nobody is eligible
+        return ()
+    return labelled.known_cutoffs(replace(model, shift=0.0).predict_probability(labelled.profiles))
 
 
-def _since(model: ChurnModel, latest: date, *, is_sound: Callable[[date], bool]) -> list[date]:
+def _since(model: ChurnModel, latest: date) -> list[date]:
     """Return the weekly cutoffs back from the latest, after the last that the model knows; in order of time."""
     last = max(one.cutoff for one in model.known_cutoffs)
     weekly = (latest - weeks * _WEEK for weeks in range(MAX_CUTOFFS))
-    return [cutoff for cutoff in takewhile(lambda one: one > last, weekly) if is_sound(cutoff)][::-1]
+    return [*takewhile(lambda one: one > last, weekly)][::-1]

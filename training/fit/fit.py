@@ -13,7 +13,7 @@ from sklearn.model_selection import GroupKFold
 
 from features.profiles.specification import Specification
 from models.encoding import by_rows
-from models.scorers.base_rate import KnownCutoff, Prediction, predict_shift, shifted
+from models.scorers.base_rate import UNSHIFTED, KnownCutoff, Prediction, predict_shift, shifted
 from models.scorers.calibration import CalibrationFit, fit_calibration
 from models.scorers.ensemble import Scorer
 from models.scorers.trees import Rows, TreeFitter
@@ -26,7 +26,6 @@ from training.settings import TrainingSettings
 
 _FOLDS = 5
 _FOLDS_IN_TIME = 2
-_UNSHIFTED = Prediction(0.0, "no cutoff with known labels")
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,7 @@ class Fit:
     calibration: CalibrationFit
     rounds: int
     known_cutoffs: tuple[KnownCutoff, ...] = ()
-    shift: Prediction = _UNSHIFTED
+    shift: Prediction = UNSHIFTED
     why: str = ""
 
     def predict_probability(self, profiles: pa.Table) -> NDArray[np.float64]:
@@ -148,13 +147,8 @@ class Fitter:
         """Calibrate on the calibration cutoffs; ``raw`` are scores of rows that the scorer, or its fold, was not trained on."""
         latest, users = _is_in(unseen.cutoffs, split.calibration), unseen.at(split.calibration).users
         calibration = fit_calibration(raw[latest], unseen.churned[latest], seed=self.training.seed, users=users)
-        probability = calibration.calibration.probability(raw)
-        known = tuple(
-            KnownCutoff.of(cutoff, probability=probability[at], churned=unseen.churned[at])
-            for cutoff in unseen.snapshots
-            for at in [_is_in(unseen.cutoffs, [cutoff])]
-        )
-        shift = predict_shift(known, at=split.test, purge_days=split.purge_days) if split.purge_days else _UNSHIFTED
+        known = unseen.known_cutoffs(calibration.calibration.probability(raw))
+        shift = predict_shift(known, at=split.test, purge_days=split.purge_days) if split.purge_days else UNSHIFTED
         return Fit(self.specification, scorer, calibration, rounds, known, shift, why)
 
     def rows(self, dataset: Dataset) -> Rows:
