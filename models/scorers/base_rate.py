@@ -2,8 +2,9 @@
 
 At each such cutoff, the shift that makes the mean probability the churn rate is observed with an error of chance. What it is at a
 later cutoff is predicted by a level that wanders with time, which is measured in horizons, with or without a slope; how fast, and
-whether with a slope, is chosen by how well earlier shifts would have been predicted from those known by then. Nothing else of the model
-moves: the ranking, and so percentiles and bands, stay.
+whether with a slope, is chosen by how well earlier shifts would have been predicted from those known by then. Cutoffs whose horizons
+overlap share labels, and so their errors, by the share of days that they have in common: ten weekly cutoffs of a horizon of ten weeks
+say little more than one. Nothing else of the model moves: the ranking, and so percentiles and bands, stay.
 
 Source: structural time series, Harvey 1989, "Forecasting, Structural Time Series Models and the Kalman Filter", chapter 2; the
 prediction here is the same as the Kalman filter's, in the form of a Gaussian process.
@@ -29,7 +30,7 @@ MAX_CUTOFFS = 26
 _LEVEL_PRIOR = 0.5  # standard deviations before anything is known: of the shift,
 _SLOPES = (0.0, 0.07, 0.2)  # of its change per horizon,
 _WANDERINGS = (0.0, 0.02, 0.09, 0.22)  # of its random change within a horizon,
-_NOISES = (0.03, 0.1)  # and of what one cutoff shows beyond chance
+_NOISES = (0.03, 0.1, 0.2)  # and of what one horizon shows beyond chance
 _USUAL = (0.0, 0.09, 0.03)  # of each; chosen on the worlds of benchmarks/shifting_worlds.py
 _TINY = 1e-9
 _FEWEST = 2  # cutoffs to predict from: one says nothing of how shifts change
@@ -102,6 +103,11 @@ class _Series:
         found: list[int] = np.searchsorted(self.times, self.times - 1 + _TINY, side="right").tolist()
         return found
 
+    @property
+    def overlaps(self) -> Values:
+        """Share of the days that the horizons of two cutoffs have in common, shape (n, n)."""
+        return np.asarray(np.maximum(0.0, 1 - np.abs(np.subtract.outer(self.times, self.times))), dtype=np.float64)
+
     def first(self, count: int) -> _Series:
         """Return the earliest ones."""
         return _Series(self.times[:count], self.shifts[:count], self.errors[:count])
@@ -123,19 +129,20 @@ class _Way:
             + self.slope**2 * np.outer(elapsed, elapsed)
             + self.wandering**2 * np.minimum.outer(elapsed, elapsed)
         )
-        known = covariance[:-1, :-1] + np.diag(series.errors**2 + self.noise**2)
+        errors = series.overlaps * (np.outer(series.errors, series.errors) + self.noise**2)
+        known = covariance[:-1, :-1] + errors + _TINY * np.eye(len(errors))
         weights = np.linalg.solve(known, covariance[:-1, -1])
         return float(weights @ series.shifts), float(covariance[-1, -1] - weights @ covariance[:-1, -1])
 
     def log_score(self, series: _Series) -> float:
-        """Return the log likelihood of each shift that was predicted from those known at its cutoff."""
-        score = 0.0
+        """Return the log likelihood of the shifts that were predicted from those known at their cutoff; those that overlap share one."""
+        score, shares = 0.0, 1 / series.overlaps.sum(axis=1)
         for place, before in enumerate(series.known_before):
             if before < _FEWEST:
                 continue
             mean, variance = self.predict(series.first(before), at=float(series.times[place]))
             spread = variance + series.errors[place] ** 2 + self.noise**2
-            score -= 0.5 * float(np.log(spread) + (series.shifts[place] - mean) ** 2 / spread)
+            score -= float(shares[place]) * 0.5 * float(np.log(spread) + (series.shifts[place] - mean) ** 2 / spread)
         return score
 
 

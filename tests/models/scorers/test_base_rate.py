@@ -81,7 +81,17 @@ def test_the_order_of_the_cutoffs_does_not_matter():
 def test_a_step_is_followed_and_what_chance_explains_is_not():
     assert predicted(series(0, 0, 0, 0, 0.5, 0.5)) == pytest.approx(0.5, abs=0.1)
     uncertain = series(0, 0, 0, 0, 0.5, error=0.5)
-    assert predicted(uncertain) < 0.1
+    assert predicted(uncertain) < 0.15
+
+
+def test_cutoffs_whose_horizons_overlap_say_little_more_than_one():
+    def after(every: int) -> float:
+        known = [KnownCutoff(day(every * number), 500, 0.2, 0.6, 0.5) for number in range(10)]
+        return predict_shift(known, at=known[-1].cutoff + timedelta(70), purge_days=70).shift
+
+    alone = predict_shift(series(0.6, error=0.5), at=day(70), purge_days=70).shift
+    assert alone < after(1) < alone + 0.05
+    assert after(70) > 0.5
 
 
 def test_a_lasting_trend_is_continued_and_a_short_one_is_not():
