@@ -64,11 +64,17 @@ def duckdb_errors(what: str, hint: str) -> AbstractContextManager[None]:
             case duckdb.OutOfMemoryException():
                 return out_of_memory(error)
             case _ if is_full(error):
-                return InputError(f"{what}: {_without_values(error)}", hint=WAY_OUT)
+                return InputError(f"{what}: the disk is full: {_place(error)} cannot be written", hint=WAY_OUT)
             case _:
                 return InputError(f"{what}: {_without_values(error)}", hint=hint)
 
     return translated(duckdb.Error, words)
+
+
+def _place(error: duckdb.Error) -> str:
+    """Return the file that could not be written, which DuckDB names in a message or in JSON."""
+    found = re.search(r"""[Ff]ile \\?["']([^"'\\]+)""", str(error))
+    return found[1] if found else "a file"
 
 
 def out_of_memory(error: Exception) -> InputError:

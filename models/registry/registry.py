@@ -152,7 +152,7 @@ class Registry:
         for key, value in links.items():
             self._client.set_tag(found.run_id, key, value)
         try:
-            self._client.set_registered_model_alias(self.project, CHALLENGER, found.version)
+            self._point(CHALLENGER, found.version)
             if found.tested_version:
                 self._client.set_model_version_tag(self.project, found.tested_version, _REFITTED, found.version)
         except MlflowException as error:
@@ -283,7 +283,7 @@ class Registry:
     def _move_champion(self, version: str) -> None:
         with self._store.open():
             try:
-                self._client.set_registered_model_alias(self.project, CHAMPION, version)
+                self._point(CHAMPION, version)
             except MlflowException as error:
                 if not is_refusal(error):
                     raise
@@ -292,6 +292,15 @@ class Registry:
                     "the permission to edit it is missing",
                     hint=_by_hand(CHAMPION, version),
                 ) from error
+
+    def _point(self, alias: str, version: str) -> None:
+        """Set an alias; MLflow inserts it where it finds none, so that of two runs at once the second may have to try again."""
+        try:
+            self._client.set_registered_model_alias(self.project, alias, version)
+        except MlflowException as error:
+            if "IntegrityError" not in str(error):
+                raise
+            self._client.set_registered_model_alias(self.project, alias, version)
 
     def _history(self) -> list[str]:
         with self._store.open():

@@ -287,6 +287,7 @@ def test_a_sample_of_races(tmp_path: Path, outcomes: Outcomes):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_race_mixes_or_loses_a_result(tmp_path: Path, outcomes: Outcomes, kind: str):
     compete(kind, tmp_path / "place", outcomes, rounds=MANY)

@@ -81,7 +81,10 @@ def test_so_does_a_temporary_folder(disk: Path):
 
 
 def test_an_engine_that_has_no_room_does_not_blame_the_settings(disk: Path):
-    with pytest.raises(InputError, match="No space left") as refused, duckdb_errors("no roll-up", "check [churn]"):
+    with (
+        pytest.raises(InputError, match=r"no roll-up: the disk is full: .* cannot be written") as refused,
+        duckdb_errors("no roll-up", "check [churn]"),
+    ):
         by_duckdb(disk / "a")
     assert "free some room" in refused.value.hint
 
@@ -89,3 +92,18 @@ def test_an_engine_that_has_no_room_does_not_blame_the_settings(disk: Path):
 def test_another_error_stays_as_it_is(tmp_path: Path):
     with pytest.raises(ZeroDivisionError), atomic_file(tmp_path / "scores"):
         raise ZeroDivisionError
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        """IO Error: Could not write file "/home/rows-0.parquet": No space left on device""",
+        """IO Error: {"exception_message":"Could not write file \\"/home/rows-0.parquet\\": No space left on device"}""",
+    ],
+)
+def test_the_file_that_found_no_room_is_named_however_duckdb_says_so(said: str):
+    with (
+        pytest.raises(InputError, match=r"fetching: the disk is full: /home/rows-0\.parquet cannot be written"),
+        duckdb_errors("fetching", "check it"),
+    ):
+        raise duckdb.IOException(said)
