@@ -15,7 +15,7 @@ export DO_NOT_TRACK := 1
 export UV_SYSTEM_CERTS := true
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup demo test test-slow test-faults system check fmt docs serve bench bench-accuracy bench-training wheel lock clean
+.PHONY: help setup demo test test-slow test-faults system check fmt docs serve bench bench-accuracy bench-training bench-list bench-effect wheel lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' Makefile
@@ -86,6 +86,12 @@ bench-accuracy: setup ## How good the model is with defaults, on the real logs i
 
 bench-training: setup ## What a training costs at 50,000 users (SIZE=5m: at five million)
 	@SIZE="$(SIZE)" $(BIN)/python -m benchmarks.training
+
+bench-list: setup ## What the weekly list costs at a million stored users (USERS=200000: fewer)
+	@USERS="$(USERS)" $(BIN)/python -m benchmarks.weekly_list
+
+bench-effect: setup ## How often the account of contacts errs, in 1,000 simulated seasons (SEASONS=100: fewer)
+	@$(BIN)/python -m benchmarks.weekly_effect
 
 wheel: setup ## Build the wheel into dist/
 	@$(BIN)/python -m hatchling build -t wheel

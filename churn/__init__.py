@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         Audit,
         Export,
         Horizon,
+        ListCheck,
         Log,
         Profiles,
         Promotion,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
         Scoring,
         Training,
         TrainingData,
+        WeeklyList,
     )
     from features.errors import CheckFailed, ChurnError, InputError, SettingsError
 
@@ -45,6 +47,7 @@ __all__ = [
     "Export",
     "Horizon",
     "InputError",
+    "ListCheck",
     "Log",
     "Profiles",
     "Project",
@@ -54,6 +57,7 @@ __all__ = [
     "SettingsError",
     "Training",
     "TrainingData",
+    "WeeklyList",
     "build_profiles",
     "read_events",
     "score",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 from churn.cli import console
 from churn.cli.verb import next_command
@@ -12,7 +13,7 @@ from churn.project import Project
 from churn.results import Export, Training
 from features.storage.versions import CURRENT
 from seeds.simulate import World, simulate
-from serving.score import Score
+from serving.weekly.arms import ArmsFolder
 
 PLACE = Path("demo")
 
@@ -24,6 +25,7 @@ def main() -> None:
         say("making a small world of 6,000 app users over 180 days")
         simulate(World(users=6000), PLACE)
         project = Project(PLACE / "churn.toml", home=PLACE / "home")
+        ArmsFolder(project.home.arms(project.name)).install(bytes(32))  # so that every demo holds out the same users
         training = project.train(say=say)
         promotion = project.promote(say=say)
         promotion.check()
@@ -40,19 +42,21 @@ def _show(training: Training, export: Export) -> None:
     test = training.to_json()["test"]
     rows = {
         "users scored": export.scored,
-        "on the weekly list": len(export.listed),
+        "on the weekly list": export.treated,
+        "held out on purpose": export.held_out,
         "AUC of the model": f"{test['auc']:.3f} ({test['auc_low']:.3f} to {test['auc_high']:.3f})",
         "AUC of the recency rule": f"{training.baselines['recency']:.3f}",
         "AUC of the frequency rule": f"{training.baselines['frequency']:.3f}",
         "calibration error": f"{training.calibration_error:.3f}",
     }
     console.print_report(f"Tested on cutoff {training.test_cutoff}, scored at {export.cutoff}", rows)
-    console.print_table("The five users most at risk", [_row(one) for one in export.listed[:5]])
+    first = export.to_arrow().slice(0, 5).to_pylist()
+    console.print_table("The five users most at risk", [_row(one) for one in first])
 
 
-def _row(one: Score) -> dict[str, object]:
-    reasons = "\n".join(f"{'+' if reason.contribution > 0 else '-'} {reason.text}" for reason in one.reasons)
-    return {"user": one.user_id, "churn probability": one.churn_probability, "why (+ raises, - lowers)": reasons}
+def _row(one: dict[str, Any]) -> dict[str, object]:
+    reasons = "\n".join(one[name] for name in ("reason_1", "reason_2", "reason_3") if one[name])
+    return {"user": one["user_id"], "churn probability": one["churn_probability"], "why": reasons}
 
 
 def _point(project: Project, export: Export) -> None:
@@ -60,7 +64,7 @@ def _point(project: Project, export: Export) -> None:
     console.print_report(
         "Where things are",
         {
-            "weekly list": f"{export.path.with_name(CURRENT)}/at_risk.csv",
+            "weekly list": f"{export.lists[0].path.with_name(CURRENT)}/at_risk.csv",
             "MLflow": f".venv/bin/mlflow ui --backend-store-uri sqlite:///{project.home.mlflow}",
             "next, to serve": f".venv/bin/{score}",
         },

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+import msgspec
+
+from churn.base_rate import follow
 from churn.progress import Progress
 from churn.results import Log, Profiles
 from churn.results.data import counts_of
@@ -24,7 +27,7 @@ if TYPE_CHECKING:
     from features.spark.cluster import SparkLog
     from models.churn_model import ChurnModel
     from models.scorers.base_rate import Prediction
-    from serving.score import Score
+    from serving.batch.scored_batch import KeptScores
 
 
 @dataclass(frozen=True)
@@ -33,14 +36,25 @@ class ScoredUsers:
 
     Attributes
     ----------
+    model
+        As it scores at this cutoff: with its shift.
+    profiles, scores
+        Of the same users, by user id; the scores with their reasons, where these are known already.
     shift
         Of the base rate, by which the probabilities are shifted, and why.
+    is_kept
+        The scores are those that an earlier run kept.
     """
 
+    model: ChurnModel
     profiles: pa.Table
-    scores: list[Score]
+    scores: pa.Table
     shift: Prediction
     activity: Activity | None = None
+    is_kept: bool = False
+
+
+FindScores = Callable[["Activity"], "KeptScores | None"]
 
 
 class Engine(Protocol):
@@ -52,35 +66,15 @@ class Engine(Protocol):
         """Write profiles: all that the log can answer, or those that a model reads."""
         ...
 
-    def score(self, model: ChurnModel, cutoff: date, *, say: Progress) -> ScoredUsers:
-        """Build and score the profiles that a model reads."""
+    def score(self, model: ChurnModel, cutoff: date, *, kept: FindScores, say: Progress) -> ScoredUsers:
+        """Build and score the profiles that a model reads.
+
+        Parameters
+        ----------
+        kept
+            Finds the scores of an earlier run that were made from the same.
+        """
         ...
-
-
-def follow(
-    project: Project, model: ChurnModel, cutoff: date, *, activity: Activity | None, say: Progress
-) -> tuple[ChurnModel, Prediction]:
-    """Shift a model's probabilities to the base rate at a cutoff, and say by how much and why.
-
-    Parameters
-    ----------
-    activity
-        None: only the cutoffs that the model itself knows are used.
-    """
-    from models.scorers.base_rate import Prediction, predict_shift
-
-    if not project.settings.scoring.follow_base_rate:
-        return replace(model, shift=0.0), Prediction(0.0, "[scoring] follow_base_rate is false")
-    if not model.known_cutoffs:
-        return model, Prediction(model.shift, "the model knows no cutoff with labels")
-    known = [*model.known_cutoffs]
-    if activity:
-        from training.evaluation.known_cutoffs import known_since
-
-        known += known_since(activity, model, cutoff=cutoff, recipe=project.recipe)
-    shift = predict_shift(known, at=cutoff, purge_days=model.definition.window.days_to_label)
-    say.within(f"probabilities are shifted by {shift.shift:+.2f} in log-odds to the base rate: {shift.why}")
-    return replace(model, shift=shift.shift, known_cutoffs=tuple(known)), shift
 
 
 def engine_of(project: Project) -> Engine:
@@ -121,7 +115,7 @@ class OneMachine:
         rows = write(build_in_parts(log.activity, specification, cutoffs=cutoffs, shard=shard), out)
         return Profiles(log.to_json(), rows, read_metadata(out).num_columns, out)
 
-    def score(self, model: ChurnModel, cutoff: date, *, say: Progress) -> ScoredUsers:
+    def score(self, model: ChurnModel, cutoff: date, *, kept: FindScores, say: Progress) -> ScoredUsers:
         """Score on the kept activity.
 
         Raises
@@ -130,18 +124,37 @@ class OneMachine:
             When a column that the model reads is mapped differently than when it was trained.
         """
         from features.profiles.build import build_profiles
+        from models.scorers.base_rate import Prediction
         from serving.batch.score import score_table
 
         say("reading the log")
         self.project.reader.check_mapping(model)
         activity = self.project.activity(frozen=model, say=say.within)
         activity.coverage.check_cutoff(cutoff)
-        model, shift = follow(self.project, model, cutoff, activity=activity, say=say)
+        found = kept(activity)
+        if not found:
+            model, shift = follow(self.project, model, cutoff, activity=activity, say=say)
+        else:
+            shift = Prediction(found.base_rate_shift, f"as an earlier run found: {found.folder}")
+            model = replace(model, shift=shift.shift)
         say(f"building profiles at {cutoff}")
-        profiles = build_profiles(activity, model.specification, cutoffs=[cutoff])
-        say(f"scoring {profiles.num_rows:,} users")
-        scores = score_table(model, profiles, bands=self.project.settings.scoring)
-        return ScoredUsers(profiles, scores, shift, activity)
+        profiles = build_profiles(activity, with_context(model.specification, activity.facts), cutoffs=[cutoff])
+        say("nothing is scored again" if found else f"scoring {profiles.num_rows:,} users")
+        scores = found.scores if found else score_table(model, profiles, bands=self.project.settings.scoring)
+        return ScoredUsers(model, profiles, scores, shift, activity, is_kept=bool(found))
+
+
+def with_context(specification: Specification, facts: Collection[str]) -> Specification:
+    """Add what a list shows of users to what the model reads, as far as the log can tell it."""
+    from features.activity.roll_up import DETECTED_FACTS
+    from features.catalogue.catalogue import catalogue
+    from serving.weekly.at_risk_list import CONTEXT
+
+    known = {*facts, *DETECTED_FACTS, *specification.feature_names}
+    features = catalogue(specification.windows_days, specification.fitted, custom=specification.custom)
+    more = [one.name for one in features if one.name in CONTEXT and known.issuperset(one.needs)]
+    names = dict.fromkeys((*specification.feature_names, *more))
+    return msgspec.structs.replace(specification, feature_names=tuple(names))
 
 
 @dataclass(frozen=True)
@@ -173,7 +186,7 @@ class Spark:
         rows = read_back(out, log.raw.sparkSession).count()
         return Profiles(counts_of(log.inventory, log.coverage), rows, len(found.specification.feature_names) + 2, out)
 
-    def score(self, model: ChurnModel, cutoff: date, *, say: Progress) -> ScoredUsers:
+    def score(self, model: ChurnModel, cutoff: date, *, kept: FindScores, say: Progress) -> ScoredUsers:
         """Build and score all profiles in Spark, and bring both here, sorted by user."""
         import pyarrow.parquet as pq
 
@@ -181,6 +194,7 @@ class Spark:
         from features.storage.drafts import temporary_folder
         from serving.batch.spark import collect_scores
 
+        del kept  # Spark keeps no activity, so that it is unknown what they would be made from
         self.project.reader.check_mapping(model)
         log = self._log(model, say=say)
         model, shift = follow(self.project, model, cutoff, activity=None, say=say)
@@ -191,7 +205,8 @@ class Spark:
             profiles = pq.read_table(folder).sort_by("user_id")
             say(f"scoring {profiles.num_rows:,} users")
             frame = read_back(folder, log.raw.sparkSession)
-            return ScoredUsers(profiles, collect_scores(frame, model, bands=self.project.settings.scoring), shift)
+            scores = collect_scores(frame, model, bands=self.project.settings.scoring)
+            return ScoredUsers(model, profiles, scores, shift)
 
     def _log(self, model: ChurnModel, *, say: Progress) -> SparkLog:
         from features.spark.cluster import open_session, read_log

@@ -55,11 +55,35 @@ class Home:
 
     def ledger(self, project: str, cutoff: date, version: str) -> Path:
         """Place of the same scores as the ledger keeps them, for good."""
-        return self.root / "ledger" / project / _batch(project, cutoff, version)
+        return self.ledgers(project) / _batch(project, cutoff, version)
 
     def weekly_list(self, project: str, week: str, name: str = "at_risk") -> Path:
         """Place of one list of one week."""
         return self.root / "lists" / project / week / name
+
+    def list_ledger(self, project: str, week: str, name: str) -> Path:
+        """Place of who was entered in a list, of both arms, as the ledger keeps it for good."""
+        return self.list_ledgers(project) / week / name
+
+    def list_ledgers(self, project: str) -> Path:
+        """Folder of those of all weeks."""
+        return self.ledgers(project) / "lists"
+
+    def final_outcomes(self, project: str, cutoff: date) -> Path:
+        """Place of who left after one cutoff, final, as the ledger keeps it for good."""
+        return self.ledgers(project) / "outcomes" / f"cutoff={cutoff}"
+
+    def outcomes(self, project: str) -> Path:
+        """Place of the account of past lists: a page for people, and the same numbers as JSON."""
+        return self.root / "outcomes" / project
+
+    def ledgers(self, project: str) -> Path:
+        """Folder of everything that the ledger keeps of a project."""
+        return self.root / "ledger" / project
+
+    def arms(self, project: str) -> Path:
+        """Key and epochs of the arms: who is held out."""
+        return self.root / "arms" / project
 
     def releases(self, project: str) -> Path:
         """Place of what the service reads: the model, its settings and the profile store."""

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
         Audit,
         Export,
         Horizon,
+        ListCheck,
         Log,
+        Outcomes,
         Profiles,
         Promotion,
         Rollback,
@@ -89,16 +91,16 @@ class Project:
         self.loaded = self._loaded(given, events)
 
     def _loaded(self, given: Mapping[str, Any], events: Any) -> Loaded:
-        from churn.settings import load_settings
+        from churn.settings import in_place_of_the_log, load_settings
 
         if events is None:
             return load_settings(self.config, flags=given)
         if isinstance(events, str | Path):
-            return load_settings(self.config, flags=dict(given) | _in_place_of_the_log(str(events)))
+            return load_settings(self.config, flags=dict(given) | in_place_of_the_log(str(events)))
         from churn.frames import keep_frame
 
         place, columns = keep_frame(events, self.home.frames)
-        flags = dict(given) | _in_place_of_the_log(str(place))
+        flags = dict(given) | in_place_of_the_log(str(place))
         if "events.columns" not in load_settings(self.config, flags=given).origins:
             flags["events.columns"] = columns
         return load_settings(self.config, flags=flags)
@@ -295,18 +297,15 @@ class Project:
         Parameters
         ----------
         horizons_days
-            Default: ``[training] horizons_days``, else that of ``[churn]``.
-
-        Returns
-        -------
-        In the order of the horizons. One horizon has the project's name; of several, each has its days behind it: ``churn_7d``.
+            Default: ``[training] horizons_days``, else that of ``[churn]``. One has the project's name; of several, each has its
+            days behind it: ``churn_7d``.
 
         Raises
         ------
         CheckFailed
             When the log holds too little to train on.
         """
-        from churn.training import train_horizons
+        from churn.jobs.training import train_horizons
 
         progress, s = progress_of(say), self.settings
         days = tuple(horizons_days) or s.training.horizons_days or (s.churn.horizon_days,)
@@ -331,7 +330,7 @@ class Project:
         CheckFailed
             When the challenger is champion already, or there is nothing to compare it on.
         """
-        from churn.promotion import promote
+        from churn.jobs.promotion import promote
 
         return promote(self, dry_run=dry_run, say=progress_of(say))
 
@@ -343,7 +342,7 @@ class Project:
         CheckFailed
             When there was none.
         """
-        from churn.promotion import rollback
+        from churn.jobs.promotion import rollback
 
         return rollback(self, say=progress_of(say))
 
@@ -352,32 +351,43 @@ class Project:
     def score(self, cutoff: Cutoff, *, model: str = CHAMPION, say: Progress | Say | None = None) -> Scoring:
         """Score every user at a cutoff, keep scores and ledger, and release the champion with its profile store.
 
-        Raises
-        ------
-        InputError
-            When there is no such model, or the log cannot be used.
+        An :class:`~features.errors.InputError` says that there is no such model, or that the log cannot be used.
         """
-        from churn.scoring import score
+        from churn.jobs.scores import score
 
         return score(self, cutoff_of(cutoff), model=model, say=progress_of(say))
 
-    def export(self, cutoff: Cutoff, *, model: str = CHAMPION, say: Progress | Say | None = None) -> Export:
-        """Score every user, and write the list of those at risk, ranked, with reasons.
+    def export(
+        self, cutoff: Cutoff, *, model: str = CHAMPION, dry_run: bool = False, say: Progress | Say | None = None
+    ) -> Export:
+        """Score every user, and write the lists of those at risk, ranked, with reasons.
 
-        Raises
-        ------
-        InputError
-            When there is no such model, or the log cannot be used.
+        Parameters
+        ----------
+        dry_run
+            Select and count, write nothing.
         """
-        from churn.scoring import export
+        from churn.jobs.lists import export
 
-        return export(self, cutoff_of(cutoff), model=model, say=progress_of(say))
+        return export(self, cutoff_of(cutoff), model=model, dry_run=dry_run, say=progress_of(say))
+
+    def outcomes(self, as_of: Cutoff | None = None, *, say: Progress | Say | None = None) -> Outcomes:
+        """Account for all past lists, as known on a day: was the model right, and did contacting help? Default: the log's end."""
+        from churn.jobs.outcomes import outcomes
+
+        return outcomes(self, cutoff_of(as_of) if as_of else None, say=progress_of(say))
+
+    def verify_list(self, folder: str | Path) -> ListCheck:
+        """Compare the folder of a list, wherever it was taken to, with its manifest."""
+        from churn.jobs.lists import verified
+
+        return verified(Path(folder))
 
     # --- Serving ---------------------------------------------------------------------------------------------------
 
     def bundle(self, *, model: str = CHAMPION, say: Progress | Say | None = None) -> Path:
         """Write what the service reads, model, settings and profile store, as a release; return its folder."""
-        from churn.scoring import bundle
+        from churn.jobs.scores import bundle
 
         return bundle(self, model=model, say=progress_of(say))
 
@@ -388,10 +398,3 @@ class Project:
         settings = self.settings.serving
         port = checked_port(port or settings.port)
         return serve(self.bundle(model=model), port=port, workers=settings.workers)
-
-
-def _in_place_of_the_log(events: str) -> dict[str, Any]:
-    from features.log.files import is_remote
-
-    place = events if is_remote(events) else str(Path(events).absolute())
-    return {"events.path": place, "events.connection": None, "events.query": "", "events.watermark": ""}

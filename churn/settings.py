@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableVariableError
 
@@ -29,7 +29,14 @@ from features.settings import (
     former_names,
 )
 from models.settings import ModelSettings
-from serving.settings import ExportSettings, ScoringSettings, ServingSettings
+from serving.settings import (
+    ContactsSettings,
+    ExportSettings,
+    HoldoutSettings,
+    ListSettings,
+    ScoringSettings,
+    ServingSettings,
+)
 from training.settings import (
     AdviceSettings,
     AuditSettings,
@@ -66,6 +73,9 @@ class Settings(BaseSettings):
     promotion: PromotionSettings = Field(default_factory=PromotionSettings)
     scoring: ScoringSettings = Field(default_factory=ScoringSettings)
     export: ExportSettings = Field(default_factory=ExportSettings)
+    lists: tuple[ListSettings, ...] = ()
+    holdout: HoldoutSettings = Field(default_factory=HoldoutSettings)
+    contacts: ContactsSettings = Field(default_factory=ContactsSettings)
     serving: ServingSettings = Field(default_factory=ServingSettings)
 
     @field_validator("features")
@@ -75,10 +85,26 @@ class Settings(BaseSettings):
         check_custom_names(features.custom, features.windows_days)
         return features
 
+    @field_validator("lists")
+    @classmethod
+    def _lists_have_names_of_their_own(cls, lists: tuple[ListSettings, ...]) -> tuple[ListSettings, ...]:
+        names = [one.name for one in lists]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f'two lists are called "{twice[0]}"')
+        return lists
+
+    @property
+    def weekly_lists(self) -> tuple[ListSettings, ...]:
+        """The lists, in their order; one of everyone at risk where there are none."""
+        return self.lists or (ListSettings(at_least=self.export.at_least),)
+
     @classmethod
     def settings_customise_sources(cls, *_: Any, **sources: Any) -> tuple[PydanticBaseSettingsSource, ...]:
         """Read nothing by itself: :func:`load_settings` merges the sources, and keeps which value came from where."""
         return (sources["init_settings"],)
+
+
+TABLES: dict[str, type[Section]] = {"lists": ListSettings}  # lists of tables, as in [[lists]]
 
 
 @dataclass(frozen=True)
@@ -88,18 +114,6 @@ class Loaded:
     settings: Settings
     origins: Mapping[str, str]
     hints: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of ``churn settings``."""
-
-    name: str
-    value: Any
-    origin: str
-    default: Any
-    unit: str
-    help: str
 
 
 def load_settings(config: Path | None, *, flags: Mapping[str, Any]) -> Loaded:
@@ -154,7 +168,7 @@ def _with_enough_rows(loaded: Loaded) -> Loaded:
 @cache
 def _former_names() -> dict[str, str]:
     """Return every former name of a setting, with that of today, as ``section.key``."""
-    sections: dict[str, Any] = {name: field.annotation for name, field in Settings.model_fields.items()}
+    sections: dict[str, Any] = {name: f.annotation for name, f in Settings.model_fields.items() if name not in TABLES}
     return {old: new for name, kind in sections.items() for old, new in former_names(name, kind).items()}
 
 
@@ -184,8 +198,10 @@ def _under_todays_names(given: Mapping[str, Any], origin: str, *, hints: list[st
 
 def _check_sections(values: Mapping[str, Any], origin: str) -> None:
     for section, keys in values.items():
-        if section in Settings.model_fields and not isinstance(keys, Mapping):
+        if section in Settings.model_fields and section not in TABLES and not isinstance(keys, Mapping):
             raise SettingsError(f"{section} ({origin}): got a value, expected a section", hint=f"as in [{section}]")
+        if section in TABLES and not (isinstance(keys, list) and all(isinstance(one, Mapping) for one in keys)):
+            raise SettingsError(f"{section} ({origin}): expected a list of tables", hint=f"as in [[{section}]]")
 
 
 def _environment() -> dict[str, Any]:
@@ -236,7 +252,7 @@ def parse_flags(pairs: Sequence[str]) -> dict[str, Any]:
     flags: dict[str, Any] = {}
     for pair in pairs:
         key, equals, value = pair.partition("=")
-        if not equals or "." not in key:
+        if not equals or not ("." in key or key.strip() in TABLES):
             raise SettingsError(f'--set: got "{pair}", expected section.key=value', hint="as in churn.horizon_days=30")
         flags[key.strip()] = _value(value.strip())
     return flags
@@ -262,6 +278,9 @@ def _nested(flags: Mapping[str, Any]) -> dict[str, Any]:
     nested: dict[str, Any] = {}
     for name, value in flags.items():
         section, _, key = name.partition(".")
+        if not key:  # a list of tables
+            nested[section] = value
+            continue
         place = nested.setdefault(section, {})
         *parents, last = key.split(".")
         for parent in parents:
@@ -303,45 +322,17 @@ def _got(place: Sequence[str], value: Any) -> str:
 
 
 def _known(parents: Sequence[str]) -> list[str]:
+    if parents and parents[0] in TABLES:
+        return list(TABLES[parents[0]].model_fields)
     model: Any = Settings
     for parent in parents:
         model = model.model_fields[parent].annotation
     return list(model.model_fields)
 
 
-def rows(loaded: Loaded) -> list[Row]:
-    """Every setting as a row; secrets are masked by their type."""
-    return [
-        row
-        for section in loaded.settings.model_dump(mode="json")
-        for row in _rows(getattr(loaded.settings, section), section, loaded.origins)
-    ]
+def in_place_of_the_log(events: str) -> dict[str, Any]:
+    """Return the settings that put another log in the place of the configured one."""
+    from features.log.files import is_remote
 
-
-def _rows(section: BaseModel, prefix: str, origins: Mapping[str, str]) -> Iterator[Row]:
-    kind, values = type(section), section.model_dump(mode="json")
-    for key, field in kind.model_fields.items():
-        name, value = f"{prefix}.{key}", getattr(section, key)
-        if isinstance(value, Section):  # a table of its own, as [events.format]
-            yield from _rows(value, name, origins)
-            continue
-        extra = field.json_schema_extra
-        unit = str(extra.get("unit", "")) if isinstance(extra, dict) else ""
-        default = kind.model_construct().model_dump(mode="json")[key]
-        origin = origins.get(name) or origins.get(prefix if "." in prefix else name, "default")
-        yield Row(name, values[key], origin, default, unit, field.description or "")
-
-
-def as_markdown(found: Sequence[Row]) -> str:
-    """The page that documents every setting; generated, never edited."""
-    head = (
-        "# Settings\n\nGenerated by `churn settings --markdown`; do not edit.\n\n"
-        "A setting comes from `churn.toml`, from the environment (`CHURN_CHURN__HORIZON_DAYS=30`), or from a flag "
-        "(`--set churn.horizon_days=30`); the later wins.\n\n"
-        "| setting | default | unit | what it does |\n|---|---|---|---|\n"
-    )
-    return head + "".join(f"| `{row.name}` | {_default(row)} | {row.unit} | {row.help} |\n" for row in found)
-
-
-def _default(row: Row) -> str:
-    return "" if row.default in (None, "", {}) else f"`{row.default}`"
+    place = events if is_remote(events) else str(Path(events).absolute())
+    return {"events.path": place, "events.connection": None, "events.query": "", "events.watermark": ""}

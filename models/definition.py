@@ -80,10 +80,15 @@ class ChurnDefinition:
                 hint=f"take {self.window.latest_finished(until)} or earlier",
             )
 
-    def label_sql(self, activity: Activity, cutoffs: Sequence[date]) -> str:
+    def label_sql(self, activity: Activity, cutoffs: Sequence[date], *, known_before: date | None = None) -> str:
         """Return a SELECT of ``user_id, cutoff``: the users with the deciding event in the horizon.
 
         Where :attr:`is_event` these churned, else they were retained.
+
+        Parameters
+        ----------
+        known_before
+            Only what the log knew before this day, where it says when rows became known; default: all that is known today.
 
         Raises
         ------
@@ -93,7 +98,8 @@ class ChurnDefinition:
         self.check_finished(activity.coverage, cutoffs)
         rows = ", ".join(f"(date '{c}', date '{self.window.start(c)}', date '{self.window.end(c)}')" for c in cutoffs)
         decisive = "leaving_events" if self.is_event else "qualifying_events"
-        decided = f"""select distinct user_id, cutoff from {activity.relation("days")}
+        days = activity.known("days", before=f"date '{known_before}'") if known_before else activity.relation("days")
+        decided = f"""select distinct user_id, cutoff from {days}
             join (values {rows}) t(cutoff, label_start, label_end) on day >= label_start and day < label_end
             where {decisive} > 0"""
         return _of_persons(decided, activity) if activity.tables.has_identities else decided

@@ -40,8 +40,23 @@ class Reason:
         return asdict(self)
 
 
+class ChosenReasons(NamedTuple):
+    """Which features explain each score, the strongest family first.
+
+    Attributes
+    ----------
+    features
+        Shape (n, 3), less for a model of fewer families: place of the feature whose words are used, -1 where there is none.
+    contributions
+        Of the same shape: signed sum of its family, in log-odds; 0 where there is none.
+    """
+
+    features: NDArray[np.int64]
+    contributions: NDArray[np.float64]
+
+
 class Narrator:
-    """Turns one user's contributions into reasons.
+    """Turns contributions into reasons; one selection for the list, the batch and the endpoint.
 
     Parameters
     ----------
@@ -54,14 +69,56 @@ class Narrator:
     def __init__(self, specification: Specification, medians: Mapping[str, float]) -> None:
         self._features = specification.features
         self._medians = medians
-        known = {feature.name: feature for feature in self._features}
-        self._shown_as = [known.get(feature.shown_as or "", feature) for feature in self._features]
-        families = [feature.family for feature in self._features]
-        self._families = sorted(set(families))
-        self._places = [np.flatnonzero(np.array(families) == family) for family in self._families]
+        places = {feature.name: place for place, feature in enumerate(self._features)}
+        shown_as = [places.get(feature.shown_as or "", place) for place, feature in enumerate(self._features)]
+        self._shown_as = np.array(shown_as, dtype=np.int64)
+        families = np.array([feature.family for feature in self._features])
+        self._places = [np.flatnonzero(families == family) for family in sorted(set(families.tolist()))]
+
+    @property
+    def features(self) -> tuple[Feature, ...]:
+        """Of the specification, in the order of the contributions."""
+        return self._features
+
+    def choose(
+        self, contributions: NDArray[np.float64], *, known: NDArray[np.bool_], raising: bool = False
+    ) -> ChosenReasons:
+        """Choose the families that moved each score most, each in the words of its strongest feature that has a value.
+
+        Parameters
+        ----------
+        contributions
+            Shape (n, features), in log-odds.
+        known
+            Shape (n, features): whether the profile has a value for the feature.
+        raising
+            Only what raises the risk.
+        """
+        # contiguous: else the order of summing, and so the last bit, would depend on the number of rows
+        parts = (np.ascontiguousarray(contributions[:, places]) for places in self._places)
+        sums = np.stack([part.sum(axis=1) for part in parts], axis=1)
+        strongest = np.argsort(-sums if raising else -np.abs(sums), axis=1, kind="stable")[:, :MAX_REASONS]
+        totals = np.take_along_axis(sums, strongest, axis=1)
+        totals = np.maximum(totals, 0.0) if raising else totals
+        features = np.full(totals.shape, -1, dtype=np.int64)
+        for family, places in enumerate(self._places):
+            rows, ranks = np.nonzero((strongest == family) & (totals != 0))
+            pull = np.sign(totals[rows, ranks])[:, None] * contributions[np.ix_(rows, places)]
+            features[rows, ranks] = self._strongest(places, pull, known=known[rows])
+        return ChosenReasons(features, totals)
+
+    def _strongest(
+        self, places: NDArray[np.int64], pull: NDArray[np.float64], *, known: NDArray[np.bool_]
+    ) -> NDArray[np.int64]:
+        """Return the feature of a family that pulled most among those with a value, else among all; shape (rows,)."""
+        shown = self._shown_as[places]
+        pulled = np.where(pull > 0, pull, -np.inf)
+        valued = np.where(known[:, shown], pulled, -np.inf)
+        has_value = np.isfinite(valued).any(axis=1, keepdims=True)
+        return shown[np.where(has_value, valued, pulled).argmax(axis=1)]
 
     def reasons(self, contributions: NDArray[np.float64], profile: Mapping[str, object]) -> list[Reason]:
-        """Return the families that moved the score most, each in the words of its strongest feature.
+        """Return the reasons of one user.
 
         Parameters
         ----------
@@ -70,21 +127,27 @@ class Narrator:
         profile
             The raw profile: text and numbers by feature name.
         """
-        sums = np.array([contributions[places].sum() for places in self._places])
-        strongest = sorted(range(len(sums)), key=lambda place: -abs(sums[place]))[:MAX_REASONS]
-        return [self._reason(place, contributions, profile=profile) for place in strongest if sums[place] != 0]
+        known = np.array([[profile.get(feature.name) is not None for feature in self._features]])
+        chosen = self.choose(contributions[None, :], known=known)
+        return [
+            self._reason(self._features[place], profile, total=float(total))
+            for place, total in zip(chosen.features[0], chosen.contributions[0], strict=True)
+            if place >= 0
+        ]
 
-    def _reason(self, place: int, contributions: NDArray[np.float64], *, profile: Mapping[str, object]) -> Reason:
-        places = self._places[place]
-        total = float(contributions[places].sum())
-        pull = np.sign(total) * contributions[places]
-        ranked = places[np.argsort(-pull, kind="stable")][: int((pull > 0).sum())]
-        features = [self._shown_as[other] for other in ranked]
-        feature = next((one for one in features if profile.get(one.name) is not None), features[0])
-        return Reason(feature.family, feature.name, self._words(feature, profile), round(total, 6))
+    def _reason(self, feature: Feature, profile: Mapping[str, object], *, total: float) -> Reason:
+        own = profile.get(feature.usual[0]) if feature.usual else None
+        words = self.words(feature, profile.get(feature.name), own=own)
+        return Reason(feature.family, feature.name, words, round(total, 6))
 
-    def _words(self, feature: Feature, profile: Mapping[str, object]) -> str:
-        value = profile.get(feature.name)
+    def words(self, feature: Feature, value: object, *, own: object = None) -> str:
+        """Put a feature into words.
+
+        Parameters
+        ----------
+        own
+            The user's own usual value, where the feature has such a companion.
+        """
         if value is None:
             return f"{feature.name.replace('_', ' ')}: not known yet"
         typical = self._medians.get(feature.name)
@@ -94,10 +157,11 @@ class Narrator:
         if feature.is_text or feature.unit is Unit.FLAG:
             return text if value != 0 else f"not: {text}"
         compared = _compared(feature.reason)
-        own = profile.get(feature.usual[0]) if feature.usual else None
-        if feature.usual and isinstance(own, float):
-            return f"{text} (usual for this user: {compared(own * feature.usual[1], feature.unit)})"
-        return f"{text} (typical: {compared(typical, feature.unit)})"
+        usual = compared(own * feature.usual[1], feature.unit) if feature.usual and isinstance(own, float) else ""
+        if usual and not (value == 0 and _ZERO.fullmatch(usual)):  # 0 explains no 0
+            return f"{text} (usual for this user: {usual})"
+        shown = compared(typical, feature.unit)
+        return text if value == 0 and _ZERO.fullmatch(shown) else f"{text} (typical: {shown})"
 
 
 def show(value: object, unit: Unit) -> str:
@@ -197,4 +261,5 @@ _STYLES = {
     "trend": _Style(_trend, _trend),
     "deviations": _Style(_deviations, _deviations),
 }
+_ZERO = re.compile(r"0(\.0+)?( %|x)?")  # also of a number that is shown as 0
 _PLACEHOLDER = re.compile(rf"\{{({'|'.join(_STYLES)})\}}")

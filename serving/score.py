@@ -17,6 +17,7 @@ from models.reasons import Reason
 from serving.settings import ScoringSettings
 
 RiskBand = Literal["high", "medium", "low"]
+RISK_BANDS: tuple[RiskBand, ...] = ("high", "medium", "low")  # the riskiest first
 Code = Literal[
     "unknown_user",
     "not_eligible",
@@ -53,6 +54,13 @@ class Score(msgspec.Struct, frozen=True):
         datetime | UnsetType,
         Meta(description="as_of of the item; only for items with events."),
     ] = UNSET
+    arm: Annotated[
+        Literal["treated", "held_out"] | UnsetType,
+        Meta(
+            description="held_out: leave this user alone, so that the effect of contacting can be measured; absent where unknown."
+        ),
+    ] = UNSET
+    epoch: Annotated[str | UnsetType, Meta(description="The period for which the arm holds.")] = UNSET
     detail: Annotated[str | UnsetType, Meta(description="What is wrong with the events, and where.")] = UNSET
 
 
@@ -109,18 +117,23 @@ def _answers(
 ) -> Iterator[Score]:
     raw = model.raw(matrix)
     probability, percentile = model.probability(raw), model.reference.percentile(raw)
-    contributions = model.contributions(matrix)
+    contributions, shown = model.contributions(matrix), shown_percentile(percentile)
     for row, profile in enumerate(profiles):
         yield Score(
             _user_id(profile),
             "scored",
             churn_probability=float(probability[row]),
-            percentile=round(float(percentile[row]), 1),
+            percentile=float(shown[row]),
             risk_band=risk_band(float(percentile[row]), bands),
             as_of=_as_of(profile),
             reasons=model.narrator.reasons(contributions[row], profile),
             cutoff_at=_cutoff_at(profile),
         )
+
+
+def shown_percentile(percentile: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Round percentiles to one decimal; bands are cut from those that are not rounded."""
+    return np.round(percentile, 1)
 
 
 def risk_band(percentile: float, bands: ScoringSettings) -> RiskBand:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Literal, Self
 
-from pydantic import model_validator
+from pydantic import SecretStr, model_validator
 
-from features.settings import Section, setting
+from features.errors import closest
+from features.settings import Section, TableSettings, setting
+
+CONTACT_COLUMNS = ("user_id", "contacted_at", "campaign", "cost", "arm")
 
 
 class ScoringSettings(Section):
@@ -32,10 +35,110 @@ class ScoringSettings(Section):
         return self
 
 
-class ExportSettings(Section):
-    """``[export]``: who is on the weekly list."""
+Band = Literal["high", "medium", "low"]
+_NAME = r"[a-z][a-z0-9_]*"
 
-    at_least: Literal["high", "medium", "low"] = setting("medium", "Lowest risk band that is listed.")
+
+class ListSettings(Section):
+    """``[[lists]]``: one weekly list: who may be on it, and where it is cut."""
+
+    name: str = setting("at_risk", "Name of the list.", pattern=f"^{_NAME}$")
+    where: str = setting(
+        "", "SQL condition over the profile and the attributes of [users]: who may be on it; default: everyone scored."
+    )
+    at_least: Band | None = setting(None, "Cut: lowest risk band that is listed.")
+    capacity: int | None = setting(None, "Cut: number of users who can be contacted.", unit="users", ge=1)
+    budget: float | None = setting(None, "Cut: money for contacting, of cost_per_contact each.", gt=0)
+    cost_per_contact: float | None = setting(None, "Money that one contact costs.", gt=0)
+    incentive: float | None = setting(None, "Money that who takes the offer gets.", ge=0)
+    save_rate: float | None = setting(
+        None, "Share of leavers who stay when they are contacted, as far as known.", gt=0, le=1
+    )
+    value: str = setting(
+        "",
+        "SQL number over the profile: what a user is worth; default: amount of the last 90 days, where there are amounts.",
+    )
+    columns: tuple[str, ...] = setting((), "Attributes of [users] that the list carries along.")
+
+    @model_validator(mode="after")
+    def _has_one_cut(self) -> Self:
+        cuts = [name for name in ("at_least", "capacity", "budget") if getattr(self, name) is not None]
+        if len(cuts) != 1:
+            raise ValueError(
+                f"list {self.name}: got {' and '.join(cuts) or 'no cut'}, expected one of at_least, capacity, budget"
+            )
+        if self.budget is not None and self.cost_per_contact is None:
+            raise ValueError(f"list {self.name}: a budget needs cost_per_contact")
+        return self
+
+    @property
+    def contacts(self) -> int | None:
+        """How many users can be contacted; None: as many as are at risk."""
+        if self.budget is not None and self.cost_per_contact is not None:
+            return int(self.budget / self.cost_per_contact + 1e-9)
+        return self.capacity
+
+
+class ExportSettings(Section):
+    """``[export]``: what all weekly lists share."""
+
+    at_least: Band = setting("medium", "Lowest risk band that is listed, where there is no [[lists]].")
+    id_column: str = setting(
+        "user_id", "Attribute by which the team's tool matches users, such as an e-mail address; default: the user id."
+    )
+    reachable: str = setting("", "SQL condition over the attributes: who can be contacted; default: everyone.")
+    opted_out: str = setting(
+        "", "SQL condition over the attributes: who does not want to be contacted; default: nobody."
+    )
+    cool_down_days: int = setting(
+        0, "Days after a contact in which a user is on no list; 0: none.", unit="days", ge=0, le=365
+    )
+    preset: Literal["", "braze", "hubspot"] = setting("", "Tool whose names the columns of the upload get.")
+    actions: dict[str, str] = setting(
+        {},
+        "Reason code, or code.band as in recency.high = action that the list suggests; see the guide for the others.",
+    )
+    columns: dict[str, str] = setting({}, "Columns of the upload = the names that they get there.")
+    to: tuple[SecretStr, ...] = setting(
+        (), "Where finished lists go as well: folders, URLs of object stores, or database URLs with #table."
+    )
+
+
+class HoldoutSettings(Section):
+    """``[holdout]``: users who are left alone on purpose, so that the effect of contacting can be measured."""
+
+    share: float | None = setting(
+        None, "Share of all users that is held out; default: 0.1, or what smallest_effect needs.", ge=0, le=0.5
+    )
+    smallest_effect: float | None = setting(
+        None, "Effect on the churn rate that should be found within 26 weeks.", unit="points", gt=0, le=100
+    )
+    epoch: Literal["month", "quarter", "year"] = setting("quarter", "Period for which arms hold.")
+    grace_days: int = setting(
+        3, "Days after the end of a horizon until its outcome is final: events may come late.", unit="days", ge=0, le=90
+    )
+
+    @model_validator(mode="after")
+    def _one_decides(self) -> Self:
+        if self.share is not None and self.smallest_effect is not None:
+            raise ValueError("share and smallest_effect both decide how many users are held out; set one of them")
+        return self
+
+
+class ContactsSettings(TableSettings):
+    """``[contacts]``: who was contacted, when, as the team's tool recorded it."""
+
+    @model_validator(mode="after")
+    def _columns_are_known(self) -> Self:
+        for name in self.columns:
+            if name not in CONTACT_COLUMNS:
+                raise ValueError(f'columns: "{name}" is unknown; {closest(name, CONTACT_COLUMNS)}')
+        return self
+
+    def mapping(self) -> dict[str, str]:
+        """Column to expression; the time of the contact is when the row became valid."""
+        mapped = {"user_id": "user_id", "contacted_at": "contacted_at"} | self.columns
+        return {("valid_from" if name == "contacted_at" else name): sql for name, sql in mapped.items()}
 
 
 class ServingSettings(Section):

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from churn.cli import audit, console, data, horizon, serving, training
+from churn.cli import audit, console, data, horizon, outcomes, serving, training
 from features.errors import ChurnError, InputError
 
 _CTRL_C, _NOBODY_READS = 130, 141  # exit codes that are everywhere the same in a shell
@@ -24,7 +24,7 @@ for verb in (
     *(data.simulate, data.settings, data.features, data.profiles),
     *(horizon.horizon, audit.audit),
     *(training.train, training.promote, training.rollback),
-    *(serving.score, serving.export, serving.serve),
+    *(serving.score, serving.export, outcomes.outcomes, serving.serve),
 ):
     app.command()(verb)
 

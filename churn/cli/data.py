@@ -69,7 +69,7 @@ def settings(
 
         churn settings --config examples/cdnow.toml --set churn.horizon_days=60
     """
-    from churn.settings import as_markdown, rows
+    from churn.settings_page import as_markdown, rows
 
     found = rows(opened(config, set_).loaded)
     if markdown:

@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from churn.cli import console
 from churn.cli.options import AllowMappingChange, AsOf, Config, Home, Model, Set, Week, cutoff_of
-from churn.cli.verb import opened, verb
+from churn.cli.verb import opened, shown_by, verb
 from churn.progress import Progress
 from churn.project import Project
-from churn.results import Export, Scoring
+from churn.results import Export, ListCheck, Scoring
 from models.registry import CHAMPION
 
 
 def _next(found: Scoring) -> tuple[str, ...]:
     return ("serve",) if found.store_refreshed else ("export", "--as-of", str(found.cutoff))
+
+
+def _after_export(found: Export | ListCheck) -> tuple[str, ...]:
+    if isinstance(found, ListCheck):
+        return ()
+    written = any(one.export_id for one in found.lists)
+    return ("score", "--as-of", str(found.cutoff)) if written else ("export", "--as-of", str(found.cutoff))
 
 
 def _allowing(project: Project, mapping_change: bool) -> Project:
@@ -48,22 +57,46 @@ def score(
     return _allowing(project, allow_mapping_change).score(cutoff_of(as_of, week), model=model, say=say)
 
 
-@verb(steps=5, then=lambda found: ("score", "--as-of", str(found.cutoff)))
+@verb(steps=6, then=_after_export)
 def export(
     project: Project,
     say: Progress,
     as_of: AsOf = None,
     week: Week = None,
     model: Model = CHAMPION,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Select and count, write nothing.")] = False,
+    verify: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Only compare the folder of a list with its manifest.")
+    ] = None,
     allow_mapping_change: AllowMappingChange = False,
-) -> Export:
-    """Write the weekly list of users at risk, with reasons.
+) -> Export | ListCheck:
+    """Write the weekly lists of users at risk, with reasons.
+
+    Some users are left alone on purpose: [holdout]. Each list is a folder of files.
 
     Example:
 
         churn export --config world/churn.toml --week 2026-W27
     """
-    return _allowing(project, allow_mapping_change).export(cutoff_of(as_of, week), model=model, say=say)
+    if verify:
+        return project.verify_list(verify)
+    cutoff = cutoff_of(as_of, week)
+    return _allowing(project, allow_mapping_change).export(cutoff, model=model, dry_run=dry_run, say=say)
+
+
+@shown_by(Export)
+def _show_export(found: Export) -> None:
+    out = {"model": f"{found.name} version {found.version}", "scored": f"{found.scored:,} users"}
+    out |= {"held out": f"{found.held_out_share:.1%} of all users in {found.epoch}", "can show": found.can_show}
+    console.print_report(f"{found.title}, {found.cutoff}", out)
+    for one in found.lists:
+        rows = {"to be contacted": f"{one.treated:,}", "held out": f"{one.held_out:,}"}
+        rows |= {why: f"{count:,}" for why, count in one.excluded.items()} | {"below the cut": f"{one.below_the_cut:,}"}
+        if one.shared_reasons:
+            rows["nearly all share"] = "\n".join(one.shared_reasons)
+        if one.delivered:
+            rows["delivered to"] = "\n".join(one.delivered)
+        console.print_report(f"List {one.name}", rows | ({"files": str(one.path)} if one.export_id else {}))
 
 
 def serve(

@@ -2,14 +2,17 @@
 
 from churn.results.data import Log, Profiles, TrainingData
 from churn.results.models import Audit, Horizon, Promotion, Rollback, Training
+from churn.results.outcomes import Outcomes
 from churn.results.result import Result
-from churn.results.scores import Export, Scoring
+from churn.results.scores import Export, ListCheck, Scoring, WeeklyList
 
 __all__ = [
     "Audit",
     "Export",
     "Horizon",
+    "ListCheck",
     "Log",
+    "Outcomes",
     "Profiles",
     "Promotion",
     "Result",
@@ -17,4 +20,5 @@ __all__ = [
     "Scoring",
     "Training",
     "TrainingData",
+    "WeeklyList",
 ]

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from churn.results.result import Result
+from features.errors import CheckFailed
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
     from models.scorers.base_rate import Prediction
-    from serving.score import Score
 
 
 @dataclass(frozen=True, repr=False)
@@ -24,9 +24,9 @@ class Scoring(Result):
     Attributes
     ----------
     path
-        Folder of the scores; of an export, folder of the list.
+        Folder of the scores.
     scores
-        One per user, by user id.
+        One row per user, by user id.
     shift
         By which the probabilities follow the base rate, in log-odds, and why.
     not_refreshed_because
@@ -36,7 +36,7 @@ class Scoring(Result):
     name: str
     version: str
     cutoff: date
-    scores: list[Score] = field(default_factory=list["Score"])
+    scores: pa.Table | None = None
     path: Path = Path()
     shift: Prediction | None = None
     store_refreshed: bool = False
@@ -50,18 +50,18 @@ class Scoring(Result):
     @property
     def scored(self) -> int:
         """Users with a score."""
-        return sum(one.status == "scored" for one in self.scores)
+        return self.scores.num_rows - self.scores.column("raw_score").null_count if self.scores is not None else 0
 
     @property
     def unscored(self) -> int:
         """Users without one, each with its code."""
-        return len(self.scores) - self.scored
+        return self.scores.column("raw_score").null_count if self.scores is not None else 0
 
     def to_arrow(self) -> pa.Table:
         """Return one row per user: status, churn probability, percentile, risk band and the top three reasons."""
-        from serving.batch.score import to_table
+        from serving.batch.score import SCORE_SCHEMA
 
-        return to_table(self.scores)
+        return SCORE_SCHEMA.empty_table() if self.scores is None else self.scores
 
     def to_pandas(self) -> pd.DataFrame:
         """Return the same as a DataFrame."""
@@ -86,29 +86,135 @@ class Scoring(Result):
         }
 
 
-@dataclass(frozen=True, repr=False)
-class Export(Scoring):
-    """The weekly list.
+@dataclass(frozen=True)
+class WeeklyList:
+    """One list of an export.
 
     Attributes
     ----------
-    listed
-        The users at risk, the riskiest first.
+    treated, held_out
+        Numbers of users who are to be contacted, and who are left alone on purpose.
+    excluded
+        Why others who were wanted are not on it, and how many.
+    below_the_cut
+        Number of users who were wanted, and are less at risk than those on it.
+    path
+        Its folder; empty in a dry run.
+    shared_reasons
+        What nearly everybody on it has in common; no row repeats it.
+    delivered
+        Where it was taken to as well.
     """
 
-    listed: list[Score] = field(default_factory=list["Score"])
+    name: str
+    treated: int
+    held_out: int
+    excluded: dict[str, int]
+    below_the_cut: int
+    export_id: str = ""
+    path: Path = Path()
+    shared_reasons: tuple[str, ...] = ()
+    delivered: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return asdict(self) | {"path": str(self.path) if self.export_id else None}
+
+
+@dataclass(frozen=True, repr=False)
+class Export(Scoring):
+    """The weekly lists.
+
+    Attributes
+    ----------
+    lists
+        In their order.
+    epoch, held_out_share
+        Of the arms.
+    can_show
+        Which effect of contacting these lists can show with that share and by when, and what it costs at most.
+    """
+
+    lists: tuple[WeeklyList, ...] = ()
+    epoch: str = ""
+    held_out_share: float = 0.0
+    can_show: str = ""
 
     @property
     def title(self) -> str:
         """What this is."""
-        return "Weekly list"
+        return "Weekly lists" if any(one.export_id for one in self.lists) else "Weekly lists: nothing was written"
+
+    @property
+    def treated(self) -> int:
+        """Users who are to be contacted, of all lists."""
+        return sum(one.treated for one in self.lists)
+
+    @property
+    def held_out(self) -> int:
+        """Users who would be on a list, and are left alone on purpose."""
+        return sum(one.held_out for one in self.lists)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the model, how many users were scored and listed, and where the list is."""
-        return self._counts() | {"cutoff": str(self.cutoff), "listed": len(self.listed), "path": str(self.path)}
+        """Return the model, how many users were scored, and each list with its place."""
+        return self._counts() | {
+            "cutoff": str(self.cutoff),
+            "listed": self.treated,
+            "held_out": self.held_out,
+            "epoch": self.epoch,
+            "held_out_share": self.held_out_share,
+            "can_show": self.can_show,
+            "lists": [one.to_json() for one in self.lists],
+        }
 
     def to_arrow(self) -> pa.Table:
-        """Return the listed users, the riskiest first."""
-        from serving.batch.score import to_table
+        """Return the users who are to be contacted, list after list, the riskiest first."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
 
-        return to_table(self.listed)
+        tables = [pq.ParquetFile(one.path / "at_risk.parquet").read() for one in self.lists if one.export_id]
+        return pa.concat_tables(tables, promote_options="default") if tables else pa.table({})
+
+
+@dataclass(frozen=True, repr=False)
+class ListCheck(Result):
+    """Whether the folder of a list is what was written.
+
+    Attributes
+    ----------
+    files
+        Each with its rows and what is wrong with it.
+    """
+
+    folder: Path
+    files: dict[str, dict[str, Any]]
+
+    @property
+    def title(self) -> str:
+        """What this is."""
+        return f"{self.folder}: {'damaged' if self.flaws else 'whole'}"
+
+    @property
+    def flaws(self) -> list[str]:
+        """What is wrong, a sentence for each damaged file."""
+        return [f"{name}: {found['flaw']}" for name, found in self.files.items() if found["flaw"]]
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """Each file, and what is wrong with it."""
+        return {name: found["flaw"] or "as written" for name, found in self.files.items()}
+
+    def to_json(self) -> dict[str, Any]:
+        """Return each file with its rows and what is wrong with it."""
+        return {"folder": str(self.folder), "is_whole": not self.flaws, "files": self.files}
+
+    def check(self) -> None:
+        """Refuse a damaged list.
+
+        Raises
+        ------
+        CheckFailed
+            With everything that is wrong.
+        """
+        if self.flaws:
+            raise CheckFailed(f"{self.folder}: {'; '.join(self.flaws)}", hint="export that week again: churn export")

@@ -105,6 +105,17 @@ class Activity:
         """True where a day has versions, by when they became known."""
         return "ingested_at" in self.facts
 
+    def state_before(self, cutoff: date) -> str:
+        """Return a digest of all that is known before a cutoff: the days of the log, and the tables of users."""
+        manifest = self.manifest
+        days = sorted((str(day), batch) for day, batch in manifest.days.items() if day < cutoff)
+        gone = sorted((batch, *map(str, days)) for batch, days in manifest.superseded.items())
+        tables = [
+            (name, *self.connection.execute(f"select count(*), bit_xor(hash(t)) from {table} t").fetchall())
+            for name, table in sorted(self.tables.relations.items())
+        ]
+        return hashlib.sha256(repr((manifest.coverage, days, gone, tables)).encode()).hexdigest()
+
     def relation(self, name: str) -> str:
         """Return the FROM clause of one of :data:`features.activity.roll_up.RELATIONS`, as all of it is known today."""
         return f"(from {self.versions(name)} where known_until is null)" if self.has_versions else self.versions(name)

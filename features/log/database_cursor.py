@@ -37,9 +37,7 @@ def open_database(settings: EventsSettings) -> sa.Engine:
     """
     try:
         url = sa.make_url(settings.connection.get_secret_value() if settings.connection else "")
-        patience = _PATIENCE.get(url.get_driver_name(), "")
-        bounded = {patience: CONNECTS_WITHIN_SECONDS} if patience and patience not in url.query else {}
-        return _of_every_time(sa.create_engine(url, poolclass=sa.NullPool, connect_args=bounded))
+        return _of_every_time(engine_of(url))
     except (NoSuchModuleError, ImportError) as error:
         raise SettingsError(
             f"[events] connection: its driver is missing: {error}",
@@ -50,6 +48,19 @@ def open_database(settings: EventsSettings) -> sa.Engine:
             "[events] connection: it is not a database URL",
             hint="as in postgresql+psycopg://user:password@host/database, where %40 is an @ in the password",
         ) from None
+
+
+def engine_of(url: sa.URL) -> sa.Engine:
+    """Return an engine that keeps no connection open and does not wait for ever for a server.
+
+    Raises
+    ------
+    NoSuchModuleError, ImportError
+        When the driver is missing.
+    """
+    patience = _PATIENCE.get(url.get_driver_name(), "")
+    bounded = {patience: CONNECTS_WITHIN_SECONDS} if patience and patience not in url.query else {}
+    return sa.create_engine(url, poolclass=sa.NullPool, connect_args=bounded)
 
 
 def _of_every_time(engine: sa.Engine) -> sa.Engine:
@@ -112,13 +123,13 @@ def database_errors(url: sa.URL) -> AbstractContextManager[None]:
             else "check [events] connection (best given as CHURN_EVENTS__CONNECTION) and that the database runs"
         )
         original = str(error.orig if isinstance(error, DBAPIError) else error)
-        return InputError(f"the log cannot be fetched from {shown(url)}: {_words(original, url)}", hint=hint)
+        return InputError(f"the log cannot be fetched from {shown(url)}: {reason_of(original, url)}", hint=hint)
 
     return translated(SQLAlchemyError, words)
 
 
-def _words(message: str, url: sa.URL) -> str:
-    """Keep the first line, and neither a value of the log, which databases quote, nor the password."""
+def reason_of(message: str, url: sa.URL) -> str:
+    """Keep the first line of a database's message, and neither a value of a row, which databases quote, nor the password."""
     line = next((line.strip() for line in message.splitlines() if line.strip()), "no details given")
     line = re.sub(r"""((?:syntax|range)[^:]*: |\bvalue )("[^"]*"|'[^']*')""", r"\1(not shown)", line)
     return line.replace(str(url.password), "***") if url.password else line

@@ -8,19 +8,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-import msgspec
 import pyarrow as pa
 
 from features.spark.cluster import collect
 from models.churn_model import ChurnModel, load
-from serving.batch.score import score_table, to_table
-from serving.score import Score
+from serving.batch.score import REASON_SCHEMA, SCORE_SCHEMA, score_table, with_reasons
 from serving.settings import ScoringSettings
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
-
-_SCORE_JSON = "score_json"  # the complete score: reasons hold more than the columns of a table show
 
 
 @dataclass(frozen=True)
@@ -38,10 +34,12 @@ class PartitionScorer:
             return cls({path.name: path.read_bytes() for path in Path(folder).iterdir()}, bands)
 
     def scores(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """Return a row per profile, in the same order: the columns of :func:`serving.batch.score.to_table`, and the complete score."""
+        """Return a row per profile, in the same order: scores and reasons, as :func:`serving.batch.score.with_reasons` gives them."""
         model = self._model()
         for batch in batches:
-            yield from _as_table(score_table(model, pa.Table.from_batches([batch]), bands=self.bands)).to_batches()
+            profiles = pa.Table.from_batches([batch])
+            scores = score_table(model, profiles, bands=self.bands)
+            yield from with_reasons(scores, model, profiles=profiles).to_batches()
 
     def _model(self) -> ChurnModel:
         with TemporaryDirectory() as folder:
@@ -60,33 +58,22 @@ def score_partitions(profiles: DataFrame, model: ChurnModel, *, bands: ScoringSe
 
     Returns
     -------
-    The columns of :func:`serving.batch.score.to_table`, in no particular order.
+    The columns of :func:`serving.batch.score.with_reasons`, in no particular order.
     """
-    return _with_scores(profiles, model, bands=bands).drop(_SCORE_JSON)
+    columns = ", ".join(f"{field.name} {_SPARK[str(field.type)]}" for field in (*SCORE_SCHEMA, *REASON_SCHEMA))
+    return profiles.mapInArrow(PartitionScorer.of(model, bands).scores, columns)
 
 
-def collect_scores(profiles: DataFrame, model: ChurnModel, *, bands: ScoringSettings) -> list[Score]:
-    """Score profiles on the cluster and collect the scores in the order of cutoff and user.
+def collect_scores(profiles: DataFrame, model: ChurnModel, *, bands: ScoringSettings) -> pa.Table:
+    """Score profiles on the cluster and collect the scores with their reasons, in the order of cutoff and user.
 
     Raises
     ------
     InputError
         When a profile cannot be read.
     """
-    scored = _with_scores(profiles, model, bands=bands).select("as_of", "user_id", _SCORE_JSON)
-    texts = collect(scored, ("as_of", "user_id")).column(_SCORE_JSON)
-    decoder = msgspec.json.Decoder(Score)
-    return [decoder.decode(str(text)) for text in texts.to_pylist()]
-
-
-def _with_scores(profiles: DataFrame, model: ChurnModel, *, bands: ScoringSettings) -> DataFrame:
-    columns = ", ".join(f"{field.name} {_SPARK[str(field.type)]}" for field in _as_table([]).schema)
-    return profiles.mapInArrow(PartitionScorer.of(model, bands).scores, columns)
+    found = collect(score_partitions(profiles, model, bands=bands), ("as_of", "user_id"))
+    return found.cast(pa.schema([*SCORE_SCHEMA, *REASON_SCHEMA]))
 
 
 _SPARK = {"string": "string", "double": "double", "date32[day]": "date"}
-
-
-def _as_table(scores: list[Score]) -> pa.Table:
-    complete = [msgspec.json.encode(one).decode() for one in scores]
-    return to_table(scores).append_column(_SCORE_JSON, pa.array(complete, pa.string()))

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import msgspec
+from msgspec import structs
 
 from features.eligibility import RECENT, TENURE
 from features.errors import InputError
@@ -88,7 +89,7 @@ class Endpoint:
         found = self._found(inputs, store)
         profiles = [one for one in found if not isinstance(one, Score)]
         scores = iter(score(self._model_with(store), profiles, bands=self._bands))
-        return [one if isinstance(one, Score) else next(scores) for one in found]
+        return _with_arms([one if isinstance(one, Score) else next(scores) for one in found], store)
 
     def _model_with(self, store: ProfileStore) -> ChurnModel:
         """Return the model with the shift of its base rate that was estimated when the store was written."""
@@ -116,6 +117,20 @@ class Endpoint:
             else one
             for one in inputs
         ]
+
+
+def _with_arms(results: list[Score], store: ProfileStore) -> list[Score]:
+    """Add the arm of each user whom the store knows, so that an app leaves the held out alone, too."""
+    if not store.info.epoch:
+        return results
+    users = {one.user_id for one in results if one.user_id is not None}
+    held_out, known, epoch = store.held_out(users), store.knows(users), store.info.epoch
+    return [
+        structs.replace(one, arm="held_out" if one.user_id in held_out else "treated", epoch=epoch)
+        if one.user_id in known
+        else one
+        for one in results
+    ]
 
 
 def quality_of(model: ChurnModel) -> ModelQuality:

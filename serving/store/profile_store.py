@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import date
@@ -21,8 +21,10 @@ from features.storage.atomic import atomic_file
 from serving.store.kept_activity import KeptColumns, KeptRows
 
 FILE = "profiles.sqlite"
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3  # 2 had no arms
 _FIND = "select profile from profiles where user_id = ?"
+_KNOWN = "select 1 from profiles where user_id = ?"
+_FIND_HELD_OUT = "select 1 from held_out where user_id = ?"
 _FIND_KEPT = "select relation, packed from activity where user_id = ?"
 _FILL = "fill it with: churn score --as-of DATE"
 
@@ -40,6 +42,22 @@ class StoreShift:
 
 
 @dataclass(frozen=True)
+class StoreArms:
+    """The epoch of the arms at the cutoff of a store, and who is held out."""
+
+    epoch: str
+    held_out: Collection[str]
+
+
+@dataclass(frozen=True)
+class StoreBatch:
+    """What the scoring of the users in a store found of them all."""
+
+    shift: StoreShift | None = None
+    arms: StoreArms | None = None
+
+
+@dataclass(frozen=True)
 class StoreInfo:
     """The cutoff of the profiles in a store, the specification they were built with, and the activity that is kept.
 
@@ -47,6 +65,8 @@ class StoreInfo:
     ----------
     shift
         None: the model's own shift is used.
+    epoch
+        Of the arms; empty: they are not known.
     """
 
     cutoff: date
@@ -55,6 +75,7 @@ class StoreInfo:
     kept: KeptColumns | None = None
     format_version: int = 1  # which had no number, and is read as it is
     shift: StoreShift | None = None
+    epoch: str = ""
 
 
 class ProfileStore:
@@ -94,6 +115,18 @@ class ProfileStore:
             rows = [self._connection.execute(_FIND, (user_id,)).fetchone() for user_id in user_ids]
         return {user_id: self._profile(row[0]) for user_id, row in zip(user_ids, rows, strict=True) if row}
 
+    def knows(self, user_ids: Collection[str]) -> set[str]:
+        """Return who of these has a profile."""
+        with self._lock:
+            return {one for one in user_ids if self._connection.execute(_KNOWN, (one,)).fetchone()}
+
+    def held_out(self, user_ids: Collection[str]) -> set[str]:
+        """Return who of these is held out; nobody where the store knows no arms."""
+        if not self.info.epoch:
+            return set()
+        with self._lock:
+            return {one for one in user_ids if self._connection.execute(_FIND_HELD_OUT, (one,)).fetchone()}
+
     def kept(self, user_id: str) -> Mapping[str, Mapping[str, list[Any]]]:
         """Return a user's kept days: relation to columns; empty where the user has no event before the cutoff."""
         with self._lock:
@@ -126,7 +159,7 @@ def write_store(
     *,
     specification: Specification,
     kept: KeptRows | None = None,
-    shift: StoreShift | None = None,
+    batch: StoreBatch | None = None,
 ) -> StoreInfo:
     """Replace the store by the profiles of one cutoff, atomically.
 
@@ -136,17 +169,24 @@ def write_store(
         One row per user, of one cutoff, from :func:`features.profiles.build.build_profiles`.
     kept
         Activity before the same cutoff, so that later events can be added to it; the store is then several times larger.
-    shift
-        Of the model that the profiles were scored by.
+    batch
+        Shift of the model that the profiles were scored by, and arms; None: neither is known.
     """
     folder.mkdir(parents=True, exist_ok=True)
     cutoff, columns = profiles.column("cutoff")[0].as_py(), kept and kept.columns
-    info = StoreInfo(cutoff, specification, profiles.num_rows, columns, FORMAT_VERSION, shift)
+    shift, arms = (batch.shift, batch.arms) if batch else (None, None)
+    info = StoreInfo(
+        cutoff, specification, profiles.num_rows, columns, FORMAT_VERSION, shift, arms.epoch if arms else ""
+    )
     with atomic_file(folder / FILE) as temporary, closing(sqlite3.connect(temporary)) as connection, connection:
         connection.execute("create table meta (info blob)")
         connection.execute("create table profiles (user_id text primary key, profile blob) without rowid")
         connection.execute("insert into meta values (?)", (msgspec.json.encode(info),))
         connection.executemany("insert into profiles values (?, ?)", _rows(profiles, specification))
+        connection.execute("create table held_out (user_id text primary key) without rowid")
+        connection.executemany(
+            "insert into held_out values (?)", ((one,) for one in sorted(arms.held_out if arms else ()))
+        )
         connection.execute(_ACTIVITY)
         connection.executemany("insert into activity values (?, ?, ?)", kept.rows() if kept else ())
     return info

@@ -1,23 +1,35 @@
-"""The weekly at-risk list: users ranked by risk, with reasons, as Parquet and as a CSV that is safe in a spreadsheet."""
+"""The rows of a weekly list: who is to be contacted, the riskiest first, with everything that the team needs to know."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
-from typing import Literal
+from typing import Any
 
+import numpy as np
 import pyarrow as pa
-import pyarrow.csv as pacsv
-import pyarrow.parquet as pq
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
-from features.storage.versions import Place
-from serving.batch.score import to_table
-from serving.score import Score
-from serving.weekly.ledger import Batch, write_manifest
+from features.errors import SettingsError, closest
+from features.sql import identifier
+from serving.score import RISK_BANDS, RiskBand
+from serving.settings import ExportSettings
+from serving.weekly.actions import action_of
+from serving.weekly.arms import HELD_OUT, TREATED
+from serving.weekly.candidates import Candidates
+from serving.weekly.list_reasons import ListReasons
+from serving.weekly.selection import Selection
 
-_BANDS = ("high", "medium", "low")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+_SHOWN = ("reason_1", "reason_1_code", "reason_2", "reason_2_code", "reason_3", "reason_3_code")
+_DEVICE = ("main_device_model_28d", "main_device_os_28d", "last_device_model", "last_device_os")
+_CHANNEL = ("main_channel_28d", "last_channel", "acquisition_channel")
+_SCORE = ("rank", "user_id", "churn_probability", "percentile", "risk_band")
+_USE = ("last_seen", "main_device", "channel", "value", "expected_loss", "action", "band_last_week", "change")
+OWN_COLUMNS = (*_SCORE, *_SHOWN, *_USE, "list", "export_id")  # of every list; others are carried along
+CONTEXT = ("days_since_last_event", *_DEVICE, *_CHANNEL, "amount_90d")  # what a list shows, whatever the model reads
 
 
 def week_of(cutoff: date) -> str:
@@ -32,38 +44,145 @@ def week_of(cutoff: date) -> str:
     return f"{year}-W{week:02d}" + ("" if weekday == 1 else f"-{weekday}")
 
 
-def at_risk(scores: Sequence[Score], at_least: Literal["high", "medium", "low"]) -> list[Score]:
-    """Return the scored users of at least this risk band, the riskiest first; ties by the bytes of the user id."""
-    bands = _BANDS[: _BANDS.index(at_least) + 1]
-    listed = [one for one in scores if one.risk_band in bands]
-    return sorted(listed, key=lambda one: (-(one.churn_probability or 0), (one.user_id or "").encode()))
+@dataclass(frozen=True)
+class ListRows:
+    """What makes the rows of the lists of one week.
 
-
-def write_list(place: Place, batch: Batch, *, listed: Sequence[Score]) -> Path:
-    """Write ``at_risk.parquet``, ``at_risk.csv`` and, last, ``manifest.json`` as a version of the place of a list; return its folder.
-
-    The same inputs give the same bytes, and so the same version. A killed run leaves no file under its final name.
+    Attributes
+    ----------
+    before
+        User to the risk band of the week before; None: there was no batch.
     """
-    table = to_table(listed).drop_columns(["status", "code"])
-    table = table.add_column(0, "rank", pa.array(range(1, len(listed) + 1), pa.int64()))
 
-    def write(draft: Path) -> None:
-        pq.write_table(table, draft / "at_risk.parquet", compression="zstd")
-        pacsv.write_csv(escape_formulas(table), draft / "at_risk.csv")
-        rows = {"at_risk.parquet": table.num_rows, "at_risk.csv": table.num_rows}
-        write_manifest(draft, batch=batch, rows=rows)
+    candidates: Candidates
+    settings: ExportSettings
+    before: Mapping[str, str] | None = None
 
-    return place.add(write)
+    def entries(self, selection: Selection, scores: pa.Table) -> pa.Table:
+        """Return all who are entered, of both arms, for the account of the list; the riskiest first."""
+        chosen = scores.take(pa.array(selection.rows, pa.int64()))
+        arms = np.where(selection.held_out, HELD_OUT, TREATED)
+        columns: dict[str, Any] = {
+            "user_id": chosen.column("user_id"),
+            "arm": pa.array(arms, pa.string()),
+            "raw_score": chosen.column("raw_score"),
+            "churn_probability": chosen.column("churn_probability"),
+            "risk_band": chosen.column("risk_band"),
+            "value": pa.array(selection.value, pa.float64(), from_pandas=True),
+        }
+        return pa.table(columns)
+
+    def rows(self, selection: Selection, scores: pa.Table, *, reasons: ListReasons) -> pa.Table:
+        """Return who is to be contacted, the riskiest first; without the id of the export, which is made of them."""
+        places = pa.array(selection.treated, pa.int64())
+        chosen, known = scores.take(places), self._known(selection).take(places)
+        value = pa.array(selection.value[~selection.held_out], pa.float64(), from_pandas=True)
+        bands: list[Any] = chosen.column("risk_band").to_pylist()
+        users: list[Any] = chosen.column("user_id").to_pylist()
+        found: dict[str, Any] = {
+            "rank": pa.array(range(1, len(places) + 1), pa.int64()),
+            "user_id": chosen.column("user_id"),
+        }
+        found |= {name: known.column(name) for name in self._ids()}
+        found |= {name: chosen.column(name) for name in ("churn_probability", "percentile", "risk_band")}
+        found |= {name: reasons.table.column(name) for name in _SHOWN}
+        found |= {name: known.column(name) for name in ("last_seen", "main_device", "channel")}
+        found |= {
+            "value": value,
+            "expected_loss": pc.multiply(chosen.column("churn_probability").combine_chunks(), value),
+        }
+        codes = reasons.table.column("reason_1_code").to_pylist()
+        actions = [
+            action_of(code, band, actions=self.settings.actions) for code, band in zip(codes, bands, strict=True)
+        ]
+        found["action"] = pa.array(actions, pa.string())
+        found |= self._changes(users, bands)
+        found |= {name: known.column(name) for name in selection.settings.columns}
+        found["list"] = pa.array([selection.settings.name] * len(places), pa.string())
+        return pa.table(found)
+
+    def held_out_ids(self, selection: Selection) -> list[str]:
+        """Return how the team's tool knows those whom nobody contacts, in the order of their user ids."""
+        return self.ids_of(np.sort(selection.rows[selection.held_out]))
+
+    def ids_of(self, places: NDArray[np.int64]) -> list[str]:
+        """Return how the team's tool knows some users; of who has no such id, nothing."""
+        check_carried(self._ids(), self.candidates.attributes, setting="[export] id_column")
+        ids = self.candidates.select(f"{identifier(self.settings.id_column)} as id").column("id")
+        return [_id_text(one) for one in ids.take(pa.array(places, pa.int64())).drop_null().to_pylist()]
+
+    def _ids(self) -> tuple[str, ...]:
+        return () if self.settings.id_column == "user_id" else (self.settings.id_column,)
+
+    def _known(self, selection: Selection) -> pa.Table:
+        """Return what a list shows of every user, by user id."""
+        candidates = self.candidates
+        carried, name = selection.settings.columns, selection.settings.name
+        check_carried(self._ids(), candidates.attributes, setting="[export] id_column")
+        check_carried(carried, candidates.attributes, setting=f"[[lists]] {name}: columns")
+        shown = {
+            "user_id": "user_id",
+            "last_seen": "cast(cutoff - cast(ceil(days_since_last_event) as integer) as date)",
+            "main_device": _first_of(_DEVICE, candidates.columns),
+            "channel": _first_of(_CHANNEL, candidates.columns),
+            **{name: identifier(name) for name in (*self._ids(), *carried)},
+        }
+        if "days_since_last_event" not in candidates.columns:
+            shown["last_seen"] = "cast(null as date)"
+        return candidates.select(", ".join(f"{sql} as {identifier(name)}" for name, sql in shown.items()))
+
+    def _changes(self, users: Sequence[str], bands: Sequence[RiskBand]) -> dict[str, pa.Array[Any]]:
+        """Return last week's band of each user, and how it has changed."""
+        before: list[Any] = [None if self.before is None else self.before.get(user) for user in users]
+        changed = [None if self.before is None else change(was, band) for was, band in zip(before, bands, strict=True)]
+        return {"band_last_week": pa.array(before, pa.string()), "change": pa.array(changed, pa.string())}
 
 
-def escape_formulas(table: pa.Table) -> pa.Table:
-    """Put an apostrophe before text that a spreadsheet would run as a formula."""
-    for index, field in enumerate(table.schema):
-        if pa.types.is_string(field.type):
-            values = [_escape(value) for value in table.column(index).to_pylist()]
-            table = table.set_column(index, field, pa.array(values, pa.string()))
-    return table
+def change(before: RiskBand | None, now: RiskBand) -> str:
+    """Say how a risk band has changed since last week.
+
+    Examples
+    --------
+    >>> change(None, "high"), change("low", "high"), change("high", "medium"), change("high", "high")
+    ('new', 'rose', 'fell', 'same')
+    """
+    if before is None:
+        return "new"
+    was, is_now = RISK_BANDS.index(before), RISK_BANDS.index(now)
+    return "rose" if is_now < was else "fell" if is_now > was else "same"
 
 
-def _escape(value: str | None) -> str | None:
-    return f"'{value}" if value and value.startswith(_FORMULA) else value
+def check_carried(names: Collection[str], attributes: Collection[str], *, setting: str) -> None:
+    """Refuse a column to carry along that is not an attribute, or is called like a column that every list has.
+
+    Raises
+    ------
+    SettingsError
+        With the first such column.
+    """
+    for one in names:
+        if one not in attributes:
+            known = sorted(attributes)
+            hint = closest(one, known) if known else "map attributes in [users.columns]"
+            raise SettingsError(f'{setting}: "{one}" is not an attribute of [users]', hint=hint)
+        if one in OWN_COLUMNS:
+            hint = f'give the attribute another name in [users.columns], as "their_{one}"'
+            raise SettingsError(f'{setting}: "{one}" is a column that every list has', hint=hint)
+
+
+def export_id_of(tables: Sequence[pa.Table], *parts: str) -> str:
+    """Return the id of a list: a digest of who is entered, of what the rows say and of what decided it, and of no clock."""
+    found = hashlib.sha256("\0".join(parts).encode())
+    for column in (column for table in tables for column in table.columns):
+        found.update("\n".join(map(repr, column.to_pylist())).encode() + b"\0")
+    return found.hexdigest()[:16]
+
+
+def _id_text(value: object) -> str:
+    """Write an id as the tool knows it: a whole number of ``[users]``, which are doubles, without a point."""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+def _first_of(names: Sequence[str], columns: Collection[str]) -> str:
+    known = [name for name in names if name in columns]
+    return f"coalesce({', '.join(known)})" if known else "cast(null as varchar)"

@@ -301,7 +301,7 @@ def test_a_bug_is_said_to_be_one_and_exits_with_1(command: Command, monkeypatch:
     def broken(*_: object) -> None:
         raise ZeroDivisionError("one over nothing")
 
-    monkeypatch.setattr("churn.settings.rows", broken)
+    monkeypatch.setattr("churn.settings_page.rows", broken)
     ran = command("settings")
     assert ran.code == 1
     assert "a bug: ZeroDivisionError: one over nothing" in ran.err

@@ -5,11 +5,12 @@ from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from scipy.special import logit
 
-from churn.engine import follow
+from churn.base_rate import LeftAlone, follow
 from churn.progress import progress_of
 from churn.project import Project
 from models.churn_model import ChurnModel
@@ -18,6 +19,7 @@ from models.scorers.base_rate import KnownCutoff
 from serving.http.endpoint import Endpoint
 from serving.release.bundle import read_bundle
 from serving.store.profile_store import ProfileStore, StoreShift
+from serving.weekly.arms import Arms, ArmsFolder
 from tests.churn.command import AS_OF, TEST_CUTOFF, TrainedWorld
 from tests.churn.conftest import Command
 from training.evaluation.known_cutoffs import known_since
@@ -110,3 +112,31 @@ def test_the_shift_of_another_version_is_not_used(trained_world: TrainedWorld):
     same = Endpoint(bundle)._model_with(store)
     assert store.info.shift
     assert same.shift == store.info.shift.shift
+
+
+# --- Users who were left alone -------------------------------------------------------------------------------------
+
+
+def test_near_a_list_only_held_out_users_count_and_elsewhere_everybody(project: Project, trained_world: TrainedWorld):
+    users = [f"u{number:06d}" for number in range(2_000)]
+    after = LeftAlone(project, 14, before=CUTOFF + timedelta(days=1))
+    (kept,) = after.lists
+    arms = Arms(ArmsFolder(project.home.arms(project.name)).key(), kept.epoch, kept.share)
+    for days in (-13, 0, 13):
+        found = after.mask(CUTOFF + timedelta(days=days), users)
+        assert found is not None
+        assert found.tolist() == arms.held_out(users).tolist()
+    assert after.mask(CUTOFF - timedelta(days=14), users) is None
+    assert LeftAlone(project, 14, before=CUTOFF).mask(CUTOFF, users) is None  # a list of that day is not known yet
+
+
+def test_the_base_rate_is_that_of_the_users_who_were_left_alone(project: Project, model: ChurnModel):
+    after = date.fromisoformat(TEST_CUTOFF) + timedelta(days=project.settings.churn.purge_days)
+    known = {"activity": project.activity(), "model": without_test(model), "cutoff": after, "recipe": project.recipe}
+    everybody, few = (
+        known_since(**known, left_alone=alone)  # type: ignore[arg-type]
+        for alone in (lambda *_: None, lambda _, users: np.arange(len(users)) % 4 == 0)
+    )
+    assert [one.cutoff for one in few] == [one.cutoff for one in everybody]
+    assert all(0.2 < one.rows / other.rows < 0.3 for one, other in zip(few, everybody, strict=True))
+    assert all(one.error > 1.5 * other.error for one, other in zip(few, everybody, strict=True))

@@ -21,7 +21,9 @@ from serving.store.profile_store import ProfileStore
 from tests.churn.command import AS_OF, WEEK, TrainedWorld
 from tests.churn.conftest import Command
 
-LIST = {"at_risk.csv", "at_risk.parquet", "manifest.json"}
+LIST = {f"at_risk.{kind}" for kind in ("csv", "parquet", "xlsx")} | {
+    *("upload.csv", "holdout.csv", "delta.csv", "manifest.json"),
+}
 
 
 @pytest.fixture
@@ -69,7 +71,7 @@ def test_the_ledger_keeps_every_scored_row(trained_world: TrainedWorld):
     scores = Path(trained_world.said["score"]["path"])
     ledger = trained_world.home / "ledger" / scores.parent.relative_to(trained_world.home / "scores") / "current"
     kept, all_rows = (rows(folder / "scores.parquet") for folder in (ledger, scores))
-    named = ("user_id", "churn_probability", "percentile", "risk_band")
+    named = ("user_id", "raw_score", "churn_probability", "percentile", "risk_band")
     assert kept == [{key: row[key] for key in named} for row in all_rows if row["status"] == "scored"]
 
 
@@ -77,7 +79,7 @@ def test_every_folder_of_results_has_a_manifest_that_holds(trained_world: Traine
     manifests = [
         path for part in ("scores", "ledger", "lists") for path in (trained_world.home / part).rglob("manifest.json")
     ]
-    assert len(manifests) == 3
+    assert len(manifests) == 4  # the ledger keeps scores and lists
     for path in manifests:
         found = json.loads(path.read_text())
         assert (found["model"], found["version"], found["cutoff"]) == ("churn", "1", AS_OF)
@@ -111,16 +113,20 @@ def test_the_list_ranks_the_users_at_risk(trained_world: TrainedWorld):
     scores = rows(Path(trained_world.said["score"]["path"]) / "scores.parquet")
     expected = sorted(
         (row for row in scores if row["risk_band"] in {"high", "medium"}),
-        key=lambda row: (-row["churn_probability"], row["user_id"].encode()),
+        key=lambda row: (-row["raw_score"], row["user_id"].encode()),
     )
-    assert [row["user_id"] for row in listed] == [row["user_id"] for row in expected]
+    with (trained_world.list_folder / "holdout.csv").open(newline="") as file:
+        held_out = {row["user_id"] for row in csv.DictReader(file)}
+    assert [row["user_id"] for row in listed] == [row["user_id"] for row in expected if row["user_id"] not in held_out]
     assert [row["rank"] for row in listed] == list(range(1, len(listed) + 1))
-    assert len(listed) == trained_world.said["export"]["listed"]
+    said = trained_world.said["export"]
+    assert (len(listed), len(held_out)) == (said["listed"], said["held_out"])
+    assert 0.02 < len(held_out) / len(expected) < 0.25
 
 
 def test_the_two_files_of_the_list_say_the_same(trained_world: TrainedWorld):
     listed = rows(trained_world.list_folder / "at_risk.parquet")
-    with (trained_world.list_folder / "at_risk.csv").open(newline="") as file:
+    with (trained_world.list_folder / "at_risk.csv").open(newline="", encoding="utf-8-sig") as file:
         shown = list(csv.DictReader(file))
     assert [row["user_id"] for row in shown] == [row["user_id"] for row in listed]
     assert [float(row["churn_probability"]) for row in shown] == [row["churn_probability"] for row in listed]
@@ -148,7 +154,7 @@ def test_no_user_id_runs_as_a_formula(command: Command, world: TrainedWorld):
     mapped = f"events.columns.user_id=[{starts}][1 + cast(hash(user_id) % {len(FORMULAS)} as integer)] || user_id"
     ran = command("export", *world.options(), "--week", WEEK, "--set", mapped, "--allow-mapping-change")
     assert ran.code == 0, ran.err
-    with (world.list_folder / "at_risk.csv").open(newline="") as file:
+    with (world.list_folder / "at_risk.csv").open(newline="", encoding="utf-8-sig") as file:
         found = list(csv.DictReader(file))
     # the file for machines keeps the ids as they are, the one that people open puts an apostrophe before them
     kept = [row["user_id"] for row in rows(world.list_folder / "at_risk.parquet")]

@@ -28,7 +28,7 @@ def test_ctrl_c_is_said_in_a_line_wherever_it_strikes(
     def stopped(*_: object) -> None:
         raise stop
 
-    monkeypatch.setattr("churn.settings.rows", stopped)
+    monkeypatch.setattr("churn.settings_page.rows", stopped)
     ran = command("settings")
     assert (ran.code, ran.out, ran.err) == (130, "", "churn: interrupted\n")
 
@@ -52,7 +52,7 @@ def test_too_little_memory_is_no_bug(command: Command, monkeypatch: pytest.Monke
     def too_much(*_: object) -> None:
         raise duckdb.OutOfMemoryException("Out of Memory Error: failed to allocate data (47 MiB/47.6 MiB used)\n\nSee")
 
-    monkeypatch.setattr("churn.settings.rows", too_much)
+    monkeypatch.setattr("churn.settings_page.rows", too_much)
     ran = command("settings")
     assert ran.code == 2
     assert (

@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from churn import promotion
 from churn.frames import keep_frame
+from churn.jobs import promotion
 from churn.progress import progress_of
 from churn.project import Project
 from features.errors import CheckFailed, InputError

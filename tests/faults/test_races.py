@@ -30,13 +30,12 @@ from features.storage.marks import flaw_of
 from features.storage.versions import Place, current_of, digest_of, versions_of
 from models.churn_model import load
 from models.registry.registry import Registry
+from serving.batch.scored_batch import Batch
 from serving.release.bundle import ServingBundle
 from serving.release.release import write_release
-from serving.score import Score
 from serving.settings import ScoringSettings, ServingSettings
 from serving.store.profile_store import ProfileStore, write_store
-from serving.weekly.at_risk_list import write_list
-from serving.weekly.ledger import Batch, write_scores
+from serving.weekly.arms import ArmsFolder, Epoch
 from tests.builders import events_at, write
 from tests.churn.command import AS_OF, CHURN, TrainedWorld
 from tests.faults.command import warmed
@@ -45,6 +44,7 @@ from tests.features.log_tables import QUERY, Database
 from tests.models.model_builder import profiles_of, specification, tiny_model
 from tests.models.run_builder import run_of
 from tests.races import in_turns, race
+from tests.serving.weekly.list_writers import account, export, score
 
 FIRST = Batch(date(2026, 11, 16), "churn", "1", "abc")
 SECOND = replace(FIRST, version="2")
@@ -74,20 +74,6 @@ class Competition:
     prepare: Callable[[Path], object] = lambda _: None
 
 
-def scores(batch: Batch) -> list[Score]:
-    return [
-        Score(f"{batch.version}-{user}", "scored", None, 0.5, 50.0, "high", batch.cutoff, []) for user in range(200)
-    ]
-
-
-def score(place: Path, batch: Batch) -> None:
-    write_scores(batch, scores=scores(batch), place=Place(place, keeps_all=False), ledger=Place(place / "ledger"))
-
-
-def export(place: Path, batch: Batch) -> None:
-    write_list(Place(place), batch, listed=scores(batch))
-
-
 def release(place: Path, batch: Batch) -> None:
     bundle = ServingBundle(
         tiny_model(), "shop", batch.version, "champion", Path(), ScoringSettings(), ServingSettings()
@@ -115,6 +101,13 @@ def folder(place: Path, batch: Batch) -> None:
 
 def file(place: Path, batch: Batch) -> None:
     write_atomic(place / "file", batch.version.encode() * 100_000)
+
+
+def fix_arms(place: Path, batch: Batch) -> None:
+    arms = ArmsFolder(place)
+    with arms.alone():
+        arms.key()
+        arms.fix("2026-Q4", Epoch(int(batch.version) / 10, batch.version))
 
 
 def write_logs(folder: Path) -> None:
@@ -186,6 +179,12 @@ def read_folder(place: Path) -> None:
         assert (place / "folder" / name).read_text() in ("1" * 1000, "2" * 1000)
 
 
+def read_arms(place: Path) -> None:
+    if (place / "epochs.json").exists():
+        assert len(ArmsFolder(place).key()) == 32
+        assert ArmsFolder(place).epochs()["2026-Q4"].why in "12"
+
+
 def read_file(place: Path) -> None:
     if (place / "file").exists():
         assert (place / "file").read_bytes() in (b"1" * 100_000, b"2" * 100_000)
@@ -233,6 +232,10 @@ KINDS = {
     "scores": Competition(score, read_version, versions),
     "ledger": Competition(score, read_ledger, lambda place: versions(place / "ledger")),
     "list": Competition(export, read_version, versions),
+    "account of a list": Competition(account, read_version, versions),
+    "key and epochs": Competition(
+        fix_arms, read_arms, lambda place: [ArmsFolder(place).epochs()["2026-Q4"].why], keeps_both=False
+    ),
     "release": Competition(release, read_version, versions),
     "profile store": Competition(
         store, read_store, lambda place: [str(ProfileStore(place).info.users)], keeps_both=False

@@ -210,6 +210,57 @@ def test_no_reason_speaks_of_bits_spreads_or_slopes():
         assert not re.search(r"\b(bits?|spreads?|slopes?)\b", feature.reason), feature.name
 
 
+@pytest.mark.parametrize(
+    ("value", "gap", "typical", "said"),
+    [
+        (0.0, 4.0, 1.5, "last active 0 days ago (usual for this user: 4)"),
+        (0.0, 0.0, 1.5, "last active 0 days ago (typical: 1.5)"),
+        (0.0, 0.04, 1.5, "last active 0 days ago (typical: 1.5)"),  # which is shown as 0.0
+        (0.0, 0.0, 0.0, "last active 0 days ago"),
+        (0.0, None, 0.04, "last active 0 days ago"),
+        (6.0, 0.0, 1.5, "last active 6 days ago (usual for this user: 0)"),
+    ],
+)
+def test_a_usual_or_typical_0_never_explains_a_0(value: float, gap: float | None, typical: float, said: str):
+    narrator = Narrator(Specification(NAMES, (7, 28)), {"days_since_last_event": typical})
+    alone = np.array([0.5, *[0.0] * 8])
+    (found,) = narrator.reasons(alone, {"days_since_last_event": value, "gap_days_mean": gap})
+    assert found.text == said
+
+
+# --- Of many users at once -----------------------------------------------------------------------------------------
+
+
+def test_only_what_raises_the_risk_is_chosen_where_a_list_asks_for_it():
+    # families in the order of their names: device, purchases, recency, usage
+    contributions = np.array([[0.5, 0.0, -2.0, 0.0, 0.0, 0.25, 0.0, 0.0, 0.0], [-0.5, 0.0, -2.0, *[0.0] * 6]])
+    found = NARRATOR.choose(contributions, known=np.ones((2, 9), dtype=np.bool_), raising=True)
+    assert found.features.tolist() == [[0, 5, -1], [-1, -1, -1]]
+    assert found.contributions.tolist() == [[0.5, 0.25, 0.0], [0.0, 0.0, 0.0]]
+    both = NARRATOR.choose(contributions, known=np.ones((2, 9), dtype=np.bool_))
+    assert both.features.tolist() == [[2, 0, 5], [2, 0, -1]]
+    assert both.contributions.tolist() == [[-2.0, 0.5, 0.25], [-2.0, -0.5, 0.0]]
+
+
+def test_families_that_moved_a_score_equally_are_sorted_by_name():
+    contributions = np.array([[0.5, 0.0, -0.5, 0.0, 0.0, 0.5, 0.0, 0.0, 0.0]])
+    (places,) = NARRATOR.choose(contributions, known=np.ones((1, 9), dtype=np.bool_)).features.tolist()
+    assert [NAMES[place] for place in places] == ["last_device_os", "days_since_last_event", "events_7d"]
+
+
+@given(seed=st.integers(0, 1_000), users=st.integers(2, 60), raising=st.booleans())
+def test_many_users_get_bit_for_bit_what_each_gets_alone(seed: int, users: int, raising: bool):
+    narrator, random = tiny_model().narrator, np.random.default_rng(seed)
+    contributions = random.normal(size=(users, len(narrator.features)))
+    contributions[random.random(contributions.shape) < 0.3] = 0
+    known = random.random(contributions.shape) < 0.7
+    many = narrator.choose(contributions, known=known, raising=raising)
+    for row in range(users):
+        alone = narrator.choose(contributions[row : row + 1], known=known[row : row + 1], raising=raising)
+        assert alone.features.tolist() == many.features[row : row + 1].tolist()
+        assert alone.contributions.tolist() == many.contributions[row : row + 1].tolist()
+
+
 # --- Of a real model -----------------------------------------------------------------------------------------------
 
 

@@ -15,7 +15,7 @@ from msgspec import structs
 from features.profiles.specification import Specification
 from features.storage.versions import Place
 from models.churn_model import ChurnModel
-from serving.batch.score import score_table
+from serving.batch.score import score_table, with_reasons
 from serving.http.openapi import MAX_BODY_BYTES
 from serving.release.bundle import ServingBundle, write_bundle
 from serving.release.release import write_release
@@ -23,6 +23,7 @@ from serving.settings import ScoringSettings, ServingSettings
 from serving.store.profile_store import write_store
 from tests.models.model_builder import profiles_of, rows_of, specification
 from tests.serving.running import Server, running, wait_for
+from tests.serving.score_rows import rows_of_answers, rows_of_table
 
 BANDS = ScoringSettings()
 USERS = 120
@@ -51,14 +52,12 @@ def scored(server: Server, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def test_a_user_id_a_profile_and_the_batch_get_the_same_score(server: Server, model: ChurnModel, profiles: pa.Table):
-    batch = score_table(model, profiles, bands=BANDS)
+    batch = with_reasons(score_table(model, profiles, bands=BANDS), model, profiles=profiles)
     by_id = scored(server, [{"user_id": f"u{place}"} for place in range(USERS)])
     by_profile = scored(server, [{"profile": row} for row in rows_of(profiles)])
     one_by_one = [found for place in range(USERS) for found in server.ask(f"u{place}").json()["results"]]
     assert by_id == by_profile == one_by_one
-    assert [one["churn_probability"] for one in by_id] == [one.churn_probability for one in batch]
-    assert [one["reasons"] for one in by_id] == [[reason.to_json() for reason in one.reasons] for one in batch]
-    assert [one["code"] for one in by_id] == [one.code for one in batch]
+    assert rows_of_answers(by_id) == rows_of_table(batch)
 
 
 def test_the_answer_is_the_contract(server: Server):

@@ -75,10 +75,10 @@ def test_whoever_was_tested_is_whoever_is_scored(periods: Training):
     model = periods.trained.model
     profiles = build_profiles(periods.activity, model.specification, cutoffs=[periods.trained.split.test])
     scores = score_table(model, profiles, bands=ScoringSettings())
-    scored = {one.user_id: one.churn_probability for one in scores if one.status == "scored"}
+    scored = scores.filter(scores.column("raw_score").is_valid())
     tested = periods.trained.test.profiles
-    assert list(scored) == tested["user_id"].to_pylist()
-    assert list(scored.values()) == model.predict_probability(tested).tolist()
+    assert scored["user_id"].to_pylist() == tested["user_id"].to_pylist()
+    assert scored["churn_probability"].to_pylist() == model.predict_probability(tested).tolist()
 
 
 @BOTH

@@ -56,6 +56,10 @@ class Dataset:
             return self
         return Dataset(self.profiles.filter(chosen), self.churned[chosen.to_numpy()])
 
+    def only(self, mask: NDArray[np.bool_]) -> Dataset:
+        """Return some rows; ``mask`` has shape (n,)."""
+        return self if mask.all() else Dataset(self.profiles.filter(pa.array(mask)), self.churned[mask])
+
     def known_cutoffs(self, probability: NDArray[np.float64]) -> tuple[KnownCutoff, ...]:
         """Return how far off probabilities, shape (n,), were at each cutoff, ascending."""
         return tuple(

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 from itertools import takewhile
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
 
 from features.activity.store import Activity
 from models.churn_model import ChurnModel
 from models.scorers.base_rate import KnownCutoff
-from training.data.dataset import eligible_profiles, label, sample_condition
+from training.data.dataset import Dataset, eligible_profiles, label, sample_condition
 from training.plan.plan import Recipe, is_sound, outages_of
 
 MAX_CUTOFFS = 8
@@ -17,11 +23,26 @@ _MAX_ROWS = 100_000  # of all cutoffs together: the standard error of a shift is
 _WEEK = timedelta(days=7)
 
 
-def known_since(activity: Activity, model: ChurnModel, *, cutoff: date, recipe: Recipe) -> tuple[KnownCutoff, ...]:
+LeftAlone = Callable[[date, Sequence[str]], NDArray[np.bool_] | None]
+
+
+def known_since(
+    activity: Activity,
+    model: ChurnModel,
+    *,
+    cutoff: date,
+    recipe: Recipe,
+    left_alone: LeftAlone = lambda *_: None,
+) -> tuple[KnownCutoff, ...]:
     """Score the latest cutoffs again whose labels have become known since the last that the model knows.
 
     Weekly back from the latest whose horizon ends by ``cutoff``, at most eight; those that an outage of the log affects are skipped.
     Where there are many users, a sample is scored.
+
+    Parameters
+    ----------
+    left_alone
+        Of a cutoff and its users, who was left alone; None: everybody was.
     """
     churn = recipe.churn.model_copy(update=model.frozen_churn)
     later = _since(model, cutoff - timedelta(days=churn.purge_days))
@@ -33,10 +54,22 @@ def known_since(activity: Activity, model: ChurnModel, *, cutoff: date, recipe: 
         return ()
     where = sample_condition(activity, cutoffs, churn=churn, maximum=_MAX_ROWS, seed=recipe.training.seed)
     found = eligible_profiles(activity, model.specification, cutoffs=cutoffs, churn=churn, where=where)
-    labelled = label(activity, found, churn=churn)
+    labelled = _of_the_left_alone(label(activity, found, churn=churn), left_alone)
     if not labelled.snapshots:  # nobody is eligible
         return ()
     return labelled.known_cutoffs(replace(model, shift=0.0).predict_probability(labelled.profiles))
+
+
+def _of_the_left_alone(labelled: Dataset, left_alone: LeftAlone) -> Dataset:
+    """Return the rows of users whom nobody contacted on purpose."""
+    mask = np.ones(len(labelled.churned), dtype=np.bool_)
+    for cutoff in labelled.snapshots:
+        at = labelled.cutoffs == np.datetime64(cutoff)
+        users: list[Any] = labelled.profiles.column("user_id").filter(pa.array(at)).to_pylist()
+        alone = left_alone(cutoff, users)
+        if alone is not None:
+            mask[at] = alone
+    return labelled.only(mask)
 
 
 def _since(model: ChurnModel, latest: date) -> list[date]:

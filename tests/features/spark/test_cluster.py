@@ -24,7 +24,7 @@ from features.errors import InputError, SettingsError
 from features.profiles import build as one_machine
 from features.settings import ComputeSettings, EventsSettings
 from features.spark import cluster as inside
-from serving.batch.score import score_table, to_table
+from serving.batch.score import score_table, with_reasons
 from serving.batch.spark import collect_scores
 from serving.settings import ScoringSettings
 from tests.builders import World, events_at, world_of, write
@@ -173,9 +173,9 @@ def test_scores_are_those_of_one_machine(trained_world: TrainedWorld, tmp_path: 
     profiles = one_machine.build_profiles(project.activity(frozen=model), model.specification, cutoffs=[cutoff])
     expected = score_table(model, profiles, bands=project.settings.scoring)
 
-    found = Spark(project).score(model, cutoff, say=Steps("score", None, 5))
+    found = Spark(project).score(model, cutoff, kept=lambda _: None, say=Steps("score", None, 5))
     assert found.profiles.equals(profiles)
-    assert found.scores == expected
+    assert found.scores.equals(with_reasons(expected, model, profiles=profiles))
 
 
 @pytest.mark.slow
@@ -193,7 +193,8 @@ def test_partitions_of_profiles_are_scored_as_on_one_machine(tmp_path: Path, spa
     pq.write_table(profiles, tmp_path / "profiles.parquet", row_group_size=50)
     frame = inside.read_back(tmp_path / "profiles.parquet", spark).repartition(3)
     found = collect_scores(frame, tiny_model(), bands=bands)
-    assert to_table(found).equals(to_table(score_table(tiny_model(), profiles, bands=bands)))
+    expected = with_reasons(score_table(tiny_model(), profiles, bands=bands), tiny_model(), profiles=profiles)
+    assert found.equals(expected)
 
 
 def test_too_many_invalid_rows_stop_the_run_with_their_reasons(tmp_path: Path, spark: SparkSession):

@@ -2,21 +2,32 @@
 
 import pickle
 
-import msgspec
 import pyarrow as pa
+import pytest
 
 from models.churn_model import ChurnModel
-from serving.batch.score import score_table, to_table
+from serving.batch.score import score_table, with_reasons
 from serving.batch.spark import PartitionScorer
-from serving.score import Score
 from serving.settings import ScoringSettings
 
 BANDS = ScoringSettings()
 
 
-def test_partitions_give_the_scores_of_the_table_in_its_order(model: ChurnModel, profiles: pa.Table):
-    scorer = pickle.loads(pickle.dumps(PartitionScorer.of(model, BANDS)))  # noqa: S301  # as it reaches a worker
-    found = pa.Table.from_batches(scorer.scores(profiles.to_batches(max_chunksize=50)))
-    expected = score_table(model, profiles, bands=BANDS)
-    assert found.drop_columns("score_json").equals(to_table(expected))
-    assert [msgspec.json.decode(text, type=Score) for text in found["score_json"].to_pylist()] == expected
+@pytest.fixture(scope="module")
+def scorer(model: ChurnModel) -> PartitionScorer:
+    return pickle.loads(pickle.dumps(PartitionScorer.of(model, BANDS)))  # noqa: S301  # as it reaches a worker
+
+
+@pytest.mark.parametrize("rows", [1, 50, 1000])
+def test_partitions_of_any_size_give_the_scores_of_the_table_in_its_order(
+    scorer: PartitionScorer, model: ChurnModel, profiles: pa.Table, rows: int
+):
+    found = pa.Table.from_batches(scorer.scores(profiles.to_batches(max_chunksize=rows)))
+    expected = with_reasons(score_table(model, profiles, bands=BANDS), model, profiles=profiles)
+    assert found.equals(expected)
+
+
+def test_an_empty_partition_gives_no_rows(scorer: PartitionScorer, profiles: pa.Table):
+    (first,) = profiles.to_batches()
+    assert sum(batch.num_rows for batch in scorer.scores([first.slice(0, 0)])) == 0
+    assert list(scorer.scores([])) == []

@@ -11,7 +11,7 @@ from models.definition import ChurnDefinition
 from serving.http.endpoint import Endpoint, quality_of, synthetic_profile
 from serving.release.bundle import ServingBundle, read_bundle
 from serving.score import score
-from serving.store.profile_store import write_store
+from serving.store.profile_store import StoreArms, StoreBatch, write_store
 from tests.models.model_builder import CUTOFF, rows_of, tiny_model
 
 
@@ -82,3 +82,22 @@ def test_the_quality_is_that_of_the_test_cutoff():
 def test_a_model_read_from_its_folder_answers_alike(endpoint: Endpoint, tmp_path: Path):
     items = [{"user_id": f"u{place}"} for place in range(20)]
     assert answer(Endpoint(read_bundle(tmp_path / "served")), *items) == answer(endpoint, *items)
+
+
+def test_an_answer_says_who_is_to_be_left_alone_and_nothing_of_users_whom_the_store_does_not_know(
+    bundle: ServingBundle, profiles: pa.Table
+):
+    arms = StoreBatch(arms=StoreArms("2026-Q2", ["u2", "u4"]))
+    write_store(bundle.store, profiles, specification=bundle.model.specification, batch=arms)
+    items = [{"user_id": user} for user in ("u1", "u2", "nobody")] + [{"profile": rows_of(profiles)[4]}]
+    found = answer(Endpoint(bundle), *items)["results"]
+    assert [(one["user_id"], one.get("arm"), one.get("epoch")) for one in found] == [
+        ("u1", "treated", "2026-Q2"),
+        ("u2", "held_out", "2026-Q2"),
+        ("nobody", None, None),
+        ("u4", "held_out", "2026-Q2"),
+    ]
+
+
+def test_without_arms_in_the_store_an_answer_has_none(endpoint: Endpoint):
+    assert {"arm", "epoch"}.isdisjoint(answer(endpoint, {"user_id": "u1"})["results"][0])

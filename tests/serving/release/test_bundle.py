@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 
 from features.errors import InputError
-from serving.batch.score import score_table
+from serving.batch.score import reasons, score_table
 from serving.release.bundle import FILE, ServingBundle, read_bundle, write_bundle
 from serving.settings import ScoringSettings, ServingSettings
 from tests.models.model_builder import tiny_model
@@ -23,7 +23,8 @@ def test_the_model_scores_as_before_on_one_thread(bundle: ServingBundle, profile
     found = read_bundle(tmp_path / "served")
     assert found.model.threads == 1
     again = score_table(found.model, profiles, bands=found.scoring)
-    assert again == score_table(bundle.model, profiles, bands=bundle.scoring)
+    assert again.equals(score_table(bundle.model, profiles, bands=bundle.scoring))
+    assert reasons(found.model, profiles).equals(reasons(bundle.model, profiles))
 
 
 def test_folder_and_store_move_together(bundle: ServingBundle, tmp_path: Path):

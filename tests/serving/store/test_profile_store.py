@@ -13,7 +13,7 @@ import pytest
 from msgspec import structs
 
 from features.errors import InputError
-from serving.store.profile_store import FILE, ProfileStore, open_store, write_store
+from serving.store.profile_store import FILE, ProfileStore, StoreArms, StoreBatch, open_store, write_store
 from tests.models.model_builder import CUTOFF, profiles_of, rows_of, specification
 
 OTHER = structs.replace(specification(), feature_names=specification().feature_names[1:])
@@ -99,8 +99,8 @@ def test_a_store_of_the_first_format_is_read(profiles: pa.Table, tmp_path: Path)
 
 def test_a_store_of_a_newer_format_is_refused_with_the_way_out(profiles: pa.Table, tmp_path: Path):
     write_store(tmp_path, profiles, specification=specification())
-    with_format(tmp_path, lambda info: info.update(format_version=3))
-    with pytest.raises(InputError, match="format 3, expected at most 2") as caught:
+    with_format(tmp_path, lambda info: info.update(format_version=4))
+    with pytest.raises(InputError, match="format 4, expected at most 3") as caught:
         ProfileStore(tmp_path)
     assert "churn score" in caught.value.hint
 
@@ -119,3 +119,18 @@ def test_profiles_of_another_specification_do_not_fit_the_model(profiles: pa.Tab
     with pytest.raises(InputError, match="another model") as caught:
         open_store(tmp_path, specification())
     assert "churn score" in caught.value.hint
+
+
+def test_a_store_knows_who_is_held_out(profiles: pa.Table, tmp_path: Path):
+    write_store(tmp_path, profiles, specification=specification(), batch=StoreBatch(arms=StoreArms("2026-Q2", ["u2"])))
+    store = ProfileStore(tmp_path)
+    assert store.info.epoch == "2026-Q2"
+    assert store.held_out(["u1", "u2", "nobody"]) == {"u2"}
+    assert store.knows(["u1", "u2", "nobody"]) == {"u1", "u2"}
+
+
+def test_a_store_without_arms_holds_nobody_out(profiles: pa.Table, tmp_path: Path):
+    write_store(tmp_path, profiles, specification=specification())
+    with_format(tmp_path, lambda info: info.update(format_version=2))
+    store = ProfileStore(tmp_path)
+    assert (store.info.epoch, store.held_out(["u1"])) == ("", set())

@@ -1,50 +1,204 @@
-import csv
-import json
-from datetime import date
-from pathlib import Path
-from typing import Literal
+"""The rows of a list: who is to be contacted, the riskiest first, with everything that the team needs to know."""
+
+from datetime import date, timedelta
+from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from features.storage.versions import Place, current_of
-from models.reasons import Reason
-from serving.score import Score
-from serving.weekly.at_risk_list import at_risk, escape_formulas, week_of, write_list
-from serving.weekly.ledger import Batch
+from features.catalogue.catalogue import catalogue
+from features.catalogue.fitted import FittedConstants
+from features.errors import SettingsError
+from serving.batch.score import REASON_SCHEMA
+from serving.settings import ExportSettings, ListSettings
+from serving.weekly.at_risk_list import CONTEXT, OWN_COLUMNS, ListRows, change, check_carried, export_id_of, week_of
+from serving.weekly.list_reasons import ListReasons
+from serving.weekly.selection import Ranking, Selection, select
+from tests.serving.weekly.list_builder import candidates_of, profile_table, score_rows
 
-BATCH = Batch(date(2026, 11, 16), "churn", "3", "abc123")
+# b is the riskiest, then d (held out), a, c
+SCORES = score_rows([0.5, 2.0, -1.0, 1.0], ["medium", "high", "low", "high"])
+PROFILES = profile_table(
+    user_id=list("abcd"),
+    days_since_last_event=[0.25, 1.0, 6.5, None],
+    main_device_model_28d=[None, "Pixel 9", None, None],
+    last_device_os=["ios", "android", None, "ios"],
+    acquisition_channel=["ads", None, None, "friends"],
+    amount_90d=[10.0, None, 4.0, 8.0],
+)
+ATTRIBUTES = pa.table(
+    {
+        "user_id": list("abcd"),
+        "email": ["a@x.org", "b@x.org", "c@x.org", None],
+        "record_id": pa.array([7001.0, 123456789012.0, 7003.0, 7004.0]),
+        "language": ["de", "fr", None, "es"],
+    }
+)
+CODES = ["trend", "usage", None]
 
 
-def scored(user: str, probability: float, band: Literal["high", "medium", "low"]) -> Score:
-    reason = Reason("recency", "days_since_last_event", "last active 6 days ago", 0.84)
-    return Score(user, "scored", None, probability, 50.0, band, BATCH.cutoff, [reason])
+def reasons() -> ListReasons:
+    rows = [
+        {
+            "reason_1": f"because of {code}",
+            "reason_1_code": code,
+            "reason_1_feature": "events_7d",
+            "reason_1_contribution": 0.5,
+        }
+        for code in CODES
+    ]
+    return ListReasons(pa.Table.from_pylist(rows, schema=REASON_SCHEMA))
 
 
-SCORES = [
-    scored("low", 0.05, "low"),
-    scored("medium", 0.3, "medium"),
-    scored("é", 0.8, "high"),
-    scored("z", 0.8, "high"),
-    Score("away", "unscored", "not_eligible", as_of=BATCH.cutoff),
-    scored("first", 0.9, "high"),
-]
+def selection(held_out: str = "d", **settings: Any) -> tuple[ListRows, Selection]:
+    export = {name: settings.pop(name) for name in ("id_column", "actions") if name in settings}
+    before = settings.pop("before", None)
+    candidates = candidates_of(settings.pop("profiles", PROFILES), SCORES, settings.pop("attributes", ATTRIBUTES))
+    one = ListSettings(name="vip", at_least="low", **settings)
+    excluded = pa.array([None] * 4, pa.string())
+    of = Ranking.of(SCORES, held_out=pa.array([user in held_out for user in "abcd"]).to_numpy(False), excluded=excluded)
+    (found,) = select(of, [one], wanted=[candidates.wanted(one)])
+    return ListRows(candidates, ExportSettings(**export), before), found
+
+
+def listed(**settings: Any) -> list[dict[str, Any]]:
+    rows, found = selection(**settings)
+    return rows.rows(found, SCORES, reasons=reasons()).to_pylist()
+
+
+def test_a_row_tells_everything_of_the_riskiest_treated_user():
+    rows = listed(columns=("language",), actions={"trend.high": "call them"}, before={"b": "medium"})
+    probability = SCORES.column("churn_probability")[1].as_py()
+    assert rows[0] == {
+        "rank": 1,
+        "user_id": "b",
+        "churn_probability": probability,
+        "percentile": 50.0,
+        "risk_band": "high",
+        "reason_1": "because of trend",
+        "reason_1_code": "trend",
+        **dict.fromkeys(("reason_2", "reason_2_code", "reason_3", "reason_3_code")),
+        "last_seen": date(2026, 11, 15),  # a day before Monday the 16th
+        "main_device": "Pixel 9",
+        "channel": None,
+        "value": None,
+        "expected_loss": None,
+        "action": "call them",
+        "band_last_week": "medium",
+        "change": "rose",
+        "language": "fr",
+        "list": "vip",
+    }
+    assert [(row["rank"], row["user_id"]) for row in rows] == [(1, "b"), (2, "a"), (3, "c")]
+    assert [*rows[0]] == [*OWN_COLUMNS[:-2], "language", *OWN_COLUMNS[-2:]]
+
+
+def test_the_others_follow_with_what_is_known_of_them():
+    _, second, third = listed()
+    assert (second["last_seen"], third["last_seen"]) == (date(2026, 11, 15), date(2026, 11, 9))  # 6.5 days before
+    assert (second["main_device"], second["channel"]) == ("ios", "ads")
+    assert (third["main_device"], third["channel"]) == (None, None)
+    assert second["expected_loss"] == 10.0 * second["churn_probability"]
+    assert [row["action"] for row in (second, third)] == ["show what they have not tried yet", "get in touch"]
+
+
+def test_without_a_batch_of_last_week_nothing_is_said_of_it():
+    assert {(row["band_last_week"], row["change"]) for row in listed()} == {(None, None)}
+    rows = listed(before={"a": "high"})
+    assert [(row["user_id"], row["band_last_week"], row["change"]) for row in rows] == [
+        ("b", None, "new"),
+        ("a", "high", "fell"),
+        ("c", None, "new"),
+    ]
+
+
+def test_a_log_without_devices_channels_and_amounts_has_the_same_columns():
+    bare = listed(profiles=profile_table(user_id=list("abcd")))
+    assert [*bare[0]] == [*listed()[0]]
+    assert {row[name] for row in bare for name in ("last_seen", "main_device", "channel", "value")} == {None}
+
+
+def test_a_list_that_holds_everybody_out_is_empty_and_has_its_columns():
+    rows, found = selection(held_out="abcd")
+    empty = rows.rows(found, SCORES, reasons=ListReasons(REASON_SCHEMA.empty_table()))
+    assert (empty.num_rows, [*empty.column_names]) == (0, [*OWN_COLUMNS])
+    assert rows.held_out_ids(found) == ["a", "b", "c", "d"]
+
+
+# --- The account, and those held out ---------------------------------------------------------------------------------
+
+
+def test_entries_hold_both_arms_the_riskiest_first():
+    rows, found = selection()
+    told = rows.entries(found, SCORES).to_pylist()
+    assert [(row["user_id"], row["arm"], row["raw_score"], row["risk_band"], row["value"]) for row in told] == [
+        ("b", "treated", 2.0, "high", None),
+        ("d", "held_out", 1.0, "high", 8.0),
+        ("a", "treated", 0.5, "medium", 10.0),
+        ("c", "treated", -1.0, "low", 4.0),
+    ]
+    assert [row["churn_probability"] for row in told] == [
+        SCORES.column("churn_probability")[place].as_py() for place in (1, 3, 0, 2)
+    ]
 
 
 @pytest.mark.parametrize(
-    ("at_least", "users"),
+    ("id_column", "ids"),
     [
-        ("high", ["first", "z", "é"]),
-        ("medium", ["first", "z", "é", "medium"]),
-        ("low", ["first", "z", "é", "medium", "low"]),
+        ("user_id", ["b", "d"]),  # by user id: the order tells no risk
+        ("email", ["b@x.org"]),  # d has none
+        ("record_id", ["123456789012", "7004"]),  # as the tool writes whole numbers
     ],
 )
-def test_users_of_the_band_are_listed_the_riskiest_first_and_ties_by_bytes(
-    at_least: Literal["high", "medium", "low"], users: list[str]
+def test_the_held_out_are_named_as_the_tool_knows_them(id_column: str, ids: list[str]):
+    rows, found = selection(held_out="db", id_column=id_column)
+    assert rows.held_out_ids(found) == ids
+
+
+def test_the_id_of_the_tool_follows_the_user_id():
+    rows = listed(id_column="email", columns=("email", "language"))
+    assert [*rows[0]][:3] == ["rank", "user_id", "email"]
+    assert [row["email"] for row in rows] == ["b@x.org", "a@x.org", "c@x.org"]
+
+
+# --- Columns that are refused ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("settings", "words", "hint"),
+    [
+        (
+            {"columns": ("langage",)},
+            r'\[\[lists\]\] vip: columns: "langage" is not an attribute of \[users\]',
+            "language",
+        ),
+        ({"columns": ("events_28d",)}, '"events_28d" is not an attribute', ""),
+        ({"id_column": "e_mail"}, r'\[export\] id_column: "e_mail" is not an attribute of \[users\]', "email"),
+        (
+            {"columns": ("email",), "attributes": None},
+            '"email" is not an attribute',
+            r"map attributes in [users.columns]",
+        ),
+    ],
+)
+def test_a_column_that_is_not_an_attribute_is_refused_by_the_name_of_its_setting(
+    settings: dict[str, Any], words: str, hint: str
 ):
-    assert [one.user_id for one in at_risk(SCORES, at_least)] == users
-    assert [one.user_id for one in at_risk(SCORES[::-1], at_least)] == users
+    with pytest.raises(SettingsError, match=words) as caught:
+        listed(**settings)
+    assert hint in caught.value.hint
+
+
+@pytest.mark.parametrize("name", ["channel", "value", "list", "rank", "reason_1"])
+def test_an_attribute_that_is_called_like_a_column_of_every_list_is_refused(name: str):
+    with pytest.raises(SettingsError, match=f'"{name}" is a column that every list has') as caught:
+        check_carried([name], [name, "email"], setting="[[lists]] vip: columns")
+    assert f"their_{name}" in caught.value.hint
+
+
+# --- Names and ids ---------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -60,34 +214,43 @@ def test_a_list_is_named_by_its_iso_week(cutoff: date, name: str):
     assert week_of(cutoff) == name
 
 
-def test_the_list_has_a_rank_and_reasons_in_both_files(tmp_path: Path):
-    folder = write_list(Place(tmp_path / "list"), BATCH, listed=at_risk(SCORES, "high"))
-    assert folder == current_of(tmp_path / "list")
-    rows = pq.ParquetFile(folder / "at_risk.parquet").read().to_pylist()
-    assert [(row["rank"], row["user_id"]) for row in rows] == [(1, "first"), (2, "z"), (3, "é")]
-    assert not {"status", "code"} & rows[0].keys()
-    with (folder / "at_risk.csv").open(newline="", encoding="utf-8") as file:
-        shown = list(csv.DictReader(file))
-    assert [(row["rank"], row["user_id"], row["reason_1"]) for row in shown] == [
-        (str(row["rank"]), row["user_id"], "last active 6 days ago") for row in rows
+@given(day=st.dates(date(2000, 1, 1), date(2100, 1, 1)), later=st.integers(1, 400))
+def test_no_two_days_have_a_name_in_common(day: date, later: int):
+    assert week_of(day) != week_of(day + timedelta(days=later))
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "said"),
+    [
+        (None, "low", "new"),
+        ("low", "medium", "rose"),
+        ("low", "high", "rose"),
+        ("high", "low", "fell"),
+        ("medium", "medium", "same"),
+    ],
+)
+def test_a_change_is_said_from_the_point_of_view_of_the_risk(before: Any, now: Any, said: str):
+    assert change(before, now) == said
+
+
+def test_an_export_id_is_a_digest_of_the_entries_and_of_what_decided_them():
+    rows, found = selection()
+    entries = rows.entries(found, SCORES)
+    own = export_id_of([entries], "settings", "2026-Q4")
+    assert own == export_id_of([rows.entries(found, SCORES)], "settings", "2026-Q4")
+    assert len(own) == 16
+    int(own, 16)
+    others = [
+        export_id_of([entries], "settings", "2027-Q1"),
+        export_id_of([entries], "setting", "s2026-Q4"),
+        export_id_of([entries.slice(1)], "settings", "2026-Q4"),
+        export_id_of([rows.entries(selection(held_out="a")[1], SCORES)], "settings", "2026-Q4"),
+        export_id_of([entries.take(pa.array([1, 0, 2, 3]))], "settings", "2026-Q4"),
     ]
-    files = json.loads((folder / "manifest.json").read_text())["files"]
-    assert {name: file["rows"] for name, file in files.items()} == {"at_risk.csv": 3, "at_risk.parquet": 3}
+    assert len({own, *others}) == 6
 
 
-def test_a_week_without_users_at_risk_is_an_empty_list(tmp_path: Path):
-    folder = write_list(Place(tmp_path / "list"), BATCH, listed=[])
-    assert pq.ParquetFile(folder / "at_risk.parquet").read().num_rows == 0
-    assert (folder / "at_risk.csv").read_text().startswith('"rank","user_id"')
-
-
-@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@sum", "\tx", "\rx", "\nx"])
-def test_text_that_a_spreadsheet_would_run_gets_an_apostrophe(text: str):
-    table = pa.table({"user_id": [text, f"a{text}", "", None], "rank": [-1, 2, 3, 4]})
-    assert escape_formulas(table).to_pydict() == {"user_id": [f"'{text}", f"a{text}", "", None], "rank": [-1, 2, 3, 4]}
-
-
-def test_the_file_for_machines_keeps_ids_as_they_are(tmp_path: Path):
-    folder = write_list(Place(tmp_path / "list"), BATCH, listed=[scored("=1+1", 0.9, "high")])
-    assert pq.ParquetFile(folder / "at_risk.parquet").read()["user_id"].to_pylist() == ["=1+1"]
-    assert '"\'=1+1"' in (folder / "at_risk.csv").read_text()
+def test_what_a_list_shows_beyond_the_model_changes_no_reason():
+    """Else the batch, whose profiles have these columns as well, would explain scores in other words than the endpoint."""
+    companions = {one.usual[0] for one in catalogue((7, 28), FittedConstants(("view",))) if one.usual}
+    assert not companions & {*CONTEXT}

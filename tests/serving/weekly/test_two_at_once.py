@@ -4,35 +4,22 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import date
 from functools import partial
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
-from features.storage.versions import Place, current_of, versions_of
-from serving.score import Score
-from serving.weekly.at_risk_list import write_list
-from serving.weekly.ledger import Batch, write_scores
+from features.storage.versions import current_of, versions_of
+from serving.batch.scored_batch import Batch
 from tests.races import in_turns, race
+from tests.serving.weekly.list_builder import MONDAY
+from tests.serving.weekly.list_writers import export, score
 
-ROUNDS = 24
-FIRST = Batch(date(2026, 11, 16), "churn", "1", "abc")
+ROUNDS = 10
+FIRST = Batch(MONDAY, "churn", "1", "abc")
 SECOND = replace(FIRST, version="2")
-
-
-def scores(version: str) -> list[Score]:
-    return [Score(f"{version}-{user}", "scored", None, 0.5, 50.0, "high", FIRST.cutoff, []) for user in range(200)]
-
-
-def export(place: Path, batch: Batch) -> None:
-    write_list(Place(place), batch, listed=scores(batch.version))
-
-
-def score(place: Path, batch: Batch) -> None:
-    own, ledger = Place(place, keeps_all=False), Place(place.with_name("ledger"))
-    write_scores(batch, scores=scores(batch.version), place=own, ledger=ledger)
+WRITERS = pytest.mark.parametrize("write", [export, score])
 
 
 def version_in(folder: Path) -> str:
@@ -46,7 +33,7 @@ def version_in(folder: Path) -> str:
     return manifest["version"]
 
 
-@pytest.mark.parametrize("write", [export, score])
+@WRITERS
 def test_of_two_models_each_has_its_own_files_and_one_is_current(tmp_path: Path, write: Callable[[Path, Batch], None]):
     place = tmp_path / "place"
     read: list[str] = []
@@ -63,9 +50,9 @@ def test_of_two_models_each_has_its_own_files_and_one_is_current(tmp_path: Path,
     assert set(read) == {"1", "2"}
 
 
-@pytest.mark.parametrize("write", [export, score])
+@WRITERS
 def test_the_same_twice_is_one_version(tmp_path: Path, write: Callable[[Path, Batch], None]):
-    for place in (tmp_path / str(turn) / "place" for turn in range(8)):
+    for place in (tmp_path / str(turn) / "place" for turn in range(4)):
         assert race(*[partial(write, place, FIRST)] * 2) == [0, 0]
         (folder,) = versions_of(place)
         assert (current_of(place), version_in(folder)) == (folder, "1")

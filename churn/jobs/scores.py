@@ -1,17 +1,23 @@
-"""All users of a project scored at a cutoff: the scores, the ledger, the release for the service and the weekly list."""
+"""All users of a project scored at a cutoff: the scores, the ledger, and the release for the service."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+import hashlib
+import json
+from collections.abc import Generator
 from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
 
 from churn.engine import ScoredUsers
+from churn.jobs.promotion import moving_champion
+from churn.jobs.week import Week
 from churn.progress import Progress
-from churn.promotion import moving_champion
-from churn.results import Export, Scoring
+from churn.results import Scoring
 from features.errors import InputError, SettingsError
 from features.profiles.specification import Specification
 from features.schema import COLUMNS
@@ -20,24 +26,26 @@ from features.storage.full_disk import full_disk, is_full
 from features.storage.versions import Place, current_of
 from models.registry import CHAMPION
 from models.registry.registry import RegisteredModel
+from serving.batch.score import with_reasons
+from serving.batch.scored_batch import Batch, KeptScores, kept_scores, write_ledger, write_scores
 from serving.release.bundle import ServingBundle
 from serving.release.release import later_profiles, link_store, store_for, write_release
 from serving.store.kept_activity import KeptRows
-from serving.store.profile_store import StoreShift, write_store
-from serving.weekly.at_risk_list import at_risk, week_of, write_list
-from serving.weekly.ledger import Batch, write_scores
+from serving.store.profile_store import StoreArms, StoreBatch, StoreShift, write_store
 
 if TYPE_CHECKING:
     from churn.project import Project
+    from features.activity.store import Activity
 
 
 def score(project: Project, cutoff: date, *, model: str, say: Progress) -> Scoring:
     """Score all users, keep scores and ledger, and release the champion with its profile store."""
     _check_keeping(project)
-    registered, users = _scored(project, cutoff, model=model, say=say)
+    registered, users = scored(project, cutoff, model=model, say=say)
     say("writing scores and ledger")
-    with _telling_what_is_written() as done:
-        folder = _write_scores(project, _batch(project, registered, users, cutoff=cutoff), users, say=say, done=done)
+    users = replace(users, scores=explained(users))
+    with telling_what_is_written(say) as written:
+        folder = keep(project, registered, users=users, cutoff=cutoff, written=written)
         if model == CHAMPION:  # the service answers for the champion; another model may read other features
             say("refreshing the profile store")
             why_not = _release(project, registered, users, cutoff=cutoff, say=say)
@@ -46,50 +54,90 @@ def score(project: Project, cutoff: date, *, model: str, say: Progress) -> Scori
     return Scoring(registered.name, registered.version, cutoff, users.scores, folder, users.shift, not why_not, why_not)
 
 
-def export(project: Project, cutoff: date, *, model: str, say: Progress) -> Export:
-    """Score all users, keep the ledger, and write the list of those at risk."""
-    registered, users = _scored(project, cutoff, model=model, say=say)
-    say("writing ledger and list")
-    batch = _batch(project, registered, users, cutoff=cutoff)
-    listed = at_risk(users.scores, project.settings.export.at_least)
-    place = Place(project.home.weekly_list(project.name, week_of(cutoff)), say=say.within)
-    with _telling_what_is_written() as done:
-        _write_scores(project, batch, users, say=say, done=done)
-        folder = write_list(place, batch, listed=listed)
-    return Export(registered.name, registered.version, cutoff, users.scores, folder, users.shift, listed=listed)
-
-
-@contextmanager
-def _telling_what_is_written() -> Generator[Callable[[Path], None]]:
-    """Return what is called with each result that is written; an error in the block says which were."""
-    written: list[Path] = []
-    try:
-        yield written.append
-    except (InputError, OSError) as error:
-        known = full_disk(getattr(error, "filename", None)) if is_full(error) else error
-        if not written or not isinstance(known, InputError):
-            raise
-        places = " and ".join(map(str, written))
-        raise InputError(f"{known.message}; what is written already is whole: {places}", hint=known.hint) from error
-
-
-def _scored(project: Project, cutoff: date, *, model: str, say: Progress) -> tuple[RegisteredModel, ScoredUsers]:
+def scored(project: Project, cutoff: date, *, model: str, say: Progress) -> tuple[RegisteredModel, ScoredUsers]:
+    """Return the model and the users with their scores: those of an earlier run, where they were made from the same."""
     say(f"loading {model}")
     registered = project.registry.get(model)
-    return registered, project.engine.score(registered.model, cutoff, say=say)
+    place = project.home.scores(project.name, cutoff, registered.version)
+
+    def kept(activity: Activity) -> KeptScores | None:
+        return kept_scores(place, scored_from(project, registered, activity, cutoff=cutoff))
+
+    return registered, project.engine.score(registered.model, cutoff, kept=kept, say=say)
 
 
-def _batch(project: Project, registered: RegisteredModel, users: ScoredUsers, *, cutoff: date) -> Batch:
+def explained(users: ScoredUsers) -> pa.Table:
+    """Return the scores with their reasons."""
+    if "reason_1" in users.scores.column_names:
+        return users.scores
+    return with_reasons(users.scores, users.model, profiles=users.profiles)
+
+
+def batch_of(project: Project, registered: RegisteredModel, users: ScoredUsers, *, cutoff: date) -> Batch:
+    """Describe the scoring of all users."""
     return Batch(cutoff, registered.name, registered.version, project.digest, users.shift.shift)
 
 
-def _write_scores(
-    project: Project, batch: Batch, users: ScoredUsers, *, say: Progress, done: Callable[[Path], None]
+def scored_from(project: Project, registered: RegisteredModel, activity: Activity, *, cutoff: date) -> str:
+    """Return a digest of everything that scores depend on: the same digest, the same scores."""
+    settings, model = project.settings, registered.model
+    about = (
+        (registered.name, registered.version, repr(model.quality), cutoff),
+        project.reader.mapping_of(model.specification),
+        activity.state_before(cutoff),
+        settings.scoring.model_dump(),
+        settings.outages.model_dump(),
+        settings.training.seed,
+    )
+    return hashlib.sha256(json.dumps(about, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def keep(
+    project: Project,
+    registered: RegisteredModel,
+    *,
+    users: ScoredUsers,
+    cutoff: date,
+    written: Written,
 ) -> Path:
-    about, home = (project.name, batch.cutoff, batch.version), project.home
-    place = Place(home.scores(*about), keeps_all=False, say=say.within)
-    ledger = Place(home.ledger(*about), say=say.within)
-    return write_scores(batch, scores=users.scores, place=place, ledger=ledger, done=done)
+    """Write scores and ledger; return the folder of the scores."""
+    about, home, batch = (
+        (project.name, cutoff, registered.version),
+        project.home,
+        batch_of(project, registered, users, cutoff=cutoff),
+    )
+    source = scored_from(project, registered, users.activity, cutoff=cutoff) if users.activity else ""
+    place = Place(home.scores(*about), keeps_all=False, say=written.say.within)
+    folder = write_scores(batch, scores=users.scores, place=place, scored_from=source)
+    written.add(folder)
+    written.add(write_ledger(batch, scores=users.scores, place=Place(home.ledger(*about), say=written.say.within)))
+    return folder
+
+
+@dataclass(frozen=True)
+class Written:
+    """The results that a run has written so far, and what tells of its progress."""
+
+    say: Progress
+    folders: list[Path] = field(default_factory=list[Path])
+
+    def add(self, folder: Path) -> None:
+        """Remember a result that is whole."""
+        self.folders.append(folder)
+
+
+@contextmanager
+def telling_what_is_written(say: Progress) -> Generator[Written]:
+    """Return what remembers each result that is written; an error in the block says which were."""
+    written = Written(say)
+    try:
+        yield written
+    except (InputError, OSError) as error:
+        known = full_disk(getattr(error, "filename", None)) if is_full(error) else error
+        if not written.folders or not isinstance(known, InputError):
+            raise
+        places = " and ".join(map(str, written.folders))
+        raise InputError(f"{known.message}; what is written already is whole: {places}", hint=known.hint) from error
 
 
 def _release(project: Project, registered: RegisteredModel, users: ScoredUsers, *, cutoff: date, say: Progress) -> str:
@@ -106,10 +154,11 @@ def _release(project: Project, registered: RegisteredModel, users: ScoredUsers, 
     keep = project.settings.serving.keep_activity
     kept = KeptRows(users.activity, cutoff) if users.activity and keep else None
     refused: list[str] = []
+    arms = _arms(project, registered, users, cutoff=cutoff)
 
     def fill(store: Path) -> None:
-        shift = StoreShift(registered.version, users.shift.shift)
-        write_store(store, users.profiles, specification=specification, kept=kept, shift=shift)
+        batch = StoreBatch(StoreShift(registered.version, users.shift.shift), arms)
+        write_store(store, users.profiles, specification=specification, kept=kept, batch=batch)
 
     def is_wanted(current: Path | None) -> bool:
         later = _why_not_released(current, users, specification, cutoff=cutoff)
@@ -119,6 +168,14 @@ def _release(project: Project, registered: RegisteredModel, users: ScoredUsers, 
     release = write_release(place, _bundle(project, registered, CHAMPION), fill=fill, becomes_current=is_wanted)
     replaced = "" if current_of(place.folder) == release else "another run has written a later one meanwhile"
     return refused[-1] or replaced
+
+
+def _arms(project: Project, registered: RegisteredModel, users: ScoredUsers, *, cutoff: date) -> StoreArms:
+    """Return who is held out of all users, listed or not: an app may contact them too."""
+    week = Week(project, users, batch_of(project, registered, users, cutoff=cutoff))
+    ids: list[Any] = users.profiles.column("user_id").to_pylist()
+    held_out = week.arms.held_out(ids)
+    return StoreArms(week.arms.epoch, [one for one, is_held in zip(ids, held_out, strict=True) if is_held])
 
 
 def _why_not_released(current: Path | None, users: ScoredUsers, specification: Specification, *, cutoff: date) -> str:

@@ -1,0 +1,84 @@
+"""Probabilities follow the base rate of users who were left alone: whom a contact kept must not make churn look rarer than it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from churn.progress import Progress
+
+if TYPE_CHECKING:
+    from churn.project import Project
+    from features.activity.store import Activity
+    from models.churn_model import ChurnModel
+    from models.scorers.base_rate import Prediction
+    from serving.weekly.list_ledger import PastList
+
+
+@dataclass(frozen=True)
+class LeftAlone:
+    """Who was left alone around past cutoffs, as far as lists were exported.
+
+    Attributes
+    ----------
+    days_to_label
+        From a cutoff until its label is known: a list so long before or after it may have changed what happened.
+    before
+        Only lists of earlier cutoffs count.
+    """
+
+    project: Project
+    days_to_label: int
+    before: date
+
+    @cached_property
+    def lists(self) -> list[PastList]:
+        """Every list of an earlier cutoff."""
+        from serving.weekly.list_ledger import past_lists
+
+        return past_lists(self.project.home.list_ledgers(self.project.name), before=self.before)
+
+    def mask(self, cutoff: date, user_ids: Sequence[str]) -> NDArray[np.bool_] | None:
+        """Tell who was held out in every epoch whose lists are near a cutoff, shape (n,); None: there was no such list."""
+        from serving.weekly.arms import Arms, ArmsFolder
+
+        near = [one for one in self.lists if abs((one.cutoff - cutoff).days) < self.days_to_label]
+        epochs = {one.epoch: one.share for one in near}
+        if not any(epochs.values()):  # nobody was held out: there is nothing better than everybody
+            return None
+        folder = ArmsFolder(self.project.home.arms(self.project.name))
+        held_out = [Arms(folder.key(), epoch, share).held_out(user_ids) for epoch, share in epochs.items() if share]
+        return np.logical_and.reduce(held_out)
+
+
+def follow(
+    project: Project, model: ChurnModel, cutoff: date, *, activity: Activity | None, say: Progress
+) -> tuple[ChurnModel, Prediction]:
+    """Shift a model's probabilities to the base rate at a cutoff, and say by how much and why.
+
+    Parameters
+    ----------
+    activity
+        None: only the cutoffs that the model itself knows are used.
+    """
+    from models.scorers.base_rate import Prediction, predict_shift
+
+    if not project.settings.scoring.follow_base_rate:
+        return replace(model, shift=0.0), Prediction(0.0, "[scoring] follow_base_rate is false")
+    if not model.known_cutoffs:
+        return model, Prediction(model.shift, "the model knows no cutoff with labels")
+    known = [*model.known_cutoffs]
+    if activity:
+        from training.evaluation.known_cutoffs import known_since
+
+        alone = LeftAlone(project, model.definition.window.days_to_label, before=cutoff)
+        known += known_since(activity, model, cutoff=cutoff, recipe=project.recipe, left_alone=alone.mask)
+    shift = predict_shift(known, at=cutoff, purge_days=model.definition.window.days_to_label)
+    say.within(f"probabilities are shifted by {shift.shift:+.2f} in log-odds to the base rate: {shift.why}")
+    return replace(model, shift=shift.shift, known_cutoffs=tuple(known)), shift

@@ -1,0 +1,96 @@
+"""Who was contacted and who is which arm, as the team's own tools record it: ``[contacts]``, and ids that became one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from features.snapshots import instant, zone_of
+from features.users.point_in_time import PointInTimeRows, PointInTimeTable
+from serving.weekly.account.effect_account import Contacts
+from serving.weekly.arms import given_arms
+
+if TYPE_CHECKING:
+    from churn.project import Project
+    from features.activity.store import Activity
+
+_VALID = "from checked where reason is null"
+
+
+@dataclass(frozen=True)
+class RecordedContacts:
+    """The table of ``[contacts]``, read once.
+
+    Attributes
+    ----------
+    zone
+        In which a date starts: that of the model.
+    """
+
+    project: Project
+    zone: str
+
+    @cached_property
+    def rows(self) -> PointInTimeRows | None:
+        """The rows; None: the project has no such table.
+
+        Raises
+        ------
+        InputError
+            When it cannot be read, or too much of it is invalid.
+        """
+        s = self.project.settings
+        if not s.contacts.path:
+            return None
+        table = PointInTimeTable("contacts", s.contacts, self.zone, s.events.timezone, self.project.base)
+        return table.read(self.project.home.rejected, s.compute)
+
+    @cached_property
+    def contacts(self) -> Contacts | None:
+        """When each user was contacted, and what a contact costs; None: nobody says so."""
+        if self.rows is None:
+            return None
+        connection = self.rows.connection
+        rows = connection.execute(
+            f"select user_id, list(valid_from order by valid_from) {_VALID} group by 1"
+        ).fetchall()
+        at = {user: [one.replace(tzinfo=UTC) for one in times] for user, times in rows}
+        if "cost" not in self.rows.kinds:
+            return Contacts(at)
+        ((cost,),) = connection.execute(f"select avg(try_cast(raw_cost as double)) {_VALID}").fetchall()
+        return Contacts(at, cost)
+
+    @cached_property
+    def given_arms(self) -> dict[str, str]:
+        """Arms that were assigned outside, by ``[contacts] arm``; the latest counts."""
+        if self.rows is None or "arm" not in self.rows.kinds:
+            return {}
+        words = f"select user_id, arg_max(raw_arm, valid_from) {_VALID} and raw_arm is not null group by 1"
+        return given_arms(self.rows.connection.execute(words).fetchall())
+
+    def last_days(self, *, before: date) -> dict[str, date]:
+        """Return the local day of each user's last contact before a cutoff."""
+        if self.contacts is None:
+            return {}
+        at, zone = instant(before, self.zone).replace(tzinfo=UTC), zone_of(self.zone)
+        last = {user: _last(times, at) for user, times in self.contacts.at.items()}
+        return {user: time.astimezone(zone).date() for user, time in last.items() if time}
+
+
+def _last(times: Sequence[datetime], before: datetime) -> datetime | None:
+    return max((one for one in times if one < before), default=None)
+
+
+def merged_ids(activity: Activity | None, zone: str, *, since: date, cutoff: date) -> dict[str, list[str]]:
+    """Return user to the ids that became this user between two days; ``[identities]`` knows them."""
+    if not activity or not activity.tables.has_identities:
+        return {}
+    first, last = (f"timestamp '{instant(day, zone):%Y-%m-%d %H:%M:%S}'" for day in (since, cutoff))
+    rows = activity.connection.execute(
+        f"""select user_id, list(alias_id order by alias_id) from {activity.tables.relations["identities"]}
+        where valid_from >= {first} and valid_from < {last} group by user_id"""
+    )
+    return dict(rows.fetchall())

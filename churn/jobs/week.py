@@ -1,0 +1,125 @@
+"""The lists of one cutoff: who could be on them, who is, and who of these is held out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from churn.engine import ScoredUsers
+from churn.jobs.contacts import RecordedContacts, merged_ids
+from features.snapshots import instant
+from features.storage.duckdb import connect, new_session
+from serving.batch.scored_batch import Batch
+from serving.settings import ListSettings
+from serving.weekly.arms import Arms, ArmsFolder, epoch_of, start_of
+from serving.weekly.candidates import Candidates, attributes_at, in_cool_down
+from serving.weekly.holdout import HoldoutPlan
+from serving.weekly.list_ledger import PastList, last_contacts, open_arms, past_lists
+from serving.weekly.selection import Mask, Ranking, Selection, select
+
+if TYPE_CHECKING:
+    from churn.project import Project
+
+
+@dataclass(frozen=True)
+class Week:
+    """The lists of one cutoff: who could be on them, who is, and who of these is held out."""
+
+    project: Project
+    users: ScoredUsers
+    batch: Batch
+    dry_run: bool = False
+
+    @property
+    def lists(self) -> tuple[ListSettings, ...]:
+        """The settings of each list, in their order."""
+        return self.project.settings.weekly_lists
+
+    @cached_property
+    def past(self) -> list[PastList]:
+        """Every list of an earlier cutoff."""
+        return past_lists(self.project.home.list_ledgers(self.project.name), before=self.batch.cutoff)
+
+    @cached_property
+    def candidates(self) -> Candidates:
+        """All users, as SQL sees them."""
+        activity = self.users.activity
+        connection = new_session(activity.connection) if activity else connect(compute=self.project.settings.compute)
+        known = activity.tables.attributes if activity else {}
+        at = f"timestamp '{instant(self.batch.cutoff, self.users.model.specification.timezone):%Y-%m-%d %H:%M:%S}'"
+        attributes = attributes_at(connection, known, cutoff_at=at) if known else None
+        return Candidates.of(connection, profiles=self.users.profiles, scores=self.users.scores, attributes=attributes)
+
+    @cached_property
+    def arms(self) -> Arms:
+        """Who is held out at this cutoff."""
+        holdout, cutoff = self.project.settings.holdout, self.batch.cutoff
+        folder, name = ArmsFolder(self.project.home.arms(self.project.name)), epoch_of(cutoff, holdout.epoch)
+        if self.dry_run:
+            key, epoch = folder.key_or_any(), folder.epochs().get(name) or self.plan.epoch()
+        else:
+            with folder.alone():
+                key, epoch = folder.key(), folder.fix(name, self.plan.epoch())
+        kept = open_arms(self.past, epoch=name, cutoff=cutoff, holds_days=self._days_to_outcome)
+        merged = merged_ids(
+            self.users.activity,
+            self.users.model.specification.timezone,
+            since=start_of(cutoff, holdout.epoch),
+            cutoff=cutoff,
+        )
+        given = self.recorded.given_arms
+        return Arms(key, name, epoch.share, merged=merged, kept=kept, given=given)
+
+    @cached_property
+    def plan(self) -> HoldoutPlan:
+        """What is to be expected of these lists."""
+        nobody = np.zeros(self.users.scores.num_rows, dtype=np.bool_)
+        rows = np.concatenate([one.rows for one in self._selected(nobody)])
+        probabilities = self.users.scores.column("churn_probability").to_numpy()[rows].tolist()
+        return HoldoutPlan.of(
+            self.project.settings.holdout, self.past, probabilities=probabilities, days_to_outcome=self._days_to_outcome
+        )
+
+    @property
+    def _days_to_outcome(self) -> int:
+        return self.users.model.definition.window.days_to_label + self.project.settings.holdout.grace_days
+
+    @cached_property
+    def recorded(self) -> RecordedContacts:
+        """What the team's tools record of contacts and arms."""
+        return RecordedContacts(self.project, self.users.model.specification.timezone)
+
+    @cached_property
+    def held_out(self) -> Mask:
+        """Who of all users is held out, listed or not."""
+        ids: list[Any] = self.users.scores.column("user_id").to_pylist()
+        return self.arms.held_out(ids)
+
+    @cached_property
+    def selections(self) -> tuple[Selection, ...]:
+        """The users of each list."""
+        return self._selected(self.held_out)
+
+    def _selected(self, held_out: Mask) -> tuple[Selection, ...]:
+        ranked = Ranking.of(self.users.scores, held_out=held_out, excluded=self._excluded)
+        return select(ranked, self.lists, wanted=self._wanted)
+
+    @cached_property
+    def _excluded(self) -> pa.Array[Any]:
+        days, settings = self.project.settings.export.cool_down_days, self.project.settings.export
+        contacted = in_cool_down(self._last_contacts() if days else {}, cutoff=self.batch.cutoff, days=days)
+        return self.candidates.excluded(settings, self.users.model.eligibility, contacted=contacted)
+
+    def _last_contacts(self) -> dict[str, date]:
+        """Return the day of each user's last contact, by any list or by another tool."""
+        listed, recorded = last_contacts(self.past), self.recorded.last_days(before=self.batch.cutoff)
+        return {user: max(day for day in (listed.get(user), recorded.get(user)) if day) for user in listed | recorded}
+
+    @cached_property
+    def _wanted(self) -> list[pa.Table]:
+        return [self.candidates.wanted(one) for one in self.lists]

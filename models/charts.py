@@ -1,0 +1,145 @@
+"""Pictures of results, with one look: Altair specifications, drawn as SVG without a browser and without the network.
+
+A picture is made of layers over the same axes; a row is a mapping, as a table has it. Equal rows give equal bytes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+import altair as alt
+import vl_convert
+
+# distinguishable with colour blindness (Okabe and Ito 2008, "Color Universal Design")
+BLUE, ORANGE, GREEN, PURPLE, GREY = "#0072B2", "#D55E00", "#009E73", "#AA4499", "#7A7A7A"
+_INK, _LINES = "#2B2B2B", "#E6E6E6"
+_FONT = "Helvetica, Arial, sans-serif"
+_WIDTH, _HEIGHT, _ROW_HEIGHT, _TICKS, _BAND_OPACITY = 620, 260, 26, 8, 0.18
+_LOOK: dict[str, Any] = {
+    "labelFont": _FONT,
+    "titleFont": _FONT,
+    "labelColor": _INK,
+    "titleColor": _INK,
+    "titleFontWeight": "normal",
+    "gridColor": _LINES,
+    "domainColor": _LINES,
+    "tickColor": _LINES,
+    "labelLimit": 260,
+}
+_KINDS = {"number": "Q", "date": "T", "name": "N"}
+_NAMESPACES = re.compile(r' xmlns(?::\w+)?="[^"]*"')
+
+Row = Mapping[str, Any]
+Kind = Literal["number", "date", "name"]
+Layers = alt.LayerChart
+
+
+@dataclass(frozen=True)
+class Axis:
+    """An axis: the column that it shows, its title, and the format of its labels, as d3 writes formats."""
+
+    column: str
+    title: str
+    kind: Kind = "number"
+    format: str = ""
+
+    @property
+    def shorthand(self) -> str:
+        """As Altair names a column with its type."""
+        return f"{self.column}:{_KINDS[self.kind]}"
+
+    def x(self) -> alt.X:
+        """As a position from left to right."""
+        return alt.X(self.shorthand, title=self.title, scale=_scale(self.kind), axis=self._axis())
+
+    def y(self) -> alt.Y:
+        """As a position from bottom to top; names from top to bottom, in the order of the rows."""
+        found = alt.Y(self.shorthand, title=self.title, scale=_scale(self.kind), axis=self._axis())
+        return found.sort(None) if self.kind == "name" else found
+
+    def _axis(self) -> alt.Axis:
+        if self.kind == "name":
+            return alt.Axis()
+        return alt.Axis(tickCount=_TICKS, labelOverlap=True, format=self.format or alt.Undefined)
+
+
+def _scale(kind: Kind) -> alt.Scale:
+    match kind:
+        case "number":
+            return alt.Scale(zero=False)
+        case "date":  # the same wherever it is drawn
+            return alt.Scale(type="utc")
+        case "name":
+            return alt.Scale()
+
+
+def line(rows: Sequence[Row], x: Axis, *, y: Axis, colour: str = BLUE, dashed: bool = False) -> alt.Chart:
+    """A line with a dot at each row; dashed without dots."""
+    mark = alt.Chart(_data(rows)).mark_line(
+        color=colour,
+        strokeDash=[5, 4] if dashed else [1, 0],
+        point=False if dashed else alt.OverlayMarkDef(color=colour),
+    )
+    return mark.encode(x.x(), y.y())
+
+
+def band(rows: Sequence[Row], x: Axis, *, low: Axis, high: str, colour: str = BLUE) -> alt.Chart:
+    """The area of an interval."""
+    return alt.Chart(_data(rows)).mark_area(color=colour, opacity=_BAND_OPACITY).encode(x.x(), low.y(), alt.Y2(high))
+
+
+def intervals(rows: Sequence[Row], x: Axis, *, y: Axis, ends: tuple[str, str], colour: str = BLUE) -> Layers:
+    """Dots with the ends of their intervals, upright; lying where names are on the y axis."""
+    base = alt.Chart(_data(rows))
+    low, high = ends
+    if y.kind == "name":
+        rule = base.mark_rule(color=colour).encode(Axis(low, x.title, format=x.format).x(), y.y(), x2=high)
+    else:
+        rule = base.mark_rule(color=colour).encode(x.x(), Axis(low, y.title, format=y.format).y(), y2=high)
+    return _layered(rule, base.mark_point(color=colour, filled=True, size=55).encode(x.x(), y.y()))
+
+
+def ticks(rows: Sequence[Row], x: Axis, *, y: Axis, colour: str = ORANGE) -> alt.Chart:
+    """A diamond at each row, to be compared with a dot."""
+    mark = alt.Chart(_data(rows)).mark_point(color=colour, shape="diamond", filled=True, size=65)
+    return mark.encode(x.x(), y.y())
+
+
+def level(value: float, *, is_horizontal: bool = True) -> alt.Chart:
+    """A line across the picture at one value."""
+    rule = alt.Chart(_data([{"at": value}])).mark_rule(color=GREY, strokeDash=[4, 4])
+    return rule.encode(alt.Y("at:Q")) if is_horizontal else rule.encode(alt.X("at:Q"))
+
+
+def picture(*layers: alt.Chart | Layers, rows: int = 0) -> Layers:
+    """Lay layers over each other, in the look of all pictures; as high as so many named rows need, where there are any."""
+    height = max(rows, 2) * _ROW_HEIGHT if rows else _HEIGHT
+    found = _layered(*layers).properties(width=_WIDTH, height=height, background="white")
+    return found.configure_axis(**_LOOK).configure_view(stroke=None)
+
+
+def _layered(*layers: alt.Chart | Layers) -> Layers:
+    return cast("Layers", alt.layer(*layers))  # of facets it would be another type, and there are none
+
+
+def svg(chart: Layers) -> str:
+    """Draw a picture as SVG to put into a page: without namespaces, which a page does not need and which look like addresses."""
+    drawn = vl_convert.vegalite_to_svg(chart.to_dict(), vl_version=_vega_lite())
+    return _NAMESPACES.sub("", drawn)
+
+
+def png(chart: Layers, *, scale: float = 2.0) -> bytes:
+    """Draw a picture as PNG."""
+    return vl_convert.vegalite_to_png(chart.to_dict(), vl_version=_vega_lite(), scale=scale)
+
+
+def _vega_lite() -> str:
+    """Return the version of Vega-Lite that Altair writes, as vl-convert names it."""
+    return ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
+
+
+def _data(rows: Sequence[Row]) -> alt.Data:
+    return alt.Data(values=[dict(row) for row in rows])

@@ -1,0 +1,122 @@
+"""The scored batch: all users' scores at a cutoff, as they are kept, and found again so that nothing is scored twice."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from features.storage.atomic import write_atomic
+from features.storage.versions import Place, is_damaged
+
+FORMAT_VERSION = 3  # of scores, ledger and lists; 1 had no number, and its folder no versions; 2 had no raw score
+MANIFEST, SCORES, MADE_FROM = "manifest.json", "scores.parquet", "made_from.json"
+LEDGER_COLUMNS = ("user_id", "raw_score", "churn_probability", "percentile", "risk_band")
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One scoring of all users.
+
+    Attributes
+    ----------
+    settings_digest
+        Of every setting, for the record.
+    base_rate_shift
+        By which the probabilities follow the base rate, in log-odds.
+    """
+
+    cutoff: date
+    model: str
+    version: str
+    settings_digest: str
+    base_rate_shift: float = 0.0
+
+
+@dataclass(frozen=True)
+class KeptScores:
+    """Scores that an earlier run kept, with the shift of their base rate."""
+
+    scores: pa.Table
+    base_rate_shift: float
+    folder: Path
+
+    @property
+    def has_reasons(self) -> bool:
+        """True where ``churn score`` has explained every score."""
+        return "reason_1" in self.scores.column_names
+
+
+def kept_scores(place: Path, scored_from: str) -> KeptScores | None:
+    """Return the scores that a place keeps where they were made from the same, and are whole.
+
+    Parameters
+    ----------
+    scored_from
+        Digest of what scores depend on: model, cutoff, mapping, activity and the settings that scoring reads.
+    """
+    made = _read_json(place / MADE_FROM)
+    folder = place / str(made.get("version"))
+    manifest = read_manifest(folder)
+    is_same = bool(scored_from) and made.get("scored_from") == scored_from
+    if not is_same or manifest.get("format_version") != FORMAT_VERSION or is_damaged(folder):
+        return None
+    return KeptScores(pq.ParquetFile(folder / SCORES).read(), float(manifest["base_rate_shift"]), folder)
+
+
+def write_scores(batch: Batch, *, scores: pa.Table, place: Place, scored_from: str = "") -> Path:
+    """Write all scores as a version of their place; return its folder. The same rows are the same version.
+
+    What they were made from is kept next to the versions: it is about files of this machine, and the scores are not.
+    """
+    folder = write_tables(place, {SCORES: scores}, about=asdict(batch))
+    if scored_from:
+        made = {"scored_from": scored_from, "version": folder.name}
+        write_atomic(place.folder / MADE_FROM, json.dumps(made).encode())
+    return folder
+
+
+def write_ledger(batch: Batch, *, scores: pa.Table, place: Place) -> Path:
+    """Write who was scored, and how, into the ledger, where it stays; return the folder."""
+    scored = scores.filter(scores.column("raw_score").is_valid())
+    return write_tables(place, {SCORES: scored.select(LEDGER_COLUMNS)}, about=asdict(batch))
+
+
+def write_tables(place: Place, tables: dict[str, pa.Table], *, about: dict[str, Any]) -> Path:
+    """Write Parquet tables and a manifest as a version of a place; the same rows give the same bytes."""
+
+    def write(draft: Path) -> None:
+        for name, table in tables.items():
+            pq.write_table(table, draft / name, compression="zstd")
+        write_manifest(draft, about=about, rows={name: table.num_rows for name, table in tables.items()})
+
+    return place.add(write)
+
+
+def write_manifest(folder: Path, *, about: dict[str, Any], rows: dict[str, int]) -> None:
+    """Write ``manifest.json`` last: format, rows and SHA-256 of each file, and what they are about."""
+    files = {
+        name: {"rows": count, "sha256": hashlib.sha256((folder / name).read_bytes()).hexdigest()}
+        for name, count in sorted(rows.items())
+    }
+    manifest = about | {"files": files, "format_version": FORMAT_VERSION}
+    (folder / MANIFEST).write_text(json.dumps(manifest, indent=1, sort_keys=True, default=str) + "\n")
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Return the manifest of a folder; empty where it has none that can be read."""
+    return _read_json(folder / MANIFEST)
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        found: Any = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}

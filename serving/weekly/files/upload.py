@@ -1,0 +1,228 @@
+"""What a marketing tool is given: the treated users, the held out to suppress, and what changed since last week's upload.
+
+The files are for machines: UTF-8 without a byte order mark, which would become part of the first header, one line a user, and ids
+exactly as the tool knows them. Other texts that a spreadsheet would run as a formula get an apostrophe, telephone numbers do not.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from features.errors import InputError, SettingsError, closest, translated
+from serving.weekly.files.tables import escaped, is_text
+from serving.weekly.files.upload_format import UploadFormat
+
+Row = tuple[str, ...]
+Cells = Mapping[str, str]  # under the names of their attributes
+
+
+@dataclass(frozen=True)
+class Uploads:
+    """The tables of an upload, all of texts, and the treated users who are in none of them.
+
+    Attributes
+    ----------
+    upload
+        One row per treated user in the order of the list, every cell filled.
+    holdout
+        The ids of the held out alone, sorted by their bytes.
+    delta
+        Users with a cell that changed since last week, in the order of the list, unchanged cells blank; then those who left it.
+    without_id, repeated, held_out
+        Numbers of treated users who were excluded: the tool cannot find them, another row has their id, or somebody held out has it.
+    not_cleared
+        Number of users in last week's upload who are held out now. No file but ``holdout`` names them, so the tool still holds what
+        was uploaded of them.
+    """
+
+    upload: pa.Table
+    holdout: pa.Table
+    delta: pa.Table
+    without_id: int
+    repeated: int
+    held_out: int
+    not_cleared: int
+
+
+def uploads(
+    treated: pa.Table, form: UploadFormat, *, held_out: Sequence[str | None], last: pa.Table | None = None
+) -> Uploads:
+    """Return what is uploaded this week.
+
+    Parameters
+    ----------
+    treated
+        Listed users who may be contacted, in the order of the list.
+    held_out
+        What the tool matches the held-out users by; a missing id is passed over.
+    last
+        ``upload`` of last week (:func:`read_upload`); None: there was none, and everything is new.
+
+    Raises
+    ------
+    SettingsError
+        When the list has no such column.
+    InputError
+        When last week's upload names users by another id, or ids are fractions.
+    """
+    for column in (form.id_column, *form.columns):
+        if column not in treated.column_names:
+            raise SettingsError(
+                f'[export]: the list has no column "{column}"', hint=closest(column, treated.column_names)
+            )
+    suppressed = {one for one in held_out if one}
+    ids = _ids(treated, form).to_pylist()
+    places = _places(ids, suppressed)
+    upload = _texts(treated.take(pa.array(places, pa.int64())), form)
+    before = _users(last, form)
+    names = list(dict.fromkeys([*upload.column_names[1:], *(last.column_names[1:] if last else ())]))
+    may_be_named = {one: cells for one, cells in before.items() if one not in suppressed}
+    changes = _delta(_users(upload, form), may_be_named, names=names, left=_left(names, treated.schema, form=form))
+    without_id, held = sum(not one for one in ids), sum(one in suppressed for one in ids)
+    return Uploads(
+        upload=upload,
+        holdout=_table([form.id_name], [(one,) for one in sorted(suppressed, key=str.encode)]),
+        delta=_table([form.id_name, *names], changes),
+        without_id=without_id,
+        repeated=len(ids) - without_id - held - len(places),
+        held_out=held,
+        not_cleared=len(before.keys() & suppressed),
+    )
+
+
+def write_uploads(found: Uploads, folder: Path) -> dict[str, int]:
+    """Write ``upload.csv``, ``holdout.csv`` and ``delta.csv``; return the rows of each, for the manifest."""
+    tables = {"upload.csv": found.upload, "holdout.csv": found.holdout, "delta.csv": found.delta}
+    for name, table in tables.items():
+        with (folder / name).open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(table.column_names)
+            writer.writerows(_rows(table))
+    return {name: table.num_rows for name, table in tables.items()}
+
+
+def read_upload(path: Path) -> pa.Table:
+    """Read the ``upload.csv`` of an earlier week; all columns are texts.
+
+    Raises
+    ------
+    InputError
+        When it cannot be read.
+    """
+    damaged = InputError(
+        f"{path}: it is not the upload that was written", hint="export that week's list again, or upload in full"
+    )
+    with (
+        translated((OSError, ValueError, csv.Error), lambda _: damaged),
+        path.open(newline="", encoding="utf-8-sig") as file,
+    ):
+        header, *rows = csv.reader(file)
+        return _table(header, [tuple(row) for row in rows])
+
+
+def _ids(table: pa.Table, form: UploadFormat) -> pa.ChunkedArray[Any]:
+    """Return the ids as texts; whole numbers that a column without gaps would hold as integers are written as such."""
+    ids = table.column(form.id_column)
+    if not pa.types.is_floating(ids.type):
+        return ids.cast(pa.string())
+    broken = InputError(
+        f'[export]: the ids of "{form.id_column}" are not whole numbers', hint="cast the column to text"
+    )
+    with translated(pa.ArrowInvalid, lambda _: broken):
+        return ids.cast(pa.int64()).cast(pa.string())
+
+
+def _places(ids: Sequence[str | None], suppressed: set[str]) -> list[int]:
+    """Return the first place of each id that may be uploaded."""
+    first: dict[str, int] = {}
+    for place, one in enumerate(ids):
+        if one and one not in suppressed:
+            first.setdefault(one, place)
+    return list(first.values())
+
+
+def _left(names: Sequence[str], schema: pa.Schema, *, form: UploadFormat) -> Cells:
+    """Return what each attribute says of a user who left the list; one of last week's alone is taken for a text."""
+    known = {name: form.left_of(column, schema.field(column).type) for column, name in form.columns.items()}
+    return {name: known.get(name, form.left) for name in names}
+
+
+def _texts(table: pa.Table, form: UploadFormat) -> pa.Table:
+    """Return the cells of an upload: ids as they are, no other cell blank."""
+    columns: dict[str, Any] = {form.id_name: _ids(table, form)}
+    for column, name in form.columns.items():
+        values = table.column(column)
+        columns[name] = _filled(_cells(values), form.left_of(column, values.type))
+    return pa.table(columns)
+
+
+def _filled(cells: pa.ChunkedArray[Any], left: str) -> pa.ChunkedArray[Any]:
+    return pc.if_else(pc.equal(cells.fill_null(pa.scalar("")), pa.scalar("")), pa.scalar(left), cells)
+
+
+def _cells(values: pa.ChunkedArray[Any]) -> pa.ChunkedArray[Any]:
+    """Write values as tools read them: times as ISO 8601, numbers that are not finite as missing, text on one line."""
+    kind = values.type
+    if pa.types.is_timestamp(kind):
+        seconds: Any = values.cast(pa.timestamp("s", "UTC") if kind.tz else pa.timestamp("s"), safe=False)
+        return pc.strftime(seconds, "%Y-%m-%dT%H:%M:%S" + ("Z" if kind.tz else ""))
+    if pa.types.is_floating(kind):
+        values = pc.if_else(pc.is_finite(values), values, pa.scalar(None, kind))
+    texts = values.cast(pa.string())
+    if is_text(kind) or pa.types.is_dictionary(kind):
+        return escaped(
+            pc.utf8_trim_whitespace(pc.replace_substring_regex(texts, r"\s*[\r\n]+\s*", " ")), spares_phones=True
+        )
+    return texts
+
+
+def _rows(table: pa.Table) -> Iterator[Row]:
+    return zip(*(column.to_pylist() for column in table.columns), strict=True)
+
+
+def _users(table: pa.Table | None, form: UploadFormat) -> dict[str, Cells]:
+    """Return the cells of each user under the names of their attributes."""
+    if table is None:
+        return {}
+    if form.id_name != table.column_names[0]:
+        raise InputError(
+            f'last week\'s upload names users by "{table.column_names[0]}", this week\'s by "{form.id_name}"',
+            hint="upload in full once: make the upload without last week's",
+        )
+    names = table.column_names[1:]
+    return {one: dict(zip(names, cells, strict=True)) for one, *cells in _rows(table)}
+
+
+def _delta(now: Mapping[str, Cells], before: Mapping[str, Cells], *, names: Sequence[str], left: Cells) -> list[Row]:
+    """Return the rows of users with a changed cell, then of those who left the list, whose every cell is explicit.
+
+    Parameters
+    ----------
+    names
+        The attributes of both weeks, in the order of the columns.
+    left
+        What each says of a user who is not on the list any more.
+    """
+    stayed = [(one, _changed(before.get(one, {}), cells, left=left)) for one, cells in now.items()]
+    went = [
+        (one, {name: left[name] for name in before[one]}) for one in sorted(before.keys() - now.keys(), key=str.encode)
+    ]
+    return [(one, *(cells.get(name, "") for name in names)) for one, cells in (*stayed, *went) if cells]
+
+
+def _changed(before: Cells, now: Cells, *, left: Cells) -> Cells:
+    """Return the cells that differ; an attribute that is not uploaded any more is left too."""
+    after = {name: left[name] for name in before} | dict(now)
+    return {name: text for name, text in after.items() if text != before.get(name)}
+
+
+def _table(names: Sequence[str], rows: Sequence[Row]) -> pa.Table:
+    columns = zip(*rows, strict=True) if rows else [()] * len(names)
+    return pa.table({name: pa.array(texts, pa.string()) for name, texts in zip(names, columns, strict=True)})

@@ -1,0 +1,120 @@
+"""The account of every past list: who was entered, of both arms, with their scores, kept for good."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from datetime import date
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from features.errors import InputError, translated
+from features.storage.versions import Place, current_of, is_damaged
+from serving.batch.scored_batch import FORMAT_VERSION, Batch, read_manifest, write_tables
+
+ENTRIES = "entries.parquet"
+
+
+@dataclass(frozen=True)
+class ListEntry:
+    """What a list was made of: the batch behind it, its name and id, and the epoch and share of its arms."""
+
+    list: str
+    export_id: str
+    epoch: str
+    share: float
+
+
+@dataclass(frozen=True)
+class PastList:
+    """A list that was exported.
+
+    Attributes
+    ----------
+    entries
+        ``user_id, arm, raw_score, churn_probability, risk_band, value`` of all who were entered, the riskiest first.
+    """
+
+    cutoff: date
+    name: str
+    epoch: str
+    share: float
+    entries: pa.Table
+
+    def arms(self) -> dict[str, str]:
+        """User to arm."""
+        columns = (self.entries.column(name).to_pylist() for name in ("user_id", "arm"))
+        return dict(zip(*columns, strict=True))
+
+
+def write_entries(batch: Batch, entry: ListEntry, *, entries: pa.Table, place: Place) -> Path:
+    """Write who was entered as a version of the place of a list; return its folder."""
+    return write_tables(place, {ENTRIES: entries}, about=asdict(batch) | asdict(entry))
+
+
+def past_lists(folder: Path, *, before: date) -> list[PastList]:
+    """Return the lists of earlier cutoffs, in order of time and name.
+
+    Raises
+    ------
+    InputError
+        When one was written by a newer version of churn, or is damaged.
+    """
+    return sorted(_past_lists(folder, before), key=lambda one: (one.cutoff, one.name))
+
+
+def _past_lists(folder: Path, before: date) -> Iterator[PastList]:
+    for place in sorted(folder.glob("*/*")):
+        if version := current_of(place):
+            found = _past_list(version)
+            if found.cutoff < before:
+                yield found
+
+
+def _past_list(version: Path) -> PastList:
+    manifest = read_manifest(version)
+    damaged = InputError(f"{version} is damaged", hint="put it back from a backup of the home")
+    if is_damaged(version) or "format_version" not in manifest:
+        raise damaged
+    if (of_format := manifest["format_version"]) > FORMAT_VERSION:
+        raise InputError(
+            f"{version} is of format {of_format}, expected at most {FORMAT_VERSION}",
+            hint="use the version of churn that wrote it",
+        )
+    with translated((OSError, KeyError, ValueError, pa.ArrowException), lambda _: damaged):
+        cutoff, entries = date.fromisoformat(manifest["cutoff"]), pq.ParquetFile(version / ENTRIES).read()
+        return PastList(cutoff, manifest["list"], manifest["epoch"], float(manifest["share"]), entries)
+
+
+def last_contacts(lists: Iterable[PastList]) -> dict[str, date]:
+    """Return the cutoff of the latest list on which each user was to be contacted, or would have been, were they not held out.
+
+    Who is held out counts as well: else a cool-down, and so the next entry, would depend on the arm.
+    """
+    return {user: one.cutoff for one in lists for user in one.arms()}
+
+
+def open_arms(lists: Iterable[PastList], *, epoch: str, cutoff: date, holds_days: int) -> dict[str, str]:
+    """Return the arms that still hold at a cutoff, because the window of an entry is open.
+
+    Parameters
+    ----------
+    lists
+        In order of time.
+    epoch
+        The current one: of it, the first entry of a user counts, which may have been under the arm of an earlier epoch; of earlier
+        ones, the latest.
+    holds_days
+        From an entry until its outcome is final.
+    """
+    found: dict[str, str] = {}
+    entered: set[str] = set()
+    for one in lists:
+        arms = {user: arm for user, arm in one.arms().items() if user not in entered}
+        if one.epoch == epoch:
+            entered |= arms.keys()
+        if (cutoff - one.cutoff).days < holds_days:
+            found |= arms
+    return found

@@ -1,0 +1,87 @@
+"""The files of a weekly list: for people, for the tool that contacts them, and for machines; and the manifest, last."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from features.storage.versions import Place
+from serving.batch.scored_batch import Batch, write_manifest
+from serving.settings import ExportSettings
+from serving.weekly.at_risk_list import week_of
+from serving.weekly.files.list_columns import About
+from serving.weekly.files.spreadsheet import write_xlsx
+from serving.weekly.files.tables import write_csv, write_parquet
+from serving.weekly.files.upload import Uploads, uploads, write_uploads
+from serving.weekly.files.upload_format import upload_format
+from serving.weekly.list_ledger import ListEntry
+
+NAME, UPLOAD = "at_risk", "upload.csv"
+
+
+@dataclass(frozen=True)
+class ListContent:
+    """What a list holds.
+
+    Attributes
+    ----------
+    rows
+        Who is to be contacted, the riskiest first.
+    held_out
+        Ids of those whom nobody contacts, as the team's tool knows them.
+    shared
+        Reasons that nearly everybody on the list has.
+    last_upload
+        ``upload.csv`` of the week before; None: there was none.
+    """
+
+    rows: pa.Table
+    held_out: Sequence[str]
+    shared: Sequence[str]
+    last_upload: pa.Table | None = None
+
+    def uploads(self, settings: ExportSettings) -> Uploads:
+        """Return what the team's tool is given."""
+        names = self.rows.column_names
+        form = upload_format(
+            settings.preset or "plain", names, id_column=self._id_column(settings), renames=settings.columns
+        )
+        return uploads(self.rows, form, held_out=self.held_out, last=self.last_upload)
+
+    def _id_column(self, settings: ExportSettings) -> str:
+        """Return the column that the tool matches by; empty: the preset knows best."""
+        return "" if settings.preset and settings.id_column == "user_id" else settings.id_column
+
+
+def write_list(place: Place, content: ListContent, *, batch: Batch, entry: ListEntry, settings: ExportSettings) -> Path:
+    """Write all files of a list as a version of its place, the manifest last; return the folder.
+
+    The same inputs give the same bytes, and so the same version. A killed run leaves no file under its final name.
+    """
+    found = content.uploads(settings)
+    ids = pa.array([entry.export_id] * content.rows.num_rows, pa.string())
+    rows = content.rows.append_column("export_id", ids)
+    about = About(
+        list_name=entry.list,
+        week=week_of(batch.cutoff),
+        cutoff=batch.cutoff,
+        model=batch.model,
+        model_version=batch.version,
+        export_id=entry.export_id,
+        counts={"to be contacted": rows.num_rows, "held out": len(content.held_out)},
+        shared_reasons=tuple(content.shared),
+    )
+
+    def write(draft: Path) -> None:
+        write_parquet(rows, draft / f"{NAME}.parquet")
+        write_csv(rows, draft / f"{NAME}.csv")
+        write_xlsx(rows, draft / f"{NAME}.xlsx", about=about)
+        counts = dict.fromkeys((f"{NAME}.parquet", f"{NAME}.csv", f"{NAME}.xlsx"), rows.num_rows)
+        counts |= write_uploads(found, draft)
+        shared = {"shared_reasons": list(content.shared)}
+        write_manifest(draft, about=asdict(batch) | asdict(entry) | shared, rows=counts)
+
+    return place.add(write)

@@ -1,0 +1,128 @@
+"""churn export through the real command: lists of one's own, contacts, deliveries, a dry run, and the check of a folder."""
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from tests.churn.command import AS_OF, WEEK, TrainedWorld
+from tests.churn.conftest import Command
+
+LISTS = """lists=[{name="ios", capacity=20, where="last_device_os = 'ios'"}, {name="rest", at_least="medium", value="events_28d"}]"""
+
+
+@pytest.fixture
+def world(trained_world: TrainedWorld, tmp_path: Path) -> TrainedWorld:
+    return trained_world.copy_to(tmp_path / "home")
+
+
+def ids(folder: str | Path, name: str = "at_risk.parquet") -> list[str]:
+    return pq.ParquetFile(Path(folder) / name).read()["user_id"].to_pylist()
+
+
+def exported(command: Command, world: TrainedWorld, *more: str, at: str = AS_OF) -> Any:
+    ran = command("export", *world.options(), "--as-of", at, *more, "--json")
+    assert ran.code == 0, ran.err
+    return ran.json()
+
+
+def files_of(folder: Path) -> set[Path]:
+    return {path for path in folder.rglob("*") if path.is_file() and path.name != ".lock"}
+
+
+def test_nobody_is_on_two_lists_and_each_is_cut_in_its_own_way(command: Command, world: TrainedWorld):
+    ios, rest = exported(command, world, "--set", LISTS)["lists"]
+    assert (ios["name"], ios["treated"]) == ("ios", 20)
+    assert set(ids(ios["path"])).isdisjoint(ids(rest["path"]))
+    assert rest["excluded"]["on an earlier list"] > 0
+    table = pq.ParquetFile(Path(rest["path"]) / "at_risk.parquet").read()
+    assert all(value is not None for value in table["value"].to_pylist())
+
+
+def test_a_dry_run_counts_the_same_and_writes_nothing(command: Command, world: TrainedWorld):
+    before = files_of(world.home)
+    counted = exported(command, world, "--set", LISTS, "--dry-run")
+    new = {path.relative_to(world.home).parts[0] for path in files_of(world.home) - before}
+    assert new <= {"activity", "rejected"}  # what was read of the log
+    written = exported(command, world, "--set", LISTS)
+    for one, other in zip(counted["lists"], written["lists"], strict=True):
+        assert (one["treated"], one["held_out"], one["excluded"]) == (
+            other["treated"],
+            other["held_out"],
+            other["excluded"],
+        )
+        assert (one["path"], bool(other["path"])) == (None, True)
+
+
+def test_sql_that_fails_is_refused_by_the_name_of_its_setting(command: Command, world: TrainedWorld):
+    wrong = """lists=[{name="a", at_least="high", where="no_such_column > 3"}]"""
+    ran = command("export", *world.options(), "--as-of", AS_OF, "--set", wrong)
+    assert ran.code == 2
+    assert "[[lists]] a: where" in ran.err
+    assert "no_such_column" in ran.err
+
+
+def test_contacts_of_other_tools_count_for_the_cool_down_and_arms_of_other_tools_win(
+    command: Command, world: TrainedWorld, tmp_path: Path
+):
+    first, second, *_ = ids(exported(command, world)["lists"][0]["path"])
+    (tmp_path / "contacts.csv").write_text(
+        f"user_id,contacted_at,arm\n{first},2026-04-25 10:00:00,treated\n{second},2026-04-01 10:00:00,held_out\n"
+    )
+    more = ["contacts.columns.arm=arm", f"contacts.path={tmp_path / 'contacts.csv'}", "export.cool_down_days=7"]
+    (found,) = exported(command, world, *(word for one in more for word in ("--set", one)))["lists"]
+    assert found["excluded"]["contacted lately"] == 1
+    assert {first, second}.isdisjoint(ids(found["path"]))
+    assert second in (Path(found["path"]) / "holdout.csv").read_text().split()
+
+
+def test_a_list_is_taken_to_a_folder_and_a_database_and_checked_there(
+    command: Command, world: TrainedWorld, tmp_path: Path
+):
+    to = f'export.to=["{tmp_path / "crm"}", "sqlite:///{tmp_path / "crm.db"}#at_risk"]'
+    (found,) = exported(command, world, "--set", to)["lists"]
+    assert len(found["delivered"]) == 2
+    (folder,) = (path.parent for path in (tmp_path / "crm").rglob("manifest.json"))
+    assert folder.name == found["export_id"]
+    whole = command("export", "--verify", str(folder), "--json")
+    assert (whole.code, whole.json()["is_whole"]) == (0, True)
+    with (folder / "at_risk.csv").open("a") as file:
+        file.write("one more\n")
+    damaged = command("export", "--verify", str(folder))
+    assert damaged.code == 3
+    assert "at_risk.csv" in damaged.err
+
+
+def test_the_next_week_says_what_has_changed_and_uploads_only_that(command: Command, world: TrainedWorld):
+    """An epoch later nobody's arm is taken for that of the one before."""
+    (before,) = exported(command, world, at="2026-04-20")["lists"]
+    (found,) = exported(command, world)["lists"]
+    rows = pq.ParquetFile(Path(found["path"]) / "at_risk.parquet").read().to_pylist()
+    assert {row["change"] for row in rows} <= {"new", "rose", "fell", "same"}
+    assert any(row["band_last_week"] for row in rows)
+    with (Path(found["path"]) / "delta.csv").open(newline="") as file:
+        delta = list(csv.DictReader(file))
+    gone = set(ids(before["path"])) - set(ids(found["path"]))
+    assert {row["user_id"] for row in delta if row["risk_band"] == "none"} == gone
+    held_out = (Path(found["path"]) / "holdout.csv").read_text().split()[1:]
+    assert {row["user_id"] for row in delta}.isdisjoint(held_out)
+
+
+def test_scores_that_are_kept_are_not_made_again(command: Command, world: TrainedWorld):
+    exported(command, world)
+    ran = command("export", *world.options(), "--week", WEEK)
+    assert "nothing is scored again" in ran.err
+    late = command("export", *world.options(), "--week", WEEK, "--set", "scoring.high_percentile=95")
+    assert "nothing is scored again" not in late.err
+
+
+def test_the_key_of_the_arms_is_in_no_file_that_is_handed_out(world: TrainedWorld):
+    (key,) = (path.read_text().strip() for path in (world.home / "arms").rglob("key"))
+    for path in files_of(world.home / "lists") | files_of(world.home / "ledger") | files_of(world.home / "releases"):
+        content = path.read_bytes()
+        assert key.encode() not in content
+        assert bytes.fromhex(key) not in content
+    assert json.loads(next((world.home / "arms").rglob("epochs.json")).read_text())["epochs"]

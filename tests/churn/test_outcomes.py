@@ -1,0 +1,169 @@
+"""`churn outcomes`, from the ledger that exports leave to the page."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import churn
+from churn.jobs.outcomes_page import page_of
+from churn.results import Outcomes
+from features.errors import CheckFailed, InputError
+from serving.weekly.arms import HELD_OUT
+from tests.churn.command import TrainedWorld
+from tests.churn.conftest import Command
+
+CLOSED, LAST = "2026-04-13", "2026-04-20"
+END, FINAL = "2026-04-27", "2026-04-30"  # of the window of the first; of its grace
+
+
+@pytest.fixture(scope="module")
+def world(trained_world: TrainedWorld, tmp_path_factory: pytest.TempPathFactory) -> TrainedWorld:
+    """A log and a home of their own, with two lists; half of the users are held out, as the world is small."""
+    place = tmp_path_factory.mktemp("outcomes")
+    shutil.copytree(trained_world.folder, place / "world")
+    found = replace(trained_world.copy_to(place / "home"), folder=place / "world")
+    shutil.rmtree(found.home / "ledger")
+    (found.home / "arms/churn/epochs.json").unlink()
+    (found.home / "arms/churn/key").write_text(bytes(range(32)).hex())  # the same arms in every run
+    with found.config.open("a") as config:
+        config.write("\n[holdout]\nshare = 0.5\n")
+    for day in (CLOSED, LAST):
+        project(found).export(day)
+    return found
+
+
+@pytest.fixture(scope="module")
+def account(world: TrainedWorld) -> Outcomes:
+    """What the log says at its end; tests that change the log come before."""
+    return project(world).outcomes()
+
+
+def project(world: TrainedWorld, **settings: Any) -> churn.Project:
+    return churn.Project(world.config, home=world.home, settings=settings)
+
+
+def add_event(world: TrainedWorld, user: str, day: str) -> None:
+    """Events come late: one more file of a day."""
+    folder = world.folder / f"events/day={day}"
+    (first, *_) = sorted(folder.iterdir())
+    event = pq.read_table(first).slice(0, 1)
+    at = pa.array([datetime.fromisoformat(day).replace(hour=12, tzinfo=UTC)], event.schema.field("event_time").type)
+    columns = {name: event.column(name) for name in event.column_names} | {
+        "user_id": pa.array([user]),
+        "event_time": at,
+    }
+    pq.write_table(pa.table(columns, schema=event.schema), folder / f"late-{user}.parquet")
+
+
+def churners(found: Outcomes) -> list[str]:
+    """Held-out users of the closed week who churned."""
+    week = next(week for week in found.weeks if str(week.cutoff) == CLOSED)
+    rows = week.users.to_pylist()
+    return [row["user_id"] for row in rows if row["churned"] and row["is_left_alone"]]
+
+
+def test_a_figure_is_final_after_the_grace_and_never_changes_afterwards(world: TrainedWorld):
+    early = project(world).outcomes(END)
+    assert (early.final_weeks, early.model.status, early.auc) == (0, "too early", None)
+    assert f"those of {CLOSED}, are final on {FINAL}" in " ".join(early.notes)
+    assert not (world.home / "ledger/churn/outcomes").exists()
+
+    left = churners(project(world, **{"holdout.grace_days": 0}).outcomes(END))
+    shutil.rmtree(world.home / "ledger/churn/outcomes")  # as if the grace had always been three days
+    late, too_late = left[:2]
+    add_event(world, late, "2026-04-20")
+    found = project(world).outcomes()
+    assert found.final_weeks == 1
+    assert set(left) - set(churners(found)) == {late}
+    assert found.actual_churners == len(left) - 1
+
+    add_event(world, too_late, "2026-04-21")
+    again = project(world).outcomes()
+    assert churners(again) == churners(found)
+    assert again.path == found.path  # the same bytes
+    assert project(world).outcomes(END).final_weeks == 0  # what was known then
+
+
+def test_the_account_is_of_everybody_who_is_held_out_and_of_nobody_else(account: Outcomes):
+    week = account.weeks[0]
+    rows = week.users.to_pylist()
+    alone = [row for row in rows if row["arm"] == HELD_OUT]
+    assert account.model.overall.rows == len(alone) == sum(row["is_left_alone"] for row in rows)
+    assert any(row["list"] for row in alone)
+    assert any(not row["list"] for row in alone)
+    assert account.expected_churners == pytest.approx(sum(row["churn_probability"] for row in alone), abs=1e-9)
+    assert {"iPhone 15", "Pixel 8"} & {one.name for one in account.model.parts["device"]}
+    assert "organic" in {one.name for one in account.model.parts["channel"]}
+
+
+def test_the_command_writes_a_page_and_the_numbers_that_it_prints(command: Command, world: TrainedWorld):
+    said = command("outcomes", *world.options(), "--json").json()
+    place = Path(said.pop("path"))
+    assert place.parent == world.home / "outcomes/churn"
+    assert json.loads((place / "outcomes.json").read_text()) == said
+    page = (place / "outcomes.html").read_text()
+    assert said["was_the_model_right"]["words"] in page
+    assert "http" not in page
+    assert page.count("<svg") >= 4
+    shown = command("outcomes", *world.options())
+    assert "was the model right?" in shown.out
+    assert "next: churn export --as-of 2026-05-05" in shown.out
+
+
+def test_a_channel_is_shown_as_text_whatever_it_is_called(account: Outcomes):
+    (channel, *others) = account.model.parts["channel"]
+    evil = replace(channel, name="<script>alert(1)</script>")
+    model = replace(account.model, parts=account.model.parts | {"channel": (evil, *others)})
+    page = page_of(replace(account, model=model)).to_html()
+    assert "<script" not in page
+    assert page.count("&lt;script&gt;alert(1)&lt;/script&gt;") >= 2  # in the table, and in the picture
+
+
+def test_contacts_say_who_was_contacted(world: TrainedWorld, account: Outcomes, tmp_path: Path):
+    week = account.weeks[0]
+    rows = [row for row in week.users.to_pylist() if row["list"]]
+    held_out, treated = ([row for row in rows if (row["arm"] == HELD_OUT) is of] for of in (True, False))
+    lines = [f"{row['user_id']},2026-04-14 10:00,2.5" for row in (held_out[0], *treated[:3])]
+    table = tmp_path / "contacts.csv"
+    table.write_text("\n".join(["user_id,contacted_at,cost", *lines]))
+    columns = {"user_id": "user_id", "contacted_at": "contacted_at", "cost": "cost"}
+    found = project(world, **{"contacts.path": str(table), "contacts.columns": columns}).outcomes()
+    assert found.contacts_are_known
+    assert found.effects[0].contamination.contacted == 1
+    assert found.effects[0].effect.contacted_share == pytest.approx(3 / found.effects[0].effect.overall.treated)
+
+
+def test_a_result_is_read_in_a_line_and_as_a_frame(account: Outcomes):
+    assert "did contacting help?" in repr(account)
+    frame = account.to_pandas()
+    assert frame["actual"].tolist() == [account.actual_churners]
+    assert account.effect == pytest.approx(account.effects[0].effect.overall.estimate)
+
+
+def test_a_day_that_the_log_does_not_reach_and_a_ledger_without_scores_are_refused(
+    world: TrainedWorld, tmp_path: Path, trained_world: TrainedWorld
+):
+    with pytest.raises(InputError, match="the log covers up to, not including, 2026-05-05"):
+        project(world).outcomes(date(2026, 6, 1))
+    with pytest.raises(CheckFailed, match="nothing was scored before 2026-03-01"):
+        project(world).outcomes("2026-03-01")
+    empty = churn.Project(trained_world.config, home=tmp_path / "home")
+    with pytest.raises(CheckFailed, match="nothing was scored yet"):
+        empty.outcomes()
+
+
+def test_a_lost_key_is_not_made_again(world: TrainedWorld, tmp_path: Path):
+    copy = world.copy_to(tmp_path / "home")
+    (copy.home / "arms/churn/key").unlink()
+    with pytest.raises(InputError, match="key is gone"):
+        project(copy).outcomes()
+    assert not (copy.home / "arms/churn/key").exists()
