@@ -108,7 +108,7 @@ class _Ledger:
         """Return the day of the account, by default the end of the log's coverage."""
         if not self.batches:
             raise CheckFailed("nothing was scored yet: there is no past list", hint="score a week first: churn export")
-        until = self.activity(self.model(self.batches[-1].version)).coverage.covered_until
+        until = self.log_of(self.model(self.batches[-1].version)).coverage.covered_until
         if as_of and as_of > until:
             hint = "if the log is complete until then, without events, set [events] covered_until"
             raise InputError(f"--as-of: got {as_of}, the log covers up to, not including, {until}", hint=hint)
@@ -120,7 +120,7 @@ class _Ledger:
             self.models[version] = self.project.registry.get(version).model
         return self.models[version]
 
-    def activity(self, model: ChurnModel) -> Activity:
+    def log_of(self, model: ChurnModel) -> Activity:
         """Return the kept activity of the log under the settings that a model was trained with."""
         key = repr((model.frozen_churn, model.frozen_features))
         if key not in self.activities:
@@ -140,7 +140,7 @@ class _Ledger:
         if found.final_on > day:
             return found
         self.say.within(f"the outcomes of {batch.cutoff} are final")
-        activity = self.activity(model)
+        activity = self.log_of(model)
         context = _context(activity, model, week=found)
         known = with_outcomes(found, activity, definition=model.definition, context=context)
         return keep_final(known, Place(place, say=self.say.within))
@@ -159,7 +159,7 @@ class _Ledger:
         holds_days = window.days_to_label + self._holdout.grace_days
         before = [one for one in self.lists if one.cutoff < cutoff]
         since, zone = start_of(cutoff, self._holdout.epoch), model.specification.timezone
-        merged = merged_ids(self.activity(model), zone, since=since, cutoff=cutoff)
+        merged = merged_ids(self.log_of(model), zone, since=since, cutoff=cutoff)
         kept = open_arms(before, epoch=name, cutoff=cutoff, holds_days=holds_days)
         arms = self._arms_of(name, share, merged=merged, kept=kept)
         return Split(name, share, arms, later, own)

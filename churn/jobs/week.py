@@ -16,7 +16,7 @@ from features.snapshots import instant
 from features.storage.duckdb import connect, new_session
 from serving.batch.scored_batch import Batch
 from serving.settings import ListSettings
-from serving.weekly.arms import Arms, ArmsFolder, epoch_of, start_of
+from serving.weekly.arms import Arms, ArmsFolder, Epoch, epoch_of, start_of
 from serving.weekly.candidates import Candidates, attributes_at, in_cool_down
 from serving.weekly.holdout import HoldoutPlan
 from serving.weekly.list_ledger import PastList, last_contacts, open_arms, past_lists
@@ -61,10 +61,11 @@ class Week:
         holdout, cutoff = self.project.settings.holdout, self.batch.cutoff
         folder, name = ArmsFolder(self.project.home.arms(self.project.name)), epoch_of(cutoff, holdout.epoch)
         if self.dry_run:
-            key, epoch = folder.key_or_any(), folder.epochs().get(name) or self.plan.epoch()
+            key, epoch = folder.key_or_any(), folder.epochs().get(name) or self._first(name)
         else:
             with folder.alone():
-                key, epoch = folder.key(), folder.fix(name, self.plan.epoch())
+                key, epoch = folder.key(), folder.fix(name, self._first(name))
+        share = 0.0 if holdout.share == 0 else epoch.share  # to hold nobody out any more needs no new epoch
         kept = open_arms(self.past, epoch=name, cutoff=cutoff, holds_days=self._days_to_outcome)
         merged = merged_ids(
             self.users.activity,
@@ -73,7 +74,12 @@ class Week:
             cutoff=cutoff,
         )
         given = self.recorded.given_arms
-        return Arms(key, name, epoch.share, merged=merged, kept=kept, given=given)
+        return Arms(key, name, share, merged=merged, kept=kept if share else {}, given=given)
+
+    def _first(self, name: str) -> Epoch:
+        """Return what an epoch starts with: what its lists say, if there are any, else what is planned now."""
+        shares = [one.share for one in self.past if one.epoch == name and one.share]
+        return Epoch(shares[0], "the first list of this epoch") if shares else self.plan.epoch()
 
     @cached_property
     def plan(self) -> HoldoutPlan:

@@ -8,6 +8,7 @@ Source: HMAC, RFC 2104; assignment by hash, Kohavi, Tang and Xu 2020, "Trustwort
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 import os
 import secrets
@@ -25,6 +26,7 @@ from numpy.typing import NDArray
 from features.errors import InputError
 from features.storage.atomic import sync, write_atomic
 from features.storage.locks import locked
+from features.storage.marks import sealed, unsealed
 
 TREATED, HELD_OUT = "treated", "held_out"
 Period = Literal["month", "quarter", "year"]
@@ -119,6 +121,7 @@ class _Format(msgspec.Struct, frozen=True):
 
 class _Epochs(_Format, frozen=True, kw_only=True):
     epochs: dict[str, Epoch]
+    key: str = ""  # a digest of it, so that another one is noticed
 
 
 @dataclass(frozen=True)
@@ -133,16 +136,18 @@ class ArmsFolder:
         Raises
         ------
         InputError
-            When the file holds no key.
+            When the file is gone, though an epoch has started, or is not the key that it started with.
         """
-        path = self.folder / KEY_FILE
+        path, started = self.folder / KEY_FILE, self._read()
         if not path.exists():
+            if started.epochs:
+                raise _damaged(path)
             self._make(path, secrets.token_bytes(_KEY_BYTES))
         try:
             found = bytes.fromhex(path.read_text().strip())
         except (OSError, ValueError) as error:
             raise _damaged(path) from error
-        if len(found) != _KEY_BYTES:
+        if len(found) != _KEY_BYTES or started.key not in ("", _digest(found)):
             raise _damaged(path)
         return found
 
@@ -152,7 +157,8 @@ class ArmsFolder:
 
     def key_or_any(self) -> bytes:
         """Return the key, or where there is none yet one for this time only."""
-        return self.key() if (self.folder / KEY_FILE).exists() else secrets.token_bytes(_KEY_BYTES)
+        is_new = not (self.folder / KEY_FILE).exists() and not self.epochs()
+        return secrets.token_bytes(_KEY_BYTES) if is_new else self.key()
 
     def alone(self) -> AbstractContextManager[None]:
         """Let one run at a time fix who is held out."""
@@ -181,31 +187,36 @@ class ArmsFolder:
         Raises
         ------
         InputError
-            When the file cannot be read, or a newer version of churn wrote it.
+            When the file is damaged, or a newer version of churn wrote it.
         """
+        return self._read().epochs
+
+    def _read(self) -> _Epochs:
         path = self.folder / EPOCHS_FILE
         try:
-            content = path.read_bytes()
+            content = unsealed(path.read_bytes())
             version = msgspec.json.decode(content, type=_Format).format_version
             if version > FORMAT_VERSION:
                 hint = "use the version of churn that wrote it"
                 raise InputError(f"{path} is of format {version}, expected at most {FORMAT_VERSION}", hint=hint)
-            return msgspec.json.decode(content, type=_Epochs).epochs
+            return msgspec.json.decode(content, type=_Epochs)
         except FileNotFoundError:
-            return {}
+            return _Epochs(epochs={})
         except (OSError, ValueError) as error:
             raise _damaged(path) from error
 
     def fix(self, name: str, epoch: Epoch) -> Epoch:
         """Fix an epoch when it starts; one that is fixed already stays. The caller holds the lock of the folder."""
-        known = self.epochs()
+        known, key = self.epochs(), self.key()
         if name in known:
             return known[name]
-        self.folder.mkdir(parents=True, exist_ok=True)
-        write_atomic(
-            self.folder / EPOCHS_FILE, msgspec.json.format(msgspec.json.encode(_Epochs(epochs=known | {name: epoch})))
-        )
+        content = msgspec.json.encode(_Epochs(epochs=known | {name: epoch}, key=_digest(key)))
+        write_atomic(self.folder / EPOCHS_FILE, sealed(content))
         return epoch
+
+
+def _digest(key: bytes) -> str:
+    return hashlib.sha256(key).hexdigest()[:16]
 
 
 def given_arms(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:

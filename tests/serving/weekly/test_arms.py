@@ -223,3 +223,26 @@ def test_arms_from_outside_are_treated_or_held_out():
         given_arms([("anna", "treated"), ("secret user", "control")])
     assert "case variant when 'control' then 'held_out'" in caught.value.hint
     assert "secret user" not in str(caught.value)
+
+
+def test_a_key_that_is_gone_or_another_one_is_refused_once_an_epoch_has_started(tmp_path: Path):
+    folder = ArmsFolder(tmp_path)
+    folder.fix("2026-Q4", Epoch(0.1, "the default"))
+    path = tmp_path / "key"
+    key = path.read_text()
+    path.write_text(("0" if key[0] != "0" else "1") + key[1:])
+    for _ in range(2):
+        with pytest.raises(InputError, match="key is damaged") as refused:
+            folder.key()
+        assert "backup" in refused.value.hint
+        path.unlink(missing_ok=True)
+
+
+def test_epochs_that_were_altered_are_noticed(tmp_path: Path):
+    folder = ArmsFolder(tmp_path)
+    folder.fix("2026-Q4", Epoch(0.1, "the default"))
+    path = tmp_path / "epochs.json"
+    assert path.read_text().count("0.1") == 1
+    path.write_text(path.read_text().replace("0.1", "0.3"))
+    with pytest.raises(InputError, match="damaged"):
+        folder.epochs()
