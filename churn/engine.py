@@ -39,11 +39,9 @@ class ScoredUsers:
     model
         As it scores at this cutoff: with its shift.
     profiles, scores
-        Of the same users, by user id; the scores with their reasons, where these are known already.
+        Of the same users, by user id.
     shift
         Of the base rate, by which the probabilities are shifted, and why.
-    is_kept
-        The scores are those that an earlier run kept.
     """
 
     model: ChurnModel
@@ -51,7 +49,6 @@ class ScoredUsers:
     scores: pa.Table
     shift: Prediction
     activity: Activity | None = None
-    is_kept: bool = False
 
 
 FindScores = Callable[["Activity"], "KeptScores | None"]
@@ -140,8 +137,8 @@ class OneMachine:
         say(f"building profiles at {cutoff}")
         profiles = build_profiles(activity, with_context(model.specification, activity.facts), cutoffs=[cutoff])
         say("nothing is scored again" if found else f"scoring {profiles.num_rows:,} users")
-        scores = found.scores if found else score_table(model, profiles, bands=self.project.settings.scoring)
-        return ScoredUsers(model, profiles, scores, shift, activity, is_kept=bool(found))
+        scores = found.of(profiles) if found else score_table(model, profiles, bands=self.project.settings.scoring)
+        return ScoredUsers(model, profiles, scores, shift, activity)
 
 
 def with_context(specification: Specification, facts: Collection[str]) -> Specification:

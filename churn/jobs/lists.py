@@ -37,7 +37,7 @@ _A_WEEK_BEFORE_DAYS = 10  # the batch before this one may be a few days late
 
 
 def export(project: Project, cutoff: date, *, model: str, dry_run: bool, say: Progress) -> Export:
-    """Score all users, keep scores and ledger, and write the lists of those at risk.
+    """Score all users, keep the ledger, and write the lists of those at risk.
 
     Parameters
     ----------
@@ -64,8 +64,7 @@ def export(project: Project, cutoff: date, *, model: str, dry_run: bool, say: Pr
     say("writing ledger and lists")
     lists: list[WeeklyList] = []
     with telling_what_is_written(say) as written:
-        if not users.is_kept:
-            keep(project, registered, users=users, cutoff=cutoff, written=written)
+        keep(project, registered, users=users, cutoff=cutoff, written=written)
         for one in week.selections:
             lists.append(_Writer(week).write(one, say=say))
             written.add(lists[-1].path)

@@ -6,12 +6,10 @@ import hashlib
 import json
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import pyarrow as pa
 
 from churn.engine import ScoredUsers
 from churn.jobs.promotion import moving_champion
@@ -43,34 +41,31 @@ def score(project: Project, cutoff: date, *, model: str, say: Progress) -> Scori
     _check_keeping(project)
     registered, users = scored(project, cutoff, model=model, say=say)
     say("writing scores and ledger")
-    users = replace(users, scores=explained(users))
+    explained = with_reasons(users.scores, users.model, profiles=users.profiles)
+    batch = batch_of(project, registered, users, cutoff=cutoff)
+    place = Place(project.home.scores(project.name, cutoff, registered.version), keeps_all=False, say=say.within)
     with telling_what_is_written(say) as written:
-        folder = keep(project, registered, users=users, cutoff=cutoff, written=written)
+        folder = write_scores(batch, scores=explained, place=place)
+        written.add(folder)
+        keep(project, registered, users=users, cutoff=cutoff, written=written)
         if model == CHAMPION:  # the service answers for the champion; another model may read other features
             say("refreshing the profile store")
             why_not = _release(project, registered, users, cutoff=cutoff, say=say)
         else:
             why_not = f"it holds the champion's profiles, and version {registered.version} was scored by its name"
-    return Scoring(registered.name, registered.version, cutoff, users.scores, folder, users.shift, not why_not, why_not)
+    return Scoring(registered.name, registered.version, cutoff, explained, folder, users.shift, not why_not, why_not)
 
 
 def scored(project: Project, cutoff: date, *, model: str, say: Progress) -> tuple[RegisteredModel, ScoredUsers]:
     """Return the model and the users with their scores: those of an earlier run, where they were made from the same."""
     say(f"loading {model}")
     registered = project.registry.get(model)
-    place = project.home.scores(project.name, cutoff, registered.version)
+    place = project.home.ledger(project.name, cutoff, registered.version)
 
     def kept(activity: Activity) -> KeptScores | None:
         return kept_scores(place, scored_from(project, registered, activity, cutoff=cutoff))
 
     return registered, project.engine.score(registered.model, cutoff, kept=kept, say=say)
-
-
-def explained(users: ScoredUsers) -> pa.Table:
-    """Return the scores with their reasons."""
-    if "reason_1" in users.scores.column_names:
-        return users.scores
-    return with_reasons(users.scores, users.model, profiles=users.profiles)
 
 
 def batch_of(project: Project, registered: RegisteredModel, users: ScoredUsers, *, cutoff: date) -> Batch:
@@ -92,26 +87,12 @@ def scored_from(project: Project, registered: RegisteredModel, activity: Activit
     return hashlib.sha256(json.dumps(about, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def keep(
-    project: Project,
-    registered: RegisteredModel,
-    *,
-    users: ScoredUsers,
-    cutoff: date,
-    written: Written,
-) -> Path:
-    """Write scores and ledger; return the folder of the scores."""
-    about, home, batch = (
-        (project.name, cutoff, registered.version),
-        project.home,
-        batch_of(project, registered, users, cutoff=cutoff),
-    )
+def keep(project: Project, registered: RegisteredModel, *, users: ScoredUsers, cutoff: date, written: Written) -> None:
+    """Write who was scored, and how, into the ledger."""
+    batch = batch_of(project, registered, users, cutoff=cutoff)
     source = scored_from(project, registered, users.activity, cutoff=cutoff) if users.activity else ""
-    place = Place(home.scores(*about), keeps_all=False, say=written.say.within)
-    folder = write_scores(batch, scores=users.scores, place=place, scored_from=source)
-    written.add(folder)
-    written.add(write_ledger(batch, scores=users.scores, place=Place(home.ledger(*about), say=written.say.within)))
-    return folder
+    place = Place(project.home.ledger(project.name, cutoff, registered.version), say=written.say.within)
+    written.add(write_ledger(batch, scores=users.scores, place=place, scored_from=source))
 
 
 @dataclass(frozen=True)

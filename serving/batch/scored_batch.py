@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from features.storage.atomic import write_atomic
 from features.storage.versions import Place, is_damaged
+from serving.batch.score import SCORE_SCHEMA
 
 FORMAT_VERSION = 3  # of scores, ledger and lists; 1 had no number, and its folder no versions; 2 had no raw score
 MANIFEST, SCORES, MADE_FROM = "manifest.json", "scores.parquet", "made_from.json"
@@ -41,28 +43,40 @@ class Batch:
 
 @dataclass(frozen=True)
 class KeptScores:
-    """Scores that an earlier run kept, with the shift of their base rate."""
+    """What the ledger keeps of a scoring: the users with a score, and the shift of the base rate."""
 
-    scores: pa.Table
+    rows: pa.Table
     base_rate_shift: float
     folder: Path
 
-    @property
-    def has_reasons(self) -> bool:
-        """True where ``churn score`` has explained every score."""
-        return "reason_1" in self.scores.column_names
+    def of(self, profiles: pa.Table) -> pa.Table:
+        """Return the scores of profiles, the same as :func:`serving.batch.score.score_table` gave."""
+        users = profiles.column("user_id").cast(pa.string()).combine_chunks()
+        places = pc.index_in(users, value_set=self.rows.column("user_id").combine_chunks())
+        scored: Any = places.is_valid()
+        columns: dict[str, Any] = {
+            name: self.rows.column(name).take(places) for name in LEDGER_COLUMNS if name != "user_id"
+        } | {
+            "user_id": users,
+            "status": pc.if_else(scored, "scored", "unscored"),
+            "code": pc.if_else(scored, pa.scalar(None, pa.string()), "not_eligible"),
+            "as_of": profiles.column("cutoff"),
+        }
+        return pa.table({name: columns[name] for name in SCORE_SCHEMA.names}, schema=SCORE_SCHEMA)
 
 
-def kept_scores(place: Path, scored_from: str) -> KeptScores | None:
-    """Return the scores that a place keeps where they were made from the same, and are whole.
+def kept_scores(ledger: Path, scored_from: str) -> KeptScores | None:
+    """Return the scores that the ledger keeps where they were made from the same, and are whole.
 
     Parameters
     ----------
+    ledger
+        Place of the scores of one model at one cutoff.
     scored_from
         Digest of what scores depend on: model, cutoff, mapping, activity and the settings that scoring reads.
     """
-    made = _read_json(place / MADE_FROM)
-    folder = place / str(made.get("version"))
+    made = _read_json(ledger / MADE_FROM)
+    folder = ledger / str(made.get("version"))
     manifest = read_manifest(folder)
     is_same = bool(scored_from) and made.get("scored_from") == scored_from
     if not is_same or manifest.get("format_version") != FORMAT_VERSION or is_damaged(folder):
@@ -70,22 +84,22 @@ def kept_scores(place: Path, scored_from: str) -> KeptScores | None:
     return KeptScores(pq.ParquetFile(folder / SCORES).read(), float(manifest["base_rate_shift"]), folder)
 
 
-def write_scores(batch: Batch, *, scores: pa.Table, place: Place, scored_from: str = "") -> Path:
-    """Write all scores as a version of their place; return its folder. The same rows are the same version.
+def write_scores(batch: Batch, *, scores: pa.Table, place: Place) -> Path:
+    """Write all scores as a version of their place; return its folder. The same rows are the same version."""
+    return write_tables(place, {SCORES: scores}, about=asdict(batch))
 
-    What they were made from is kept next to the versions: it is about files of this machine, and the scores are not.
+
+def write_ledger(batch: Batch, *, scores: pa.Table, place: Place, scored_from: str = "") -> Path:
+    """Write who was scored, and how, into the ledger, where it stays; return the folder.
+
+    What the scores were made from is kept next to the versions: it is about files of this machine, and the scores are not.
     """
-    folder = write_tables(place, {SCORES: scores}, about=asdict(batch))
+    scored = scores.filter(scores.column("raw_score").is_valid())
+    folder = write_tables(place, {SCORES: scored.select(LEDGER_COLUMNS)}, about=asdict(batch))
     if scored_from:
         made = {"scored_from": scored_from, "version": folder.name}
         write_atomic(place.folder / MADE_FROM, json.dumps(made).encode())
     return folder
-
-
-def write_ledger(batch: Batch, *, scores: pa.Table, place: Place) -> Path:
-    """Write who was scored, and how, into the ledger, where it stays; return the folder."""
-    scored = scores.filter(scores.column("raw_score").is_valid())
-    return write_tables(place, {SCORES: scored.select(LEDGER_COLUMNS)}, about=asdict(batch))
 
 
 def write_tables(place: Place, tables: dict[str, pa.Table], *, about: dict[str, Any]) -> Path:

@@ -21,7 +21,7 @@ READ_AGAIN = Verb("score", AT, forget_manifests)
 VERBS = (SCORE, EXPORT, SERVE)
 WRITES = {
     "score": ("scores", "ledger", "releases", "rejected"),
-    "export": ("scores", "ledger", "lists", "rejected"),
+    "export": ("ledger", "lists", "rejected"),
     "serve": ("releases",),
 }
 # kind to where its files are, and the verbs that read or replace them
@@ -35,7 +35,7 @@ KINDS: dict[str, tuple[tuple[str, ...], tuple[Verb, ...]]] = {
     "log fetched from a database": (("fetched/*/*/*", "fetched/*/*/*/*"), (SCORE,)),
     "locks": (("**/*.lock", "**/.lock"), (SCORE,)),
     "scores": (("scores/*/*/*/*/*",), (SCORE, EXPORT)),
-    "what scores were made from": (("scores/*/*/*/made_from.json",), (SCORE, EXPORT)),
+    "what scores were made from": (("ledger/*/*/*/made_from.json",), (SCORE, EXPORT)),
     "arms": (("arms/*/*",), (SCORE, EXPORT)),
     "account of a list": (("ledger/*/lists/*/*/*/*",), (EXPORT,)),
     "ledger": (("ledger/*/*/*/*/*",), (SCORE, EXPORT)),
@@ -66,7 +66,9 @@ def files(base: Base, kind: str) -> list[Path]:
     """Return the files of a kind, relative to the home; each under its own name, not through `current`."""
     found = [path for pattern in KINDS[kind][0] for path in sorted(base.home.glob(pattern))]
     own = [path.relative_to(base.home) for path in found if "current" not in path.parts and path.is_file()]
-    return [file for file in own if AS_OF in str(file) or file.parts[0] not in ("scores", "ledger")]
+    return [
+        file for file in own if AS_OF in str(file) or "lists" in file.parts or file.parts[0] not in ("scores", "ledger")
+    ]
 
 
 @contextmanager

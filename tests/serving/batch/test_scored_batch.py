@@ -5,7 +5,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -13,7 +12,7 @@ import pytest
 
 from features.storage.versions import Place, current_of
 from models.churn_model import ChurnModel
-from serving.batch.score import score_table, with_reasons
+from serving.batch.score import score_table
 from serving.batch.scored_batch import (
     Batch,
     kept_scores,
@@ -101,33 +100,33 @@ def test_a_write_that_fails_leaves_the_former_version_current_and_nothing_else(t
 # --- Nothing is scored twice -----------------------------------------------------------------------------------------
 
 
-def test_kept_scores_are_found_with_their_shift_and_whether_they_are_explained(
-    tmp_path: Path, model: ChurnModel, profiles: pa.Table
-):
-    plain = score_table(model, profiles, bands=ScoringSettings())
-    whole = with_reasons(plain, model, profiles=profiles)
-    for table in (plain, whole):
-        folder = write_scores(BATCH, scores=table, place=Place(tmp_path), scored_from=MADE_FROM)
-        found = kept_scores(tmp_path, "made from this")
-        assert found
-        assert found.scores.equals(table)
-        assert (found.folder, found.base_rate_shift, found.has_reasons) == (folder, -0.25, table is whole)
+def kept(tmp_path: Path, *users: str, scored_from: str = MADE_FROM) -> Path:
+    return write_ledger(BATCH, scores=scores(*users), place=Place(tmp_path), scored_from=scored_from)
 
 
-@pytest.mark.parametrize(
-    ("made_from", "wanted"), [("another model", "made from this"), ("", ""), ("", "made from this")]
-)
+def test_kept_scores_give_the_table_that_was_scored(tmp_path: Path, model: ChurnModel, profiles: pa.Table):
+    table = score_table(model, profiles, bands=ScoringSettings())
+    assert 0 < table.column("raw_score").null_count < table.num_rows
+    folder = write_ledger(BATCH, scores=table, place=Place(tmp_path), scored_from=MADE_FROM)
+    found = kept_scores(tmp_path, MADE_FROM)
+    assert found
+    assert (found.folder, found.base_rate_shift) == (folder, -0.25)
+    assert found.of(profiles).equals(table)
+    assert found.of(profiles.slice(0, 0)).equals(table.slice(0, 0))
+
+
+@pytest.mark.parametrize(("made_from", "wanted"), [("another model", MADE_FROM), ("", ""), ("", MADE_FROM)])
 def test_scores_made_from_something_else_or_from_nobody_knows_what_are_made_again(
     tmp_path: Path, made_from: str, wanted: str
 ):
-    write_scores(BATCH, scores=scores("anna"), place=Place(tmp_path), scored_from=made_from)
+    kept(tmp_path, "anna", scored_from=made_from)
     assert kept_scores(tmp_path, wanted) is None
 
 
 def test_only_the_latest_scores_count(tmp_path: Path):
-    write_scores(BATCH, scores=scores("anna"), place=Place(tmp_path), scored_from=MADE_FROM)
-    write_scores(BATCH, scores=scores("anna"), place=Place(tmp_path), scored_from="an event that came late")
-    assert kept_scores(tmp_path, "made from this") is None
+    kept(tmp_path, "anna")
+    kept(tmp_path, "anna", scored_from="an event that came late")
+    assert kept_scores(tmp_path, MADE_FROM) is None
     assert kept_scores(tmp_path, "an event that came late")
 
 
@@ -150,13 +149,12 @@ DAMAGE: dict[str, Callable[[Path], object]] = {
 
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_damaged_scores_are_made_again(tmp_path: Path, damage: str):
-    about: Any = {"scores": scores("anna", "bob"), "scored_from": MADE_FROM}
-    folder = write_scores(BATCH, place=Place(tmp_path), **about)
-    assert kept_scores(tmp_path, "made from this")
+    folder = kept(tmp_path, "anna", "bob")
+    assert kept_scores(tmp_path, MADE_FROM)
     DAMAGE[damage](folder)
-    assert kept_scores(tmp_path, "made from this") is None
-    assert write_scores(BATCH, place=Place(tmp_path), **about) == folder
-    assert kept_scores(tmp_path, "made from this")
+    assert kept_scores(tmp_path, MADE_FROM) is None
+    assert kept(tmp_path, "anna", "bob") == folder
+    assert kept_scores(tmp_path, MADE_FROM)
 
 
 def test_scores_of_another_format_are_made_again(tmp_path: Path):
@@ -167,17 +165,13 @@ def test_scores_of_another_format_are_made_again(tmp_path: Path):
 
     version = Place(tmp_path).add(write).name
     (tmp_path / "made_from.json").write_text(json.dumps({"scored_from": MADE_FROM, "version": version}))
-    assert kept_scores(tmp_path, "made from this") is None
+    assert kept_scores(tmp_path, MADE_FROM) is None
 
 
 def test_where_nothing_was_scored_nothing_is_found(tmp_path: Path):
-    assert kept_scores(tmp_path / "nothing", "made from this") is None
+    assert kept_scores(tmp_path / "nothing", MADE_FROM) is None
     assert read_manifest(tmp_path) == {}
 
 
 def test_what_scores_were_made_from_is_not_among_their_bytes(tmp_path: Path):
-    folders = [
-        write_scores(BATCH, scores=scores("anna"), place=Place(tmp_path / where), scored_from=where)
-        for where in ("here", "there")
-    ]
-    assert folders[0].name == folders[1].name
+    assert kept(tmp_path / "here", "anna", scored_from="here").name == kept(tmp_path / "there", "anna").name
