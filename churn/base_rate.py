@@ -52,8 +52,8 @@ class LeftAlone:
         epochs = {one.epoch: one.share for one in near}
         if not any(epochs.values()):  # nobody was held out: there is nothing better than everybody
             return None
-        folder = ArmsFolder(self.project.home.arms(self.project.name))
-        held_out = [Arms(folder.key(), epoch, share).held_out(user_ids) for epoch, share in epochs.items() if share]
+        key = ArmsFolder(self.project.home.arms(self.project.name)).known_key()
+        held_out = [Arms(key, epoch, share).held_out(user_ids) for epoch, share in epochs.items() if share]
         return np.logical_and.reduce(held_out)
 
 

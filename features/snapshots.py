@@ -99,6 +99,11 @@ def instant(day: date, zone: str) -> datetime:
     return datetime.combine(day, time.min, zone_of(zone)).astimezone(UTC)
 
 
+def instant_sql(day: date, zone: str) -> str:
+    """Write the instant at which a day starts in a zone as an SQL timestamp in UTC, without a zone."""
+    return f"timestamp '{instant(day, zone):%Y-%m-%d %H:%M:%S}'"
+
+
 def monday_of(week: str) -> date:
     """The Monday of an ISO week.
 

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from features.snapshots import instant, zone_of
+from features.snapshots import instant, instant_sql, zone_of
 from features.users.point_in_time import PointInTimeRows, PointInTimeTable
 from serving.weekly.account.effect_account import Contacts
 from serving.weekly.arms import given_arms
@@ -88,7 +88,7 @@ def merged_ids(activity: Activity | None, zone: str, *, since: date, cutoff: dat
     """Return user to the ids that became this user between two days; ``[identities]`` knows them."""
     if not activity or not activity.tables.has_identities:
         return {}
-    first, last = (f"timestamp '{instant(day, zone):%Y-%m-%d %H:%M:%S}'" for day in (since, cutoff))
+    first, last = (instant_sql(day, zone) for day in (since, cutoff))
     rows = activity.connection.execute(
         f"""select user_id, list(alias_id order by alias_id) from {activity.tables.relations["identities"]}
         where valid_from >= {first} and valid_from < {last} group by user_id"""

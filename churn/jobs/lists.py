@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from churn.engine import ScoredUsers
 from churn.jobs.scores import batch_of, keep, scored, telling_what_is_written
@@ -19,7 +18,8 @@ from churn.jobs.week import Week
 from churn.progress import Progress
 from churn.results import Export, ListCheck, WeeklyList
 from features.storage.versions import Place, current_of
-from serving.batch.scored_batch import SCORES, Batch
+from serving.batch.scored_batch import Batch
+from serving.weekly.account.outcomes import scored_batches
 from serving.weekly.at_risk_list import ListRows, export_id_of, week_of
 from serving.weekly.files.destinations import deliver
 from serving.weekly.files.list_address import ListAddress
@@ -111,15 +111,11 @@ class _Writer:
 
     def _bands_before(self) -> dict[str, str] | None:
         """Return everybody's risk band in the latest batch of the last days; None where there is none."""
-        folders = self.project.home.ledgers(self.project.name).glob("cutoff=*")
-        days = {date.fromisoformat(one.name.partition("=")[2]): one for one in folders}
-        earlier = [day for day in days if 0 < (self.batch.cutoff - day).days <= _A_WEEK_BEFORE_DAYS]
-        if not earlier:
+        ledger, cutoff = self.project.home.ledgers(self.project.name), self.batch.cutoff
+        earlier = scored_batches(ledger, before=cutoff)[-1:]
+        if not earlier or (cutoff - earlier[0].cutoff).days > _A_WEEK_BEFORE_DAYS:
             return None
-        versions = [found for place in sorted(days[max(earlier)].iterdir()) if (found := current_of(place))]
-        if not versions:
-            return None
-        table = pq.ParquetFile(versions[-1] / SCORES).read(columns=["user_id", "risk_band"])
+        table = earlier[0].read()
         return dict(zip(*(table.column(name).to_pylist() for name in ("user_id", "risk_band")), strict=True))
 
     def write(self, one: Selection, *, say: Progress) -> WeeklyList:

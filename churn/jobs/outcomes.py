@@ -34,7 +34,7 @@ from serving.weekly.account.outcomes import (
     scored_batches,
     with_outcomes,
 )
-from serving.weekly.arms import KEY_FILE, Arms, ArmsFolder, Epoch, epoch_of, start_of
+from serving.weekly.arms import Arms, ArmsFolder, Epoch, epoch_of, start_of
 from serving.weekly.at_risk_list import CONTEXT
 from serving.weekly.list_ledger import PastList, open_arms, past_lists
 
@@ -170,18 +170,18 @@ class _Ledger:
 
     @cached_property
     def _epochs(self) -> dict[str, Epoch]:
-        return ArmsFolder(self.project.home.arms(self.project.name)).epochs()
+        return self._folder.epochs()
+
+    @property
+    def _folder(self) -> ArmsFolder:
+        return ArmsFolder(self.project.home.arms(self.project.name))
 
     def _arms_of(self, epoch: str, share: float, **more: Any) -> Arms:
         return Arms(self._key, epoch, share, given=self.recorded.given_arms, **more)
 
     @cached_property
     def _key(self) -> bytes:
-        folder = ArmsFolder(self.project.home.arms(self.project.name))
-        if not (folder.folder / KEY_FILE).exists():
-            words = f"{folder.folder / KEY_FILE} is gone: without it nobody knows who is held out"
-            raise InputError(words, hint="put it back from a backup of the home")
-        return folder.key()
+        return self._folder.known_key()
 
     @cached_property
     def recorded(self) -> RecordedContacts:

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from churn.engine import ScoredUsers
 from churn.jobs.contacts import RecordedContacts, merged_ids
-from features.snapshots import instant
+from features.snapshots import instant_sql
 from features.storage.duckdb import connect, new_session
 from serving.batch.scored_batch import Batch
 from serving.settings import ListSettings
@@ -51,7 +51,7 @@ class Week:
         activity = self.users.activity
         connection = new_session(activity.connection) if activity else connect(compute=self.project.settings.compute)
         known = activity.tables.attributes if activity else {}
-        at = f"timestamp '{instant(self.batch.cutoff, self.users.model.specification.timezone):%Y-%m-%d %H:%M:%S}'"
+        at = instant_sql(self.batch.cutoff, self.users.model.specification.timezone)
         attributes = attributes_at(connection, known, cutoff_at=at) if known else None
         return Candidates.of(connection, profiles=self.users.profiles, scores=self.users.scores, attributes=attributes)
 
@@ -74,7 +74,7 @@ class Week:
             cutoff=cutoff,
         )
         given = self.recorded.given_arms
-        return Arms(key, name, share, merged=merged, kept=kept if share else {}, given=given)
+        return Arms(key, name, share, merged=merged, kept=kept, given=given)
 
     def _first(self, name: str) -> Epoch:
         """Return what an epoch starts with: what its lists say, if there are any, else what is planned now."""

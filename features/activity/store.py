@@ -110,11 +110,16 @@ class Activity:
         manifest = self.manifest
         days = sorted((str(day), batch) for day, batch in manifest.days.items() if day < cutoff)
         gone = sorted((batch, *map(str, days)) for batch, days in manifest.superseded.items())
-        tables = [
+        return hashlib.sha256(repr((manifest.coverage, days, gone, self._tables_digest)).encode()).hexdigest()
+
+    @cached_property
+    def _tables_digest(self) -> str:
+        """Of all rows of the tables of users, whatever their order."""
+        found = [
             (name, *self.connection.execute(f"select count(*), bit_xor(hash(t)) from {table} t").fetchall())
             for name, table in sorted(self.tables.relations.items())
         ]
-        return hashlib.sha256(repr((manifest.coverage, days, gone, tables)).encode()).hexdigest()
+        return repr(found)
 
     def relation(self, name: str) -> str:
         """Return the FROM clause of one of :data:`features.activity.roll_up.RELATIONS`, as all of it is known today."""

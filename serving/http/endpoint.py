@@ -121,16 +121,8 @@ class Endpoint:
 
 def _with_arms(results: list[Score], store: ProfileStore) -> list[Score]:
     """Add the arm of each user whom the store knows, so that an app leaves the held out alone, too."""
-    if not store.info.epoch:
-        return results
-    users = {one.user_id for one in results if one.user_id is not None}
-    held_out, known, epoch = store.held_out(users), store.knows(users), store.info.epoch
-    return [
-        structs.replace(one, arm="held_out" if one.user_id in held_out else "treated", epoch=epoch)
-        if one.user_id in known
-        else one
-        for one in results
-    ]
+    arms, epoch = store.arms({one.user_id for one in results if one.user_id is not None}), store.info.epoch
+    return [structs.replace(one, arm=arms[one.user_id], epoch=epoch) if one.user_id in arms else one for one in results]
 
 
 def quality_of(model: ChurnModel) -> ModelQuality:

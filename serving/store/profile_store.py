@@ -10,7 +10,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import pyarrow as pa
@@ -21,10 +21,10 @@ from features.storage.atomic import atomic_file
 from serving.store.kept_activity import KeptColumns, KeptRows
 
 FILE = "profiles.sqlite"
+Arm = Literal["treated", "held_out"]
 FORMAT_VERSION = 3  # 2 had no arms
 _FIND = "select profile from profiles where user_id = ?"
-_KNOWN = "select 1 from profiles where user_id = ?"
-_FIND_HELD_OUT = "select 1 from held_out where user_id = ?"
+_FIND_ARM = "select exists (select 1 from held_out h where h.user_id = p.user_id) from profiles p where user_id = ?"
 _FIND_KEPT = "select relation, packed from activity where user_id = ?"
 _FILL = "fill it with: churn score --as-of DATE"
 
@@ -115,17 +115,13 @@ class ProfileStore:
             rows = [self._connection.execute(_FIND, (user_id,)).fetchone() for user_id in user_ids]
         return {user_id: self._profile(row[0]) for user_id, row in zip(user_ids, rows, strict=True) if row}
 
-    def knows(self, user_ids: Collection[str]) -> set[str]:
-        """Return who of these has a profile."""
-        with self._lock:
-            return {one for one in user_ids if self._connection.execute(_KNOWN, (one,)).fetchone()}
-
-    def held_out(self, user_ids: Collection[str]) -> set[str]:
-        """Return who of these is held out; nobody where the store knows no arms."""
+    def arms(self, user_ids: Collection[str]) -> dict[str, Arm]:
+        """Return the arms of the users with a profile among these; nobody's where the store knows no arms."""
         if not self.info.epoch:
-            return set()
+            return {}
         with self._lock:
-            return {one for one in user_ids if self._connection.execute(_FIND_HELD_OUT, (one,)).fetchone()}
+            rows = {user_id: self._connection.execute(_FIND_ARM, (user_id,)).fetchone() for user_id in user_ids}
+        return {user_id: "held_out" if row[0] else "treated" for user_id, row in rows.items() if row}
 
     def kept(self, user_id: str) -> Mapping[str, Mapping[str, list[Any]]]:
         """Return a user's kept days: relation to columns; empty where the user has no event before the cutoff."""

@@ -75,6 +75,8 @@ class Arms:
         return HELD_OUT if any(self._is_held_out(one) for one in ids) else TREATED
 
     def _is_held_out(self, one_id: str) -> bool:
+        if not self.share:  # the experiment is over, for arms of earlier epochs too
+            return False
         if arm := self.kept.get(one_id):
             return arm == HELD_OUT
         return self._fraction(one_id) < self.share
@@ -150,6 +152,20 @@ class ArmsFolder:
         if len(found) != _KEY_BYTES or started.key not in ("", _digest(found)):
             raise _damaged(path)
         return found
+
+    def known_key(self) -> bytes:
+        """Return the key where past lists are read: none is made.
+
+        Raises
+        ------
+        InputError
+            When there is none.
+        """
+        path = self.folder / KEY_FILE
+        if not path.exists():
+            words = f"{path} is gone: without it nobody knows who is held out"
+            raise InputError(words, hint="put it back from a backup of the home")
+        return self.key()
 
     def install(self, key: bytes) -> None:
         """Take a key that another home has already, as where a project moves; one that is there stays."""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.features.log_tables import BINARIES, Database, Postgres, postgres_server
+from tests.features.log_tables import Database, Postgres, postgres_or_skip
 
 
 @pytest.fixture
@@ -16,10 +16,7 @@ def sqlite(tmp_path: Path) -> Database:
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
     """Of a server that runs until all tests are done, password included."""
-    if not BINARIES:
-        pytest.skip("PostgreSQL's server is not installed: make system")
-    with postgres_server() as url:
-        yield url
+    yield from postgres_or_skip()
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+import pytest
 
 from features.log.database import fetch
 from features.settings import EventsSettings
@@ -79,6 +80,14 @@ def as_nobody_special(*command: str | Path, cwd: str) -> None:
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as server:
         return server.getsockname()[1]
+
+
+def postgres_or_skip() -> Generator[str]:
+    """For fixtures: the URL of a server of its own, password included."""
+    if not BINARIES:
+        pytest.skip("PostgreSQL's server is not installed: make system")
+    with postgres_server() as url:
+        yield url
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from features.activity.roll_up import RELATIONS
 from features.activity.store import Activity
 from features.profiles.kernel import Kernel
 from features.profiles.specification import Specification
-from features.snapshots import instant
+from features.snapshots import instant_sql
 from features.sql import literal
 from models.encoding import Column
 
@@ -71,7 +71,7 @@ class Past:
         """Return what the kernel reads. Where several ids may be one person, all ids have to be read."""
         among = f"user_id in ({', '.join(map(literal, self.users))})"
         tables, days = self.activity.tables, {name: self._days(name) for name in RELATIONS}
-        midnight = f"timestamp '{instant(self.cutoff, self.specification.timezone):%Y-%m-%d %H:%M:%S}'"
+        midnight = instant_sql(self.cutoff, self.specification.timezone)
         dated = {name: f"(from {source} where valid_from < {midnight})" for name, source in tables.relations.items()}
         if tables.has_identities:
             return days | dated | {"persons": f"(from {tables.persons(days['days'])} where {among})"}

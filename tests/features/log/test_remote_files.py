@@ -12,7 +12,6 @@ import httpx
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from moto.server import ThreadedMotoServer
 
 from features.activity.store import ActivitySettings
 from features.errors import InputError, SettingsError
@@ -24,6 +23,7 @@ from features.settings import ChurnSettings, EventsSettings, FeatureSettings
 from features.storage.duckdb import connect
 from tests.builders import World, found_in, open_log, write
 from tests.churn.command import churn
+from tests.s3_server import s3_server
 
 ANNA, BOB = "anna 2026-01-05T10:00 open", "bob 2026-01-06T11:30 buy"
 AS_READ = [("anna", "2026-01-05 10:00:00", "open"), ("bob", "2026-01-06 11:30:00", "buy")]
@@ -32,23 +32,8 @@ AS_READ = [("anna", "2026-01-05 10:00:00", "open"), ("bob", "2026-01-06 11:30:00
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[str]:
     """A server on this machine; the usual variables lead there."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    given = {
-        "ENDPOINT_URL": f"http://{host}:{port}",
-        "ACCESS_KEY_ID": "key",
-        "SECRET_ACCESS_KEY": "secret",
-        "DEFAULT_REGION": "us-east-1",
-        "CONFIG_FILE": os.devnull,
-        "SHARED_CREDENTIALS_FILE": os.devnull,
-        "EC2_METADATA_DISABLED": "true",
-    }
-    with pytest.MonkeyPatch.context() as environment:
-        for name, value in given.items():
-            environment.setenv(f"AWS_{name}", value)
-        yield given["ENDPOINT_URL"]
-    server.stop()
+    with s3_server() as url:
+        yield url
 
 
 @pytest.fixture(scope="module")

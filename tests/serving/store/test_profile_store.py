@@ -125,12 +125,11 @@ def test_a_store_knows_who_is_held_out(profiles: pa.Table, tmp_path: Path):
     write_store(tmp_path, profiles, specification=specification(), batch=StoreBatch(arms=StoreArms("2026-Q2", ["u2"])))
     store = ProfileStore(tmp_path)
     assert store.info.epoch == "2026-Q2"
-    assert store.held_out(["u1", "u2", "nobody"]) == {"u2"}
-    assert store.knows(["u1", "u2", "nobody"]) == {"u1", "u2"}
+    assert store.arms(["u1", "u2", "nobody"]) == {"u1": "treated", "u2": "held_out"}
 
 
 def test_a_store_without_arms_holds_nobody_out(profiles: pa.Table, tmp_path: Path):
     write_store(tmp_path, profiles, specification=specification())
     with_format(tmp_path, lambda info: info.update(format_version=2))
     store = ProfileStore(tmp_path)
-    assert (store.info.epoch, store.held_out(["u1"])) == ("", set())
+    assert (store.info.epoch, store.arms(["u1"])) == ("", {})

@@ -246,3 +246,8 @@ def test_epochs_that_were_altered_are_noticed(tmp_path: Path):
     path.write_text(path.read_text().replace("0.1", "0.3"))
     with pytest.raises(InputError, match="damaged"):
         folder.epochs()
+
+
+def test_a_share_of_zero_ends_kept_arms_too_and_not_those_that_are_given():
+    ended = replace(ARMS, share=0.0, kept={USERS[0]: "held_out"}, given={USERS[1]: "held_out"})
+    assert [ended.of(one) for one in USERS[:2]] == ["treated", "held_out"]

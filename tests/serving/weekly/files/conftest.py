@@ -13,7 +13,7 @@ from serving.weekly.files.list_address import ListAddress
 from serving.weekly.files.list_columns import About
 from serving.weekly.files.spreadsheet import write_xlsx
 from serving.weekly.files.tables import write_csv, write_parquet
-from tests.features.log_tables import BINARIES, postgres_server
+from tests.features.log_tables import postgres_or_skip
 
 ADDRESS = ListAddress("shop", "2026-W47", "vip", "abc123")
 MONDAY = date(2026, 11, 16)
@@ -54,7 +54,4 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def postgres_of_the_team() -> Iterator[str]:
-    if not BINARIES:
-        pytest.skip("PostgreSQL's server is not installed: make system")
-    with postgres_server() as url:
-        yield url
+    yield from postgres_or_skip()

@@ -1,16 +1,15 @@
 """A list in an object store: a real S3 server on this machine, spoken to by the client that production uses."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import fsspec
 import pytest
-from moto.server import ThreadedMotoServer
 
 from features.errors import InputError
 from serving.weekly.files.destinations import Delivery, deliver
+from tests.s3_server import s3_server
 from tests.serving.weekly.files.conftest import ADDRESS
 
 PLACE = "s3://crm/lists/shop/2026-W47/vip/abc123"
@@ -19,27 +18,12 @@ PLACE = "s3://crm/lists/shop/2026-W47/vip/abc123"
 @pytest.fixture
 def store() -> Iterator[Any]:
     """A server with the empty bucket ``crm``, as somebody else sees it; the usual variables lead there."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    given = {
-        "ENDPOINT_URL": f"http://{host}:{port}",
-        "ACCESS_KEY_ID": "key",
-        "SECRET_ACCESS_KEY": "s3cr3t",
-        "DEFAULT_REGION": "us-east-1",
-        "CONFIG_FILE": os.devnull,
-        "SHARED_CREDENTIALS_FILE": os.devnull,
-        "EC2_METADATA_DISABLED": "true",
-    }
-    with pytest.MonkeyPatch.context() as environment:
-        for name, value in given.items():
-            environment.setenv(f"AWS_{name}", value)
+    with s3_server("s3cr3t"):
         fsspec.get_filesystem_class("s3").clear_instance_cache()
         other = fsspec.filesystem("s3", skip_instance_cache=True, use_listings_cache=False)
         other.mkdir("crm")
         yield other
         fsspec.get_filesystem_class("s3").clear_instance_cache()
-    server.stop()
 
 
 def test_a_list_is_taken_there_once_and_completed_and_no_bucket_is_made(store: Any, folder: Path):
