@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from churn.cutoffs import Cutoff, cutoff_of, cutoffs_of
-from churn.home import Home
 from churn.progress import Progress, Say, progress_of
-from churn.upgrade import mark, open_home
+from churn.workspace import Workspace
 from models.registry import CHAMPION
 
 if TYPE_CHECKING:
     from churn.engine import Engine
-    from churn.reader import LogReader
     from churn.results import (
         Audit,
         Export,
@@ -32,17 +28,10 @@ if TYPE_CHECKING:
         Training,
         TrainingData,
     )
-    from churn.settings import Loaded, Settings
-    from features.activity.store import Activity
     from features.profiles.build import Shard
-    from models.churn_model import ChurnModel
-    from models.registry.registry import Registry
-    from training.plan.plan import Recipe
-
-DEFAULT_CONFIG, DEFAULT_HOME = Path("churn.toml"), Path(".churn")
 
 
-class Project:
+class Project(Workspace):
     """A churn.toml and a home, opened.
 
     Parameters
@@ -73,105 +62,6 @@ class Project:
             project.export("2026-W47").to_pandas()
     """
 
-    def __init__(
-        self,
-        config: str | Path | None = None,
-        *,
-        home: str | Path | None = None,
-        events: Any = None,
-        settings: Mapping[str, Any] | Sequence[str] = (),
-    ) -> None:
-        from churn.settings import parse_flags
-
-        found = Path(config) if config else (DEFAULT_CONFIG if DEFAULT_CONFIG.exists() else None)
-        self.config = found
-        self.root = Path(home or os.environ.get("CHURN_HOME", DEFAULT_HOME))
-        self.base = found.parent if found else Path()
-        given = dict(settings) if isinstance(settings, Mapping) else parse_flags(settings)
-        self.loaded = self._loaded(given, events)
-
-    def _loaded(self, given: Mapping[str, Any], events: Any) -> Loaded:
-        from churn.settings import in_place_of_the_log, load_settings
-
-        if events is None:
-            return load_settings(self.config, flags=given)
-        if isinstance(events, str | Path):
-            return load_settings(self.config, flags=dict(given) | in_place_of_the_log(str(events)))
-        from churn.frames import keep_frame
-
-        place, columns = keep_frame(events, self.home.frames)
-        flags = dict(given) | in_place_of_the_log(str(place))
-        if "events.columns" not in load_settings(self.config, flags=given).origins:
-            flags["events.columns"] = columns
-        return load_settings(self.config, flags=flags)
-
-    def __repr__(self) -> str:
-        """One line."""
-        return f"<Project {self.name}: {self.config or 'no settings file'}, home {self.root}>"
-
-    # --- What it is made of ----------------------------------------------------------------------------------------
-
-    @cached_property
-    def home(self) -> Home:
-        """Where everything is kept, opened when it is first used; one of an earlier version is brought to today's layout."""
-        return open_home(self.root)
-
-    @property
-    def settings(self) -> Settings:
-        """All sections."""
-        return self.loaded.settings
-
-    @property
-    def name(self) -> str:
-        """The name of the registered model and of the experiment."""
-        return self.settings.project.name
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 of every setting, for manifests."""
-        return hashlib.sha256(self.settings.model_dump_json().encode()).hexdigest()[:16]
-
-    @property
-    def source(self) -> str:
-        """The place of the log, in words that hold no secret."""
-        events = self.settings.events
-        return "a database" if events.is_in_a_database else str(events.path)
-
-    @property
-    def recipe(self) -> Recipe:
-        """The sections that decide how a model is trained."""
-        from training.plan.plan import Recipe
-
-        s = self.settings
-        return Recipe(s.churn, s.features, s.model, s.training, s.audit, s.outages, s.bots, s.drift)
-
-    @cached_property
-    def registry(self) -> Registry:
-        """The project's registered model in MLflow."""
-        return self.registry_of(self.name)
-
-    @property
-    def reader(self) -> LogReader:
-        """Reads the log, under these settings or a model's."""
-        from churn.reader import LogReader
-
-        return LogReader(self.loaded, self.home, self.base)
-
-    @cached_property
-    def engine(self) -> Engine:
-        """Where profiles are built and scored."""
-        from churn.engine import engine_of
-
-        return engine_of(self)
-
-    def registry_of(self, name: str) -> Registry:
-        """Return a registered model in the project's MLflow."""
-        from models.registry.registry import Registry
-
-        registry = Registry(self.home.root, name)
-        mark(self.home)
-        return registry
-
     # --- The log ---------------------------------------------------------------------------------------------------
 
     def log(self, *, say: Progress | Say | None = None) -> Log:
@@ -186,19 +76,14 @@ class Project:
 
         return Log(self.activity(say=progress_of(say).within))
 
-    def activity(self, *, frozen: ChurnModel | None = None, say: Say = lambda _: None) -> Activity:
-        """Return the kept activity of the log; under a model's frozen settings where one is given.
-
-        Raises
-        ------
-        InputError
-            When the log cannot be read, or the settings contradict the model.
-        """
-        activity = self.reader.activity(frozen=frozen, say=say)
-        mark(self.home)
-        return activity
-
     # --- Profiles --------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def engine(self) -> Engine:
+        """Where profiles are built and scored."""
+        from churn.engine import engine_of
+
+        return engine_of(self)
 
     def profiles(
         self, cutoffs: Cutoff | Iterable[Cutoff], *, model: str | None = None, say: Progress | Say | None = None

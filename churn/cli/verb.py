@@ -13,8 +13,9 @@ from churn.cli import console
 from churn.cli.damage import damage_named
 from churn.cli.options import Config, Events, Home, Json, Set
 from churn.home import ACTIVITY
-from churn.project import DEFAULT_CONFIG, DEFAULT_HOME, Project
+from churn.project import Project
 from churn.results import Result
+from churn.workspace import DEFAULT_CONFIG, DEFAULT_HOME
 
 
 def verb(
