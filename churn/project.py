@@ -243,7 +243,13 @@ class Project(Workspace):
         return score(self, cutoff_of(cutoff), model=model, say=progress_of(say))
 
     def export(
-        self, cutoff: Cutoff, *, model: str = CHAMPION, dry_run: bool = False, say: Progress | Say | None = None
+        self,
+        cutoff: Cutoff,
+        *,
+        model: str = CHAMPION,
+        dry_run: bool = False,
+        force: bool = False,
+        say: Progress | Say | None = None,
     ) -> Export:
         """Score every user, and write the lists of those at risk, ranked, with reasons.
 
@@ -251,10 +257,18 @@ class Project(Workspace):
         ----------
         dry_run
             Select and count, write nothing.
-        """
-        from churn.jobs.lists import export
+        force
+            Write the lists though something should be checked before they are sent, and record what.
 
-        return export(self, cutoff_of(cutoff), model=model, dry_run=dry_run, say=progress_of(say))
+        Raises
+        ------
+        CheckFailed
+            When something should be checked, as where a list is half as long as last week, and ``force`` is not given.
+        """
+        from churn.jobs.lists import ExportRun, export
+
+        run = ExportRun(is_dry=dry_run, is_forced=force)
+        return export(self, cutoff_of(cutoff), model=model, run=run, say=progress_of(say))
 
     def outcomes(self, as_of: Cutoff | None = None, *, say: Progress | Say | None = None) -> Outcomes:
         """Account for all past lists, as known on a day: was the model right, and did contacting help? Default: the log's end."""

@@ -18,6 +18,7 @@ BLUE, ORANGE, GREEN, PURPLE, GREY = "#0072B2", "#D55E00", "#009E73", "#AA4499", 
 _INK, _LINES = "#2B2B2B", "#E6E6E6"
 _FONT = "Helvetica, Arial, sans-serif"
 _WIDTH, _HEIGHT, _ROW_HEIGHT, _TICKS, _BAND_OPACITY = 620, 260, 26, 8, 0.18
+_FEW_ROWS = 60
 _LOOK: dict[str, Any] = {
     "labelFont": _FONT,
     "titleFont": _FONT,
@@ -77,11 +78,12 @@ def _scale(kind: Kind) -> alt.Scale:
 
 
 def line(rows: Sequence[Row], x: Axis, *, y: Axis, colour: str = BLUE, dashed: bool = False) -> alt.Chart:
-    """A line with a dot at each row; dashed without dots."""
+    """A line, with a dot at each row where there are few; dashed without dots."""
+    has_dots = not dashed and len(rows) <= _FEW_ROWS
     mark = alt.Chart(_data(rows)).mark_line(
         color=colour,
         strokeDash=[5, 4] if dashed else [1, 0],
-        point=False if dashed else alt.OverlayMarkDef(color=colour),
+        point=alt.OverlayMarkDef(color=colour) if has_dots else False,
     )
     return mark.encode(x.x(), y.y())
 

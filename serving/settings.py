@@ -52,7 +52,13 @@ class ListSettings(Section):
     cost_per_contact: float | None = setting(None, "Money that one contact costs.", gt=0)
     incentive: float | None = setting(None, "Money that who takes the offer gets.", ge=0)
     save_rate: float | None = setting(
-        None, "Share of leavers who stay when they are contacted, as far as known.", gt=0, le=1
+        None,
+        "Share of leavers who stay when they are contacted, as far as known; the list is then ranked and cut by expected profit.",
+        gt=0,
+        le=1,
+    )
+    taken_by_stayers: float = setting(
+        1.0, "Share of users who take the incentive when they are contacted, though they would have stayed.", ge=0, le=1
     )
     value: str = setting(
         "",
@@ -63,10 +69,11 @@ class ListSettings(Section):
     @model_validator(mode="after")
     def _has_one_cut(self) -> Self:
         cuts = [name for name in ("at_least", "capacity", "budget") if getattr(self, name) is not None]
-        if len(cuts) != 1:
-            raise ValueError(
-                f"list {self.name}: got {' and '.join(cuts) or 'no cut'}, expected one of at_least, capacity, budget"
-            )
+        if len(cuts) > 1 or not (cuts or self.save_rate):
+            hint = "expected one of at_least, capacity, budget, or a save_rate, which cuts by profit"
+            raise ValueError(f"list {self.name}: got {' and '.join(cuts) or 'no cut'}, {hint}")
+        if self.save_rate is None and self.incentive is not None:
+            raise ValueError(f"list {self.name}: an incentive needs a save_rate")
         if self.budget is not None and self.cost_per_contact is None:
             raise ValueError(f"list {self.name}: a budget needs cost_per_contact")
         return self

@@ -65,6 +65,10 @@ def export(
     week: Week = None,
     model: Model = CHAMPION,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Select and count, write nothing.")] = False,
+    force: Annotated[
+        bool,
+        typer.Option("--force", help="Write the lists though something should be checked first; that is recorded."),
+    ] = False,
     verify: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Only compare the folder of a list with its manifest.")
     ] = None,
@@ -81,17 +85,25 @@ def export(
     if verify:
         return project.verify_list(verify)
     cutoff = cutoff_of(as_of, week)
-    return _allowing(project, allow_mapping_change).export(cutoff, model=model, dry_run=dry_run, say=say)
+    allowed = _allowing(project, allow_mapping_change)
+    return allowed.export(cutoff, model=model, dry_run=dry_run, force=force, say=say)
 
 
 @shown_by(Export)
 def _show_export(found: Export) -> None:
     out = {"model": f"{found.name} version {found.version}", "scored": f"{found.scored:,} users"}
     out |= {"held out": f"{found.held_out_share:.1%} of all users in {found.epoch}", "can show": found.can_show}
+    if found.changes:
+        out["changes"] = found.changes.words()
+    if found.concerns:
+        out["to look at"] = "\n".join(one.words for one in found.concerns)
     console.print_report(f"{found.title}, {found.cutoff}", out)
     for one in found.lists:
         rows = {"to be contacted": f"{one.treated:,}", "held out": f"{one.held_out:,}"}
         rows |= {why: f"{count:,}" for why, count in one.excluded.items()} | {"below the cut": f"{one.below_the_cut:,}"}
+        if one.expected_profit is not None:
+            rows["expected profit"] = f"{one.expected_profit:,.0f}; pays from a save rate of {one.pays_from:.1%}"
+            rows["also by risk"] = f"{one.also_by_risk:,} would be on a list as long that is ranked by risk"
         if one.shared_reasons:
             rows["nearly all share"] = "\n".join(one.shared_reasons)
         if one.delivered:

@@ -7,6 +7,7 @@ from datetime import date
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import duckdb
 import numpy as np
 import pyarrow as pa
 
@@ -46,14 +47,22 @@ class Week:
         return past_lists(self.project.home.list_ledgers(self.project.name), before=self.batch.cutoff)
 
     @cached_property
+    def _connection(self) -> duckdb.DuckDBPyConnection:
+        activity = self.users.activity
+        return new_session(activity.connection) if activity else connect(compute=self.project.settings.compute)
+
+    @cached_property
+    def attributes(self) -> pa.Table | None:
+        """What the table of ``[users]`` says of each user at the cutoff; None: there is none."""
+        known = self.users.activity.tables.attributes if self.users.activity else {}
+        at = instant_sql(self.batch.cutoff, self.users.model.specification.timezone)
+        return attributes_at(self._connection, known, cutoff_at=at) if known else None
+
+    @cached_property
     def candidates(self) -> Candidates:
         """All users, as SQL sees them."""
-        activity = self.users.activity
-        connection = new_session(activity.connection) if activity else connect(compute=self.project.settings.compute)
-        known = activity.tables.attributes if activity else {}
-        at = instant_sql(self.batch.cutoff, self.users.model.specification.timezone)
-        attributes = attributes_at(connection, known, cutoff_at=at) if known else None
-        return Candidates.of(connection, profiles=self.users.profiles, scores=self.users.scores, attributes=attributes)
+        users = self.users
+        return Candidates.of(self._connection, profiles=users.profiles, scores=users.scores, attributes=self.attributes)
 
     @cached_property
     def arms(self) -> Arms:

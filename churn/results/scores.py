@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from models.scorers.base_rate import Prediction
+    from serving.weekly.changes import Changes
+    from serving.weekly.checks import Concern
 
 
 @dataclass(frozen=True, repr=False)
@@ -97,7 +99,10 @@ class WeeklyList:
     excluded
         Why others who were wanted are not on it, and how many.
     below_the_cut
-        Number of users who were wanted, and are less at risk than those on it.
+        Number of users who were wanted, and come after those on it.
+    expected_profit, pays_from, also_by_risk
+        Of a list that is ranked by profit: what contacting everybody on it should earn, the save rate from which that is above 0, and
+        how many would be on a list as long that is ranked by risk.
     path
         Its folder; empty in a dry run.
     shared_reasons
@@ -111,6 +116,9 @@ class WeeklyList:
     held_out: int
     excluded: dict[str, int]
     below_the_cut: int
+    expected_profit: float | None = None
+    pays_from: float | None = None
+    also_by_risk: int | None = None
     export_id: str = ""
     path: Path = Path()
     shared_reasons: tuple[str, ...] = ()
@@ -133,12 +141,18 @@ class Export(Scoring):
         Of the arms.
     can_show
         Which effect of contacting these lists can show with that share and by when, and what it costs at most.
+    changes
+        Since the batch before; None: there was none in the last days.
+    concerns
+        What should be checked before a list is sent.
     """
 
     lists: tuple[WeeklyList, ...] = ()
     epoch: str = ""
     held_out_share: float = 0.0
     can_show: str = ""
+    changes: Changes | None = None
+    concerns: tuple[Concern, ...] = ()
 
     @property
     def title(self) -> str:
@@ -164,6 +178,8 @@ class Export(Scoring):
             "epoch": self.epoch,
             "held_out_share": self.held_out_share,
             "can_show": self.can_show,
+            "changes": self.changes.to_json() if self.changes else None,
+            "concerns": [asdict(one) for one in self.concerns],
             "lists": [one.to_json() for one in self.lists],
         }
 

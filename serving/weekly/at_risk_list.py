@@ -1,4 +1,4 @@
-"""The rows of a weekly list: who is to be contacted, the riskiest first, with everything that the team needs to know."""
+"""The rows of a weekly list: who is to be contacted, in order, with everything that the team needs to know."""
 
 from __future__ import annotations
 
@@ -27,7 +27,17 @@ _SHOWN = ("reason_1", "reason_1_code", "reason_2", "reason_2_code", "reason_3", 
 _DEVICE = ("main_device_model_28d", "main_device_os_28d", "last_device_model", "last_device_os")
 _CHANNEL = ("main_channel_28d", "last_channel", "acquisition_channel")
 _SCORE = ("rank", "user_id", "churn_probability", "percentile", "risk_band")
-_USE = ("last_seen", "main_device", "channel", "value", "expected_loss", "action", "band_last_week", "change")
+_USE = (
+    "last_seen",
+    "main_device",
+    "channel",
+    "value",
+    "expected_loss",
+    "expected_profit",
+    "action",
+    "band_last_week",
+    "change",
+)
 OWN_COLUMNS = (*_SCORE, *_SHOWN, *_USE, "list", "export_id")  # of every list; others are carried along
 CONTEXT = ("days_since_last_event", *_DEVICE, *_CHANNEL, "amount_90d")  # what a list shows, whatever the model reads
 
@@ -59,7 +69,7 @@ class ListRows:
     before: Mapping[str, str] | None = None
 
     def entries(self, selection: Selection, scores: pa.Table) -> pa.Table:
-        """Return all who are entered, of both arms, for the account of the list; the riskiest first."""
+        """Return all who are entered, of both arms, for the account of the list, in its order."""
         chosen = scores.take(pa.array(selection.rows, pa.int64()))
         arms = np.where(selection.held_out, HELD_OUT, TREATED)
         columns: dict[str, Any] = {
@@ -73,7 +83,7 @@ class ListRows:
         return pa.table(columns)
 
     def rows(self, selection: Selection, scores: pa.Table, *, reasons: ListReasons) -> pa.Table:
-        """Return who is to be contacted, the riskiest first; without the id of the export, which is made of them."""
+        """Return who is to be contacted, in the order of the list; without the id of the export, which is made of them."""
         places = pa.array(selection.treated, pa.int64())
         chosen, known = scores.take(places), self._known(selection).take(places)
         value = pa.array(selection.value[~selection.held_out], pa.float64(), from_pandas=True)
@@ -90,6 +100,7 @@ class ListRows:
         found |= {
             "value": value,
             "expected_loss": pc.multiply(chosen.column("churn_probability").combine_chunks(), value),
+            "expected_profit": _profit(selection),
         }
         codes = reasons.table.column("reason_1_code").to_pylist()
         actions = [
@@ -176,6 +187,14 @@ def export_id_of(tables: Sequence[pa.Table], *parts: str) -> str:
     for column in (column for table in tables for column in table.columns):
         found.update("\n".join(map(repr, column.to_pylist())).encode() + b"\0")
     return found.hexdigest()[:16]
+
+
+def _profit(selection: Selection) -> pa.Array[Any]:
+    """Return what each contact of a list is expected to earn; null where its costs are not known."""
+    places = np.flatnonzero(~selection.held_out)
+    if not selection.by_profit:
+        return pa.nulls(len(places), pa.float64())
+    return pa.array(selection.by_profit.profit[places], pa.float64())
 
 
 def _id_text(value: object) -> str:

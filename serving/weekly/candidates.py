@@ -110,6 +110,11 @@ class Candidates:
     def wanted(self, one: ListSettings) -> pa.Table:
         """Return for every user ``is_wanted``, whether the list's ``where`` holds, and ``value``."""
         where, value = one.where or "true", one.value or (DEFAULT_VALUE if DEFAULT_VALUE in self.columns else "null")
+        if one.save_rate and value == "null":
+            words = (
+                f"[[lists]] {one.name}: save_rate is set, and nothing says what a user is worth: the log has no amounts"
+            )
+            raise SettingsError(words, hint='set value to an SQL number over the profile, as in value = "50"')
         self.check(where, setting=f"[[lists]] {one.name}: where")
         if one.value:
             self.check(value, setting=f"[[lists]] {one.name}: value", kind="a number")

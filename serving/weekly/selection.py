@@ -1,4 +1,4 @@
-"""Who is on which list: ranked by risk, cut by band or by the number of contacts, and nobody on two lists.
+"""Who is on which list: ranked by risk or by profit, cut by band, by the number of contacts or by profit, and nobody on two lists.
 
 Every decision is blind to the arm of the user whom it concerns: who is held out is entered into the account of the list exactly as
 if they were to be contacted. Capacity counts contacts, so a list ends with the last user before whom there is still room.
@@ -16,7 +16,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from serving.score import RISK_BANDS
-from serving.settings import ListSettings
+from serving.settings import Band, ListSettings
+from serving.weekly.profit import ContactCosts, ProfitRanking
 
 Mask = NDArray[np.bool_]
 
@@ -27,7 +28,7 @@ class Ranking:
 
     Attributes
     ----------
-    raw_score
+    raw_score, churn_probability
         NaN where there is none.
     band
         Place in :data:`serving.score.RISK_BANDS`, 0 the riskiest.
@@ -38,6 +39,7 @@ class Ranking:
     """
 
     raw_score: NDArray[np.float64]
+    churn_probability: NDArray[np.float64]
     band: NDArray[np.int64]
     held_out: Mask
     excluded: pa.Array[Any]
@@ -45,10 +47,12 @@ class Ranking:
     @classmethod
     def of(cls, scores: pa.Table, *, held_out: Mask, excluded: pa.Array[Any]) -> Ranking:
         """Take the columns out of a table of scores."""
-        raw = scores.column("raw_score").to_numpy()
+        raw, probability = (
+            np.asarray(scores.column(name).to_numpy(), dtype=np.float64) for name in ("raw_score", "churn_probability")
+        )
         bands = scores.column("risk_band").to_numpy(zero_copy_only=False)
         places = np.array([RISK_BANDS.index(band) if band else len(RISK_BANDS) for band in bands], dtype=np.int64)
-        return cls(np.asarray(raw, dtype=np.float64), places, held_out, excluded)
+        return cls(raw, probability, places, held_out, excluded)
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,7 @@ class Selection:
     Attributes
     ----------
     rows
-        Places of all who are entered, of both arms, the riskiest first.
+        Places of all who are entered, of both arms, the riskiest or the most profitable first.
     held_out
         For each of them, whether nobody contacts them.
     value
@@ -67,6 +71,8 @@ class Selection:
         Why others who were wanted are not on the list, and how many.
     not_reached
         Number of users who were wanted, and are below the cut.
+    by_profit
+        The ranking, where the list's costs are known; None: it is ranked by risk.
     """
 
     settings: ListSettings
@@ -75,10 +81,11 @@ class Selection:
     value: NDArray[np.float64]
     excluded: dict[str, int]
     not_reached: int
+    by_profit: ProfitRanking | None = None
 
     @property
     def treated(self) -> NDArray[np.int64]:
-        """Places of those who are to be contacted, the riskiest first."""
+        """Places of those who are to be contacted, in the order of the list."""
         return self.rows[~self.held_out]
 
 
@@ -105,17 +112,35 @@ def _select(ranked: Ranking, settings: ListSettings, *, columns: pa.Table, taken
     if on_earlier := int((is_wanted & is_free & taken).sum()):
         excluded["on an earlier list"] = on_earlier
     among = np.flatnonzero(is_wanted & is_free & ~taken)
-    ordered = among[np.argsort(-ranked.raw_score[among], kind="stable")]
-    rows = ordered[_is_within_the_cut(ranked, settings, ordered=ordered)]
-    value = columns.column("value").to_numpy()[rows]
+    users = ranked.churn_probability, columns.column("value").to_numpy()
+    costs = ContactCosts.of(settings)
+    profit = costs.profit(*users) if costs else None
+    by_risk = _by_risk(ranked, among, at_least=settings.at_least)
+    ordered = by_risk if profit is None else by_risk[np.argsort(-profit[by_risk], kind="stable")]
+    rows = ordered[: _size(ranked, settings, ordered=ordered, profit=profit)]
     return Selection(
-        settings, rows, ranked.held_out[rows], value, dict(sorted(excluded.items())), len(ordered) - len(rows)
+        settings,
+        rows,
+        ranked.held_out[rows],
+        users[1][rows],
+        dict(sorted(excluded.items())),
+        len(among) - len(rows),
+        costs and ProfitRanking.of(costs, users, ordered=ordered, rows=rows, by_risk=by_risk[: len(rows)]),
     )
 
 
-def _is_within_the_cut(ranked: Ranking, settings: ListSettings, *, ordered: NDArray[np.int64]) -> Mask:
-    """Tell who of a ranking is above the cut: by own band, or by how many are to be contacted before."""
-    if settings.at_least is not None:
-        return ranked.band[ordered] <= RISK_BANDS.index(settings.at_least)
-    treated = ~ranked.held_out[ordered]
-    return np.cumsum(treated) - treated < (settings.contacts or 0)
+def _by_risk(ranked: Ranking, among: NDArray[np.int64], *, at_least: Band | None) -> NDArray[np.int64]:
+    """Order users by raw score, the riskiest first; only those of a band or a riskier one."""
+    lowest = len(RISK_BANDS) if at_least is None else RISK_BANDS.index(at_least)
+    wanted = among[ranked.band[among] <= lowest]
+    return wanted[np.argsort(-ranked.raw_score[wanted], kind="stable")]
+
+
+def _size(
+    ranked: Ranking, settings: ListSettings, *, ordered: NDArray[np.int64], profit: NDArray[np.float64] | None
+) -> int:
+    """Return how many of a ranking are above the cut: before whom there is room, and who earn something."""
+    treated, size = ~ranked.held_out[ordered], len(ordered)
+    if settings.contacts is not None:
+        size = int((np.cumsum(treated) - treated < settings.contacts).sum())
+    return size if profit is None else min(size, int((profit[ordered] > 0).sum()))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
@@ -29,19 +30,25 @@ class ListContent:
     Attributes
     ----------
     rows
-        Who is to be contacted, the riskiest first.
+        Who is to be contacted, in order.
     held_out
         Ids of those whom nobody contacts, as the team's tool knows them.
     shared
         Reasons that nearly everybody on the list has.
     last_upload
         ``upload.csv`` of the week before; None: there was none.
+    page
+        The page of the list; empty: none.
+    recorded
+        What the manifest says beyond what every list has.
     """
 
     rows: pa.Table
     held_out: Sequence[str]
     shared: Sequence[str]
     last_upload: pa.Table | None = None
+    page: str = ""
+    recorded: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     def uploads(self, settings: ExportSettings) -> Uploads:
         """Return what the team's tool is given."""
@@ -81,7 +88,10 @@ def write_list(place: Place, content: ListContent, *, batch: Batch, entry: ListE
         write_xlsx(rows, draft / f"{NAME}.xlsx", about=about)
         counts = dict.fromkeys((f"{NAME}.parquet", f"{NAME}.csv", f"{NAME}.xlsx"), rows.num_rows)
         counts |= write_uploads(found, draft)
-        shared = {"shared_reasons": list(content.shared)}
-        write_manifest(draft, about=asdict(batch) | asdict(entry) | shared, rows=counts)
+        if content.page:
+            (draft / f"{NAME}.html").write_text(content.page, encoding="utf-8")
+            counts[f"{NAME}.html"] = rows.num_rows
+        more = {"shared_reasons": list(content.shared), **content.recorded}
+        write_manifest(draft, about=asdict(batch) | asdict(entry) | more, rows=counts)
 
     return place.add(write)

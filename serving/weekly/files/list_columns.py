@@ -91,6 +91,7 @@ _KNOWN = {
         ListColumn("channel", "where the user came from"),
         ListColumn("value", "what the user is worth, by the list's own rule", "money"),
         ListColumn("expected_loss", "churn probability times value", "money"),
+        ListColumn("expected_profit", "what contacting the user is expected to earn, after its costs", "money"),
         ListColumn("action", "the suggested action, by first reason and band"),
         ListColumn("band_last_week", "the risk band of the week before; empty: no score then"),
         ListColumn("change", "new, or whether the risk band rose, fell or is the same as the week before"),

@@ -85,6 +85,7 @@ def test_a_row_tells_everything_of_the_riskiest_treated_user():
         "channel": None,
         "value": None,
         "expected_loss": None,
+        "expected_profit": None,
         "action": "call them",
         "band_last_week": "medium",
         "change": "rose",
