@@ -77,6 +77,10 @@ class Home:
         """Place of the account of past lists: a page for people, and the same numbers as JSON."""
         return self.root / "outcomes" / project
 
+    def replay(self, project: str) -> Path:
+        """Place of the replay of past weeks: a page for people, and the same numbers as JSON."""
+        return self.root / "replay" / project
+
     def ledgers(self, project: str) -> Path:
         """Folder of everything that the ledger keeps of a project."""
         return self.root / "ledger" / project

@@ -14,6 +14,7 @@ from models.registry import CHAMPION
 
 if TYPE_CHECKING:
     from churn.engine import Engine
+    from churn.jobs.replay import Retrain
     from churn.results import (
         Audit,
         Export,
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
         Outcomes,
         Profiles,
         Promotion,
+        Replay,
         Rollback,
         Scoring,
         Training,
@@ -275,6 +277,25 @@ class Project(Workspace):
         from churn.jobs.outcomes import outcomes
 
         return outcomes(self, cutoff_of(as_of) if as_of else None, say=progress_of(say))
+
+    def replay(self, mondays: int = 52, *, retrain: Retrain = "monthly", say: Progress | Say | None = None) -> Replay:
+        """Replay past Mondays: the lists that a model of that time would have written, and whom they would have reached.
+
+        Parameters
+        ----------
+        mondays
+            How many, the latest whose horizons are over.
+        retrain
+            How often a model is trained: ``weekly``, ``monthly`` or ``quarterly``.
+
+        Raises
+        ------
+        CheckFailed
+            When the log is too short for any.
+        """
+        from churn.jobs.replay import replay
+
+        return replay(self, mondays, retrain=retrain, say=progress_of(say))
 
     def verify_list(self, folder: str | Path) -> ListCheck:
         """Compare the folder of a list, wherever it was taken to, with its manifest."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
@@ -106,33 +106,78 @@ def _audit_inputs(
     )
 
 
-def _train(profile_set: ProfileSet, plan: TrainingPlan, *, say: Say) -> TrainingResult:
-    test = profile_set.test_of(plan)
+def fit_model(activity: Activity, recipe: Recipe, *, say: Say) -> ChurnModel:
+    """Train the model that :func:`train` trains, but neither compare nor audit it: for many trainings of one log.
+
+    Raises
+    ------
+    InputError, CheckFailed
+        As :func:`train`.
+    """
+    plan = make_plan(activity, recipe)
+    profile_set = ProfileSet.of(activity, [plan], say=say)
     if plan.strategy is Strategy.BG_NBD:
-        return _train_bg_nbd(profile_set, plan, test=test)
-    training_rows = profile_set.training_rows_of(plan)
+        return _train_bg_nbd(profile_set, plan, test=profile_set.test_of(plan)).model
+    found = _fit(profile_set, plan, say=say)
+    raw = found.fit.raw(found.test.profiles)
+    return _model_of(found.fit, found.plan, typical=found.typical, test=(found.test, raw), metrics={})
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """What was fitted, on what, and what it is tested on.
+
+    Attributes
+    ----------
+    typical
+        Rows whose medians are the reference of reasons.
+    """
+
+    plan: TrainingPlan
+    recipe: Recipe
+    stable: StableFeatures
+    training_rows: Dataset
+    test: Dataset
+    fit: Fit
+    search_result: SearchResult | None
+
+    @property
+    def typical(self) -> Dataset:
+        return self.training_rows.at(self.plan.split.train)
+
+
+def _fit(profile_set: ProfileSet, plan: TrainingPlan, *, say: Say) -> _Fit:
+    training_rows, test = profile_set.training_rows_of(plan), profile_set.test_of(plan)
     plan = _with_enough_users(plan, training_rows=training_rows, test=test)
-    split = plan.split
-    train = training_rows.at(split.train)
+    train = training_rows.at(plan.split.train)
     stable = _select_stable(train.profiles, profile_set.specification, recipe=plan.recipe)
     stable = _without_date_tellers(_without_first_day(stable, plan), training_rows, plan=plan)
     search_result = _search(train, stable.specification, recipe=plan.recipe, say=say)
     recipe = _apply_search(plan.recipe, search_result)
     say(f"fitting on {len(training_rows.churned):,} rows")
-    fit = Fitter(stable.specification, recipe.model, recipe.training).fit(training_rows, split)
+    fit = Fitter(stable.specification, recipe.model, recipe.training).fit(training_rows, plan.split)
+    return _Fit(plan, recipe, stable, training_rows, test, fit, search_result)
+
+
+def _train(profile_set: ProfileSet, plan: TrainingPlan, *, say: Say) -> TrainingResult:
+    if plan.strategy is Strategy.BG_NBD:
+        return _train_bg_nbd(profile_set, plan, test=profile_set.test_of(plan))
+    fitted = _fit(profile_set, plan, say=say)
+    plan, recipe, fit = fitted.plan, fitted.recipe, fitted.fit
+    training_rows, test, train = fitted.training_rows, fitted.test, fitted.typical
     say(f"{fit.scorer.trees} trees; testing on {len(test.churned):,} users")
-    calibration = training_rows.at(split.calibration)
+    calibration = training_rows.at(plan.split.calibration)
     baselines = _fit_baselines(fit, plan, typical=train, calibrate_on=(calibration.profiles, calibration.churned))
     model, evaluation = _test_model(fit, plan, typical=train, test=test, baselines=baselines)
-    excluded = profile_set.excluded | stable.dropped
+    excluded = profile_set.excluded | fitted.stable.dropped
     found = TrainingResult(
-        model, evaluation, plan, recipe, excluded, training_rows, test, fit, baselines, stable.pooled
+        model, evaluation, plan, recipe, excluded, training_rows, test, fit, baselines, fitted.stable.pooled
     )
     say("auditing for leaks")
     audited = _audit_inputs(
-        profile_set, plan, training_rows=training_rows, test=test, specification=stable.specification
+        profile_set, plan, training_rows=training_rows, test=test, specification=fitted.stable.specification
     )
-    found = replace(found, audit=audit(audited, seed=recipe.training.seed), search=search_result)
+    found = replace(found, audit=audit(audited, seed=recipe.training.seed), search=fitted.search_result)
     return _refit(found, profile_set, say=say) if recipe.training.refit else found
 
 
@@ -210,22 +255,29 @@ def _test_model(
     fit: Fit, plan: TrainingPlan, *, typical: Dataset, test: Dataset, baselines: tuple[Baseline, ...]
 ) -> tuple[ChurnModel, Evaluation]:
     """Return the model that is saved and served, and its evaluation. ``typical``: the users whose medians are the reference."""
-    t, churn = plan.recipe.training, plan.recipe.churn
+    t = plan.recipe.training
     raw = fit.raw(test.profiles)
     probability = fit.probability(raw)
     evaluation = evaluate(test, probability, baselines=baselines, seed=t.seed, capacity=t.capacity)
-    quality = Quality(plan.split.test, plan.split.trained_through(plan.label_window), evaluation.metric_values)
-    model = ChurnModel(
+    return _model_of(fit, plan, typical=typical, test=(test, raw), metrics=evaluation.metric_values), evaluation
+
+
+def _model_of(
+    fit: Fit, plan: TrainingPlan, *, typical: Dataset, test: tuple[Dataset, Values], metrics: Mapping[str, float]
+) -> ChurnModel:
+    """Return the model that is saved and served; ``test``: the rows and their raw scores."""
+    rows, raw = test
+    quality = Quality(plan.split.test, plan.split.trained_through(plan.label_window), dict(metrics))
+    return ChurnModel(
         fit.scorer,
         fit.specification,
         fit.calibration.calibration,
-        ChurnDefinition.of(churn),
+        ChurnDefinition.of(plan.recipe.churn),
         Reference.of(raw, typical.profiles, specification=fit.specification),
         quality,
         fit.shift.shift,
-        _with_test(fit, plan, raw=raw, test=test),
+        _with_test(fit, plan, raw=raw, test=rows),
     )
-    return model, evaluation
 
 
 def _with_test(fit: Fit, plan: TrainingPlan, *, raw: Values, test: Dataset) -> tuple[KnownCutoff, ...]:

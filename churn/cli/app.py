@@ -24,7 +24,7 @@ for verb in (
     *(data.simulate, data.settings, data.features, data.profiles),
     *(horizon.horizon, audit.audit),
     *(training.train, training.promote, training.rollback),
-    *(serving.score, serving.export, outcomes.outcomes, serving.serve),
+    *(serving.score, serving.export, outcomes.outcomes, outcomes.replay, serving.serve),
 ):
     app.command()(verb)
 

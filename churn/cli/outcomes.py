@@ -1,15 +1,15 @@
-"""The verb of the account: outcomes."""
+"""The verbs of the account: outcomes, and the replay of past weeks."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from churn.cli.verb import verb
 from churn.progress import Progress
 from churn.project import Project
-from churn.results import Outcomes
+from churn.results import Outcomes, Replay
 
 
 def _next(found: Outcomes) -> tuple[str, ...]:
@@ -36,3 +36,27 @@ def outcomes(
     from churn.cutoffs import a_date
 
     return project.outcomes(a_date(as_of, "--as-of") if as_of else None, say=say)
+
+
+def _after_replay(_: Replay) -> tuple[str, ...]:
+    return ("outcomes",)
+
+
+@verb(steps=3, then=_after_replay)
+def replay(
+    project: Project,
+    say: Progress,
+    mondays: Annotated[int, typer.Option(min=1, max=520, help="How many past Mondays.")] = 52,
+    retrain: Annotated[
+        Literal["weekly", "monthly", "quarterly"], typer.Option(help="How often a model is trained.")
+    ] = "monthly",
+) -> Replay:
+    """Say what the lists of past Mondays would have reached.
+
+    Each Monday has a model of that time and what was known then. Writes a page and the same numbers as JSON.
+
+    Example:
+
+        churn replay --config world/churn.toml --mondays 8
+    """
+    return project.replay(mondays, retrain=retrain, say=say)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -29,12 +30,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Week:
-    """The lists of one cutoff: who could be on them, who is, and who of these is held out."""
+    """The lists of one cutoff: who could be on them, who is, and who of these is held out.
+
+    Attributes
+    ----------
+    lists_before
+        In place of those of the ledger, as where past weeks are replayed.
+    """
 
     project: Project
     users: ScoredUsers
     batch: Batch
     dry_run: bool = False
+    lists_before: Sequence[PastList] | None = None
 
     @property
     def lists(self) -> tuple[ListSettings, ...]:
@@ -44,6 +52,8 @@ class Week:
     @cached_property
     def past(self) -> list[PastList]:
         """Every list of an earlier cutoff."""
+        if self.lists_before is not None:
+            return [*self.lists_before]
         return past_lists(self.project.home.list_ledgers(self.project.name), before=self.batch.cutoff)
 
     @cached_property
@@ -94,7 +104,7 @@ class Week:
     def plan(self) -> HoldoutPlan:
         """What is to be expected of these lists."""
         nobody = np.zeros(self.users.scores.num_rows, dtype=np.bool_)
-        rows = np.concatenate([one.rows for one in self._selected(nobody)])
+        rows = np.concatenate([one.rows for one in self.selected(nobody)])
         probabilities = self.users.scores.column("churn_probability").to_numpy()[rows].tolist()
         return HoldoutPlan.of(
             self.project.settings.holdout, self.past, probabilities=probabilities, days_to_outcome=self._days_to_outcome
@@ -118,11 +128,18 @@ class Week:
     @cached_property
     def selections(self) -> tuple[Selection, ...]:
         """The users of each list."""
-        return self._selected(self.held_out)
+        return self.selected(self.held_out)
 
-    def _selected(self, held_out: Mask) -> tuple[Selection, ...]:
+    def selected(self, held_out: Mask) -> tuple[Selection, ...]:
+        """Return the users of each list, were these held out."""
         ranked = Ranking.of(self.users.scores, held_out=held_out, excluded=self._excluded)
         return select(ranked, self.lists, wanted=self._wanted)
+
+    @property
+    def could_be_listed(self) -> Mask:
+        """Who of all users is wanted on some list, and excluded by nothing."""
+        wanted = np.logical_or.reduce([np.asarray(one.column("is_wanted"), dtype=np.bool_) for one in self._wanted])
+        return wanted & np.asarray(self._excluded.is_null())
 
     @cached_property
     def _excluded(self) -> pa.Array[Any]:

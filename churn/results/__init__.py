@@ -3,6 +3,7 @@
 from churn.results.data import Log, Profiles, TrainingData
 from churn.results.models import Audit, Horizon, Promotion, Rollback, Training
 from churn.results.outcomes import Outcomes
+from churn.results.replay import Replay
 from churn.results.result import Result
 from churn.results.scores import Export, ListCheck, Scoring, WeeklyList
 
@@ -15,6 +16,7 @@ __all__ = [
     "Outcomes",
     "Profiles",
     "Promotion",
+    "Replay",
     "Result",
     "Rollback",
     "Scoring",

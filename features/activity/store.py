@@ -20,6 +20,7 @@ from functools import cached_property
 from pathlib import Path
 
 import duckdb
+import msgspec
 
 from features.activity.batches import (
     batch_by_day,
@@ -70,6 +71,8 @@ class Activity:
         What the project knows of users besides their events.
     naive_zone
         Zone of the log's timestamps that carry none, in which it was rolled up.
+    until
+        What happened or became known from this day on is not seen; None: everything is.
     """
 
     connection: duckdb.DuckDBPyConnection
@@ -79,6 +82,7 @@ class Activity:
     rolled_up: tuple[date, ...] = ()
     tables: KnownUsers = field(default_factory=KnownUsers)
     naive_zone: str = "UTC"
+    until: date | None = None
 
     @property
     def is_reused(self) -> bool:
@@ -133,7 +137,27 @@ class Activity:
     def versions(self, name: str) -> str:
         """Return the FROM clause of a relation with every version of its days."""
         manifest = self.manifest
-        return relation_sql(name, self.folder, batches={*manifest.days.values()}, gone=manifest.superseded)
+        found = relation_sql(name, self.folder, batches={*manifest.days.values()}, gone=manifest.superseded)
+        if self.until is None:
+            return found
+        until = f"date '{self.until}'"
+        if not self.has_versions:
+            return f"(from {found} where day < {until})"
+        known = f"case when known_until < {until} then known_until end as known_until"
+        return f"(select * replace ({known}) from {found} where day < {until} and known_day < {until})"
+
+    def as_of(self, day: date) -> Activity:
+        """Return the activity as it was known before a day: the log ends there, and what became known of it later is not seen.
+
+        Raises
+        ------
+        InputError
+            When the log does not reach that day.
+        """
+        self.coverage.check_cutoff(day)
+        days = {one: batch for one, batch in self.manifest.days.items() if one < day}
+        coverage = replace(self.coverage, covered_until=day)
+        return replace(self, manifest=msgspec.structs.replace(self.manifest, days=days, coverage=coverage), until=day)
 
 
 @dataclass(frozen=True)

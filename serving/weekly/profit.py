@@ -55,6 +55,13 @@ class ContactCosts:
         saved = self.save_rate * churn_probability * (worth - self.incentive)
         return saved - self.taken_by_stayers * self.incentive * (1 - churn_probability) - self.per_contact
 
+    def pays_from(self, churn_probability: Numbers, value: Numbers) -> float:
+        """Return the save rate at which contacting some users earns nothing; infinite where they are worth no more than it costs."""
+        worth = np.nan_to_num(value, nan=0.0)
+        earned = float((churn_probability * (worth - self.incentive)).sum())
+        spent = -float(replace(self, save_rate=0.0).profit(churn_probability, worth).sum())
+        return spent / earned if earned > 0 else float("inf")
+
 
 @dataclass(frozen=True)
 class ProfitRanking:
@@ -112,11 +119,7 @@ class ProfitRanking:
 
     def pays_from(self) -> float:
         """Return the save rate from which the list pays; infinite where none would, as where nobody on it is worth anything."""
-        chosen = slice(self.size)
-        p, worth = self.churn_probability[chosen], np.nan_to_num(self.value[chosen], nan=0.0)
-        earned = float((p * (worth - self.costs.incentive)).sum())
-        spent = -float(replace(self.costs, save_rate=0.0).profit(p, worth).sum())
-        return spent / earned if earned > 0 else float("inf")
+        return self.costs.pays_from(self.churn_probability[: self.size], self.value[: self.size])
 
     def curves(self) -> Iterator[tuple[float, list[tuple[int, float]]]]:
         """Return the save rate as assumed, and were it another; for each, the profit of the first users, by their number."""

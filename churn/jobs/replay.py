@@ -1,0 +1,324 @@
+"""The time machine: what the lists of past Mondays would have reached, with the models that could have been known then."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from churn.base_rate import follow
+from churn.engine import ScoredUsers, with_context
+from churn.jobs.replay_page import write_replay
+from churn.jobs.week import Week
+from churn.progress import Progress, progress_of
+from churn.results.replay import Monday, Replay, Users
+from features.errors import CheckFailed, SettingsError
+from features.profiles.build import build_profiles
+from features.storage.versions import Place
+from models.churn_model import ChurnModel
+from models.evaluation.baselines import RULES, rule_scores
+from models.scorers.base_rate import Prediction
+from serving.batch.score import score_table
+from serving.batch.scored_batch import Batch, read_manifest
+from serving.weekly.account.outcomes import ScoredBatch, scored_batches
+from serving.weekly.at_risk_list import ListRows
+from serving.weekly.list_ledger import PastList, past_lists
+from serving.weekly.profit import ContactCosts
+from serving.weekly.selection import Mask, Selection
+from training.data.dataset import label
+from training.pipeline import fit_model
+
+if TYPE_CHECKING:
+    from churn.project import Project
+    from features.activity.store import Activity
+
+Retrain = Literal["weekly", "monthly", "quarterly"]
+_WEEK = timedelta(days=7)
+_SHOWN_RULES = ("recency", "frequency")
+
+
+def replay(project: Project, mondays: int, *, retrain: Retrain, say: Progress) -> Replay:
+    """Replay the latest Mondays whose horizons are over.
+
+    Parameters
+    ----------
+    mondays
+        How many.
+    retrain
+        How often a model is trained, as of the first Monday of a week, month or quarter.
+
+    Raises
+    ------
+    SettingsError
+        When Spark scores, which keeps no activity.
+    CheckFailed
+        When no Monday could be replayed.
+    """
+    if project.settings.compute.engine == "spark":
+        hint = 'set [compute] engine = "duckdb"'
+        raise SettingsError("churn replay reads kept activity, and Spark keeps none", hint=hint)
+    say("reading the log")
+    machine = _TimeMachine(project, project.activity(say=say.within), retrain, say)
+    days, found, skipped = machine.past_mondays(mondays), list[_MondayResult](), dict[date, str]()
+    say(f"replaying {len(days)} Mondays")
+    for day in days:
+        say.within(f"replaying {day}, {days.index(day) + 1} of {len(days)}")
+        try:
+            found.append(machine.monday(day))
+        except CheckFailed as error:  # the log was too short to train on
+            skipped[day] = error.message
+    if not found:
+        why = next(iter(skipped.values()), f"the log covers no Monday whose {machine.days_to_label} days are over")
+        raise CheckFailed(f"no Monday can be replayed: {why}", hint="replay again when the log is longer")
+    contacted = pa.concat_tables([one.contacts for one in found])
+    done = Replay(tuple(one.monday for one in found), _users(found), skipped, _pays_from(found), contacted)
+    say("writing the page")
+    return write_replay(done, Place(project.home.replay(project.name), say=say.within))
+
+
+@dataclass(frozen=True)
+class _Choice:
+    """Who was to be contacted by one list of a Monday, with what is known of each: who left, and what they were worth."""
+
+    costs: ContactCosts | None
+    churned: Mask
+    value: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class _MondayResult:
+    """A Monday, and the ids of its leavers and of those that were reached: by the lists, and by rules."""
+
+    monday: Monday
+    leavers: frozenset[str]
+    reached: frozenset[str]
+    reached_by: dict[str, frozenset[str]]
+    choices: tuple[_Choice, ...]
+    contacts: pa.Table
+
+
+@dataclass(frozen=True)
+class _TimeMachine:
+    """Scores and lists of past Mondays, each as it was known on that day.
+
+    Attributes
+    ----------
+    models
+        Day to the model that was trained as of it, or why none could be.
+    lists
+        Of the Mondays that were not really run, as they would have been written.
+    """
+
+    project: Project
+    activity: Activity
+    retrain: Retrain
+    say: Progress
+    models: dict[date, ChurnModel | CheckFailed] = field(default_factory=dict[date, "ChurnModel | CheckFailed"])
+    lists: list[PastList] = field(default_factory=list[PastList])
+
+    @property
+    def days_to_label(self) -> int:
+        """From a Monday until it is known who left."""
+        return self.project.recipe.window.days_to_label
+
+    def past_mondays(self, count: int) -> list[date]:
+        """Return the latest Mondays whose horizons are over, in order of time."""
+        latest = self.project.recipe.window.latest_finished(self.activity.coverage.covered_until)
+        monday = latest - timedelta(days=latest.weekday())
+        first = self.activity.coverage.first_day
+        return [day for day in (monday - _WEEK * back for back in range(count)) if day > first][::-1]
+
+    def monday(self, day: date) -> _MondayResult:
+        """Replay one Monday.
+
+        Raises
+        ------
+        CheckFailed
+            When no model could have been trained by then.
+        """
+        really = self._batches.get(day)
+        week = self._real_week(really) if really else self._possible_week(day)
+        nobody = np.zeros(week.users.scores.num_rows, dtype=np.bool_)
+        selections = week.selections if really else week.selected(nobody)
+        entries = {one.settings.name: _entries(week, one) for one in selections}
+        as_it_was = None if really is None else entries == {one.name: one.entries for one in self._ledger(day)}
+        if not really:
+            self.lists.extend(PastList(day, name, week.batch.version, 0.0, rows) for name, rows in entries.items())
+        return self._what_happened(week, selections, as_it_was)
+
+    # --- Weeks that were really run --------------------------------------------------------------------------------
+
+    @cached_property
+    def _past(self) -> list[PastList]:
+        return past_lists(self.project.home.list_ledgers(self.project.name), before=date.max)
+
+    def _ledger(self, day: date) -> list[PastList]:
+        return [one for one in self._past if one.cutoff == day]
+
+    @cached_property
+    def _batches(self) -> dict[date, ScoredBatch]:
+        """Monday to the batch behind its lists, where lists were written."""
+        listed = {one.cutoff for one in self._past}
+        found = scored_batches(self.project.home.ledgers(self.project.name), before=date.max)
+        return {one.cutoff: one for one in found if one.cutoff in listed}
+
+    def _real_week(self, batch: ScoredBatch) -> Week:
+        """Return a week with the model, the shift and the arms with which it was run."""
+        project, manifest = self.project, read_manifest(batch.folder)
+        shift = float(manifest.get("base_rate_shift", 0.0))
+        model = replace(project.registry.get(batch.version).model, shift=shift)
+        if model.definition.window.end(batch.cutoff) > self.activity.coverage.covered_until:
+            words = f"the horizon of version {batch.version}, which scored on {batch.cutoff}, is not over"
+            raise CheckFailed(words, hint="replay again when the log is longer")
+        read = project.reader.with_nothing_set().activity(frozen=model, say=self.say.within)
+        known = read.as_of(batch.cutoff)
+        users = self._scored(model, batch.cutoff, known, Prediction(shift, "as the ledger keeps it"))
+        return Week(project, users, Batch(batch.cutoff, project.name, batch.version, "", shift), dry_run=True)
+
+    # --- Weeks that could have been run ----------------------------------------------------------------------------
+
+    def _possible_week(self, day: date) -> Week:
+        """Return a week with a model that could have been known, and nobody held out."""
+        trained, known = self._training_day(day), self.activity.as_of(day)
+        quiet = progress_of(self.say.within)
+        model, shift = follow(self.project, self._model(trained), day, activity=known, say=quiet)
+        self.models[trained] = replace(model, shift=0.0)  # what it has learned of closed cutoffs is not computed again
+        users = self._scored(model, day, known, shift)
+        earlier = [one for one in self._past if one.cutoff < day] + self.lists
+        batch = Batch(day, self.project.name, f"as of {trained}", "", shift.shift)
+        return Week(self.project, users, batch, dry_run=True, lists_before=sorted(earlier, key=lambda one: one.cutoff))
+
+    def _training_day(self, day: date) -> date:
+        """Return the first Monday of the week, month or quarter of a Monday."""
+        months = {"weekly": 0, "monthly": 1, "quarterly": 3}[self.retrain]
+        if not months:
+            return day
+        first = date(day.year, (day.month - 1) // months * months + 1, 1)
+        monday = first + timedelta(days=-first.weekday() % 7)
+        return monday if monday <= day else self._training_day(first - timedelta(days=1))
+
+    def _model(self, day: date) -> ChurnModel:
+        """Return the model that was trained as of a day.
+
+        Raises
+        ------
+        CheckFailed
+            When the log was too short.
+        """
+        if day not in self.models:
+            self.models[day] = self._trained(day)
+        found = self.models[day]
+        if isinstance(found, CheckFailed):
+            raise found
+        return found
+
+    def _trained(self, day: date) -> ChurnModel | CheckFailed:
+        if day <= self.activity.coverage.first_day:
+            return CheckFailed(f"the log begins after {day}", hint="")
+        self.say.within(f"training as of {day}")
+        try:
+            return fit_model(self.activity.as_of(day), self.project.recipe, say=self.say.within)
+        except CheckFailed as error:
+            return error
+
+    # --- Both ------------------------------------------------------------------------------------------------------
+
+    def _scored(self, model: ChurnModel, day: date, known: Activity, shift: Prediction) -> ScoredUsers:
+        profiles = build_profiles(known, with_context(model.specification, known.facts), cutoffs=[day])
+        scores = score_table(model, profiles, bands=self.project.settings.scoring)
+        return ScoredUsers(model, profiles, scores, shift, known)
+
+    def _what_happened(self, week: Week, selections: Sequence[Selection], as_it_was: bool | None) -> _MondayResult:
+        users = week.users
+        is_scored = np.asarray(users.scores.column("raw_score").is_valid())
+        churn = self.project.recipe.churn.model_copy(update=users.model.frozen_churn)
+        churned = is_scored & label(self.activity, users.profiles, churn=churn).churned
+        contacted = np.zeros(len(churned), dtype=np.bool_)
+        for one in selections:
+            contacted[one.treated] = True
+        ids: NDArray[Any] = np.asarray(users.scores.column("user_id"))
+        by_rule = {name: ranked[: contacted.sum()] for name, ranked in _ranked_by_rules(week)}
+        choices = tuple(_choice(one, churned) for one in selections)
+        reached_by = {name: frozenset(ids[chosen][churned[chosen]].tolist()) for name, chosen in by_rule.items()}
+        reached = frozenset(ids[contacted & churned].tolist())
+        found = Monday(
+            week.batch.cutoff,
+            week.batch.version if as_it_was is None else f"version {week.batch.version}",
+            int(is_scored.sum()),
+            int(churned.sum()),
+            int(contacted.sum()),
+            len(reached),
+            {name: len(some) for name, some in reached_by.items()},
+            _pays(choices),
+            as_it_was,
+        )
+        contacts = pa.concat_tables([_contacts(week, one, churned) for one in selections])
+        return _MondayResult(found, frozenset(ids[churned].tolist()), reached, reached_by, choices, contacts)
+
+
+def _ranked_by_rules(week: Week) -> Iterator[tuple[str, NDArray[np.int64]]]:
+    """Rank who could be on a list by simple rules, the riskiest first; those without a value come last."""
+    among = np.flatnonzero(week.could_be_listed)
+    profiles = week.users.profiles
+    for name in _SHOWN_RULES:
+        if RULES[name].column in profiles.column_names:
+            scores = np.nan_to_num(rule_scores(profiles, name)[among], nan=-np.inf)
+            yield name, among[np.argsort(-scores, kind="stable")]
+
+
+def _entries(week: Week, one: Selection) -> pa.Table:
+    return ListRows(week.candidates, week.project.settings.export).entries(one, week.users.scores)
+
+
+def _contacts(week: Week, one: Selection, churned: Mask) -> pa.Table:
+    """Return who was to be contacted by a list, and whether they left."""
+    rows, count = pa.array(one.treated, pa.int64()), len(one.treated)
+    chosen = week.users.scores.take(rows)
+    columns: dict[str, Any] = {
+        "cutoff": pa.array([week.batch.cutoff] * count, pa.date32()),
+        "list": pa.array([one.settings.name] * count, pa.string()),
+    }
+    columns |= {name: chosen.column(name) for name in ("user_id", "raw_score", "churn_probability", "risk_band")}
+    return pa.table(columns | {"churned": pa.array(churned[one.treated])})
+
+
+def _choice(one: Selection, churned: Mask) -> _Choice:
+    settings = one.settings
+    is_known = settings.cost_per_contact is not None and not np.isnan(one.value).all()
+    costs = ContactCosts(1.0, settings.cost_per_contact or 0.0, settings.incentive or 0.0, settings.taken_by_stayers)
+    return _Choice(costs if is_known else None, churned[one.treated], one.value[~one.held_out])
+
+
+def _pays(choices: Sequence[_Choice]) -> float | None:
+    """Return the save rate from which contacts would have paid; None where no list names its costs."""
+    known = [(one, one.costs) for one in choices if one.costs]
+    if not known:
+        return None
+    spent = sum(-_earned(one, replace(costs, save_rate=0.0)) for one, costs in known)
+    earned = sum(_earned(one, costs) for one, costs in known) + spent
+    return spent / earned if earned > 0 else float("inf")
+
+
+def _earned(one: _Choice, costs: ContactCosts) -> float:
+    return float(costs.profit(one.churned.astype(np.float64), one.value).sum())
+
+
+def _pays_from(found: Sequence[_MondayResult]) -> float | None:
+    return _pays([choice for one in found for choice in one.choices])
+
+
+def _users(found: Sequence[_MondayResult]) -> Users:
+    """Count users of all Mondays, each once."""
+    names = dict.fromkeys(name for one in found for name in one.reached_by)
+    by_rule = {name: _distinct(found, lambda one, name=name: one.reached_by.get(name, frozenset())) for name in names}
+    return Users(_distinct(found, lambda one: one.leavers), _distinct(found, lambda one: one.reached), by_rule)
+
+
+def _distinct(found: Sequence[_MondayResult], of: Callable[[_MondayResult], frozenset[str]]) -> int:
+    return len(frozenset[str]().union(*map(of, found)))

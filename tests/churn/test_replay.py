@@ -1,0 +1,138 @@
+"""Past Mondays, replayed through the real command: what was known then, what happened, and weeks that were really run."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+
+from churn.project import Project
+from tests.churn.command import Ran, TrainedWorld, churn
+from tests.churn.conftest import Command
+
+QUICK = (
+    "model.max_rounds=20",
+    "features.windows_days=[7, 28]",
+    "features.main_event_types=1",
+    "training.max_snapshots=2",
+)
+COSTS = 'lists=[{name="vip", capacity=40, value="20.0", cost_per_contact=0.5}, {name="rest", capacity=60}]'
+ALL = "events.max_rejected_share=1"  # what comes later is rejected
+REALLY = date(2026, 4, 20)  # the latest Monday whose horizon is over, and really run
+BEFORE = date(2026, 4, 13)
+
+
+def options(world: TrainedWorld, *more: str) -> list[str]:
+    return [*world.options(), *(word for one in (*QUICK, *more) for word in ("--set", one))]
+
+
+@pytest.fixture(scope="module")
+def world(trained_world: TrainedWorld, tmp_path_factory: pytest.TempPathFactory) -> TrainedWorld:
+    folder = tmp_path_factory.mktemp("replay")
+    found = trained_world.copy_to(folder / "home")
+    assert churn("export", *found.options(), "--as-of", REALLY.isoformat(), cwd=folder).code == 0
+    return found
+
+
+@pytest.fixture(scope="module")
+def ran(world: TrainedWorld, tmp_path_factory: pytest.TempPathFactory) -> Ran:
+    return churn("replay", *options(world), "--mondays", "2", "--json", cwd=tmp_path_factory.mktemp("run"))
+
+
+@pytest.fixture(scope="module")
+def mondays(ran: Ran) -> list[dict[str, Any]]:
+    return ran.json()["mondays"]
+
+
+def contacted(world: TrainedWorld) -> pa.Table:
+    return pq.ParquetFile(world.home / "replay/churn/current/contacted.parquet").read()
+
+
+def test_the_latest_mondays_whose_horizons_are_over_are_replayed(mondays: list[dict[str, Any]]):
+    assert [one["cutoff"] for one in mondays] == [str(BEFORE), str(REALLY)]
+    assert [one["model"] for one in mondays] == ["as of 2026-04-06", "version 1"]
+
+
+def test_a_week_that_was_really_run_comes_out_row_for_row(world: TrainedWorld, mondays: list[dict[str, Any]]):
+    assert [one["is_as_it_was"] for one in mondays] == [None, True]
+    rows = contacted(world)
+    replayed = rows.filter(pc.equal(rows["cutoff"], pa.scalar(REALLY)))
+    written = pq.ParquetFile(world.home / "lists/churn/2026-W17/at_risk/current/at_risk.parquet").read()
+    for name in ("user_id", "churn_probability", "risk_band"):
+        assert replayed[name].to_pylist() == written[name].to_pylist()
+
+
+def test_who_left_is_what_the_log_says(world: TrainedWorld, mondays: list[dict[str, Any]]):
+    window = Project(world.config, home=world.home).recipe.window
+    rows = contacted(world)
+    for one in mondays:
+        monday = date.fromisoformat(one["cutoff"])
+        between = f"event_time >= '{window.start(monday)}' and event_time < '{window.end(monday)}'"
+        log = f"read_parquet('{world.folder}/events/**/*.parquet')"
+        seen = {
+            user for (user,) in duckdb.sql(f"select distinct user_id::varchar from {log} where {between}").fetchall()
+        }
+        own = rows.filter(pc.equal(rows["cutoff"], pa.scalar(monday)))
+        assert own["churned"].to_pylist() == [user not in seen for user in own["user_id"].to_pylist()]
+        assert one["reached"] == sum(own["churned"].to_pylist())
+        assert one["contacts"] == own.num_rows
+        assert 0 < max(one["reached_by"].values()) <= one["contacts"]
+        assert one["reached"] <= one["leavers"] < one["scored"]
+
+
+def test_the_sentence_counts_each_user_once(ran: Ran, world: TrainedWorld):
+    rows, found = contacted(world), ran.json()
+    left = set(rows.filter(rows["churned"])["user_id"].to_pylist())
+    assert found["users"]["reached"] == len(left)
+    assert f"would have reached {len(left):,} of {found['users']['leavers']:,} leavers" in found["words"]
+
+
+def test_page_and_numbers_are_written_whole_and_the_same_again(world: TrainedWorld, command: Command):
+    place = world.home / "replay/churn/current"
+    version = place.resolve()
+    assert command("replay", *options(world), "--mondays", "2").code == 0
+    assert place.resolve() == version
+    html = (place / "replay.html").read_text()
+    assert "Leavers reached" in html
+    assert "as it was" in html
+    assert json.loads((place / "replay.json").read_text())["contacts"] > 0
+
+
+def test_what_happens_after_a_monday_changes_nothing_before_it(
+    command: Command, trained_world: TrainedWorld, tmp_path: Path
+):
+    """One log ends a week earlier than the other, and both replay the Monday whose horizon is over in both."""
+    whole, cut = replace(trained_world, home=tmp_path / "whole"), replace(trained_world, home=tmp_path / "cut")
+    until = BEFORE + timedelta(days=14)
+    assert command("replay", *options(whole), "--mondays", "2").code == 0
+    assert command("replay", *options(cut, f"events.covered_until={until}", ALL), "--mondays", "1").code == 0
+    rows = contacted(whole)
+    earlier = rows.filter(pc.equal(rows["cutoff"], pa.scalar(BEFORE)))
+    assert earlier.num_rows > 50
+    assert earlier.equals(contacted(cut))
+
+
+def test_costs_say_from_which_save_rate_it_would_have_paid(command: Command, world: TrainedWorld, tmp_path: Path):
+    own = world.copy_to(tmp_path / "home")
+    ran = command("replay", *options(own, COSTS), "--mondays", "1", "--json")
+    rows = contacted(own)
+    vip = rows.filter(pc.equal(rows["list"], "vip"))
+    assert set(rows["list"].to_pylist()) == {"vip", "rest"}
+    left = sum(vip["churned"].to_pylist())
+    assert ran.json()["pays_from"] == pytest.approx(0.5 * vip.num_rows / (20.0 * left))
+    assert ran.json()["mondays"][0]["is_as_it_was"] is False  # other lists were written
+
+
+def test_a_log_that_is_too_short_is_refused(command: Command, trained_world: TrainedWorld, tmp_path: Path):
+    own = replace(trained_world, home=tmp_path / "home")
+    ran = command("replay", *options(own, "events.covered_until=2026-01-20", ALL), "--mondays", "3")
+    assert ran.code == 3
+    assert "no Monday can be replayed" in ran.err
