@@ -24,6 +24,11 @@ if TYPE_CHECKING:
 DEFAULT_CONFIG, DEFAULT_HOME = Path("churn.toml"), Path(".churn")
 
 
+def home_of(home: str | Path | None) -> Path:
+    """Return where everything is kept: as given, else ``CHURN_HOME``, else ``.churn``."""
+    return Path(home or os.environ.get("CHURN_HOME", DEFAULT_HOME))
+
+
 class Workspace:
     """Settings, home, registry and log; :class:`~churn.project.Project` says the parameters, and what can be done with them."""
 
@@ -39,7 +44,7 @@ class Workspace:
 
         found = Path(config) if config else (DEFAULT_CONFIG if DEFAULT_CONFIG.exists() else None)
         self.config = found
-        self.root = Path(home or os.environ.get("CHURN_HOME", DEFAULT_HOME))
+        self.root = home_of(home)
         self.base = found.parent if found else Path()
         given = dict(settings) if isinstance(settings, Mapping) else parse_flags(settings)
         self.loaded = self._loaded(given, events)

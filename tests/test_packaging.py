@@ -92,5 +92,12 @@ def test_the_installed_command_explains_itself(installed: Environment):
     assert "Usage" in installed.run("churn", "--help")
 
 
+def test_the_installed_command_recognises_the_exports_of_known_products(installed: Environment):
+    found = json.loads(
+        installed.run("churn", "init", str(TOP / "examples/formats/kkbox/user_logs.csv"), "--dry-run", "--json")
+    )
+    assert found["layout"] == "KKBox's user_logs data set"
+
+
 def test_the_installed_command_lists_its_features(installed: Environment):
     assert json.loads(installed.run("churn", "features", "--json"))

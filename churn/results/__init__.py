@@ -1,6 +1,7 @@
 """What the methods of :class:`churn.Project` return: what ``--json`` prints, with a representation worth reading."""
 
 from churn.results.data import Log, Profiles, TrainingData
+from churn.results.first_look import FirstLook
 from churn.results.models import Audit, Horizon, Promotion, Rollback, Training
 from churn.results.outcomes import Outcomes
 from churn.results.replay import Replay
@@ -10,6 +11,7 @@ from churn.results.scores import Export, ListCheck, Scoring, WeeklyList
 __all__ = [
     "Audit",
     "Export",
+    "FirstLook",
     "Horizon",
     "ListCheck",
     "Log",

@@ -1,0 +1,182 @@
+"""The own columns of a log as one table of DuckDB, whole or as rows from everywhere in it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from churn.first_look.evidence.text_files import TextFormat, text_format_of
+from features.errors import InputError
+from features.log.files import LOG, LogFile, mount
+from features.log.formats import files_of, format_of
+from features.log.sources.json_files import FieldPath, Fields, name_of
+from features.log.sources.mapping import Mapper
+from features.log.sources.source import LOG_FILE, file_list, folder_keys
+from features.log.validation import NULLS
+from features.settings import EventsSettings
+from features.sql import identifier
+from features.storage.duckdb import connect, duckdb_errors
+
+TABLE = "first_look"
+_MAX_ROWS, _MAX_BYTES, _MAX_FILES = 3_000_000, 1_000_000_000, 50
+_STRUCTURE_ROWS, _MAX_FIELDS = 50_000, 400
+_NOWHERE = {"user_id": "'u'", "event_time": "timestamp '2000-01-01'", "event_type": "'e'"}
+
+
+@dataclass(frozen=True)
+class LogTable:
+    """The rows of a log in their own columns, as the table :data:`TABLE` of a connection.
+
+    Attributes
+    ----------
+    kinds
+        Own column to its DuckDB type; text files hold texts.
+    rows
+        Of the table.
+    coverage
+        Which rows these are, in words.
+    text
+        How its text files are written.
+    alike
+        Fields that differ in case only from one of the columns, which SQL does not tell apart.
+    """
+
+    connection: duckdb.DuckDBPyConnection
+    files: tuple[LogFile, ...]
+    format: str
+    kinds: dict[str, str]
+    rows: int
+    coverage: str
+    text: TextFormat = field(default_factory=TextFormat)
+    alike: tuple[str, ...] = ()
+
+    def numbers(self, *expressions: str, where: str = "true") -> list[Any]:
+        """Return aggregates over its rows."""
+        ((*found,),) = self.connection.execute(f"select {', '.join(expressions)} from {TABLE} where {where}").fetchall()
+        return found
+
+    def column(self, name: str) -> str:
+        """Return a column as text without blanks around it; null where it is absent, or a word for that."""
+        return identifier(name) if self.kinds[name] == "VARCHAR" else f"cast({identifier(name)} as varchar)"
+
+
+def open_table(path: str, base: Path, *, names: Sequence[str] = ()) -> LogTable:
+    """Open what lies at a path: a file, folder, glob or URL.
+
+    Parameters
+    ----------
+    base
+        Folder that a relative path starts from.
+    names
+        Names of the columns, where the layout is known and the file has no header.
+
+    Raises
+    ------
+    InputError
+        When nothing is there, or it cannot be read.
+    """
+    files = files_of(EventsSettings(path=path), base)
+    kind = str(format_of(files[0].name))
+    text = text_format_of(files[0].name) if kind == "csv" else TextFormat()
+    settings = EventsSettings.model_validate(
+        {"path": path, "columns": _NOWHERE, "format": text.settings | ({"names": list(names)} if names else {})}
+    )
+    taken = _spread(files)
+    connection = connect()
+    mount(connection, [file.name for file in taken])
+    with duckdb_errors(*LOG.unreadable):
+        paths = _paths(connection, taken) if kind == "json" else []
+        relation = _json(connection, taken, paths=paths) if paths else _tabular(connection, settings, files=taken)
+        alike = tuple(name_of(path) for path in paths if path not in _apart(paths))
+        return _kept(connection, relation, LogTable(connection, files, kind, {}, 0, "", text, alike), taken=taken)
+
+
+def _spread(files: Sequence[LogFile]) -> tuple[LogFile, ...]:
+    """Return all files where they are small, else some from everywhere among them."""
+    if sum(file.bytes for file in files) <= _MAX_BYTES or len(files) == 1:
+        return tuple(files)
+    step = max(1, len(files) // _MAX_FILES)
+    return (*files[::step], files[-1])
+
+
+def _tabular(connection: duckdb.DuckDBPyConnection, settings: EventsSettings, *, files: Sequence[LogFile]) -> str:
+    sources = Mapper(connection, settings, is_merged=True).sources(files)
+    parts = [f"select * exclude ({LOG_FILE}) from {source.sql}" for source in sources]
+    return " union all by name ".join(parts)
+
+
+def _paths(connection: duckdb.DuckDBPyConnection, files: Sequence[LogFile]) -> list[FieldPath]:
+    """Return the paths of the values of JSON objects, as the first of them have."""
+    names = [file.name for file in files]
+    objects = f"read_json_objects({file_list(names)}, ignore_errors = true)"
+    ((found,),) = connection.execute(
+        f"select json_group_structure(json) from (select json from {objects} limit {_STRUCTURE_ROWS})"
+    ).fetchall()
+    structure = json.loads(found) if found else None
+    if not isinstance(structure, dict):
+        raise InputError("the log holds no JSON objects", hint="expected JSON Lines, an object for each event")
+    return [*((key,) for key in _folder_keys(names)), *_leaves(structure)][:_MAX_FIELDS]
+
+
+def _folder_keys(names: Sequence[str]) -> list[str]:
+    return sorted(set.intersection(*(set(folder_keys(name)) for name in names)))
+
+
+def _json(connection: duckdb.DuckDBPyConnection, files: Sequence[LogFile], *, paths: Sequence[FieldPath]) -> str:
+    names = [file.name for file in files]
+    fields = Fields(connection, file_list(names), filename=LOG_FILE, keys=_folder_keys(names))
+    apart = _apart(paths)
+    return f"select {', '.join(identifier(name_of(path)) for path in apart)} from {fields.relation(apart)}"
+
+
+def _apart(paths: Sequence[FieldPath]) -> list[FieldPath]:
+    """Return the first of paths that differ in case only."""
+    found: dict[str, FieldPath] = {}
+    for path in paths:
+        found.setdefault(name_of(path).casefold(), path)
+    return list(found.values())
+
+
+def _leaves(structure: dict[str, Any], above: FieldPath = ()) -> list[FieldPath]:
+    """Return the paths of values that are neither objects nor lists."""
+    found: list[FieldPath] = []
+    for key, kind in structure.items():
+        if isinstance(kind, dict):
+            found += _leaves(kind, (*above, key))
+        elif not isinstance(kind, list):
+            found.append((*above, key))
+    return found
+
+
+def _kept(
+    connection: duckdb.DuckDBPyConnection, relation: str, table: LogTable, *, taken: Sequence[LogFile]
+) -> LogTable:
+    """Keep the rows of a relation, all where they are few, else some from everywhere."""
+    kinds = {str(name): str(kind) for name, kind, *_ in connection.execute(f"describe {relation}").fetchall()}
+    relation = f"select {', '.join(_present(name, kind) for name, kind in kinds.items())} from ({relation})"
+    connection.execute(f"create temp table {TABLE} as from ({relation}) limit {_MAX_ROWS + 1}")
+    ((rows,),) = connection.execute(f"select count(*) from {TABLE}").fetchall()
+    is_whole = rows <= _MAX_ROWS
+    if not is_whole:
+        connection.execute(
+            f"create or replace temp table {TABLE} as from ({relation}) using sample reservoir({_MAX_ROWS} rows) repeatable (1)"
+        )
+        rows = _MAX_ROWS
+    of_files = "" if len(taken) == len(table.files) else f" of {len(taken)} of {len(table.files)} files, spread evenly"
+    words = f"all {rows:,} rows{of_files}" if is_whole else f"{rows:,} rows from everywhere{of_files}"
+    return LogTable(connection, table.files, table.format, kinds, int(rows), words, table.text, table.alike)
+
+
+def _present(name: str, kind: str) -> str:
+    """Return a column; a text without blanks around it, and null where it is empty or a word for no value."""
+    column = identifier(name)
+    return (
+        f"case when trim({column}) not in ('', {NULLS}) then trim({column}) end as {column}"
+        if kind == "VARCHAR"
+        else column
+    )

@@ -1,0 +1,190 @@
+"""How a text file seems to be written: its encoding, the lines above its header, and whether it has one."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from features.errors import InputError
+from features.log.files import open_file
+
+_START_BYTES = 4_000_000
+_PACKED = {".gz": "gzip", ".zst": "zstd"}
+_DELIMITERS = ",;\t|"
+_LINES = 40
+_MAX_ABOVE = 15
+_RUN_SHARE = 0.5
+_ASCII = 0x80
+_DIRECTIVE = re.compile(r"sep=.?\s*$|#\s|#$")
+# what a column is hardly ever called: a time, a number, an e-mail address, a UUID
+_VALUE = re.compile(
+    r"[-+]?\d+([.,]\d+)*|\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([ T].*)?|\d{1,2}:\d\d.*|\d{8}T\d+.*"
+    r"|[^@\s]+@[^@\s]+\.\w+|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+)
+
+
+@dataclass(frozen=True)
+class TextFormat:
+    """How a text file is written, where that differs from the usual.
+
+    Attributes
+    ----------
+    settings
+        Keys of ``[events.format]``.
+    evidence
+        A sentence for each of them.
+    header
+        The fields of its first line.
+    """
+
+    settings: dict[str, Any] = field(default_factory=dict[str, Any])
+    evidence: dict[str, str] = field(default_factory=dict[str, str])
+    header: tuple[str, ...] = ()
+
+
+def text_format_of(name: str) -> TextFormat:
+    """Look at the start of a CSV file.
+
+    Raises
+    ------
+    InputError
+        When its bytes are of an encoding that churn does not read.
+    """
+    start = _start_of(name)
+    encoding, why = _encoding_of(start, name)
+    lines = _lines_of(start, encoding)
+    settings: dict[str, Any] = {}
+    evidence: dict[str, str] = {"encoding": why}
+    if encoding not in ("utf-8", "utf-8-sig") and not start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        settings["encoding"] = encoding
+    delimiter = _delimiter_of(lines)
+    evidence["delimiter"] = f"fields are separated by {_NAMED[delimiter]}"
+    above, rows = _above_header(lines, delimiter)
+    if above:
+        settings["skip"] = above
+        evidence["skip"] = f"the lines above the header have fewer fields than the {len(rows[0])} of the table"
+    if rows and _is_headless(rows):
+        settings["names"] = [f"column_{place + 1}" for place in range(len(rows[0]))]
+        evidence["names"] = "the first line holds values, so the file has no header"
+    return TextFormat(settings, evidence, tuple(rows[0]) if rows else ())
+
+
+_NAMED = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
+
+
+def _start_of(name: str) -> bytes:
+    packed: Any = _PACKED.get(Path(name).suffix.lower())
+    try:
+        with open_file(name) as file, pa.input_stream(file, compression=packed) as stream:
+            return bytes(stream.read(_START_BYTES))
+    except OSError as error:
+        raise InputError(f"{name} cannot be read: {error}", hint="check that the file is whole") from error
+
+
+def _encoding_of(start: bytes, name: str) -> tuple[str, str]:
+    """Return the encoding of a file, and why."""
+    if start.startswith(codecs.BOM_UTF8):
+        return "utf-8-sig", "UTF-8, with a byte order mark"
+    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16", "UTF-16, as its byte order mark says"
+    if b"\0" in start[:1000]:
+        return "utf-16", "UTF-16 without a byte order mark: every other byte is zero"
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(start)
+    except UnicodeDecodeError as error:
+        if _is_latin(start):
+            return "latin-1", "not UTF-8, and single letters are outside ASCII, as in Latin-1"
+        raise InputError(
+            f"{name} is neither UTF-8, UTF-16 nor Latin-1 text: it seems to be of a code page such as GBK, Shift-JIS or Windows-1251",
+            hint=f"convert it first, as in: iconv -f GBK -t UTF-8 {Path(name).name} > utf8.csv",
+        ) from error
+    return "utf-8", "UTF-8"
+
+
+def _is_latin(start: bytes) -> bool:
+    """Tell whether letters outside ASCII stand alone, as in Western languages; in others they come in a row."""
+    high = [place for place, byte in enumerate(start) if byte >= _ASCII]
+    in_a_row = sum(after - before == 1 for before, after in pairwise(high))
+    return in_a_row < _RUN_SHARE * len(high)
+
+
+def _lines_of(start: bytes, encoding: str) -> list[str]:
+    by_hand = encoding == "utf-16" and not start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    text = codecs.getincrementaldecoder("utf-16-le" if by_hand else encoding)(errors="replace").decode(start[:400_000])
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    return (lines[:-1] if len(lines) > 1 else lines)[:_LINES]
+
+
+def _delimiter_of(lines: Sequence[str]) -> str:
+    """Return the mark that most lines have the same number of, and any at all."""
+
+    def agreement(mark: str) -> tuple[int, int]:
+        counts = Counter(found for line in lines if (found := _bare(line).count(mark)))
+        number, of = counts.most_common(1)[0] if counts else (0, 0)
+        return of, number
+
+    return max(_DELIMITERS, key=agreement)
+
+
+def _bare(line: str) -> str:
+    return re.sub(r'"[^"]*"', "", line)
+
+
+def _above_header(lines: Sequence[str], delimiter: str) -> tuple[int, list[list[str]]]:
+    """Return how many lines are titles above the table, and the fields of the others."""
+    plain = next((place for place, line in enumerate(lines) if not _DIRECTIVE.match(line)), 0)
+    sizes = Counter(_bare(line).count(delimiter) for line in lines[plain:] if line.strip())
+    usual = sizes.most_common(1)[0][0] if sizes else 0
+    first = next((place for place, line in enumerate(lines) if _bare(line).count(delimiter) == usual), plain)
+    is_titled = plain < first <= _MAX_ABOVE and usual > 0
+    rows = list(csv.reader(lines[first if is_titled else plain :], delimiter=delimiter))
+    return (first if is_titled else 0), [row for row in rows if row]
+
+
+def _is_headless(rows: Sequence[Sequence[str]]) -> bool:
+    """Tell whether the first line is a row: a field is a value, or two fields are values of their columns."""
+    first, below = rows[0], rows[1:]
+    if is_wide(first):
+        return False
+    values = sum(bool(_VALUE.fullmatch(one.strip())) for one in first)
+    repeated = sum(
+        bool(one.strip()) and any(len(row) > place and row[place] == one for row in below)
+        for place, one in enumerate(first)
+    )
+    return values > 0 or repeated > 1
+
+
+_PERIOD = re.compile(
+    r"\d{4}[-/.]?\d{1,2}([-/.]?\d{1,2})?|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}|\d{4}-?w\d\d"
+    r"|(day|week|month|tag|woche|monat|jour|semaine|mois|dia|semana|mes|d|w|m|q)[ _-]?\d{1,3}"
+    r"|(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*[ _-]?(\d{2}|\d{4})?|20\d\d[ _-]?q[1-4]",
+    re.IGNORECASE,
+)
+_MIN_PERIODS = 4
+
+
+def is_wide(names: Sequence[str]) -> bool:
+    """Tell whether columns are periods: a table with a column per day, week or month.
+
+    Examples
+    --------
+    >>> is_wide(["user", "2024-01", "2024-02", "2024-03", "2024-04"]), is_wide(["user_id", "day", "n"])
+    (True, False)
+    """
+    periods = sum(bool(_PERIOD.fullmatch(name.strip())) for name in names)
+    return periods >= _MIN_PERIODS and periods >= len(names) / 2 and not _is_row_of_values(names)
+
+
+def _is_row_of_values(names: Sequence[str]) -> bool:
+    """Tell whether fields that look like periods are numbers without an order, as in a row of ids."""
+    numbers = [int(one) for one in names if one.strip().isdigit()]
+    return len(numbers) >= _MIN_PERIODS and numbers != sorted(numbers)

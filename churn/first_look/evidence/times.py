@@ -1,0 +1,356 @@
+"""How the values of a column can be read as times: every reading that fits, never one that was guessed."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+
+from churn.first_look.evidence.columns import Column, percent
+from churn.first_look.evidence.table import TABLE, LogTable
+from features.log.sources.mapping import bare
+from features.log.sources.times import instant_of
+from features.sql import identifier, literal
+
+ORDERS = {"day-first": "dmy", "month-first": "mdy", "year-first": "ymd"}
+_FITS = 0.95  # share of the values that a reading must read, to years that a log is about
+_REFUTED = 0.05  # a reading that fails on so few more rows than another is not refuted by them, but in a small log
+_SMALL = 1000
+_EARLIEST, _EARLIEST_EPOCH = date(1980, 1, 1), date(2000, 1, 1)
+_DIGITS = {10: "seconds", 13: "milliseconds", 16: "microseconds", 19: "nanoseconds"}
+_CALENDAR_HOURS, _FIRST_CALENDAR_HOUR = (
+    10,
+    1_970_000_000,
+)  # digits of 2026013123; no epoch in seconds until 2032 is so large
+_ZONE = r"\d ?(Z|UTC|GMT|[A-Z]{2,4})$|:\d\d(\.\d+)? ?[-+]\d\d(:?\d\d)?$"
+_SAMPLED = 2000
+_NUMERIC = re.compile(
+    r"(?P<a>\d{1,4})(?P<sep>[-/. ])(?P<b>\d{1,2})(?P=sep)(?P<c>\d{1,4})\.?"
+    r"((?P<mark>T|,? )(?P<clock>\d{1,2}:\d\d(:\d\d)?(?P<fraction>\.\d+)?)(?P<half> ?[AaPp][Mm])?)?"
+)
+_COMPACT = re.compile(r"\d{6}|\d{8}")
+_COARSE = (  # of a month or week: the form of its texts, their format, and what makes a day of them
+    ("month", r"\d{4}-\d{2}", "%Y-%m", "-01"),
+    ("month", r"\d{4}/\d{2}", "%Y/%m", "-01"),
+    ("month", r"\d{4}\.\d{2}", "%Y.%m", "-01"),
+    ("month", r"\d{6}", "%Y%m", "-01"),
+    ("month", r"\d{2}/\d{4}", "%m/%Y", "-01"),
+    ("week", r"\d{4}-W\d{2}", "%G-W%V", "-1"),
+    ("week", r"\d{4}W\d{2}", "%GW%V", "-1"),
+    ("week", r"\d{4}-\d{2}", "%G-%V", "-1"),
+)
+_MONTH = re.compile(
+    r"\d.*(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)|(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec).*\d",
+    re.IGNORECASE,
+)
+_WRITTEN = (  # months in words, beyond those that the log's reader knows
+    *(
+        "%d-%b-%y",
+        "%d %B %Y",
+        "%B %d, %Y",
+        "%d-%B-%Y",
+        "%b %d %Y",
+        "%d-%b-%Y %H:%M",
+        "%d %b %Y %H:%M",
+        "%d %B %Y %H:%M",
+    ),
+    *("%b %d, %Y %I:%M %p", "%b %d, %Y %I:%M:%S %p", "%B %d, %Y %H:%M:%S", "%a %b %d %H:%M:%S %Y", "%d-%b-%y %H:%M:%S"),
+)
+
+
+@dataclass(frozen=True)
+class TimeReading:
+    """One way to read a column as times.
+
+    Attributes
+    ----------
+    expression
+        For ``[events.columns]``: the column itself, or SQL.
+    words
+        How the values are written.
+    order
+        A key of :data:`ORDERS` where the same values could be read in another order.
+    parsed
+        Share of the present values that it reads.
+    first, last
+        Range of the days, as instants of UTC.
+    is_zoned
+        Whether the values say their zone, or are epochs.
+    step
+        ``time``, ``day``, ``week`` or ``month``: how finely they are written.
+    sql
+        The instant, over :data:`~churn.first_look.evidence.table.TABLE`.
+    """
+
+    column: Column
+    expression: str
+    words: str
+    order: str
+    parsed: float
+    first: datetime
+    last: datetime
+    is_zoned: bool
+    step: str
+    sql: str
+
+    @property
+    def evidence(self) -> str:
+        """What was seen, in a sentence."""
+        span = f"{self.first:%Y-%m-%d} to {self.last:%Y-%m-%d}"
+        return f"{self.words}; {percent(self.parsed, 1)} of the values can be read, {span}"
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    expression: str
+    words: str
+    sql: str
+    order: str = ""
+    is_zoned: bool = False
+    step: str = "time"
+
+
+def readings_of(column: Column, table: LogTable) -> tuple[TimeReading, ...]:
+    """Return every reading of a column as times that its values allow; more than one: the order of day and month is open."""
+    if not column.filled or column.kind in ("BOOLEAN", "BLOB", "UUID", "TIME") or column.kind.startswith("INTERVAL"):
+        return ()
+    if not (column.is_time_type or column.is_text or column.is_whole) or not _may_be_times(column):
+        return ()
+    found = [one for each in _candidates(column, table) if (one := _measured(each, column, table=table))]
+    return tuple(_not_refuted(found, column))
+
+
+_LONGEST = 40
+_MIN_DIGITS, _SHORT = 3, 2
+
+
+def _may_be_times(column: Column) -> bool:
+    """Tell from its most frequent values whether a column may hold times, which is faster than to read them."""
+    if column.is_time_type:
+        return True
+    if column.is_whole:
+        sizes = [len(one.lstrip("+-").split(".")[0]) for one in column.values]
+        return all(size in (6, 8, 10, 12, 13, 14, 16, 17, 19) for size in sizes)
+    digits = [sum(map(str.isdigit, one)) for one in column.values]
+    return (
+        sum(count >= _MIN_DIGITS and len(one) <= _LONGEST for count, one in zip(digits, column.values, strict=True))
+        > len(digits) / 2
+    )
+
+
+def _candidates(column: Column, table: LogTable) -> list[_Candidate]:
+    raw = identifier(column.name)
+    native = instant_of(table.column(column.name) if column.is_text else raw, column.kind, zone="UTC")
+    plain = _Candidate(
+        column_name(column.name, table), _native_words(column, table), native, "", _is_zoned(column, table)
+    )
+    if not column.is_text:
+        return [plain]
+    if any(re.search(r"\d{4}", one) for one in column.values) and _reads(table, native, column):
+        return [plain]
+    return [*_numeric(column, table), *_coarse(column, table), *_written(column, table)]
+
+
+def column_name(name: str, table: LogTable) -> str:
+    """Write a column in ``[events.columns]`` as the log's reader takes it for one."""
+    if table.format == "json":
+        return ".".join(part if re.fullmatch(r"\w+", part) else identifier(part) for part in name.split("."))
+    is_plain = bare(name, list(table.kinds)) == name and not set(name) & set("'\"()+*/-|,.")
+    return name if is_plain else identifier(name)
+
+
+def sql_name(name: str, table: LogTable) -> str:
+    """Write a column within an SQL expression."""
+    return name if re.fullmatch(r"[^\W\d]\w*", name) and name.casefold() not in _WORDS else column_of(name, table)
+
+
+_WORDS = {
+    "date",
+    "time",
+    "timestamp",
+    "order",
+    "group",
+    "from",
+    "to",
+    "select",
+    "user",
+    "when",
+    "case",
+    "end",
+    "desc",
+    "day",
+    "at",
+    "interval",
+}
+
+
+def column_of(name: str, table: LogTable) -> str:
+    """Quote a column, or each part of a path, for SQL."""
+    return ".".join(map(identifier, name.split("."))) if table.format == "json" else identifier(name)
+
+
+def _reads(table: LogTable, sql: str, column: Column) -> bool:
+    """Tell whether SQL reads some of a column's values as times; most columns hold none, and a few rows tell."""
+    source = f"(from {TABLE} where {table.column(column.name)} is not null limit {_SAMPLED})"
+    ((found,),) = table.connection.execute(
+        f"select coalesce(avg(case when {sql} is null then 0 else 1 end), 0) from {source}"
+    ).fetchall()
+    return float(found) > 1 - _FITS
+
+
+def _native_words(column: Column, table: LogTable) -> str:
+    if column.is_time_type:
+        return f"of type {column.kind.lower()}"
+    if not column.is_whole:
+        return "as text"
+    unit = _epoch_unit(column, table)
+    return f"{unit} since 1970" if unit else "whole numbers of year, month and day"
+
+
+def _epoch_unit(column: Column, table: LogTable) -> str:
+    """Return the unit of whole numbers that count from 1970; empty: they are of a calendar, as the log's reader takes them."""
+    (digits,) = table.numbers(f"mode(strlen(split_part({table.column(column.name)}, '.', 1)))")
+    is_calendar = digits == _CALENDAR_HOURS and (column.high or 0) >= _FIRST_CALENDAR_HOUR
+    return "" if is_calendar else _DIGITS.get(int(digits or 0), "")
+
+
+def _is_zoned(column: Column, table: LogTable) -> bool:
+    if column.is_time_type:
+        return column.kind.endswith("TIME ZONE") or column.kind == "TIMESTAMPTZ_NS"
+    if column.is_whole:
+        return bool(_epoch_unit(column, table))
+    (zoned,) = table.numbers(f"count(*) filter (regexp_matches({table.column(column.name)}, {literal(_ZONE)}))")
+    return zoned > _FITS * column.filled
+
+
+def _numeric(column: Column, table: LogTable) -> list[_Candidate]:
+    """Return the orders of day, month and year in which numbers can be read, whatever separates them."""
+    texts = _sample(column, table)
+    matches = [match for text in texts if (match := _NUMERIC.fullmatch(text))]
+    if len(matches) < _FITS * len(texts):
+        return _compact(column, table) if texts and all(_COMPACT.fullmatch(text) for text in texts) else []
+    shapes = {(one["sep"], len(one["a"]) > _SHORT, len(one["c"]) > _SHORT, _clock(one)) for one in matches}
+    found: list[_Candidate] = []
+    for order, letters in ORDERS.items():
+        formats = sorted({_format(letters, shape) for shape in shapes} - {""})
+        if formats:
+            found.append(_of_formats(column, table, formats=formats, order=order))
+    return found
+
+
+def _clock(match: re.Match[str]) -> str:
+    if not match["clock"]:
+        return ""
+    seconds = match["clock"].count(":") > 1
+    halves = match["half"] or ""
+    hour = "%I" if halves else "%H"
+    end = (" %p" if halves.startswith(" ") else "%p") if halves else ""
+    return f"{match['mark']}{hour}:%M{':%S' if seconds else ''}{'.%f' if match['fraction'] else ''}{end}"
+
+
+def _format(letters: str, shape: tuple[str, bool, bool, str]) -> str:
+    """Return the format of an order for dates of a shape; empty where a year of four digits is elsewhere."""
+    sep, has_long_first, has_long_last, clock = shape
+    if (has_long_first and letters[0] != "y") or (has_long_last and letters[-1] != "y"):
+        return ""
+    year = "%Y" if has_long_first or has_long_last else "%y"
+    return sep.join(year if letter == "y" else f"%{letter}" for letter in letters) + clock
+
+
+def _compact(column: Column, table: LogTable) -> list[_Candidate]:
+    (size,) = table.numbers(f"max(strlen({table.column(column.name)}))")
+    year = "%y" if size == len("240131") else "%Y"
+    found = [
+        _of_formats(column, table, formats=["".join(year if one == "y" else f"%{one}" for one in letters)], order=order)
+        for order, letters in ORDERS.items()
+    ]
+    return found if size == len("20240131") else [*found, *_coarse(column, table)]
+
+
+def _of_formats(column: Column, table: LogTable, *, formats: Sequence[str], order: str = "") -> _Candidate:
+    listed = literal(formats[0]) if len(formats) == 1 else f"[{', '.join(map(literal, formats))}]"
+    name = sql_name(column.name, table)
+    sql = f"cast(try_strptime({table.column(column.name)}, {listed}) as timestamptz)"
+    words = f"as {' or '.join(formats)}" + (f", {order}" if order else "")
+    step = "time" if any("%M" in one for one in formats) else "day"
+    return _Candidate(f"strptime({name}, {listed})", words, sql, order, step=step)
+
+
+def _coarse(column: Column, table: LogTable) -> list[_Candidate]:
+    """Return readings as weeks, from their Monday, and as months, from their first."""
+    texts, name, text = _sample(column, table), sql_name(column.name, table), table.column(column.name)
+    found: list[_Candidate] = []
+    for step, form, format_, added in _COARSE:
+        if texts and all(re.fullmatch(form, one) for one in texts):
+            whole = f"{format_}{'-%d' if step == 'month' else '-%u'}"
+            sql = f"cast(try_strptime({text} || '{added}', '{whole}') as timestamptz)"
+            expression = f"strptime({name} || '{added}', '{whole}')"
+            found.append(_Candidate(expression, f"as {step}s ({format_})", sql, step, step=step))
+    return found
+
+
+def _written(column: Column, table: LogTable) -> list[_Candidate]:
+    text = table.column(column.name)
+    if not any(_MONTH.search(one) for one in column.values):
+        return []
+    fitting = [one for one in _WRITTEN if _reads(table, f"try_strptime({text}, {literal(one)})", column)]
+    return [_of_formats(column, table, formats=fitting)] if fitting else []
+
+
+def _sample(column: Column, table: LogTable) -> list[str]:
+    text = table.column(column.name)
+    rows = table.connection.execute(
+        f"select distinct {text} from {TABLE} where {text} is not null limit {_SAMPLED}"
+    ).fetchall()
+    return [str(one) for (one,) in rows]
+
+
+def _measured(candidate: _Candidate, column: Column, *, table: LogTable) -> TimeReading | None:
+    """Apply a reading to all rows; None where too few of the values become times that a log may have."""
+    latest = datetime.now(UTC) + timedelta(days=1)
+    is_number = column.is_whole and candidate.words.endswith("since 1970")
+    earliest = _EARLIEST_EPOCH if is_number else _EARLIEST
+    sql = kept_times(candidate.sql, table)
+    is_sound = f"{sql} between timestamptz '{earliest} 00:00:00+00' and timestamptz '{latest.isoformat()}'"
+    parsed, sound, whole, first, last = table.numbers(
+        f"count({sql})",
+        f"count(*) filter ({is_sound})",
+        f"count(*) filter ({is_sound} and {sql} = date_trunc('day', {sql}))",
+        f"epoch(min({sql}) filter ({is_sound}))",
+        f"epoch(max({sql}) filter ({is_sound}))",
+    )
+    if not sound or sound < _FITS * column.filled:
+        return None
+    step = "day" if candidate.step == "time" and whole == sound else candidate.step
+    ends = (datetime.fromtimestamp(moment, tz=UTC) for moment in (first, last))
+    start, end = ends
+    return TimeReading(
+        column,
+        candidate.expression,
+        candidate.words,
+        candidate.order,
+        parsed / column.filled,
+        start,
+        end,
+        candidate.is_zoned,
+        step,
+        sql,
+    )
+
+
+def kept_times(sql: str, table: LogTable) -> str:
+    """Keep the instants of a reading as a column of the table, and return it: to read them is slow."""
+    name = identifier(f"_time_{zlib.crc32(sql.encode()):08x}")
+    table.connection.execute(f"alter table {TABLE} add column if not exists {name} timestamptz")
+    table.connection.execute(f"update {TABLE} set {name} = {sql}")
+    return name
+
+
+def _not_refuted(found: Sequence[TimeReading], column: Column) -> Iterable[TimeReading]:
+    """Return the readings that no other is clearly better than."""
+    best = max((one.parsed for one in found), default=0.0)
+    if column.filled <= _SMALL:
+        return [one for one in found if one.parsed == best]
+    return [one for one in found if best - one.parsed < _REFUTED]

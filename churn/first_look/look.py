@@ -1,0 +1,207 @@
+"""From the columns of a log to settings with evidence, or to questions: nothing is guessed, and nothing is written here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from churn.first_look.draft import Draft, Line, project_name_of
+from churn.first_look.evidence.columns import Column, columns_of
+from churn.first_look.evidence.table import LogTable
+from churn.first_look.evidence.text_files import is_wide
+from churn.first_look.evidence.times import TimeReading, readings_of
+from churn.first_look.known_layouts import KnownLayout, KnownMapping, known_layout, mapping_of
+from churn.first_look.questions import Answers, Option, Question
+from churn.first_look.roles.context import copies_of, find_event_id, find_others, find_type
+from churn.first_look.roles.measures import Measures, find_measures
+from churn.first_look.roles.moments import find_arrival, find_time
+from churn.first_look.roles.people import find_user
+from churn.results.first_look import Finding
+from features.errors import InputError
+
+_FEW_ROWS = 20
+_SHORT_DAYS = 35
+
+
+@dataclass(frozen=True)
+class Look:
+    """What was found in a log.
+
+    Attributes
+    ----------
+    questions
+        What has to be asked before the draft can be used.
+    notes
+        What a user should know.
+    layout
+        The product or data set whose export it is; empty: unknown.
+    """
+
+    draft: Draft
+    questions: tuple[Question, ...] = ()
+    notes: tuple[str, ...] = ()
+    layout: str = ""
+    columns: tuple[Column, ...] = field(default=(), repr=False)
+
+
+def look(table: LogTable, *, path: str, answers: Answers) -> Look:
+    """Find out what the columns of a log mean.
+
+    Parameters
+    ----------
+    path
+        For ``[events] path``.
+
+    Raises
+    ------
+    InputError
+        When it is not an event log.
+    """
+    _refuse_shapes(table)
+    layout = known_layout(table) if not {"user_id", "event_time"} & answers.given.keys() else None
+    known = mapping_of(layout, table, path=path) if layout else None
+    if layout and known:
+        return _of_layout(layout, known, table, path=path)
+    return _of_columns(columns_of(table), table, path=path, answers=answers)
+
+
+def _refuse_shapes(table: LogTable) -> None:
+    """Refuse what is not a log by its shape.
+
+    Raises
+    ------
+    InputError
+        With what it looks like.
+    """
+    names = list(table.kinds)
+    if is_wide(table.text.header or names) or is_wide(names):
+        raise InputError(
+            f"this is a wide table and not an event log: it has a column per period ({', '.join(names[:6])}, ...)",
+            hint="turn the columns into rows first: one row for each user and period, with the value as a count",
+        )
+    if not table.rows:
+        raise InputError("the log is empty: it has columns and no rows", hint="check its path")
+
+
+def _of_layout(layout: KnownLayout, known: KnownMapping, table: LogTable, *, path: str) -> Look:
+    title = (f"{layout.title}: recognised by its columns; see examples/formats/{layout.name}.", _read_words(table))
+    events = {"path": Line(path), **known.events}
+    columns = known.columns
+    draft = Draft(
+        title, layout.name, events, columns, {**_format(table), **known.format}, churn=known.churn, others=known.others
+    )
+    return Look(draft, notes=known.notes, layout=layout.title)
+
+
+def _read_words(table: LogTable) -> str:
+    return f"Written by churn init from {table.coverage}."
+
+
+def _format(table: LogTable) -> dict[str, Line]:
+    return {key: Line(value, table.text.evidence.get(key, "")) for key, value in table.text.settings.items()}
+
+
+def _of_columns(columns: Sequence[Column], table: LogTable, *, path: str, answers: Answers) -> Look:
+    readings = {one.name: readings_of(one, table) for one in columns}
+    times = {name for name, found in readings.items() if found}
+    time_columns = {one.name for one in columns if one.name in times and not _is_number_named_otherwise(one)}
+    user = find_user(columns, table, times=time_columns, answers=answers)
+    time, reading = find_time(columns, {**readings}, table, user=user, answers=answers)
+    taken = {name for one in (user, time) if one for name in one.columns}
+    kind = find_type(columns, table, taken=taken | time_columns, answers=answers)
+    others = find_others(columns, table, taken=taken, answers=answers, user=user)
+    taken |= {name for one in (*others.values(), kind) if one for name in one.columns}
+    measures = find_measures(columns, table, taken=taken | time_columns, answers=answers)
+    found: dict[str, Finding | None] = {
+        "user_id": user,
+        "event_time": time,
+        "event_type": _type_of(kind, measures),
+        **others,
+        **measures.found,
+    }
+    found["ingested_at"] = find_arrival(columns, readings, table, time=reading)
+    kept = {name: one for name, one in found.items() if one}
+    _ask_alike(kept, table, answers=answers)
+    parts = _Parts(columns, table, path, measures=measures, reading=reading)
+    return parts.look(kept, find_event_id(columns, table, answers=answers), answers=answers)
+
+
+def _is_number_named_otherwise(column: Column) -> bool:
+    """Tell whether whole numbers that could be times are named as somebody."""
+    from churn.first_look.evidence.names import person_rank
+
+    return column.is_whole and person_rank(column.normal) is not None
+
+
+def _type_of(kind: Finding | None, measures: Measures) -> Finding | None:
+    """Return what happened; rows with money and no type are purchases."""
+    if kind and kind.expression == "'event'" and "amount" in measures.found:
+        return replace(
+            kind, expression="'purchase'", evidence="no column is named as the type of an event; rows have amounts"
+        )
+    return kind
+
+
+def _ask_alike(found: dict[str, Finding], table: LogTable, *, answers: Answers) -> None:
+    """Ask about a column that another differs from in case only."""
+    for role, one in found.items():
+        for other in table.alike:
+            if one.columns and one.columns[0].casefold() == other.casefold():
+                options = [Option(name, "as the files spell it") for name in (one.columns[0], other)]
+                answers.ask(role, f"Which field is {role}? Two differ in case only.", options)
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """What a draft is made of."""
+
+    columns: Sequence[Column]
+    table: LogTable
+    path: str
+    measures: Measures
+    reading: TimeReading | None
+
+    def look(self, found: dict[str, Finding], event_id: Finding | None, *, answers: Answers) -> Look:
+        """Put the findings together."""
+        events = {"path": Line(self.path)}
+        if event_id:
+            events["event_id"] = Line(event_id.expression, event_id.evidence)
+        if self.reading and not self.reading.is_zoned and self.reading.step == "time":
+            events["timezone"] = Line(
+                "UTC",
+                'The times carry no zone. Where they are local, name it, as in "Europe/Berlin", and [churn] timezone too.',
+            )
+        text = _format(self.table)
+        if self.measures.decimal != ".":
+            text["decimal"] = Line(self.measures.decimal, "numbers are written with a decimal comma")
+        title = (_read_words(self.table), self._files_words(), "The comment above a line says what speaks for it.")
+        draft = Draft(
+            tuple(filter(None, title)), project_name_of(self.path), events, found, text, self.measures.possible
+        )
+        return Look(draft, tuple(answers.open), tuple(self._notes(found, event_id)), columns=tuple(self.columns))
+
+    def _files_words(self) -> str:
+        text = self.table.text.evidence
+        return "; ".join(text[key] for key in ("encoding", "delimiter", "skip", "names") if key in text)
+
+    def _notes(self, found: dict[str, Finding], event_id: Finding | None) -> list[str]:
+        notes = list(self.measures.notes)
+        if self.table.rows < _FEW_ROWS:
+            notes.append(f"{self.table.rows} rows are too few to judge a column by its values: check each line")
+        copies = 0 if event_id or "count" in found else copies_of(self.columns, self.table)
+        if copies:
+            notes.append(f"{copies:,} rows are the same as another in all columns; without an id of events each counts")
+        if self.reading:
+            notes += self._notes_on_time(self.reading)
+        return notes
+
+    @staticmethod
+    def _notes_on_time(reading: TimeReading) -> list[str]:
+        notes: list[str] = []
+        if reading.step in ("week", "month"):
+            notes.append(
+                f"the log knows {reading.step}s only: each event counts on the first day of its {reading.step}"
+            )
+        if (reading.last - reading.first).days < _SHORT_DAYS:
+            notes.append(f"the log covers {(reading.last - reading.first).days + 1} days only: too few to train on")
+        return notes

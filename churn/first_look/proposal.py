@@ -1,0 +1,93 @@
+"""What the history of a log carries: horizon, eligibility and feature windows, by the rule of ``churn horizon``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from churn.first_look.draft import Line
+from features.activity.store import Activity
+from features.errors import CheckFailed
+from features.settings import ChurnSettings, FeatureSettings
+from training.horizon.advice import Advice, advise
+from training.settings import AdviceSettings, TrainingSettings
+
+_LONG_WINDOWS = {180: 540, 365: 1095}  # days of a window, to the days of log from which on it is proposed
+_WHY_ELIGIBLE = "as long as the horizon: who was away for longer has left already, by the same definition"
+_WHY_LONGER = "twice the horizon, as many users come back after being away for one"
+_TWICE = 2
+_MONTH = 28
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """What leaving should mean in a log.
+
+    Attributes
+    ----------
+    churn, features
+        Settings with the reasons.
+    horizon_days
+        None: the log is too short to say.
+    notes
+        What speaks against it.
+    """
+
+    churn: dict[str, Line]
+    features: dict[str, Line]
+    horizon_days: int | None
+    notes: tuple[str, ...]
+
+
+def proposal_of(activity: Activity, churn: ChurnSettings) -> Proposal:
+    """Return what the history of a log carries.
+
+    Eligible are users whose last event is at most a horizon ago: those who were away for longer have left already, by the same
+    definition. Where returns after a horizon are frequent, twice as long.
+    """
+    days = (activity.coverage.covered_until - activity.coverage.first_day).days
+    features = _windows(days)
+    try:
+        advice, active_within = _advice(activity, churn)
+    except CheckFailed as short:
+        return Proposal({}, features, None, (f"no horizon can be proposed: {short.message}",))
+    horizon = advice.recommended
+    if horizon is None:
+        return Proposal({}, features, None, (f"no horizon can be proposed: {advice.why}",))
+    proposed = {
+        "horizon_days": Line(horizon, f"by the rule of churn horizon: {advice.why}"),
+        "active_within_days": Line(active_within, _WHY_ELIGIBLE if active_within == horizon else _WHY_LONGER),
+    }
+    objections = next(one.against for one in advice.choices if one.horizon_days == horizon)
+    notes = (f"horizon of {horizon} days: {'; '.join(objections)}; see churn horizon",) if objections else ()
+    return Proposal(proposed, features, horizon, notes)
+
+
+def _advice(activity: Activity, churn: ChurnSettings) -> tuple[Advice, int]:
+    """Advise for users who were active within the horizon that is advised; two rounds, as one depends on the other."""
+    first = _advised(activity, churn, active_within=_MONTH)
+    if first.recommended is None:
+        return first, _MONTH
+    active_within = _eligible_for(first, first.recommended)
+    second = _advised(activity, churn, active_within=active_within)
+    return second, active_within if second.recommended is None else _eligible_for(second, second.recommended)
+
+
+def _advised(activity: Activity, churn: ChurnSettings, *, active_within: int) -> Advice:
+    settings = AdviceSettings()
+    eligible = {"active_within_days": active_within, "horizon_days": settings.candidates_days[0]}
+    return advise(activity, churn.model_copy(update=eligible), training=TrainingSettings(), settings=settings)
+
+
+def _eligible_for(advice: Advice, horizon: int) -> int:
+    chosen = next(one for one in advice.choices if one.horizon_days == horizon)
+    return horizon * (_TWICE if any("come back" in one for one in chosen.against) else 1)
+
+
+def _windows(days: int) -> dict[str, Line]:
+    """Return the windows that the log is twice as long as, and longer ones where it is long."""
+    usual = FeatureSettings().windows_days
+    fitting = [window for window in usual if window * _TWICE <= days] or [usual[0]]
+    fitting += [window for window, needed in _LONG_WINDOWS.items() if days >= needed]
+    if tuple(fitting) == usual:
+        return {}
+    return {"windows_days": Line(fitting, f"the log covers {days} days")}

@@ -1,0 +1,140 @@
+"""Which columns say what happened, in which visit, on which device, through which channel; and which identifies the event."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from churn.first_look.evidence.columns import Column
+from churn.first_look.evidence.names import is_event_id, role_of, type_rank
+from churn.first_look.evidence.table import TABLE, LogTable
+from churn.first_look.evidence.times import column_name
+from churn.first_look.questions import EVENT_ID, Answers, Option
+from churn.results.first_look import Finding
+from features.sql import identifier
+
+_MAX_TYPES, _FEW_ROWS = 1000, 20
+_MAX_DIFFERENT = 0.5
+_SHARED_SESSIONS = 0.02
+_MOSTLY = 0.95
+_SHOWN = 6
+
+
+def find_type(
+    columns: Sequence[Column], table: LogTable, *, taken: Collection[str], answers: Answers
+) -> Finding | None:
+    """Return what happened: the column that its name says, or else one literal for all rows; None: it has to be asked."""
+    if given := answers.get("event_type"):
+        named = next((column_name(one.name, table) for one in columns if one.name == given), given)
+        return Finding(named, "as you answered")
+    ranked = [(rank, one) for one in columns if (rank := type_rank(one.normal)) is not None and _is_type(one, taken)]
+    best = [one for rank, one in ranked if rank == min(found for found, _ in ranked)]
+    if len(best) > 1:
+        options = [Option(column_name(one.name, table), f"{one.distinct} values: {_shown(one)}") for one in best]
+        answers.ask("event_type", "What happened? Several columns are named as the type of an event.", options)
+        return None
+    if best:
+        return Finding(
+            column_name(best[0].name, table), f"{best[0].distinct:,} different: {_shown(best[0])}", (best[0].name,)
+        )
+    return Finding("'event'", "no column is named as the type of an event: all rows count as one type")
+
+
+def _is_type(column: Column, taken: Collection[str]) -> bool:
+    few = column.distinct <= _MAX_TYPES and (
+        column.rows < _FEW_ROWS or column.distinct <= _MAX_DIFFERENT * column.filled
+    )
+    return few and column.name not in taken and column.filled_share > _MOSTLY and (column.is_text or column.is_whole)
+
+
+def _shown(column: Column) -> str:
+    more = ", ..." if column.distinct > _SHOWN else ""
+    return ", ".join(value[:30] for value in column.values[:_SHOWN]) + more
+
+
+def find_others(
+    columns: Sequence[Column], table: LogTable, *, taken: Collection[str], answers: Answers, user: Finding | None
+) -> dict[str, Finding]:
+    """Return sessions, devices, versions, networks and channels, each where exactly one column is named so and its values agree."""
+    named: dict[str, list[Column]] = {}
+    for one in columns:
+        role = role_of(one.normal)
+        if role and one.name not in taken and one.filled and not one.is_time_type:
+            named.setdefault(role, []).append(one)
+    found = {
+        role: _of_role(role, group, table, user=user) for role, group in named.items() if not answers.is_none(role)
+    }
+    kept = {role: one for role, one in found.items() if one}
+    given = {
+        role: answers.get(role)
+        for role in ("session_id", "device_os", "device_model", "app_version", "network", "channel")
+    }
+    return kept | {role: Finding(value, "as you answered") for role, value in given.items() if value}
+
+
+def _of_role(role: str, group: Sequence[Column], table: LogTable, *, user: Finding | None) -> Finding | None:
+    one = min(group, key=lambda each: (_PREFERRED.get(each.normal, len(_PREFERRED)), each.name))
+    if role == "session_id":
+        return _session(one, table, user=user)
+    if one.distinct > _MAX_TYPES or (one.is_unique and one.rows >= _FEW_ROWS):
+        return None
+    return Finding(column_name(one.name, table), f"{one.distinct:,} different: {_shown(one)}", (one.name,))
+
+
+_PREFERRED = {
+    name: place
+    for place, name in enumerate(("os", "platform", "acquisition_channel", "channel", "utm_source", "app_version"))
+}
+
+
+def _session(one: Column, table: LogTable, *, user: Finding | None) -> Finding | None:
+    """Return a column of visits, where each belongs to one user."""
+    if user is None or not user.columns or not one.is_identifier or one.distinct == 1:
+        return None
+    visit, who = table.column(one.name), table.column(user.columns[0])
+    ((visits, shared),) = table.connection.execute(
+        f"""select count(*), count(*) filter (users > 1) from
+            (select count(distinct {who}) as users from {TABLE} where {visit} is not null group by {visit})"""
+    ).fetchall()
+    if shared > _SHARED_SESSIONS * visits:
+        return None
+    return Finding(
+        column_name(one.name, table),
+        f"{one.distinct:,} visits, of one user each; {one.rows_per_value:.1f} rows a visit",
+        (one.name,),
+    )
+
+
+def find_event_id(columns: Sequence[Column], table: LogTable, *, answers: Answers) -> Finding | None:
+    """Return the id of an event: named so, and its repetitions are the same row again."""
+    if given := answers.get(EVENT_ID):
+        return Finding(given, "as you answered")
+    named = [one for one in columns if is_event_id(one.normal) and one.is_identifier and one.filled_share > _MOSTLY]
+    if len(named) != 1 or answers.is_none(EVENT_ID):
+        return None
+    (one,) = named
+    twice = one.filled - one.distinct
+    if twice and not _are_copies(one, table):
+        return None
+    words = (
+        "no value comes twice"
+        if not twice
+        else f"{twice:,} rows are copies of another with the same id, and count once"
+    )
+    return Finding(column_name(one.name, table), words, (one.name,))
+
+
+def _are_copies(one: Column, table: LogTable) -> bool:
+    """Tell whether rows with the same id are the same in all other columns."""
+    key = identifier(one.name)
+    ((ids, different),) = table.connection.execute(
+        f"""select count(distinct {key}), count(*)
+            from (select distinct {", ".join(map(identifier, table.kinds))} from {TABLE} where {key} is not null)"""
+    ).fetchall()
+    return bool(different <= ids * (2 - _MOSTLY))
+
+
+def copies_of(columns: Sequence[Column], table: LogTable) -> int:
+    """Return how many rows are the same as another in all columns."""
+    names = ", ".join(identifier(one.name) for one in columns)
+    ((rows,),) = table.connection.execute(f"select count(*) from (select distinct {names} from {TABLE})").fetchall()
+    return table.rows - int(rows)

@@ -1,0 +1,261 @@
+"""Which column says when it happened, and which when the row became known."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from churn.first_look.evidence.columns import Column
+from churn.first_look.evidence.names import is_arrival, is_duration, is_event_time, is_other_time
+from churn.first_look.evidence.table import TABLE, LogTable
+from churn.first_look.evidence.times import TimeReading, column_name, kept_times, sql_name
+from churn.first_look.questions import DATE_ORDER, Answers, Option
+from churn.results.first_look import Finding
+from features.errors import InputError
+from features.log.sources.times import instant_of_text
+from features.sql import identifier
+
+Readings = Mapping[str, tuple[TimeReading, ...]]
+_MIN_USERS, _CONSTANT = 10, 0.02
+_OF_AN_EVENT = re.compile(
+    r"(event|occurred|happened|ereignis|evenement|evento|события|発生|イベント|事件|发生|행위).*|.*(_evenement|_evento|_события|ereigniszeit)"
+)
+_OF_A_RECORD = re.compile(r"(creat|erstellt|cree_le|creado|criado|создан|作成|创建).*|.*(_creation|_creacion|_criacao)")
+_CLOCKS = re.compile(
+    r"(.*_)?(time|uhrzeit|hora|heure|hour|time_of_day|zeit|tijd|ora|saat|godzina|время|час|時刻|時間|时间|시간|clock|horaire)(_.*)?"
+)
+_LATER = 0.99
+
+
+def find_time(
+    columns: Sequence[Column], readings: Readings, table: LogTable, *, user: Finding | None, answers: Answers
+) -> tuple[Finding | None, TimeReading | None]:
+    """Return when it happened and how that is read; None: it has to be asked.
+
+    Raises
+    ------
+    InputError
+        When no column holds times.
+    """
+    given = answers.get("event_time")
+    if given:
+        named = next((one for one in columns if given in (one.name, column_name(one.name, table))), None)
+        if named is None:
+            return Finding(given, "as you answered"), None
+        if not readings.get(named.name):
+            raise InputError(
+                f"--answer event_time={given}: its values cannot be read as times",
+                hint="give an SQL expression that reads them",
+            )
+        return _read(named.name, readings, columns, table, answers=answers)
+    dated = [one for one in columns if readings.get(one.name)]
+    if not dated:
+        raise _no_times(columns)
+    chosen = _chosen(columns, _of_events(dated, table, user=user), readings, table=table)
+    if chosen is None:
+        _ask(dated, readings, table, answers=answers)
+        return None, None
+    return _read(chosen.name, readings, columns, table, answers=answers)
+
+
+def _of_events(dated: Sequence[Column], table: LogTable, *, user: Finding | None) -> list[Column]:
+    """Return the columns that are not an attribute of the user, such as the day of signing up."""
+    if user is None or not user.columns:
+        return list(dated)
+    return [one for one in dated if not _is_of_user(one, table, user=user.columns[0])] or list(dated)
+
+
+def _is_of_user(column: Column, table: LogTable, *, user: str) -> bool:
+    """Tell whether users who come twice or more have one value of it each."""
+    who, value = table.column(user), table.column(column.name)
+    ((users, varied),) = table.connection.execute(
+        f"""select count(*), count(*) filter (values_ > 1) from
+            (select count(*) as rows_, count(distinct {value}) as values_ from {TABLE} where {who} is not null group by {who})
+            where rows_ > 2"""
+    ).fetchall()
+    return users >= _MIN_USERS and varied < _CONSTANT * users
+
+
+def _chosen(
+    columns: Sequence[Column], possible: Sequence[Column], readings: Readings, *, table: LogTable
+) -> Column | None:
+    """Return the only column that is named as the time of events, or the only one that holds times at all."""
+    named = [
+        one
+        for one in possible
+        if is_event_time(one.normal) and not is_other_time(one.normal) and not is_arrival(one.normal)
+    ]
+    if named:
+        first = [one for one in named if _OF_AN_EVENT.fullmatch(one.normal)]
+        plain = [one for one in named if not _OF_A_RECORD.fullmatch(one.normal)]
+        return _finest(first if len(first) == 1 else plain if len(plain) == len(named) else named, readings, table)
+    dated = [one for one in columns if readings.get(one.name)]
+    unread = [one for one in columns if is_event_time(one.normal) and one not in dated and not _is_clock(one)]
+    is_the_only_one = (
+        len(dated) == 1 and not unread and not is_other_time(dated[0].normal) and not is_arrival(dated[0].normal)
+    )
+    return dated[0] if is_the_only_one else None
+
+
+def _finest(group: Sequence[Column], readings: Readings, table: LogTable) -> Column | None:
+    """Return the column that says the time most finely, where the others say the same; None: they are different times."""
+    if any(len(readings[one.name]) > 1 for one in group) and len(group) > 1:
+        return None
+    ordered = sorted(
+        group, key=lambda one: (_STEPS.index(readings[one.name][0].step), not readings[one.name][0].is_zoned)
+    )
+    finest = readings[ordered[0].name][0]
+    same = all(_says_the_same(readings[one.name][0], finest, table) for one in ordered[1:])
+    return ordered[0] if same else None
+
+
+_STEPS = ("time", "day", "week", "month")
+_DAY_OF = (-38 * 3600, 14 * 3600)  # seconds from an instant to the start of its own day, in whatever zone
+
+
+def _says_the_same(other: TimeReading, finest: TimeReading, table: LogTable) -> bool:
+    low, high = _DAY_OF if other.step == "day" and finest.step == "time" else (-1, 1)
+    difference = f"epoch({other.sql}) - epoch({finest.sql})"
+    both, same = table.numbers(f"count({difference})", f"count(*) filter ({difference} between {low} and {high})")
+    return bool(both) and same >= _LATER * both
+
+
+def _read(
+    name: str, readings: Readings, columns: Sequence[Column], table: LogTable, *, answers: Answers
+) -> tuple[Finding | None, TimeReading | None]:
+    """Return the reading of a column; where several fit, the one that was answered, or None."""
+    possible, order = readings[name], answers.get(DATE_ORDER)
+    found = [one for one in possible if len(possible) == 1 or one.order == order]
+    if not found and order:
+        raise InputError(
+            f"--answer {DATE_ORDER}={order}: the values of {name} cannot be read so",
+            hint=f"they allow {', '.join(one.order for one in possible)}",
+        )
+    if not found:
+        options = [Option(one.order, f"{one.expression}: {one.evidence}") for one in possible]
+        words = f"How are the dates of {name} written? No value tells, such as {_example(name, columns)}."
+        answers.ask(DATE_ORDER, words, options)
+        return None, None
+    reading = _with_clock(found[0], columns, table)
+    return Finding(reading.expression, reading.evidence, (name,)), reading
+
+
+def _example(name: str, columns: Sequence[Column]) -> str:
+    return next(one.values[0] for one in columns if one.name == name)
+
+
+def _ask(dated: Sequence[Column], readings: Readings, table: LogTable, *, answers: Answers) -> None:
+    options = [
+        Option(column_name(one.name, table), f"{one.evidence}; {readings[one.name][0].evidence}") for one in dated
+    ]
+    answers.ask(
+        "event_time",
+        f"When did it happen? {len(dated)} columns hold times."
+        if len(dated) > 1
+        else "When did it happen? One column holds times, and its name says something else.",
+        options,
+    )
+
+
+def _with_clock(reading: TimeReading, columns: Sequence[Column], table: LogTable) -> TimeReading:
+    """Add the time of day of another column to a date, where there is exactly one."""
+    clocks = [one for one in columns if _is_clock(one)]
+    if reading.step != "day" or len(clocks) != 1 or clocks[0].filled < reading.column.filled * _LATER:
+        return reading
+    clock = clocks[0]
+    date, time = sql_name(reading.column.name, table), sql_name(clock.name, table)
+    seconds = "%H:%M:%S" if any(one.count(":") > 1 for one in clock.values) else "%H:%M"
+    if "." in "".join(clock.values):
+        seconds = "%H:%M:%S.%f"
+    formats = re.findall(r"'([^']*)'", reading.expression) if reading.expression.startswith("strptime(") else []
+    if formats:
+        text = f"{table.column(reading.column.name)} || ' ' || {table.column(clock.name)}"
+        listed = [f"{one} {seconds}" for one in formats]
+        joined = f"'{listed[0]}'" if len(listed) == 1 else f"[{', '.join(repr(one) for one in listed)}]"
+        return _joined(
+            reading,
+            clock,
+            table,
+            f"strptime({date} || ' ' || {time}, {joined})",
+            sql=f"cast(try_strptime({text}, {joined}) as timestamptz)",
+        )
+    if reading.column.kind.startswith(("DATE", "TIMESTAMP")) and clock.kind == "TIME":
+        raw = f"{identifier(reading.column.name)} + {identifier(clock.name)}"
+        return _joined(reading, clock, table, f"{date} + {time}", sql=f"cast({raw} as timestamptz)")
+    if reading.column.is_whole:
+        text = f"{table.column(reading.column.name)} || ' ' || {table.column(clock.name)}"
+        joined = f"'%Y%m%d {seconds}'"
+        return _joined(
+            reading,
+            clock,
+            table,
+            f"strptime({date} || ' ' || {time}, {joined})",
+            sql=f"cast(try_strptime({text}, {joined}) as timestamptz)",
+        )
+    day = date if reading.column.is_text else f"cast(cast({date} as date) as varchar)"
+    own = (
+        table.column(reading.column.name)
+        if reading.column.is_text
+        else f"cast(cast({identifier(reading.column.name)} as date) as varchar)"
+    )
+    sql = instant_of_text(f"({own} || ' ' || {table.column(clock.name)})", zone="UTC")
+    return _joined(reading, clock, table, f"{day} || ' ' || {time}", sql=sql)
+
+
+def _is_clock(column: Column) -> bool:
+    is_time = column.kind == "TIME" or column.share("clock") > _LATER
+    return (
+        is_time
+        and column.distinct > 1
+        and _CLOCKS.fullmatch(column.normal) is not None
+        and not is_duration(column.normal)
+    )
+
+
+def _joined(reading: TimeReading, clock: Column, table: LogTable, expression: str, *, sql: str) -> TimeReading:
+    sql = kept_times(sql, table)
+    (parsed,) = table.numbers(f"count({sql})")
+    if parsed < reading.parsed * reading.column.filled * _LATER:
+        return reading
+    words = f"{reading.words}, with the time of day of {clock.name}"
+    return replace(
+        reading, expression=expression, words=words, step="time", sql=sql, parsed=parsed / reading.column.filled
+    )
+
+
+def find_arrival(
+    columns: Sequence[Column], readings: Readings, table: LogTable, *, time: TimeReading | None
+) -> Finding | None:
+    """Return when rows became known: named so, and hardly ever before the event."""
+    named = [one for one in columns if is_arrival(one.normal) and len(readings.get(one.name, ())) == 1]
+    if time is None or len(named) != 1 or named[0].name == time.column.name:
+        return None
+    (reading,) = readings[named[0].name]
+    both, later = table.numbers(
+        f"count(*) filter ({time.sql} is not null)",
+        f"count(*) filter ({reading.sql} >= {time.sql})",
+        where=f"{reading.sql} is not null",
+    )
+    if not both or later < _LATER * both:
+        return None
+    return Finding(
+        reading.expression,
+        f"named as the arrival of a row; {reading.evidence}; never before the event in {later / both:.1%} of rows",
+        (named[0].name,),
+    )
+
+
+def _no_times(columns: Sequence[Column]) -> InputError:
+    named = [one for one in columns if is_event_time(one.normal)]
+    why = "no column holds times"
+    if named:
+        from churn.first_look.roles.people import shape_of
+
+        why = (
+            f"no column can be read as times; {named[0].name} is named as one, with values such as {shape_of(named[0])}"
+        )
+    return InputError(
+        f"this is not an event log, or its times are written in a way that churn does not know: {why}",
+        hint="if an SQL expression gives the time of a row: --answer \"event_time=strptime(COLUMN, '%d.%m.%Y %H:%M')\"",
+    )

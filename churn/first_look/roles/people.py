@@ -1,0 +1,180 @@
+"""Which column says who did it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from churn.first_look.evidence.columns import Column, percent
+from churn.first_look.evidence.names import is_event_id, is_keyed, person_rank, role_of, type_rank
+from churn.first_look.evidence.table import LogTable
+from churn.first_look.evidence.times import column_name, column_of
+from churn.first_look.questions import Answers, Option
+from churn.results.first_look import Finding
+from features.errors import InputError
+
+_FEW_ROWS, _MANY_ROWS, _MIN_USERS = 20, 20, 5
+_MIN_ROWS_A_USER = 1.2
+_FULL = 0.95
+_CONTACT, _GROUP = 1, 3
+
+
+def find_user(
+    columns: Sequence[Column], table: LogTable, *, times: Collection[str], answers: Answers
+) -> Finding | None:
+    """Return who did it; None: it has to be asked.
+
+    Raises
+    ------
+    InputError
+        When no column can be it, or there is one row for each user.
+    """
+    if given := answers.get("user_id"):
+        return _answered(given, columns, table)
+    named = {
+        one.name: rank for one in columns if _is_somebody(one, times) and (rank := person_rank(one.normal)) is not None
+    }
+    people = sorted((one for one in columns if one.name in named), key=lambda one: named[one.name])
+    repeated = [one for one in people if one.rows < _FEW_ROWS or not one.is_unique]
+    if people and not [one for one in repeated if named[one.name] < _GROUP]:
+        _refuse_unique(people[0], repeated)
+    if not repeated:
+        return _ask_unnamed(columns, table, times=times, answers=answers)
+    best = [one for one in repeated if _group(named[one.name]) == _group(named[repeated[0].name])]
+    return _chosen(best, repeated, table, answers=answers)
+
+
+def _group(rank: int) -> int:
+    """Put contacts and devices on one level: neither is more of a person than the other."""
+    return _CONTACT if rank in (_CONTACT, _CONTACT + 1) else rank
+
+
+def _answered(given: str, columns: Sequence[Column], table: LogTable) -> Finding:
+    found = next((one for one in columns if given in (one.name, column_name(one.name, table))), None)
+    if found is None:
+        return Finding(given, "as you answered")
+    return Finding(column_name(found.name, table), f"as you answered; {found.evidence}", (found.name,))
+
+
+def _is_somebody(column: Column, times: Collection[str]) -> bool:
+    """Tell whether values can name users: enough of them differ, and they are no times."""
+    is_keyed_person = person_rank(column.normal) == 0 and is_keyed(column.normal)
+    enough = column.rows < _MANY_ROWS or column.distinct >= _MIN_USERS or is_keyed_person
+    return column.is_identifier and column.filled > 0 and enough and column.name not in times
+
+
+def _chosen(best: Sequence[Column], people: Sequence[Column], table: LogTable, *, answers: Answers) -> Finding | None:
+    found, others = best[0], best[1:]
+    distinct = [one for one in others if not _are_the_same(found, one, table)]
+    if distinct:
+        options = [
+            Option(column_name(one.name, table), f"{one.evidence}, {one.rows_per_value:.1f} rows each") for one in best
+        ]
+        options += _joined(best, table)
+        answers.ask("user_id", f"Who did it? {len(best)} columns could say so.", options)
+        return None
+    gaps = [one for one in people if one is not found and one.filled_share > found.filled_share]
+    if found.filled_share < _FULL and gaps:
+        name = column_name(found.name, table)
+        options = [Option(name, f"{found.evidence}; the other rows are set aside"), *_joined([found, gaps[0]], table)]
+        answers.ask("user_id", f"Who did it, where {found.name} is absent?", options)
+        return None
+    words = "" if not others else f"; {', '.join(one.name for one in others)} tells the same users apart"
+    return Finding(
+        column_name(found.name, table),
+        f"named as an id of users; {found.evidence}, {found.rows_per_value:.1f} rows each{words}",
+        (found.name,),
+    )
+
+
+def _joined(columns: Sequence[Column], table: LogTable) -> list[Option]:
+    """Offer the first column, else the second, where the first has gaps."""
+    first, second = columns[0], columns[1]
+    if first.filled_share >= _FULL and second.filled_share < _FULL:
+        first, second = second, first
+    if first.filled_share >= _FULL:
+        return []
+    quoted = [
+        name if name.isidentifier() else column_of(one.name, table) for one in (first, second) for name in [one.name]
+    ]
+    return [
+        Option(
+            f"coalesce({quoted[0]}, {quoted[1]})",
+            f"{first.name}, and where that is absent ({percent(first.rows - first.filled, first.rows)} of rows) {second.name}",
+        )
+    ]
+
+
+def _are_the_same(one: Column, other: Column, table: LogTable) -> bool:
+    """Tell whether two columns tell the same users apart."""
+    a, b = table.column(one.name), table.column(other.name)
+    first, second, both = table.numbers(
+        f"count(distinct {a})",
+        f"count(distinct {b})",
+        f"count(distinct ({a}, {b}))",
+        where=f"{a} is not null and {b} is not null",
+    )
+    is_complete = one.filled >= other.filled * _FULL
+    return first == second == both and is_complete
+
+
+def _refuse_unique(user: Column, groups: Sequence[Column]) -> None:
+    """Refuse a table of users.
+
+    Raises
+    ------
+    InputError
+        Always.
+    """
+    also = f" ({groups[0].name} repeats, but names a group of users)" if groups else ""
+    raise InputError(
+        f"this is not an event log: it has one row per user: {user.name} has {user.distinct:,} different values in "
+        f"{user.filled:,} rows, and an event log has a row for everything that a user does{also}",
+        hint="give the log of what they did; a table of users belongs in [users] path. If another column says who did it: "
+        "--answer user_id=COLUMN",
+    )
+
+
+def _ask_unnamed(columns: Sequence[Column], table: LogTable, *, times: Collection[str], answers: Answers) -> None:
+    """Ask which of the columns that could identify users by their values does.
+
+    Raises
+    ------
+    InputError
+        When none could.
+    """
+    open_ = [one for one in columns if _is_somebody(one, times) and _is_unnamed(one)]
+    possible = [one for one in open_ if one.rows_per_value >= _MIN_ROWS_A_USER or one.rows < _FEW_ROWS]
+    if not possible:
+        raise _no_user(columns, open_)
+    options = [
+        Option(
+            column_name(one.name, table), f"{one.evidence}, {one.rows_per_value:.1f} rows each, such as {shape_of(one)}"
+        )
+        for one in possible
+    ]
+    answers.ask("user_id", "Who did it? No column is named as an id of users; these could be by their values:", options)
+
+
+def _is_unnamed(column: Column) -> bool:
+    """Tell whether a name says nothing else."""
+    return type_rank(column.normal) is None and role_of(column.normal) is None and not is_event_id(column.normal)
+
+
+def _no_user(columns: Sequence[Column], possible: Sequence[Column]) -> InputError:
+    unique = [one for one in possible if one.is_unique]
+    if unique:
+        return InputError(
+            f"this is not an event log: {unique[0].name} is different in each of its {unique[0].filled:,} rows, and nothing else that "
+            "could say who did it repeats",
+            hint="give a log in which a user comes back; if a column says who did it: --answer user_id=COLUMN",
+        )
+    return InputError(
+        f"this is not an event log of users: no column says who did it; its columns are {', '.join(one.name for one in columns[:30])}",
+        hint="give a log with a user in each row; if an SQL expression gives one: --answer user_id=EXPRESSION",
+    )
+
+
+def shape_of(column: Column) -> str:
+    """Describe the form of ids without showing one: letters as x, digits as 9."""
+    text = column.values[0] if column.values else ""
+    return "".join("9" if one.isdigit() else "x" if one.isalpha() else one for one in text[:24])

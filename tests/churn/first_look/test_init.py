@@ -1,0 +1,158 @@
+"""``churn init`` as somebody with a file meets it: what it writes, asks, refuses and admits."""
+
+from __future__ import annotations
+
+import tomllib
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+import churn
+from churn.first_look.init import Inquiry, Place, first_look
+from churn.first_look.questions import Question
+from churn.progress import progress_of
+from tests.churn.conftest import Command
+from tests.churn.first_look.awkward_logs import AWKWARD
+
+USERS, DAYS = 300, 200
+
+
+def shop(folder: Path, *, broken: int = 0) -> Path:
+    """Write orders of a shop: each user orders every 5 to 13 days, for five weeks out of ten."""
+    lines = ["E-Mail;Bestelldatum;Betrag;Kanal"]
+    for user in range(USERS):
+        for day in range(user % 11, DAYS, 5 + user % 9):
+            if (day + 13 * user) // 35 % 2:
+                continue
+            moment = datetime(2025, 1, 6, 8 + user % 12, 30) + timedelta(days=day)  # noqa: DTZ001
+            lines.append(f"u{user}@example.de;{moment:%d.%m.%Y %H:%M};{10 + user % 7},50;web")
+    lines += [f";{line.partition(';')[2]}" for line in lines[1 : broken + 1]]
+    path = folder / "orders.csv"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8-sig")
+    return path
+
+
+def test_a_file_of_a_shop_becomes_settings_that_the_other_verbs_read(command: Command, tmp_path: Path):
+    shop(tmp_path)
+    ran = command("init", "orders.csv")
+    assert ran.code == 0, ran.err
+    assert ran.out.splitlines()[-1] == "next: churn train"
+    written = tomllib.loads((tmp_path / "churn.toml").read_text())
+    assert written["events"]["columns"] == {
+        "user_id": '"E-Mail"',
+        "event_time": "strptime(Bestelldatum, '%d.%m.%Y %H:%M')",
+        "event_type": "'purchase'",
+        "channel": "Kanal",
+        "amount": "Betrag",
+    }
+    assert written["events"]["format"] == {"decimal": ","}
+    assert written["churn"]["horizon_days"] in range(7, 43)
+    log = churn.Project(tmp_path / "churn.toml", home=tmp_path / ".churn").log()
+    assert log.to_json()["rejected"] == {}
+    assert log.activity.is_reused  # the next verb does not read the file again
+
+
+def test_the_same_file_gives_the_same_bytes(command: Command, tmp_path: Path):
+    shop(tmp_path)
+    assert command("init", "orders.csv").code == 0
+    first = (tmp_path / "churn.toml").read_bytes()
+    assert command("init", "orders.csv", "--force").code == 0
+    assert (tmp_path / "churn.toml").read_bytes() == first
+
+
+def test_what_somebody_wrote_is_not_replaced(command: Command, tmp_path: Path):
+    shop(tmp_path)
+    (tmp_path / "churn.toml").write_text("# mine\n")
+    ran = command("init", "orders.csv")
+    assert ran.code == 2
+    assert "--force" in ran.err
+    assert (tmp_path / "churn.toml").read_text() == "# mine\n"
+
+
+def test_a_dry_run_prints_the_settings_and_writes_nothing(command: Command, tmp_path: Path):
+    shop(tmp_path)
+    ran = command("init", "orders.csv", "--dry-run")
+    assert ran.code == 0
+    assert 'amount = "Betrag"' in ran.out
+    assert [path.name for path in tmp_path.iterdir()] == ["orders.csv"]
+
+
+def test_machines_get_columns_counts_and_cohorts(command: Command, tmp_path: Path):
+    shop(tmp_path)
+    found = command("init", "orders.csv", "--dry-run", "--json").json()
+    assert found["columns"]["user_id"]["expression"] == '"E-Mail"'
+    assert found["users"] == USERS
+    assert found["rejected"] == {}
+    assert found["horizon_days"]
+    assert sum(cohort["users"] for cohort in found["retention"]) <= USERS
+    assert tomllib.loads(found["toml"])["project"]["name"] == "orders"
+
+
+def test_two_readings_are_refused_with_the_answer_to_give(command: Command, tmp_path: Path):
+    case = next(one for one in AWKWARD if one.name == "no day above 12")
+    case.write(tmp_path)
+    ran = command("init", "log.csv")
+    assert ran.code == 2
+    assert "--answer date_order=day-first" in ran.err
+    assert "--answer date_order=month-first" in ran.err
+    assert not (tmp_path / "churn.toml").exists()
+    ran = command("init", "log.csv", "--answer", "date_order=month-first")
+    assert ran.code == 0
+    assert "'%m/%d/%Y'" in tomllib.loads((tmp_path / "churn.toml").read_text())["events"]["columns"]["event_time"]
+
+
+def test_an_answer_that_the_values_contradict_is_refused(command: Command, tmp_path: Path):
+    case = next(one for one in AWKWARD if one.name == "no day above 12")
+    case.write(tmp_path)
+    ran = command("init", "log.csv", "--answer", "date_order=year-first")
+    assert ran.code == 2
+    assert "cannot be read so" in ran.err
+
+
+@pytest.mark.parametrize(("answer", "words"), [("user=x", "did you mean"), ("user_id", "expected key=value")])
+def test_an_answer_to_nothing_is_refused(command: Command, tmp_path: Path, answer: str, words: str):
+    shop(tmp_path)
+    ran = command("init", "orders.csv", "--answer", answer)
+    assert ran.code == 2
+    assert words in ran.err
+
+
+def test_a_person_is_asked_until_nothing_is_open(tmp_path: Path):
+    case = next(one for one in AWKWARD if one.name == "no name says who, but values might")
+    path, asked = case.write(tmp_path), list[Question]()
+
+    def ask(question: Question) -> str:
+        asked.append(question)
+        return question.options[0].value
+
+    found = first_look(str(path), Place(tmp_path / "churn.toml", None), Inquiry(ask=ask), say=progress_of(None))
+    assert [question.key for question in asked] == ["user_id"]
+    assert found.columns["user_id"].expression == "a"
+
+
+def test_rows_that_would_be_set_aside_are_admitted(command: Command, tmp_path: Path):
+    shop(tmp_path, broken=3)
+    ran = command("init", "orders.csv")
+    assert ran.code == 0
+    assert "set aside 3 x user_id is null" in ran.out
+
+
+def test_settings_under_which_the_log_cannot_be_read_are_no_success(command: Command, tmp_path: Path):
+    shop(tmp_path, broken=1000)
+    ran = command("init", "orders.csv")
+    assert ran.code == 3
+    assert "1000 of" in ran.err
+    assert (tmp_path / "churn.toml").exists()
+
+
+def test_settings_elsewhere_name_the_log_from_there(command: Command, tmp_path: Path):
+    shop(tmp_path)
+    assert command("init", "orders.csv", "--out", "shop/churn.toml").code == 0
+    assert tomllib.loads((tmp_path / "shop/churn.toml").read_text())["events"]["path"] == "../orders.csv"
+
+
+def test_what_is_not_there_is_refused(command: Command):
+    ran = command("init", "nothing.csv")
+    assert ran.code == 2
+    assert "no Parquet, CSV or JSON Lines file" in ran.err

@@ -1,0 +1,83 @@
+"""The vocabulary: what names of several languages say, and what they do not."""
+
+from __future__ import annotations
+
+import pytest
+
+from churn.first_look.evidence.names import (
+    is_arrival,
+    is_event_time,
+    is_other_time,
+    means_cancelled,
+    normal,
+    person_rank,
+    role_of,
+    type_rank,
+    units_a_second,
+)
+
+PEOPLE = (
+    *("user_id", "userId", "CustomerID", "cust", "Kundennummer", "id_client", "Numéro client", "ID_Cliente"),
+    *(
+        "id_do_usuário",
+        "Номер клиента",
+        "id_пользователя",
+        "用户ID",
+        "ユーザーID",
+        "会員番号",
+        "properties.distinct_id",
+        "user.id",
+    ),
+)
+NOBODY = ("user_agent", "customer_type", "user_cohort", "device", "device_type", "id", "name", "session_id", "order_id")
+
+
+@pytest.mark.parametrize("name", PEOPLE)
+def test_a_name_says_who(name: str):
+    assert person_rank(normal(name)) == 0
+
+
+@pytest.mark.parametrize("name", NOBODY)
+def test_a_name_says_something_else_than_who(name: str):
+    assert person_rank(normal(name)) is None
+
+
+def test_contacts_devices_and_groups_come_after_people():
+    assert [person_rank(normal(name)) for name in ("E-Mail", "device_id", "account_id")] == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    "name", ["event_time", "Created at", "Bestelldatum", "date_commande", "Время события", "日時", "时间戳"]
+)
+def test_a_name_says_when(name: str):
+    assert is_event_time(normal(name))
+    assert not is_other_time(normal(name))
+
+
+@pytest.mark.parametrize(
+    "name", ["updated_at", "ship_date", "Geburtsdatum", "signup_date", "Lieferdatum", "last_login"]
+)
+def test_a_name_says_when_something_else_happened(name: str):
+    assert is_other_time(normal(name))
+
+
+def test_arrivals_types_roles_and_units():
+    assert is_arrival("received_at")
+    assert (type_rank("event_name"), type_rank("kind"), type_rank("status")) == (0, 3, None)
+    assert (role_of("platform"), role_of("kanal"), role_of("color")) == ("device_os", "channel", None)
+    assert [units_a_second(name) for name in ("duration_ms", "total_secs", "watch_minutes", "dauer")] == [
+        1000,
+        1,
+        1 / 60,
+        None,
+    ]
+
+
+def test_cancelled_orders_are_told_by_their_words():
+    assert all(
+        map(
+            means_cancelled,
+            ("cancelled", "Storniert", "Rücksendung", "partially_refunded", "отменён", "キャンセル済み", "已退款"),
+        )
+    )
+    assert not any(map(means_cancelled, ("paid", "returning", "shipped", "offen")))
