@@ -26,7 +26,7 @@ from models.encoding import by_rows
 from models.reasons import Narrator
 from models.scorers.base_rate import KnownCutoff, shifted
 from models.scorers.calibration import Calibration, Platt
-from models.scorers.ensemble import BgNbdPart, LogisticPart, Scorer, Trees
+from models.scorers.ensemble import BgNbdPart, Explanation, LogisticPart, Scorer, Trees
 from models.scorers.logistic import Linear
 
 FORMAT_VERSION = 4
@@ -149,8 +149,16 @@ class ChurnModel:
 
         The other calibrations bend the log-odds of the raw score; there contributions are to the raw score's.
         """
-        slope = self.calibration.slope if isinstance(self.calibration, Platt) else 1.0
-        return slope * self.scorer.contributions(matrix, threads=self.threads)
+        return self._slope * self.scorer.contributions(matrix, threads=self.threads)
+
+    def explain(self, matrix: Matrix) -> Explanation:
+        """Both :meth:`raw` and :meth:`contributions`, from one pass where a part allows it."""
+        raw, contributions = self.scorer.explain(matrix, threads=self.threads)
+        return Explanation(raw, self._slope * contributions)
+
+    @property
+    def _slope(self) -> float:
+        return self.calibration.slope if isinstance(self.calibration, Platt) else 1.0
 
     def save(self, folder: Path) -> None:
         """Write the model into a folder; equal models give equal bytes."""

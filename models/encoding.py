@@ -87,20 +87,23 @@ def _codes(column: Column, known: tuple[str, ...]) -> NDArray[np.float64]:
 
 def encode_rows(profiles: Sequence[Mapping[str, object]], specification: Specification) -> Matrix:
     """Encode profiles given as mappings; the same numbers as :func:`encode`, without a table. Shape (n, features)."""
-    known = [(name, specification.categories.get(name)) for name in specification.feature_names]
-    rows = [[_number(profile[name], values) for name, values in known] for profile in profiles]
-    matrix = np.array(rows, dtype=np.float64).reshape(len(rows), len(known))
-    matrix[:, _unused(specification)] = np.nan
+    names, categories = specification.feature_names, specification.categories
+    texts = [(place, categories[name]) for place, name in enumerate(names) if name in categories]
+    rows = [[profile[name] for name in names] for profile in profiles]
+    for row in rows:
+        for place, known in texts:
+            row[place] = _code(row[place], known)
+    matrix = np.array(rows, dtype=np.float64).reshape(len(rows), len(names))  # None becomes NaN
+    if specification.unused:
+        matrix[:, _unused(specification)] = np.nan
     return matrix
+
+
+def _code(value: object, known: tuple[str, ...]) -> int | None:
+    if value is None:
+        return None
+    return known.index(str(value)) if value in known else len(known)
 
 
 def _unused(specification: Specification) -> list[int]:
     return [place for place, name in enumerate(specification.feature_names) if name in specification.unused]
-
-
-def _number(value: object, known: tuple[str, ...] | None) -> float:
-    if value is None:
-        return float("nan")
-    if known is None:
-        return float(value)  # type: ignore[arg-type]
-    return float(known.index(str(value))) if value in known else float(len(known))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from typing import Any, NamedTuple
@@ -72,8 +72,11 @@ class Narrator:
         places = {feature.name: place for place, feature in enumerate(self._features)}
         shown_as = [places.get(feature.shown_as or "", place) for place, feature in enumerate(self._features)]
         self._shown_as = np.array(shown_as, dtype=np.int64)
-        families = np.array([feature.family for feature in self._features])
-        self._places = [np.flatnonzero(families == family) for family in sorted(set(families.tolist()))]
+        families = [feature.family for feature in self._features]
+        members = [np.flatnonzero(np.array(families) == family) for family in sorted(set(families))]
+        self._by_family = np.concatenate(members)
+        self._starts = np.cumsum([0, *map(len, members)])[:-1]
+        self._members, self._is_member = _padded(members)
 
     @property
     def features(self) -> tuple[Feature, ...]:
@@ -94,45 +97,44 @@ class Narrator:
         raising
             Only what raises the risk.
         """
-        # contiguous: else the order of summing, and so the last bit, would depend on the number of rows
-        parts = (np.ascontiguousarray(contributions[:, places]) for places in self._places)
-        sums = np.stack([part.sum(axis=1) for part in parts], axis=1)
+        # np.take gives a contiguous matrix: else the order of summing, and so the last bit, would depend on the number of rows
+        sums = np.add.reduceat(np.take(contributions, self._by_family, axis=1), self._starts, axis=1)
         strongest = np.argsort(-sums if raising else -np.abs(sums), axis=1, kind="stable")[:, :MAX_REASONS]
-        totals = np.take_along_axis(sums, strongest, axis=1)
+        row, rank = np.arange(len(sums))[:, None], np.arange(strongest.shape[1])
+        totals = sums[row, strongest]
         totals = np.maximum(totals, 0.0) if raising else totals
-        features = np.full(totals.shape, -1, dtype=np.int64)
-        for family, places in enumerate(self._places):
-            rows, ranks = np.nonzero((strongest == family) & (totals != 0))
-            pull = np.sign(totals[rows, ranks])[:, None] * contributions[np.ix_(rows, places)]
-            features[rows, ranks] = self._strongest(places, pull, known=known[rows])
-        return ChosenReasons(features, totals)
+        members = self._members[strongest]
+        pull = np.sign(totals)[..., None] * contributions[row[..., None], members]
+        pulled = np.where(self._is_member[strongest] & (pull > 0), pull, -np.inf)
+        shown = self._shown_as[members]
+        valued = np.where(known[row[..., None], shown], pulled, -np.inf)
+        has_value = np.isfinite(valued).any(axis=2, keepdims=True)
+        features = shown[row, rank, np.where(has_value, valued, pulled).argmax(axis=2)]
+        return ChosenReasons(np.where(totals != 0, features, -1), totals)
 
-    def _strongest(
-        self, places: NDArray[np.int64], pull: NDArray[np.float64], *, known: NDArray[np.bool_]
-    ) -> NDArray[np.int64]:
-        """Return the feature of a family that pulled most among those with a value, else among all; shape (rows,)."""
-        shown = self._shown_as[places]
-        pulled = np.where(pull > 0, pull, -np.inf)
-        valued = np.where(known[:, shown], pulled, -np.inf)
-        has_value = np.isfinite(valued).any(axis=1, keepdims=True)
-        return shown[np.where(has_value, valued, pulled).argmax(axis=1)]
-
-    def reasons(self, contributions: NDArray[np.float64], profile: Mapping[str, object]) -> list[Reason]:
-        """Return the reasons of one user.
+    def explain(
+        self, contributions: NDArray[np.float64], profiles: Sequence[Mapping[str, object]]
+    ) -> list[list[Reason]]:
+        """Return the reasons of each user.
 
         Parameters
         ----------
         contributions
-            Shape (features,), in log-odds.
-        profile
-            The raw profile: text and numbers by feature name.
+            Shape (n, features), in log-odds.
+        profiles
+            The raw profiles: text and numbers by feature name.
         """
-        known = np.array([[profile.get(feature.name) is not None for feature in self._features]])
-        chosen = self.choose(contributions[None, :], known=known)
+        names = [feature.name for feature in self._features]
+        known = np.array([[profile.get(name) is not None for name in names] for profile in profiles], dtype=np.bool_)
+        chosen = self.choose(contributions, known=known.reshape(contributions.shape))
+        places, totals = chosen.features.tolist(), chosen.contributions.tolist()
         return [
-            self._reason(self._features[place], profile, total=float(total))
-            for place, total in zip(chosen.features[0], chosen.contributions[0], strict=True)
-            if place >= 0
+            [
+                self._reason(self._features[place], profile, total=total)
+                for place, total in zip(*one, strict=True)
+                if place >= 0
+            ]
+            for profile, *one in zip(profiles, places, totals, strict=True)
         ]
 
     def _reason(self, feature: Feature, profile: Mapping[str, object], *, total: float) -> Reason:
@@ -162,6 +164,14 @@ class Narrator:
             return f"{text} (usual for this user: {usual})"
         shown = compared(typical, feature.unit)
         return text if value == 0 and _ZERO.fullmatch(shown) else f"{text} (typical: {shown})"
+
+
+def _padded(members: Sequence[NDArray[np.int64]]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Put lists of different lengths into one array, shape (lists, longest), and tell what is not padding."""
+    is_member = np.arange(max(map(len, members)))[None, :] < np.array([len(one) for one in members])[:, None]
+    padded = np.zeros(is_member.shape, dtype=np.int64)
+    padded[is_member] = np.concatenate(members)
+    return padded, is_member
 
 
 def show(value: object, unit: Unit) -> str:

@@ -115,9 +115,9 @@ def _scored(model: ChurnModel, profiles: Sequence[Profile], *, bands: ScoringSet
 def _answers(
     model: ChurnModel, profiles: Sequence[Profile], *, matrix: Matrix, bands: ScoringSettings
 ) -> Iterator[Score]:
-    raw = model.raw(matrix)
+    raw, contributions = model.explain(matrix)
     probability, percentile = model.probability(raw), model.reference.percentile(raw)
-    contributions, shown = model.contributions(matrix), shown_percentile(percentile)
+    reasons, shown = model.narrator.explain(contributions, profiles), shown_percentile(percentile)
     for row, profile in enumerate(profiles):
         yield Score(
             _user_id(profile),
@@ -126,7 +126,7 @@ def _answers(
             percentile=float(shown[row]),
             risk_band=risk_band(float(percentile[row]), bands),
             as_of=_as_of(profile),
-            reasons=model.narrator.reasons(contributions[row], profile),
+            reasons=reasons[row],
             cutoff_at=_cutoff_at(profile),
         )
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import operator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property, reduce
 from itertools import chain, combinations
 from math import factorial
+from typing import NamedTuple
 
 import lightgbm as lgb
 import numpy as np
@@ -17,7 +20,15 @@ from features.snapshots import LabelWindow
 from models.arrays import Matrix, Values
 from models.scorers.bg_nbd import PURCHASE_FEATURES, Buyers, no_purchase_probability, purchase_risk
 from models.scorers.logistic import Linear
+from models.scorers.single_row import SingleRow
 from models.scorers.trees import contributions, raw_scores
+
+
+class Explanation(NamedTuple):
+    """Raw scores in log-odds, shape (n,), and the contributions to them, shape (n, features)."""
+
+    raw: Values
+    contributions: Matrix
 
 
 @dataclass(frozen=True)
@@ -26,13 +37,25 @@ class Trees:
 
     booster: lgb.Booster
 
+    @cached_property
+    def _single_row(self) -> SingleRow:
+        return SingleRow(self.booster)
+
     def raw(self, matrix: Matrix, *, threads: int) -> Values:
         """Log-odds, shape (n,)."""
+        if len(matrix) == 1:
+            return self._single_row.raw(matrix)
         return raw_scores(self.booster, matrix, threads=threads)
 
     def contributions(self, matrix: Matrix, *, threads: int) -> Matrix:
         """Contributions to the raw score, shape (n, features)."""
+        if len(matrix) == 1:
+            return self._single_row.contributions(matrix)
         return contributions(self.booster, matrix, threads=threads)
+
+    def explain(self, matrix: Matrix, *, threads: int) -> Explanation:
+        """Both; the raw score is the trees' own sum, which the contributions' equals but for the last bits."""
+        return Explanation(self.raw(matrix, threads=threads), self.contributions(matrix, threads=threads))
 
 
 @dataclass(frozen=True)
@@ -50,6 +73,12 @@ class LogisticPart:
         """Contributions to the raw score, shape (n, features)."""
         del threads
         return self.linear.contributions(matrix)
+
+    def explain(self, matrix: Matrix, *, threads: int) -> Explanation:
+        """Both, from contributions that are computed once."""
+        del threads
+        found = self.linear.contributions(matrix)
+        return Explanation(self.linear.base + found.sum(axis=1), found)
 
 
 @dataclass(frozen=True)
@@ -96,6 +125,10 @@ class BgNbdPart:
                 gain = self._with(known, (*others, player)) - self._with(known, others)
                 found[:, self.places[player]] += share * gain
         return found
+
+    def explain(self, matrix: Matrix, *, threads: int) -> Explanation:
+        """Both."""
+        return Explanation(self.raw(matrix, threads=threads), self.contributions(matrix, threads=threads))
 
     def _known(self, matrix: Matrix) -> Matrix:
         known = matrix[:, self.places]
@@ -149,11 +182,22 @@ class Scorer:
 
     def raw(self, matrix: Matrix, *, threads: int = 0) -> Values:
         """Raw score in log-odds, shape (n,)."""
-        return np.sum([weight * part.raw(matrix, threads=threads) for weight, part in self.parts], axis=0)
+        return _total([weight * part.raw(matrix, threads=threads) for weight, part in self.parts])
 
     def contributions(self, matrix: Matrix, *, threads: int = 0) -> Matrix:
         """Signed contributions to the raw score, shape (n, features)."""
-        return np.sum([weight * part.contributions(matrix, threads=threads) for weight, part in self.parts], axis=0)
+        return _total([weight * part.contributions(matrix, threads=threads) for weight, part in self.parts])
+
+    def explain(self, matrix: Matrix, *, threads: int = 0) -> Explanation:
+        """Both, the same as :meth:`raw` and :meth:`contributions` return."""
+        found = [(weight, part.explain(matrix, threads=threads)) for weight, part in self.parts]
+        raw = _total([weight * one.raw for weight, one in found])
+        return Explanation(raw, _total([weight * one.contributions for weight, one in found]))
+
+
+def _total(parts: Sequence[Values]) -> Values:
+    """Add up arrays of one shape; ``np.sum`` would stack them first."""
+    return reduce(operator.add, parts)
 
 
 def bg_nbd_part(specification: Specification, matrix: Matrix, *, window: LabelWindow) -> BgNbdPart:

@@ -45,7 +45,8 @@ PROFILE: dict[str, Any] = {
 
 
 def reasons(profile: dict[str, Any] | None = None, **contributions: float) -> list[Reason]:
-    return NARRATOR.reasons(np.array([contributions.get(name, 0.0) for name in NAMES]), PROFILE | (profile or {}))
+    contributed = np.array([[contributions.get(name, 0.0) for name in NAMES]])
+    return NARRATOR.explain(contributed, [PROFILE | (profile or {})])[0]
 
 
 def text(profile: dict[str, Any] | None = None, **contributions: float) -> str:
@@ -201,7 +202,7 @@ def test_a_placeholder_puts_the_value_in_words(reason: str, value: float, said: 
 )
 def test_variety_is_compared_with_the_reference_in_words(value: float, medians: dict[str, float], said: str):
     narrator = Narrator(Specification(("channel_entropy_bits",), (7, 28)), medians)
-    (found,) = narrator.reasons(np.array([0.5]), {"channel_entropy_bits": value})
+    ((found,),) = narrator.explain(np.array([[0.5]]), [{"channel_entropy_bits": value}])
     assert found.text == said
 
 
@@ -224,7 +225,7 @@ def test_no_reason_speaks_of_bits_spreads_or_slopes():
 def test_a_usual_or_typical_0_never_explains_a_0(value: float, gap: float | None, typical: float, said: str):
     narrator = Narrator(Specification(NAMES, (7, 28)), {"days_since_last_event": typical})
     alone = np.array([0.5, *[0.0] * 8])
-    (found,) = narrator.reasons(alone, {"days_since_last_event": value, "gap_days_mean": gap})
+    ((found,),) = narrator.explain(alone[None, :], [{"days_since_last_event": value, "gap_days_mean": gap}])
     assert found.text == said
 
 
@@ -275,7 +276,7 @@ def test_reasons_of_a_model_are_the_largest_sums_of_its_families(seed: int):
             for family in set(families)
         }
         largest = sorted((family for family in sums if sums[family]), key=lambda family: -abs(sums[family]))[:3]
-        found = model.narrator.reasons(contributions[place], profile)
+        (found,) = model.narrator.explain(contributions[place][None, :], [profile])
         assert [one.code for one in found] == largest
         assert [one.contribution for one in found] == pytest.approx([sums[family] for family in largest], abs=1e-6)
 

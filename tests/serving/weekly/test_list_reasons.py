@@ -41,7 +41,10 @@ def raising(model: ChurnModel, profiles: pa.Table) -> list[list[tuple[str, float
     families = np.array([feature.family for feature in model.specification.features])
     found: list[list[tuple[str, float]]] = []
     for own, row in zip(model.contributions(encode(profiles, model.specification)), rows_of(profiles), strict=True):
-        alone = [model.narrator.reasons(np.where(families == family, own, 0), row) for family in sorted(set(families))]
+        alone = [
+            model.narrator.explain(np.where(families == family, own, 0)[None, :], [row])[0]
+            for family in sorted(set(families))
+        ]
         known = [(one.text, one.contribution) for told in alone for one in told if one.contribution > 0]
         found.append(sorted(known, key=lambda pair: -pair[1]))
     return found
