@@ -15,7 +15,7 @@ export DO_NOT_TRACK := 1
 export UV_SYSTEM_CERTS := true
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup demo test test-slow test-faults system check fmt docs serve bench bench-accuracy bench-training bench-list bench-effect wheel lock clean
+.PHONY: help setup demo test test-slow test-faults system check fmt docs serve bench bench-serving bench-accuracy bench-training bench-list bench-effect wheel lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' Makefile
@@ -69,9 +69,11 @@ docs: setup ## Build the documentation into site/
 serve: setup ## Serve the champion on 127.0.0.1
 	@$(BIN)/churn serve
 
-bench: setup ## How fast the service answers, and online profiles
-	@$(BIN)/python -m benchmarks.serving_latency
+bench: bench-serving ## How fast the service answers, and online profiles
 	@$(BIN)/python -m benchmarks.online_profiles
+
+bench-serving: setup ## How fast the service answers, compared with bare Starlette that does the same
+	@$(BIN)/python -m benchmarks.serving
 
 SIZE ?=
 bench-profiles: setup ## Time and memory of profiles at 1M and 10M events (SIZE=100m: at 100M)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isnan
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,6 +55,26 @@ class Eligibility:
         for left in days_since_leaving:
             tenured = tenured & (np.isnan(left) | (left > days_since_qualifying))
         return tenured & (days_since_qualifying <= self.active_within_days) if self.active_within_days else tenured
+
+    def why_not(self, days_since_qualifying: float, tenure_days: float, *days_since_leaving: float) -> str:
+        """Say why one profile is not eligible, by the numbers that :meth:`mask` reads; empty where it is.
+
+        Examples
+        --------
+        >>> Eligibility(active_within_days=7, min_tenure_days=0).why_not(8.0, 30.0)
+        'inactive: last active 8 days before the cutoff, expected at most 7'
+        """
+        for left in days_since_leaving:
+            if left <= days_since_qualifying or (isnan(days_since_qualifying) and not isnan(left)):
+                return f"left: {left:g} days before the cutoff, and not active on a later day"
+        if not tenure_days >= self.min_tenure_days:
+            return (
+                f"too new: first seen {tenure_days:g} days before the cutoff, expected at least {self.min_tenure_days}"
+            )
+        if self.active_within_days and not days_since_qualifying <= self.active_within_days:
+            last = "never active" if isnan(days_since_qualifying) else f"last active {days_since_qualifying:g} days"
+            return f"inactive: {last} before the cutoff, expected at most {self.active_within_days}"
+        return ""
 
     def sql(self) -> str:
         """The same rule as a condition over profile columns, to exclude users before they reach memory."""

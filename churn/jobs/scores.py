@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,8 +26,9 @@ from models.registry import CHAMPION
 from models.registry.registry import RegisteredModel
 from serving.batch.score import with_reasons
 from serving.batch.scored_batch import Batch, KeptScores, kept_scores, write_ledger, write_scores
-from serving.release.bundle import ServingBundle
+from serving.release.bundle import ServingBundle, answers_of
 from serving.release.release import later_profiles, link_store, store_for, write_release
+from serving.store.answers import BatchAnswers
 from serving.store.kept_activity import KeptRows
 from serving.store.profile_store import StoreArms, StoreBatch, StoreShift, write_store
 
@@ -50,7 +51,7 @@ def score(project: Project, cutoff: date, *, model: str, say: Progress) -> Scori
         keep(project, registered, users=users, cutoff=cutoff, written=written)
         if model == CHAMPION:  # the service answers for the champion; another model may read other features
             say("refreshing the profile store")
-            why_not = _release(project, registered, users, cutoff=cutoff, say=say)
+            why_not = _release(project, registered, replace(users, scores=explained), cutoff=cutoff, say=say)
         else:
             why_not = f"it holds the champion's profiles, and version {registered.version} was scored by its name"
     return Scoring(registered.name, registered.version, cutoff, explained, folder, users.shift, not why_not, why_not)
@@ -138,7 +139,9 @@ def _release(project: Project, registered: RegisteredModel, users: ScoredUsers, 
     arms = _arms(project, registered, users, cutoff=cutoff)
 
     def fill(store: Path) -> None:
-        batch = StoreBatch(StoreShift(registered.version, users.shift.shift), arms)
+        found = answers_of(store.parent, version=registered.version, scoring=project.settings.scoring)
+        answers = BatchAnswers(found, users.scores, registered.model.eligibility)
+        batch = StoreBatch(StoreShift(registered.version, users.shift.shift), arms, answers)
         write_store(store, users.profiles, specification=specification, kept=kept, batch=batch)
 
     def is_wanted(current: Path | None) -> bool:

@@ -36,11 +36,12 @@ class Event(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
 class Item(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A user to score: a user id, a complete profile, or a user id with events and as_of."""
 
-    user_id: Annotated[str | None, Meta(description="Looked up in the profile store, unless events come with it.")] = (
-        None
-    )
+    user_id: Annotated[
+        str | int | None,
+        Meta(description="Looked up in the profile store, unless events come with it. An integer is read as text."),
+    ] = None
     profile: Annotated[
-        dict[str, str | float | None] | None,
+        dict[str, str | int | float | None] | None,
         Meta(
             description="Every feature of the model by name: text, a number or null. "
             "user_id and cutoff (a date) may be given too and come back as user_id and as_of."
@@ -69,6 +70,9 @@ class ScoreRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Users to score, at most [serving] max_items."""
 
     items: Annotated[list[Item], Meta(min_length=1)]
+    reasons: Annotated[
+        bool, Meta(description="false: without reasons, which is faster where answers are computed.")
+    ] = True
 
 
 class ModelInfo(msgspec.Struct, frozen=True):
@@ -99,8 +103,15 @@ class ScoreResponse(msgspec.Struct, frozen=True):
 
 
 class Refusal(msgspec.Struct, frozen=True):
-    """Why a request was refused; user ids and values are never repeated."""
+    """Why a request was refused, as a problem document of RFC 9457; user ids and values are never repeated.
 
+    ``error``, ``hint`` and ``request_id`` are extension members: ``error`` is ``detail``, under the name that it always had.
+    """
+
+    type: Annotated[str, Meta(description="Kind of problem; stable.")]
+    title: Annotated[str, Meta(description="The kind in words.")]
+    status: Annotated[int, Meta(description="Status code of the answer.")]
+    detail: Annotated[str, Meta(description="The same as error.")]
     error: Annotated[str, Meta(description="What is wrong, where, what was received and what was expected.")]
     hint: Annotated[str, Meta(description="What to do about it.")]
     request_id: str

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -12,14 +13,46 @@ from msgspec import structs
 from features.eligibility import RECENT, TENURE
 from features.errors import InputError
 from models.churn_model import ChurnModel
-from serving.http.contract import ModelInfo, ModelQuality, ScoreResponse
+from serving.http.contract import ModelInfo, ModelQuality
+from serving.http.problems import not_ready
 from serving.http.prometheus import Metrics
 from serving.http.raw_events import EventProfiles, UserEvents
-from serving.http.request import RequestReader, ScoreInput
+from serving.http.request import ReadRequest, RequestReader, ScoreInput
 from serving.release.bundle import ServingBundle
 from serving.score import Profile, Score, score
+from serving.store.answers import StoredAnswer
 from serving.store.profile_store import ProfileStore
 from serving.store.reload import StoreReload
+
+FoundItem = StoredAnswer | Score | Profile
+
+
+@dataclass(frozen=True)
+class FoundItems:
+    """The items of a request with what is known of each: an answer, a profile to score, or the score that says why there is none."""
+
+    request: ReadRequest
+    store: ProfileStore
+    found: Sequence[FoundItem]
+
+    @cached_property
+    def profiles(self) -> list[Profile]:
+        """What is to be scored."""
+        return [one for one in self.found if not isinstance(one, StoredAnswer | Score)]
+
+    @property
+    def to_compute(self) -> int:
+        """Number of items to score."""
+        return len(self.profiles)
+
+
+class _Response(msgspec.Struct):
+    """A :class:`serving.http.contract.ScoreResponse` some of whose results are bytes already."""
+
+    request_id: str
+    model: ModelInfo
+    quality: ModelQuality
+    results: list[Score | msgspec.Raw]
 
 
 class Endpoint:
@@ -46,6 +79,7 @@ class Endpoint:
         )
         self._stores = StoreReload(specification=model.specification, on_refusal=refused, **places)
         self._shifted: tuple[ProfileStore | None, ChurnModel] = (None, model)
+        self._answers_of = bundle.answers_of if bundle.digest else None
         self._encoder = msgspec.json.Encoder()
         self._try()
         if bundle.serving.keep_activity:  # then events are expected
@@ -69,27 +103,46 @@ class Endpoint:
         """Whether there is a profile store that fits the model."""
         return self._stores.current() is not None
 
-    def answer(self, body: bytes, *, request_id: str) -> bytes | None:
-        """Return the answer as JSON; None while there is no store.
+    def answer(self, body: bytes, *, request_id: str) -> bytes:
+        """Return the answer as JSON.
 
         Raises
         ------
         InputError
-            When the body breaks the contract.
+            When the body breaks the contract, or there is no store.
+        """
+        return self.finish(self.find(body), request_id=request_id)
+
+    def find(self, body: bytes) -> FoundItems:
+        """Read a request and look up what the store has.
+
+        Raises
+        ------
+        InputError
+            When the body breaks the contract, or there is no store.
         """
         store = self._stores.current()
         if store is None:
-            return None
-        results = self._results(self._reader.read(body), store)
-        self._metrics.count(results)
-        return self._encoder.encode(ScoreResponse(request_id, self._info, self._quality, results))
+            raise not_ready()
+        request = self._reader.read(body)
+        return FoundItems(request, store, self._found(request.inputs, store))
 
-    def _results(self, inputs: Sequence[ScoreInput], store: ProfileStore) -> list[Score]:
-        """Find all profiles together and score them together; results in the order of the items."""
-        found = self._found(inputs, store)
-        profiles = [one for one in found if not isinstance(one, Score)]
-        scores = iter(score(self._model_with(store), profiles, bands=self._bands))
-        return _with_arms([one if isinstance(one, Score) else next(scores) for one in found], store)
+    def finish(self, items: FoundItems, *, request_id: str) -> bytes:
+        """Compute what was not found, all of it together; return the answer as JSON, results in the order of the items."""
+        scores = iter(self._computed(items) if items.to_compute else ())
+        with_reasons = items.request.reasons
+        answers = [one if isinstance(one, StoredAnswer | Score) else next(scores) for one in items.found]
+        self._metrics.count([one.outcome for one in answers])
+        results = [
+            msgspec.Raw(one.json(with_reasons=with_reasons)) if isinstance(one, StoredAnswer) else one
+            for one in answers
+        ]
+        return self._encoder.encode(_Response(request_id, self._info, self._quality, results))
+
+    def _computed(self, items: FoundItems) -> list[Score]:
+        """Score the profiles that were found, each with its arm."""
+        model, with_reasons = self._model_with(items.store), items.request.reasons
+        return _with_arms(score(model, items.profiles, bands=self._bands, with_reasons=with_reasons), items.store)
 
     def _model_with(self, store: ProfileStore) -> ChurnModel:
         """Return the model with the shift of its base rate that was estimated when the store was written."""
@@ -104,25 +157,39 @@ class Endpoint:
             self._shifted = store, model
         return model
 
-    def _found(self, inputs: Sequence[ScoreInput], store: ProfileStore) -> list[Profile | Score]:
-        """Return for each item the profile, or the score that says why there is none."""
-        known = store.get([one for one in inputs if isinstance(one, str)])
+    def _found(self, inputs: Sequence[ScoreInput], store: ProfileStore) -> list[FoundItem]:
+        """Return for each item the finished answer, the profile, or the score that says why there is none."""
+        ids = [one for one in inputs if isinstance(one, str)]
+        known = iter(self._known(ids, store))
         with_events = [one for one in inputs if isinstance(one, UserEvents)]
-        built = iter(self._events.profiles(with_events, store) if with_events else ())
+        built = iter(_with_arms(self._events.profiles(with_events, store), store) if with_events else ())
         return [
-            (known.get(one) or Score(one, "unscored", "unknown_user"))
-            if isinstance(one, str)
-            else next(built)
-            if isinstance(one, UserEvents)
-            else one
+            next(known) if isinstance(one, str) else next(built) if isinstance(one, UserEvents) else one
             for one in inputs
         ]
 
+    def _known(self, ids: Sequence[str], store: ProfileStore) -> Sequence[FoundItem]:
+        """Look users up: finished answers where they are this model's, else profiles."""
+        if self._answers_of and store.info.answers == self._answers_of:
+            return [found or _unknown(one) for one, found in zip(ids, store.answers(ids), strict=True)]
+        profiles = store.get(ids)
+        return [profiles.get(one) or _unknown(one) for one in ids]
 
-def _with_arms(results: list[Score], store: ProfileStore) -> list[Score]:
+
+def _unknown(user_id: str) -> Score:
+    return Score(user_id, "unscored", "unknown_user")
+
+
+def _with_arms(results: Sequence[FoundItem], store: ProfileStore) -> list[Any]:
     """Add the arm of each user whom the store knows, so that an app leaves the held out alone, too."""
-    arms, epoch = store.arms({one.user_id for one in results if one.user_id is not None}), store.info.epoch
-    return [structs.replace(one, arm=arms[one.user_id], epoch=epoch) if one.user_id in arms else one for one in results]
+    scores = [one for one in results if isinstance(one, Score)]
+    arms, epoch = store.arms({one.user_id for one in scores if one.user_id is not None}), store.info.epoch
+    return [
+        structs.replace(one, arm=arms[one.user_id], epoch=epoch)
+        if isinstance(one, Score) and one.user_id in arms
+        else one
+        for one in results
+    ]
 
 
 def quality_of(model: ChurnModel) -> ModelQuality:

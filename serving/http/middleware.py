@@ -1,4 +1,4 @@
-"""Before the server: only known paths are let in, and a service that is not ready says when to try again."""
+"""Before the server: only known paths are let in, scores are answered here, and a service that is not ready says when to try again."""
 
 from __future__ import annotations
 
@@ -7,58 +7,88 @@ from typing import Any
 
 import bentoml
 from starlette.datastructures import MutableHeaders
-from starlette.responses import JSONResponse
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
 from serving.http.openapi import openapi_document
+from serving.http.page import page
+from serving.http.problems import METHOD, NOT_FOUND, NOT_READY, RETRY_AFTER_SECONDS, RequestProblem, refusal
+from serving.http.route import SCORE_PATH, ScoreRoute, request_id_of
 
-SCORE_PATH = "/v1/score"
-# Without the server's own page at "/", which loads a tracker from another site.
-PATHS = frozenset({SCORE_PATH, "/livez", "/readyz", "/healthz", "/metrics", "/docs.json", "/schema.json"})
-RETRY_AFTER_SECONDS = 5
-UNAVAILABLE = 503
+# The server's own page at "/" loads a tracker from another site; ours loads nothing.
+PAGES = frozenset({"/", "/docs"})
+PATHS = frozenset({"/livez", "/readyz", "/healthz", "/metrics", "/docs.json", "/schema.json"})
+_HINT = f"POST {SCORE_PATH} scores users; GET /docs has the contract"
 
 
 class KnownPathsOnly:
-    """ASGI middleware around the application and its metrics, where each unknown path would become one more label."""
+    """ASGI middleware around the application and its metrics, where each unknown path would become one more label.
 
-    def __init__(self, app: ASGIApp) -> None:
+    Parameters
+    ----------
+    score
+        Answers :data:`serving.http.route.SCORE_PATH`.
+    """
+
+    def __init__(self, app: ASGIApp, *, score: ASGIApp) -> None:
         self._app = app
+        self._score = score
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: PLR0917  # the signature of ASGI
-        """Pass a request on, or refuse it here."""
+        """Pass a request on, or answer it here."""
+        if scope["type"] == "http" and scope["path"] == SCORE_PATH:
+            await self._score(scope, receive, send)
+            return
 
         async def send_on(message: Message) -> None:
-            if message["type"] == "http.response.start" and message["status"] == UNAVAILABLE:
+            if message["type"] == "http.response.start" and message["status"] == NOT_READY.status:
                 MutableHeaders(scope=message)["Retry-After"] = str(RETRY_AFTER_SECONDS)
             await send(message)
 
-        refusal = _refusal_of(scope)
-        if refusal is None:
+        answer = _answer_to(scope)
+        if answer is None:
             await self._app(scope, receive, send_on)
         else:
-            await refusal(scope, receive, send)
+            await answer(scope, receive, send)
 
 
-def _refusal_of(scope: MutableMapping[str, Any]) -> ASGIApp | None:
-    """Return the answer to a request that is not let in; None for one that is."""
+def _answer_to(scope: MutableMapping[str, Any]) -> ASGIApp | None:
+    """Return the answer to a request that is not passed on; None for one that is."""
     if scope["type"] == "websocket":
         return WebSocketClose()
-    if scope["type"] == "http" and scope["path"] not in PATHS:
-        hint = f"POST {SCORE_PATH} scores users; GET /docs.json has the contract"
-        return JSONResponse({"error": "there is nothing at this path", "hint": hint}, status_code=404)
-    return None
+    if scope["type"] != "http" or (scope["path"] in PATHS and scope["method"] in {"GET", "HEAD"}):
+        return None
+    if scope["path"] not in PATHS | PAGES:
+        return _refusal(RequestProblem("there is nothing at this path", kind=NOT_FOUND, hint=_HINT), scope)
+    if scope["method"] not in {"GET", "HEAD"}:
+        allowed = (("Allow", "GET, HEAD"),)
+        return _refusal(RequestProblem("another method, expected GET", kind=METHOD, hint=_HINT, headers=allowed), scope)
+    return page()
 
 
-class KnownPathsService(bentoml.Service[Any]):
-    """A BentoML service behind :class:`KnownPathsOnly`, with the documentation of this contract."""
+def _refusal(problem: RequestProblem, scope: MutableMapping[str, Any]) -> Response:
+    sent = dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1")
+    found = refusal(problem, request_id=request_id_of(sent))
+    return Response(found.content, found.status, dict(found.headers), found.media_type)
+
+
+class ScoringService(bentoml.Service[Any]):
+    """A BentoML service whose scores are answered in front of it, with the documentation of this contract."""
+
+    _running: Any = None
 
     @property
     def openapi_spec(self) -> Any:
         """The content of ``/docs.json``."""
         return openapi_document(super().openapi_spec, SCORE_PATH)
 
+    def __call__(self) -> Any:
+        """Return the one instance of a worker, and remember it."""
+        self._running = super().__call__()
+        return self._running
+
     def to_asgi(self, is_main: bool = True) -> ASGIApp:  # noqa: FBT001, FBT002  # BentoML's signature
         """Return the application."""
-        return KnownPathsOnly(super().to_asgi(is_main))
+        score = ScoreRoute(lambda: self._running and self._running.scoring)
+        return KnownPathsOnly(super().to_asgi(is_main), score=score)

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from datetime import date
 from typing import Any, ClassVar
-from uuid import uuid4
 
 import msgspec
 from bentoml import IODescriptor
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 
 from models.reasons import Reason
 from serving.http.contract import ModelInfo, ModelQuality, Refusal, ScoreRequest, ScoreResponse
+from serving.http.problems import INVALID, KINDS, PROBLEM_TYPE, Kind, refusal_document
+from serving.http.route import body_of, request_id_of
 from serving.score import Score
-
-MAX_BODY_BYTES = 8 * 2**20
-MAX_ID_CHARACTERS = 128
 
 _ABOUT = "Churn probabilities of users, with reasons. Each answer names its model and the test metrics of that model."
 _REQUEST = {"items": [{"user_id": "u-1042"}, {"user_id": "u-7"}]}
@@ -30,14 +27,12 @@ _RESPONSE = ScoreResponse(
         Score("u-7", "unscored", "unknown_user"),
     ],
 )
-_REFUSAL = Refusal(
-    "items[0]: got both, expected either user_id or profile", 'for example {"items": [{"user_id": "..."}]}', "4f1c2a"
+_REFUSAL = refusal_document(
+    INVALID,
+    "items: expected array of length >= 1",
+    hint='for example {"items": [{"user_id": "..."}]}',
+    request_id="4f1c2a",
 )
-_REFUSALS = {
-    "400": "The body is not JSON, or breaks the contract.",
-    "413": "The body is too large.",
-    "503": "Not ready; Retry-After says when to try again.",
-}
 
 
 class ContractDescriptor(IODescriptor):
@@ -69,7 +64,7 @@ class RequestBody(ContractDescriptor):
         """Take the body and the request's id."""
         del serde
         request_id = request_id_of(request.headers.get("x-request-id", ""))
-        return cls.model_construct(content=await _content(request), request_id=request_id)
+        return cls.model_construct(content=await body_of(request.receive), request_id=request_id)
 
 
 class ResponseBody(ContractDescriptor):
@@ -84,23 +79,6 @@ class RefusalBody(ContractDescriptor):
 
     contract: ClassVar[type] = Refusal
     example: ClassVar[Any] = msgspec.to_builtins(_REFUSAL)
-
-
-async def _content(request: Request) -> bytes:
-    """Read the body until it ends, the client disconnects, or it is too large."""
-    content = bytearray()
-    with suppress(ClientDisconnect):
-        async for chunk in request.stream():
-            content += chunk
-            if len(content) > MAX_BODY_BYTES:
-                break
-    return bytes(content)
-
-
-def request_id_of(sent: str) -> str:
-    """Keep the client's id where it is short and printable, else make one."""
-    is_usable = 0 < len(sent) <= MAX_ID_CHARACTERS and sent.isascii() and sent.isprintable()
-    return sent if is_usable else uuid4().hex
 
 
 def openapi_document(found: Any, path: str) -> Any:
@@ -121,5 +99,17 @@ _BODIES = (RequestBody, ResponseBody, RefusalBody)
 
 
 def _refusals() -> dict[str, Any]:
-    content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{RefusalBody.__name__}"}}}
-    return {status: {"description": text, "content": content} for status, text in _REFUSALS.items()}
+    schema = {"$ref": f"#/components/schemas/{RefusalBody.__name__}"}
+    return {
+        str(kind.status): {
+            "description": kind.description,
+            "content": {PROBLEM_TYPE: {"schema": schema} | _example(kind)},
+        }
+        for kind in KINDS
+    }
+
+
+def _example(kind: Kind) -> dict[str, Any]:
+    """Return an example of a kind of problem."""
+    example = msgspec.to_builtins(refusal_document(kind, kind.description, hint="...", request_id="4f1c2a"))
+    return {"example": example}

@@ -6,9 +6,9 @@ from collections import Counter as Counts
 from collections.abc import Sequence
 
 import prometheus_client as prometheus
+from bentoml import server_context
 
 from serving.http.contract import ModelInfo
-from serving.score import Score
 
 DURATION_SECONDS = [0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0]
 ITEMS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
@@ -24,6 +24,7 @@ class Metrics:
         self._answers = prometheus.Counter(
             "churn_answers", "Users requested, by outcome: scored, or why not.", ["outcome"], registry=None
         )
+        self._by_outcome: dict[str, prometheus.Counter] = {}
         self._items = prometheus.Histogram("churn_request_items", "Users per request.", buckets=ITEMS, registry=None)
         self._refused_stores = prometheus.Counter(
             "churn_refused_stores", "Profile stores that did not fit the model.", registry=None
@@ -33,12 +34,68 @@ class Metrics:
             "churn_model_info", "The model in service.", list(about), registry=None, multiprocess_mode="livemax"
         ).labels(**about).set(1)
 
-    def count(self, results: Sequence[Score]) -> None:
+    def count(self, outcomes: Sequence[str]) -> None:
         """Count the results of one request."""
-        self._items.observe(len(results))
-        for outcome, times in Counts(one.code or one.status for one in results).items():
-            self._answers.labels(outcome).inc(times)
+        self._items.observe(len(outcomes))
+        if len(outcomes) == 1:
+            self._answers_with(outcomes[0]).inc()
+            return
+        for outcome, times in Counts(outcomes).items():
+            self._answers_with(outcome).inc(times)
+
+    def _answers_with(self, outcome: str) -> prometheus.Counter:
+        """Return the counter of an outcome, which the library looks up slowly."""
+        if outcome not in self._by_outcome:
+            self._by_outcome[outcome] = self._answers.labels(outcome)
+        return self._by_outcome[outcome]
 
     def count_refused_store(self) -> None:
         """Count a profile store that did not fit."""
         self._refused_stores.inc()
+
+
+class RequestMetrics:
+    """What the server's middleware counts of a path, counted for one that does not go through it; under the same names and labels."""
+
+    def __init__(self, path: str) -> None:
+        about = {
+            "endpoint": path,
+            "service_name": server_context.bento_name,
+            "service_version": server_context.bento_version,
+            "runner_name": server_context.service_name,
+        }
+        names, per_status = list(about), [*about, "http_response_code"]
+        self._about = about
+        self._total = prometheus.Counter(
+            "bentoml_service_request_total", "Total number of runner RPC", per_status, registry=None
+        )
+        self._duration = prometheus.Histogram(
+            "bentoml_service_request_duration_seconds",
+            "runner RPC duration in seconds",
+            per_status,
+            buckets=DURATION_SECONDS,
+            registry=None,
+        )
+        self._gauge = prometheus.Gauge(
+            "bentoml_service_request_in_progress",
+            "Total number of runner RPC in progress now",
+            names,
+            registry=None,
+            multiprocess_mode="livesum",
+        )
+        self._in_progress = self._gauge.labels(**about)
+        self._of_status: dict[int, tuple[prometheus.Counter, prometheus.Histogram]] = {}
+
+    def start(self) -> None:
+        """Count a request that is under way."""
+        self._in_progress.inc()
+
+    def end(self, status: int, seconds: float) -> None:
+        """Count a request that was answered, with its status and duration."""
+        self._in_progress.dec()
+        if status not in self._of_status:
+            labels = self._about | {"http_response_code": str(status)}
+            self._of_status[status] = self._total.labels(**labels), self._duration.labels(**labels)
+        total, duration = self._of_status[status]
+        total.inc()
+        duration.observe(seconds)

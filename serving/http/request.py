@@ -1,23 +1,25 @@
-"""From the body of a request to the users to score. Errors name the place in the body and never repeat user ids or values."""
+"""From the body of a request to the users to score. Errors name the place and never repeat user ids or values."""
 
 from __future__ import annotations
 
 import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date
-from typing import Any
+from datetime import UTC, date, datetime
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
+from msgspec import Meta
 
+from features.catalogue.bounds import UNBOUNDED, bounds_of
 from features.errors import InputError
 from features.profiles.specification import Specification
 from features.schema import COLUMNS
 from serving.http.contract import Event, Item, ScoreRequest
 from serving.http.raw_events import UserEvents
+from serving.score import Score
 from serving.settings import ServingSettings
 
-KEYS = ("user_id", "cutoff")  # what a profile may hold in addition to the features
 _UNKNOWN_KEY = re.compile(r"Object contains unknown field `(?P<key>.*?)`(?: - at `\$\.?(?P<place>.*)`)?", re.DOTALL)
 _WORDS = {"str": "text", "int": "number", "float": "number", "`": ""}
 _EXAMPLE = 'for example {"items": [{"user_id": "..."}]}'
@@ -28,7 +30,30 @@ _EVENT = (
 )
 _WITH_EVENTS = f"for example {_EVENT}"
 
-ScoreInput = str | Mapping[str, Any] | UserEvents  # a user id, a profile, or a user with events
+_EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+
+# a user id, a profile, a user with events, or the result of an item that is invalid
+ScoreInput = str | dict[str, Any] | UserEvents | Score
+
+
+class ReadRequest(NamedTuple):
+    """The users to score, and whether with reasons."""
+
+    inputs: Sequence[ScoreInput]
+    reasons: bool
+
+
+class _AnyRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """A :class:`ScoreRequest` whose items are read one by one."""
+
+    items: Annotated[list[msgspec.Raw], Meta(min_length=1)]
+    reasons: bool = True
+
+
+class _WithUser(msgspec.Struct):
+    """The user id of an item that breaks the contract."""
+
+    user_id: str | int | None = None
 
 
 class RequestReader:
@@ -44,66 +69,155 @@ class RequestReader:
 
     def __init__(self, specification: Specification, limits: ServingSettings) -> None:
         features: dict[str, type] = {f.name: str if f.is_text else float for f in specification.features}
-        self._kinds = features | dict.fromkeys(KEYS, str)
+        self._kinds = features | {"cutoff": str}
+        self._bounds = [(f.name, bounds) for f in specification.features if (bounds := bounds_of(f)) != UNBOUNDED]
         self._limits = limits
         self._decoder = msgspec.json.Decoder(ScoreRequest)
+        self._any = msgspec.json.Decoder(_AnyRequest)
+        self._item = msgspec.json.Decoder(Item)
 
-    def read(self, body: bytes) -> Sequence[ScoreInput]:
-        """Return for each item a user id, a profile with its cutoff as a date, or a user with events.
+    def read(self, body: bytes) -> ReadRequest:
+        """Return for each item what to score, or the result of one that breaks the contract: it costs no other its score.
 
         Raises
         ------
         InputError
-            When the body is not JSON, or breaks the contract.
+            When the body is not JSON, or breaks the contract outside of the items.
         """
-        items = self._decode(body).items
+        items, reasons = self._decode(body)
         _check_number("items", len(items), maximum=self._limits.max_items, setting="max_items")
-        events = sum(len(item.events or ()) + len(item.events_since or ()) for item in items)
+        events = sum(len(item.events or ()) + len(item.events_since or ()) for item in items if isinstance(item, Item))
         _check_number("events of all items", events, maximum=self._limits.max_events, setting="max_events")
-        return [self._input(item, f"items[{index}]") for index, item in enumerate(items)]
+        return ReadRequest([self._input(item) if isinstance(item, Item) else item for item in items], reasons)
 
-    def _decode(self, body: bytes) -> ScoreRequest:
+    def _decode(self, body: bytes) -> tuple[Sequence[Item | Score], bool]:
         try:
-            return self._decoder.decode(body)
+            found = self._decoder.decode(body)
+        except msgspec.ValidationError:
+            return self._decode_one_by_one(body)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise _not_json(error) from None
+        return found.items, found.reasons
+
+    def _decode_one_by_one(self, body: bytes) -> tuple[Sequence[Item | Score], bool]:
+        try:
+            found = self._any.decode(body)
         except msgspec.ValidationError as error:
             raise _broken_contract(str(error)) from None
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            what = str(error) if isinstance(error, msgspec.DecodeError) else "it is malformed"
-            raise InputError(f"the body is not JSON: {what}", hint=_EXAMPLE) from None
+            raise _not_json(error) from None
+        return [self._decode_item(one) for one in found.items], found.reasons
 
-    def _input(self, item: Item, place: str) -> ScoreInput:
+    def _decode_item(self, item: msgspec.Raw) -> Item | Score:
+        try:
+            return self._item.decode(item)
+        except msgspec.ValidationError as error:
+            return _invalid(_broken_contract(str(error), of_item=True), _named(item))
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            return _invalid(_not_json(error), None)
+
+    def _input(self, item: Item) -> ScoreInput:
+        user_id = None if item.user_id is None else str(item.user_id)
+        try:
+            return self._read(item, user_id)
+        except InputError as error:
+            named = (item.profile or {}).get("user_id") if user_id is None else user_id
+            return _invalid(error, named if isinstance(named, str) else None)
+
+    def _read(self, item: Item, user_id: str | None) -> ScoreInput:
         if item.events is not None or item.events_since is not None or item.as_of is not None:
-            return self._user_events(item, place)
-        if item.user_id is not None and item.profile is None:
-            return item.user_id
-        if item.profile is not None and item.user_id is None:
-            return self._profile(item.profile, f"{place}.profile")
+            return self._user_events(item, user_id)
+        if user_id is not None and item.profile is None:
+            return user_id
+        if item.profile is not None and user_id is None:
+            return self._profile(item.profile)
         got = "both" if item.profile is not None else "neither"
-        raise InputError(f"{place}: got {got}, expected either user_id or profile", hint=_EXAMPLE)
+        raise InputError(f"the item: got {got}, expected either user_id or profile", hint=_EXAMPLE)
 
-    def _user_events(self, item: Item, place: str) -> UserEvents:
+    def _user_events(self, item: Item, user_id: str | None) -> UserEvents:
         """Read an item with events."""
-        if item.user_id is None or item.as_of is None or item.profile is not None:
-            raise InputError(f"{place}: expected user_id, as_of and events, without profile", hint=_WITH_EVENTS)
+        if user_id is None or item.as_of is None or item.profile is not None:
+            raise InputError("the item: expected user_id, as_of and events, without profile", hint=_WITH_EVENTS)
         events = item.events if item.events_since is None else item.events_since
         if events is None or (item.events is not None and item.events_since is not None):
-            raise InputError(f"{place}: expected either events or events_since with as_of", hint=_WITH_EVENTS)
+            raise InputError("the item: expected either events or events_since with as_of", hint=_WITH_EVENTS)
         name = "events" if item.events_since is None else "events_since"
         maximum = self._limits.max_events_per_item
-        _check_number(f"{place}.{name}", len(events), maximum=maximum, setting="max_events_per_item")
-        return UserEvents(item.user_id, item.as_of, _columns(events), item.events_since is not None)
+        _check_number(name, len(events), maximum=maximum, setting="max_events_per_item")
+        _check_instant(item.as_of, "as_of")
+        for place, event in enumerate(events):
+            _check_instant(event.event_time, f"{name}[{place}].event_time")
+            _check_instant(event.ingested_at, f"{name}[{place}].ingested_at")
+        return UserEvents(user_id, item.as_of, _columns(events), item.events_since is not None)
 
-    def _profile(self, profile: Mapping[str, Any], place: str) -> Mapping[str, Any]:
+    def _profile(self, profile: Mapping[str, Any]) -> dict[str, Any]:
         """Keep the features of the model; a profile may hold more, as ``churn profiles`` writes it."""
-        read = {name: value for name, value in profile.items() if name in self._kinds}
-        for name, value in read.items():
-            if value is not None and type(value) is not self._kinds[name]:
-                expected = "text or null" if self._kinds[name] is str else "a number or null"
-                got = "text" if isinstance(value, str) else "a number"
-                raise InputError(
-                    f"{place}.{name}: got {got}, expected {expected}", hint="churn features lists the units"
-                )
-        return {**read, "cutoff": _date(read["cutoff"], f"{place}.cutoff")} if "cutoff" in read else read
+        read: dict[str, Any] = {}
+        for name, value in profile.items():
+            kind = self._kinds.get(name)
+            if kind is not None:
+                read[name] = value if value is None or type(value) is kind else _as(kind, value, name=name)
+        for name, (low, high) in self._bounds:
+            value = read.get(name)
+            if value is not None and not low <= value <= high:
+                raise InputError(f"profile.{name}: {_outside(low, high)}", hint="churn features lists the units")
+        if "cutoff" in read:
+            read["cutoff"] = _date(read["cutoff"], "profile.cutoff")
+        if "user_id" in profile:
+            read["user_id"] = _id(profile["user_id"])
+        return read
+
+
+def _as(kind: type, value: Any, *, name: str) -> float:
+    """Return an integer as a double.
+
+    Raises
+    ------
+    InputError
+        When the value is of another kind.
+    """
+    if isinstance(value, str) or kind is str:
+        expected = "text or null" if kind is str else "a number or null"
+        got = "text" if isinstance(value, str) else "a number"
+        raise InputError(f"profile.{name}: got {got}, expected {expected}", hint="churn features lists the units")
+    try:
+        return float(value)
+    except OverflowError:
+        raise InputError(f"profile.{name}: number out of range", hint="churn features lists the units") from None
+
+
+def _id(value: Any) -> str | None:
+    if isinstance(value, float):
+        raise InputError("profile.user_id: got a number, expected text or an integer", hint=_EXAMPLE)
+    return None if value is None else str(value)
+
+
+def _outside(low: float, high: float) -> str:
+    most = "" if high == float("inf") else f" and at most {high:g}"
+    return f"an impossible value, expected at least {low:g}{most}"
+
+
+def _check_instant(at: datetime | None, place: str) -> None:
+    if at is not None and not _EARLIEST <= at < _LATEST:
+        raise InputError(f"{place}: expected an instant from 1970 to 2199", hint="for example 2026-06-29T15:37:00Z")
+
+
+def _invalid(error: InputError, user_id: str | None) -> Score:
+    """Return the result of an item that breaks the contract."""
+    return Score(user_id, "unscored", "invalid", detail=f"{error.message}; {error.hint}")
+
+
+def _named(item: msgspec.Raw) -> str | None:
+    try:
+        found = msgspec.json.decode(item, type=_WithUser).user_id
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    return None if found is None else str(found)
+
+
+def _not_json(error: Exception) -> InputError:
+    what = str(error) if isinstance(error, msgspec.DecodeError) else "it is malformed"
+    return InputError(f"the body is not JSON: {what}", hint=_EXAMPLE)
 
 
 def _columns(events: Sequence[Event]) -> dict[str, list[Any]]:
@@ -125,22 +239,23 @@ def _date(text: str | None, place: str) -> date | None:
         ) from None
 
 
-def _broken_contract(message: str) -> InputError:
+def _broken_contract(message: str, *, of_item: bool = False) -> InputError:
+    whole = "the item" if of_item else "the body"
     if unknown := _UNKNOWN_KEY.fullmatch(message):
-        place = unknown["place"] or "the body"
-        known = _keys_of(unknown["place"])
+        place = unknown["place"] or whole
+        known = _keys_of(unknown["place"], of_item=of_item)
         return InputError(
             f"{place}: an unknown key, expected {' or '.join(known)}", hint=_suggestion(unknown["key"], known)
         )
     what, _, place = re.sub(r"\b(str|int|float)\b|`", lambda found: _WORDS[found[0]], message).partition(" - at $")
-    return InputError(f"{place.lstrip('.') or 'the body'}: {what[:1].lower()}{what[1:]}", hint=_EXAMPLE)
+    return InputError(f"{place.lstrip('.') or whole}: {what[:1].lower()}{what[1:]}", hint=_EXAMPLE)
 
 
-def _keys_of(place: str | None) -> Sequence[str]:
-    """Return the keys that an object may hold, by its place in the body."""
-    if place is None:
-        return ("items",)
-    return Event.__struct_fields__ if "events" in place else Item.__struct_fields__
+def _keys_of(place: str | None, *, of_item: bool) -> Sequence[str]:
+    """Return the keys that an object may hold, by its place."""
+    if place is None and not of_item:
+        return ScoreRequest.__struct_fields__
+    return Event.__struct_fields__ if "events" in (place or "") else Item.__struct_fields__
 
 
 def _suggestion(name: str, known: Iterable[str]) -> str:

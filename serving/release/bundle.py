@@ -22,9 +22,10 @@ from pydantic import ValidationError
 
 from features.errors import InputError
 from features.storage.atomic import atomic_folder
-from features.storage.versions import CURRENT
+from features.storage.versions import CURRENT, digest_of
 from models.churn_model import ChurnModel, load
 from serving.settings import ScoringSettings, ServingSettings
+from serving.store.answers import AnswersOf
 
 FORMAT_VERSION = 2
 FILE, FIRST_FILE = "release.json", "served.json"  # the latter next to the files of the model, in format 1
@@ -43,6 +44,8 @@ class ServingBundle:
         Contract columns of the log that the model was trained on, which events in a request should have; empty: unknown.
     newer
         Where the service looks for newer profiles while it runs: the store of the release that is current by then; None: in ``store``.
+    digest
+        Of the files of the model; empty: it is not read from any.
     """
 
     model: ChurnModel
@@ -54,6 +57,17 @@ class ServingBundle:
     serving: ServingSettings
     columns: tuple[str, ...] = ()
     newer: Path | None = None
+    digest: str = ""
+
+    @property
+    def answers_of(self) -> AnswersOf:
+        """What its finished answers depend on."""
+        return AnswersOf(self.digest, self.version, self.scoring.high_percentile, self.scoring.medium_percentile)
+
+
+def answers_of(folder: Path, *, version: str, scoring: ScoringSettings) -> AnswersOf:
+    """Return what finished answers depend on, by the model that was saved in the folder of a release."""
+    return AnswersOf(digest_of(folder / MODEL), version, scoring.high_percentile, scoring.medium_percentile)
 
 
 def write_bundle(folder: Path, bundle: ServingBundle) -> None:
@@ -123,6 +137,7 @@ def read_bundle(folder: Path) -> ServingBundle:
         serving=serving,
         columns=columns,
         newer=_newer(place),
+        digest=digest_of(model),
     )
 
 

@@ -1,4 +1,7 @@
-"""The latest profile of every user, one row per user in SQLite: 100,000 look-ups a second, any number of readers."""
+"""The latest profile of every user, and the finished answer, one row per user each, in SQLite: any number of readers.
+
+A look-up reads some pages of the file, which all workers share in the cache of the system: a million users take a worker no memory.
+"""
 
 from __future__ import annotations
 
@@ -18,14 +21,17 @@ import pyarrow as pa
 from features.errors import InputError
 from features.profiles.specification import Specification
 from features.storage.atomic import atomic_file
+from serving.store import answers as stored
+from serving.store.answers import AnswersOf, BatchAnswers, StoredAnswer
 from serving.store.kept_activity import KeptColumns, KeptRows
 
 FILE = "profiles.sqlite"
 Arm = Literal["treated", "held_out"]
-FORMAT_VERSION = 3  # 2 had no arms
+FORMAT_VERSION = 4  # 2 had no arms, 3 no answers
 _FIND = "select profile from profiles where user_id = ?"
 _FIND_ARM = "select exists (select 1 from held_out h where h.user_id = p.user_id) from profiles p where user_id = ?"
 _FIND_KEPT = "select relation, packed from activity where user_id = ?"
+_CACHE = "pragma cache_size = -16000"  # KiB: what is above the leaves of a million users
 _FILL = "fill it with: churn score --as-of DATE"
 
 
@@ -55,6 +61,7 @@ class StoreBatch:
 
     shift: StoreShift | None = None
     arms: StoreArms | None = None
+    answers: BatchAnswers | None = None
 
 
 @dataclass(frozen=True)
@@ -67,6 +74,8 @@ class StoreInfo:
         None: the model's own shift is used.
     epoch
         Of the arms; empty: they are not known.
+    answers
+        What the finished answers depend on; None: there are none.
     """
 
     cutoff: date
@@ -76,6 +85,7 @@ class StoreInfo:
     format_version: int = 1  # which had no number, and is read as it is
     shift: StoreShift | None = None
     epoch: str = ""
+    answers: AnswersOf | None = None
 
 
 class ProfileStore:
@@ -96,6 +106,7 @@ class ProfileStore:
         self._lock = threading.Lock()
         self.close = weakref.finalize(self, self._connection.close)
         try:
+            self._connection.execute(_CACHE)
             self.info = msgspec.json.decode(self._meta(), type=StoreInfo)
         except (sqlite3.DatabaseError, msgspec.DecodeError) as error:
             self.close()
@@ -114,6 +125,12 @@ class ProfileStore:
         with self._lock:  # threads that share a connection could get each other's rows
             rows = [self._connection.execute(_FIND, (user_id,)).fetchone() for user_id in user_ids]
         return {user_id: self._profile(row[0]) for user_id, row in zip(user_ids, rows, strict=True) if row}
+
+    def answers(self, user_ids: Sequence[str]) -> list[StoredAnswer | None]:
+        """Return the finished answers of these users, in their order; None for who is not in the store."""
+        with self._lock:
+            rows = [self._connection.execute(stored.FIND, (user_id,)).fetchone() for user_id in user_ids]
+        return [row and StoredAnswer._make(row) for row in rows]
 
     def arms(self, user_ids: Collection[str]) -> dict[str, Arm]:
         """Return the arms of the users with a profile among these; nobody's where the store knows no arms."""
@@ -166,26 +183,38 @@ def write_store(
     kept
         Activity before the same cutoff, so that later events can be added to it; the store is then several times larger.
     batch
-        Shift of the model that the profiles were scored by, and arms; None: neither is known.
+        Shift of the model that the profiles were scored by, arms and finished answers; None: none is known.
     """
     folder.mkdir(parents=True, exist_ok=True)
     cutoff, columns = profiles.column("cutoff")[0].as_py(), kept and kept.columns
-    shift, arms = (batch.shift, batch.arms) if batch else (None, None)
-    info = StoreInfo(
-        cutoff, specification, profiles.num_rows, columns, FORMAT_VERSION, shift, arms.epoch if arms else ""
-    )
+    found = batch or StoreBatch()
+    held_out, epoch = (sorted(found.arms.held_out), found.arms.epoch) if found.arms else ([], "")
+    answers = found.answers and found.answers.of
+    info = StoreInfo(cutoff, specification, profiles.num_rows, columns, FORMAT_VERSION, found.shift, epoch, answers)
     with atomic_file(folder / FILE) as temporary, closing(sqlite3.connect(temporary)) as connection, connection:
         connection.execute("create table meta (info blob)")
         connection.execute("create table profiles (user_id text primary key, profile blob) without rowid")
         connection.execute("insert into meta values (?)", (msgspec.json.encode(info),))
         connection.executemany("insert into profiles values (?, ?)", _rows(profiles, specification))
         connection.execute("create table held_out (user_id text primary key) without rowid")
-        connection.executemany(
-            "insert into held_out values (?)", ((one,) for one in sorted(arms.held_out if arms else ()))
-        )
+        connection.executemany("insert into held_out values (?)", ((one,) for one in held_out))
+        connection.execute(stored.TABLE)
+        connection.executemany(stored.INSERT, _answers(found, profiles))
         connection.execute(_ACTIVITY)
         connection.executemany("insert into activity values (?, ?, ?)", kept.rows() if kept else ())
     return info
+
+
+def _answers(batch: StoreBatch, profiles: pa.Table) -> Iterator[tuple[Any, ...]]:
+    """Return the rows of finished answers, each with its arm."""
+    if batch.answers is None:
+        return iter(())
+    arms: dict[str, str] = {}
+    if batch.arms:
+        ids: list[Any] = profiles.column("user_id").to_pylist()
+        arms = dict.fromkeys(ids, "treated")
+        arms |= dict.fromkeys(batch.arms.held_out, "held_out")
+    return batch.answers.rows(profiles, arms, epoch=batch.arms.epoch if batch.arms else "")
 
 
 def _rows(profiles: pa.Table, specification: Specification) -> Iterator[tuple[str, bytes]]:

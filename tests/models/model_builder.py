@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from features.activity.roll_up import DETECTED_FACTS
+from features.catalogue.bounds import bounds_of
 from features.catalogue.catalogue import catalogue, select
 from features.catalogue.definition import Feature, Unit
 from features.catalogue.fitted import FittedConstants
@@ -69,7 +70,7 @@ def _column(feature: Feature, users: int, *, random: np.random.Generator) -> pa.
     if feature.name in whole:
         return pa.array(random.integers(*whole[feature.name], users), pa.float64())
     if feature.when_absent == 0:
-        return pa.array(random.poisson(5, users), pa.float64())
+        return pa.array(np.minimum(random.poisson(5, users), bounds_of(feature)[1]), pa.float64())
     return pa.array(random.gamma(2, 3, users), pa.float64(), mask=absent)
 
 

@@ -3,6 +3,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from features.eligibility import RECENT
 from models.churn_model import ChurnModel
@@ -39,6 +40,7 @@ def test_a_profile_that_lacks_a_feature_is_incomplete(model: ChurnModel, missing
     profile = {name: value for name, value in ROWS[0].items() if name != missing}
     (one,) = score(model, [profile], bands=BANDS)
     assert (one.status, one.code, one.user_id) == ("unscored", "incomplete_profile", "u0")
+    assert one.detail == f"the profile lacks 1 of the model's {len(model.specification.features)} features: {missing}"
 
 
 def test_a_profile_without_user_and_cutoff_is_scored_all_the_same(model: ChurnModel):
@@ -91,3 +93,14 @@ def test_the_threads_of_the_model_change_no_score(model: ChurnModel):
     from dataclasses import replace
 
     assert score(replace(model, threads=1), ROWS, bands=BANDS) == SCORES
+
+
+def test_a_profile_that_lacks_many_features_names_some_of_them(model: ChurnModel):
+    (one,) = score(model, [{"user_id": "u0"}], bands=BANDS)
+    names = model.specification.feature_names
+    assert str(one.detail).endswith(f": {', '.join(names[:5])} and {len(names) - 5} more")
+
+
+def test_without_reasons_a_score_is_the_same_but_for_them(model: ChurnModel):
+    found = score(model, ROWS, bands=BANDS, with_reasons=False)
+    assert found == [structs.replace(one, reasons=[]) for one in SCORES]

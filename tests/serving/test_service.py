@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import bentoml
 import httpx
 import pyarrow as pa
 import pytest
@@ -16,12 +17,13 @@ from features.profiles.specification import Specification
 from features.storage.versions import Place
 from models.churn_model import ChurnModel
 from serving.batch.score import score_table, with_reasons
-from serving.http.openapi import MAX_BODY_BYTES
+from serving.http.route import MAX_BODY_BYTES
 from serving.release.bundle import ServingBundle, write_bundle
 from serving.release.release import write_release
 from serving.settings import ScoringSettings, ServingSettings
-from serving.store.profile_store import write_store
+from serving.store.profile_store import StoreBatch, StoreShift, write_store
 from tests.models.model_builder import profiles_of, rows_of, specification
+from tests.serving.finished import batch_answers
 from tests.serving.running import Server, running, wait_for
 from tests.serving.score_rows import rows_of_answers, rows_of_table
 
@@ -32,9 +34,10 @@ USERS = 120
 @pytest.fixture(scope="module")
 def server(model: ChurnModel, profiles: pa.Table, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     home = tmp_path_factory.mktemp("home")
-    write_store(home / "store", profiles, specification=model.specification)
     bundle = ServingBundle(model, "shop", "7", "champion", home / "store", BANDS, ServingSettings(max_items=150))
     write_bundle(home / "served", bundle)
+    finished = StoreBatch(StoreShift("7", 0.0), answers=batch_answers(home / "served", model, profiles))
+    write_store(home / "store", profiles, specification=model.specification, batch=finished)
     with running(home / "served", workers=2, folder=home) as server:
         server.wait_until(200)
         yield server
@@ -89,12 +92,15 @@ def test_the_id_of_a_request_comes_back_in_body_and_header(server: Server):
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"{", b'{"items":[]}', b'{"items":[{"user":"u1"}]}', b'{"items":[{"profile":{"events_7d":"many"}}]}'],
+    [b"", b"{", b'{"items":[]}', b'{"users":[{"user_id":"u1"}]}', b'{"items":{}}'],
 )
 def test_a_body_that_breaks_the_contract_is_answered_400_with_a_hint(server: Server, content: bytes):
     answer = server.client.post("/v1/score", content=content)
     assert answer.status_code == 400
-    assert set(answer.json()) == {"error", "hint", "request_id"}
+    assert answer.headers["content-type"] == "application/problem+json"
+    found = answer.json()
+    assert set(found) == {"type", "title", "status", "detail", "error", "hint", "request_id"}
+    assert (found["type"], found["status"]) == ("urn:churn:problem:invalid-request", 400)
     assert "Traceback" not in answer.text
 
 
@@ -110,11 +116,29 @@ def test_the_server_is_alive_ready_and_documented(server: Server):
     assert "/v1/score" in server.client.get("/docs.json").json()["paths"]
 
 
-@pytest.mark.parametrize("path", ["/", "/static_content/index.css", "/v1/score/", "/../etc/passwd", "/qxzjw"])
+def test_bentomls_own_client_is_answered_as_everybody_is(server: Server):
+    with bentoml.SyncHTTPClient(server.address) as client:
+        found: Any = client.score(items=[{"user_id": "u1"}])
+    assert found["results"] == server.ask("u1").json()["results"]
+
+
+def test_what_operators_count_is_counted_though_the_server_does_not_see_it(server: Server):
+    name = 'bentoml_service_request_total{endpoint="/v1/score",http_response_code="200"'
+
+    def count() -> float:
+        return sum(value for one, value in metrics(server).items() if one.startswith(name))
+
+    before = count()
+    for _ in range(5):
+        assert server.ask("u1").is_success
+    assert count() == before + 5
+
+
+@pytest.mark.parametrize("path", ["/static_content/index.css", "/v1/score/", "/../etc/passwd", "/qxzjw"])
 def test_an_unknown_path_is_404_and_no_label_of_the_metrics(server: Server, path: str):
     answer = server.client.post(path)
     assert answer.status_code == 404
-    assert set(answer.json()) == {"error", "hint"}
+    assert answer.json()["type"] == "urn:churn:problem:not-found"
     labels = {name.partition('endpoint="')[2].partition('"')[0] for name in metrics(server)}
     assert labels <= {"", "/v1/score", "/readyz", "/livez", "/schema.json", "/docs.json"}
 

@@ -12,11 +12,11 @@ FIELDS = {
     Event: "event_time event_type count session_id duration_seconds device_os device_model app_version network channel "
     "amount ingested_at",
     Item: "user_id profile events events_since as_of",
-    ScoreRequest: "items",
+    ScoreRequest: "items reasons",
     ModelInfo: "name version alias trained_through",
     ModelQuality: "test_cutoff auc calibration_error users",
     ScoreResponse: "request_id model quality results",
-    Refusal: "error hint request_id",
+    Refusal: "type title status detail error hint request_id",
     Score: "user_id status code churn_probability percentile risk_band as_of reasons cutoff_at detail",
 }
 
@@ -44,7 +44,7 @@ def test_every_kind_of_item_is_decoded(item: dict[str, Any]):
     "item",
     [
         {"user": "anna"},
-        {"user_id": 5},
+        {"user_id": 5.5},
         {"user_id": "anna", "as_of": "2026-06-01T00:00:00"},
         {"user_id": "anna", "events": [{"event_type": "open"}]},
     ],

@@ -1,4 +1,6 @@
 import json
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,10 +11,13 @@ import pytest
 from features.errors import InputError
 from models.definition import ChurnDefinition
 from serving.http.endpoint import Endpoint, quality_of, synthetic_profile
+from serving.http.problems import NOT_READY, RequestProblem
 from serving.release.bundle import ServingBundle, read_bundle
 from serving.score import score
-from serving.store.profile_store import StoreArms, StoreBatch, write_store
+from serving.settings import ScoringSettings
+from serving.store.profile_store import FILE, StoreArms, StoreBatch, StoreShift, write_store
 from tests.models.model_builder import CUTOFF, rows_of, tiny_model
+from tests.serving.finished import batch_answers
 
 
 @pytest.fixture
@@ -23,7 +28,6 @@ def endpoint(bundle: ServingBundle, profiles: pa.Table) -> Endpoint:
 
 def answer(endpoint: Endpoint, *items: Any) -> Any:
     found = endpoint.answer(json.dumps({"items": items}, default=str).encode(), request_id="r1")
-    assert found is not None
     return json.loads(found)
 
 
@@ -60,7 +64,9 @@ def test_ids_and_profiles_are_answered_in_their_order(endpoint: Endpoint, profil
 def test_without_a_store_there_is_no_answer(bundle: ServingBundle):
     endpoint = Endpoint(bundle)
     assert not endpoint.is_ready
-    assert endpoint.answer(b'{"items":[{"user_id":"u1"}]}', request_id="r1") is None
+    with pytest.raises(RequestProblem, match="not ready") as refused:
+        endpoint.answer(b'{"items":[{"user_id":"u1"}]}', request_id="r1")
+    assert refused.value.kind is NOT_READY
 
 
 def test_more_items_than_allowed_are_refused(endpoint: Endpoint):
@@ -101,3 +107,71 @@ def test_an_answer_says_who_is_to_be_left_alone_and_nothing_of_users_whom_the_st
 
 def test_without_arms_in_the_store_an_answer_has_none(endpoint: Endpoint):
     assert {"arm", "epoch"}.isdisjoint(answer(endpoint, {"user_id": "u1"})["results"][0])
+
+
+def test_without_reasons_an_answer_is_the_same_but_for_them(endpoint: Endpoint, profiles: pa.Table):
+    items = [{"user_id": "u1"}, {"profile": rows_of(profiles)[5]}]
+    with_them = answer(endpoint, *items)["results"]
+    body = json.dumps({"items": items, "reasons": False}, default=str).encode()
+    without = json.loads(endpoint.answer(body, request_id="r1"))["results"]
+    assert any(one["reasons"] for one in with_them)
+    assert without == [one | {"reasons": []} for one in with_them]
+
+
+@pytest.fixture
+def stored(bundle: ServingBundle, profiles: pa.Table, tmp_path: Path) -> Endpoint:
+    """An endpoint whose store has the finished answers of its model."""
+    answers = batch_answers(tmp_path / "served", bundle.model, profiles)
+    batch = StoreBatch(StoreShift("7", 0.0), StoreArms("2026-Q2", ["u2", "u4"]), answers)
+    write_store(bundle.store, profiles, specification=bundle.model.specification, batch=batch)
+    return Endpoint(read_bundle(tmp_path / "served"))
+
+
+@pytest.mark.parametrize("reasons", [True, False])
+def test_a_finished_answer_has_the_bytes_of_the_computed_one(stored: Endpoint, profiles: pa.Table, reasons: bool):
+    def results(items: list[Any]) -> str:
+        body = json.dumps({"items": items, "reasons": reasons}, default=str).encode()
+        return stored.answer(body, request_id="r1").decode().partition('"results":')[2]
+
+    items = [{"user_id": f"u{place}"} for place in range(50)]
+    assert stored.find(json.dumps({"items": items}).encode()).to_compute == 0
+    assert results(items) == results([{"profile": row} for row in rows_of(profiles)[:50]])
+
+
+def test_answers_of_another_model_version_or_other_bands_are_not_used(
+    stored: Endpoint, bundle: ServingBundle, tmp_path: Path
+):
+    body = b'{"items":[{"user_id":"u1"}]}'
+    served = read_bundle(tmp_path / "served")
+    bands = ScoringSettings(high_percentile=1, medium_percentile=0)
+    others = [replace(served, version="8"), replace(served, digest="another"), replace(served, scoring=bands)]
+    assert stored.find(body).to_compute == 0
+    for other in others:
+        endpoint = Endpoint(other)
+        assert endpoint.find(body).to_compute == 1
+    assert answer(endpoint, {"user_id": "u1"})["results"][0]["risk_band"] == "high"
+
+
+def test_who_is_not_scored_learns_why(stored: Endpoint, endpoint: Endpoint, profiles: pa.Table):
+    away = next(row for row in rows_of(profiles) if row["days_since_last_qualifying_day"] > 14)
+    days = away["days_since_last_qualifying_day"]
+    item = {"user_id": away["user_id"]}
+    for one in (stored, endpoint):
+        (found,) = answer(one, item)["results"]
+        assert found["code"] == "not_eligible"
+        assert found["detail"] == f"inactive: last active {days:g} days before the cutoff, expected at most 14"
+
+
+def test_a_store_of_the_format_without_answers_is_answered_by_computing(
+    stored: Endpoint, bundle: ServingBundle, tmp_path: Path
+):
+    items = [{"user_id": f"u{place}"} for place in range(50)]
+    expected = answer(stored, *items)
+    with closing(sqlite3.connect(bundle.store / FILE)) as connection, connection:
+        info = json.loads(connection.execute("select info from meta").fetchone()[0])
+        info = {name: value for name, value in info.items() if name != "answers"} | {"format_version": 3}
+        connection.execute("update meta set info = ?", (json.dumps(info),))
+        connection.execute("drop table answers")
+    older = Endpoint(read_bundle(tmp_path / "served"))
+    assert older.find(json.dumps({"items": items}).encode()).to_compute == len(items)
+    assert answer(older, *items) == expected

@@ -1,4 +1,5 @@
 import asyncio
+import re
 from collections.abc import Sequence
 
 import httpx
@@ -7,6 +8,8 @@ from starlette.responses import PlainTextResponse
 from starlette.types import Message, Receive, Scope, Send
 
 from serving.http.middleware import PATHS, KnownPathsOnly
+
+SCORED = 299  # the status of what answers scores
 
 
 class App:
@@ -22,11 +25,11 @@ class App:
             await PlainTextResponse("fine", self.status)(scope, receive, send)
 
 
-def get(app: App, path: str) -> httpx.Response:
+def get(app: App, path: str, *, method: str = "GET") -> httpx.Response:
     async def request() -> httpx.Response:
-        transport = httpx.ASGITransport(KnownPathsOnly(app))
+        transport = httpx.ASGITransport(KnownPathsOnly(app, score=App(SCORED)))
         async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
-            return await client.get(path)
+            return await client.request(method, path)
 
     return asyncio.run(request())
 
@@ -40,7 +43,7 @@ def messages_for(app: App, scope: Scope) -> Sequence[Message]:
     async def send(message: Message) -> None:
         sent.append(message)
 
-    asyncio.run(KnownPathsOnly(app)(scope, receive, send))
+    asyncio.run(KnownPathsOnly(app, score=App(SCORED))(scope, receive, send))
     return sent
 
 
@@ -50,20 +53,44 @@ def test_a_known_path_reaches_the_application(path: str):
     assert (get(app, path).text, app.scopes) == ("fine", ["http"])
 
 
-@pytest.mark.parametrize("path", ["/", "/v1/score/", "/V1/score", "/v1/score/x", "/metrics/x", "/static_content/x.css"])
+@pytest.mark.parametrize("path", ["/v1/score/", "/V1/score", "/v1/score/x", "/metrics/x", "/static_content/x.css"])
 def test_an_unknown_path_is_404_with_a_hint_and_does_not_reach_the_application(path: str):
     app = App()
     answer = get(app, path)
     assert (answer.status_code, app.scopes) == (404, [])
-    assert answer.json() == {
-        "error": "there is nothing at this path",
-        "hint": "POST /v1/score scores users; GET /docs.json has the contract",
-    }
+    assert answer.headers["content-type"] == "application/problem+json"
+    found = answer.json()
+    assert (found["type"], found["status"]) == ("urn:churn:problem:not-found", 404)
+    assert found["error"] == found["detail"] == "there is nothing at this path"
+    assert found["hint"] == "POST /v1/score scores users; GET /docs has the contract"
+
+
+def test_scores_are_answered_in_front_of_the_application():
+    app = App()
+    assert (get(app, "/v1/score").status_code, app.scopes) == (SCORED, [])
+
+
+@pytest.mark.parametrize("path", ["/", "/docs"])
+def test_the_page_is_answered_here_and_loads_nothing(path: str):
+    app = App()
+    answer = get(app, path)
+    assert (answer.status_code, app.scopes) == (200, [])
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    assert "/v1/score" in answer.text
+    assert not re.search(r"""(src|href)=["']?(https?:)?//""", answer.text)
+
+
+@pytest.mark.parametrize("path", ["/", "/docs", "/metrics", "/readyz"])
+def test_another_method_is_405_and_says_which_ones_there_are(path: str):
+    app = App()
+    answer = get(app, path, method="DELETE")
+    assert (answer.status_code, answer.headers["allow"], app.scopes) == (405, "GET, HEAD", [])
+    assert answer.json()["type"] == "urn:churn:problem:method-not-allowed"
 
 
 @pytest.mark.parametrize(("status", "header"), [(503, "5"), (200, None), (500, None)])
 def test_only_an_unavailable_service_says_when_to_try_again(status: int, header: str | None):
-    assert get(App(status), "/v1/score").headers.get("retry-after") == header
+    assert get(App(status), "/readyz").headers.get("retry-after") == header
 
 
 def test_a_websocket_is_closed_even_on_a_known_path():

@@ -4,7 +4,9 @@ import msgspec
 import pytest
 
 from serving.http.contract import Refusal, ScoreRequest, ScoreResponse
-from serving.http.openapi import RefusalBody, RequestBody, ResponseBody, request_id_of
+from serving.http.openapi import RefusalBody, RequestBody, ResponseBody
+from serving.http.problems import KINDS, PROBLEM_TYPE
+from serving.http.route import request_id_of
 from serving.service import ChurnService
 
 DOCUMENT = ChurnService.openapi_spec.asdict()
@@ -25,21 +27,24 @@ def refer(node: object):
 
 
 def test_the_document_describes_request_and_answer():
-    assert set(schema_of(OPERATION["requestBody"])["properties"]) == {"items"}
+    assert set(schema_of(OPERATION["requestBody"])["properties"]) == {"items", "reasons"}
     answer = schema_of(OPERATION["responses"]["200"])
     assert set(answer["properties"]) == {"request_id", "model", "quality", "results"}
     score = DOCUMENT["components"]["schemas"]["Score"]["properties"]
     always = {"user_id", "status", "code", "churn_probability", "percentile", "risk_band", "as_of", "reasons"}
     assert always | {"cutoff_at", "detail", "arm", "epoch"} == set(score)
     codes = {"unknown_user", "not_eligible", "incomplete_profile"}
-    codes |= {"invalid_event", "no_events", "no_kept_activity", "not_midnight", "unsupported"}
+    codes |= {"invalid_event", "no_events", "no_kept_activity", "not_midnight", "unsupported", "invalid"}
     assert codes == set(score["code"]["anyOf"][0]["enum"])
 
 
 def test_every_refusal_is_described():
-    for status in ("400", "413", "503"):
-        assert schema_of(OPERATION["responses"][status])["$ref"].endswith("RefusalBody")
-    assert set(DOCUMENT["components"]["schemas"]["RefusalBody"]["properties"]) == {"error", "hint", "request_id"}
+    for kind in KINDS:
+        found = OPERATION["responses"][str(kind.status)]["content"][PROBLEM_TYPE]
+        assert found["schema"]["$ref"].endswith("RefusalBody")
+        assert msgspec.convert(found["example"], Refusal).status == kind.status
+    refusal = DOCUMENT["components"]["schemas"]["RefusalBody"]["properties"]
+    assert set(refusal) == {"type", "title", "status", "detail", "error", "hint", "request_id"}
 
 
 def test_whatever_the_document_refers_to_is_in_it():

@@ -4,11 +4,7 @@ import prometheus_client
 import pytest
 
 from serving.http.contract import ModelInfo
-from serving.http.prometheus import Metrics
-from serving.score import Score
-
-SCORED = Score("anna", "scored", None, 0.4, 93.5, "high", date(2026, 6, 1))
-UNKNOWN = Score("nobody", "unscored", "unknown_user")
+from serving.http.prometheus import Metrics, RequestMetrics
 
 
 @pytest.fixture
@@ -24,17 +20,17 @@ def samples(collector: prometheus_client.metrics.MetricWrapperBase) -> dict[str,
     return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines if not line.startswith("#")}
 
 
-def test_each_user_is_counted_under_the_code_or_else_the_status_of_the_result(metrics: Metrics):
-    metrics.count([SCORED, UNKNOWN, UNKNOWN])
-    metrics.count([SCORED])
+def test_each_user_is_counted_under_the_outcome(metrics: Metrics):
+    metrics.count(["scored", "unknown_user", "unknown_user"])
+    metrics.count(["scored"])
     found = samples(metrics._answers)
     assert found['churn_answers_total{outcome="scored"}'] == 2
     assert found['churn_answers_total{outcome="unknown_user"}'] == 2
 
 
 def test_a_request_is_one_observation_of_its_number_of_users(metrics: Metrics):
-    metrics.count([SCORED, UNKNOWN, UNKNOWN])
-    metrics.count([SCORED])
+    metrics.count(["scored", "unknown_user", "unknown_user"])
+    metrics.count(["scored"])
     found = samples(metrics._items)
     assert (found["churn_request_items_count"], found["churn_request_items_sum"]) == (2, 4)
     assert found['churn_request_items_bucket{le="1.0"}'] == 1
@@ -49,6 +45,21 @@ def test_refused_stores_are_counted(metrics: Metrics):
 
 def test_nothing_is_registered_globally_so_a_second_service_may_start(metrics: Metrics):
     again = Metrics(ModelInfo("shop", "8", "champion", date(2026, 5, 4)))
-    metrics.count([SCORED])
+    metrics.count(["scored"])
     assert "churn_answers" not in prometheus_client.generate_latest().decode()
     assert samples(again._items)["churn_request_items_count"] == 0
+
+
+def test_a_request_is_counted_under_the_names_of_the_servers_middleware():
+    metrics = RequestMetrics("/v1/score")
+    metrics.start()
+    assert set(samples(metrics._gauge).values()) == {1.0}
+    metrics.end(200, 0.004)
+    metrics.start()
+    metrics.end(503, 0.0001)
+    assert set(samples(metrics._gauge).values()) == {0.0}
+    total = samples(metrics._total)
+    assert "bentoml_service_request_total" in {name.partition("{")[0] for name in total}
+    assert [name for name in total if 'http_response_code="503"' in name and 'endpoint="/v1/score"' in name]
+    durations = samples(metrics._duration)
+    assert sum(value for name, value in durations.items() if 'le="0.005"' in name) == 2

@@ -1,5 +1,6 @@
 import json
 from datetime import date
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -13,8 +14,16 @@ from tests.models.model_builder import specification
 READER = RequestReader(specification(), ServingSettings(max_items=3))
 
 
-def read(*items: object) -> object:
-    return READER.read(json.dumps({"items": items}).encode())
+def read(*items: object) -> list[Any]:
+    return list(READER.read(json.dumps({"items": items}).encode()).inputs)
+
+
+def detail_of(item: object) -> str:
+    """What is wrong with an item, beside one that is right."""
+    found, right = read(item, {"user_id": "anna"})
+    assert right == "anna"
+    assert (found.status, found.code) == ("unscored", "invalid")
+    return str(found.detail)
 
 
 def refusal(body: bytes) -> InputError:
@@ -48,20 +57,6 @@ def test_a_profile_may_name_its_user_and_its_cutoff():
         (b"{}", "the body: object missing required field items"),
         (b'{"items":[]}', "items: expected array of length >= 1"),
         (b'{"items":3}', "items: expected array, got number"),
-        (b'{"items":[{"user_id":5}]}', "items[0].user_id: expected text | null, got number"),
-        (b'{"items":[{}]}', "items[0]: got neither, expected either user_id or profile"),
-        (b'{"items":[{"user_id":"a"},{"user_id":"a","profile":{}}]}', "items[1]: got both, expected either"),
-        (b'{"items":[{"profile":{"events_7d":"12"}}]}', "items[0].profile.events_7d: got text, expected a number"),
-        (b'{"items":[{"profile":{"last_network":5}}]}', "items[0].profile.last_network: got a number, expected text"),
-        (
-            b'{"items":[{"profile":{"events_7d":true}}]}',
-            "items[0].profile[...]: expected number | text | null, got bool",
-        ),
-        (b'{"items":[{"profile":{"events_7d":1e999}}]}', "items[0].profile[...]: number out of range"),
-        (
-            b'{"items":[{"profile":{"cutoff":"May"}}]}',
-            "items[0].profile.cutoff: got text that is not a date, expected a date",
-        ),
         (b'{"items":[' + b'{"user_id":"a"},' * 3 + b'{"user_id":"a"}]}', "items: got 4, expected at most 3"),
     ],
 )
@@ -74,18 +69,75 @@ def test_an_error_names_its_place(body: bytes, error: str):
 @pytest.mark.parametrize(
     ("body", "error", "hint"),
     [
-        (b'{"itms":[]}', "the body: an unknown key, expected items", 'did you mean "items"?'),
-        (
-            b'{"items":[{"user":"a"}]}',
-            "items[0]: an unknown key, expected user_id or profile",
-            'did you mean "user_id"?',
-        ),
+        (b'{"itms":[]}', "the body: an unknown key, expected items or reasons", 'did you mean "items"?'),
     ],
 )
 def test_a_misspelt_key_is_answered_with_a_suggestion(body: bytes, error: str, hint: str):
     found = refusal(body)
     assert found.message.startswith(error)
     assert found.hint == hint
+
+
+@pytest.mark.parametrize(
+    ("item", "detail"),
+    [
+        (5, "the item: expected object, got number"),
+        ({"user_id": ["a"]}, "user_id: expected number | text | null, got array"),
+        ({"user_id": 1.5}, "user_id: expected number | text | null, got number"),
+        ({"user": "a"}, "the item: an unknown key, expected user_id or profile"),
+        ({}, "the item: got neither, expected either user_id or profile"),
+        ({"user_id": "a", "profile": {}}, "the item: got both, expected either"),
+        ({"profile": {"events_7d": "12"}}, "profile.events_7d: got text, expected a number"),
+        ({"profile": {"last_network": 5}}, "profile.last_network: got a number, expected text"),
+        ({"profile": {"events_7d": True}}, "profile[...]: expected number | number | text | null, got bool"),
+        ({"profile": {"events_7d": 10**400}}, "profile"),
+        ({"profile": {"cutoff": "May"}}, "profile.cutoff: got text that is not a date, expected a date"),
+        ({"profile": {"user_id": 1.5}}, "profile.user_id: got a number, expected text or an integer"),
+        (
+            {"profile": {"active_days_7d": -5}},
+            "profile.active_days_7d: an impossible value, expected at least 0 and at most 7",
+        ),
+        ({"profile": {"active_days_7d": 900}}, "profile.active_days_7d: an impossible value, expected at least 0"),
+        ({"profile": {"events_28d": -1}}, "profile.events_28d: an impossible value, expected at least 0"),
+        ({"user_id": "a", "as_of": "9999-12-31T23:59:59-12:00", "events": []}, "as_of: expected an instant from 1970"),
+        ({"user_id": "a", "as_of": "2026-06-01T00:00:00"}, "as_of: "),
+        (
+            {
+                "user_id": "a",
+                "as_of": "2026-06-01T00:00:00Z",
+                "events": [{"event_time": "9999-12-31T23:59:59-12:00", "event_type": "open"}],
+            },
+            "events[0].event_time: expected an instant from 1970 to 2199",
+        ),
+        ({"user_id": "a", "as_of": "2026-06-01T00:00:00Z"}, "the item: expected either events or events_since"),
+    ],
+)
+def test_an_item_that_breaks_the_contract_is_invalid_and_costs_no_other_its_score(item: object, detail: str):
+    assert detail_of(item).startswith(detail)
+
+
+def test_a_misspelt_key_of_an_item_is_answered_with_a_suggestion():
+    assert detail_of({"user": "a"}).endswith('did you mean "user_id"?')
+
+
+def test_an_invalid_item_names_its_user_where_it_can():
+    found = read({"user_id": "anna", "x": 1}, {"profile": {"user_id": "bob", "events_7d": "1"}}, {"user_id": {}})
+    assert [one.user_id for one in found] == ["anna", "bob", None]
+
+
+def test_integers_are_ids_and_numbers():
+    assert read({"user_id": 5}, {"profile": {"user_id": 2**60 + 1, "events_7d": 3}}) == [
+        "5",
+        {"user_id": str(2**60 + 1), "events_7d": 3.0},
+    ]
+    assert type(read({"profile": {"events_7d": 3}})[0]["events_7d"]) is float
+
+
+def test_a_request_may_ask_for_no_reasons():
+    assert READER.read(b'{"items":[{"user_id":"a"}]}').reasons is True
+    assert READER.read(b'{"items":[{"user_id":"a"}],"reasons":false}').reasons is False
+    assert READER.read(b'{"items":[{"user_id":[]}],"reasons":false}').reasons is False
+    assert refusal(b'{"items":[{"user_id":"a"}],"reasons":"no"}').message.startswith("reasons: expected bool")
 
 
 SECRET = "qxzjw-4711"
@@ -96,18 +148,29 @@ SECRET = "qxzjw-4711"
     [
         {SECRET: 1},
         {"items": [], SECRET: 1},
-        {"items": [{SECRET: 1}]},
-        {"items": [{"user_id": [SECRET]}]},
-        {"items": [{"user_id": SECRET, "profile": {}}]},
         {"items": [{"user_id": SECRET}] * 4},
-        {"items": [{"profile": {"events_7d": SECRET}}]},
-        {"items": [{"profile": {"cutoff": SECRET}}]},
         {"items": SECRET},
     ],
     ids=str,
 )
 def test_an_error_repeats_neither_ids_nor_values(body: object):
     assert SECRET not in str(refusal(json.dumps(body).encode()))
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        {SECRET: 1},
+        {"user_id": [SECRET]},
+        {"user_id": SECRET, "profile": {}},
+        {"profile": {"events_7d": SECRET}},
+        {"profile": {"cutoff": SECRET}},
+        {"profile": {"user_id": SECRET, "events_7d": ""}},
+    ],
+    ids=str,
+)
+def test_the_detail_of_an_item_repeats_neither_ids_nor_values(item: object):
+    assert SECRET not in detail_of(item)
 
 
 def outcome(body: bytes) -> object:

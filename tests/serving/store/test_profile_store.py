@@ -99,8 +99,8 @@ def test_a_store_of_the_first_format_is_read(profiles: pa.Table, tmp_path: Path)
 
 def test_a_store_of_a_newer_format_is_refused_with_the_way_out(profiles: pa.Table, tmp_path: Path):
     write_store(tmp_path, profiles, specification=specification())
-    with_format(tmp_path, lambda info: info.update(format_version=4))
-    with pytest.raises(InputError, match="format 4, expected at most 3") as caught:
+    with_format(tmp_path, lambda info: info.update(format_version=5))
+    with pytest.raises(InputError, match="format 5, expected at most 4") as caught:
         ProfileStore(tmp_path)
     assert "churn score" in caught.value.hint
 

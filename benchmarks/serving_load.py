@@ -1,0 +1,99 @@
+"""Load for a server on this machine, from a process of its own: each connection sends its next request when it has read the answer.
+
+Nothing but sockets and a poll: the client must cost less than what it measures.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import selectors
+import socket
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+REQUESTS = 400  # different ones, sent in turns
+_LENGTH = b"content-length: "
+Body = Callable[[], bytes]
+
+
+@dataclass
+class Client:
+    """A connection, and when its last request was sent."""
+
+    connection: socket.socket
+    sent_at: float = 0.0
+    received: bytes = b""
+
+
+def request(body: bytes) -> bytes:
+    """Return a request to score."""
+    head = (
+        f"POST /v1/score HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+def is_whole(received: bytes) -> bool:
+    """Tell whether an answer is complete; anything but a success ends the measurement."""
+    end = received.find(b"\r\n\r\n")
+    if end < 0:
+        return False
+    if not received.startswith(b"HTTP/1.1 200"):
+        raise RuntimeError(received[:400].decode("latin-1"))
+    start = received.lower().find(_LENGTH) + len(_LENGTH)
+    return len(received) >= end + 4 + int(received[start : received.find(b"\r", start)])
+
+
+def measure(port: int, bodies: list[bytes], *, connections: int, seconds: float) -> list[float]:
+    """Return the latency in seconds of each request that was answered in the time."""
+    requests, found = [request(body) for body in bodies], list[float]()
+    with selectors.DefaultSelector() as poll:
+        for _ in range(connections):
+            client = Client(socket.create_connection(("127.0.0.1", port)))
+            client.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            poll.register(client.connection, selectors.EVENT_READ, client)
+            _ask(client, requests)
+        end = time.perf_counter() + seconds
+        while time.perf_counter() < end:
+            for key, _ in poll.select(timeout=1):
+                _read(key.data, found)
+                if not key.data.received:
+                    _ask(key.data, requests)
+        for key in list(poll.get_map().values()):
+            key.data.connection.close()
+    return found
+
+
+def _ask(client: Client, requests: list[bytes]) -> None:
+    client.sent_at = time.perf_counter()
+    client.connection.sendall(random.choice(requests))
+
+
+def _read(client: Client, found: list[float]) -> None:
+    more = client.connection.recv(2**20)
+    if not more:
+        raise RuntimeError("the server closed the connection")
+    client.received += more
+    if is_whole(client.received):
+        found.append(time.perf_counter() - client.sent_at)
+        client.received = b""
+
+
+def main() -> None:
+    """Read a port, a number of connections, the seconds and a file of bodies, one a line; print the result as JSON."""
+    port, connections, seconds, bodies = int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]), Path(sys.argv[4])
+    lines = bodies.read_bytes().splitlines()
+    measure(port, lines, connections=connections, seconds=min(1.0, seconds))  # warmed up
+    latencies = np.array(measure(port, lines, connections=connections, seconds=seconds)) * 1000
+    p50, p99, p999 = np.percentile(latencies, [50, 99, 99.9])
+    print(json.dumps({"requests": len(latencies), "p50": p50, "p99": p99, "p999": p999}))
+
+
+if __name__ == "__main__":
+    main()

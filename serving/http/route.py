@@ -1,0 +1,179 @@
+"""``POST /v1/score`` as an ASGI application of its own, in front of the server's middleware (decision 11).
+
+It does nothing per request that the answer does not need; what the server's middleware counts, it counts itself, under the same names.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from starlette.types import Receive, Scope, Send
+
+from features.errors import InputError
+from serving.http.problems import (
+    INTERNAL,
+    MEDIA_TYPE,
+    METHOD,
+    SLOW,
+    TOO_LARGE,
+    Answer,
+    RequestProblem,
+    not_ready,
+    refusal,
+)
+from serving.http.prometheus import RequestMetrics
+
+if TYPE_CHECKING:
+    from serving.http.scoring import Scoring
+
+SCORE_PATH = "/v1/score"
+MAX_BODY_BYTES = 8 * 2**20
+MAX_ID_CHARACTERS = 128
+BODY_SECONDS = 10.0
+CLIENT_LEFT = 499  # in the metrics alone, as nginx counts it
+# With curl's default for a body, and none at all: clients of the first version send them.
+_TYPES = ("", "application/json", "text/plain", "application/octet-stream", "application/x-www-form-urlencoded")
+_ID = b"x-request-id"
+
+_log = logging.getLogger("churn.serving")
+
+
+class ScoreRoute:
+    """Reads a request, has it answered, and sends the answer.
+
+    Parameters
+    ----------
+    scoring
+        Returns what answers; None until the service has started.
+    """
+
+    def __init__(self, scoring: Callable[[], Scoring | None]) -> None:
+        self._scoring = scoring
+        self._metrics: RequestMetrics | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: PLR0917  # the signature of ASGI
+        """Answer a request."""
+        start, metrics = time.perf_counter(), self._counted
+        headers = dict(scope["headers"])
+        request_id = request_id_of(headers.get(_ID, b"").decode("latin-1"))
+        status = CLIENT_LEFT
+        metrics.start()
+        try:
+            answer = await self._answer(scope, headers, receive=receive, request_id=request_id)
+            await _send(answer, send, request_id=request_id)
+            status = answer.status
+        finally:
+            metrics.end(status, time.perf_counter() - start)
+
+    @property
+    def _counted(self) -> RequestMetrics:
+        """Made with the first request: earlier, the workers' counts would not be summed."""
+        if self._metrics is None:
+            self._metrics = RequestMetrics(SCORE_PATH)
+        return self._metrics
+
+    async def _answer(
+        self, scope: Scope, headers: Mapping[bytes, bytes], *, receive: Receive, request_id: str
+    ) -> Answer:
+        try:
+            _check(scope, headers)
+            content = await body_of(receive)
+        except InputError as error:
+            return refusal(error, request_id=request_id)
+        return await answer_of(self._scoring(), content, request_id=request_id)
+
+
+async def answer_of(scoring: Scoring | None, content: bytes, *, request_id: str) -> Answer:
+    """Answer a body; whatever goes wrong is a problem document, too."""
+    if scoring is None:
+        return refusal(not_ready(), request_id=request_id)
+    try:
+        return Answer(200, await scoring.answer(content, request_id=request_id))
+    except InputError as error:
+        return refusal(error, request_id=request_id)
+    except Exception:  # noqa: BLE001  # a bug: logged with its traceback, and answered as everything else is
+        _log.exception("request %s", request_id)
+        bug = RequestProblem("an error of the service", kind=INTERNAL, hint="the log has the request id")
+        return refusal(bug, request_id=request_id)
+
+
+def _check(scope: Scope, headers: Mapping[bytes, bytes]) -> None:
+    """Refuse another method, and a body that cannot be JSON by its headers."""
+    if scope["method"] != "POST":
+        hint = f"POST {SCORE_PATH}; GET /docs has the contract"
+        raise RequestProblem(
+            f"{SCORE_PATH}: another method, expected POST", kind=METHOD, hint=hint, headers=(("Allow", "POST"),)
+        )
+    media_type = headers.get(b"content-type", b"").decode("latin-1").partition(";")[0].strip().lower()
+    if media_type not in _TYPES and not media_type.endswith("+json"):
+        raise RequestProblem("Content-Type: expected application/json", kind=MEDIA_TYPE, hint="send JSON")
+    if headers.get(b"content-encoding", b"identity").lower() not in {b"identity", b""}:
+        raise RequestProblem("Content-Encoding: expected none", kind=MEDIA_TYPE, hint="send it uncompressed")
+    length = headers.get(b"content-length", b"")
+    if length.isdigit() and int(length) > MAX_BODY_BYTES:
+        raise _too_large()
+
+
+async def body_of(receive: Receive) -> bytes:
+    """Read the body.
+
+    Raises
+    ------
+    RequestProblem
+        When it is too large, or does not arrive in time.
+    """
+    content = b""
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            while True:
+                message = await receive()
+                content += message.get("body", b"")
+                if not message.get("more_body") or len(content) > MAX_BODY_BYTES:
+                    return _checked(content)
+    except TimeoutError:
+        raise _slow() from None
+
+
+def _checked(content: bytes) -> bytes:
+    if len(content) > MAX_BODY_BYTES:
+        raise _too_large()
+    return content
+
+
+def _slow() -> RequestProblem:
+    return RequestProblem(
+        f"the body: not complete after {BODY_SECONDS:g} seconds",
+        kind=SLOW,
+        hint="send it at once",
+        headers=(("Connection", "close"),),
+    )
+
+
+def _too_large() -> RequestProblem:
+    return RequestProblem(
+        f"the body: got more than {MAX_BODY_BYTES} bytes, expected at most that",
+        kind=TOO_LARGE,
+        hint="send fewer items",
+    )
+
+
+async def _send(answer: Answer, send: Send, *, request_id: str) -> None:
+    headers = [
+        (b"content-type", answer.media_type.encode()),
+        (b"content-length", str(len(answer.content)).encode()),
+        (_ID, request_id.encode()),
+        *((name.lower().encode(), value.encode()) for name, value in answer.headers),
+    ]
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": answer.content})
+
+
+def request_id_of(sent: str) -> str:
+    """Keep the client's id where it is short and printable, else make one."""
+    is_usable = 0 < len(sent) <= MAX_ID_CHARACTERS and sent.isascii() and sent.isprintable()
+    return sent if is_usable else os.urandom(16).hex()
