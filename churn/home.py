@@ -81,6 +81,10 @@ class Home:
         """Place of the replay of past weeks: a page for people, and the same numbers as JSON."""
         return self.root / "replay" / project
 
+    def reports(self, project: str) -> Path:
+        """Place of what the log says about the product: a page for people, the same numbers as JSON, and tables."""
+        return self.root / "reports" / project
+
     def ledgers(self, project: str) -> Path:
         """Folder of everything that the ledger keeps of a project."""
         return self.root / "ledger" / project

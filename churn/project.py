@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         Profiles,
         Promotion,
         Replay,
+        Report,
         Rollback,
         Scoring,
         Training,
@@ -302,6 +303,20 @@ class Project(Workspace):
         from churn.jobs.lists import verified
 
         return verified(Path(folder))
+
+    # --- The product -----------------------------------------------------------------------------------------------
+
+    def report(self, *, say: Progress | Say | None = None) -> Report:
+        """Say what the log tells about the product, and write it as a page, as JSON and as tables.
+
+        Raises
+        ------
+        CheckFailed
+            When nobody was ever active.
+        """
+        from churn.jobs.report import report
+
+        return report(self, say=progress_of(say))
 
     # --- Serving ---------------------------------------------------------------------------------------------------
 

@@ -28,6 +28,7 @@ from features.settings import (
     UsersSettings,
     former_names,
 )
+from insights.settings import ReportSettings
 from models.settings import ModelSettings
 from serving.settings import (
     ContactsSettings,
@@ -77,6 +78,7 @@ class Settings(BaseSettings):
     holdout: HoldoutSettings = Field(default_factory=HoldoutSettings)
     contacts: ContactsSettings = Field(default_factory=ContactsSettings)
     serving: ServingSettings = Field(default_factory=ServingSettings)
+    report: ReportSettings = Field(default_factory=ReportSettings)
 
     @field_validator("features")
     @classmethod

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, cast
 
 import altair as alt
@@ -19,6 +19,9 @@ _INK, _LINES = "#2B2B2B", "#E6E6E6"
 _FONT = "Helvetica, Arial, sans-serif"
 _WIDTH, _HEIGHT, _ROW_HEIGHT, _TICKS, _BAND_OPACITY = 620, 260, 26, 8, 0.18
 _FEW_ROWS = 60
+CARD_WIDTH, _CARD_HEIGHT, _CARD_TICKS = 400, 210, 5  # a plot that is legible on a phone without scrolling
+# one hue, from strong to weak, for parts of a whole; then one that is neither
+SHADES = ("#0072B2", "#56A3D0", "#A6CEE5", "#7A7A7A")
 _LOOK: dict[str, Any] = {
     "labelFont": _FONT,
     "titleFont": _FONT,
@@ -31,6 +34,7 @@ _LOOK: dict[str, Any] = {
     "labelLimit": 260,
 }
 _KINDS = {"number": "Q", "date": "T", "name": "N"}
+_MIN_POINTS = 2
 _NAMESPACES = re.compile(r' xmlns(?::\w+)?="[^"]*"')
 
 Row = Mapping[str, Any]
@@ -65,6 +69,29 @@ class Axis:
         if self.kind == "name":
             return alt.Axis()
         return alt.Axis(tickCount=_TICKS, labelOverlap=True, format=self.format or alt.Undefined)
+
+
+@dataclass(frozen=True)
+class Series:
+    """What tells the series of a picture apart: the column of their names, and each name with its colour, in order."""
+
+    column: str
+    colours: Mapping[str, str]
+    symbol: Literal["square", "stroke"] = "square"
+
+    def colour(self) -> alt.Color:
+        """As a colour with a legend above the picture."""
+        scale = alt.Scale(domain=list(self.colours), range=list(self.colours.values()))
+        legend = alt.Legend(
+            orient="top",
+            title=None,
+            symbolType=self.symbol,
+            symbolStrokeWidth=2,
+            columnPadding=22,
+            labelFont=_FONT,
+            labelColor=_INK,
+        )
+        return alt.Color(f"{self.column}:N", scale=scale, legend=legend)
 
 
 def _scale(kind: Kind) -> alt.Scale:
@@ -110,6 +137,35 @@ def ticks(rows: Sequence[Row], x: Axis, *, y: Axis, colour: str = ORANGE) -> alt
     return mark.encode(x.x(), y.y())
 
 
+def lines(rows: Sequence[Row], x: Axis, *, y: Axis, by: Series) -> alt.Chart:
+    """A line for each series, with a legend."""
+    return alt.Chart(_data(rows)).mark_line().encode(x.x(), _from_zero(y.y(), y), replace(by, symbol="stroke").colour())
+
+
+def areas(rows: Sequence[Row], x: Axis, *, y: Axis, by: Series) -> alt.Chart:
+    """Stacked areas, in the order of the column ``order``."""
+    mark = alt.Chart(_data(rows)).mark_area(line=False)
+    return mark.encode(x.x(), _from_zero(y.y(), y), by.colour(), alt.Order("order:Q"))
+
+
+def bars(rows: Sequence[Row], x: Axis, *, y: Axis, by: Series | None = None, width: float = 0) -> alt.Chart:
+    """Bars from zero, upright; lying where names are on the y axis. Those of series are stacked in their order, others blue.
+
+    Parameters
+    ----------
+    width
+        Of an upright bar in pixels; default: as wide as there is room.
+    """
+    size: dict[str, Any] = {"size": width} if width else {}
+    mark = alt.Chart(_data(rows)).mark_bar(color=BLUE, **size)
+    across, up = _from_zero(x.x(), x), _from_zero(y.y(), y)
+    return mark.encode(across, up, by.colour(), alt.Order("order:Q")) if by else mark.encode(across, up)
+
+
+def _from_zero(position: Any, axis: Axis) -> Any:
+    return position.scale(alt.Scale()) if axis.kind == "number" else position
+
+
 def level(value: float, *, is_horizontal: bool = True) -> alt.Chart:
     """A line across the picture at one value."""
     rule = alt.Chart(_data([{"at": value}])).mark_rule(color=GREY, strokeDash=[4, 4])
@@ -121,6 +177,26 @@ def picture(*layers: alt.Chart | Layers, rows: int = 0) -> Layers:
     height = max(rows, 2) * _ROW_HEIGHT if rows else _HEIGHT
     found = _layered(*layers).properties(width=_WIDTH, height=height, background="white")
     return found.configure_axis(**_LOOK).configure_view(stroke=None)
+
+
+def card(*layers: alt.Chart | Layers, rows: int = 0) -> Layers:
+    """Lay layers over each other in a small picture, two of which fit next to each other on a desk."""
+    height = max(rows, 2) * _ROW_HEIGHT if rows else _CARD_HEIGHT
+    return picture(*layers, rows=rows).properties(width=CARD_WIDTH, height=height)
+
+
+def sparkline(values: Sequence[float]) -> str:
+    """Draw the course of some values as a line without axes; the empty text where there are fewer than two."""
+    if len(values) < _MIN_POINTS:
+        return ""
+    low, high = min(values), max(values)
+    height = (high - low) or 1.0
+    points = " ".join(
+        f"{100 * place / (len(values) - 1):.1f},{22 - 20 * (value - low) / height:.1f}"
+        for place, value in enumerate(values)
+    )
+    line = f'<polyline points="{points}" fill="none" stroke="{BLUE}" stroke-width="1.5" vector-effect="non-scaling-stroke"/>'
+    return f'<svg class="spark" viewBox="0 0 100 24" preserveAspectRatio="none" aria-hidden="true">{line}</svg>'
 
 
 def _layered(*layers: alt.Chart | Layers) -> Layers:

@@ -1,53 +1,22 @@
-"""A page that is one file: words first, then pictures, then tables. It reads nothing from the network, and runs no script."""
+"""A page that is one file: words first, then pictures, then tables. It reads nothing from the network, and runs no script.
+
+It follows the reader's choice of light or dark, prints, and fits a phone. Pictures are drawn for a light page; where it is dark, the
+style sheet changes the colours that :mod:`models.charts` draws with.
+"""
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined, Template
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-_TEMPLATE = """\
-<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{{ page.title }}</title>
-<style>
-body { font: 16px/1.5 Helvetica, Arial, sans-serif; color: #2b2b2b; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
-h1 { font-size: 1.6rem; margin-bottom: 0; } h2 { font-size: 1.2rem; margin: 2.2rem 0 .4rem; }
-p { margin: .3rem 0; } .subtitle, .note, figcaption { color: #5c5c5c; } .note, figcaption { font-size: .9rem; }
-.verdict { border-left: 4px solid #0072b2; padding: .4rem 1rem; margin: 1rem 0; background: #f3f7fa; }
-.verdict b { display: block; } figure { margin: 1rem 0; } svg { max-width: 100%; height: auto; }
-.wide { overflow-x: auto; } table { border-collapse: collapse; font-size: .9rem; }
-th, td { padding: .2rem .8rem .2rem 0; text-align: right; }
-th { border-bottom: 1px solid #bbb; font-weight: normal; color: #5c5c5c; } td { border-bottom: 1px solid #eee; }
-th:first-child, td:first-child { text-align: left; }
-</style>
-</head>
-<body>
-<h1>{{ page.title }}</h1>
-<p class="subtitle">{{ page.subtitle }}</p>
-{% for question, answer in page.verdicts.items() %}<p class="verdict"><b>{{ question }}</b> {{ answer }}</p>
-{% endfor %}{% for note in page.notes %}<p class="note">{{ note }}</p>
-{% endfor %}{% for one in page.pictures %}<h2>{{ one.title }}</h2>
-<figure role="img" aria-label="{{ one.title }}">
-{{ one.drawing }}
-<figcaption>{{ one.words }}</figcaption>
-</figure>
-{% endfor %}{% for one in page.tables %}<h2>{{ one.title }}</h2>
-{% if one.words %}<p class="note">{{ one.words }}</p>
-{% endif %}<div class="wide"><table>
-<tr>{% for name in one.columns %}<th scope="col">{{ name }}</th>{% endfor %}</tr>
-{% for row in one.rows %}<tr>{% for name in one.columns %}<td>{{ row[name] }}</td>{% endfor %}</tr>
-{% endfor %}</table></div>
-{% endfor %}</body>
-</html>
-"""
+_SHADES_OF_HEAT = 9
 
 
 @dataclass(frozen=True)
@@ -74,16 +43,73 @@ class Picture:
 
 @dataclass(frozen=True)
 class Table:
-    """A table on a page: rows of texts, by column; the first row names the columns."""
+    """A table on a page: rows of texts, by column; the first row names the columns.
+
+    Attributes
+    ----------
+    heat
+        Column to the share of its colour in each row, from 0 to 1; None leaves a cell as it is.
+    """
 
     title: str
     rows: Sequence[Mapping[str, str]]
     words: str = ""
+    heat: Mapping[str, Sequence[float | None]] = field(default_factory=dict[str, Sequence["float | None"]])
 
     @property
     def columns(self) -> list[str]:
         """Their names, in order."""
         return list(self.rows[0]) if self.rows else []
+
+    def shade(self, row: int, column: str) -> str:
+        """Return the class of a cell that is coloured by its value."""
+        value = self.heat[column][row] if column in self.heat else None
+        return "" if value is None else f"h{round(value * _SHADES_OF_HEAT)}"
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A single number at the top of a page: what it is, how it has changed, and its course."""
+
+    label: str
+    value: str
+    change: str = ""
+    spark: str = ""
+
+    @property
+    def drawing(self) -> Markup:
+        """Its course as :func:`models.charts.sparkline` draws it, which is markup."""
+        return Markup(self.spark)  # noqa: S704
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """A part of a page that answers one question.
+
+    Attributes
+    ----------
+    key
+        Where links lead to.
+    mark
+        A short name of the question.
+    sentences
+        The answer; the first one is set in larger type.
+    tables, definition, remarks
+        Folded below it.
+    is_open
+        Whether all of it is shown at once, or unfolds under its title and first sentence.
+    """
+
+    key: str
+    title: str
+    question: str
+    sentences: Sequence[str]
+    mark: str = ""
+    pictures: Sequence[Picture] = ()
+    tables: Sequence[Table] = ()
+    definition: str = ""
+    remarks: Sequence[str] = ()
+    is_open: bool = True
 
 
 @dataclass(frozen=True)
@@ -96,6 +122,10 @@ class Page:
         Question to answer, the first thing that a reader sees.
     notes
         What a reader should know before anything else is read, a sentence each.
+    tiles
+        The numbers at the top.
+    chapters
+        Questions with all that answers them; there is a list of links to them.
     """
 
     title: str
@@ -104,16 +134,30 @@ class Page:
     notes: Sequence[str] = ()
     pictures: Sequence[Picture] = ()
     tables: Sequence[Table] = ()
+    tiles: Sequence[Tile] = ()
+    chapters: Sequence[Chapter] = ()
 
     def to_html(self) -> str:
-        """Return the file."""
-        return _template().render(page=self)
+        """Return the file. Its policy allows the style sheet, by digest, and nothing else."""
+        style = _environment().get_template("page.css").render()
+        digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+        return _template().render(page=self, style=Markup(style), digest=digest)  # noqa: S704
 
 
 @cache
+def _environment() -> Environment:
+    return Environment(
+        loader=PackageLoader("models", "template"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        keep_trailing_newline=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
 def _template() -> Template:
-    environment = Environment(autoescape=True, undefined=StrictUndefined, keep_trailing_newline=True)
-    return environment.from_string(_TEMPLATE)
+    return _environment().get_template("page.html")
 
 
 def number(value: Any, digits: int = 0) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 TOP = Path(__file__).parents[1]
-PACKAGES = ("churn", "features", "models", "seeds", "serving", "training")
+PACKAGES = ("churn", "features", "insights", "models", "seeds", "serving", "training")
 SOURCES = sorted(path for package in PACKAGES for path in (TOP / package).rglob("*.py"))
 PAGES = sorted([*TOP.glob("*.md"), *(TOP / "docs").rglob("*.md")])
 HISTORY = {"CHANGELOG.md"}  # names the former words

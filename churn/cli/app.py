@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from churn.cli import audit, console, data, horizon, init, outcomes, serving, training
+from churn.cli import audit, console, data, horizon, init, outcomes, report, serving, training
 from features.errors import ChurnError, InputError
 
 _CTRL_C, _NOBODY_READS = 130, 141  # exit codes that are everywhere the same in a shell
@@ -26,6 +26,7 @@ for verb in (
     *(horizon.horizon, audit.audit),
     *(training.train, training.promote, training.rollback),
     *(serving.score, serving.export, outcomes.outcomes, outcomes.replay, serving.serve),
+    report.report,
 ):
     app.command()(verb)
 

@@ -5,6 +5,7 @@ from churn.results.first_look import FirstLook
 from churn.results.models import Audit, Horizon, Promotion, Rollback, Training
 from churn.results.outcomes import Outcomes
 from churn.results.replay import Replay
+from churn.results.report import Report
 from churn.results.result import Result
 from churn.results.scores import Export, ListCheck, Scoring, WeeklyList
 
@@ -19,6 +20,7 @@ __all__ = [
     "Profiles",
     "Promotion",
     "Replay",
+    "Report",
     "Result",
     "Rollback",
     "Scoring",

@@ -112,7 +112,7 @@ def test_the_command_writes_a_page_and_the_numbers_that_it_prints(command: Comma
     assert json.loads((place / "outcomes.json").read_text()) == said
     page = (place / "outcomes.html").read_text()
     assert said["was_the_model_right"]["words"] in page
-    assert "http" not in page
+    assert "://" not in page
     assert page.count("<svg") >= 4
     shown = command("outcomes", *world.options())
     assert "was the model right?" in shown.out

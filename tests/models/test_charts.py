@@ -4,7 +4,24 @@ import re
 import xml.etree.ElementTree as ET
 from datetime import date
 
-from models.charts import Axis, Layers, band, intervals, level, line, picture, png, svg, ticks
+from models.charts import (
+    Axis,
+    Layers,
+    Series,
+    areas,
+    band,
+    bars,
+    card,
+    intervals,
+    level,
+    line,
+    lines,
+    picture,
+    png,
+    sparkline,
+    svg,
+    ticks,
+)
 
 ROWS = [
     {"day": str(date(2026, 1, 5)), "rate": 0.2, "low": 0.1, "high": 0.3, "name": "<script>alert(1)</script>"},
@@ -56,3 +73,28 @@ def test_names_are_text_and_in_the_order_of_the_rows():
 
 def test_a_png_is_an_image():
     assert png(by_name(), scale=1).startswith(b"\x89PNG")
+
+
+BY_NAME = Series("name", {"organic": "#0072B2", "<script>alert(1)</script>": "#D55E00"})
+
+
+def test_series_have_a_legend_in_their_order_and_their_colours():
+    rows = [dict(row) | {"order": 1} for row in ROWS]
+    for layer in (
+        lines(rows, DAY, y=RATE, by=BY_NAME),
+        areas(rows, DAY, y=RATE, by=BY_NAME),
+        bars(rows, DAY, y=RATE, by=BY_NAME),
+    ):
+        drawn = svg(card(layer))
+        assert drawn.index(">organic<") < drawn.index(">&lt;script&gt;")
+        assert {"#0072B2", "#D55E00"} <= set(re.findall(r'"(#\w{6})"', drawn))
+
+
+def test_bars_start_at_zero():
+    assert ">0%<" in svg(card(bars(ROWS, DAY, y=RATE, width=5)))
+
+
+def test_a_sparkline_goes_from_left_to_right_between_low_and_high():
+    assert 'points="0.0,22.0 50.0,2.0 100.0,12.0"' in sparkline([1, 3, 2])
+    assert 'points="0.0,22.0 100.0,22.0"' in sparkline([2, 2])
+    assert sparkline([1]) == ""

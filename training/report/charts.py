@@ -11,6 +11,7 @@ from models.arrays import Labels, Values
 from models.evaluation.baselines import Baseline
 from models.evaluation.metrics import Interval, equal_count_bins
 from models.evaluation.results import Evaluation
+from models.shares import wilson
 from training.data.dataset import Dataset
 from training.evaluation.backtest import Backtest
 from training.evaluation.learning_curve import LearningCurve
@@ -22,7 +23,6 @@ _POINTS = 200
 _BINS, _NARROW_BINS = 10, 20
 _FEATURES = 20
 _BASELINES = (ORANGE, GREEN, PURPLE, SKY, GREY)
-_Z_95 = 1.96
 
 
 def evaluation_charts(
@@ -266,14 +266,8 @@ def _colour(index: int) -> str:
 
 
 def _wilson(share: float, users: int) -> Interval:
-    """Wilson's 95 % interval of a share, extended to contain the share itself.
-
-    Source: Wilson 1927, "Probable Inference, the Law of Succession, and Statistical Inference", JASA 22.
-    """
-    z, n = _Z_95, users
-    centre, margin = share + z**2 / (2 * n), z * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
-    low, high = float((centre - margin) / (1 + z**2 / n)), float((centre + margin) / (1 + z**2 / n))
-    return Interval(share, min(low, share), max(high, share))
+    found = wilson(share * users, users)
+    return Interval(found.value, found.low, found.high)
 
 
 def _middles(edges: Values) -> tuple[float, ...]:

@@ -1,0 +1,108 @@
+"""S1: the plain counts of the product, week on week by the same weekdays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from insights.engine.active_days import ActiveDays
+from insights.presentation import formats
+from insights.presentation.section import Figures, Row, Section, columns
+from insights.presentation.texts import text
+from models.charts import GREY, SHADES, Axis, Series, bars, card, svg
+from models.page import Picture
+
+WEEK = 7
+_MONEY = {"sales", "refunds"}
+
+
+def counts(log: ActiveDays) -> Section:
+    """Return the headline counts with their weeks."""
+    weeks = weekly(log)
+    last, before = (counted(log, (log.days - WEEK * n, log.days - WEEK * (n - 1))) for n in (1, 2))
+    facts = {"users": log.value("select count(*) from users")} | last
+    facts |= {f"{name}_change": relative(last[name], before[name]) for name in last} if log.days >= 2 * WEEK else {}
+    sentence = text(
+        "counts.sentence",
+        first=formats.day(log.day(max(0, log.days - WEEK))),
+        last=formats.day(log.last_day),
+        active=formats.count(last["active"]),
+        new=formats.count(last["new"]),
+        change=formats.change(facts.get("active_change")),
+    )
+    kinds = columns("date", "week") | columns("count", "days") | columns("name", "is_open")
+    for name in last:
+        kinds |= columns("number" if name in _MONEY else "count", name) | columns("change", f"{name}_change")
+    table = Figures("weeks", weeks, kinds)
+    return Section("counts", _sentences(log, sentence), [table], _pictures(weeks), facts, _needs(log))
+
+
+def _sentences(log: ActiveDays, first: str) -> list[str]:
+    return [first] if log.ends_by_setting else [first, text("counts.last_day", last=formats.day(log.last_day))]
+
+
+def _needs(log: ActiveDays) -> Mapping[str, str]:
+    found = {"purchases": "amount"} if not log.knows_purchases else {} if log.knows_amounts else {"sales": "amount"}
+    return found | {"orders": "order_id", "paid_orders": "order_status"}
+
+
+def relative(now: float, before: float) -> float:
+    """Return by which share a number has changed; not a number from zero."""
+    return now / before - 1 if before else float("nan")
+
+
+def counted(log: ActiveDays, days: tuple[int, int]) -> dict[str, Any]:
+    """Return the counts of the days ``[start, stop)``."""
+    start, stop = days
+    inside = f"d >= {start} and d < {stop}"
+    found: dict[str, Any] = {
+        "active": log.value(f"select count(distinct uid) from spells where {inside}"),
+        "new": log.value(f"select count(*) from users where first_d >= {start} and first_d < {stop}"),
+    }
+    if log.knows_purchases:
+        ((found["purchases"], found["buyers"]),) = log.rows(
+            f"select cast(coalesce(sum(n), 0) as bigint), count(distinct uid) from purchases where {inside}"
+        )
+    if log.knows_amounts:
+        ((found["sales"], found["refunds"]),) = log.rows(
+            f"select coalesce(sum(amount), 0.0), coalesce(sum(refunded), 0.0) from user_days where {inside}"
+        )
+    return found
+
+
+def weekly(log: ActiveDays) -> list[Row]:
+    """Return the counts of each week from Monday, with their change on the same weekdays of the week before.
+
+    The first and the last week may be open: they are compared on the days that are covered in both.
+    """
+    first = -log.first_day.weekday()
+    starts = range(first, log.days, WEEK)
+    return [_week(log, start, is_first=start == first) for start in starts]
+
+
+def _week(log: ActiveDays, start: int, *, is_first: bool) -> Row:
+    covered = (max(start, 0), min(start + WEEK, log.days))
+    days = covered[1] - covered[0]
+    found = counted(log, covered)
+    before = None if is_first or start - WEEK < 0 else counted(log, (covered[0] - WEEK, covered[1] - WEEK))
+    changes = {f"{name}_change": relative(found[name], before[name]) if before else None for name in found}
+    is_open = text("columns.open") if days < WEEK else ""
+    return {"week": log.day(start), "days": days, "is_open": is_open} | found | changes
+
+
+def _pictures(weeks: list[Row]) -> list[Picture]:
+    shown = {"active": text("counts.series_active"), "purchases": text("counts.series_purchases")}
+    return [_picture(weeks, name, title=words) for name, words in shown.items() if name in weeks[0]]
+
+
+def _picture(weeks: list[Row], name: str, *, title: str) -> Picture:
+    kinds = {text("counts.closed"): SHADES[0], text("counts.open"): GREY}
+    closed, still_open = kinds
+    rows = [
+        {"week": str(row["week"]), "n": row[name], "kind": still_open if row["is_open"] else closed, "order": 0}
+        for row in weeks
+    ]
+    x, y = Axis("week", "", "date", "%d %b"), Axis("n", "", format=",d")
+    width = max(2.0, min(24.0, 320 / max(1, len(rows))))
+    drawn = card(bars(rows, x, y=y, by=Series("kind", kinds), width=width))
+    return Picture(title, svg(drawn), text("counts.picture"))

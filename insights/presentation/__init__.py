@@ -1,0 +1,1 @@
+"""How an answer is handed on: sections, tables of numbers, and the texts of both."""

@@ -1,0 +1,129 @@
+"""An answer: sentences, pictures, the tables of numbers behind them, a definition, and what the log cannot say."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+
+from insights.presentation.formats import FORMATS, Kind
+from insights.presentation.texts import column, text
+from models.page import Picture
+
+Row = Mapping[str, Any]
+_TYPES: Mapping[Kind, pa.DataType] = {
+    "count": pa.int64(),
+    "share": pa.float64(),
+    "change": pa.float64(),
+    "number": pa.float64(),
+    "date": pa.date32(),
+    "name": pa.string(),
+}
+
+
+def columns(kind: Kind, *names: str) -> dict[str, Kind]:
+    """Return columns of one kind."""
+    return dict.fromkeys(names, kind)
+
+
+@dataclass(frozen=True)
+class Figures:
+    """A table of numbers, as files hold it and as a page shows it.
+
+    Attributes
+    ----------
+    name
+        Of its files, unique in the report.
+    kinds
+        Column to what its values are, in the order of the columns.
+    shown
+        The columns that the page shows; default: all of them.
+    heat
+        The columns whose cells are coloured by their value.
+    """
+
+    name: str
+    rows: Sequence[Row]
+    kinds: Mapping[str, Kind]
+    shown: Sequence[str] = ()
+    heat: Sequence[str] = ()
+
+    @property
+    def title(self) -> str:
+        """What it holds."""
+        return text(f"tables.{self.name}")
+
+    @property
+    def headings(self) -> dict[str, str]:
+        """Column that the page shows to its heading."""
+        return {name: column(name) for name in self.shown or self.kinds}
+
+    def to_arrow(self) -> pa.Table:
+        """Return the numbers; every column has its type, whatever the values, and null where a number is not known."""
+        values = {name: [_known(row.get(name)) for row in self.rows] for name in self.kinds}
+        return pa.table({name: pa.array(found, _TYPES[self.kinds[name]]) for name, found in values.items()})
+
+    def texts(self) -> list[dict[str, str]]:
+        """Return the rows as people read them, by heading."""
+        return [
+            {words: FORMATS[self.kinds[name]](row.get(name)) for name, words in self.headings.items()}
+            for row in self.rows
+        ]
+
+
+def _known(value: Any) -> Any:
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
+@dataclass(frozen=True)
+class Section:
+    """The answer to one question.
+
+    Attributes
+    ----------
+    name
+        Its key in the texts: title, question and definition.
+    sentences
+        The answer in words; the first one is the headline.
+    facts
+        Single numbers, by name.
+    needs
+        What the log cannot answer, to the column or setting that it would need.
+    """
+
+    name: str
+    sentences: Sequence[str]
+    tables: Sequence[Figures] = ()
+    pictures: Sequence[Picture] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    needs: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    @property
+    def title(self) -> str:
+        """What it is about."""
+        return text(f"{self.name}.title")
+
+    @property
+    def question(self) -> str:
+        """What a product team asks."""
+        return text(f"{self.name}.question")
+
+    @property
+    def definition(self) -> str:
+        """Formula, population, window and source."""
+        return text(f"{self.name}.definition")
+
+    def to_json(self) -> dict[str, Any]:
+        """Return everything but the pictures."""
+        return {
+            "title": self.title,
+            "question": self.question,
+            "sentences": list(self.sentences),
+            "definition": self.definition,
+            "facts": dict(self.facts),
+            "tables": {one.name: [dict(row) for row in one.rows] for one in self.tables},
+            "needs": dict(self.needs),
+        }

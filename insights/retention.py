@@ -1,0 +1,165 @@
+"""S6: how many new users are still there on day 1, 3, 7 and 30, under three names, and by the week they came in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from insights.engine.active_days import ActiveDays
+from insights.presentation import formats
+from insights.presentation.section import Figures, Row, Section, columns
+from insights.presentation.texts import text
+from models.charts import SHADES, Axis, Series, band, card, lines, svg
+from models.page import Picture
+from models.shares import Share, wilson
+
+DAYS = (1, 3, 7, 30)
+BRACKETS = {1: (1, 3), 3: (3, 7), 7: (7, 30), 30: (30, 60)}  # the days from ... up to, not including
+TRIANGLE = (1, 2, 3, 5, 7, 14, 21, 28, 30, 60, 90)
+CURVE_DAYS, WEEK = 90, 7
+_NAMES = ("on_day", "on_or_after", "in_bracket")
+
+
+def retention(log: ActiveDays) -> Section:
+    """Return retention by day, by three definitions, and by weekly cohort."""
+    populations = {"new": log.new_from, "all": 0} if log.new_from else {"all": 0}
+    table = [row for name, since in populations.items() for row in by_day(log, DAYS, since=since, population=name)]
+    since = log.new_from if _closed(table, "new") else 0
+    shown = [row for row in table if row["population"] == text(f"retention.{'new' if since else 'all'}")]
+    curve, triangle = by_day(log, range(1, CURVE_DAYS + 1), since=since), cohorts(log)
+    facts = {f"day_{row['day_n']}_{name}": row[name] for row in shown for name in _NAMES if row["users"]}
+    tables = [_triangle_table(triangle), _days_table(table), Figures("retention_curve", curve, _KINDS)]
+    return Section("retention", [_sentence(shown)], tables, [_picture(curve)] if curve else [], facts)
+
+
+def _closed(table: Sequence[Row], name: str) -> bool:
+    return any(row["users"] for row in table if row["population"] == text(f"retention.{name}"))
+
+
+def _sentence(rows: Sequence[Row]) -> str:
+    known = {row["day_n"]: row for row in rows if row["users"]}
+    if not known:
+        return text("retention.nothing")
+    parts = [text("retention.part", day=day, share=formats.share(row["on_day"])) for day, row in known.items()]
+    users = formats.count(max(row["users"] for row in known.values()))
+    return text("retention.sentence", users=users, parts=", ".join(parts))
+
+
+# --- By day ------------------------------------------------------------------------------------------------------------
+
+
+def by_day(log: ActiveDays, days: Sequence[int], *, since: int = 0, population: str = "all") -> list[Row]:
+    """Return retention of all new users whose window is closed: on the day, on or after it, and in the bracket that it starts.
+
+    Parameters
+    ----------
+    since
+        Number of the first day whose new users are counted.
+    """
+    found = {
+        "on_day": _counts(log, days, since=since, met=_ON_DAY, closed="n"),
+        "on_or_after": _counts(log, days, since=since, met=_ON_OR_AFTER, closed="n"),
+        "in_bracket": _counts(log, days, since=since, met=_IN_BRACKET, closed="until - 1"),
+    }
+    name = text(f"retention.{population}")
+    return [{"population": name, "day_n": day, **_row({key: of[day] for key, of in found.items()})} for day in days]
+
+
+_ON_DAY = "s.d = u.first_d + n"
+_ON_OR_AFTER = "s.d >= u.first_d + n"
+_IN_BRACKET = "s.d >= u.first_d + n and s.d < u.first_d + until"
+
+
+def _counts(log: ActiveDays, days: Sequence[int], *, since: int, met: str, closed: str) -> dict[int, Share]:
+    """Return of the new users whose window up to the day ``closed`` is covered the share that was active as ``met`` says."""
+    windows = ", ".join(f"({day}, {BRACKETS.get(day, (0, day + 1))[1]})" for day in days)
+    sql = f"""select n, count(distinct u.uid) filter ({met}), count(distinct u.uid)
+        from (values {windows}) w(n, until) join users u on u.first_d + {closed} < {log.days} and u.first_d >= {since}
+            join spells s using (uid) group by n"""
+    counted = {n: wilson(part, whole) for n, part, whole in log.rows(sql)}
+    return {day: counted.get(day, wilson(0, 0)) for day in days}
+
+
+def _row(found: dict[str, Share]) -> Row:
+    row: dict[str, object] = {"users": found["on_day"].whole}
+    for name, one in found.items():
+        row |= {name: one.value, f"{name}_low": one.low, f"{name}_high": one.high, f"{name}_users": one.part}
+    row["users_in_bracket"] = found["in_bracket"].whole
+    row["churn"] = 1 - found["on_or_after"].value
+    return row
+
+
+# --- By cohort ---------------------------------------------------------------------------------------------------------
+
+
+def cohorts(log: ActiveDays) -> list[Row]:
+    """Return retention on day n of the new users of each week from Monday; a cell is there once the window of all of them is closed."""
+    first = -log.first_day.weekday()
+    days = ", ".join(f"({day})" for day in TRIANGLE)
+    sql = f"""select week, n, count(distinct uid) filter (d = first_d + n), any_value(users)
+        from (select uid, first_d, cast(floor((first_d - {first}) / {WEEK}) as integer) as week,
+                count(*) over (partition by week) as users from users)
+            cross join (values {days}) w(n) join spells using (uid)
+        where {first} + week * {WEEK} + {WEEK - 1} + n < {log.days} group by week, n"""
+    cells = {(week, n): wilson(part, whole) for week, n, part, whole in log.rows(sql)}
+    sizes = dict(
+        log.rows(
+            f"select cast(floor((first_d - {first}) / {WEEK}) as integer) as week, count(*) from users group by 1 order by 1"
+        )
+    )
+    return [
+        _cohort(log, first + week * WEEK, users=users, cells={n: cells.get((week, n)) for n in TRIANGLE})
+        for week, users in sizes.items()
+    ]
+
+
+def _cohort(log: ActiveDays, start: int, *, users: int, cells: dict[int, Share | None]) -> Row:
+    words = "open" if start + WEEK > log.days else "left_censored" if start < log.new_from else ""
+    row: dict[str, object] = {
+        "week": log.day(start),
+        "users": users,
+        "mark": text(f"columns.{words}") if words else "",
+    }
+    for n, found in cells.items():
+        row |= {f"day_{n}": found.value if found else None}
+        row |= {f"day_{n}_low": found.low if found else None, f"day_{n}_high": found.high if found else None}
+    return row
+
+
+# --- How it is shown ---------------------------------------------------------------------------------------------------
+
+_ENDS = ("", "_low", "_high")
+_KINDS = (
+    columns("name", "population")
+    | columns("count", "day_n", "users")
+    | columns("share", *(f"{name}{end}" for name in _NAMES for end in _ENDS))
+    | columns("count", "users_in_bracket")
+    | columns("share", "churn")
+)
+
+
+def _days_table(rows: Sequence[Row]) -> Figures:
+    return Figures("retention_days", rows, _KINDS)
+
+
+def _triangle_table(rows: Sequence[Row]) -> Figures:
+    cells = [f"day_{n}" for n in TRIANGLE if any(row[f"day_{n}"] is not None for row in rows)]
+    kinds = columns("date", "week") | columns("count", "users") | columns("name", "mark")
+    kinds |= columns("share", *(f"{cell}{end}" for cell in cells for end in _ENDS))
+    return Figures("retention_cohorts", rows, kinds, shown=["week", "users", *cells, "mark"], heat=cells)
+
+
+def _picture(curve: Sequence[Row]) -> Picture:
+    colours = {text("retention.on_or_after"): SHADES[2], text("retention.on_day"): SHADES[0]}
+    known = [row for row in curve if row["users"]]
+    rows = [
+        {"day": row["day_n"], "share": row[name], "series": text(f"retention.{name}")}
+        for name in ("on_or_after", "on_day")
+        for row in known
+    ]
+    ends = [{"day": row["day_n"], "low": row["on_day_low"], "high": row["on_day_high"]} for row in known]
+    x, y = Axis("day", text("retention.days_after")), Axis("share", "", format=".0%")
+    layers = (
+        band(ends, x, low=Axis("low", "", format=".0%"), high="high"),
+        lines(rows, x, y=y, by=Series("series", colours)),
+    )
+    return Picture(text("retention.picture_title"), svg(card(*layers)), text("retention.picture_words"))

@@ -1,0 +1,1 @@
+"""Intervals, resampling, shrinkage, small groups and corrections for many comparisons."""

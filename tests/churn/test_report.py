@@ -1,0 +1,82 @@
+"""`churn report`: one page that opens without a network, the same numbers as JSON, and tables."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+import churn
+from churn.jobs.report_page import page_of
+from churn.results import Report
+from tests.builders import write
+from tests.churn.conftest import Command
+from tests.insights.logs import random_rows
+
+EVIL = "</script><img src=x onerror=alert(1)>"
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> churn.Project:
+    place = tmp_path_factory.mktemp("report")
+    rows = [row | {"channel": EVIL if index % 3 else "organic"} for index, row in enumerate(random_rows(1, users=120))]
+    log = write(place / "log.parquet", rows)
+    settings = {"churn.timezone": "Europe/Berlin", "events.columns": {"channel": "channel"}}
+    return churn.Project(home=place / "home", events=str(log), settings=settings)
+
+
+@pytest.fixture(scope="module")
+def report(project: churn.Project) -> Report:
+    return project.report()
+
+
+def test_the_command_prints_the_numbers_that_it_writes(command: Command, report: Report, project: churn.Project):
+    options = (
+        "--home",
+        project.root,
+        "--events",
+        project.settings.events.path,
+        "--set",
+        "churn.timezone=Europe/Berlin",
+    )
+    said = command("report", *options, "--set", 'events.columns={channel="channel"}', "--json").json()
+    place = Path(said.pop("path"))
+    assert place == report.path  # the same bytes, so the same version
+    assert json.loads((place / "report.json").read_text()) == said
+    shown = command("report", *options, "--set", 'events.columns={channel="channel"}')
+    assert "report.html" in shown.out
+    assert "retention" in shown.out
+
+
+def test_tables_are_csv_and_parquet_with_the_numbers_of_the_json(report: Report):
+    written = json.loads((report.path / "report.json").read_text())
+    for name, section in written["sections"].items():
+        for table, rows in section["tables"].items():
+            kept = pq.read_table(report.path / f"tables/{table}.parquet")
+            lines = (report.path / f"tables/{table}.csv").read_text().splitlines()
+            assert kept.num_rows == len(rows) == len(lines) - 1, name
+    assert report.to_pandas("growth_days").shape[0] == 100
+
+
+def test_the_page_holds_everything_and_asks_nobody(report: Report):
+    page = (report.path / "report.html").read_text()
+    assert "://" not in page
+    assert "<script" not in page
+    assert "<img" not in page
+    assert "default-src 'none'; style-src 'sha256-" in page
+    for one in report.sections:
+        assert f'<section id="{one.name}">' in page
+    assert page.count("<svg") > 8
+    assert len(page) < 3 * 2**20
+
+
+def test_the_page_is_the_same_for_the_same_numbers(report: Report):
+    assert page_of(report, 0).to_html() == page_of(report, 0).to_html()
+    assert "may be older" not in page_of(report, 0).subtitle
+
+
+def test_a_result_says_its_headlines(report: Report):
+    assert "users were active" in repr(report)
+    assert report.summary["page"].endswith("report.html")
