@@ -24,6 +24,7 @@ from training.data.date_tellers import CERTAIN, date_tellers, describe
 from training.data.drift import StableFeatures, stable_features
 from training.data.snapshots import ProfileSet
 from training.data.specification import with_categories
+from training.data.treatment import Treatment
 from training.evaluation.evaluate import Evaluation, evaluate
 from training.fit.bg_nbd_fallback import fit_bg_nbd_fallback
 from training.fit.ensemble import is_better
@@ -54,8 +55,15 @@ def train(activity: Activity, recipe: Recipe, *, say: Say) -> TrainingResult:
     return train_horizons(activity, [recipe], say=say)[0]
 
 
-def train_horizons(activity: Activity, recipes: Sequence[Recipe], *, say: Say) -> tuple[TrainingResult, ...]:
+def train_horizons(
+    activity: Activity, recipes: Sequence[Recipe], *, say: Say, treatment: Treatment | None = None
+) -> tuple[TrainingResult, ...]:
     """Train a model for each recipe; they differ in their horizons only, and share one set of profiles.
+
+    Parameters
+    ----------
+    treatment
+        Whose label a contact may have changed; None: nobody's.
 
     Raises
     ------
@@ -65,7 +73,7 @@ def train_horizons(activity: Activity, recipes: Sequence[Recipe], *, say: Say) -
     plans = [make_plan(activity, recipe) for recipe in recipes]
     for plan in plans:
         say(f"{plan.recipe.churn.horizon_days} days, test cutoff {plan.split.test}; {plan.why}")
-    profile_set = ProfileSet.of(activity, plans, say=say)
+    profile_set = ProfileSet.of(activity, plans, say=say, treatment=treatment)
     return tuple(_train(profile_set, plan, say=say) for plan in plans)
 
 
@@ -106,8 +114,13 @@ def _audit_inputs(
     )
 
 
-def fit_model(activity: Activity, recipe: Recipe, *, say: Say) -> ChurnModel:
+def fit_model(activity: Activity, recipe: Recipe, *, say: Say, treatment: Treatment | None = None) -> ChurnModel:
     """Train the model that :func:`train` trains, but neither compare nor audit it: for many trainings of one log.
+
+    Parameters
+    ----------
+    treatment
+        Whose label a contact may have changed; None: nobody's.
 
     Raises
     ------
@@ -115,7 +128,7 @@ def fit_model(activity: Activity, recipe: Recipe, *, say: Say) -> ChurnModel:
         As :func:`train`.
     """
     plan = make_plan(activity, recipe)
-    profile_set = ProfileSet.of(activity, [plan], say=say)
+    profile_set = ProfileSet.of(activity, [plan], say=say, treatment=treatment)
     if plan.strategy is Strategy.BG_NBD:
         return _train_bg_nbd(profile_set, plan, test=profile_set.test_of(plan)).model
     found = _fit(profile_set, plan, say=say)
@@ -147,8 +160,7 @@ class _Fit:
 
 
 def _fit(profile_set: ProfileSet, plan: TrainingPlan, *, say: Say) -> _Fit:
-    training_rows, test = profile_set.training_rows_of(plan), profile_set.test_of(plan)
-    plan = _with_enough_users(plan, training_rows=training_rows, test=test)
+    plan, training_rows, test = _without_treated(profile_set, plan)
     train = training_rows.at(plan.split.train)
     stable = _select_stable(train.profiles, profile_set.specification, recipe=plan.recipe)
     stable = _without_date_tellers(_without_first_day(stable, plan), training_rows, plan=plan)
@@ -179,6 +191,23 @@ def _train(profile_set: ProfileSet, plan: TrainingPlan, *, say: Say) -> Training
     )
     found = replace(found, audit=audit(audited, seed=recipe.training.seed), search=fitted.search_result)
     return _refit(found, profile_set, say=say) if recipe.training.refit else found
+
+
+def _without_treated(profile_set: ProfileSet, plan: TrainingPlan) -> tuple[TrainingPlan, Dataset, Dataset]:
+    """Return training and test rows without those whose label a contact may have changed, unless too few were left."""
+    every = profile_set.training_rows_of(plan), profile_set.test_of(plan)
+    training_rows, test, words = profile_set.without_treated(*every, plan=plan)
+    try:
+        found = _with_enough_users(plan, training_rows=training_rows, test=test)
+    except CheckFailed:
+        if training_rows is every[0]:
+            raise
+        (training_rows, test), words = (
+            every,
+            f"rows of contacted users are kept: without them, too few are left ({words})",
+        )
+        found = _with_enough_users(plan, training_rows=training_rows, test=test)
+    return replace(found, treated=words), training_rows, test
 
 
 def _with_enough_users(plan: TrainingPlan, *, training_rows: Dataset, test: Dataset) -> TrainingPlan:
@@ -321,7 +350,7 @@ def _refit(trained: TrainingResult, profile_set: ProfileSet, *, say: Say) -> Tra
     plan = replace(trained.plan, recipe=trained.recipe)
     cutoffs = complete_cutoffs(plan)
     say(f"refitting on {len(cutoffs)} finished snapshots")
-    dataset = profile_set.dataset_at(cutoffs, plan)
+    dataset, _, _ = profile_set.without_treated(profile_set.dataset_at(cutoffs, plan), trained.test, plan=plan)
     weight = sum(weight for weight, part in trained.model.scorer.parts if isinstance(part, LogisticPart))
     scorer = trained.fitter.refit(dataset, rounds=trained.fit.rounds, weight=weight)
     quality = replace(trained.model.quality, trained_through=trained.recipe.window.end(max(cutoffs)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -48,6 +48,10 @@ class TrainingSettings(Section):
         unit="users",
         ge=2,
         was="training.min_class_rows",
+    )
+    treated_users: Literal["exclude", "keep"] = setting(
+        "exclude",
+        "Rows of users who were contacted before their label was known: exclude them, where enough users were held out, or keep them.",
     )
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from churn.base_rate import follow
 from churn.engine import ScoredUsers, with_context
 from churn.jobs.replay_page import write_replay
+from churn.jobs.training import treatment_of
 from churn.jobs.week import Week
 from churn.progress import Progress, progress_of
 from churn.results.replay import Monday, Replay, Users
@@ -223,7 +224,8 @@ class _TimeMachine:
             return CheckFailed(f"the log begins after {day}", hint="")
         self.say.within(f"training as of {day}")
         try:
-            return fit_model(self.activity.as_of(day), self.project.recipe, say=self.say.within)
+            treatment = treatment_of(self.project, before=day)
+            return fit_model(self.activity.as_of(day), self.project.recipe, say=self.say.within, treatment=treatment)
         except CheckFailed as error:
             return error
 

@@ -61,11 +61,12 @@ class Rows:
         return replace(self, weights=weights)
 
     def with_recency_weights(self, cutoffs: NDArray[np.datetime64], half_life_days: float | None) -> Rows:
-        """Return the rows with less weight for older cutoffs, shape (n,); unchanged where no half-life is given."""
+        """Return the rows with less weight for older cutoffs, shape (n,), on top of their own; unchanged without a half-life."""
         if half_life_days is None:
             return self
         ages = (cutoffs.max() - cutoffs).astype("timedelta64[D]").astype(np.float64)
-        return self.with_weights(recency_weights(ages, half_life_days))
+        weights = recency_weights(ages, half_life_days) * (1.0 if self.weights is None else self.weights)
+        return self.with_weights(weights / weights.mean())
 
 
 def recency_weights(ages_days: NDArray[np.float64], half_life_days: float) -> Values:

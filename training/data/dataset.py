@@ -20,6 +20,8 @@ from models.encoding import encode
 from models.scorers.base_rate import KnownCutoff
 from models.scorers.trees import Rows
 
+WEIGHT = "sample_weight"  # a column of profiles that training adds where rows weigh differently
+
 
 @dataclass(frozen=True)
 class Dataset:
@@ -70,11 +72,18 @@ class Dataset:
 
     def concatenated(self, other: Dataset) -> Dataset:
         """Return the rows of both."""
-        return Dataset(pa.concat_tables([self.profiles, other.profiles]), np.concatenate([self.churned, other.churned]))
+        return Dataset(
+            pa.concat_tables([self.profiles, other.profiles]),
+            np.concatenate([self.churned, other.churned]),
+        )
 
     def rows(self, specification: Specification) -> Rows:
-        """Encode for training."""
-        return Rows(encode(self.profiles, specification), self.churned, self.users)
+        """Encode for training, with the weights of the rows where they have some."""
+        found = Rows(encode(self.profiles, specification), self.churned, self.users)
+        if WEIGHT not in self.profiles.column_names:
+            return found
+        weights = self.profiles.column(WEIGHT).to_numpy()
+        return found.with_weights(weights / weights.mean())
 
 
 def snapshots_of(found: pa.Table) -> tuple[date, ...]:

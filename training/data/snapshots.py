@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 
 import pyarrow as pa
@@ -13,8 +13,11 @@ from features.activity.store import Activity, Say
 from features.profiles.specification import Specification
 from training.data.dataset import Dataset, eligible_profiles, label, sample_condition, snapshots_of
 from training.data.specification import freeze
+from training.data.treatment import Treatment
 from training.plan.bots import exclusion_condition, find_bots
 from training.plan.plan import Recipe, TrainingPlan
+
+UntreatedRows = tuple[Dataset, Dataset, str]  # to train on, to test on, and what was done
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,8 @@ class ProfileSet:
         Feature to the reason why the profile does not have it, or the model does not use it.
     training_rows, tests
         Profiles of the eligible users at the training cutoffs of all horizons, and at their test cutoffs.
+    treatment
+        Whose label a contact may have changed.
     """
 
     activity: Activity
@@ -34,9 +39,12 @@ class ProfileSet:
     excluded: dict[str, str]
     training_rows: pa.Table
     tests: pa.Table
+    treatment: Treatment = field(default_factory=Treatment)
 
     @classmethod
-    def of(cls, activity: Activity, plans: Sequence[TrainingPlan], *, say: Say) -> ProfileSet:
+    def of(
+        cls, activity: Activity, plans: Sequence[TrainingPlan], *, say: Say, treatment: Treatment | None = None
+    ) -> ProfileSet:
         """Freeze one specification, at the training cutoffs that end earliest, and build the profiles of all cutoffs with it."""
         recipe, splits = plans[0].recipe, [plan.split for plan in plans]
         training_cutoffs = min((split.train or (split.test,) for split in splits), key=max)
@@ -53,7 +61,7 @@ class ProfileSet:
             if training_days
             else test_profiles.slice(0, 0)
         )
-        return cls(activity, specification, excluded, training_profiles, test_profiles)
+        return cls(activity, specification, excluded, training_profiles, test_profiles, treatment or Treatment())
 
     def training_rows_of(self, plan: TrainingPlan) -> Dataset:
         """Label the training rows of a plan."""
@@ -62,6 +70,15 @@ class ProfileSet:
     def test_of(self, plan: TrainingPlan) -> Dataset:
         """Label the test rows of a plan: always with the target horizon."""
         return label(self.activity, _at(self.tests, [plan.split.test]), churn=plan.recipe.churn)
+
+    def without_treated(self, training_rows: Dataset, test: Dataset, *, plan: TrainingPlan) -> UntreatedRows:
+        """Exclude rows whose label a contact may have changed, where enough users were held out; and say what was done."""
+        t = plan.recipe.training
+        found = self.treatment.of(training_rows, plan.label_window)
+        words = "" if t.treated_users == "keep" else found.words(t.min_class_users)
+        if not words or found.held_out_churners < t.min_class_users:
+            return training_rows, test, words
+        return found.untreated(), self.treatment.of(test, plan.recipe.window).untreated(), words
 
     def dataset_at(self, cutoffs: Sequence[date], plan: TrainingPlan) -> Dataset:
         """Label rows at any finished cutoffs with the target horizon; missing profiles are built."""

@@ -70,6 +70,8 @@ class TrainingPlan:
         Number of snapshots that could be used if the log had no outages.
     limited_history
         Why profiles see less history than the settings ask for; empty where they do not.
+    treated
+        What is done with rows of users who were contacted; empty where there are none.
     """
 
     recipe: Recipe
@@ -80,6 +82,7 @@ class TrainingPlan:
     outages: tuple[Outage, ...] = ()
     lost_snapshots: int = 0
     limited_history: str = ""
+    treated: str = ""
 
     @property
     def label_window(self) -> LabelWindow:

@@ -21,6 +21,8 @@ def _warnings(trained: TrainingResult) -> Iterator[str]:
     plan, fit = trained.plan, trained.fit
     if plan.limited_history:
         yield plan.limited_history
+    if plan.treated:
+        yield plan.treated
     if plan.strategy is not Strategy.BG_NBD:
         yield from _of_fit(trained)
     told = [name for name, why in trained.excluded.items() if why.endswith(TELLS)]

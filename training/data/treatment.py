@@ -1,0 +1,112 @@
+"""Rows whose label a contact may have changed: they are excluded, and users who were held out on the same lists stand for them.
+
+Whether a user on a list would have left is known only of those who were held out: of the others it is known what contacting did. A
+held-out user weighs one over the share of users held out, because each stands for so many, and at most :data:`MAX_WEIGHT`.
+
+Source: Horvitz and Thompson 1952, "A Generalization of Sampling Without Replacement From a Finite Universe", Journal of the American
+Statistical Association 47(260); the bound: Ionides 2008, "Truncated Importance Sampling", Journal of Computational and Graphical
+Statistics 17(2).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from features.profiles.build import KEYS
+from features.snapshots import LabelWindow
+from training.data.dataset import WEIGHT, Dataset
+
+MAX_WEIGHT = 10.0
+ENTRIES = pa.schema(
+    [
+        ("user_id", pa.string()),
+        ("day", pa.date32()),
+        ("epoch", pa.string()),
+        ("is_held_out", pa.bool_()),
+        ("share", pa.float64()),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Treatment:
+    """Who was on a list, or was contacted otherwise, and who of these was held out.
+
+    Attributes
+    ----------
+    entries
+        :data:`ENTRIES`; ``share`` of all users who were held out in that epoch. A contact by another tool is an entry that is not held out.
+    """
+
+    entries: pa.Table = field(default_factory=ENTRIES.empty_table)
+
+    def of(self, rows: Dataset, window: LabelWindow) -> TreatedRows:
+        """Tell which rows have an entry within their label window, and how much the held-out ones of these weigh."""
+        keys = rows.profiles.select(KEYS).append_column("place", pa.array(np.arange(len(rows.churned))))
+        with duckdb.connect() as connection:
+            connection.register("the_rows", keys)
+            connection.register("the_entries", self.entries)
+            found = connection.sql(
+                f"""with hits as (
+                    select r.place, e.epoch, bool_and(e.is_held_out) as is_held_out, max(1 / e.share) as weight
+                    from the_rows r join the_entries e on e.user_id = r.user_id
+                        and e.day >= r.cutoff and e.day < r.cutoff + {window.days_to_label} group by all)
+                select place, bool_and(is_held_out) as is_held_out, least(product(weight), {MAX_WEIGHT}) as weight
+                from hits group by place"""
+            ).to_arrow_table()
+        places, is_held_out = found.column("place").to_numpy(), np.asarray(found.column("is_held_out"), dtype=np.bool_)
+        is_treated = np.zeros(len(rows.churned), dtype=np.bool_)
+        is_treated[places[~is_held_out]] = True
+        weights = np.ones(len(rows.churned))
+        weights[places[is_held_out]] = found.column("weight").to_numpy()[is_held_out]
+        return TreatedRows(rows, is_treated, weights)
+
+
+@dataclass(frozen=True)
+class TreatedRows:
+    """Rows, with what lists did to them.
+
+    Attributes
+    ----------
+    is_treated
+        Whether a contact may have changed the label, shape (n,).
+    weights
+        Above 1 for who was held out on a list, shape (n,).
+    """
+
+    rows: Dataset
+    is_treated: NDArray[np.bool_]
+    weights: NDArray[np.float64]
+
+    @property
+    def held_out_churners(self) -> int:
+        """Number of rows of users who were held out on a list, and left."""
+        return int((self.rows.churned & (self.weights > 1) & ~self.is_treated).sum())
+
+    def untreated(self) -> Dataset:
+        """Return the rows whose label no contact changed, with their weights."""
+        column: Any = pa.array(self.weights)
+        weighted = Dataset(self.rows.profiles.append_column(WEIGHT, column), self.rows.churned)
+        return weighted.only(~self.is_treated)
+
+    def words(self, minimum: int) -> str:
+        """Say what is done with the treated rows; empty where there are none."""
+        treated, held_out = int(self.is_treated.sum()), self.held_out_churners
+        if not treated:
+            return ""
+        rows = f"{treated:,} of {len(self.weights):,} training rows"
+        if held_out < minimum:
+            return (
+                f"{rows} are of users who were contacted before their label was known, so that the model may take them for safer than "
+                f"they are: {minimum:,} held-out churners are needed to exclude these rows, and {held_out:,} are known"
+            )
+        return (
+            f"{rows} are excluded, because their users were contacted before the label was known; users who were held out on the same "
+            f"lists stand for them, with weights up to {float(self.weights.max()):.1f}"
+        )
