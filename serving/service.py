@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import os
 from pathlib import Path
@@ -11,7 +10,6 @@ from typing import TYPE_CHECKING
 import bentoml
 from starlette.responses import Response
 
-from features.errors import ChurnError
 from serving.http.middleware import ScoringService
 from serving.http.openapi import RequestBody, ResponseBody
 from serving.http.prometheus import DURATION_SECONDS
@@ -44,27 +42,20 @@ class ChurnService:
     def __init__(self) -> None:
         _log.setLevel(logging.INFO)
         self.scoring = self._open()
-        # The loaded model stays in memory; without this, each garbage collection scans it again, 80 ms at a time.
-        gc.collect()
-        gc.freeze()
 
-    def _open(self) -> Scoring | None:
+    def _open(self) -> Scoring:
         # Here, because the process that supervises the workers reads this file too, and needs no LightGBM.
-        from serving.http.endpoint import Endpoint  # noqa: PLC0415
         from serving.http.scoring import Scoring  # noqa: PLC0415
-        from serving.release.bundle import read_bundle  # noqa: PLC0415
+        from serving.release.watch import ReleaseWatch  # noqa: PLC0415
 
-        try:
-            endpoint = Endpoint(read_bundle(Path(os.environ.get(SERVED_VARIABLE, "release"))))
-        except ChurnError as error:
-            _log.error("not ready: %s", str(error).replace("\n", " "))
-            return None
-        if bentoml.server_context.worker_index in (None, 1) and endpoint.is_ready:
-            _log.info("%s answers at %s%s", endpoint.title, ChurnService.url, SCORE_PATH)
-        return Scoring(endpoint)
+        scoring = Scoring(ReleaseWatch(Path(os.environ.get(SERVED_VARIABLE, "release"))))
+        scoring.follow()
+        if bentoml.server_context.worker_index in (None, 1) and scoring.endpoint:
+            _log.info("%s answers at %s%s", scoring.endpoint.title, ChurnService.url, SCORE_PATH)
+        return scoring
 
     async def __is_ready__(self) -> bool:
-        return self.scoring is not None and self.scoring.endpoint.is_ready
+        return self.scoring.endpoint is not None
 
     @bentoml.api(route=SCORE_PATH, input_spec=RequestBody, output_spec=ResponseBody)
     async def score(self, body: RequestBody, /) -> Response:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -27,10 +28,12 @@ from models.registry.registry import RegisteredModel
 from serving.batch.score import with_reasons
 from serving.batch.scored_batch import Batch, KeptScores, kept_scores, write_ledger, write_scores
 from serving.release.bundle import ServingBundle, answers_of
-from serving.release.release import later_profiles, link_store, store_for, write_release
+from serving.release.release import last_good, later_profiles, link_store, store_for, write_release
 from serving.store.answers import BatchAnswers
 from serving.store.kept_activity import KeptRows
 from serving.store.profile_store import StoreArms, StoreBatch, StoreShift, write_store
+
+_log = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
     from churn.project import Project
@@ -201,10 +204,17 @@ def bundle(project: Project, *, model: str, say: Progress) -> Path:
     """Write what the service reads as a release, with the latest profiles that fit the model; return its folder.
 
     The champion's becomes the current one. Without profiles that fit, only where there is no release yet: an earlier one that
-    answers is kept until ``churn score`` has filled the new one.
+    answers is kept until ``churn score`` has filled the new one. Where the registry does not answer, the last good release is served.
     """
-    found = project.registry.get(model)
     place = _releases(project, say=say)
+    try:
+        found = project.registry.get(model)
+    except InputError as error:
+        kept = last_good(place.folder) if model == CHAMPION else None
+        if kept is None:
+            raise
+        _log.warning("%s; the last good release is served: %s", error.message, kept)
+        return kept
     store = store_for(place.folder, found.model.specification)
 
     def fill(folder: Path) -> None:

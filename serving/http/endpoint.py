@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from datetime import date
+from math import isclose
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -14,15 +16,14 @@ from features.eligibility import RECENT, TENURE
 from features.errors import InputError
 from models.churn_model import ChurnModel
 from serving.http.contract import ModelInfo, ModelQuality
-from serving.http.problems import not_ready
 from serving.http.prometheus import Metrics
 from serving.http.raw_events import EventProfiles, UserEvents
 from serving.http.request import ReadRequest, RequestReader, ScoreInput
-from serving.release.bundle import ServingBundle
+from serving.release.bundle import ServingBundle, check_golden
+from serving.release.watch import Release
 from serving.score import Profile, Score, score
 from serving.store.answers import StoredAnswer
-from serving.store.profile_store import ProfileStore
-from serving.store.reload import StoreReload
+from serving.store.profile_store import ProfileStore, open_store
 
 FoundItem = StoredAnswer | Score | Profile
 
@@ -32,10 +33,9 @@ class FoundItems:
     """The items of a request with what is known of each: an answer, a profile to score, or the score that says why there is none."""
 
     request: ReadRequest
-    store: ProfileStore
     found: Sequence[FoundItem]
 
-    @cached_property
+    @property
     def profiles(self) -> list[Profile]:
         """What is to be scored."""
         return [one for one in self.found if not isinstance(one, StoredAnswer | Score)]
@@ -56,52 +56,76 @@ class _Response(msgspec.Struct):
 
 
 class Endpoint:
-    """A model in service, with its profile store.
+    """A model in service, with the store of its answers.
+
+    Parameters
+    ----------
+    store
+        Default: the one that the bundle names.
+    metrics
+        Of the worker; default: new ones.
 
     Raises
     ------
     InputError
-        When the model cannot score a synthetic profile.
+        When there is no store that fits, or the model does not give the scores that it gave when its release was written.
     """
 
-    def __init__(self, bundle: ServingBundle) -> None:
+    def __init__(
+        self, bundle: ServingBundle, store: ProfileStore | None = None, *, metrics: Metrics | None = None
+    ) -> None:
         model = bundle.model
-        self._model = model
-        self._bands = bundle.scoring
+        self._bundle = bundle
+        self._store = store or open_store(bundle.store, model.specification)
         self._reader = RequestReader(model.specification, bundle.serving)
         self._events = EventProfiles(model.specification, bundle.columns)
-        self._info = ModelInfo(bundle.name, bundle.version, bundle.alias, model.quality.trained_through)
+        self.info = ModelInfo(bundle.name, bundle.version, bundle.alias, model.quality.trained_through)
         self._quality = quality_of(model)
-        self._metrics = Metrics(self._info)
-        refused, places = (
-            self._metrics.count_refused_store,
-            {"folder": bundle.newer or bundle.store, "first": bundle.store},
-        )
-        self._stores = StoreReload(specification=model.specification, on_refusal=refused, **places)
-        self._shifted: tuple[ProfileStore | None, ChurnModel] = (None, model)
-        self._answers_of = bundle.answers_of if bundle.digest else None
+        self._metrics = metrics or Metrics()
+        self._model = _shifted(model, self._store, version=bundle.version)
+        self._has_answers = bool(bundle.digest) and self._store.info.answers == bundle.answers_of
         self._encoder = msgspec.json.Encoder()
+        check_golden(bundle)
         self._try()
         if bundle.serving.keep_activity:  # then events are expected
-            self._events.prepare(self._stores.current())
+            self._events.prepare(self._store)
 
     def _try(self) -> None:
-        """Score once before the first request: it checks the model and warms it up."""
-        (trial,) = score(self._model, [synthetic_profile(self._model)], bands=self._bands)
+        """Score before the first request: it checks the model, that the store's answers are its own, and warms both up."""
+        (trial,) = score(self._model, [synthetic_profile(self._model)], bands=self._bundle.scoring)
         if trial.status != "scored":
             raise InputError(
                 f"the model cannot score a synthetic profile: {trial.code}", hint="train again: churn train"
             )
+        for user_id, answer in self._store.some_answers() if self._has_answers else ():
+            computed = score(self._model, list(self._store.get([user_id]).values()), bands=self._bundle.scoring)
+            if not _is_same(computed, answer):
+                raise InputError("the answers of the store are not the model's", hint="churn score --as-of DATE")
 
     @property
     def title(self) -> str:
         """Name, version and alias of the model, for a line of the log."""
-        return f"{self._info.name} version {self._info.version} ({self._info.alias})"
+        return f"{self.info.name} version {self.info.version} ({self.info.alias})"
 
     @property
-    def is_ready(self) -> bool:
-        """Whether there is a profile store that fits the model."""
-        return self._stores.current() is not None
+    def model_id(self) -> str:
+        """Name and version of the model, as a caller may pin them."""
+        return f"{self.info.name}/{self.info.version}"
+
+    @property
+    def release(self) -> Release:
+        """What it answers with."""
+        return Release(self._bundle, self._store)
+
+    @property
+    def folder(self) -> Path:
+        """Folder of the release."""
+        return self._bundle.store.parent
+
+    @property
+    def as_of(self) -> date:
+        """Cutoff of the stored profiles."""
+        return self._store.info.cutoff
 
     def answer(self, body: bytes, *, request_id: str) -> bytes:
         """Return the answer as JSON.
@@ -109,7 +133,7 @@ class Endpoint:
         Raises
         ------
         InputError
-            When the body breaks the contract, or there is no store.
+            When the body breaks the contract.
         """
         return self.finish(self.find(body), request_id=request_id)
 
@@ -119,13 +143,10 @@ class Endpoint:
         Raises
         ------
         InputError
-            When the body breaks the contract, or there is no store.
+            When the body breaks the contract.
         """
-        store = self._stores.current()
-        if store is None:
-            raise not_ready()
         request = self._reader.read(body)
-        return FoundItems(request, store, self._found(request.inputs, store))
+        return FoundItems(request, self._found(request.inputs))
 
     def finish(self, items: FoundItems, *, request_id: str) -> bytes:
         """Compute what was not found, all of it together; return the answer as JSON, results in the order of the items."""
@@ -137,43 +158,45 @@ class Endpoint:
             msgspec.Raw(one.json(with_reasons=with_reasons)) if isinstance(one, StoredAnswer) else one
             for one in answers
         ]
-        return self._encoder.encode(_Response(request_id, self._info, self._quality, results))
+        return self._encoder.encode(_Response(request_id, self.info, self._quality, results))
 
     def _computed(self, items: FoundItems) -> list[Score]:
         """Score the profiles that were found, each with its arm."""
-        model, with_reasons = self._model_with(items.store), items.request.reasons
-        return _with_arms(score(model, items.profiles, bands=self._bands, with_reasons=with_reasons), items.store)
+        bands, with_reasons = self._bundle.scoring, items.request.reasons
+        return _with_arms(score(self._model, items.profiles, bands=bands, with_reasons=with_reasons), self._store)
 
-    def _model_with(self, store: ProfileStore) -> ChurnModel:
-        """Return the model with the shift of its base rate that was estimated when the store was written."""
-        known, model = self._shifted
-        if known is not store:
-            shift = store.info.shift
-            model = (
-                replace(self._model, shift=shift.shift)
-                if shift and shift.version == self._info.version
-                else self._model
-            )
-            self._shifted = store, model
-        return model
-
-    def _found(self, inputs: Sequence[ScoreInput], store: ProfileStore) -> list[FoundItem]:
+    def _found(self, inputs: Sequence[ScoreInput]) -> list[FoundItem]:
         """Return for each item the finished answer, the profile, or the score that says why there is none."""
-        ids = [one for one in inputs if isinstance(one, str)]
-        known = iter(self._known(ids, store))
-        with_events = [one for one in inputs if isinstance(one, UserEvents)]
-        built = iter(_with_arms(self._events.profiles(with_events, store), store) if with_events else ())
+        known = iter(self._known([one for one in inputs if isinstance(one, str)]))
+        built = iter(self._built([one for one in inputs if isinstance(one, UserEvents)]))
         return [
             next(known) if isinstance(one, str) else next(built) if isinstance(one, UserEvents) else one
             for one in inputs
         ]
 
-    def _known(self, ids: Sequence[str], store: ProfileStore) -> Sequence[FoundItem]:
+    def _built(self, items: Sequence[UserEvents]) -> list[Any]:
+        """Build the profiles of users with events."""
+        return _with_arms(self._events.profiles(items, self._store), self._store) if items else []
+
+    def _known(self, ids: Sequence[str]) -> Sequence[FoundItem]:
         """Look users up: finished answers where they are this model's, else profiles."""
-        if self._answers_of and store.info.answers == self._answers_of:
-            return [found or _unknown(one) for one, found in zip(ids, store.answers(ids), strict=True)]
-        profiles = store.get(ids)
+        if self._has_answers:
+            return [found or _unknown(one) for one, found in zip(ids, self._store.answers(ids), strict=True)]
+        profiles = self._store.get(ids)
         return [profiles.get(one) or _unknown(one) for one in ids]
+
+
+def _shifted(model: ChurnModel, store: ProfileStore, *, version: str) -> ChurnModel:
+    """Return the model with the shift of its base rate that was estimated when the store was written."""
+    shift = store.info.shift
+    return replace(model, shift=shift.shift) if shift and shift.version == version else model
+
+
+def _is_same(computed: Sequence[Score], answer: bytes) -> bool:
+    """Compare a score with a finished answer."""
+    stored = msgspec.json.decode(answer, type=Score).churn_probability
+    found = computed[0].churn_probability if computed else None
+    return found is not None and stored is not None and isclose(found, stored, abs_tol=1e-9)
 
 
 def _unknown(user_id: str) -> Score:

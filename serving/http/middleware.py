@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
-from typing import Any
+from collections.abc import Callable, MutableMapping
+from typing import TYPE_CHECKING, Any
 
 import bentoml
+import msgspec
 from starlette.datastructures import MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
+from serving.http.about import MODEL_PATH, REASONS_PATH, model_document, reasons_document
 from serving.http.openapi import openapi_document
 from serving.http.page import page
-from serving.http.problems import METHOD, NOT_FOUND, NOT_READY, RETRY_AFTER_SECONDS, RequestProblem, refusal
+from serving.http.problems import METHOD, NOT_FOUND, NOT_READY, RETRY_AFTER_SECONDS, RequestProblem, not_ready, refusal
 from serving.http.route import SCORE_PATH, ScoreRoute, request_id_of
+
+if TYPE_CHECKING:
+    from serving.http.scoring import Scoring
 
 # The server's own page at "/" loads a tracker from another site; ours loads nothing.
 PAGES = frozenset({"/", "/docs"})
+DOCUMENTS = frozenset({MODEL_PATH, REASONS_PATH})
 PATHS = frozenset({"/livez", "/readyz", "/healthz", "/metrics", "/docs.json", "/schema.json"})
 _HINT = f"POST {SCORE_PATH} scores users; GET /docs has the contract"
 
@@ -29,11 +35,14 @@ class KnownPathsOnly:
     ----------
     score
         Answers :data:`serving.http.route.SCORE_PATH`.
+    scoring
+        Returns what is in service; None until the service has started.
     """
 
-    def __init__(self, app: ASGIApp, *, score: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, score: ASGIApp, scoring: Callable[[], Scoring | None]) -> None:
         self._app = app
         self._score = score
+        self._scoring = scoring
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: PLR0917  # the signature of ASGI
         """Pass a request on, or answer it here."""
@@ -46,25 +55,37 @@ class KnownPathsOnly:
                 MutableHeaders(scope=message)["Retry-After"] = str(RETRY_AFTER_SECONDS)
             await send(message)
 
-        answer = _answer_to(scope)
+        answer = self._answer_to(scope)
         if answer is None:
             await self._app(scope, receive, send_on)
         else:
             await answer(scope, receive, send)
 
+    def _answer_to(self, scope: MutableMapping[str, Any]) -> ASGIApp | None:
+        """Return the answer to a request that is not passed on; None for one that is."""
+        if scope["type"] == "websocket":
+            return WebSocketClose()
+        if scope["type"] != "http" or (scope["path"] in PATHS and scope["method"] in {"GET", "HEAD"}):
+            return None
+        if scope["path"] not in PATHS | PAGES | DOCUMENTS:
+            return _refusal(RequestProblem("there is nothing at this path", kind=NOT_FOUND, hint=_HINT), scope)
+        if scope["method"] not in {"GET", "HEAD"}:
+            allowed = (("Allow", "GET, HEAD"),)
+            problem = RequestProblem("another method, expected GET", kind=METHOD, hint=_HINT, headers=allowed)
+            return _refusal(problem, scope)
+        return page() if scope["path"] in PAGES else self._document(scope)
 
-def _answer_to(scope: MutableMapping[str, Any]) -> ASGIApp | None:
-    """Return the answer to a request that is not passed on; None for one that is."""
-    if scope["type"] == "websocket":
-        return WebSocketClose()
-    if scope["type"] != "http" or (scope["path"] in PATHS and scope["method"] in {"GET", "HEAD"}):
-        return None
-    if scope["path"] not in PATHS | PAGES:
-        return _refusal(RequestProblem("there is nothing at this path", kind=NOT_FOUND, hint=_HINT), scope)
-    if scope["method"] not in {"GET", "HEAD"}:
-        allowed = (("Allow", "GET, HEAD"),)
-        return _refusal(RequestProblem("another method, expected GET", kind=METHOD, hint=_HINT, headers=allowed), scope)
-    return page()
+    def _document(self, scope: MutableMapping[str, Any]) -> ASGIApp:
+        scoring = self._scoring()
+        if scoring is None or scoring.endpoint is None:
+            return _refusal(not_ready(), scope)
+        release = scoring.endpoint.release
+        content = (
+            model_document(release, why_degraded=scoring.why_degraded)
+            if scope["path"] == MODEL_PATH
+            else reasons_document(release.bundle.model)
+        )
+        return Response(msgspec.json.encode(content), media_type="application/json")
 
 
 def _refusal(problem: RequestProblem, scope: MutableMapping[str, Any]) -> Response:
@@ -90,5 +111,8 @@ class ScoringService(bentoml.Service[Any]):
 
     def to_asgi(self, is_main: bool = True) -> ASGIApp:  # noqa: FBT001, FBT002  # BentoML's signature
         """Return the application."""
-        score = ScoreRoute(lambda: self._running and self._running.scoring)
-        return KnownPathsOnly(super().to_asgi(is_main), score=score)
+
+        def scoring() -> Scoring | None:
+            return self._running and self._running.scoring
+
+        return KnownPathsOnly(super().to_asgi(is_main), score=ScoreRoute(scoring), scoring=scoring)

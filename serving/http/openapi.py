@@ -10,8 +10,17 @@ from bentoml import IODescriptor
 from starlette.requests import Request
 
 from models.reasons import Reason
+from serving.http.about import (
+    MODEL_PATH,
+    REASON_UNIT,
+    REASONS_PATH,
+    ModelDocument,
+    ReasonFamily,
+    ReasonFeature,
+    ReasonsDocument,
+)
 from serving.http.contract import ModelInfo, ModelQuality, Refusal, ScoreRequest, ScoreResponse
-from serving.http.problems import INVALID, KINDS, PROBLEM_TYPE, Kind, refusal_document
+from serving.http.problems import INVALID, KINDS, METHOD, NOT_READY, PROBLEM_TYPE, Kind, refusal_document
 from serving.http.route import body_of, request_id_of
 from serving.score import Score
 
@@ -86,6 +95,8 @@ def openapi_document(found: Any, path: str) -> Any:
     schemas = {name: schema for body in _BODIES for name, schema in body.openapi_components("").items()}
     responses = found.paths[path].post["responses"]
     found.paths[path].post["responses"] = {"200": responses[200]} | _refusals()
+    for place, (summary, body) in _DOCUMENTS.items():
+        found.paths[place] = type(found.paths[path])(get=_get(summary, body))
     return type(found)(
         openapi="3.1.0",
         info=type(found.info)(found.info.title, "1", _ABOUT),
@@ -95,7 +106,43 @@ def openapi_document(found: Any, path: str) -> Any:
     )
 
 
-_BODIES = (RequestBody, ResponseBody, RefusalBody)
+class ModelBody(ContractDescriptor):
+    """The model in service, for the documentation."""
+
+    contract: ClassVar[type] = ModelDocument
+    example: ClassVar[Any] = msgspec.to_builtins(
+        ModelDocument(
+            *("churn", "3", "champion", "ok", ""),
+            *(date(2026, 6, 1), date(2026, 6, 15), {"auc": 0.81, "calibration_error": 0.012}),
+            *(28, 0, 28, 0, 90.0, 70.0, ["days_since_last_event"], date(2026, 6, 29), 18240),
+        )
+    )
+
+
+class ReasonsBody(ContractDescriptor):
+    """The reasons that there are, for the documentation."""
+
+    contract: ClassVar[type] = ReasonsDocument
+    example: ClassVar[Any] = msgspec.to_builtins(
+        ReasonsDocument(
+            REASON_UNIT,
+            [ReasonFamily("recency", [ReasonFeature("days_since_last_event", "days", "Days since the last event.")])],
+        )
+    )
+
+
+_BODIES = (RequestBody, ResponseBody, RefusalBody, ModelBody, ReasonsBody)
+_DOCUMENTS = {MODEL_PATH: ("The model in service", ModelBody), REASONS_PATH: ("The reasons of the model", ReasonsBody)}
+
+
+def _get(summary: str, body: type[ContractDescriptor]) -> dict[str, Any]:
+    """Describe an operation without parameters."""
+    content = {"schema": {"$ref": f"#/components/schemas/{body.__name__}"}, "example": body.example}
+    answer = {"description": summary, "content": {"application/json": content}}
+    refusals = {
+        status: about for status, about in _refusals().items() if int(status) in {METHOD.status, NOT_READY.status}
+    }
+    return {"summary": summary, "operationId": f"get_{body.__name__}", "responses": {"200": answer} | refusals}
 
 
 def _refusals() -> dict[str, Any]:

@@ -34,12 +34,13 @@ INVALID = Kind(400, "invalid-request", "Invalid request", "The body is not JSON,
 NOT_FOUND = Kind(404, "not-found", "Not found", "There is nothing at this path.")
 METHOD = Kind(405, "method-not-allowed", "Method not allowed", "Another method; Allow says which ones there are.")
 SLOW = Kind(408, "slow-request", "Request timeout", "The body did not arrive in time.")
+OTHER_MODEL = Kind(409, "other-model", "Another model", "X-Churn-Model names another model than is in service.")
 TOO_LARGE = Kind(413, "body-too-large", "Content too large", "The body is too large.")
 MEDIA_TYPE = Kind(415, "media-type", "Unsupported media type", "The body is not JSON, or is compressed.")
 INTERNAL = Kind(500, "internal", "Internal error", "An error of the service; its log says which.")
 NOT_READY = Kind(503, "not-ready", "Service unavailable", "Not ready; Retry-After says when to try again.")
 TIMEOUT = Kind(504, "timeout", "Timeout", "Scoring took too long.")
-KINDS = (INVALID, NOT_FOUND, METHOD, SLOW, TOO_LARGE, MEDIA_TYPE, INTERNAL, NOT_READY, TIMEOUT)
+KINDS = (INVALID, NOT_FOUND, METHOD, SLOW, OTHER_MODEL, TOO_LARGE, MEDIA_TYPE, INTERNAL, NOT_READY, TIMEOUT)
 
 
 class RequestProblem(InputError):

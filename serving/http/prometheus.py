@@ -11,6 +11,7 @@ from bentoml import server_context
 from serving.http.contract import ModelInfo
 
 DURATION_SECONDS = [0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0]
+_ABOUT = ("name", "version", "alias")
 ITEMS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 
 
@@ -20,19 +21,42 @@ class Metrics:
     They are not registered: each worker writes to its own files, and ``/metrics`` reads the files of all.
     """
 
-    def __init__(self, model: ModelInfo) -> None:
+    def __init__(self) -> None:
         self._answers = prometheus.Counter(
             "churn_answers", "Users requested, by outcome: scored, or why not.", ["outcome"], registry=None
         )
         self._by_outcome: dict[str, prometheus.Counter] = {}
         self._items = prometheus.Histogram("churn_request_items", "Users per request.", buckets=ITEMS, registry=None)
         self._refused_stores = prometheus.Counter(
-            "churn_refused_stores", "Profile stores that did not fit the model.", registry=None
+            "churn_refused_stores", "The same as churn_refused_releases, under its former name.", registry=None
         )
-        about = {"name": model.name, "version": model.version, "alias": model.alias}
-        prometheus.Gauge(
-            "churn_model_info", "The model in service.", list(about), registry=None, multiprocess_mode="livemax"
-        ).labels(**about).set(1)
+        self._refused_releases = prometheus.Counter(
+            "churn_refused_releases", "Releases that were damaged, or did not fit.", registry=None
+        )
+        self._degraded = prometheus.Gauge(
+            "churn_degraded",
+            "1 while a newer release was refused and an older one goes on.",
+            registry=None,
+            multiprocess_mode="livemax",
+        )
+        self._models = prometheus.Gauge(
+            "churn_model_info", "The model in service.", [*_ABOUT], registry=None, multiprocess_mode="livemax"
+        )
+        self._shown: prometheus.Gauge | None = None
+
+    def show(self, model: ModelInfo, *, is_degraded: bool) -> None:
+        """Show the model in service, and none but it."""
+        if self._shown:
+            self._shown.set(0)
+        self._shown = self._models.labels(**{name: getattr(model, name) for name in _ABOUT})
+        self._shown.set(1)
+        self._degraded.set(is_degraded)
+
+    def refuse(self, *, is_degraded: bool) -> None:
+        """Count a release that was refused."""
+        self._refused_stores.inc()
+        self._refused_releases.inc()
+        self._degraded.set(is_degraded)
 
     def count(self, outcomes: Sequence[str]) -> None:
         """Count the results of one request."""
@@ -48,10 +72,6 @@ class Metrics:
         if outcome not in self._by_outcome:
             self._by_outcome[outcome] = self._answers.labels(outcome)
         return self._by_outcome[outcome]
-
-    def count_refused_store(self) -> None:
-        """Count a profile store that did not fit."""
-        self._refused_stores.inc()
 
 
 class RequestMetrics:

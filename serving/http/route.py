@@ -38,7 +38,7 @@ BODY_SECONDS = 10.0
 CLIENT_LEFT = 499  # in the metrics alone, as nginx counts it
 # With curl's default for a body, and none at all: clients of the first version send them.
 _TYPES = ("", "application/json", "text/plain", "application/octet-stream", "application/x-www-form-urlencoded")
-_ID = b"x-request-id"
+_ID, _PIN = b"x-request-id", b"x-churn-model"
 
 _log = logging.getLogger("churn.serving")
 
@@ -85,15 +85,16 @@ class ScoreRoute:
             content = await body_of(receive)
         except InputError as error:
             return refusal(error, request_id=request_id)
-        return await answer_of(self._scoring(), content, request_id=request_id)
+        pin = headers.get(_PIN, b"").decode("latin-1")
+        return await answer_of(self._scoring(), content, request_id=request_id, pin=pin)
 
 
-async def answer_of(scoring: Scoring | None, content: bytes, *, request_id: str) -> Answer:
+async def answer_of(scoring: Scoring | None, content: bytes, *, request_id: str, pin: str = "") -> Answer:
     """Answer a body; whatever goes wrong is a problem document, too."""
     if scoring is None:
         return refusal(not_ready(), request_id=request_id)
     try:
-        return Answer(200, await scoring.answer(content, request_id=request_id))
+        return await scoring.answer(content, request_id=request_id, pin=pin)
     except InputError as error:
         return refusal(error, request_id=request_id)
     except Exception:  # noqa: BLE001  # a bug: logged with its traceback, and answered as everything else is

@@ -1,45 +1,119 @@
-"""Decides where a request is answered: at once, in its turn, or in a thread of its own."""
+"""The release in service, and where a request is answered: at once, in its turn, or in a thread of its own."""
 
 from __future__ import annotations
 
 import asyncio
+import gc
+import logging
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import TypeVar
 
+from features.errors import InputError
+from features.storage.versions import in_use
 from serving.http.endpoint import Endpoint
-from serving.http.problems import TIMEOUT, RequestProblem, not_ready
+from serving.http.problems import OTHER_MODEL, TIMEOUT, Answer, RequestProblem, not_ready
+from serving.http.prometheus import Metrics
+from serving.http.turns import Turns
+from serving.release.watch import ReleaseWatch
 
 QUICK_BODY_BYTES = 16 * 2**10
 QUICK_ITEMS = 4  # to compute: a millisecond or two
 EVENTS_KEYS = (b'"events"', b'"events_since"')  # a few of them take as long as many
 TIMEOUT_SECONDS = 30.0
+LOOK_EVERY_SECONDS = 1.0
+MODEL_HEADER = "X-Churn-Model"
+
+_log = logging.getLogger("churn.serving")
 Done = TypeVar("Done")
 
 
 class Scoring:
-    """Answers requests with an endpoint.
+    """Answers requests with the release in service, and takes the next one while it runs.
 
     What is looked up is answered at once. What is computed waits for its turn, one request for each round of the event loop, so that
     look-ups and probes get in between. Large requests and those with events run in one thread, one after the other.
+
+    Attributes
+    ----------
+    endpoint
+        Model and store in service, which are swapped as one: a request is answered by the one that it found. None until there is one.
+    why_degraded
+        Why a newer release was refused; empty where none was.
     """
 
-    def __init__(self, endpoint: Endpoint) -> None:
-        self.endpoint = endpoint
-        self._turn = asyncio.Lock()
+    def __init__(self, watch: ReleaseWatch) -> None:
+        self._watch = watch
+        self._metrics = Metrics()
+        self._used = ExitStack()
+        self._turns = Turns()
         self._large = ThreadPoolExecutor(max_workers=1, thread_name_prefix="large")
+        self.endpoint: Endpoint | None = None
+        self.why_degraded = ""
+        self.look()
 
-    async def answer(self, content: bytes, *, request_id: str) -> bytes:
-        """Return the answer as JSON.
+    def look(self) -> None:
+        """Take the release that is there now, if it is another; one that is broken is refused, and the one before goes on."""
+        try:
+            release = self._watch.look()
+            endpoint = release and Endpoint(*release, metrics=self._metrics)
+        except (InputError, OSError) as error:
+            self._refuse(str(error).replace("\n", " "))
+            return
+        if endpoint:
+            self._take(endpoint)
+
+    def follow(self) -> None:
+        """Look again every second, in a thread, until the process ends."""
+        threading.Thread(target=self._follow, name="releases", daemon=True).start()
+
+    def _follow(self) -> None:
+        pause = threading.Event()
+        while not pause.wait(LOOK_EVERY_SECONDS):
+            self.look()
+
+    def _take(self, endpoint: Endpoint) -> None:
+        used, before = ExitStack(), self.endpoint
+        used.enter_context(in_use(endpoint.folder))
+        self.endpoint, self.why_degraded = endpoint, ""
+        self._used.close()
+        self._used = used
+        self._metrics.show(endpoint.info, is_degraded=False)
+        gc.freeze()  # what was loaded stays in memory; without this, each garbage collection scans it again
+        if before:
+            _log.info("%s is in service now, with profiles as of %s", endpoint.title, endpoint.as_of)
+
+    def _refuse(self, why: str) -> None:
+        goes_on = f"; {self.endpoint.title} goes on" if self.endpoint else ""
+        _log.error("release refused: %s%s", why, goes_on)
+        self.why_degraded = why
+        self._metrics.refuse(is_degraded=self.endpoint is not None)
+
+    async def answer(self, content: bytes, *, request_id: str, pin: str = "") -> Answer:
+        """Answer a body.
+
+        Parameters
+        ----------
+        pin
+            Version, or name/version, of the model that must answer; empty: whichever is in service.
 
         Raises
         ------
         InputError
-            When the body breaks the contract, or the service is not ready.
+            When the body breaks the contract, another model is in service, or none.
         """
         endpoint = self.endpoint
-        if not endpoint.is_ready:
+        if endpoint is None:
             raise not_ready()
+        if pin and pin not in {endpoint.info.version, endpoint.model_id}:
+            hint = f"{endpoint.model_id} is in service; leave {MODEL_HEADER} out to be answered by it"
+            raise RequestProblem(f"{MODEL_HEADER}: another model is in service", kind=OTHER_MODEL, hint=hint)
+        body = await self._answered(endpoint, content, request_id=request_id)
+        return Answer(200, body, headers=((MODEL_HEADER, endpoint.model_id),))
+
+    async def _answered(self, endpoint: Endpoint, content: bytes, *, request_id: str) -> bytes:
         if len(content) > QUICK_BODY_BYTES or any(key in content for key in EVENTS_KEYS):
             return await self._in_thread(lambda: endpoint.answer(content, request_id=request_id))
         found = endpoint.find(content)
@@ -47,10 +121,8 @@ class Scoring:
             return endpoint.finish(found, request_id=request_id)
         if found.to_compute > QUICK_ITEMS:
             return await self._in_thread(lambda: endpoint.finish(found, request_id=request_id))
-        async with self._turn:
-            answer = endpoint.finish(found, request_id=request_id)
-            await asyncio.sleep(0)  # with the turn still taken: whoever waits for it comes in the next round
-            return answer
+        await self._turns.take()
+        return endpoint.finish(found, request_id=request_id)
 
     async def _in_thread(self, work: Callable[[], Done]) -> Done:
         loop = asyncio.get_running_loop()

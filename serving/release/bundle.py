@@ -13,7 +13,9 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
+from math import isclose
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +24,22 @@ from pydantic import ValidationError
 
 from features.errors import InputError
 from features.storage.atomic import atomic_folder
-from features.storage.versions import CURRENT, digest_of
+from features.storage.versions import digest_of
 from models.churn_model import ChurnModel, load
+from models.encoding import encode_rows
 from serving.settings import ScoringSettings, ServingSettings
 from serving.store.answers import AnswersOf
 
 FORMAT_VERSION = 2
 FILE, FIRST_FILE = "release.json", "served.json"  # the latter next to the files of the model, in format 1
 MODEL, STORE = "model", "store"
+
+
+class Golden(msgspec.Struct, frozen=True):
+    """A profile, and its raw score."""
+
+    profile: dict[str, str | float | None]
+    raw_score: float
 
 
 @dataclass(frozen=True)
@@ -42,10 +52,10 @@ class ServingBundle:
         Folder of the profile store.
     columns
         Contract columns of the log that the model was trained on, which events in a request should have; empty: unknown.
-    newer
-        Where the service looks for newer profiles while it runs: the store of the release that is current by then; None: in ``store``.
     digest
         Of the files of the model; empty: it is not read from any.
+    golden
+        A profile with the raw score that it had when the bundle was written; None: not read from a file, or from an older one.
     """
 
     model: ChurnModel
@@ -56,8 +66,8 @@ class ServingBundle:
     scoring: ScoringSettings
     serving: ServingSettings
     columns: tuple[str, ...] = ()
-    newer: Path | None = None
     digest: str = ""
+    golden: Golden | None = None
 
     @property
     def answers_of(self) -> AnswersOf:
@@ -89,6 +99,7 @@ def save_bundle(folder: Path, bundle: ServingBundle, *, store: str = STORE) -> N
         "scoring": bundle.scoring.model_dump(mode="json"),
         "serving": bundle.serving.model_dump(mode="json"),
         "columns": bundle.columns,
+        "golden": golden_of(bundle.model),
     }
     bundle.model.save(folder / MODEL)
     _write(folder, about, store=store)
@@ -136,8 +147,8 @@ def read_bundle(folder: Path) -> ServingBundle:
         scoring=scoring,
         serving=serving,
         columns=columns,
-        newer=_newer(place),
         digest=digest_of(model),
+        golden=msgspec.convert(about.get("golden"), Golden | None),
     )
 
 
@@ -155,7 +166,38 @@ def _read(place: Path) -> tuple[dict[str, Any], Path]:
     return about, place / MODEL
 
 
-def _newer(place: Path) -> Path | None:
-    """Return the store of the current release, where this one is one of several."""
-    link = place.parent / CURRENT
-    return link / STORE if link.is_symlink() else None
+def store_folder(folder: Path) -> Path:
+    """Return the folder of the store of a bundle, as far as it can be read."""
+    try:
+        about, _ = _read(folder)
+        return (folder / about["store"]).resolve()
+    except (OSError, msgspec.DecodeError, KeyError, TypeError, InputError):
+        return folder / STORE
+
+
+def check_golden(bundle: ServingBundle) -> None:
+    """Score the profile that was scored when the release was written; a release of an earlier version has none.
+
+    Raises
+    ------
+    InputError
+        When the model gives it another raw score.
+    """
+    golden = bundle.golden
+    if golden and not isclose(_raw_score(bundle.model, golden.profile), golden.raw_score, rel_tol=1e-9, abs_tol=1e-9):
+        raise InputError(
+            f"version {bundle.version} of {bundle.name} gives another score here than where its release was written",
+            hint="write it again: churn score --as-of DATE",
+        )
+
+
+def golden_of(model: ChurnModel) -> Golden:
+    """Score a typical profile: the medians of the reference population, and the most frequent text."""
+    profile: dict[str, str | float | None] = dict.fromkeys(model.specification.feature_names)
+    profile |= {name: value for name, value in model.reference.medians.items() if name in profile}
+    profile |= {name: known[0] for name, known in model.specification.categories.items() if known and name in profile}
+    return Golden(profile, _raw_score(model, profile))
+
+
+def _raw_score(model: ChurnModel, profile: Mapping[str, object]) -> float:
+    return float(model.raw(encode_rows([profile], model.specification))[0])

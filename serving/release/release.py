@@ -87,6 +87,13 @@ def store_for(place: Path, specification: Specification) -> Path | None:
     return latest
 
 
+def last_good(place: Path) -> Path | None:
+    """Return the release that can be served without asking anybody: the current one, or the latest that is whole; None: there is none."""
+    current = current_of(place)
+    found = [*([current] if current else []), *versions_of(place)]
+    return next((release for release in found if not is_damaged(release) and store_of(release)), None)
+
+
 def link_store(store: Path, folder: Path) -> None:
     """Put a profile store into another folder, without a copy where the file system can: it never changes."""
     try:

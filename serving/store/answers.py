@@ -17,6 +17,7 @@ from serving.score import Score
 
 TABLE = """create table answers (user_id text primary key, code text, answer blob, reasons blob) without rowid"""
 FIND = "select code, answer, reasons from answers where user_id = ?"
+SOME = "select user_id, answer from answers where code is null limit 3"
 INSERT = "insert into answers values (?, ?, ?, ?)"
 _NO_REASONS = b'"reasons":[]'  # as a key, it cannot be inside a text, where quotes are escaped
 _ROWS_AT_ONCE = 10_000

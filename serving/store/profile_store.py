@@ -132,6 +132,11 @@ class ProfileStore:
             rows = [self._connection.execute(stored.FIND, (user_id,)).fetchone() for user_id in user_ids]
         return [row and StoredAnswer._make(row) for row in rows]
 
+    def some_answers(self) -> list[tuple[str, bytes]]:
+        """Return a few users who are scored, with their finished answers."""
+        with self._lock:
+            return self._connection.execute(stored.SOME).fetchall()
+
     def arms(self, user_ids: Collection[str]) -> dict[str, Arm]:
         """Return the arms of the users with a profile among these; nobody's where the store knows no arms."""
         if not self.info.epoch:

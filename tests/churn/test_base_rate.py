@@ -106,12 +106,10 @@ def _matrix(profile: object, model: ChurnModel) -> object:
 
 def test_the_shift_of_another_version_is_not_used(trained_world: TrainedWorld):
     bundle = read_bundle(trained_world.home / "releases/churn/current")
-    other = Endpoint(replace(bundle, version="2"))
     store = ProfileStore(trained_world.store_folder)
-    assert other._model_with(store).shift == bundle.model.shift
-    same = Endpoint(bundle)._model_with(store)
     assert store.info.shift
-    assert same.shift == store.info.shift.shift
+    assert Endpoint(replace(bundle, version="2"))._model.shift == bundle.model.shift
+    assert Endpoint(bundle)._model.shift == store.info.shift.shift
 
 
 # --- Users who were left alone -------------------------------------------------------------------------------------

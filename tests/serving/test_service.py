@@ -2,12 +2,14 @@
 
 import json
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import bentoml
 import httpx
 import pyarrow as pa
 import pytest
@@ -22,13 +24,18 @@ from serving.release.bundle import ServingBundle, write_bundle
 from serving.release.release import write_release
 from serving.settings import ScoringSettings, ServingSettings
 from serving.store.profile_store import StoreBatch, StoreShift, write_store
-from tests.models.model_builder import profiles_of, rows_of, specification
+from tests.models.model_builder import fit_model, profiles_of, rows_of, specification
 from tests.serving.finished import batch_answers
 from tests.serving.running import Server, running, wait_for
 from tests.serving.score_rows import rows_of_answers, rows_of_table
 
 BANDS = ScoringSettings()
 USERS = 120
+CLIENT = """
+import json, sys, bentoml
+with bentoml.SyncHTTPClient(sys.argv[1]) as client:
+    print(json.dumps(client.score(items=[{"user_id": "u1"}])))
+"""  # in a process of its own: it leaves a folder behind
 
 
 @pytest.fixture(scope="module")
@@ -117,9 +124,9 @@ def test_the_server_is_alive_ready_and_documented(server: Server):
 
 
 def test_bentomls_own_client_is_answered_as_everybody_is(server: Server):
-    with bentoml.SyncHTTPClient(server.address) as client:
-        found: Any = client.score(items=[{"user_id": "u1"}])
-    assert found["results"] == server.ask("u1").json()["results"]
+    ran = subprocess.run([sys.executable, "-c", CLIENT, server.address], capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    assert json.loads(ran.stdout)["results"] == server.ask("u1").json()["results"]
 
 
 def test_what_operators_count_is_counted_though_the_server_does_not_see_it(server: Server):
@@ -173,8 +180,17 @@ def test_the_log_of_all_these_requests_is_one_line(server: Server):
     assert line.endswith(f"shop version 7 (champion) answers at {server.address}/v1/score")
 
 
+def check_another_model(server: Server):
+    """Version 8 comes into service without a restart, and says so."""
+    wait_for(lambda: server.ask("u1").json()["model"]["version"] == "8")
+    found = server.client.get("/v1/model").json()
+    assert (found["version"], found["status"], found["users"]) == ("8", "ok", USERS)
+    assert server.ask("u1", **{"X-Churn-Model": "shop/7"}).status_code == 409
+    assert server.client.get("/v1/reasons").json()["unit"] == "log-odds of the churn probability"
+
+
 def test_the_lifecycle_of_a_server(bundle: ServingBundle, profiles: pa.Table, tmp_path: Path):
-    """Without profiles, with profiles, with newer ones, with unsuitable ones, and a clean end."""
+    """Without profiles, with profiles, with newer ones, with unsuitable ones, with another model, and a clean end."""
     other = structs.replace(specification(), feature_names=specification().feature_names[1:])
     place = Place(tmp_path / "releases", keeps_all=False)
 
@@ -197,6 +213,12 @@ def test_the_lifecycle_of_a_server(bundle: ServingBundle, profiles: pa.Table, tm
         release(profiles, other)
         wait_for(lambda: server.ask("u1").is_success and metrics(server)["churn_refused_stores_total"] == 2)
         assert server.ask("u100").json()["results"][0]["code"] == "unknown_user"
+
+        assert server.client.get("/v1/model").json()["status"] == "degraded"
+
+        eighth = replace(bundle, version="8", model=fit_model(seed=9))
+        write_release(place, eighth, fill=lambda folder: write_store(folder, profiles, specification=specification()))
+        check_another_model(server)
 
         family = server.family()
         assert server.stop() == 0

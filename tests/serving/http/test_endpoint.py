@@ -7,11 +7,11 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from msgspec import structs
 
 from features.errors import InputError
 from models.definition import ChurnDefinition
 from serving.http.endpoint import Endpoint, quality_of, synthetic_profile
-from serving.http.problems import NOT_READY, RequestProblem
 from serving.release.bundle import ServingBundle, read_bundle
 from serving.score import score
 from serving.settings import ScoringSettings
@@ -61,12 +61,9 @@ def test_ids_and_profiles_are_answered_in_their_order(endpoint: Endpoint, profil
     assert [one["as_of"] for one in found] == [str(CUTOFF), None, str(CUTOFF), None, None, str(CUTOFF)]
 
 
-def test_without_a_store_there_is_no_answer(bundle: ServingBundle):
-    endpoint = Endpoint(bundle)
-    assert not endpoint.is_ready
-    with pytest.raises(RequestProblem, match="not ready") as refused:
-        endpoint.answer(b'{"items":[{"user_id":"u1"}]}', request_id="r1")
-    assert refused.value.kind is NOT_READY
+def test_without_a_store_there_is_no_endpoint(bundle: ServingBundle):
+    with pytest.raises(InputError, match="no profile store"):
+        Endpoint(bundle)
 
 
 def test_more_items_than_allowed_are_refused(endpoint: Endpoint):
@@ -175,3 +172,23 @@ def test_a_store_of_the_format_without_answers_is_answered_by_computing(
     older = Endpoint(read_bundle(tmp_path / "served"))
     assert older.find(json.dumps({"items": items}).encode()).to_compute == len(items)
     assert answer(older, *items) == expected
+
+
+def test_answers_that_are_not_the_models_are_refused_before_they_count(
+    bundle: ServingBundle, stored: Endpoint, tmp_path: Path
+):
+    del stored
+    with closing(sqlite3.connect(bundle.store / FILE)) as connection, connection:
+        other = "replace(answer, '\"churn_probability\":0.', '\"churn_probability\":0.0')"
+        connection.execute(f"update answers set answer = cast({other} as blob)")
+    with pytest.raises(InputError, match="are not the model's"):
+        Endpoint(read_bundle(tmp_path / "served"))
+
+
+def test_a_model_that_scores_its_golden_profile_otherwise_is_refused(stored: Endpoint, tmp_path: Path):
+    del stored
+    served = read_bundle(tmp_path / "served")
+    assert served.golden
+    Endpoint(served)
+    with pytest.raises(InputError, match="another score here"):
+        Endpoint(replace(served, golden=structs.replace(served.golden, raw_score=served.golden.raw_score + 1e-6)))

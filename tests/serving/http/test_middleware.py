@@ -27,7 +27,7 @@ class App:
 
 def get(app: App, path: str, *, method: str = "GET") -> httpx.Response:
     async def request() -> httpx.Response:
-        transport = httpx.ASGITransport(KnownPathsOnly(app, score=App(SCORED)))
+        transport = httpx.ASGITransport(KnownPathsOnly(app, score=App(SCORED), scoring=lambda: None))
         async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
             return await client.request(method, path)
 
@@ -43,7 +43,7 @@ def messages_for(app: App, scope: Scope) -> Sequence[Message]:
     async def send(message: Message) -> None:
         sent.append(message)
 
-    asyncio.run(KnownPathsOnly(app, score=App(SCORED))(scope, receive, send))
+    asyncio.run(KnownPathsOnly(app, score=App(SCORED), scoring=lambda: None)(scope, receive, send))
     return sent
 
 
@@ -80,7 +80,13 @@ def test_the_page_is_answered_here_and_loads_nothing(path: str):
     assert not re.search(r"""(src|href)=["']?(https?:)?//""", answer.text)
 
 
-@pytest.mark.parametrize("path", ["/", "/docs", "/metrics", "/readyz"])
+@pytest.mark.parametrize("path", ["/v1/model", "/v1/reasons"])
+def test_what_is_in_service_is_not_known_before_the_service_has_started(path: str):
+    answer = get(App(), path)
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+
+
+@pytest.mark.parametrize("path", ["/", "/docs", "/metrics", "/readyz", "/v1/model"])
 def test_another_method_is_405_and_says_which_ones_there_are(path: str):
     app = App()
     answer = get(app, path, method="DELETE")

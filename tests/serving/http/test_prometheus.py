@@ -9,7 +9,7 @@ from serving.http.prometheus import Metrics, RequestMetrics
 
 @pytest.fixture
 def metrics() -> Metrics:
-    return Metrics(ModelInfo("shop", "7", "champion", date(2026, 5, 4)))
+    return Metrics()
 
 
 def samples(collector: prometheus_client.metrics.MetricWrapperBase) -> dict[str, float]:
@@ -37,14 +37,25 @@ def test_a_request_is_one_observation_of_its_number_of_users(metrics: Metrics):
     assert found['churn_request_items_bucket{le="5.0"}'] == 2
 
 
-def test_refused_stores_are_counted(metrics: Metrics):
-    assert samples(metrics._refused_stores)["churn_refused_stores_total"] == 0
-    metrics.count_refused_store()
-    assert samples(metrics._refused_stores)["churn_refused_stores_total"] == 1
+def test_refused_releases_are_counted_under_both_names_and_degrade_who_has_another(metrics: Metrics):
+    metrics.refuse(is_degraded=False)
+    assert samples(metrics._degraded)["churn_degraded"] == 0
+    metrics.refuse(is_degraded=True)
+    assert samples(metrics._degraded)["churn_degraded"] == 1
+    assert samples(metrics._refused_stores)["churn_refused_stores_total"] == 2
+    assert samples(metrics._refused_releases)["churn_refused_releases_total"] == 2
+
+
+def test_the_model_in_service_is_shown_and_the_one_before_is_not(metrics: Metrics):
+    for version in ("7", "8"):
+        metrics.show(ModelInfo("shop", version, "champion", date(2026, 5, 4)), is_degraded=False)
+    found = samples(metrics._models)
+    assert found['churn_model_info{alias="champion",name="shop",version="7"}'] == 0
+    assert found['churn_model_info{alias="champion",name="shop",version="8"}'] == 1
 
 
 def test_nothing_is_registered_globally_so_a_second_service_may_start(metrics: Metrics):
-    again = Metrics(ModelInfo("shop", "8", "champion", date(2026, 5, 4)))
+    again = Metrics()
     metrics.count(["scored"])
     assert "churn_answers" not in prometheus_client.generate_latest().decode()
     assert samples(again._items)["churn_request_items_count"] == 0

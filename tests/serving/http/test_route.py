@@ -10,6 +10,7 @@ from starlette.types import Message
 
 from features.errors import InputError
 from serving.http import route as route_module
+from serving.http.problems import Answer
 from serving.http.route import MAX_BODY_BYTES, ScoreRoute
 
 
@@ -19,10 +20,12 @@ class Scorer:
     def __init__(self, error: Exception | None = None) -> None:
         self.error = error
 
-    async def answer(self, content: bytes, *, request_id: str) -> bytes:
+    async def answer(self, content: bytes, *, request_id: str, pin: str) -> Answer:
         if self.error:
             raise self.error
-        return json.dumps([content.decode(), request_id]).encode()
+        return Answer(
+            200, json.dumps([content.decode(), request_id, pin]).encode(), headers=(("X-Churn-Model", "shop/7"),)
+        )
 
 
 class Sent:
@@ -56,9 +59,14 @@ def ask(
 
 def test_a_body_in_parts_is_answered_with_the_id_of_the_request():
     found = ask(b'{"items', b'":1}', scorer=Scorer(), x_request_id="order-17")
-    assert (found.status, found.content) == (200, ['{"items":1}', "order-17"])
+    assert (found.status, found.content) == (200, ['{"items":1}', "order-17", ""])
     assert found.headers["x-request-id"] == "order-17"
     assert found.headers["content-type"] == "application/json"
+
+
+def test_the_model_that_must_answer_is_passed_on_and_the_one_that_did_is_named():
+    found = ask(b"1", scorer=Scorer(), x_churn_model="shop/7")
+    assert (found.content[2], found.headers["x-churn-model"]) == ("shop/7", "shop/7")
 
 
 def test_a_request_without_an_id_gets_a_new_one():

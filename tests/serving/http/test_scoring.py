@@ -3,67 +3,89 @@
 import asyncio
 import json
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
 
+from features.storage.versions import Place
 from serving.http.endpoint import Endpoint, FoundItems
-from serving.http.problems import NOT_READY, TIMEOUT, RequestProblem
+from serving.http.problems import NOT_READY, OTHER_MODEL, TIMEOUT, RequestProblem
 from serving.http.scoring import QUICK_ITEMS, Scoring
-from serving.release.bundle import ServingBundle, read_bundle
+from serving.release.bundle import ServingBundle
+from serving.release.release import write_release
+from serving.release.watch import ReleaseWatch
+from serving.score import score
 from serving.store.profile_store import StoreBatch, StoreShift, write_store
-from tests.models.model_builder import rows_of
+from tests.models.model_builder import fit_model, rows_of
 from tests.serving.finished import batch_answers
 
 
-class Observed(Endpoint):
-    """An endpoint that remembers in which threads it finished requests, and how many at once."""
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return Place(tmp_path / "releases/shop", keeps_all=False)
 
-    threads: list[int]
 
-    def finish(self, items: FoundItems, *, request_id: str) -> bytes:
-        self.threads.append(threading.get_ident())
-        return super().finish(items, request_id=request_id)
+def release(place: Place, bundle: ServingBundle, profiles: pa.Table) -> Path:
+    """Write a release with finished answers, as ``churn score`` does."""
+
+    def fill(store: Path) -> None:
+        answers = batch_answers(store.parent, bundle.model, profiles, version=bundle.version)
+        batch = StoreBatch(StoreShift(bundle.version, 0.0), answers=answers)
+        write_store(store, profiles, specification=bundle.model.specification, batch=batch)
+
+    return write_release(place, bundle, fill=fill)
 
 
 @pytest.fixture
-def endpoint(bundle: ServingBundle, profiles: pa.Table, tmp_path: Path) -> Observed:
-    answers = batch_answers(tmp_path / "served", bundle.model, profiles)
-    batch = StoreBatch(StoreShift("7", 0.0), answers=answers)
-    write_store(bundle.store, profiles, specification=bundle.model.specification, batch=batch)
-    found = Observed(read_bundle(tmp_path / "served"))
-    found.threads = []
-    return found
+def scoring(place: Place, bundle: ServingBundle, profiles: pa.Table) -> Scoring:
+    return Scoring(ReleaseWatch(release(place, bundle, profiles)))
 
 
 def body(*items: Any) -> bytes:
     return json.dumps({"items": items}, default=str).encode()
 
 
-def is_in_thread(endpoint: Observed, content: bytes) -> bool:
-    answer = asyncio.run(Scoring(endpoint).answer(content, request_id="r1"))
-    assert json.loads(answer)["request_id"] == "r1"
-    return endpoint.threads[-1] != threading.get_ident()
+def asked(scoring: Scoring, *items: Any, pin: str = "") -> Any:
+    found = asyncio.run(scoring.answer(body(*items), request_id="r1", pin=pin))
+    return json.loads(found.content) | dict(found.headers)
 
 
-def test_look_ups_and_a_few_profiles_are_answered_at_once(endpoint: Observed, profiles: pa.Table):
+def is_in_thread(scoring: Scoring, content: bytes, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Tell whether an answer is finished in another thread than that of the event loop."""
+    threads: list[int] = []
+    finish = Endpoint.finish
+
+    def observed(self: Endpoint, items: FoundItems, *, request_id: str) -> bytes:
+        threads.append(threading.get_ident())
+        return finish(self, items, request_id=request_id)
+
+    monkeypatch.setattr(Endpoint, "finish", observed)
+    assert json.loads(asyncio.run(scoring.answer(content, request_id="r1")).content)["request_id"] == "r1"
+    return threads[-1] != threading.get_ident()
+
+
+def test_look_ups_and_a_few_profiles_are_answered_at_once(
+    scoring: Scoring, profiles: pa.Table, monkeypatch: pytest.MonkeyPatch
+):
     rows = rows_of(profiles)
-    assert not is_in_thread(endpoint, body(*[{"user_id": f"u{place}"} for place in range(50)]))
-    assert not is_in_thread(endpoint, body({"profile": rows[0]}))
-    assert is_in_thread(endpoint, body(*[{"profile": row} for row in rows[: QUICK_ITEMS + 1]]))
+    assert not is_in_thread(scoring, body(*[{"user_id": f"u{place}"} for place in range(50)]), monkeypatch)
+    assert not is_in_thread(scoring, body({"profile": rows[0]}), monkeypatch)
+    assert is_in_thread(scoring, body(*[{"profile": row} for row in rows[: QUICK_ITEMS + 1]]), monkeypatch)
 
 
 def test_items_with_events_run_in_a_thread_and_features_that_are_called_alike_do_not(
-    endpoint: Observed, profiles: pa.Table
+    scoring: Scoring, profiles: pa.Table, monkeypatch: pytest.MonkeyPatch
 ):
     assert "events_7d" in rows_of(profiles)[0]
     event = {"event_time": "2026-06-01T10:00:00Z", "event_type": "open"}
-    assert is_in_thread(endpoint, body({"user_id": "u1", "as_of": "2026-06-02T00:00:00Z", "events": [event]}))
+    item = {"user_id": "u1", "as_of": "2026-06-02T00:00:00Z", "events": [event]}
+    assert is_in_thread(scoring, body(item), monkeypatch)
 
 
-def test_computing_lets_others_in_between(endpoint: Observed, profiles: pa.Table):
+def test_computing_lets_others_in_between(scoring: Scoring, profiles: pa.Table):
     """Ten requests that compute, all at once: a look-up that comes later is answered before they are all done."""
     order: list[str] = []
 
@@ -76,21 +98,99 @@ def test_computing_lets_others_in_between(endpoint: Observed, profiles: pa.Table
         await asyncio.sleep(0)
         await asyncio.gather(*computed, asyncio.create_task(ask("id", body({"user_id": "u1"}))))
 
-    rows, scoring = rows_of(profiles), Scoring(endpoint)
+    rows = rows_of(profiles)
     asyncio.run(all_at_once())
     assert order.index("id") < 3
 
 
-def test_without_a_store_it_is_not_ready(bundle: ServingBundle):
-    with pytest.raises(RequestProblem) as refused:
-        asyncio.run(Scoring(Endpoint(bundle)).answer(body({"user_id": "u1"}), request_id="r1"))
-    assert refused.value.kind is NOT_READY
-
-
-def test_what_takes_too_long_is_given_up(endpoint: Observed, profiles: pa.Table, monkeypatch: pytest.MonkeyPatch):
+def test_what_takes_too_long_is_given_up(scoring: Scoring, profiles: pa.Table, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("serving.http.scoring.TIMEOUT_SECONDS", 0.0)
     with pytest.raises(RequestProblem) as refused:
-        asyncio.run(
-            Scoring(endpoint).answer(body(*[{"profile": row} for row in rows_of(profiles)[:20]]), request_id="r1")
-        )
+        asked(scoring, *[{"profile": row} for row in rows_of(profiles)[:20]])
     assert refused.value.kind is TIMEOUT
+
+
+def test_a_caller_may_pin_the_model_that_answers(scoring: Scoring):
+    assert asked(scoring, {"user_id": "u1"})["X-Churn-Model"] == "shop/7"
+    for pin in ("7", "shop/7"):
+        assert asked(scoring, {"user_id": "u1"}, pin=pin)["model"]["version"] == "7"
+    with pytest.raises(RequestProblem) as refused:
+        asked(scoring, {"user_id": "u1"}, pin="8")
+    assert (refused.value.kind, "shop/7 is in service" in refused.value.hint) == (OTHER_MODEL, True)
+
+
+def test_without_a_release_that_fits_it_is_not_ready_until_there_is_one(
+    place: Place, bundle: ServingBundle, profiles: pa.Table, caplog: pytest.LogCaptureFixture
+):
+    scoring = Scoring(ReleaseWatch(write_release(place, bundle)))
+    assert "churn score --as-of DATE" in caplog.text
+    with pytest.raises(RequestProblem) as refused:
+        asked(scoring, {"user_id": "u1"})
+    assert refused.value.kind is NOT_READY
+    release(place, bundle, profiles)
+    scoring.look()
+    assert asked(scoring, {"user_id": "u1"})["results"][0]["status"]
+
+
+def test_model_and_store_are_swapped_as_one(place: Place, scoring: Scoring, bundle: ServingBundle, profiles: pa.Table):
+    other = replace(bundle, model=fit_model(seed=9), version="8")
+    item = next(row for row in rows_of(profiles) if row["days_since_last_qualifying_day"] <= 14)
+    before = asked(scoring, {"user_id": item["user_id"]}, {"profile": item})
+    release(place, other, profiles)
+    scoring.look()
+    after = asked(scoring, {"user_id": item["user_id"]}, {"profile": item})
+    assert [found["model"]["version"] for found in (before, after)] == ["7", "8"]
+    for found in (before, after):
+        by_id, by_profile = found["results"]
+        assert by_id == by_profile
+    assert before["results"] != after["results"]
+
+
+def test_a_release_that_is_broken_is_refused_and_the_one_before_goes_on(
+    place: Place, scoring: Scoring, bundle: ServingBundle, profiles: pa.Table, caplog: pytest.LogCaptureFixture
+):
+    damaged = release(place, replace(bundle, version="8"), profiles)
+    (damaged / "model/booster.txt").write_bytes((damaged / "model/booster.txt").read_bytes()[:-100])
+    for _ in range(2):
+        scoring.look()
+    assert asked(scoring, {"user_id": "u1"})["model"]["version"] == "7"
+    assert str(damaged) in scoring.why_degraded
+    (line,) = [one.message for one in caplog.records if "refused" in one.message]
+    assert line.endswith("shop version 7 (champion) goes on")
+    release(place, replace(bundle, version="9"), profiles)
+    scoring.look()
+    assert (asked(scoring, {"user_id": "u1"})["model"]["version"], scoring.why_degraded) == ("9", "")
+
+
+def test_many_swaps_under_load_give_no_answer_of_one_model_with_the_store_of_another(
+    place: Place, scoring: Scoring, bundle: ServingBundle, profiles: pa.Table
+):
+    """Each answer's probability is that of the version that it names, by id and by profile."""
+    models = {"7": bundle.model, "8": fit_model(seed=9)}
+    item = next(row for row in rows_of(profiles) if row["days_since_last_qualifying_day"] <= 14)
+    expected = {version: score(one, [item], bands=bundle.scoring)[0] for version, one in models.items()}
+    seen: set[str] = set()
+
+    async def ask_on() -> None:
+        while not done.is_set():
+            content = body({"user_id": item["user_id"]}, {"profile": item})
+            found = json.loads((await scoring.answer(content, request_id="r1")).content)
+            version = found["model"]["version"]
+            seen.add(version)
+            probabilities = {one["churn_probability"] for one in found["results"]}
+            assert probabilities == {expected[version].churn_probability}
+            await asyncio.sleep(0)
+
+    def swap() -> None:
+        for turn in range(6):
+            version = "87"[turn % 2]
+            release(place, replace(bundle, model=models[version], version=version), profiles)
+            scoring.look()
+        done.set()
+
+    done = threading.Event()
+    swapper = threading.Thread(target=swap)
+    swapper.start()
+    asyncio.run(ask_on())
+    swapper.join()
+    assert seen == {"7", "8"}

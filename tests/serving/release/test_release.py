@@ -15,9 +15,8 @@ from msgspec import structs
 from features.errors import InputError
 from features.storage.versions import Place, current_of, digest_of, versions_of
 from serving.release.bundle import FILE, ServingBundle, read_bundle
-from serving.release.release import later_profiles, link_store, store_for, store_of, write_release
+from serving.release.release import last_good, later_profiles, link_store, store_for, store_of, write_release
 from serving.store.profile_store import ProfileStore, write_store
-from serving.store.reload import StoreReload
 from tests.models.model_builder import CUTOFF, profiles_of, specification
 from tests.races import in_turns, race
 
@@ -46,7 +45,6 @@ def test_a_release_holds_model_settings_and_store(place: Place, bundle: ServingB
     assert files == {"release.json", "model/booster.txt", "model/churn_model.json", "store/profiles.sqlite"}
     found = read_bundle(release)
     assert (found.name, found.version, found.store) == ("shop", "7", release / "store")
-    assert found.newer == place.folder / "current/store"
     assert found.model.specification == bundle.model.specification
 
 
@@ -58,7 +56,7 @@ def test_the_same_model_and_profiles_are_the_same_release(place: Place, bundle: 
 def test_a_release_moves_with_its_store(place: Place, bundle: ServingBundle, profiles: pa.Table, tmp_path: Path):
     write_release(place, bundle, fill=filled(profiles)).rename(tmp_path / "release")
     found = read_bundle(tmp_path / "release")
-    assert (found.store, found.newer) == (tmp_path / "release/store", None)
+    assert found.store == tmp_path / "release/store"
 
 
 def test_later_profiles_of_the_same_model_are_told_from_others(place: Place, bundle: ServingBundle, profiles: pa.Table):
@@ -108,37 +106,17 @@ def test_a_release_of_a_newer_format_is_refused_with_the_way_out(place: Place, b
     assert "churn score" in refused.value.hint
 
 
-def test_a_running_service_takes_newer_profiles_and_no_other_model(
-    place: Place, bundle: ServingBundle, profiles: pa.Table, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr("serving.store.reload.CHECK_EVERY_SECONDS", 0.0)
-    refused: list[int] = []
-    started = read_bundle(write_release(place, bundle, fill=filled(profiles)))
-    assert started.newer
-    stores = StoreReload(started.newer, specification(), on_refusal=lambda: refused.append(1), first=started.store)
-
-    def users() -> int | None:
-        store = stores.current()
-        return store.info.users if store else None
-
-    assert users() == 120
-    write_release(place, bundle, fill=filled(profiles_of(10), LATER))
-    assert (users(), refused) == (10, [])
-    write_release(place, bundle, fill=lambda folder: write_store(folder, profiles, specification=OTHER))
-    assert (users(), users(), refused) == (10, 10, [1])
-
-
-def test_a_service_that_starts_beside_a_release_of_another_model_keeps_its_own_profiles(
+def test_the_last_good_release_is_the_current_one_or_the_latest_that_is_whole(
     place: Place, bundle: ServingBundle, profiles: pa.Table
 ):
-    refused: list[int] = []
-    started = read_bundle(write_release(place, bundle, fill=filled(profiles)))
-    write_release(place, bundle, fill=lambda folder: write_store(folder, profiles_of(10), specification=OTHER))
-    assert started.newer
-    stores = StoreReload(started.newer, specification(), on_refusal=lambda: refused.append(1), first=started.store)
-    store = stores.current()
-    assert store
-    assert (store.info.users, refused) == (120, [1])
+    assert last_good(place.folder) is None
+    first = write_release(place, bundle, fill=filled(profiles))
+    write_release(place, replace(bundle, version="8"))  # without profiles
+    assert last_good(place.folder) == first
+    second = write_release(place, replace(bundle, version="9"), fill=filled(profiles_of(10)))
+    assert last_good(place.folder) == second
+    (second / "store/profiles.sqlite").unlink()
+    assert last_good(place.folder) == first
 
 
 def test_two_releases_at_once_and_a_service_that_reads(place: Place, bundle: ServingBundle, profiles: pa.Table):

@@ -1,0 +1,96 @@
+"""``GET /v1/model`` and ``GET /v1/reasons``: what is in service, and what its reasons are about."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+if TYPE_CHECKING:  # the process that supervises the workers reads this file too, and needs no LightGBM
+    from models.churn_model import ChurnModel
+    from serving.release.watch import Release
+
+MODEL_PATH, REASONS_PATH = "/v1/model", "/v1/reasons"
+REASON_UNIT = "log-odds of the churn probability"
+
+
+class ModelDocument(msgspec.Struct, frozen=True):
+    """The model in service, and the store that it answers from."""
+
+    name: str
+    version: str
+    alias: str
+    status: Annotated[
+        Literal["ok", "degraded"],
+        Meta(description="degraded: a newer release was refused, and this one goes on."),
+    ]
+    why: Annotated[str, Meta(description="Why it is degraded.")]
+    trained_through: date
+    test_cutoff: date
+    metrics: dict[str, float]
+    horizon_days: int
+    gap_days: int
+    active_within_days: Annotated[int, Meta(description="Who was active within so many days is scored; 0: everyone.")]
+    min_tenure_days: int
+    high_percentile: float
+    medium_percentile: float
+    features: list[str]
+    as_of: Annotated[date, Meta(description="Cutoff of the stored profiles.")]
+    users: Annotated[int, Meta(description="Stored users.")]
+
+
+class ReasonFeature(msgspec.Struct, frozen=True):
+    """A feature that a reason may name."""
+
+    name: str
+    unit: str
+    description: str
+
+
+class ReasonFamily(msgspec.Struct, frozen=True):
+    """A code of reasons, with the features that are summed up in it."""
+
+    code: str
+    features: list[ReasonFeature]
+
+
+class ReasonsDocument(msgspec.Struct, frozen=True):
+    """Every reason that the model can give."""
+
+    unit: Annotated[str, Meta(description="Of the contribution of a reason.")]
+    reasons: list[ReasonFamily]
+
+
+def model_document(release: Release, *, why_degraded: str) -> ModelDocument:
+    """Describe the release in service."""
+    bundle, info = release.bundle, release.store.info
+    model, bands = bundle.model, bundle.scoring
+    return ModelDocument(
+        bundle.name,
+        bundle.version,
+        bundle.alias,
+        "degraded" if why_degraded else "ok",
+        why_degraded,
+        model.quality.trained_through,
+        model.quality.test_cutoff,
+        model.quality.metrics,
+        model.definition.horizon_days,
+        model.definition.gap_days,
+        model.definition.active_within_days,
+        model.definition.min_tenure_days,
+        bands.high_percentile,
+        bands.medium_percentile,
+        list(model.specification.feature_names),
+        info.cutoff,
+        info.users,
+    )
+
+
+def reasons_document(model: ChurnModel) -> ReasonsDocument:
+    """List the codes of a model's reasons, in the order of their names."""
+    families: dict[str, list[ReasonFeature]] = {}
+    for one in model.specification.features:
+        families.setdefault(one.family, []).append(ReasonFeature(one.name, one.unit.value, one.description))
+    return ReasonsDocument(REASON_UNIT, [ReasonFamily(code, families[code]) for code in sorted(families)])

@@ -1,0 +1,124 @@
+"""A watch finds what is current by now, once, and only what a service may follow."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from msgspec import structs
+
+from features.errors import InputError
+from features.storage.versions import Place
+from serving.release.bundle import ServingBundle, read_bundle
+from serving.release.release import write_release
+from serving.release.watch import ReleaseWatch
+from serving.store.profile_store import FILE, write_store
+from tests.models.model_builder import profiles_of, specification
+
+LATER = date(2026, 7, 6)
+OTHER = structs.replace(specification(), feature_names=specification().feature_names[1:])
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return Place(tmp_path / "releases/shop", keeps_all=False)
+
+
+def filled(profiles: pa.Table) -> Callable[[Path], object]:
+    return lambda folder: write_store(folder, profiles, specification=specification())
+
+
+def users(watch: ReleaseWatch) -> int | None:
+    """Users of the release that came since the last look."""
+    found = watch.look()
+    return found.store.info.users if found else None
+
+
+def test_the_first_release_is_found_once(place: Place, bundle: ServingBundle, profiles: pa.Table):
+    watch = ReleaseWatch(write_release(place, bundle, fill=filled(profiles)))
+    assert [users(watch) for _ in range(3)] == [120, None, None]
+
+
+def test_newer_profiles_and_another_version_are_followed(place: Place, bundle: ServingBundle, profiles: pa.Table):
+    watch = ReleaseWatch(write_release(place, bundle, fill=filled(profiles)))
+    assert users(watch) == 120
+    write_release(place, bundle, fill=filled(profiles_of(10)))
+    assert users(watch) == 10
+    write_release(place, replace(bundle, version="8"), fill=filled(profiles_of(20)))
+    found = watch.look()
+    assert found
+    assert (found.bundle.version, found.store.info.users) == ("8", 20)
+
+
+def test_a_service_of_one_version_stays_with_it(place: Place, bundle: ServingBundle, profiles: pa.Table):
+    pinned = replace(bundle, alias="7")
+    release = write_release(place, pinned, fill=filled(profiles), becomes_current=lambda _: False)
+    write_release(place, replace(bundle, version="8"), fill=filled(profiles_of(20)))
+    watch = ReleaseWatch(release)
+    assert [users(watch), users(watch)] == [120, None]
+    write_release(place, bundle, fill=filled(profiles_of(10)))  # newer profiles of version 7, by its alias
+    assert users(watch) == 10
+
+
+def test_a_release_of_a_store_that_does_not_fit_is_refused_once(
+    place: Place, bundle: ServingBundle, profiles: pa.Table
+):
+    watch = ReleaseWatch(write_release(place, bundle, fill=filled(profiles)))
+    assert users(watch) == 120
+    write_release(place, bundle, fill=lambda folder: write_store(folder, profiles, specification=OTHER))
+    with pytest.raises(InputError, match="another model"):
+        watch.look()
+    assert watch.look() is None
+    write_release(place, bundle, fill=filled(profiles_of(10)))
+    assert users(watch) == 10
+
+
+@pytest.mark.parametrize("file", ["release.json", "model/booster.txt", "model/churn_model.json", f"store/{FILE}"])
+@pytest.mark.parametrize("damage", ["cut", "flipped", "gone", "empty"])
+def test_a_damaged_release_is_refused_before_it_is_read(
+    place: Place, bundle: ServingBundle, profiles: pa.Table, file: str, damage: str
+):
+    watch = ReleaseWatch(write_release(place, bundle, fill=filled(profiles)))
+    assert users(watch) == 120
+    path = write_release(place, replace(bundle, version="8"), fill=filled(profiles_of(20))) / file
+    content = path.read_bytes()
+    match damage:
+        case "cut":
+            path.write_bytes(content[: len(content) // 2])
+        case "flipped":
+            middle = len(content) // 2
+            path.write_bytes(content[:middle] + bytes([content[middle] ^ 4]) + content[middle + 1 :])
+        case "gone":
+            path.unlink()
+        case _:
+            path.write_bytes(b"")
+    with pytest.raises(InputError, match="is damaged"):
+        watch.look()
+
+
+def test_a_store_that_is_replaced_in_a_folder_of_its_own_is_taken(
+    bundle: ServingBundle, profiles: pa.Table, tmp_path: Path
+):
+    watch = ReleaseWatch(tmp_path / "served")
+    with pytest.raises(InputError, match="no profile store"):
+        watch.look()
+    filled(profiles)(bundle.store)
+    assert users(watch) == 120
+    filled(profiles_of(10))(bundle.store)
+    assert users(watch) == 10
+    assert watch.look() is None
+
+
+def test_a_folder_that_is_gone_is_an_error_and_not_the_end(tmp_path: Path):
+    watch = ReleaseWatch(tmp_path / "nowhere")
+    with pytest.raises(InputError, match="nothing to serve"):
+        watch.look()
+    assert watch.look() is None
+
+
+def test_a_golden_profile_travels_with_a_release(place: Place, bundle: ServingBundle):
+    golden = read_bundle(write_release(place, bundle)).golden
+    assert golden
+    assert set(golden.profile) == set(bundle.model.specification.feature_names)
