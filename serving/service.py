@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
+import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import bentoml
 from starlette.responses import Response
 
-from serving.http.middleware import ScoringService
+from serving.http.front.middleware import ScoringService
+from serving.http.front.route import SCORE_PATH, answer_of
 from serving.http.openapi import RequestBody, ResponseBody
 from serving.http.prometheus import DURATION_SECONDS
-from serving.http.route import SCORE_PATH, answer_of
+from serving.http.server import PARENT_VARIABLE, SERVED_VARIABLE
 
 if TYPE_CHECKING:
     from serving.http.scoring import Scoring
 
-SERVED_VARIABLE = "CHURN_SERVED"
+
+PARENT_SECONDS = 1.0
 
 _log = logging.getLogger("churn.serving")
 
@@ -61,8 +66,19 @@ class ChurnService:
     async def score(self, body: RequestBody, /) -> Response:
         """Score users by id, profile or events; results come in the order of the items.
 
-        Over HTTP the same is answered in front of the server, by :class:`serving.http.route.ScoreRoute`.
+        Over HTTP the same is answered in front of the server, by :class:`serving.http.front.route.ScoreRoute`.
         """
         answer = await answer_of(self.scoring, body.content, request_id=body.request_id)
         headers = {"X-Request-Id": body.request_id} | dict(answer.headers)
         return Response(answer.content, answer.status, headers, answer.media_type)
+
+
+def _end_with_parent(parent: int) -> None:
+    """End as on SIGTERM once the parent is gone: killed, it cannot stop the server and its workers."""
+    while os.getppid() == parent:
+        time.sleep(PARENT_SECONDS)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+if PARENT_VARIABLE in os.environ:
+    threading.Thread(target=_end_with_parent, args=(os.getppid(),), name="parent", daemon=True).start()

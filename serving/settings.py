@@ -158,6 +158,16 @@ class ServingSettings(Section):
     max_events_per_item: int = setting(
         10_000, "Maximum number of events in an item.", unit="events", ge=1, le=10_000_000
     )
+    max_requests_under_way: int = setting(
+        500, "Requests that a worker has under way at once; more are answered 503.", unit="requests", ge=1, le=100_000
+    )
+    max_items_under_way: int = setting(
+        2000,
+        "Items that a worker computes, or that wait for it, at once; more are answered 503. Stored answers do not count.",
+        unit="items",
+        ge=1,
+        le=10_000_000,
+    )
     keep_activity: bool = setting(
         default=False,
         words="Keep each user's days in the profile store, so that events since its cutoff can be added to these days.",

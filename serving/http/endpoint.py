@@ -22,6 +22,7 @@ from serving.http.request import ReadRequest, RequestReader, ScoreInput
 from serving.release.bundle import ServingBundle, check_golden
 from serving.release.watch import Release
 from serving.score import Profile, Score, score
+from serving.settings import ServingSettings
 from serving.store.answers import StoredAnswer
 from serving.store.profile_store import ProfileStore, open_store
 
@@ -121,6 +122,21 @@ class Endpoint:
     def folder(self) -> Path:
         """Folder of the release."""
         return self._bundle.store.parent
+
+    @property
+    def limits(self) -> ServingSettings:
+        """Limits of the service."""
+        return self._bundle.serving
+
+    def count(self, body: bytes) -> int:
+        """Return the number of items of a request, without reading them.
+
+        Raises
+        ------
+        InputError
+            When the body breaks the contract outside of its items.
+        """
+        return self._reader.count(body)
 
     @property
     def as_of(self) -> date:

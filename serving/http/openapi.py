@@ -10,7 +10,8 @@ from bentoml import IODescriptor
 from starlette.requests import Request
 
 from models.reasons import Reason
-from serving.http.about import (
+from serving.http.contract import ModelInfo, ModelQuality, Refusal, ScoreRequest, ScoreResponse
+from serving.http.front.about import (
     MODEL_PATH,
     REASON_UNIT,
     REASONS_PATH,
@@ -19,9 +20,8 @@ from serving.http.about import (
     ReasonFeature,
     ReasonsDocument,
 )
-from serving.http.contract import ModelInfo, ModelQuality, Refusal, ScoreRequest, ScoreResponse
+from serving.http.front.route import body_of, request_id_of
 from serving.http.problems import INVALID, KINDS, METHOD, NOT_READY, PROBLEM_TYPE, Kind, refusal_document
-from serving.http.route import body_of, request_id_of
 from serving.score import Score
 
 _ABOUT = "Churn probabilities of users, with reasons. Each answer names its model and the test metrics of that model."
@@ -146,17 +146,18 @@ def _get(summary: str, body: type[ContractDescriptor]) -> dict[str, Any]:
 
 
 def _refusals() -> dict[str, Any]:
-    schema = {"$ref": f"#/components/schemas/{RefusalBody.__name__}"}
-    return {
-        str(kind.status): {
-            "description": kind.description,
-            "content": {PROBLEM_TYPE: {"schema": schema} | _example(kind)},
-        }
-        for kind in KINDS
-    }
+    found: dict[str, Any] = {}
+    for kind in KINDS:
+        described = found.setdefault(str(kind.status), {"description": "", "content": {PROBLEM_TYPE: {"examples": {}}}})
+        described["description"] = f"{described['description']} {kind.description}".strip()
+        content = described["content"][PROBLEM_TYPE]
+        content["schema"] = {"$ref": f"#/components/schemas/{RefusalBody.__name__}"}
+        content["examples"][kind.name] = {"value": _example(kind)}
+    return found
 
 
 def _example(kind: Kind) -> dict[str, Any]:
     """Return an example of a kind of problem."""
-    example = msgspec.to_builtins(refusal_document(kind, kind.description, hint="...", request_id="4f1c2a"))
-    return {"example": example}
+    document = refusal_document(kind, kind.description, hint="what to do about it", request_id="4f1c2a")
+    example: dict[str, Any] = msgspec.to_builtins(document)
+    return example

@@ -38,9 +38,15 @@ OTHER_MODEL = Kind(409, "other-model", "Another model", "X-Churn-Model names ano
 TOO_LARGE = Kind(413, "body-too-large", "Content too large", "The body is too large.")
 MEDIA_TYPE = Kind(415, "media-type", "Unsupported media type", "The body is not JSON, or is compressed.")
 INTERNAL = Kind(500, "internal", "Internal error", "An error of the service; its log says which.")
+BUSY = Kind(
+    503,
+    "busy",
+    "Service busy",
+    "Too much is under way; Retry-After says when to try again, RateLimit how much is left.",
+)
 NOT_READY = Kind(503, "not-ready", "Service unavailable", "Not ready; Retry-After says when to try again.")
 TIMEOUT = Kind(504, "timeout", "Timeout", "Scoring took too long.")
-KINDS = (INVALID, NOT_FOUND, METHOD, SLOW, OTHER_MODEL, TOO_LARGE, MEDIA_TYPE, INTERNAL, NOT_READY, TIMEOUT)
+KINDS = (INVALID, NOT_FOUND, METHOD, SLOW, OTHER_MODEL, TOO_LARGE, MEDIA_TYPE, INTERNAL, NOT_READY, BUSY, TIMEOUT)
 
 
 class RequestProblem(InputError):

@@ -13,10 +13,10 @@ from typing import TypeVar
 
 from features.errors import InputError
 from features.storage.versions import in_use
+from serving.http.admission import Admission, Turns
 from serving.http.endpoint import Endpoint
 from serving.http.problems import OTHER_MODEL, TIMEOUT, Answer, RequestProblem, not_ready
 from serving.http.prometheus import Metrics
-from serving.http.turns import Turns
 from serving.release.watch import ReleaseWatch
 
 QUICK_BODY_BYTES = 16 * 2**10
@@ -42,12 +42,15 @@ class Scoring:
         Model and store in service, which are swapped as one: a request is answered by the one that it found. None until there is one.
     why_degraded
         Why a newer release was refused; empty where none was.
+    admission
+        What is under way, and how much may be.
     """
 
     def __init__(self, watch: ReleaseWatch) -> None:
         self._watch = watch
         self._metrics = Metrics()
         self._used = ExitStack()
+        self.admission = Admission()
         self._turns = Turns()
         self._large = ThreadPoolExecutor(max_workers=1, thread_name_prefix="large")
         self.endpoint: Endpoint | None = None
@@ -78,6 +81,7 @@ class Scoring:
         used, before = ExitStack(), self.endpoint
         used.enter_context(in_use(endpoint.folder))
         self.endpoint, self.why_degraded = endpoint, ""
+        self.admission.limits = endpoint.limits
         self._used.close()
         self._used = used
         self._metrics.show(endpoint.info, is_degraded=False)
@@ -102,7 +106,7 @@ class Scoring:
         Raises
         ------
         InputError
-            When the body breaks the contract, another model is in service, or none.
+            When the body breaks the contract, another model is in service, or none, or too much is under way.
         """
         endpoint = self.endpoint
         if endpoint is None:
@@ -115,14 +119,17 @@ class Scoring:
 
     async def _answered(self, endpoint: Endpoint, content: bytes, *, request_id: str) -> bytes:
         if len(content) > QUICK_BODY_BYTES or any(key in content for key in EVENTS_KEYS):
-            return await self._in_thread(lambda: endpoint.answer(content, request_id=request_id))
+            self.admission.check_items()
+            with self.admission.items(endpoint.count(content)):
+                return await self._in_thread(lambda: endpoint.answer(content, request_id=request_id))
         found = endpoint.find(content)
         if not found.to_compute:
             return endpoint.finish(found, request_id=request_id)
-        if found.to_compute > QUICK_ITEMS:
-            return await self._in_thread(lambda: endpoint.finish(found, request_id=request_id))
-        await self._turns.take()
-        return endpoint.finish(found, request_id=request_id)
+        with self.admission.items(found.to_compute):
+            if found.to_compute > QUICK_ITEMS:
+                return await self._in_thread(lambda: endpoint.finish(found, request_id=request_id))
+            await self._turns.take()
+            return endpoint.finish(found, request_id=request_id)
 
     async def _in_thread(self, work: Callable[[], Done]) -> Done:
         loop = asyncio.get_running_loop()

@@ -20,6 +20,8 @@ from serving.release.bundle import read_bundle
 from serving.release.release import check_release
 
 _MAX_PORT = 65535
+SERVED_VARIABLE = "CHURN_SERVED"  # folder of the release
+PARENT_VARIABLE = "CHURN_SERVE_PID"  # set by churn serve: the processes of its server end with their parents
 _FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -51,7 +53,8 @@ _COMMAND = (sys.executable, "-m", "bentoml", "serve", "--quiet", "serving.servic
 def _environment(bundle_folder: Path, *, home: str, workers: int) -> dict[str, str]:
     overrides = {"services": {"churn": {"workers": workers}}}
     return {
-        "CHURN_SERVED": str(bundle_folder.resolve()),
+        SERVED_VARIABLE: str(bundle_folder.resolve()),
+        PARENT_VARIABLE: str(os.getpid()),
         "BENTOML_HOME": home,
         "BENTOML_CONFIG_OVERRIDES": msgspec.json.encode(overrides).decode(),
         "BENTOML_DO_NOT_TRACK": "true",  # no other value is understood

@@ -57,6 +57,15 @@ class Server:
         return self.process.wait(PATIENCE_SECONDS)
 
 
+def workers_of(server: Server) -> list[psutil.Process]:
+    """Workers that live."""
+    found: list[psutil.Process] = []
+    for one in server.family():
+        with suppress(psutil.Error):  # it has just ended
+            found += [one] if "_bentoml_impl.worker.service" in " ".join(one.cmdline()) else []
+    return found
+
+
 def wait_for(has_happened: Callable[[], bool]) -> None:
     deadline = time.monotonic() + PATIENCE_SECONDS
     while not has_happened():

@@ -19,7 +19,7 @@ from features.profiles.specification import Specification
 from features.storage.versions import Place
 from models.churn_model import ChurnModel
 from serving.batch.score import score_table, with_reasons
-from serving.http.route import MAX_BODY_BYTES
+from serving.http.front.route import MAX_BODY_BYTES
 from serving.release.bundle import ServingBundle, write_bundle
 from serving.release.release import write_release
 from serving.settings import ScoringSettings, ServingSettings

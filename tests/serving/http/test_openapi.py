@@ -4,9 +4,10 @@ import msgspec
 import pytest
 
 from serving.http.contract import Refusal, ScoreRequest, ScoreResponse
+from serving.http.front.about import ModelDocument, ReasonsDocument
+from serving.http.front.route import request_id_of
 from serving.http.openapi import RefusalBody, RequestBody, ResponseBody
 from serving.http.problems import KINDS, PROBLEM_TYPE
-from serving.http.route import request_id_of
 from serving.service import ChurnService
 
 DOCUMENT = ChurnService.openapi_spec.asdict()
@@ -42,7 +43,7 @@ def test_every_refusal_is_described():
     for kind in KINDS:
         found = OPERATION["responses"][str(kind.status)]["content"][PROBLEM_TYPE]
         assert found["schema"]["$ref"].endswith("RefusalBody")
-        assert msgspec.convert(found["example"], Refusal).status == kind.status
+        assert msgspec.convert(found["examples"][kind.name]["value"], Refusal).type == kind.urn
     refusal = DOCUMENT["components"]["schemas"]["RefusalBody"]["properties"]
     assert set(refusal) == {"type", "title", "status", "detail", "error", "hint", "request_id"}
 
@@ -69,3 +70,10 @@ def test_an_id_that_is_long_or_not_printable_is_replaced(sent: str):
 @pytest.mark.parametrize("sent", ["a" * 128, "order 17/b", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"])
 def test_a_short_printable_id_is_kept(sent: str):
     assert request_id_of(sent) == sent
+
+
+@pytest.mark.parametrize(("path", "contract"), [("/v1/model", ModelDocument), ("/v1/reasons", ReasonsDocument)])
+def test_what_is_in_service_is_described_with_an_example(path: str, contract: type):
+    found = DOCUMENT["paths"][path]["get"]["responses"]
+    assert msgspec.convert(found["200"]["content"]["application/json"]["example"], contract)
+    assert {"405", "503"} <= set(found)

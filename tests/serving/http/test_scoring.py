@@ -12,12 +12,13 @@ import pytest
 
 from features.storage.versions import Place
 from serving.http.endpoint import Endpoint, FoundItems
-from serving.http.problems import NOT_READY, OTHER_MODEL, TIMEOUT, RequestProblem
+from serving.http.problems import BUSY, NOT_READY, OTHER_MODEL, TIMEOUT, RequestProblem
 from serving.http.scoring import QUICK_ITEMS, Scoring
 from serving.release.bundle import ServingBundle
 from serving.release.release import write_release
 from serving.release.watch import ReleaseWatch
 from serving.score import score
+from serving.settings import ServingSettings
 from serving.store.profile_store import StoreBatch, StoreShift, write_store
 from tests.models.model_builder import fit_model, rows_of
 from tests.serving.finished import batch_answers
@@ -194,3 +195,15 @@ def test_many_swaps_under_load_give_no_answer_of_one_model_with_the_store_of_ano
     asyncio.run(ask_on())
     swapper.join()
     assert seen == {"7", "8"}
+
+
+def test_more_items_than_may_be_under_way_are_refused_and_look_ups_are_not(scoring: Scoring, profiles: pa.Table):
+    rows = rows_of(profiles)
+    scoring.admission.limits = ServingSettings(max_items_under_way=10)
+    with scoring.admission.items(10):
+        for many in (1, 20):
+            with pytest.raises(RequestProblem) as refused:
+                asked(scoring, *[{"profile": row} for row in rows[:many]])
+            assert refused.value.kind is BUSY
+        assert asked(scoring, *[{"user_id": f"u{place}"} for place in range(20)])["results"]
+    assert asked(scoring, {"profile": rows[0]})["results"]

@@ -12,11 +12,12 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
-from serving.http.about import MODEL_PATH, REASONS_PATH, model_document, reasons_document
+from serving.http.front.about import MODEL_PATH, REASONS_PATH, model_document, reasons_document
+from serving.http.front.page import page
+from serving.http.front.protocol import install
+from serving.http.front.route import SCORE_PATH, ScoreRoute, request_id_of
 from serving.http.openapi import openapi_document
-from serving.http.page import page
 from serving.http.problems import METHOD, NOT_FOUND, NOT_READY, RETRY_AFTER_SECONDS, RequestProblem, not_ready, refusal
-from serving.http.route import SCORE_PATH, ScoreRoute, request_id_of
 
 if TYPE_CHECKING:
     from serving.http.scoring import Scoring
@@ -34,7 +35,7 @@ class KnownPathsOnly:
     Parameters
     ----------
     score
-        Answers :data:`serving.http.route.SCORE_PATH`.
+        Answers :data:`serving.http.front.route.SCORE_PATH`.
     scoring
         Returns what is in service; None until the service has started.
     """
@@ -111,6 +112,7 @@ class ScoringService(bentoml.Service[Any]):
 
     def to_asgi(self, is_main: bool = True) -> ASGIApp:  # noqa: FBT001, FBT002  # BentoML's signature
         """Return the application."""
+        install()
 
         def scoring() -> Scoring | None:
             return self._running and self._running.scoring

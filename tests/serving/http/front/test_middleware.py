@@ -7,7 +7,7 @@ import pytest
 from starlette.responses import PlainTextResponse
 from starlette.types import Message, Receive, Scope, Send
 
-from serving.http.middleware import PATHS, KnownPathsOnly
+from serving.http.front.middleware import PATHS, KnownPathsOnly
 
 SCORED = 299  # the status of what answers scores
 

@@ -9,9 +9,9 @@ from typing import Any
 
 from starlette.responses import HTMLResponse
 
+from serving.http.front.route import SCORE_PATH
 from serving.http.openapi import RefusalBody, RequestBody, ResponseBody
 from serving.http.problems import KINDS
-from serving.http.route import SCORE_PATH
 
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'",

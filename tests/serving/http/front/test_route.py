@@ -9,16 +9,19 @@ import pytest
 from starlette.types import Message
 
 from features.errors import InputError
-from serving.http import route as route_module
+from serving.http.admission import Admission
+from serving.http.front import route as route_module
+from serving.http.front.route import MAX_BODY_BYTES, ScoreRoute
 from serving.http.problems import Answer
-from serving.http.route import MAX_BODY_BYTES, ScoreRoute
+from serving.settings import ServingSettings
 
 
 class Scorer:
     """Answers with the body that it got, or raises."""
 
-    def __init__(self, error: Exception | None = None) -> None:
+    def __init__(self, error: Exception | None = None, *, maximum: int = 1) -> None:
         self.error = error
+        self.admission = Admission(ServingSettings(max_requests_under_way=maximum))
 
     async def answer(self, content: bytes, *, request_id: str, pin: str) -> Answer:
         if self.error:
@@ -124,3 +127,12 @@ def test_an_error_of_the_input_is_400_and_a_bug_500_that_says_nothing(caplog: py
     assert (found.status, found.content["type"]) == (500, "urn:churn:problem:internal")
     assert "u-4711" not in json.dumps(found.content)
     assert "order-17" in caplog.text
+
+
+def test_a_request_more_than_may_be_under_way_is_refused_at_once():
+    scorer = Scorer()
+    with scorer.admission.request():
+        found = ask(b"1", scorer=scorer)
+    assert (found.status, found.content["type"]) == (503, "urn:churn:problem:busy")
+    assert (found.headers["retry-after"], found.headers["ratelimit"]) == ("1", '"requests";r=0;t=1')
+    assert ask(b"1", scorer=scorer).status == 200

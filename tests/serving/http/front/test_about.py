@@ -4,7 +4,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from serving.http.about import model_document, reasons_document
+from serving.http.front.about import model_document, reasons_document
 from serving.release.bundle import ServingBundle
 from serving.release.watch import Release
 from serving.store.profile_store import ProfileStore, write_store

@@ -1,4 +1,4 @@
-from serving.http.page import page
+from serving.http.front.page import page
 from serving.http.problems import KINDS
 
 

@@ -10,6 +10,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from starlette.types import Receive, Scope, Send
@@ -80,13 +81,15 @@ class ScoreRoute:
     async def _answer(
         self, scope: Scope, headers: Mapping[bytes, bytes], *, receive: Receive, request_id: str
     ) -> Answer:
+        scoring = self._scoring()
         try:
             _check(scope, headers)
-            content = await body_of(receive)
+            with scoring.admission.request() if scoring else nullcontext():
+                content = await body_of(receive)
+                pin = headers.get(_PIN, b"").decode("latin-1")
+                return await answer_of(scoring, content, request_id=request_id, pin=pin)
         except InputError as error:
             return refusal(error, request_id=request_id)
-        pin = headers.get(_PIN, b"").decode("latin-1")
-        return await answer_of(self._scoring(), content, request_id=request_id, pin=pin)
 
 
 async def answer_of(scoring: Scoring | None, content: bytes, *, request_id: str, pin: str = "") -> Answer:

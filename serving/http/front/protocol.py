@@ -1,0 +1,50 @@
+"""The server's HTTP protocol, which waits for headers only so long: it has no limit of its own for them."""
+
+from __future__ import annotations
+
+import asyncio
+
+import uvicorn.config
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+HEADER_SECONDS = 10.0
+
+
+class ImpatientProtocol(HttpToolsProtocol):
+    """Closes a connection whose headers are not complete in time, from its start or from the first byte of a further request."""
+
+    _deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Wait for the first request."""
+        super().connection_made(transport)
+        self._start()
+
+    def on_message_begin(self) -> None:
+        """Wait for the headers of a request, unless it is waited for already."""
+        super().on_message_begin()
+        if self._deadline is None:
+            self._start()
+
+    def on_headers_complete(self) -> None:
+        """Wait no more."""
+        self._stop()
+        super().on_headers_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait no more."""
+        self._stop()
+        super().connection_lost(exc)
+
+    def _start(self) -> None:
+        self._deadline = self.loop.call_later(HEADER_SECONDS, self.transport.close)
+
+    def _stop(self) -> None:
+        if self._deadline:
+            self._deadline.cancel()
+            self._deadline = None
+
+
+def install() -> None:
+    """Make it the protocol that the server chooses by itself."""
+    uvicorn.config.HTTP_PROTOCOLS["auto"] = f"{__name__}:{ImpatientProtocol.__name__}"
