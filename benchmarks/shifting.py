@@ -23,8 +23,8 @@ from scipy.special import expit, logit
 from benchmarks.accuracy import in_own_process
 from benchmarks.shifting_page import write_page
 from benchmarks.shifting_worlds import TEST, WEEKS_AFTER, WORLDS, ShiftingWorld, Simulated, simulate
-from churn.base_rate import follow
 from churn.cli.console import steps
+from churn.contacts.base_rate import follow
 from churn.progress import progress_of
 from churn.project import Project
 from models.arrays import Labels, Values

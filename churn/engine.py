@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from churn.base_rate import follow
+from churn.contacts.base_rate import follow
 from churn.progress import Progress
 from churn.results import Log, Profiles
 from churn.results.data import counts_of

@@ -38,7 +38,9 @@ def init(
     home: Home = None,
     as_json: Json = False,
 ) -> None:
-    """Look at a log, and write the settings that it needs: which column is what, horizon, eligibility and windows.
+    """Look at any log, and write the settings that it needs.
+
+    Finds which column is what, and proposes horizon, eligibility and windows.
 
     Every line has its evidence as a comment. Where two readings fit, it asks, or refuses with the --answer to give.
 

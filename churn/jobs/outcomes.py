@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pyarrow as pa
 
+from churn.contacts.recorded import RecordedContacts, merged_ids
 from churn.engine import with_context
-from churn.jobs.contacts import RecordedContacts, merged_ids
 from churn.jobs.outcomes_page import write_account
 from churn.progress import Progress
 from churn.results.outcomes import Outcomes

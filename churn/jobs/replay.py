@@ -12,10 +12,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from churn.base_rate import follow
+from churn.contacts.base_rate import follow
+from churn.contacts.treatment import treatment_of
 from churn.engine import ScoredUsers, with_context
 from churn.jobs.replay_page import write_replay
-from churn.jobs.training import treatment_of
 from churn.jobs.week import Week
 from churn.progress import Progress, progress_of
 from churn.results.replay import Monday, Replay, Users

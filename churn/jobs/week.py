@@ -12,8 +12,8 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
+from churn.contacts.recorded import RecordedContacts, merged_ids
 from churn.engine import ScoredUsers
-from churn.jobs.contacts import RecordedContacts, merged_ids
 from features.snapshots import instant_sql
 from features.storage.duckdb import connect, new_session
 from serving.batch.scored_batch import Batch

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from scipy.special import logit
 
-from churn.base_rate import LeftAlone, follow
+from churn.contacts.base_rate import LeftAlone, follow
 from churn.progress import progress_of
 from churn.project import Project
 from models.churn_model import ChurnModel
@@ -138,3 +138,20 @@ def test_the_base_rate_is_that_of_the_users_who_were_left_alone(project: Project
     assert [one.cutoff for one in few] == [one.cutoff for one in everybody]
     assert all(0.2 < one.rows / other.rows < 0.3 for one, other in zip(few, everybody, strict=True))
     assert all(one.error > 1.5 * other.error for one, other in zip(few, everybody, strict=True))
+
+
+def test_arms_of_another_tool_win_and_whom_a_list_was_to_contact_is_not_left_alone(
+    trained_world: TrainedWorld, tmp_path: Path
+):
+    (tmp_path / "arms.csv").write_text(
+        "user_id,contacted_at,arm\nu1,2026-01-05 10:00:00,held_out\nu2,2026-01-05 10:00:00,treated\n"
+    )
+    settings = (f"contacts.path={tmp_path / 'arms.csv'}", "contacts.columns.arm=arm")
+    project = Project(trained_world.config, home=trained_world.home, settings=settings)
+    after = LeftAlone(project, 14, before=CUTOFF + timedelta(days=1))
+    (kept,) = after.lists
+    treated = [user for user, arm in kept.arms().items() if arm == "treated"]
+    after.given_arms[treated[0]] = "held_out"  # but it was on a list
+    found = after.mask(CUTOFF, ["u1", "u2", treated[0]])
+    assert found is not None
+    assert found.tolist() == [True, False, False]

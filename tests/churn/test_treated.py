@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from churn.jobs.training import treatment_of
+from churn.contacts.treatment import treatment_of
 from churn.project import Project
 from tests.churn.command import TrainedWorld
 

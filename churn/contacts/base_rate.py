@@ -44,17 +44,29 @@ class LeftAlone:
 
         return past_lists(self.project.home.list_ledgers(self.project.name), before=self.before)
 
+    @cached_property
+    def given_arms(self) -> dict[str, str]:
+        """Arms that another tool assigned."""
+        from churn.contacts.recorded import RecordedContacts
+
+        return RecordedContacts(self.project, self.project.settings.churn.timezone).given_arms
+
     def mask(self, cutoff: date, user_ids: Sequence[str]) -> NDArray[np.bool_] | None:
-        """Tell who was held out in every epoch whose lists are near a cutoff, shape (n,); None: there was no such list."""
-        from serving.weekly.arms import Arms, ArmsFolder
+        """Tell who was held out in every epoch whose lists are near a cutoff, shape (n,); None: there was no such list.
+
+        Whom a list was to contact although the hash holds them out, as under an arm of an earlier epoch, is not among them.
+        """
+        from serving.weekly.arms import TREATED, Arms, ArmsFolder
 
         near = [one for one in self.lists if abs((one.cutoff - cutoff).days) < self.days_to_label]
         epochs = {one.epoch: one.share for one in near}
         if not any(epochs.values()):  # nobody was held out: there is nothing better than everybody
             return None
         key = ArmsFolder(self.project.home.arms(self.project.name)).known_key()
-        held_out = [Arms(key, epoch, share).held_out(user_ids) for epoch, share in epochs.items() if share]
-        return np.logical_and.reduce(held_out)
+        arms = [Arms(key, epoch, share, given=self.given_arms) for epoch, share in epochs.items() if share]
+        treated = {user for one in near for user, arm in one.arms().items() if arm == TREATED}
+        is_treated = np.array([user in treated for user in user_ids], dtype=np.bool_)
+        return np.logical_and.reduce([one.held_out(user_ids) for one in arms]) & ~is_treated
 
 
 def follow(
