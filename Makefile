@@ -15,7 +15,7 @@ export DO_NOT_TRACK := 1
 export UV_SYSTEM_CERTS := true
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup demo test test-slow test-faults system check fmt docs serve bench bench-serving bench-accuracy bench-training bench-list bench-effect wheel lock clean
+.PHONY: help setup demo test test-slow test-faults system check fmt docs serve bench bench-serving bench-accuracy bench-training bench-list bench-effect bench-replay wheel lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' Makefile
@@ -94,6 +94,9 @@ bench-list: setup ## What the weekly list costs at a million stored users (USERS
 
 bench-effect: setup ## How often the account of contacts errs, in 1,000 simulated seasons (SEASONS=100: fewer)
 	@$(BIN)/python -m benchmarks.weekly_effect
+
+bench-replay: setup ## What replaying 52 Mondays costs next to one training (USERS=2000: fewer)
+	@USERS="$(USERS)" $(BIN)/python -m benchmarks.replay
 
 wheel: setup ## Build the wheel into dist/
 	@$(BIN)/python -m hatchling build -t wheel
