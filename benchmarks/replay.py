@@ -9,7 +9,7 @@ import os
 import resource
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TypeVar
@@ -20,6 +20,7 @@ from seeds.simulate import World, simulate
 
 HERE = Path(__file__).parent
 USERS, DAYS, MONDAYS, BAR = 6000, 600, 52, 8
+START = date(2025, 1, 6)
 R = TypeVar("R")
 
 
@@ -27,7 +28,7 @@ def main() -> None:
     """Measure a training and a replay, one after the other in this process, and write the page."""
     users = int(os.environ.get("USERS") or USERS)
     with TemporaryDirectory() as folder:
-        simulate(World(users=users, days=DAYS), Path(folder) / "world")
+        simulate(World(users=users, days=DAYS, start=START), Path(folder) / "world")
         project = Project(Path(folder) / "world/churn.toml", home=Path(folder) / "home")
         project.activity()  # kept from here on: neither of the two pays for it
         say = progress_of(lambda _: None)

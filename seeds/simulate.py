@@ -201,7 +201,7 @@ class _Simulation:
             self._observer.observe(day, symbols)
         if len(active.users):
             log = log_of(active, self._population, rng=self._world.rng(EVENTS, day))
-            _write_day(self._folder / "events", active.date, log=log)
+            write_day(self._folder / "events", active.date, log=log)
             self._events += log.num_rows
         self._seen[active.users] = True
         self._active_user_days += len(active.users)
@@ -253,7 +253,7 @@ def _active(symbols: Ints) -> tuple[Ints, Ints]:
     return users, symbols[users]
 
 
-def _write_day(folder: Path, day: date, *, log: pa.Table) -> None:
+def write_day(folder: Path, day: date, *, log: pa.Table) -> None:
     """Write one day; the Arrow schema is not stored, so that dictionaries are read as plain text."""
     path = folder / f"day={day:%Y-%m-%d}" / "part-0.parquet"
     path.parent.mkdir(parents=True)
