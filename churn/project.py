@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from churn.jobs.replay import Retrain
     from churn.results import (
         Audit,
+        Diagnosis,
         Export,
         Horizon,
         ListCheck,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
         Report,
         Rollback,
         Scoring,
+        Status,
         Training,
         TrainingData,
     )
@@ -64,6 +66,20 @@ class Project(Workspace):
             project.promote()
             project.export("2026-W47").to_pandas()
     """
+
+    # --- The project ------------------------------------------------------------------------------------------------
+
+    def status(self) -> Status:
+        """Say where the project stands: the log as it was last read, models, release, lists, and what comes next."""
+        from churn.jobs.status import status
+
+        return status(self)
+
+    def doctor(self, *, say: Progress | Say | None = None) -> Diagnosis:
+        """Look for what is wrong with the installation, the machine, the home and the log, and say what to do about it."""
+        from churn.jobs.doctor import doctor
+
+        return doctor(self, say=progress_of(say))
 
     # --- The log ---------------------------------------------------------------------------------------------------
 

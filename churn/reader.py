@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from features.activity.store import Activity, ActivitySettings
     from features.profiles.specification import Specification
     from features.settings import ChurnSettings, EventsSettings
-    from features.users.attributes import AttributesSettings
+    from features.users.attributes import AttributesSettings, KnownUsers
     from models.churn_model import ChurnModel
 
 # what every profile depends on, whatever its features are
@@ -57,16 +57,20 @@ class LogReader:
             When the log cannot be read, or the settings contradict the model.
         """
         from features.activity.store import open_activity
-        from features.users.attributes import open_known_users
 
         settings = self.activity_settings(frozen=frozen, say=say)
         activity = open_activity(settings, self.home.root, say=say)
-        users = self._attributes(settings.churn)
-        tables = open_known_users(activity.connection, users, rejected=self.home.rejected)
-        found = replace(activity, tables=tables)
+        found = replace(activity, tables=self.known_users(activity, settings.churn))
         for note in found.notes:
             say(note)
         return found
+
+    def known_users(self, activity: Activity, churn: ChurnSettings | None = None) -> KnownUsers:
+        """Return what ``[users]`` and ``[identities]`` say of the users of an activity."""
+        from features.users.attributes import open_known_users
+
+        users = self._attributes(churn or self.settings.churn)
+        return open_known_users(activity.connection, users, rejected=self.home.rejected)
 
     def _attributes(self, churn: ChurnSettings) -> AttributesSettings:
         """Return how ``[users]`` and ``[identities]`` are read; days are those of the log."""

@@ -37,7 +37,7 @@ def open_home(root: Path) -> Home:
         When a newer version of churn wrote it.
     """
     home = Home(root)
-    if root.is_dir() and _format_of(home) < FORMAT_VERSION:
+    if root.is_dir() and format_of(home) < FORMAT_VERSION:
         _upgrade(home)
     return home
 
@@ -50,7 +50,14 @@ def mark(home: Home) -> None:
         write_atomic(home.format_file, json.dumps({"format_version": FORMAT_VERSION}).encode() + b"\n")
 
 
-def _format_of(home: Home) -> int:
+def format_of(home: Home) -> int:
+    """Return the format of a home as it is; the first had no file that says so.
+
+    Raises
+    ------
+    InputError
+        When the file cannot be read, or a newer version of churn wrote it.
+    """
     try:
         found = int(json.loads(home.format_file.read_text())["format_version"])
     except FileNotFoundError:
@@ -77,7 +84,7 @@ def _upgrade(home: Home) -> None:
     )
     waiting = "churn: another run is upgrading this home; waiting for it"
     with locked(home.lock("upgrade"), busy, wait_seconds=_WAIT_SECONDS, waiting=lambda: _log.warning(waiting)):
-        if _format_of(home) == FORMAT_VERSION:
+        if format_of(home) == FORMAT_VERSION:
             return
         if sum((_move_results(home), _move_served(home))):
             _log.warning(

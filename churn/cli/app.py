@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from churn.cli import audit, console, data, horizon, init, outcomes, report, serving, training
+from churn.cli import audit, console, data, horizon, init, outcomes, report, serving, status, training
 from features.errors import ChurnError, InputError
 
 _CTRL_C, _NOBODY_READS = 130, 141  # exit codes that are everywhere the same in a shell
@@ -21,7 +21,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 for verb in (
-    init.init,
+    *(init.init, status.status, status.doctor),
     *(data.simulate, data.settings, data.features, data.profiles),
     *(horizon.horizon, audit.audit),
     *(training.train, training.promote, training.rollback),

@@ -38,11 +38,10 @@ def init(
     home: Home = None,
     as_json: Json = False,
 ) -> None:
-    """Look at any log, and write the settings that it needs.
+    """Look at a log, and write the settings that it needs.
 
-    Finds which column is what, and proposes horizon, eligibility and windows.
-
-    Every line has its evidence as a comment. Where two readings fit, it asks, or refuses with the --answer to give.
+    Which column is what, the horizon, who is eligible and the windows: every line has its evidence as a comment. Where two
+    readings fit, it asks, or refuses with the --answer to give.
 
     Example:
 

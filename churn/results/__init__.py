@@ -8,9 +8,11 @@ from churn.results.replay import Replay
 from churn.results.report import Report
 from churn.results.result import Result
 from churn.results.scores import Export, ListCheck, Scoring, WeeklyList
+from churn.results.status import Diagnosis, Status
 
 __all__ = [
     "Audit",
+    "Diagnosis",
     "Export",
     "FirstLook",
     "Horizon",
@@ -24,6 +26,7 @@ __all__ = [
     "Result",
     "Rollback",
     "Scoring",
+    "Status",
     "Training",
     "TrainingData",
     "WeeklyList",

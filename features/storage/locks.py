@@ -38,6 +38,17 @@ def locked(
         lock.release()
 
 
+def is_held(place: Path) -> bool:
+    """Tell whether some run holds the lock at a place."""
+    lock = FileLock(place)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        return True
+    lock.release()
+    return False
+
+
 def _acquire(lock: FileLock, wait_seconds: float, *, waiting: Callable[[], None]) -> None:
     try:
         lock.acquire(blocking=False)

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory, gettempdir
 
@@ -55,6 +56,15 @@ class RegisteredModel:
     model: ChurnModel
     tested_version: str | None = None
     refused: str = ""
+
+
+@dataclass(frozen=True)
+class VersionFacts:
+    """What is recorded with a registered version; its model is not loaded."""
+
+    version: str
+    registered_at: datetime
+    tags: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -197,6 +207,15 @@ class Registry:
         with self._store.open():
             tags = self._client.get_model_version(self.project, of.version).tags
             return dict(tags), dict(self._client.get_run(of.run_id).data.params)
+
+    def facts(self, alias: str = "") -> VersionFacts | None:
+        """Return what is recorded with a version; default: the latest. None where there is none."""
+        wanted = alias or self._latest()
+        found = self._find(wanted) if wanted else None
+        if found is None:
+            return None
+        at = datetime.fromtimestamp(found.creation_timestamp / 1000, tz=UTC)
+        return VersionFacts(str(found.version), at, dict(found.tags))
 
     def version_of(self, alias: str) -> str | None:
         """Return the number of the version under an alias; None where there is none."""

@@ -1,0 +1,160 @@
+"""Where a project stands: the log as it was last read, models, release, lists, and what comes next. Nothing is read anew."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from churn.home import Home
+from churn.results.status import ListState, Status
+from features.storage.versions import current_of
+from models.registry import CHALLENGER, CHAMPION
+
+if TYPE_CHECKING:
+    from churn.project import Project
+    from features.activity.manifest import Manifest
+    from models.registry.registry import Registry
+
+_WEEKS = 8
+_WEEK_DAYS = 7
+
+
+def status(project: Project) -> Status:
+    """Say where a project stands."""
+    return _Standing(project).status()
+
+
+def kept_log(project: Project) -> tuple[Path, Manifest] | None:
+    """Return the activity of the project's log as it was last read: its folder and manifest; None: it was not read yet."""
+    from features.activity.manifest import read_manifest
+    from features.activity.store import ActivitySettings
+
+    s = project.settings
+    digest = ActivitySettings(s.events, s.churn, s.features, project.base, s.compute).digest()
+    folder = Home(project.root).activity / digest
+    manifest = read_manifest(folder) if folder.is_dir() else None
+    return (folder, manifest) if manifest else None
+
+
+def existing_registry(project: Project) -> Registry | None:
+    """Return the registry; None where nothing was registered on this machine, and no server is named."""
+    is_there = os.environ.get("MLFLOW_TRACKING_URI") or Home(project.root).mlflow.exists()
+    return project.registry if is_there else None
+
+
+class _Standing:
+    def __init__(self, project: Project) -> None:
+        self._project, self._home = project, Home(project.root)
+
+    def status(self) -> Status:
+        found = Status(
+            str(self._project.config) if self._project.config else None,
+            str(self._project.root),
+            log=self._log(),
+            training=self._training(),
+            champion=self._version(CHAMPION),
+            challenger=self._version(CHALLENGER),
+            release=self._release(),
+            lists=self._lists(),
+        )
+        return replace(found, next=self._next(found))
+
+    @cached_property
+    def _manifest(self) -> Manifest | None:
+        kept = kept_log(self._project)
+        return kept[1] if kept else None
+
+    @cached_property
+    def _registry(self) -> Registry | None:
+        return existing_registry(self._project)
+
+    def _log(self) -> dict[str, Any]:
+        if self._manifest is None:
+            return {}
+        coverage, inventory = self._manifest.coverage, self._manifest.inventory
+        days = {"first_day": str(coverage.first_day), "covered_until": str(coverage.covered_until)}
+        return {"rows": inventory.rows, "set_aside": sum(inventory.rejected.values()), **days}
+
+    def _training(self) -> dict[str, Any]:
+        found = self._registry.facts() if self._registry else None
+        if found is None:
+            return {}
+        tags = {name: found.tags.get(name, "unknown") for name in ("grade", "audit")}
+        return {"version": found.version, **tags, "registered_at": f"{found.registered_at:%Y-%m-%d %H:%M} UTC"}
+
+    def _version(self, alias: str) -> str | None:
+        return self._registry.version_of(alias) if self._registry else None
+
+    def _release(self) -> dict[str, Any]:
+        from serving.release.bundle import FILE
+        from serving.release.release import store_of
+
+        place = current_of(self._home.releases(self._project.name))
+        if place is None:
+            return {}
+        about: dict[str, Any] = msgspec.json.decode((place / FILE).read_bytes()) if (place / FILE).exists() else {}
+        store = store_of(place)
+        written = datetime.fromtimestamp(place.stat().st_mtime, tz=UTC)
+        return {
+            "version": about.get("version", "unknown"),
+            "cutoff": str(store.cutoff) if store else "unknown",
+            "age_days": (datetime.now(UTC) - written).days,
+        }
+
+    def _lists(self) -> tuple[ListState, ...]:
+        folder = self._home.root / "lists" / self._project.name
+        weeks = sorted(place for place in folder.glob("*") if place.is_dir())[-_WEEKS:]
+        return tuple(self._list(place) for place in weeks if any(current_of(one) for one in place.iterdir()))
+
+    def _list(self, week: Path) -> ListState:
+        from serving.batch.scored_batch import read_manifest
+
+        found = {one.name: current for one in sorted(week.iterdir()) if (current := current_of(one))}
+        cutoffs = [str(cutoff) for one in found.values() if (cutoff := read_manifest(one).get("cutoff"))]
+        ends = (
+            max(map(date.fromisoformat, cutoffs)) + timedelta(days=self._project.settings.churn.purge_days)
+            if cutoffs
+            else None
+        )
+        is_closed = bool(ends and self._manifest and self._manifest.coverage.covered_until >= ends)
+        return ListState(week.name, tuple(found), ends, is_closed)
+
+    def _next(self, found: Status) -> tuple[str, ...]:
+        """Return the first thing that is missing."""
+        if found.config is None and not found.log:
+            return ("init", "PATH")
+        if not found.training:
+            return ("train",) if found.log else ("horizon",)
+        if found.champion is None or (
+            found.challenger and found.challenger != found.champion and not self._is_judged(found)
+        ):
+            return ("promote",)
+        return self._weekly(found)
+
+    def _weekly(self, found: Status) -> tuple[str, ...]:
+        """Return what a week with a champion needs."""
+        if week := self._week_to_export(found):
+            return ("export", "--week", week)
+        if not found.release and found.lists:
+            return ("score", "--week", found.lists[-1].week)
+        return ("outcomes",) if any(one.is_closed for one in found.lists) else ("serve",)
+
+    def _is_judged(self, found: Status) -> bool:
+        """Tell whether it was decided already that the challenger stays one."""
+        facts = self._registry.facts(str(found.challenger)) if self._registry else None
+        return facts is not None and "decision" in facts.tags
+
+    def _week_to_export(self, found: Status) -> str:
+        """Return the latest week whose Monday the log reaches, where it has no list."""
+        if self._manifest is None:
+            return ""
+        end = self._manifest.coverage.covered_until
+        monday = end - timedelta(days=end.weekday() % _WEEK_DAYS)
+        week = f"{monday:%G-W%V}"
+        return "" if week in {one.week for one in found.lists} else week
