@@ -9,15 +9,16 @@ from churn.first_look.draft import Draft, Line, project_name_of
 from churn.first_look.evidence.columns import Column, columns_of
 from churn.first_look.evidence.table import LogTable
 from churn.first_look.evidence.text_files import is_wide
-from churn.first_look.evidence.times import TimeReading, readings_of
+from churn.first_look.evidence.times import TimeReading, readings_of, sql_name
 from churn.first_look.known_layouts import KnownLayout, KnownMapping, known_layout, mapping_of
 from churn.first_look.questions import Answers, Option, Question
 from churn.first_look.roles.context import copies_of, find_event_id, find_others, find_type
 from churn.first_look.roles.measures import Measures, find_measures
 from churn.first_look.roles.moments import find_arrival, find_time
-from churn.first_look.roles.people import find_user
+from churn.first_look.roles.people import find_user, nobody_of
 from churn.results.first_look import Finding
 from features.errors import InputError
+from features.sql import literal
 
 _FEW_ROWS = 20
 _SHORT_DAYS = 35
@@ -122,6 +123,12 @@ def _of_columns(columns: Sequence[Column], table: LogTable, *, path: str, answer
     found["ingested_at"] = find_arrival(columns, readings, table, time=reading)
     kept = {name: one for name, one in found.items() if one}
     _ask_alike(kept, table, answers=answers)
+    if nobody := nobody_of(user, columns, table):
+        name = sql_name(user.columns[0], table) if user else ""
+        measures.choose("where", [(f"{name} <> {literal(nobody)}", "leaves only rows with a user")])
+        measures.notes.append(
+            f"{name} is {nobody} in many rows, as where nobody is known: it counts as one user; churn.toml shows how to exclude it"
+        )
     parts = _Parts(columns, table, path, measures=measures, reading=reading)
     return parts.look(kept, find_event_id(columns, table, answers=answers), answers=answers)
 

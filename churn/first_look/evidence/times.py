@@ -41,6 +41,7 @@ _COARSE = (  # of a month or week: the form of its texts, their format, and what
     ("week", r"\d{4}W\d{2}", "%GW%V", "-1"),
     ("week", r"\d{4}-\d{2}", "%G-%V", "-1"),
 )
+_A_MONTH = re.compile("month|monat|mois|mes|mese|maand|месяц|月|월")
 _MONTH = re.compile(
     r"\d.*(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)|(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec).*\d",
     re.IGNORECASE,
@@ -56,6 +57,7 @@ _WRITTEN = (  # months in words, beyond those that the log's reader knows
         "%d %b %Y %H:%M",
         "%d %B %Y %H:%M",
     ),
+    *("%b %d %Y %H:%M", "%b %d %Y %H:%M:%S", "%b %d %Y %I:%M %p"),
     *("%b %d, %Y %I:%M %p", "%b %d, %Y %I:%M:%S %p", "%B %d, %Y %H:%M:%S", "%a %b %d %H:%M:%S %Y", "%d-%b-%y %H:%M:%S"),
 )
 
@@ -116,7 +118,7 @@ def readings_of(column: Column, table: LogTable) -> tuple[TimeReading, ...]:
     """Return every reading of a column as times that its values allow; more than one: the order of day and month is open."""
     if not column.filled or column.kind in ("BOOLEAN", "BLOB", "UUID", "TIME") or column.kind.startswith("INTERVAL"):
         return ()
-    if not (column.is_time_type or column.is_text or column.is_whole) or not _may_be_times(column):
+    if not (column.is_time_type or column.is_text or column.is_number) or not _may_be_times(column):
         return ()
     found = [one for each in _candidates(column, table) if (one := _measured(each, column, table=table))]
     return tuple(_not_refuted(found, column))
@@ -130,7 +132,7 @@ def _may_be_times(column: Column) -> bool:
     """Tell from its most frequent values whether a column may hold times, which is faster than to read them."""
     if column.is_time_type:
         return True
-    if column.is_whole:
+    if column.is_number:
         sizes = [len(one.lstrip("+-").split(".")[0]) for one in column.values]
         return all(size in (6, 8, 10, 12, 13, 14, 16, 17, 19) for size in sizes)
     digits = [sum(map(str.isdigit, one)) for one in column.values]
@@ -203,7 +205,7 @@ def _reads(table: LogTable, sql: str, column: Column) -> bool:
 def _native_words(column: Column, table: LogTable) -> str:
     if column.is_time_type:
         return f"of type {column.kind.lower()}"
-    if not column.is_whole:
+    if not column.is_number:
         return "as text"
     unit = _epoch_unit(column, table)
     return f"{unit} since 1970" if unit else "whole numbers of year, month and day"
@@ -219,7 +221,7 @@ def _epoch_unit(column: Column, table: LogTable) -> str:
 def _is_zoned(column: Column, table: LogTable) -> bool:
     if column.is_time_type:
         return column.kind.endswith("TIME ZONE") or column.kind == "TIMESTAMPTZ_NS"
-    if column.is_whole:
+    if column.is_number:
         return bool(_epoch_unit(column, table))
     (zoned,) = table.numbers(f"count(*) filter (regexp_matches({table.column(column.name)}, {literal(_ZONE)}))")
     return zoned > _FITS * column.filled
@@ -283,7 +285,8 @@ def _coarse(column: Column, table: LogTable) -> list[_Candidate]:
     texts, name, text = _sample(column, table), sql_name(column.name, table), table.column(column.name)
     found: list[_Candidate] = []
     for step, form, format_, added in _COARSE:
-        if texts and all(re.fullmatch(form, one) for one in texts):
+        is_named_otherwise = step == "week" and _A_MONTH.search(column.normal) is not None
+        if texts and not is_named_otherwise and all(re.fullmatch(form, one) for one in texts):
             whole = f"{format_}{'-%d' if step == 'month' else '-%u'}"
             sql = f"cast(try_strptime({text} || '{added}', '{whole}') as timestamptz)"
             expression = f"strptime({name} || '{added}', '{whole}')"
@@ -310,7 +313,7 @@ def _sample(column: Column, table: LogTable) -> list[str]:
 def _measured(candidate: _Candidate, column: Column, *, table: LogTable) -> TimeReading | None:
     """Apply a reading to all rows; None where too few of the values become times that a log may have."""
     latest = datetime.now(UTC) + timedelta(days=1)
-    is_number = column.is_whole and candidate.words.endswith("since 1970")
+    is_number = column.is_number and candidate.words.endswith("since 1970")
     earliest = _EARLIEST_EPOCH if is_number else _EARLIEST
     sql = kept_times(candidate.sql, table)
     is_sound = f"{sql} between timestamptz '{earliest} 00:00:00+00' and timestamptz '{latest.isoformat()}'"

@@ -66,6 +66,8 @@ def find_measures(columns: Sequence[Column], table: LogTable, *, taken: Collecti
             find(open_, table, measures=measures)
     used = [one for one in columns if any(one.name in found.columns for found in measures.found.values())]
     _set_decimal(used, measures)
+    if not answers.given.keys() & {"amount"}:
+        _tell_of_other_money(open_, table, measures=measures)
     _tell_of_states(columns, table, measures=measures)
     return measures
 
@@ -126,6 +128,19 @@ def _amount(columns: Sequence[Column], table: LogTable, *, measures: Measures) -
         measures.choose("amount", [(column_name(one.name, table), "") for one in totals or prices])
         names = ", ".join(one.name for one in totals or prices)
         measures.notes.append(f"several columns may be the amount of a row ({names}): choose one in churn.toml")
+
+
+def _tell_of_other_money(columns: Sequence[Column], table: LogTable, *, measures: Measures) -> None:
+    """Say that a column is named as money, where its values are no plain numbers."""
+    named = [one for one in columns if money_of(one.normal) == "total" and one.is_text and not one.is_number]
+    if "amount" in measures.found or "amount" in measures.possible:
+        return
+    for one in [one for one in named if any(map(str.isdigit, "".join(one.values)))][:1]:
+        digits = f"cast(regexp_replace({sql_name(one.name, table)}, '[^0-9.-]', '', 'g') as double)"
+        measures.choose("amount", [(digits, "if a point stands before decimals, and the rest is a currency")])
+        measures.notes.append(
+            f"{one.name} is named as money, but its values are not plain numbers: choose a line in churn.toml"
+        )
 
 
 def _take(one: Column, table: LogTable, *, measures: Measures) -> None:

@@ -11,11 +11,29 @@ from churn.first_look.evidence.times import column_name, column_of
 from churn.first_look.questions import Answers, Option
 from churn.results.first_look import Finding
 from features.errors import InputError
+from features.sql import literal
 
 _FEW_ROWS, _MANY_ROWS, _MIN_USERS = 20, 20, 5
 _MIN_ROWS_A_USER = 1.2
 _FULL = 0.95
-_CONTACT, _GROUP = 1, 3
+_CONTACT, _DEVICE, _GROUP = 1, 2, 3
+_NOBODY = {
+    "0",
+    "-1",
+    "99999",
+    "999999",
+    "-",
+    "?",
+    "unknown",
+    "anonymous",
+    "anon",
+    "guest",
+    "gast",
+    "na",
+    "unbekannt",
+    "inconnu",
+}
+_MUCH = 0.1
 
 
 def find_user(
@@ -79,6 +97,8 @@ def _chosen(best: Sequence[Column], people: Sequence[Column], table: LogTable, *
         answers.ask("user_id", f"Who did it, where {found.name} is absent?", options)
         return None
     words = "" if not others else f"; {', '.join(one.name for one in others)} tells the same users apart"
+    if person_rank(found.normal) == _DEVICE:
+        words += "; it names a device: each counts as a user"
     return Finding(
         column_name(found.name, table),
         f"named as an id of users; {found.evidence}, {found.rows_per_value:.1f} rows each{words}",
@@ -178,3 +198,13 @@ def shape_of(column: Column) -> str:
     """Describe the form of ids without showing one: letters as x, digits as 9."""
     text = column.values[0] if column.values else ""
     return "".join("9" if one.isdigit() else "x" if one.isalpha() else one for one in text[:24])
+
+
+def nobody_of(user: Finding | None, columns: Sequence[Column], table: LogTable) -> str:
+    """Return the value of the user column that stands for nobody and has many rows; empty: there is none."""
+    column = next((one for one in columns if user and one.name in user.columns), None)
+    if column is None:
+        return ""
+    value = next((one for one in column.values if one.casefold() in _NOBODY or set(one) <= set("0-")), "")
+    (rows,) = table.numbers(f"count(*) filter ({table.column(column.name)} = {literal(value)})")
+    return value if value and rows > _MUCH * column.filled else ""

@@ -393,6 +393,35 @@ AWKWARD = (
         ),
         {"user_id": "person", "event_time": "timestamp"},
     ),
+    Awkward(
+        "an id for everybody who is not known",
+        text(
+            "log.csv",
+            "user_id,event_time,event",
+            lambda row: f"{user(row) if row % 3 else -1},{moment(row):%Y-%m-%d},{kind(row)}",
+        ),
+        {"user_id": "user_id"},
+        notes="as where nobody is known",
+    ),
+    Awkward(
+        "money with its currency",
+        text("log.csv", "user_id,event_time,amount", lambda row: f"{user(row)},{moment(row):%Y-%m-%d},${row}.99"),
+        {"event_type": "'event'"},
+        without=("amount",),
+        notes="not plain numbers",
+    ),
+    Awkward(
+        "seconds with a fraction",
+        text("log.csv", "user_id,timestamp,event", lambda row: f"{user(row)},{_epoch(row, 1)}.25,{kind(row)}"),
+        {"event_time": "timestamp"},
+        without=("timezone",),
+    ),
+    Awkward(
+        "a column that is named as months",
+        text("log.csv", "user_id,month,visits", lambda row: f"{user(row)},{moment(row):%Y-%m},{row % 9}"),
+        {"event_time": "strptime(month || '-01', '%Y-%m-%d')"},
+        notes="months only",
+    ),
     # --- Rows --------------------------------------------------------------------------------------------------------
     Awkward(
         "rows that were counted",
