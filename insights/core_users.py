@@ -67,6 +67,10 @@ def l28(log: ActiveDays) -> list[Row]:
 
 
 def _picture(rows: Sequence[Row]) -> Picture:
-    x, y = Axis("active_days", text("core_users.active_days")), Axis("share", "", format=".0%")
-    drawn = card(bars(rows, x, y=y, width=10))
+    rows = [
+        {"active_days": row["active_days"] - 0.5, "end": row["active_days"] + 0.5, "share": row["share"]}
+        for row in rows
+    ]
+    x, y = Axis("active_days", text("core_users.active_days")), Axis("share", "", format="~%")
+    drawn = card(bars(rows, x, y=y, until="end"))
     return Picture(text("core_users.picture_title"), svg(drawn), text("core_users.picture_words"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date, timedelta
 from typing import Any
 
 from insights.engine.active_days import ActiveDays
@@ -42,8 +43,10 @@ def _sentences(log: ActiveDays, first: str) -> list[str]:
 
 
 def _needs(log: ActiveDays) -> Mapping[str, str]:
-    found = {"purchases": "amount"} if not log.knows_purchases else {} if log.knows_amounts else {"sales": "amount"}
-    return found | {"orders": "order_id", "paid_orders": "order_status"}
+    needs = {text("counts.orders"): "order_id, order_status"}
+    if log.knows_amounts:
+        return needs
+    return {text("counts.sales" if log.knows_purchases else "counts.purchases"): "amount"} | needs
 
 
 def relative(now: float, before: float) -> float:
@@ -90,6 +93,11 @@ def _week(log: ActiveDays, start: int, *, is_first: bool) -> Row:
     return {"week": log.day(start), "days": days, "is_open": is_open} | found | changes
 
 
+def week_of(start: date) -> dict[str, Any]:
+    """Return where a week stands on the axis of a picture."""
+    return {"week": str(start), "end": str(start + timedelta(days=WEEK))}
+
+
 def _pictures(weeks: list[Row]) -> list[Picture]:
     shown = {"active": text("counts.series_active"), "purchases": text("counts.series_purchases")}
     return [_picture(weeks, name, title=words) for name, words in shown.items() if name in weeks[0]]
@@ -99,10 +107,9 @@ def _picture(weeks: list[Row], name: str, *, title: str) -> Picture:
     kinds = {text("counts.closed"): SHADES[0], text("counts.open"): GREY}
     closed, still_open = kinds
     rows = [
-        {"week": str(row["week"]), "n": row[name], "kind": still_open if row["is_open"] else closed, "order": 0}
+        week_of(row["week"]) | {"n": row[name], "kind": still_open if row["is_open"] else closed, "order": 0}
         for row in weeks
     ]
     x, y = Axis("week", "", "date", "%d %b"), Axis("n", "", format=",d")
-    width = max(2.0, min(24.0, 320 / max(1, len(rows))))
-    drawn = card(bars(rows, x, y=y, by=Series("kind", kinds), width=width))
+    drawn = card(bars(rows, x, y=y, by=Series("kind", kinds), until="end"))
     return Picture(title, svg(drawn), text("counts.picture"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 import numpy as np
 from numpy.typing import NDArray
@@ -318,6 +319,7 @@ def _accounting_picture(periods: list[Row]) -> Picture:
     rows = [
         {
             "day": str(row["first_day"]),
+            "end": str(row["last_day"] + timedelta(days=1)),
             "n": -row[name] if name == "churned" else row[name],
             "series": words,
             "order": order,
@@ -325,8 +327,7 @@ def _accounting_picture(periods: list[Row]) -> Picture:
         for row in periods
         for order, (name, words) in enumerate(zip(colours, names, strict=True))
     ]
-    width = max(2.0, min(32.0, 300 / len(periods)))
-    drawn = card(bars(rows, _DAY, y=_USERS, by=Series("series", names), width=width))
+    drawn = card(bars(rows, _DAY, y=_USERS, by=Series("series", names), until="end"))
     return Picture(text("growth.accounting_title"), svg(drawn), text("growth.accounting_words"))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any, Literal, cast
 
 import altair as alt
@@ -148,28 +149,39 @@ def areas(rows: Sequence[Row], x: Axis, *, y: Axis, by: Series) -> alt.Chart:
     return mark.encode(x.x(), _from_zero(y.y(), y), by.colour(), alt.Order("order:Q"))
 
 
-def bars(rows: Sequence[Row], x: Axis, *, y: Axis, by: Series | None = None, width: float = 0) -> alt.Chart:
+def bars(rows: Sequence[Row], x: Axis, *, y: Axis, until: str = "", by: Series | None = None) -> alt.Chart:
     """Bars from zero, upright; lying where names are on the y axis. Those of series are stacked in their order, others blue.
 
     Parameters
     ----------
-    width
-        Of an upright bar in pixels; default: as wide as there is room.
+    until
+        Column of where an upright bar ends on the x axis; names have bars of their own.
     """
-    size: dict[str, Any] = {"size": width} if width else {}
-    mark = alt.Chart(_data(rows)).mark_bar(color=BLUE, **size)
-    across, up = _from_zero(x.x(), x), _from_zero(y.y(), y)
-    return mark.encode(across, up, by.colour(), alt.Order("order:Q")) if by else mark.encode(across, up)
+    ranges = [x.column, until] if until and x.kind == "date" else []
+    mark = alt.Chart(_data(_as_instants(rows, ranges))).mark_bar(color=BLUE, binSpacing=2, aria=False)
+    found = mark.encode(x.x().bin("binned") if until else _from_zero(x.x(), x), _from_zero(y.y(), y))
+    found = found.encode(alt.X2(until)) if until else found
+    return found.encode(by.colour(), alt.Order("order:Q")) if by else found
+
+
+def _as_instants(rows: Sequence[Row], names: Sequence[str]) -> list[Row]:
+    """Return rows with some dates as milliseconds: of bars between two dates, texts are not read."""
+    return [dict(row) | {name: _milliseconds(row[name]) for name in names} for row in rows]
+
+
+def _milliseconds(day: str) -> int:
+    return round(datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp() * 1000)
 
 
 def _from_zero(position: Any, axis: Axis) -> Any:
     return position.scale(alt.Scale()) if axis.kind == "number" else position
 
 
-def level(value: float, *, is_horizontal: bool = True) -> alt.Chart:
-    """A line across the picture at one value."""
+def level(value: float, *, is_horizontal: bool = True, axis: Axis | None = None) -> alt.Chart:
+    """A line across the picture at one value; with the title of the axis it stands on, where that is given."""
     rule = alt.Chart(_data([{"at": value}])).mark_rule(color=GREY, strokeDash=[4, 4])
-    return rule.encode(alt.Y("at:Q")) if is_horizontal else rule.encode(alt.X("at:Q"))
+    title = axis.title if axis else alt.Undefined
+    return rule.encode(alt.Y("at:Q", title=title) if is_horizontal else alt.X("at:Q", title=title))
 
 
 def picture(*layers: alt.Chart | Layers, rows: int = 0) -> Layers:

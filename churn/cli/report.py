@@ -10,7 +10,7 @@ from churn.results.report import Report
 
 @verb(steps=3)
 def report(project: Project, say: Progress) -> Report:
-    """Say what the log tells about the product.
+    """Say what the log tells about the product, question by question.
 
     Writes one page that opens without a network, the same numbers as JSON, and each table as CSV and Parquet.
 

@@ -37,7 +37,7 @@ def report(project: Project, *, say: Progress) -> Report:
         log.first_day,
         log.last_day,
         settings.churn.timezone,
-        sections(log, settings.report, say=say.within),
+        sections(log, settings.report, churn=settings.churn, say=say.within),
         activity.notes,
     )
     say("writing the report")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import pyarrow as pa
 
@@ -27,6 +27,30 @@ _TYPES: Mapping[Kind, pa.DataType] = {
 def columns(kind: Kind, *names: str) -> dict[str, Kind]:
     """Return columns of one kind."""
     return dict.fromkeys(names, kind)
+
+
+def with_interval(name: str, found: Interval) -> dict[str, float]:
+    """Return the cells of a number with its interval: ``name``, ``name_low``, ``name_high``."""
+    return {name: found.value, f"{name}_low": found.low, f"{name}_high": found.high}
+
+
+class Interval(Protocol):
+    """A number with its interval."""
+
+    @property
+    def value(self) -> float:
+        """The number itself."""
+        ...
+
+    @property
+    def low(self) -> float:
+        """The lower end."""
+        ...
+
+    @property
+    def high(self) -> float:
+        """The upper end."""
+        ...
 
 
 @dataclass(frozen=True)

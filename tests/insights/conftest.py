@@ -7,6 +7,7 @@ from typing import NamedTuple
 import pytest
 
 from insights.engine.active_days import ActiveDays
+from insights.engine.groups import make_groups
 from tests.insights.logs import BERLIN, days_by_user, opened, random_rows
 
 
@@ -21,4 +22,6 @@ class Random(NamedTuple):
 def random_log(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Random:
     rows = random_rows(request.param)
     churn = {"timezone": BERLIN, "qualifying": "event_type <> 'push'"}
-    return Random(opened(tmp_path_factory.mktemp("log"), rows, churn=churn), days_by_user(rows))
+    log = opened(tmp_path_factory.mktemp("log"), rows, churn=churn)
+    make_groups(log)
+    return Random(log, days_by_user(rows))

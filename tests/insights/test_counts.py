@@ -47,13 +47,13 @@ def test_purchases_may_be_events_of_a_type(tmp_path: Path):
     found = counts(opened(tmp_path, rows, report={"purchase_event_types": ["purchase"]}))
     assert (found.facts["purchases"], found.facts["buyers"]) == (2, 1)
     assert "sales" not in found.facts
-    assert found.needs["sales"] == "amount"
+    assert found.needs["Sales"] == "amount"
 
 
 def test_a_log_without_purchases_says_what_it_would_need(tmp_path: Path):
     found = counts(opened(tmp_path, ["a 2026-01-05T10:00 look"], report={"purchase_event_types": ["purchase"]}))
     assert "purchases" not in found.facts
-    assert found.needs["purchases"] == "amount"
+    assert found.needs["Purchases"] == "amount"
 
 
 def test_the_page_says_when_the_last_day_may_be_incomplete(tmp_path: Path):

@@ -91,7 +91,7 @@ def test_series_have_a_legend_in_their_order_and_their_colours():
 
 
 def test_bars_start_at_zero():
-    assert ">0%<" in svg(card(bars(ROWS, DAY, y=RATE, width=5)))
+    assert ">0%<" in svg(card(bars([dict(row) | {"end": "2026-01-20"} for row in ROWS], DAY, y=RATE, until="end")))
 
 
 def test_a_sparkline_goes_from_left_to_right_between_low_and_high():

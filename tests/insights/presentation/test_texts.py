@@ -38,10 +38,13 @@ def test_a_column_without_a_heading_shows_its_name():
 
 
 def test_every_table_has_a_title_and_headings_that_differ(random_log: Random):
+    from features.settings import ChurnSettings
     from insights.report import sections
     from insights.settings import ReportSettings
 
-    tables: list[Figures] = [one for found in sections(random_log.log, ReportSettings()) for one in found.tables]
+    tables: list[Figures] = [
+        one for found in sections(random_log.log, ReportSettings(), churn=ChurnSettings()) for one in found.tables
+    ]
     assert len({one.name for one in tables}) == len(tables)
     for one in tables:
         assert one.title

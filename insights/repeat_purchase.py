@@ -1,0 +1,155 @@
+"""S11: who buys again, who comes back, and the eight groups by recency, frequency and money."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from itertools import product
+
+import numpy as np
+from scipy.stats import CensoredData, ecdf
+
+from insights.engine.active_days import ActiveDays
+from insights.presentation import formats
+from insights.presentation.section import Figures, Row, Section, columns, with_interval
+from insights.presentation.texts import text
+from models.charts import Axis, bars, card, svg
+from models.page import Picture
+from models.shares import Share, wilson
+
+Buyers = Mapping[int, tuple[int, int, float]]  # user to recency, frequency and money
+GROUPS = tuple("".join(marks) for marks in product("hl", repeat=3))  # high or low recency, frequency, money
+
+
+def repeat_purchase(log: ActiveDays, *, within_days: int) -> Section:
+    """Return repeat purchase by three definitions, repurchase, returning users, and the groups with their flows.
+
+    Parameters
+    ----------
+    within_days
+        Length of the windows.
+    """
+    if not log.knows_purchases:
+        return Section(
+            "repeat_purchase", [text("repeat_purchase.unknown")], needs={text("repeat_purchase.purchases"): "amount"}
+        )
+    rates = rates_of(log, within_days)
+    facts = {name: one.value for name, one in rates.items()} | {"median_days_to_second": median_days_to_second(log)}
+    shown = {name: formats.share(one.value) for name, one in rates.items()}
+    sentence = text("repeat_purchase.sentence", days=within_days, **shown)
+    kinds = (
+        columns("name", "measure")
+        | columns("count", "part", "whole")
+        | columns("share", "share", "share_low", "share_high")
+    )
+    rows = [
+        {"measure": text(f"repeat_purchase.{name}", days=within_days), "part": one.part, "whole": one.whole}
+        | with_interval("share", one)
+        for name, one in rates.items()
+    ]
+    tables = [Figures("repeat_rates", rows, kinds)]
+    needs = {text("repeat_purchase.orders"): "order_id", text("repeat_purchase.members"): "[users] member"}
+    if not log.knows_amounts:
+        needs |= {text("repeat_purchase.rfm"): "amount"}
+        return Section("repeat_purchase", [sentence, text("repeat_purchase.order")], tables, [], facts, needs)
+    now, before = (rfm(log, log.days - (back - 1) * within_days, days=within_days) for back in (1, 2))
+    groups = _groups_table(now)
+    of_groups = (
+        columns("name", "group") | columns("count", "users") | columns("number", "recency", "frequency", "money")
+    )
+    flows = columns("name", "from_group", "to_group") | columns("count", "users")
+    tables += [Figures("rfm", groups, of_groups), Figures("rfm_flows", flows_between(before, now), flows)]
+    return Section(
+        "repeat_purchase", [sentence, text("repeat_purchase.order")], tables, [_picture(groups)], facts, needs
+    )
+
+
+def rates_of(log: ActiveDays, within: int) -> dict[str, Share]:
+    """Return the shares; a day of a user with purchases counts as one order, since the log has no order ids."""
+    start = log.days - within
+    ordered = "select uid, d, row_number() over (partition by uid order by d) as place from purchases"
+    sql = {
+        "by_cohort": f"""select count(*) filter (second <= first_buy + {within}), count(*)
+            from (select uid, min(d) as first_buy, min(d) filter (place = 2) as second from ({ordered}) group by uid)
+            where first_buy < {start}""",
+        "of_buyers": f"""select count(*) filter (n > 1), count(*)
+            from (select uid, count(*) as n from purchases where d >= {start} group by uid)""",
+        "of_orders": f"select count(*) filter (place > 1), count(*) from ({ordered}) where d >= {start}",
+        "repurchase": f"""select count(distinct n.uid), count(distinct b.uid) from purchases b left join
+            (from purchases where d >= {start}) n using (uid) where b.d >= {start - within} and b.d < {start}""",
+        "returning": f"""select count(*) filter (first_d < {start}), count(*) from users
+            where uid in (select uid from spells where d >= {start})""",
+    }
+    return {name: wilson(*log.rows(query)[0]) for name, query in sql.items()}
+
+
+def median_days_to_second(log: ActiveDays) -> float | None:
+    """Return the days after which half of the buyers have bought again (Kaplan-Meier); None where fewer ever do."""
+    sql = f"""select coalesce(min(d) filter (place = 2), {log.days}) - min(d), count(*) > 1
+        from (select uid, d, row_number() over (partition by uid order by d) as place from purchases) group by uid order by uid"""
+    found = log.rows(sql)
+    days = np.array([one for one, _ in found])
+    again = np.array([is_seen for _, is_seen in found])
+    curve = ecdf(CensoredData(uncensored=days[again], right=days[~again])).sf
+    below = curve.quantiles[curve.probabilities <= 0.5]  # noqa: PLR2004
+    return float(below[0]) if len(below) else None
+
+
+# --- Recency, frequency, money -----------------------------------------------------------------------------------------
+
+
+def rfm(log: ActiveDays, until: int, *, days: int) -> Buyers:
+    """Return recency (whole days up to the end), frequency (days with purchases) and money of the buyers of a window."""
+    sql = f"""select uid, {until} - 1 - max(d), count(*), coalesce(sum(amount), 0.0) from purchases
+        where d >= {until - days} and d < {until} group by uid order by uid"""
+    return {uid: (recency, n, money) for uid, recency, n, money in log.rows(sql)}
+
+
+def groups_of(buyers: Buyers) -> dict[int, str]:
+    """Return each buyer's group: high is strictly better than the mean of the buyers, where fewer days of recency are better.
+
+    Source
+    ------
+    The eight groups of Aliyun Quick Audience.
+
+    Examples
+    --------
+    >>> groups_of({1: (0, 5, 90.0), 2: (20, 1, 10.0)})
+    {1: 'hhh', 2: 'lll'}
+    """
+    if not buyers:
+        return {}
+    mean = np.array(list(buyers.values())).mean(axis=0)
+    return {
+        uid: "".join("h" if is_high else "l" for is_high in (r < mean[0], f > mean[1], m > mean[2]))
+        for uid, (r, f, m) in buyers.items()
+    }
+
+
+def flows_between(before: Buyers, now: Buyers) -> list[Row]:
+    """Return how many buyers moved from which group to which, in two windows next to each other; some buy in one only."""
+    old, new = groups_of(before), groups_of(now)
+    moves = Counter((old.get(uid, ""), new.get(uid, "")) for uid in {*old, *new})
+    ordered = sorted(moves, key=lambda pair: (-moves[pair], pair))
+    return [{"from_group": _name(pair[0]), "to_group": _name(pair[1]), "users": moves[pair]} for pair in ordered]
+
+
+def _name(group: str) -> str:
+    return text(f"rfm.{group}" if group else "rfm.nothing")
+
+
+def _groups_table(now: Buyers) -> list[Row]:
+    found = groups_of(now)
+    return [_group_row(group, [now[uid] for uid, one in found.items() if one == group]) for group in GROUPS]
+
+
+def _group_row(group: str, buyers: Sequence[tuple[int, int, float]]) -> Row:
+    means = np.array(buyers).mean(axis=0) if buyers else np.full(3, np.nan)
+    recency, frequency, money = (float(one) for one in means)
+    return {"group": _name(group), "users": len(buyers), "recency": recency, "frequency": frequency, "money": money}
+
+
+def _picture(groups: Sequence[Row]) -> Picture:
+    x, y = Axis("users", "", format="~s"), Axis("group", "", "name")
+    rows = [{"group": row["group"], "users": row["users"]} for row in groups]
+    return Picture(text("rfm.title"), svg(card(bars(rows, x, y=y), rows=len(rows))), text("rfm.picture"))

@@ -1,0 +1,36 @@
+"""Rates of groups, shrunk to their mean."""
+
+import numpy as np
+import pytest
+
+from insights.statistics.shrinkage import shrunk
+
+
+def test_groups_that_differ_by_chance_alone_get_nearly_the_same_rate():
+    chance = np.random.default_rng(1)
+    sizes = [50] * 20
+    found = shrunk(list(chance.binomial(50, 0.3, 20)), sizes)
+    assert np.ptp([one.value for one in found]) < 0.06
+
+
+def test_large_groups_keep_their_own_rate_and_small_ones_do_not():
+    large, small = shrunk([500, 1, 100, 300], [1000, 10, 1000, 1000])[:2]
+    assert large.value == pytest.approx(0.5, abs=0.01)
+    assert 0.1 < small.value < 0.3
+    assert small.high - small.low > large.high - large.low
+
+
+@pytest.mark.parametrize(("parts", "wholes"), [([0, 0], [5, 50]), ([3], [3]), ([5, 50], [5, 50])])
+def test_rates_at_the_ends_stay_within_them(parts: list[int], wholes: list[int]):
+    for one in shrunk(parts, wholes):
+        assert 0 <= one.low <= one.value <= one.high <= 1
+
+
+def test_intervals_cover_the_true_rates():
+    chance, inside = np.random.default_rng(2), []
+    for _ in range(200):
+        truth = chance.beta(20, 60, 12)
+        wholes = chance.integers(20, 400, 12)
+        found = shrunk(list(chance.binomial(wholes, truth)), list(wholes))
+        inside += [one.low <= rate <= one.high for one, rate in zip(found, truth, strict=True)]
+    assert 0.9 < np.mean(inside) < 0.99

@@ -1,0 +1,95 @@
+"""Active, silent and gone; effects are ranked and corrected."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from insights.contrast import Difference, Limits, contrast, ranked
+from insights.engine.active_days import ActiveDays
+from insights.engine.groups import make_groups
+from tests.insights.logs import opened
+
+
+def people(chance: random.Random) -> Iterator[str]:
+    """Users of android leave early, those of ios stay; networks are tossed."""
+    for user in range(400):
+        os, network = ("android", "ios")[user % 2], chance.choice(["wifi", "4g"])
+        last = chance.choice([35, 40]) if os == "android" and chance.random() < 0.8 else chance.choice([68, 69, 80])
+        for day in {0, *chance.sample(range(28), 3 if last < 60 else 6), last}:
+            yield f"u{user} 2026-0{1 + day // 31}-{1 + day % 31:02d}T10:00 open device_os={os} network={network}"
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory: pytest.TempPathFactory) -> ActiveDays:
+    log = opened(
+        tmp_path_factory.mktemp("people"),
+        [*people(random.Random(3)), "last 2026-03-25T10:00 open device_os=ios network=wifi"],
+    )
+    make_groups(log)
+    return log
+
+
+def test_groups_by_idle_days(tmp_path: Path):
+    rows = [f"u{ago} 2026-01-{31 - ago:02d}T10:00" for ago in (0, 6, 7, 13, 14)]
+    log = opened(tmp_path, rows)
+    make_groups(log)
+    found = contrast(log, Limits(7, 14))
+    assert {row["group"]: row["users"] for row in found.tables[0].rows} == {"active": 2, "silent": 2, "gone": 1}
+
+
+@pytest.mark.parametrize(
+    ("active", "horizon", "limit"), [(14, 30, 14), (60, 30, 15), (0, 14, 7), (14, 14, 7), (1, 1, 1)]
+)
+def test_active_is_shorter_than_the_horizon(active: int, horizon: int, limit: int):
+    assert Limits.of(active_within_days=active, horizon_days=horizon) == Limits(limit, horizon)
+
+
+def test_a_planted_difference_is_found_and_a_tossed_one_is_not(log: ActiveDays):
+    found = contrast(log, Limits(20, 30))
+    rows = [row for row in found.tables[1].rows if row["group"] == "gone"]
+    by_value = {row["value"] or row["measure"]: row for row in rows}
+    assert by_value["android"]["is_certain"]
+    assert by_value["android"]["effect"] > 0.5
+    assert by_value["ios"]["effect"] < -0.5
+    assert by_value["active days in the first 28"]["effect"] < -0.5
+    assert not by_value["wifi"]["is_certain"]
+    effects = [abs(row["effect"]) for row in rows]
+    assert effects == sorted(effects, reverse=True)
+
+
+def test_p_values_are_corrected_as_statsmodels_does():
+    from statsmodels.stats.multitest import multipletests
+
+    raw = [0.001, 0.01, 0.03, 0.5]
+    found = ranked([Difference(str(p), "", 0, 0, p, p) for p in raw], "gone")
+    expected = multipletests(raw, method="fdr_by")[1]
+    assert sorted(row["p_value"] for row in found) == pytest.approx(sorted(expected))
+
+
+def test_attributes_of_users_are_compared_too(tmp_path: Path):
+    from dataclasses import replace
+
+    from features.settings import ComputeSettings, IdentitiesSettings, UsersSettings
+    from features.users.attributes import AttributesSettings, open_known_users
+    from insights.engine.active_days import active_days
+    from tests.builders import world_of, write
+
+    rows = list(people(random.Random(4)))
+    activity = world_of(tmp_path, rows, covered_until=None).activity()
+    table = [{"user_id": f"u{user}", "gender": "fm"[user % 2]} for user in range(400)]
+    place = str(write(tmp_path / "users.parquet", table))
+    users = UsersSettings(path=place, columns={"gender": "gender"}, trust_undated=True)
+    known = AttributesSettings(users, IdentitiesSettings(), "UTC", "UTC", Path(), ComputeSettings())
+    tables = open_known_users(activity.connection, known, rejected=tmp_path / "rejected")
+    log = active_days(replace(activity, tables=tables))
+    make_groups(log)
+    found = contrast(log, Limits(20, 30))
+    genders = {
+        row["value"]: row for row in found.tables[1].rows if row["measure"] == "gender" and row["group"] == "gone"
+    }
+    assert genders["f"]["effect"] > 0.5
+    assert not found.needs

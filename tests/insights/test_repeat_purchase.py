@@ -1,0 +1,73 @@
+"""Repeat purchase by its definitions, and the eight groups, against tables made by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from insights.engine.active_days import ActiveDays
+from insights.repeat_purchase import flows_between, groups_of, median_days_to_second, rates_of, repeat_purchase, rfm
+from tests.insights.logs import opened
+
+# Forty days from January 1; a window of ten. The first day of the last window is January 31.
+ROWS = [
+    *("a 2026-01-01T10:00 buy amount=10", "a 2026-01-05T10:00 buy amount=10", "a 2026-02-01T10:00 buy amount=40"),
+    *("b 2026-01-10T10:00 buy amount=5", "b 2026-01-20T10:00 buy amount=5", "b 2026-01-20T11:00 buy amount=5"),
+    *("c 2026-01-25T10:00 buy amount=30", "c 2026-02-09T10:00 buy amount=20", "c 2026-02-08T10:00 buy amount=6"),
+    *("d 2026-01-29T10:00 buy amount=1", "d 2026-01-30T10:00 buy amount=-1"),
+    *("e 2026-02-03T10:00 buy amount=2", "f 2026-02-09T10:00 look"),
+]
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory: pytest.TempPathFactory) -> ActiveDays:
+    return opened(tmp_path_factory.mktemp("shop"), ROWS)
+
+
+def test_rates_counted_by_hand(log: ActiveDays):
+    found = {name: (one.part, one.whole) for name, one in rates_of(log, within=10).items()}
+    assert found == {
+        "by_cohort": (2, 4),  # a after 4 days, b after 10; c after 14, d never; of e the ten days are not over
+        "of_buyers": (1, 3),  # a, c twice, e
+        "of_orders": (3, 4),  # all but e's
+        "repurchase": (1, 2),  # c and d bought from the 21st to the 30th
+        "returning": (2, 4),  # a and c; e and f are new
+    }
+
+
+def test_orders_of_one_day_are_one_and_refunds_are_none(log: ActiveDays):
+    assert rfm(log, 20, days=20)[2] == (0, 2, 15.0)
+    assert rfm(log, 40, days=20)[4] == (11, 1, 1.0)
+
+
+def test_half_of_the_buyers_have_bought_again_after(log: ActiveDays):
+    # 4, 10 and 14 days; d is censored after 12, e after 7: 4/5, then 3/4 and 1/2 of the rest
+    assert median_days_to_second(log) == 14
+
+
+def test_high_is_strictly_better_than_the_mean():
+    buyers = {1: (0, 4, 100.0), 2: (4, 2, 0.0), 3: (2, 3, 50.0), 4: (2, 3, 50.0)}
+    assert groups_of(buyers) == {1: "hhh", 2: "lll", 3: "lll", 4: "lll"}
+    assert groups_of({}) == {}
+    mixed = {1: (9, 1, 90.0), 2: (1, 1, 10.0), 3: (2, 4, 20.0)}
+    assert groups_of(mixed) == {1: "llh", 2: "hll", 3: "hhl"}
+
+
+def test_flows_hold_everyone_who_bought_in_either_window(log: ActiveDays):
+    before, now = rfm(log, 30, days=10), rfm(log, 40, days=10)
+    rows = flows_between(before, now)
+    assert sum(row["users"] for row in rows) == len({*before, *now}) == 4
+    assert {row["users"] for row in rows if row["from_group"] == "did not buy"} == {1}
+
+
+def test_a_log_without_amounts_has_no_groups_but_rates(tmp_path: Path):
+    rows = [f"u{user} 2026-01-{day:02d}T10:00 purchase" for user in range(4) for day in (1, 3 + user)]
+    found = repeat_purchase(opened(tmp_path, rows, report={"purchase_event_types": ["purchase"]}), within_days=5)
+    assert [one.name for one in found.tables] == ["repeat_rates"]
+    assert found.needs["Groups by recency, frequency and money"] == "amount"
+
+
+def test_a_log_without_purchases_says_so(tmp_path: Path):
+    found = repeat_purchase(opened(tmp_path, ["a 2026-01-01T10:00 look"]), within_days=5)
+    assert found.sentences == ["The log has no purchases."]
