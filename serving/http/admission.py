@@ -14,7 +14,7 @@ RETRY_SECONDS = 1
 
 
 class Admission:
-    """Counts what is under way in a worker, and refuses what is more than its limits.
+    """Counts what is under way in a worker, and refuses what is more than its limits: ``with admission`` is a request.
 
     Attributes
     ----------
@@ -26,8 +26,7 @@ class Admission:
         self.limits = limits or ServingSettings()
         self._requests = self._items = 0
 
-    @contextmanager
-    def request(self) -> Generator[None]:
+    def __enter__(self) -> None:
         """Count a request, from its headers to its answer.
 
         Raises
@@ -39,10 +38,10 @@ class Admission:
         if self._requests >= maximum:
             raise _busy("requests", maximum, remaining=0)
         self._requests += 1
-        try:
-            yield
-        finally:
-            self._requests -= 1
+
+    def __exit__(self, *_: object) -> None:
+        """Count it no more."""
+        self._requests -= 1
 
     def check_items(self) -> None:
         """Refuse what would not be let in with a single item, before it is read.

@@ -183,7 +183,10 @@ class Endpoint:
 
     def _found(self, inputs: Sequence[ScoreInput]) -> list[FoundItem]:
         """Return for each item the finished answer, the profile, or the score that says why there is none."""
-        known = iter(self._known([one for one in inputs if isinstance(one, str)]))
+        ids = [one for one in inputs if isinstance(one, str)]
+        if len(ids) == len(inputs):
+            return list(self._known(ids))
+        known = iter(self._known(ids))
         built = iter(self._built([one for one in inputs if isinstance(one, UserEvents)]))
         return [
             next(known) if isinstance(one, str) else next(built) if isinstance(one, UserEvents) else one

@@ -37,7 +37,7 @@ def test_a_request_that_is_alone_is_let_in_however_large_it_is():
 def test_an_error_gives_items_and_requests_back():
     admission = Admission(ServingSettings(max_items_under_way=1, max_requests_under_way=1))
     for _ in range(3):
-        with pytest.raises(ValueError, match="bug"), admission.request(), admission.items(1):
+        with pytest.raises(ValueError, match="bug"), admission, admission.items(1):
             raise ValueError("bug")
 
 

@@ -11,7 +11,7 @@ from starlette.types import Message
 from features.errors import InputError
 from serving.http.admission import Admission
 from serving.http.front import route as route_module
-from serving.http.front.route import MAX_BODY_BYTES, ScoreRoute
+from serving.http.front.route import MAX_BODY_BYTES, ScoreRoute, body_of
 from serving.http.problems import Answer
 from serving.settings import ServingSettings
 
@@ -131,8 +131,23 @@ def test_an_error_of_the_input_is_400_and_a_bug_500_that_says_nothing(caplog: py
 
 def test_a_request_more_than_may_be_under_way_is_refused_at_once():
     scorer = Scorer()
-    with scorer.admission.request():
+    with scorer.admission:
         found = ask(b"1", scorer=scorer)
     assert (found.status, found.content["type"]) == (503, "urn:churn:problem:busy")
     assert (found.headers["retry-after"], found.headers["ratelimit"]) == ("1", '"requests";r=0;t=1')
     assert ask(b"1", scorer=scorer).status == 200
+
+
+def test_who_ends_the_request_while_it_waits_for_the_body_is_not_told_that_it_is_slow():
+    async def receive() -> Message:
+        await asyncio.sleep(30)
+        raise AssertionError
+
+    async def main() -> None:
+        task = asyncio.create_task(body_of(receive))
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(main())
