@@ -104,7 +104,9 @@ def build_model() -> tuple[ChurnModel, Specification]:
 def fill(home: Path) -> tuple[Path, pa.Table]:
     """Write the release, with the finished answers of all users; return its folder and the profiles of who is scored."""
     model, specification = build_model()
-    served = ServingBundle(model, "churn", "1", "champion", home / "store", BANDS, ServingSettings())
+    served = ServingBundle(
+        model, "churn", "1", "champion", home / "store", BANDS, ServingSettings(max_items_under_way=100_000)
+    )
     write_bundle(home / "served", served)
     profiles = profiles_of(PROFILES, seed=1, of=specification)
     scores = with_reasons(score_table(model, profiles, bands=BANDS), model, profiles=profiles)
@@ -117,7 +119,7 @@ def fill(home: Path) -> tuple[Path, pa.Table]:
 
 def repeated(table: pa.Table) -> pa.Table:
     """Repeat rows until there are enough users, each under an id of its own; the first ones keep theirs."""
-    ids = pa.array([f"u{number}" for number in range(USERS)])
+    ids = pa.array([f"u{number:07}" for number in range(USERS)])
     rows = pa.concat_tables([table] * -(-USERS // table.num_rows)).slice(0, USERS)
     return rows.set_column(rows.column_names.index("user_id"), "user_id", ids)
 
@@ -128,7 +130,7 @@ def bodies(case: Case, profiles: pa.Table) -> Iterator[bytes]:
     for _ in range(BODIES if case.items == 1 else 30):
         chosen = random.choices(rows, k=case.items)
         again = random.randrange(USERS // PROFILES or 1) * PROFILES
-        ids = [f"u{int(row['user_id'][1:]) + again}" for row in chosen]
+        ids = [f"u{int(row['user_id'][1:]) + again:07}" for row in chosen]
         items = [{"user_id": one} for one in ids] if case.path == "stored" else [{"profile": row} for row in chosen]
         yield msgspec.json.encode({"items": items} if case.reasons else {"items": items, "reasons": False})
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
 from math import isclose
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import structs
@@ -29,17 +29,18 @@ from serving.store.profile_store import ProfileStore, open_store
 FoundItem = StoredAnswer | Score | Profile
 
 
-@dataclass(frozen=True)
-class FoundItems:
-    """The items of a request with what is known of each: an answer, a profile to score, or the score that says why there is none."""
+class FoundItems(NamedTuple):
+    """The items of a request with what is known of each: an answer, a profile to score, or the score that says why there is none.
+
+    Attributes
+    ----------
+    profiles
+        What is to be scored.
+    """
 
     request: ReadRequest
     found: Sequence[FoundItem]
-
-    @property
-    def profiles(self) -> list[Profile]:
-        """What is to be scored."""
-        return [one for one in self.found if not isinstance(one, StoredAnswer | Score)]
+    profiles: list[Profile]
 
     @property
     def to_compute(self) -> int:
@@ -151,24 +152,30 @@ class Endpoint:
         InputError
             When the body breaks the contract.
         """
-        return self.finish(self.find(body), request_id=request_id)
+        return self.finish(self.find(self.read(body)), request_id=request_id)
 
-    def find(self, body: bytes) -> FoundItems:
-        """Read a request and look up what the store has.
+    def read(self, body: bytes) -> ReadRequest:
+        """Read a request.
 
         Raises
         ------
         InputError
             When the body breaks the contract.
         """
-        request = self._reader.read(body)
-        return FoundItems(request, self._found(request.inputs))
+        return self._reader.read(body)
+
+    def find(self, request: ReadRequest) -> FoundItems:
+        """Look up what the store has of each item."""
+        found = self._found(request.inputs)
+        profiles = [one for one in found if not isinstance(one, StoredAnswer | Score)]
+        return FoundItems(request, found, profiles)
 
     def finish(self, items: FoundItems, *, request_id: str) -> bytes:
         """Compute what was not found, all of it together; return the answer as JSON, results in the order of the items."""
-        scores = iter(self._computed(items) if items.to_compute else ())
+        scores = iter(self._computed(items)) if items.to_compute else None
         with_reasons = items.request.reasons
-        answers = [one if isinstance(one, StoredAnswer | Score) else next(scores) for one in items.found]
+        known = items.found
+        answers = [one if isinstance(one, StoredAnswer | Score) else next(scores) for one in known] if scores else known
         self._metrics.count([one.outcome for one in answers])
         results = [
             msgspec.Raw(one.json(with_reasons=with_reasons)) if isinstance(one, StoredAnswer) else one

@@ -21,7 +21,7 @@ from serving.http.front.about import (
     ReasonsDocument,
 )
 from serving.http.front.route import body_of, request_id_of
-from serving.http.problems import INVALID, KINDS, METHOD, NOT_READY, PROBLEM_TYPE, Kind, refusal_document
+from serving.http.problems import INVALID, KINDS, METHOD, MODEL_HEADER, NOT_READY, PROBLEM_TYPE, Kind, refusal_document
 from serving.score import Score
 
 _ABOUT = "Churn probabilities of users, with reasons. Each answer names its model and the test metrics of that model."
@@ -69,6 +69,15 @@ class RequestBody(ContractDescriptor):
     request_id: str
 
     @classmethod
+    def model_json_schema(cls, *arguments: Any, **options: Any) -> dict[str, Any]:
+        """Return the schema of the struct; an item that breaks the contract is answered as invalid, not refused."""
+        schema = super().model_json_schema(*arguments, **options)
+        items = schema["properties"]["items"]
+        anything = {"description": "Anything else is answered as an invalid item; the others are scored."}
+        items["items"] = {"anyOf": [items["items"], anything]}
+        return schema
+
+    @classmethod
     async def from_http_request(cls, request: Request, serde: Any) -> RequestBody:
         """Take the body and the request's id."""
         del serde
@@ -95,6 +104,8 @@ def openapi_document(found: Any, path: str) -> Any:
     schemas = {name: schema for body in _BODIES for name, schema in body.openapi_components("").items()}
     responses = found.paths[path].post["responses"]
     found.paths[path].post["responses"] = {"200": responses[200]} | _refusals()
+    found.paths[path].post["parameters"] = list(_HEADERS)
+    found.paths[path].post["requestBody"]["required"] = True
     for place, (summary, body) in _DOCUMENTS.items():
         found.paths[place] = type(found.paths[path])(get=_get(summary, body))
     return type(found)(
@@ -131,6 +142,13 @@ class ReasonsBody(ContractDescriptor):
     )
 
 
+_HEADERS = tuple(
+    {"name": name, "in": "header", "description": description, "schema": {"type": "string"}}
+    for name, description in (
+        ("X-Request-Id", "Comes back in body and header; short and printable."),
+        (MODEL_HEADER, "Version, or name/version, of the model that must answer; 409 where another one is in service."),
+    )
+)
 _BODIES = (RequestBody, ResponseBody, RefusalBody, ModelBody, ReasonsBody)
 _DOCUMENTS = {MODEL_PATH: ("The model in service", ModelBody), REASONS_PATH: ("The reasons of the model", ReasonsBody)}
 

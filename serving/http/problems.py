@@ -12,6 +12,7 @@ from serving.http.contract import Refusal
 
 PROBLEM_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 5
+MODEL_HEADER = "X-Churn-Model"
 Headers = tuple[tuple[str, str], ...]
 
 

@@ -15,16 +15,14 @@ from features.errors import InputError
 from features.storage.versions import in_use
 from serving.http.admission import Admission, Turns
 from serving.http.endpoint import Endpoint
-from serving.http.problems import OTHER_MODEL, TIMEOUT, Answer, RequestProblem, not_ready
+from serving.http.problems import MODEL_HEADER, OTHER_MODEL, TIMEOUT, Answer, RequestProblem, not_ready
 from serving.http.prometheus import Metrics
 from serving.release.watch import ReleaseWatch
 
 QUICK_BODY_BYTES = 16 * 2**10
 QUICK_ITEMS = 4  # to compute: a millisecond or two
-EVENTS, EVENTS_SINCE = b'"events"', b'"events_since"'  # a few of them take as long as many
 TIMEOUT_SECONDS = 30.0
 LOOK_EVERY_SECONDS = 1.0
-MODEL_HEADER = "X-Churn-Model"
 
 _log = logging.getLogger("churn.serving")
 Done = TypeVar("Done")
@@ -118,11 +116,15 @@ class Scoring:
         return Answer(200, body, headers=((MODEL_HEADER, endpoint.model_id),))
 
     async def _answered(self, endpoint: Endpoint, content: bytes, *, request_id: str) -> bytes:
-        if len(content) > QUICK_BODY_BYTES or EVENTS in content or EVENTS_SINCE in content:
+        if len(content) > QUICK_BODY_BYTES:
             self.admission.check_items()
             with self.admission.items(endpoint.count(content)):
                 return await self._in_thread(lambda: endpoint.answer(content, request_id=request_id))
-        found = endpoint.find(content)
+        request = endpoint.read(content)
+        if request.has_events:
+            with self.admission.items(len(request.inputs)):
+                return await self._in_thread(lambda: endpoint.finish(endpoint.find(request), request_id=request_id))
+        found = endpoint.find(request)
         if not found.to_compute:
             return endpoint.finish(found, request_id=request_id)
         with self.admission.items(found.to_compute):

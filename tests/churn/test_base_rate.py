@@ -87,6 +87,7 @@ def test_scores_list_and_service_give_one_probability(command: Command, trained_
     chosen = [row for row in scores if row["status"] == "scored"][:5]
     endpoint = Endpoint(read_bundle(world.home / "releases/churn/current"))
     body = json.dumps({"items": [{"user_id": row["user_id"]} for row in chosen]}).encode()
+    assert endpoint.find(endpoint.read(body)).to_compute == 0  # finished answers, with the shift of the batch
     answer = json.loads(endpoint.answer(body, request_id="") or b"")
     served = [one["churn_probability"] for one in answer["results"]]
     assert served == [row["churn_probability"] for row in chosen]

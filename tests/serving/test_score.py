@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -5,9 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
+from features.catalogue.fitted import BgNbd
 from features.eligibility import RECENT
 from models.churn_model import ChurnModel
 from models.encoding import encode
+from models.scorers.bg_nbd import PURCHASE_FEATURES
+from models.scorers.calibration import Platt
+from models.scorers.ensemble import BgNbdPart, Scorer
 from serving.score import risk_band, score
 from serving.settings import ScoringSettings
 from tests.models.model_builder import CUTOFF, profiles_of, rows_of, tiny_model
@@ -90,8 +96,6 @@ def test_a_band_begins_at_its_percentile(percentile: float, band: str):
 
 
 def test_the_threads_of_the_model_change_no_score(model: ChurnModel):
-    from dataclasses import replace
-
     assert score(replace(model, threads=1), ROWS, bands=BANDS) == SCORES
 
 
@@ -104,3 +108,17 @@ def test_a_profile_that_lacks_many_features_names_some_of_them(model: ChurnModel
 def test_without_reasons_a_score_is_the_same_but_for_them(model: ChurnModel):
     found = score(model, ROWS, bands=BANDS, with_reasons=False)
     assert found == [structs.replace(one, reasons=[]) for one in SCORES]
+
+
+def test_a_model_that_falls_back_on_bg_nbd_explains_itself():
+    """Its reasons add up to how far the raw score is from that of a typical buyer."""
+    names = tiny_model().specification.feature_names
+    places = tuple(names.index(name) for name in PURCHASE_FEATURES)
+    usual = (4.0, 200.0, 20.0)
+    part = BgNbdPart(BgNbd(0.25, 30.5, 0.8, 2.4), places, usual, usual, gap_days=0, horizon_days=28)  # type: ignore[arg-type]
+    model = replace(tiny_model(), scorer=Scorer(((1.0, part),)), calibration=Platt(1.0, 0.0))
+    row = ROWS[0] | dict(zip(PURCHASE_FEATURES, (2.0, 300.0, 290.0), strict=True)) | {RECENT: 1.0}
+    (one,) = score(model, [row], bands=BANDS)
+    assert {reason.code for reason in one.reasons} == {"purchases"}
+    raw = part.score(np.array([(2.0, 300.0, 290.0), usual]))
+    assert sum(reason.contribution for reason in one.reasons) == pytest.approx(raw[0] - raw[1], abs=1e-6)

@@ -39,6 +39,16 @@ def test_the_document_describes_request_and_answer():
     assert codes == set(score["code"]["anyOf"][0]["enum"])
 
 
+def test_anything_may_be_an_item_as_it_is_answered_as_invalid():
+    items = schema_of(OPERATION["requestBody"])["properties"]["items"]["items"]["anyOf"]
+    assert [set(one) for one in items] == [{"$ref"}, {"description"}]
+    assert OPERATION["requestBody"]["required"] is True
+
+
+def test_the_headers_of_a_request_are_described():
+    assert [one["name"] for one in OPERATION["parameters"]] == ["X-Request-Id", "X-Churn-Model"]
+
+
 def test_every_refusal_is_described():
     for kind in KINDS:
         found = OPERATION["responses"][str(kind.status)]["content"][PROBLEM_TYPE]
