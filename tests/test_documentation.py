@@ -42,13 +42,13 @@ def churn(*arguments: str) -> str:
 
 def test_the_page_of_features_is_what_the_catalogue_says():
     assert (TOP / "docs/features.md").read_text() == churn("features", "--markdown"), (
-        "make fresh: churn features --markdown"
+        "docs/features.md is stale: python -m churn features --markdown > docs/features.md"
     )
 
 
 def test_the_page_of_settings_is_what_the_settings_say():
     assert (TOP / "docs/settings.md").read_text() == churn("settings", "--markdown"), (
-        "make fresh: churn settings --markdown"
+        "docs/settings.md is stale: python -m churn settings --markdown > docs/settings.md"
     )
 
 

@@ -9,8 +9,10 @@ literal                   one row of input is                    words
 :class:`OverDays`         an active day before the cutoff        ``age`` (days before the cutoff, 1 is the day before it),
                                                                  ``gap_days`` (since the active day before), ``first_day``,
                                                                  ``streak_days`` (of the run of active days up to it),
-                                                                 ``cutoff``, ``cutoff_at``; every daily column, except
-                                                                 with ``gap_days`` and ``streak_days``
+                                                                 ``cutoff``, ``cutoff_at``; ``day``, for differences only:
+                                                                 in a request, days start at its time of day; every daily
+                                                                 column, except with ``gap_days``
+                                                                 and ``streak_days``
 :class:`OverValues`       a value that its column ``of`` had     ``value``; ``n``, ``n_7d``, ``n_28d`` (events with it);
                           before the cutoff: a device, a         ``first_age``, ``last_age`` (of its days); ``first_at``,
                           channel, an event type ...             ``last_at`` (microseconds; not of event types)

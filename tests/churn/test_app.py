@@ -1,5 +1,6 @@
 """The command's front: help that holds, exit codes, one JSON document, and errors without tracebacks."""
 
+import ast
 import json
 import os
 import re
@@ -13,13 +14,14 @@ from typing import Any
 import pytest
 import typer
 
+import churn.cli
 from churn.cli.app import app
 from tests.builders import write
 from tests.churn.command import TrainedWorld
 from tests.churn.conftest import Command
 
 VERBS: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
-READ_THE_LOG = {"profiles", "train", "promote", "score", "export"}
+READ_THE_LOG = {"profiles", "horizon", "audit", "train", "promote", "score", "export", "outcomes", "replay", "report"}
 EACH = pytest.mark.parametrize("verb", VERBS)
 
 
@@ -62,6 +64,20 @@ def test_every_example_can_be_typed(command: Command, verb: str):
 def test_an_example_that_cannot_be_typed_would_be_noticed(arguments: list[str], said: str):
     with pytest.raises(Exception, match=said):
         VERBS["serve"].make_context("serve", arguments)
+
+
+def test_every_verb_is_in_the_command():
+    modules = {path: ast.parse(path.read_text()) for path in Path(churn.cli.__file__).parent.glob("*.py")}
+    made = {
+        node.name: path.name
+        for path, module in modules.items()
+        for node in module.body
+        if isinstance(node, ast.FunctionDef)
+        and any(ast.unparse(one).startswith("verb(") for one in node.decorator_list)
+    }
+    missing = [f"{name} in {file}" for name, file in made.items() if name not in VERBS]
+    assert not missing, f"a verb goes into the list of churn/cli/app.py: {missing}"
+    assert len(made) > 8
 
 
 @EACH
@@ -112,7 +128,8 @@ def test_every_line_of_the_help_fits_a_terminal_of_80_columns(command: Command, 
     monkeypatch.setenv("COLUMNS", "80")
     lines = command("--help").out.splitlines()
     assert all(len(line) <= 80 for line in lines)
-    assert not [line for line in lines if line.endswith("...") and not line.startswith("Usage")]
+    cut = [line.split()[0] for line in lines if line.endswith("...") and not line.startswith("Usage")]
+    assert not cut, f"the first line of the docstring is longer than 60 characters: {cut}"
     assert set(VERBS) <= {line.split()[0] for line in lines if line.strip()}
 
 

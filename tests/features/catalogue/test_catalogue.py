@@ -1,14 +1,13 @@
 """The catalogue as a whole: names, words, and what is left out with which reason."""
 
 import re
-from collections import Counter
 from datetime import date
 
 import msgspec
 import pytest
 
 from features.catalogue.catalogue import FAMILIES, Selection, catalogue, daily_columns, select
-from features.catalogue.definition import Daily, Derived, Feature, Unit, slugs
+from features.catalogue.definition import Daily, Derived, Feature, OverDays, Unit, slugs
 from features.catalogue.fitted import BgNbd, FittedConstants
 from features.profiles.specification import Specification
 from features.settings import FeatureSettings
@@ -40,7 +39,16 @@ def left_out(facts: set[str], *, windows: tuple[int, ...] = WINDOWS, history_day
 
 
 def test_no_two_features_have_one_name():
-    assert [name for name, times in Counter(feature.name for feature in ALL).items() if times > 1] == []
+    families = {name: [one.family for one in ALL if one.name == name] for name in NAMES}
+    twice = [f"{name}: in {' and in '.join(of)}" for name, of in sorted(families.items()) if len(of) > 1]
+    assert not twice, f"names are unique, see docs/features.md: {twice}"
+
+
+def test_no_feature_asks_a_day_for_its_weekday():
+    """In a request, days start at its time of day, so that `day` is not the calendar day of an event."""
+    asked = re.compile(r"(isodow|dayofweek|weekday|dayname|extract|date_part|strftime)\s*\([^)]*\bday\b")
+    wrong = [feature.name for feature in ALL if isinstance(feature, OverDays) and asked.search(feature.sql)]
+    assert not wrong, f"take a daily column that counts events by `weekday` instead: {wrong}"
 
 
 def test_there_are_enough_of_them():
