@@ -30,6 +30,11 @@ class Home:
         return self.root / "home.json"
 
     @property
+    def schema(self) -> Path:
+        """JSON schema of churn.toml, which ``churn init`` writes for editors."""
+        return self.root / "churn.schema.json"
+
+    @property
     def activity(self) -> Path:
         """Activity by digest of the log's mapping."""
         return self.root / ACTIVITY

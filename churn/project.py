@@ -42,7 +42,7 @@ class Project(Workspace):
     Parameters
     ----------
     config
-        The settings file; default: churn.toml in this folder, if there is one.
+        The settings file; default: ``CHURN_CONFIG``, else churn.toml in this folder, if there is one.
     home
         Where everything is kept; default: ``CHURN_HOME``, else ``.churn``.
     events

@@ -25,6 +25,25 @@ class Row:
     help: str
 
 
+def as_schema() -> dict[str, Any]:
+    """Return the JSON schema of churn.toml, for editors that complete and check it."""
+    named = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "churn.toml"}
+    return named | _plain(Settings.model_json_schema())
+
+
+def _plain(schema: Any) -> Any:
+    """Leave what editors read: no titles that repeat the names, no empty units, no former names."""
+    if isinstance(schema, list):
+        return [_plain(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    is_noise = {key for key in ("title", "was", "unit") if isinstance(schema.get(key), str)}
+    kept = {key: _plain(value) for key, value in schema.items() if key not in is_noise}
+    if isinstance(unit := schema.get("unit"), str) and unit:
+        kept["description"] = f"{schema['description']} Unit: {unit}."
+    return kept
+
+
 def rows(loaded: Loaded) -> list[Row]:
     """Every setting as a row; secrets are masked by their type."""
     return [

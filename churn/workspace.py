@@ -42,7 +42,8 @@ class Workspace:
     ) -> None:
         from churn.settings import parse_flags
 
-        found = Path(config) if config else (DEFAULT_CONFIG if DEFAULT_CONFIG.exists() else None)
+        named = config or os.environ.get("CHURN_CONFIG")
+        found = Path(named) if named else (DEFAULT_CONFIG if DEFAULT_CONFIG.exists() else None)
         self.config = found
         self.root = home_of(home)
         self.base = found.parent if found else Path()

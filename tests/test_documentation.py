@@ -52,6 +52,10 @@ def test_the_page_of_settings_is_what_the_settings_say():
     )
 
 
+def test_the_schema_of_settings_is_what_the_settings_say():
+    assert (TOP / "docs/churn.schema.json").read_text() == churn("settings", "--schema"), "churn settings --schema"
+
+
 def test_every_setting_has_a_line_with_its_help():
     page = (TOP / "docs/settings.md").read_text()
     for row in json.loads(churn("settings", "--json")):

@@ -61,6 +61,7 @@ def settings(
     config: Config = None,
     set_: Set = None,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print the page docs/settings.md.")] = False,
+    schema: Annotated[bool, typer.Option("--schema", help="Print the JSON schema of churn.toml, for editors.")] = False,
     as_json: Json = False,
 ) -> None:
     """Print every setting, its value and where it came from.
@@ -68,9 +69,14 @@ def settings(
     Example:
 
         churn settings --config examples/cdnow.toml --set churn.horizon_days=60
-    """
-    from churn.settings_page import as_markdown, rows
 
+        churn settings --schema > churn.schema.json
+    """
+    from churn.settings_page import as_markdown, as_schema, rows
+
+    if schema:
+        console.print_json(as_schema())
+        return
     found = rows(opened(config, set_).loaded)
     if markdown:
         console.out.print(as_markdown(found), markup=False, end="")

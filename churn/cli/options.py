@@ -10,7 +10,7 @@ import typer
 
 from features.errors import InputError
 
-Config = Annotated[Path | None, typer.Option(help="Settings file; default: churn.toml here, if there is one.")]
+Config = Annotated[Path | None, typer.Option(help="Settings file; default: CHURN_CONFIG, else churn.toml here.")]
 Home = Annotated[Path | None, typer.Option(help="Where activity, models, scores and lists are kept; default: .churn")]
 Events = Annotated[
     str | None, typer.Option(metavar="PLACE", help="The event log, in place of [events] path: a path or a URL.")

@@ -14,7 +14,6 @@ from churn.results.first_look import Finding
 from features.schema import COLUMNS
 
 _WIDTH = 110
-SCHEMA_FILE = "churn.schema.json"
 
 
 @dataclass(frozen=True)
@@ -39,6 +38,8 @@ class Draft:
         Setting of ``[events]`` to lines that somebody may choose.
     others
         Further sections: name to settings.
+    schema
+        Where editors find the schema of churn.toml; empty: no such line.
     """
 
     title: tuple[str, ...]
@@ -49,24 +50,19 @@ class Draft:
     possible: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
     churn: dict[str, Line] = field(default_factory=dict[str, Line])
     others: dict[str, dict[str, Line]] = field(default_factory=dict[str, dict[str, Line]])
+    schema: str = ""
 
     def with_churn(self, churn: Mapping[str, Line], others: Mapping[str, dict[str, Line]]) -> Draft:
         """Return it with what leaving means, and further sections."""
         return replace(self, churn=self.churn | dict(churn), others=self.others | dict(others))
 
-    def to_toml(self, *, schema: str = "") -> str:
-        """Write it as the text of churn.toml.
+    def to_toml(self) -> str:
+        """Write it as the text of churn.toml."""
+        return "\n".join(self._lines()) + "\n"
 
-        Parameters
-        ----------
-        schema
-            Where editors find the schema of churn.toml; empty: no such line.
-        """
-        return "\n".join(self._lines(schema)) + "\n"
-
-    def _lines(self, schema: str) -> Iterator[str]:
-        if schema:
-            yield f"#:schema {schema}"
+    def _lines(self) -> Iterator[str]:
+        if self.schema:
+            yield f"#:schema {self.schema}"
         for sentence in self.title:
             yield from comment(sentence)
         yield from _section("project", {"name": Line(self.project)})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
@@ -113,9 +114,11 @@ def first_look(path: str, place: Place, inquiry: Inquiry, *, say: Progress) -> F
     """
     place.check()
     place.folder.mkdir(parents=True, exist_ok=True)
+    schema = relative_to(place.folder, str(Home(place.home).schema)) if place.home else ""
     say(f"looking at {path}")
     table = open_table(path, Path())
     found = inquiry.settled(table, path if is_remote(path) else relative_to(place.folder, path))
+    found = replace(found, draft=replace(found.draft, schema=schema))
     result = FirstLook(None, "", table.coverage, found.layout, found.draft.columns)
     say("reading the log with the proposed settings")
     with _home_of(place) as home:
@@ -203,5 +206,9 @@ def counts_of(activity: Activity) -> dict[str, Any]:
 def _written(result: FirstLook, place: Place) -> FirstLook:
     if place.home is None:
         return result
+    from churn.settings_page import as_schema
+
+    schema = json.dumps(as_schema(), indent=1, default=str).encode() + b"\n"
+    write_atomic(open_home(place.home).schema, schema)
     write_atomic(place.out, result.toml.encode())
     return replace(result, path=place.out)

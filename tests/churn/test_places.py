@@ -71,6 +71,15 @@ def test_the_environment_may_name_the_home(
     assert not (tmp_path / ".churn").exists()
 
 
+def test_the_environment_may_name_the_settings(
+    command: Command, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("CHURN_CONFIG", str(project))
+    profiles(command)
+    assert (tmp_path / ".churn" / "activity").is_dir()
+    assert command("settings", "--config", "nowhere.toml").code == 2
+
+
 def test_profiles_are_of_the_cutoff_and_the_file_is_whole(command: Command, project: Path, tmp_path: Path):
     import pyarrow.parquet as pq
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -51,6 +52,19 @@ def test_a_file_of_a_shop_becomes_settings_that_the_other_verbs_read(command: Co
     log = churn.Project(tmp_path / "churn.toml", home=tmp_path / ".churn").log()
     assert log.to_json()["rejected"] == {}
     assert log.activity.is_reused  # the next verb does not read the file again
+
+
+def test_editors_find_the_schema_of_what_was_written(command: Command, tmp_path: Path):
+    shop(tmp_path)
+    assert command("init", "orders.csv").code == 0
+    first = (tmp_path / "churn.toml").read_text().splitlines()[0]
+    assert first == "#:schema .churn/churn.schema.json"
+    schema = json.loads((tmp_path / ".churn/churn.schema.json").read_text())
+    written = tomllib.loads((tmp_path / "churn.toml").read_text())
+    assert set(written) <= set(schema["properties"])
+    events = schema["$defs"]["EventsSettings"]["properties"]
+    assert set(written["events"]) <= set(events)
+    assert events["path"]["description"]
 
 
 def test_the_same_file_gives_the_same_bytes(command: Command, tmp_path: Path):
