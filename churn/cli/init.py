@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,8 +16,10 @@ from churn.cli.verb import next_command
 from churn.results import FirstLook
 from churn.results.first_look import Cohort
 from churn.workspace import DEFAULT_CONFIG, home_of
+from features.errors import InputError
 
 if TYPE_CHECKING:
+    from churn.first_look.databases import Database
     from churn.first_look.questions import Question
 
 _STEPS, _SHOWN_TYPES = 3, 8
@@ -27,8 +30,12 @@ Answer = Annotated[
 
 
 def init(
-    path: Annotated[str, typer.Argument(metavar="PATH", help="The log: a file, folder, glob or URL.")],
+    path: Annotated[str | None, typer.Argument(metavar="PATH", help="The log: a file, folder, glob or URL.")] = None,
     out: Annotated[Path, typer.Option(metavar="FILE", help="Settings file to write.")] = DEFAULT_CONFIG,
+    connection: Annotated[
+        str | None, typer.Option(metavar="URL", help="In place of PATH, a database; default: CHURN_EVENTS__CONNECTION.")
+    ] = None,
+    query: Annotated[str | None, typer.Option(metavar="SQL", help="SELECT of the log's rows in a database.")] = None,
     answer: Answer = None,
     yes: Annotated[
         bool, typer.Option("--yes", help="Ask nothing: take what has one reading, and refuse what has several.")
@@ -48,6 +55,8 @@ def init(
         churn init world/events --out churn.toml
 
         churn init orders.csv --answer date_order=day-first --dry-run
+
+        churn init --connection sqlite:///shop.db --query "select * from orders"
     """
     from churn.first_look.init import Inquiry, Place, first_look
     from churn.first_look.questions import parse_answers
@@ -56,11 +65,32 @@ def init(
     place = Place(out, None if dry_run else home_of(home), is_forced=force)
     inquiry = Inquiry(parse_answers(answer or ()), _ask if can_ask else None)
     with console.steps("init", _STEPS) as say:
-        found = first_look(path, place, inquiry, say=say)
+        found = first_look(_log(path, connection, query), place, inquiry, say=say)
     console.print_json(found.to_json()) if as_json else _show(found)
     found.check()
     if not as_json and found.path:
         console.out.print(f"next: {_next(found, home)}", markup=False)
+
+
+def _log(path: str | None, connection: str | None, query: str | None) -> str | Database:
+    """Return the log that is meant.
+
+    Raises
+    ------
+    InputError
+        When none is named, or two are.
+    """
+    from churn.first_look.databases import Database
+
+    url = connection or os.environ.get("CHURN_EVENTS__CONNECTION", "")
+    if path and not (connection or query):
+        return path
+    if not path and url and query:
+        return Database(url, query)
+    raise InputError(
+        "name one log: PATH, or a database with --connection and --query",
+        hint='churn init orders.csv, or churn init --connection URL --query "select * from events"',
+    )
 
 
 def _next(found: FirstLook, home: Path | None) -> str:

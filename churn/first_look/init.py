@@ -11,6 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from churn.first_look.databases import Database
 from churn.first_look.draft import Draft
 from churn.first_look.evidence.table import LogTable, open_table
 from churn.first_look.look import Look, look
@@ -21,7 +22,7 @@ from churn.home import Home
 from churn.progress import Progress
 from churn.reader import LogReader
 from churn.results.first_look import FirstLook
-from churn.settings import load_settings
+from churn.settings import Loaded, load_settings
 from churn.upgrade import mark, open_home
 from features.errors import InputError
 from features.log.files import is_remote
@@ -86,7 +87,7 @@ class Inquiry:
     given: dict[str, str] = field(default_factory=dict[str, str])
     ask: Ask | None = None
 
-    def settled(self, table: LogTable, path: str) -> Look:
+    def settled(self, table: LogTable, path: str, *, database: Database | None = None) -> Look:
         """Look at a table until nothing is open.
 
         Raises
@@ -95,7 +96,9 @@ class Inquiry:
             With the questions, where there is nobody to ask; or with what the table is, where it is not an event log.
         """
         while True:
-            found = look(table, path=path, answers=Answers(dict(self.given)))
+            answers = Answers(dict(self.given))
+            found = look(table, path=path, answers=answers)
+            found = database.described(found, table, answers=answers) if database else found
             if not found.questions:
                 return found
             if self.ask is None:
@@ -104,8 +107,13 @@ class Inquiry:
                 self.given[question.key] = self.ask(question)
 
 
-def first_look(path: str, place: Place, inquiry: Inquiry, *, say: Progress) -> FirstLook:
+def first_look(log: str | Database, place: Place, inquiry: Inquiry, *, say: Progress) -> FirstLook:
     """Look at a log, write its settings, read it with them, and say what it has.
+
+    Parameters
+    ----------
+    log
+        A file, folder, glob or URL; or a query of a database.
 
     Raises
     ------
@@ -115,20 +123,22 @@ def first_look(path: str, place: Place, inquiry: Inquiry, *, say: Progress) -> F
     place.check()
     place.folder.mkdir(parents=True, exist_ok=True)
     schema = relative_to(place.folder, str(Home(place.home).schema)) if place.home else ""
-    say(f"looking at {path}")
-    table = open_table(path, Path())
-    found = inquiry.settled(table, path if is_remote(path) else relative_to(place.folder, path))
+    path, database = (log, None) if isinstance(log, str) else ("", log)
+    say(f"looking at {path or 'the rows of the query'}")
+    table = database.table() if database else open_table(path, Path())
+    found = inquiry.settled(table, path if is_remote(path) else relative_to(place.folder, path), database=database)
     found = replace(found, draft=replace(found.draft, schema=schema))
     result = FirstLook(None, "", table.coverage, found.layout, found.draft.columns)
     say("reading the log with the proposed settings")
+    reader = _Reader(place, database.connection if database else "")
     with _home_of(place) as home:
-        checked = _checked(found, result, place, home=home, say=say)
+        checked = _checked(found, result, reader, home=home, say=say)
     return _written(checked, place)
 
 
 def relative_to(folder: Path, path: str) -> str:
     """Write the path of a log as churn.toml in another folder takes it."""
-    if Path(path).is_absolute() or folder.resolve() == Path.cwd():
+    if not path or Path(path).is_absolute() or folder.resolve() == Path.cwd():
         return path
     return Path(os.path.relpath(path, folder)).as_posix()
 
@@ -143,16 +153,16 @@ def _home_of(place: Place) -> Generator[Home]:
         yield open_home(Path(folder))
 
 
-def _checked(found: Look, result: FirstLook, place: Place, *, home: Home, say: Progress) -> FirstLook:
+def _checked(found: Look, result: FirstLook, reader: _Reader, *, home: Home, say: Progress) -> FirstLook:
     """Read the log with a draft, and complete it with what its history carries."""
     try:
-        activity = _activity(found.draft, place, home=home, say=say)
+        activity = reader.activity(found.draft, home=home, say=say)
     except InputError as refused:
         return replace(result, toml=found.draft.to_toml(), notes=found.notes, refusal=refused.message)
     say("comparing horizons")
-    proposal = proposal_of(activity, _settings_of(found.draft).churn)
+    proposal = proposal_of(activity, reader.loaded(found.draft).settings.churn)
     draft = found.draft.with_churn(proposal.churn, {"features": proposal.features} if proposal.features else {})
-    _settings_of(draft)
+    reader.loaded(draft)  # what was added is checked too
     return replace(
         result,
         toml=draft.to_toml(),
@@ -167,22 +177,25 @@ def _notes(found: Look, activity: Activity, proposal: Proposal) -> tuple[str, ..
     return tuple(dict.fromkeys((*found.notes, *activity.notes, *proposal.notes)))
 
 
-def _settings_of(draft: Draft) -> Any:
-    with TemporaryDirectory(prefix="churn-") as folder:
-        config = Path(folder) / "churn.toml"
-        config.write_text(draft.to_toml(), encoding="utf-8")
-        return load_settings(config, flags={}).settings
+@dataclass(frozen=True)
+class _Reader:
+    """Reads a draft, and the log with it, as every verb does."""
 
+    place: Place
+    connection: str = ""
 
-def _activity(draft: Draft, place: Place, *, home: Home, say: Progress) -> Activity:
-    """Read the log as every verb does."""
-    with TemporaryDirectory(prefix="churn-") as folder:
-        config = Path(folder) / "churn.toml"
-        config.write_text(draft.to_toml(), encoding="utf-8")
-        loaded = load_settings(config, flags={})
-    activity = LogReader(loaded, home, place.folder).activity(say=say.within)
-    mark(home)
-    return activity
+    def loaded(self, draft: Draft) -> Loaded:
+        """Return the settings of a draft."""
+        with TemporaryDirectory(prefix="churn-") as folder:
+            config = Path(folder) / "churn.toml"
+            config.write_text(draft.to_toml(), encoding="utf-8")
+            return load_settings(config, flags={"events.connection": self.connection} if self.connection else {})
+
+    def activity(self, draft: Draft, *, home: Home, say: Progress) -> Activity:
+        """Read the log with a draft."""
+        activity = LogReader(self.loaded(draft), home, self.place.folder).activity(say=say.within)
+        mark(home)
+        return activity
 
 
 def counts_of(activity: Activity) -> dict[str, Any]:

@@ -151,6 +151,14 @@ def streamed(engine: sa.Engine, settings: EventsSettings, *, above: Any) -> Gene
             yield (_table(names, rows, settings=settings, above=above) for rows in result.partitions(ROWS_AT_ONCE))
 
 
+def preview(engine: sa.Engine, settings: EventsSettings, *, rows: int) -> pa.Table:
+    """Return the first rows of the query, before anybody has named its watermark."""
+    with engine.connect() as connection, connection.execute(_statement(settings, above=None).limit(rows)) as result:
+        names, found = list(result.keys()), result.fetchall()
+    columns = zip(*found, strict=True) if found else ([] for _ in names)
+    return pa.table({name: _array(values) for name, values in zip(names, columns, strict=True)})
+
+
 def _statement(settings: EventsSettings, *, above: Any) -> sa.Select[Any]:
     query = settings.query.strip().rstrip(";").replace(":", r"\:")  # a colon names no parameter of ours
     log = sa.text(query + "\n").columns().subquery("log")  # the line ends, should it end in a comment
