@@ -8,10 +8,13 @@ from features.activity.store import Activity
 from features.settings import ChurnSettings
 from insights.acquisition import acquisition, devices
 from insights.contrast import Limits, contrast
+from insights.conversion import conversion
 from insights.core_users import core_users
 from insights.counts import counts
 from insights.engine.active_days import ActiveDays, active_days
 from insights.engine.groups import make_groups
+from insights.engine.steps import make_steps
+from insights.findings import findings
 from insights.growth import growth
 from insights.lifetime import lifetime
 from insights.orders import orders
@@ -40,11 +43,14 @@ def sections(
 ) -> tuple[Section, ...]:
     """Answer all questions."""
     limits = Limits.of(active_within_days=churn.active_within_days, horizon_days=churn.horizon_days)
+    steps = make_steps(log, funnel=settings.funnel, purchase_event_types=settings.purchase_event_types)
     questions: dict[str, Callable[[], Section]] = {
         "counts": lambda: counts(log),
         "growth": lambda: growth(log),
+        "findings": lambda: findings(log, steps),
         "acquisition": lambda: acquisition(log),
         "devices": lambda: devices(log),
+        "conversion": lambda: conversion(log, steps, benchmark=settings.conversion_benchmark),
         "usage_time": lambda: usage_time(log, settings.minutes_expected),
         "retention": lambda: retention(log),
         "core_users": lambda: core_users(log, at_least=settings.core_active_days),

@@ -21,6 +21,13 @@ class ReportSettings(Section):
     purchase_event_types: tuple[str, ...] = setting(
         ("purchase",), "Event types that are purchases, in a log without amount."
     )
+    funnel: tuple[str, ...] = setting(
+        (),
+        "Event types on the way to a purchase, in order, the purchase last; default: those that most purchases pass.",
+    )
+    conversion_benchmark: float | None = setting(
+        None, "Weekly conversion of the trade, from 0 to 1, that yours is compared with.", ge=0, le=1
+    )
     cart_event_types: tuple[str, ...] = setting(("add_to_cart", "cart"), "Event types that put something into a cart.")
     cart_days: int = setting(7, "A cart without a purchase within so many days is abandoned.", unit="days", ge=0, le=90)
     repeat_days: int = setting(

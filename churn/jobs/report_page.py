@@ -13,8 +13,8 @@ from insights.presentation.texts import text
 from models.charts import sparkline
 from models.page import Chapter, Page, Table, Tile
 
-_OPEN = {"growth", "core_users", "retention"}  # the growth page: everything is in sight
-_FIRST = ("growth", "retention", "core_users")
+_OPEN = {"growth", "core_users", "retention", "findings"}  # the growth page: everything is in sight
+_FIRST = ("growth", "retention", "core_users", "findings")
 _MIN_USERS = 20  # below, the colour of a share is noise
 _LONG, _SPARK_DAYS = 60, 84  # rows that a table on the page shows; all of them are in its files
 

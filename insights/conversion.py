@@ -1,0 +1,142 @@
+"""S4: the core conversion, step by step and week by week; and by app version, in weeks in which several live."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import sqrt
+
+from insights.engine.active_days import ActiveDays
+from insights.engine.steps import WEEK, Steps
+from insights.presentation import formats
+from insights.presentation.section import Figures, Row, Section, columns, with_interval
+from insights.presentation.texts import text
+from models.charts import SHADES, Axis, Series, band, card, lines, svg
+from models.page import Picture
+from models.shares import Z_95, wilson
+
+VERSION, MIN_USERS = "app_version", 20
+
+
+def conversion(log: ActiveDays, steps: Steps, *, benchmark: float | None = None) -> Section:
+    """Return who buys of those who are active, and where they are lost on the way.
+
+    Parameters
+    ----------
+    benchmark
+        The conversion of the trade, to compare with.
+    """
+    if not log.knows_purchases:
+        return Section("conversion", [text("conversion.unknown")], needs={text("conversion.core"): "amount"})
+    weeks = by_week(log)
+    closed = [row for row in weeks if not row["mark"]]
+    if not closed:
+        return Section("conversion", [text("conversion.too_short")])
+    overall = wilson(sum(row["buyers"] for row in closed), sum(row["active"] for row in closed))
+    facts: dict[str, object] = {"user_weeks": overall.whole, "conversion": overall.value, "benchmark": benchmark}
+    sentences = [
+        text(
+            "conversion.sentence",
+            share=formats.share(overall.value),
+            low=formats.share(overall.low),
+            high=formats.share(overall.high),
+            last=formats.share(closed[-1]["share"]),
+        )
+    ]
+    if benchmark is not None:
+        sentences.append(text("conversion.benchmark", benchmark=formats.share(benchmark)))
+    of_weeks = columns("date", "week") | columns("count", "active", "buyers") | _ENDS | columns("name", "mark")
+    funnel = by_step(log, steps)
+    if funnel:
+        worst = min(funnel, key=lambda row: row["share"])
+        words = {"step": worst["step"], "next_step": worst["next_step"], "share": formats.share(worst["share"])}
+        sentences.append(text("conversion.worst", **words))
+    has_versions = VERSION in steps.dimensions and bool(steps.names)
+    needs = {} if has_versions else {text("conversion.versions"): VERSION}
+    tables = [
+        Figures(
+            "funnel", funnel, columns("name", "step", "next_step") | columns("count", "reached", "converted") | _ENDS
+        ),
+        Figures("conversion_weeks", weeks, of_weeks),
+        Figures("versions", by_version(log, steps) if has_versions else [], _OF_VERSIONS),
+    ]
+    shown = [one for one in tables if one.rows]
+    return Section("conversion", sentences, shown, [_picture(closed)], facts, needs)
+
+
+_ENDS = columns("share", "share", "share_low", "share_high")
+_OF_VERSIONS = (
+    columns("name", "version")
+    | columns("count", "reached")
+    | columns("share", "share", "expected")
+    | columns("change", "difference", "difference_low", "difference_high")
+)
+
+
+def by_week(log: ActiveDays) -> list[Row]:
+    """Return buyers of the active users of each week from Monday; a week that the log does not cover completely is open."""
+    first = -log.first_day.weekday()
+    week = f"cast(floor((d - {first}) / {WEEK}) as integer)"
+    sql = f"""select week, count(*), count(b.uid) from (select distinct uid, {week} as week from spells)
+        left join (select distinct uid, {week} as week from purchases) b using (uid, week) group by week order by week"""
+    rows: list[Row] = []
+    for number, active, buyers in log.rows(sql):
+        start = first + number * WEEK
+        is_open = start < 0 or start + WEEK > log.days
+        row = {"week": log.day(start), "active": active, "buyers": buyers}
+        found = wilson(0, 0) if is_open else wilson(buyers, active)
+        rows.append(row | with_interval("share", found) | {"mark": text("columns.open") if is_open else ""})
+    return rows
+
+
+def by_step(log: ActiveDays, steps: Steps) -> list[Row]:
+    """Return of the users who reached a step in a week those who reached any later one on the same day."""
+    first = f"""select uid, week, step, arg_min(converted, d) as converted from reached
+        where step < {steps.new_users} group by uid, week, step"""
+    sql = f"select step, count(*), count(*) filter (converted) from ({first}) group by step"
+    counts = {step: (n, x) for step, n, x in log.rows(sql)}
+    return [
+        {"step": steps.names[step], "next_step": steps.names[step + 1], "reached": n, "converted": x}
+        | with_interval("share", wilson(x, n))
+        for step, (n, x) in sorted(counts.items())
+    ]
+
+
+def by_version(log: ActiveDays, steps: Steps) -> list[Row]:
+    """Return the conversion of each version from the first step to the next, against all others of the same weeks, platforms and tenure.
+
+    A cell of week, platform and tenure counts where several versions live in it; the expected share is that of all versions in the
+    same cells.
+    """
+    os = "device_os" if "device_os" in steps.dimensions else "''"
+    sql = f"""with cells as (select {VERSION} as version, week, {os} as os, tenure, count(*) as n, count(*) filter (converted) as x
+            from reached where step = 0 and {VERSION} is not null group by all),
+        sums as (select *, sum(n) over cell as all_n, sum(x) over cell as all_x, count(*) over cell as versions
+            from cells window cell as (partition by week, os, tenure))
+        select version, sum(n), sum(x), sum(n * all_x / all_n), sum(n * all_x / all_n * (1 - all_x / all_n) * (1 - n / all_n))
+        from sums where versions > 1 group by version having sum(n) >= {MIN_USERS} order by version"""
+    return [_version_row(*row) for row in log.rows(sql)]
+
+
+def _version_row(*row: float | str) -> Row:
+    version, *numbers = row
+    n, x, expected, variance = (float(one) for one in numbers)
+    margin = Z_95 * sqrt(variance) / n
+    found: dict[str, object] = {"version": version, "reached": round(n), "share": x / n, "expected": expected / n}
+    difference = (x - expected) / n
+    return found | {
+        "difference": difference,
+        "difference_low": difference - margin,
+        "difference_high": difference + margin,
+    }
+
+
+def _picture(weeks: Sequence[Row]) -> Picture:
+    name = text("conversion.series")
+    rows = [
+        {"week": str(row["week"]), "share": row["share"], "low": row["share_low"], "high": row["share_high"]}
+        for row in weeks
+    ]
+    x, y = Axis("week", "", "date", "%d %b"), Axis("share", "", format="~%")
+    shade = band(rows, x, low=Axis("low", "", format="~%"), high="high")
+    line = lines([row | {"series": name} for row in rows], x, y=y, by=Series("series", {name: SHADES[0]}))
+    return Picture(text("conversion.picture_title"), svg(card(shade, line)), text("conversion.picture"))

@@ -1,0 +1,214 @@
+"""S4 and S6: what has changed, where users are lost, and who they are: at most five findings, one for each cause."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from insights.engine.active_days import ActiveDays
+from insights.engine.steps import ALL, WEEK, Steps
+from insights.presentation import formats
+from insights.presentation.section import Figures, Row, Section, columns
+from insights.presentation.texts import text
+from insights.statistics.scan import Counts, Deviation, dated, largest_deviation
+from insights.statistics.small_groups import shown_groups
+
+FALSE_ALARMS, MOST = 0.05, 5
+MIN_WEEKS, _SAME_CAUSE = 8, 0.5
+_TENURES, _MOVES_DAYS = 3, 10
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A rate that changed for a while.
+
+    Attributes
+    ----------
+    step
+        Number of the step that users reached.
+    dimension, value
+        Who; ``all`` where everybody.
+    start, stop
+        Days, half-open.
+    users
+        Who reached the step in these days and did not go on.
+    """
+
+    step: int
+    dimension: str
+    value: str
+    start: int
+    stop: int
+    z: float
+    p_value: float
+    reached: int
+    rate: float
+    expected: float
+    users: frozenset[int]
+
+    @property
+    def missing(self) -> float:
+        """How many more would have gone on at the rate of all other days; below zero, how many fewer."""
+        return self.reached * (self.expected - self.rate)
+
+
+def findings(log: ActiveDays, steps: Steps) -> Section:
+    """Return what has changed, ranked by the users who are missing for it."""
+    found = sorted(found_changes(log, steps), key=lambda one: -abs(one.missing))
+    rows = [_row(log, steps, found=one) for one in found]
+    sentences = [_sentence(row) for row in rows] or [text("findings.nothing")]
+    dimensions = len(steps.dimensions) + 1
+    sentences.append(
+        text("findings.honest", chance=formats.share(FALSE_ALARMS), dimensions=dimensions, weeks=steps.weeks)
+    )
+    kinds = columns("name", "step", "next_step", "dimension", "value_of", "direction") | columns(
+        "date", "first_day", "last_day"
+    )
+    kinds |= (
+        columns("count", "users_reached")
+        | columns("share", "rate_then", "rate_else")
+        | columns("number", "missing", "p_value")
+    )
+    tables = [Figures("findings", rows, kinds)] if rows else []
+    return Section("findings", sentences, tables, facts={"findings": len(rows), "weeks": steps.weeks})
+
+
+def found_changes(log: ActiveDays, steps: Steps) -> Iterator[Finding]:
+    """Find one change after the other: the users whom it concerns are set aside before the next is looked for."""
+    log.connection.execute("create or replace temp table open as from reached")
+    if steps.weeks < MIN_WEEKS:
+        return
+    before: list[Finding] = []
+    while len(before) < MOST and (found := _clearest(log, steps)):
+        _set_aside(log, steps, found=found)
+        if not any(_is_same_cause(found, one) for one in before):
+            before.append(found)
+            yield found
+
+
+def _is_same_cause(one: Finding, other: Finding) -> bool:
+    smaller = min(len(one.users), len(other.users))
+    is_at_once = one.start < other.stop and other.start < one.stop
+    return is_at_once and len(one.users & other.users) >= _SAME_CAUSE * max(1, smaller)
+
+
+# --- One change --------------------------------------------------------------------------------------------------------
+
+
+def _clearest(log: ActiveDays, steps: Steps) -> Finding | None:
+    """Return the clearest change that passes its test: all dimensions share the chance of a false alarm."""
+    dimensions = (ALL, *steps.dimensions)
+    limit = FALSE_ALARMS / len(dimensions)
+    best: tuple[Deviation, str, tuple[int, str]] | None = None
+    for dimension in dimensions:
+        keys, reached, converted = _counts(log, steps, dimension=dimension)
+        found = largest_deviation(reached, converted) if keys else None
+        if found and found.p_value <= limit and (best is None or abs(found.z) > abs(best[0].z)):
+            best = found, dimension, keys[found.row]
+    return _finding(log, steps, *best) if best else None
+
+
+def _once_a_week(group: str) -> str:
+    """Return the SELECT of one row per user, week, step and group ``v``: the first, as whoever changes phones has no more chances."""
+    return f"""select uid, week, step, v, min(d) as d, arg_min(converted, d) as converted, min(tenure) as tenure
+        from (select *, {group} as v from open) group by uid, week, step, v"""
+
+
+def _group(dimension: str) -> str:
+    return f"'{ALL}'" if dimension == ALL else f"coalesce(cast({dimension} as varchar), '{text('groups.unknown')}')"
+
+
+def _counts(log: ActiveDays, steps: Steps, *, dimension: str) -> tuple[list[tuple[int, str]], Counts, Counts]:
+    """Return step and group of each row, and users who reached it and went on, shape (rows, weeks, tenures)."""
+    group = _group(dimension)
+    sizes: dict[str, int] = dict(log.rows(f"select {group} as v, count(distinct uid) from open group by v"))
+    shown = {ALL} if dimension == ALL else set(shown_groups(sizes))
+    rows = log.rows(
+        f"""select step, v, week, tenure, count(*), count(*) filter (converted)
+        from ({_once_a_week(group)}) group by all order by all"""
+    )
+    keys = sorted({(step, v) for step, v, *_ in rows if v in shown})
+    places = {key: place for place, key in enumerate(keys)}
+    reached, converted = (np.zeros((len(keys), steps.weeks, _TENURES), np.int64) for _ in range(2))
+    for step, v, week, tenure, n, x in rows:
+        if v in shown:
+            reached[places[step, v], week, tenure], converted[places[step, v], week, tenure] = n, x
+    return keys, reached, converted
+
+
+def _finding(log: ActiveDays, steps: Steps, *of: Any) -> Finding:
+    deviation, dimension, (step, value) = of
+    rows = f"(from ({_once_a_week(_group(dimension))}) where step = {step} and v = {_text(value)})"
+    n, x = (np.zeros(steps.weeks * WEEK, np.int64) for _ in range(2))
+    for d, reached, converted in log.rows(f"select d, count(*), count(*) filter (converted) from {rows} group by d"):
+        n[d - steps.first_week], x[d - steps.first_week] = reached, converted
+    around = (deviation.start * WEEK, deviation.stop * WEEK)
+    start, stop = dated(n, x, around=around, within=_MOVES_DAYS)
+    inside, all_of = (int(n[start:stop].sum()), int(x[start:stop].sum())), (int(n.sum()), int(x.sum()))
+    days = (start + steps.first_week, stop + steps.first_week)
+    lost = log.rows(f"select distinct uid from {rows} where d >= {days[0]} and d < {days[1]} and not converted")
+    return Finding(
+        step,
+        dimension,
+        value,
+        *days,
+        deviation.z,
+        deviation.p_value,
+        inside[0],
+        inside[1] / max(1, inside[0]),
+        (all_of[1] - inside[1]) / max(1, all_of[0] - inside[0]),
+        frozenset(uid for (uid,) in lost),
+    )
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
+
+
+def _set_aside(log: ActiveDays, steps: Steps, *, found: Finding) -> None:
+    """Remove the users of a change from the weeks that it touches, in every dimension."""
+    first, last = ((day - steps.first_week) // WEEK for day in (found.start, found.stop - 1))
+    log.connection.execute(
+        f"""delete from open where step = {found.step} and week between {first} and {last}
+        and {_group(found.dimension)} = {_text(found.value)}"""
+    )
+
+
+# --- In words ----------------------------------------------------------------------------------------------------------
+
+
+def _row(log: ActiveDays, steps: Steps, *, found: Finding) -> Row:
+    is_new = found.step == steps.new_users
+    step, after = ("", "") if is_new else steps.names[found.step : found.step + 2]
+    return {
+        "step": text("findings.new_users") if is_new else step,
+        "next_step": text("findings.came_back") if is_new else after,
+        "dimension": "" if found.dimension == ALL else text(f"dimensions.{found.dimension}"),
+        "value_of": "" if found.dimension == ALL else found.value,
+        "direction": text("findings.fell" if found.missing > 0 else "findings.rose"),
+        "first_day": log.day(found.start),
+        "last_day": log.day(found.stop - 1),
+        "users_reached": found.reached,
+        "rate_then": found.rate,
+        "rate_else": found.expected,
+        "missing": found.missing,
+        "p_value": found.p_value,
+    }
+
+
+def _sentence(row: Row) -> str:
+    key = "findings.sentence_of" if row["dimension"] else "findings.sentence"
+    is_new = row["step"] == text("findings.new_users")
+    return text(
+        f"{key}_new" if is_new else key,
+        first=formats.day(row["first_day"]),
+        last=formats.day(row["last_day"]),
+        then=formats.share(row["rate_then"]),
+        otherwise=formats.share(row["rate_else"]),
+        missing=formats.count(abs(row["missing"])),
+        fewer=text("findings.fewer" if row["missing"] > 0 else "findings.more"),
+        **{name: row[name] for name in ("step", "next_step", "dimension", "value_of")},
+    )

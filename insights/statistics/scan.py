@@ -1,0 +1,134 @@
+"""Whether a rate has changed: the largest deviation over all runs of weeks, groups and steps, against what chance alone would give.
+
+The chance of *any* false alarm is that of the maximum, so that it holds however many groups and weeks are looked through.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Counts = NDArray[np.int64]
+Values = NDArray[np.float64]
+SIMULATIONS, MIN_VARIANCE = 999, 4.0
+_AT_ONCE = 111
+
+
+@dataclass(frozen=True)
+class Deviation:
+    """The run of weeks in which a group deviates most.
+
+    Attributes
+    ----------
+    row
+        The group and step, as a row of the counts.
+    start, stop
+        Weeks, half-open.
+    z
+        Standardised; below zero where fewer went on than expected.
+    p_value
+        Chance that the maximum over all rows and runs is as large with constant rates.
+    """
+
+    row: int
+    start: int
+    stop: int
+    z: float
+    p_value: float
+
+
+def largest_deviation(reached: Counts, converted: Counts, *, seed: int = 0) -> Deviation | None:
+    """Find the run of at most half of the weeks that deviates most from the rest, or that lasts to the end.
+
+    Parameters
+    ----------
+    reached, converted
+        Shape (rows, weeks, strata): users of a group who reached a step, and those who went on. Every row and stratum has a rate of its
+        own, so that neither standing differences nor a changing mixture of strata is a deviation.
+
+    Source
+    ------
+    The scan statistic of Kulldorff 1997, "A Spatial Scan Statistic", Communications in Statistics 26(6); single-step maxT of Westfall and
+    Young 1993, "Resampling-Based Multiple Testing".
+    """
+    rates = _rates(reached, converted)
+    found = _windows(reached, converted[None])
+    strengths = {window: np.abs(values[0]) for window, values in found.items()}
+    if not strengths:
+        return None
+    window = max(strengths, key=lambda one: (float(strengths[one].max()), -one[0], -one[1]))
+    row = int(strengths[window].argmax())
+    z = float(found[window][0, row])
+    chance = np.random.default_rng(seed)
+    above = 0
+    for _ in range(SIMULATIONS // _AT_ONCE):
+        drawn = chance.binomial(reached, rates, size=(_AT_ONCE, *reached.shape))
+        highest = np.max([np.abs(values).max(axis=1) for values in _windows(reached, drawn).values()], axis=0)
+        above += int((highest >= abs(z)).sum())
+    return Deviation(row, *window, z, (above + 1) / (SIMULATIONS + 1))
+
+
+def _rates(reached: Counts, converted: Counts) -> Values:
+    total = reached.sum(axis=-2, keepdims=True)
+    part = converted.sum(axis=-2, keepdims=True)
+    return np.divide(part, total, out=np.zeros(part.shape), where=total > 0)
+
+
+def _windows(reached: Counts, converted: Counts) -> dict[tuple[int, int], Values]:
+    """Return the standardised deviation of each run of weeks, shape (samples, rows); zero where there are too few users.
+
+    Parameters
+    ----------
+    converted
+        Shape (samples, rows, weeks, strata).
+    """
+    rates = _rates(reached, converted)
+    expected = reached * rates
+    surplus = _cumulated((converted - expected).sum(axis=-1))
+    variance = _cumulated((expected * (1 - rates)).sum(axis=-1))
+    total, weeks = variance[..., -1], reached.shape[-2]
+    found: dict[tuple[int, int], Values] = {}
+    for start in range(weeks):
+        for stop in range(start + 1, weeks + 1):
+            length = stop - start
+            if length < weeks and (length <= weeks // 2 or stop == weeks):
+                own = variance[..., stop] - variance[..., start]
+                spread = own * (total - own) / np.maximum(total, 1e-12)
+                is_enough = np.minimum(own, total - own) >= MIN_VARIANCE
+                deviation = surplus[..., stop] - surplus[..., start]
+                found[start, stop] = np.where(is_enough, deviation / np.sqrt(np.maximum(spread, 1e-12)), 0.0)
+    return found
+
+
+def _cumulated(values: Values) -> Values:
+    return np.concatenate([np.zeros((*values.shape[:-1], 1)), np.cumsum(values, axis=-1)], axis=-1)
+
+
+def dated(reached: Counts, converted: Counts, *, around: tuple[int, int], within: int) -> tuple[int, int]:
+    """Return the days, half-open, between which the rate differs most clearly, near the ends of a run that a test has found.
+
+    Parameters
+    ----------
+    reached, converted
+        Shape (days,).
+    around
+        First day of the run, and the day after its last.
+    within
+        Days by which each end may move.
+    """
+    days = len(reached)
+    n, x = (np.concatenate([[0], np.cumsum(one)]) for one in (reached, converted))
+    best, found = -np.inf, around
+    for start in range(max(0, around[0] - within), min(days, around[0] + within) + 1):
+        for stop in range(max(start + 1, around[1] - within), min(days, around[1] + within) + 1):
+            inside = (n[stop] - n[start], x[stop] - x[start])
+            likelihood = _likelihood(*inside) + _likelihood(n[-1] - inside[0], x[-1] - inside[1])
+            if likelihood > best + 1e-9:
+                best, found = likelihood, (start, stop)
+    return found
+
+
+def _likelihood(n: int, x: int) -> float:
+    return float(sum(part * np.log(part / n) for part in (x, n - x) if part)) if n else 0.0

@@ -1,0 +1,49 @@
+"""Users by week and step: the first day counts, and later steps of the same day."""
+
+from pathlib import Path
+
+from insights.engine.steps import detected_funnel, make_steps
+from tests.insights.logs import opened
+
+NEW = {"report": {"left_censored_days": 0}}
+# Weeks from Monday January 5; the last one is not whole.
+ROWS = [
+    *("a 2026-01-05T10:00 view", "a 2026-01-06T10:00 view", "a 2026-01-06T10:01 cart"),
+    *("a 2026-01-12T10:00 cart", "a 2026-01-12T10:01 view", "a 2026-01-12T10:02 buy"),
+    *("b 2026-01-13T10:00 view", "b 2026-01-20T10:00 view", "b 2026-01-20T10:00 buy"),
+    *("c 2026-01-26T10:00 view", "c 2026-01-28T10:00 help"),
+]
+
+
+def test_the_first_day_of_a_week_counts_and_any_later_step_of_it(tmp_path: Path):
+    log = opened(tmp_path, ROWS, **NEW)
+    steps = make_steps(log, funnel=["view", "cart", "buy"], purchase_event_types=["buy"])
+    assert (steps.first_week, steps.weeks, steps.new_users) == (0, 3, 2)
+    found = log.rows("select week, uid, step, converted from reached where step < 2 order by all")
+    assert found == [
+        (0, 1, 0, False),  # on the first day there was no cart
+        (0, 1, 1, False),
+        (1, 1, 0, True),
+        (1, 1, 1, True),
+        (1, 2, 0, False),
+        (2, 2, 0, True),  # bought without a cart
+    ]
+
+
+def test_new_users_are_followed_for_two_weeks(tmp_path: Path):
+    log = opened(tmp_path, ROWS, **NEW)
+    make_steps(log, funnel=["view", "cart", "buy"], purchase_event_types=["buy"])
+    rows = log.rows("select uid, d, converted from reached where step = 2 order by all")
+    assert rows == [(1, 0, True), (2, 8, True)]
+
+
+def test_the_way_to_a_purchase_is_what_most_buyers_pass(tmp_path: Path):
+    rows = [
+        f"u{n} 2026-01-05T10:00 {kind}"
+        for kind, users in (("view", 30), ("cart", 20), ("buy", 10))
+        for n in range(users)
+    ]
+    rows += [f"u{n} 2026-01-05T10:00 help" for n in range(15, 30)]
+    log = opened(tmp_path, rows, **NEW)
+    assert detected_funnel(log, ["buy"]) == ("view", "cart", "buy")
+    assert detected_funnel(log, ["order"]) == ()

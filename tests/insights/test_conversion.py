@@ -1,0 +1,58 @@
+"""Conversion by week, step and version, by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from insights.conversion import by_step, by_version, by_week, conversion
+from insights.engine.steps import make_steps
+from tests.insights.logs import opened
+
+BOUGHT = {"report": {"purchase_event_types": ["buy"], "left_censored_days": 0}}
+# Two whole weeks from Monday January 5, and an open one
+ROWS = [
+    *("a 2026-01-05T10:00 view", "a 2026-01-05T11:00 buy", "b 2026-01-06T10:00 view"),
+    *("a 2026-01-12T10:00 view", "b 2026-01-13T10:00 view", "b 2026-01-14T10:00 buy", "c 2026-01-18T10:00 view"),
+    "c 2026-01-19T10:00 buy",
+]
+
+
+def test_weeks_count_buyers_of_active_users_and_open_ones_are_not_drawn(tmp_path: Path):
+    rows = by_week(opened(tmp_path, ROWS, **BOUGHT))
+    assert [(row["active"], row["buyers"], row["mark"]) for row in rows] == [(2, 1, ""), (3, 1, ""), (1, 1, "open")]
+    assert rows[1]["share"] == 1 / 3
+    assert rows[2]["share"] != rows[2]["share"]
+
+
+def test_steps_have_their_denominators(tmp_path: Path):
+    log = opened(tmp_path, ROWS, **BOUGHT)
+    steps = make_steps(log, funnel=["view", "buy"], purchase_event_types=["buy"])
+    (row,) = by_step(log, steps)
+    assert (row["reached"], row["converted"], row["share"]) == (5, 1, 0.2)
+    found = conversion(log, steps, benchmark=0.3)
+    assert found.facts["conversion"] == 2 / 5
+    assert "benchmark in the settings is 30.0 %" in found.sentences[1]
+
+
+def test_versions_are_compared_within_the_weeks_in_which_both_live(tmp_path: Path):
+    def day(version: str, week: int, users: range, buyers: int) -> list[str]:
+        at = f"2026-01-{5 + 7 * week:02d}T10:00"
+        rows = [f"{version}{week}{n} {at} view app_version={version}" for n in users]
+        return rows + [f"{version}{week}{n} {at} buy app_version={version}" for n in users[:buyers]]
+
+    rows = [*day("1.0", 0, range(40), 0), *day("1.0", 1, range(40), 20), *day("2.0", 1, range(40), 10)]
+    log = opened(tmp_path, [*rows, "z 2026-01-18T10:00 view"], **BOUGHT)
+    steps = make_steps(log, funnel=["view", "buy"], purchase_event_types=["buy"])
+    old, new = by_version(log, steps)
+    # the first week, in which only one of them lives, does not count
+    assert (old["reached"], old["share"], old["expected"]) == (40, 0.5, 0.375)
+    assert (new["share"], new["difference"]) == (0.25, pytest.approx(-0.125))
+    assert new["difference_high"] < 0
+
+
+def test_a_log_without_purchases_says_so(tmp_path: Path):
+    log = opened(tmp_path, ["a 2026-01-05T10:00 view"])
+    found = conversion(log, make_steps(log, funnel=(), purchase_event_types=["buy"]))
+    assert found.needs == {"Core conversion": "amount"}
