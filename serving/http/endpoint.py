@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 from math import isclose
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
@@ -20,7 +19,6 @@ from serving.http.prometheus import Metrics
 from serving.http.raw_events import EventProfiles, UserEvents
 from serving.http.request import ReadRequest, RequestReader, ScoreInput
 from serving.release.bundle import ServingBundle, check_golden
-from serving.release.watch import Release
 from serving.score import Profile, Score, score
 from serving.settings import ServingSettings
 from serving.store.answers import StoredAnswer
@@ -115,14 +113,14 @@ class Endpoint:
         return f"{self.info.name}/{self.info.version}"
 
     @property
-    def release(self) -> Release:
-        """What it answers with."""
-        return Release(self._bundle, self._store)
+    def bundle(self) -> ServingBundle:
+        """The model and its settings."""
+        return self._bundle
 
     @property
-    def folder(self) -> Path:
-        """Folder of the release."""
-        return self._bundle.store.parent
+    def store(self) -> ProfileStore:
+        """The store of its answers."""
+        return self._store
 
     @property
     def limits(self) -> ServingSettings:
@@ -172,10 +170,9 @@ class Endpoint:
 
     def finish(self, items: FoundItems, *, request_id: str) -> bytes:
         """Compute what was not found, all of it together; return the answer as JSON, results in the order of the items."""
-        scores = iter(self._computed(items)) if items.to_compute else None
+        scores = iter(self._computed(items) if items.to_compute else ())
         with_reasons = items.request.reasons
-        known = items.found
-        answers = [one if isinstance(one, StoredAnswer | Score) else next(scores) for one in known] if scores else known
+        answers = [one if isinstance(one, StoredAnswer | Score) else next(scores) for one in items.found]
         self._metrics.count([one.outcome for one in answers])
         results = [
             msgspec.Raw(one.json(with_reasons=with_reasons)) if isinstance(one, StoredAnswer) else one

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TypeVar
 
 from features.errors import InputError
@@ -54,17 +55,19 @@ class Scoring:
         self.endpoint: Endpoint | None = None
         self.why_degraded = ""
         self.look()
+        if self.endpoint is None:  # what is current is broken: with what the service was started with
+            self.look()
 
     def look(self) -> None:
         """Take the release that is there now, if it is another; one that is broken is refused, and the one before goes on."""
         try:
             release = self._watch.look()
-            endpoint = release and Endpoint(*release, metrics=self._metrics)
+            endpoint = release and Endpoint(release.bundle, release.store, metrics=self._metrics)
         except (InputError, OSError) as error:
             self._refuse(str(error).replace("\n", " "))
             return
-        if endpoint:
-            self._take(endpoint)
+        if release and endpoint:
+            self._take(endpoint, release.folder)
 
     def follow(self) -> None:
         """Look again every second, in a thread, until the process ends."""
@@ -73,11 +76,14 @@ class Scoring:
     def _follow(self) -> None:
         pause = threading.Event()
         while not pause.wait(LOOK_EVERY_SECONDS):
-            self.look()
+            try:
+                self.look()
+            except Exception:  # noqa: BLE001  # a bug must not end the search for releases
+                _log.exception("looking for another release")
 
-    def _take(self, endpoint: Endpoint) -> None:
+    def _take(self, endpoint: Endpoint, folder: Path) -> None:
         used, before = ExitStack(), self.endpoint
-        used.enter_context(in_use(endpoint.folder))
+        used.enter_context(in_use(folder))
         self.endpoint, self.why_degraded = endpoint, ""
         self.admission.limits = endpoint.limits
         self._used.close()

@@ -33,6 +33,7 @@ from serving.store.answers import AnswersOf
 FORMAT_VERSION = 2
 FILE, FIRST_FILE = "release.json", "served.json"  # the latter next to the files of the model, in format 1
 MODEL, STORE = "model", "store"
+_NAMES = ("name", "version", "alias")
 
 
 class Golden(msgspec.Struct, frozen=True):
@@ -132,7 +133,7 @@ def read_bundle(folder: Path) -> ServingBundle:
         about, model = _read(place)
         scoring = ScoringSettings.model_validate(about["scoring"])
         serving = ServingSettings.model_validate(about["serving"])
-        names = {key: str(about[key]) for key in ("name", "version", "alias")}
+        names = {key: str(about[key]) for key in _NAMES}
         store = (place / about["store"]).resolve()
         columns = tuple(map(str, about["columns"]))
     except (OSError, msgspec.DecodeError, ValidationError, KeyError, TypeError) as error:
@@ -164,6 +165,15 @@ def _read(place: Path) -> tuple[dict[str, Any], Path]:
             hint="use the version of churn that wrote it, or write it again: churn score",
         )
     return about, place / MODEL
+
+
+def names_of(folder: Path) -> dict[str, str]:
+    """Return name, version and alias of the model of a bundle, without reading it; empty where they cannot be read."""
+    try:
+        about, _ = _read(folder)
+        return {name: str(about[name]) for name in _NAMES}
+    except (OSError, msgspec.DecodeError, KeyError, TypeError, InputError):
+        return {}
 
 
 def store_folder(folder: Path) -> Path:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from features.storage.versions import CURRENT, current_of
 from serving.release.bundle import FILE as RELEASE_FILE
-from serving.release.bundle import ServingBundle, read_bundle, store_folder
+from serving.release.bundle import ServingBundle, names_of, read_bundle, store_folder
 from serving.release.release import check_release
 from serving.store.profile_store import FILE, ProfileStore, open_store
 
@@ -15,14 +15,17 @@ _Stat = tuple[int, int] | None
 
 
 class Release(NamedTuple):
-    """A model and the store of its answers, which belong together."""
+    """A model and the store of its answers, which belong together, and the folder that they are from."""
 
     bundle: ServingBundle
     store: ProfileStore
+    folder: Path
 
 
 class ReleaseWatch:
     """Looks where the release of a service is, and which one is current by then.
+
+    A service starts with what is current, if it may; a worker that is started again is not behind the others.
 
     A service that was started for an alias follows the alias; one that was started for a version stays with the version, and takes
     its newer profiles. Where there is no other release, a store that is replaced in its folder is taken.
@@ -56,13 +59,21 @@ class ReleaseWatch:
         if self._served and bundle.alias != self._served.alias and bundle.version != self._served.version:
             return None
         self._served = self._served or bundle
-        return Release(bundle, open_store(bundle.store, bundle.model.specification))
+        return Release(bundle, open_store(bundle.store, bundle.model.specification), folder)
 
     def _folder(self) -> Path:
-        """Return the first release at first, then what is current next to it."""
-        if not self._seen or not (self._first.parent / CURRENT).is_symlink():
+        """Return what is current next to the first release, unless it is not followed, or failed before anything was served."""
+        link = self._first.parent / CURRENT
+        current = current_of(self._first.parent) if link.is_symlink() else None
+        if current is None or (self._served is None and (self._seen or not _follows(self._first, current))):
             return self._first
-        return current_of(self._first.parent) or self._first
+        return current
+
+
+def _follows(first: Path, current: Path) -> bool:
+    """Tell whether a service that starts with the first release may start with the current one: of its alias, or its version."""
+    one, other = names_of(first), names_of(current)
+    return bool(one) and any(one[name] == other.get(name) for name in ("alias", "version"))
 
 
 def _stat(path: Path) -> _Stat:

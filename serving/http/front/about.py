@@ -10,7 +10,8 @@ from msgspec import Meta
 
 if TYPE_CHECKING:  # the process that supervises the workers reads this file too, and needs no LightGBM
     from models.churn_model import ChurnModel
-    from serving.release.watch import Release
+    from serving.release.bundle import ServingBundle
+    from serving.store.profile_store import StoreInfo
 
 MODEL_PATH, REASONS_PATH = "/v1/model", "/v1/reasons"
 REASON_UNIT = "log-odds of the churn probability"
@@ -63,9 +64,8 @@ class ReasonsDocument(msgspec.Struct, frozen=True):
     reasons: list[ReasonFamily]
 
 
-def model_document(release: Release, *, why_degraded: str) -> ModelDocument:
-    """Describe the release in service."""
-    bundle, info = release.bundle, release.store.info
+def model_document(bundle: ServingBundle, info: StoreInfo, *, why_degraded: str) -> ModelDocument:
+    """Describe what is in service: a model, and a store by what it says of itself."""
     model, bands = bundle.model, bundle.scoring
     return ModelDocument(
         bundle.name,

@@ -80,11 +80,11 @@ class KnownPathsOnly:
         scoring = self._scoring()
         if scoring is None or scoring.endpoint is None:
             return _refusal(not_ready(), scope)
-        release = scoring.endpoint.release
+        endpoint = scoring.endpoint
         content = (
-            model_document(release, why_degraded=scoring.why_degraded)
+            model_document(endpoint.bundle, endpoint.store.info, why_degraded=scoring.why_degraded)
             if scope["path"] == MODEL_PATH
-            else reasons_document(release.bundle.model)
+            else reasons_document(endpoint.bundle.model)
         )
         return Response(msgspec.json.encode(content), media_type="application/json")
 

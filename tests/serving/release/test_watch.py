@@ -122,3 +122,27 @@ def test_a_golden_profile_travels_with_a_release(place: Place, bundle: ServingBu
     golden = read_bundle(write_release(place, bundle)).golden
     assert golden
     assert set(golden.profile) == set(bundle.model.specification.feature_names)
+
+
+def test_a_worker_that_is_started_again_starts_with_what_is_current(
+    place: Place, bundle: ServingBundle, profiles: pa.Table
+):
+    first = write_release(place, bundle, fill=filled(profiles))
+    write_release(place, replace(bundle, version="8"), fill=filled(profiles_of(20)))
+    watch = ReleaseWatch(first)
+    assert [users(watch), users(watch)] == [20, None]
+
+
+def test_what_a_service_was_started_with_is_served_where_what_is_current_is_broken(
+    place: Place, bundle: ServingBundle, profiles: pa.Table
+):
+    first = write_release(place, bundle, fill=filled(profiles))
+    broken = write_release(place, replace(bundle, version="8"), fill=filled(profiles_of(20)))
+    (broken / f"store/{FILE}").unlink()
+    watch = ReleaseWatch(first)
+    with pytest.raises(InputError, match="is damaged"):
+        watch.look()
+    assert users(watch) == 120
+    with pytest.raises(InputError, match="is damaged"):
+        watch.look()
+    assert watch.look() is None

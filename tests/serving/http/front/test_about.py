@@ -6,28 +6,26 @@ import pytest
 
 from serving.http.front.about import model_document, reasons_document
 from serving.release.bundle import ServingBundle
-from serving.release.watch import Release
-from serving.store.profile_store import ProfileStore, write_store
+from serving.store.profile_store import StoreInfo, write_store
 from tests.models.model_builder import CUTOFF, tiny_model
 
 
 @pytest.fixture
-def release(bundle: ServingBundle, profiles: pa.Table, tmp_path: Path) -> Release:
-    write_store(tmp_path / "store", profiles, specification=bundle.model.specification)
-    return Release(bundle, ProfileStore(tmp_path / "store"))
+def info(bundle: ServingBundle, profiles: pa.Table, tmp_path: Path) -> StoreInfo:
+    return write_store(tmp_path / "store", profiles, specification=bundle.model.specification)
 
 
-def test_the_model_in_service_says_what_it_predicts_for_whom_and_how_well(release: Release):
-    found = model_document(release, why_degraded="")
+def test_the_model_in_service_says_what_it_predicts_for_whom_and_how_well(bundle: ServingBundle, info: StoreInfo):
+    found = model_document(bundle, info, why_degraded="")
     assert (found.name, found.version, found.alias, found.status) == ("shop", "7", "champion", "ok")
     assert (found.horizon_days, found.active_within_days, found.high_percentile) == (14, 14, 90.0)
     assert (found.as_of, found.users, found.test_cutoff) == (CUTOFF, 120, date(2026, 5, 18))
     assert found.metrics["auc"] == 0.8125
-    assert tuple(found.features) == release.bundle.model.specification.feature_names
+    assert tuple(found.features) == bundle.model.specification.feature_names
 
 
-def test_a_refused_release_shows_as_degraded_with_the_reason(release: Release):
-    found = model_document(release, why_degraded="a release is damaged")
+def test_a_refused_release_shows_as_degraded_with_the_reason(bundle: ServingBundle, info: StoreInfo):
+    found = model_document(bundle, info, why_degraded="a release is damaged")
     assert (found.status, found.why) == ("degraded", "a release is damaged")
 
 
