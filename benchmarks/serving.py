@@ -173,24 +173,16 @@ def memory(server: psutil.Process) -> int:
 def measure(case: Case, at: tuple[int, psutil.Process], *, asked: Path) -> dict[str, Any]:
     """Put a case on a server."""
     port, server = at
-    before, start = cpu_seconds(server), time.perf_counter()
+    before = cpu_seconds(server)
     command = [
-        sys.executable,
-        "-m",
-        "benchmarks.serving_load",
-        str(port),
-        str(case.connections),
-        str(SECONDS),
-        str(asked),
+        *(sys.executable, "-m", "benchmarks.serving_load"),
+        *(str(port), str(case.connections), str(SECONDS), str(asked)),
     ]
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
     if ran.returncode:
         raise RuntimeError(ran.stderr)
     found = json.loads(ran.stdout)
-    used, took = cpu_seconds(server) - before, time.perf_counter() - start
-    warmed_up = 1 + min(1.0, SECONDS) / SECONDS
-    about = {"cpu_us": used / (found["requests"] * warmed_up) * 1e6, "busy": used / took}
-    return found | about | {"rate": found["requests"] / SECONDS}
+    return found | {"cpu_us": (cpu_seconds(server) - before) / found["all"] * 1e6}
 
 
 def compare(cases: tuple[Case, ...], say: Callable[[str], None]) -> dict[str, Any]:

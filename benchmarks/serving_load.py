@@ -51,7 +51,7 @@ def is_whole(received: bytes) -> bool:
 
 
 def measure(port: int, bodies: list[bytes], *, connections: int, seconds: float) -> list[float]:
-    """Return the latency in seconds of each request that was answered in the time."""
+    """Return the latency in seconds of each request that was sent in the time; all are answered when it returns."""
     requests, found = [request(body) for body in bodies], list[float]()
     with selectors.DefaultSelector() as poll:
         for _ in range(connections):
@@ -60,13 +60,14 @@ def measure(port: int, bodies: list[bytes], *, connections: int, seconds: float)
             poll.register(client.connection, selectors.EVENT_READ, client)
             _ask(client, requests)
         end = time.perf_counter() + seconds
-        while time.perf_counter() < end:
+        while poll.get_map():
             for key, _ in poll.select(timeout=1):
                 _read(key.data, found)
-                if not key.data.received:
+                if not key.data.received and time.perf_counter() < end:
                     _ask(key.data, requests)
-        for key in list(poll.get_map().values()):
-            key.data.connection.close()
+                elif not key.data.received:
+                    poll.unregister(key.data.connection)
+                    key.data.connection.close()
     return found
 
 
@@ -89,10 +90,12 @@ def main() -> None:
     """Read a port, a number of connections, the seconds and a file of bodies, one a line; print the result as JSON."""
     port, connections, seconds, bodies = int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]), Path(sys.argv[4])
     lines = bodies.read_bytes().splitlines()
-    measure(port, lines, connections=connections, seconds=min(1.0, seconds))  # warmed up
+    before = measure(port, lines, connections=connections, seconds=min(1.0, seconds))  # to warm up
+    start = time.perf_counter()
     latencies = np.array(measure(port, lines, connections=connections, seconds=seconds)) * 1000
+    rate = len(latencies) / (time.perf_counter() - start)
     p50, p99, p999 = np.percentile(latencies, [50, 99, 99.9])
-    print(json.dumps({"requests": len(latencies), "p50": p50, "p99": p99, "p999": p999}))
+    print(json.dumps({"all": len(before) + len(latencies), "rate": rate, "p50": p50, "p99": p99, "p999": p999}))
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ def garble(store: Path) -> None:
     store.write_bytes(b"not a database at all" * 1000)
 
 
-@pytest.mark.parametrize("harm", [Path.unlink, empty, garble])
+@pytest.mark.parametrize("harm", [pytest.param(Path.unlink, marks=pytest.mark.slow), empty, garble])
 def test_the_last_good_release_is_served_and_that_is_said(
     trained_world: TrainedWorld, tmp_path: Path, harm: Callable[[Path], object], caplog: pytest.LogCaptureFixture
 ):
