@@ -21,7 +21,7 @@ from serving.score import Score
 from serving.settings import ServingSettings
 
 _UNKNOWN_KEY = re.compile(r"Object contains unknown field `(?P<key>.*?)`(?: - at `\$\.?(?P<place>.*)`)?", re.DOTALL)
-_WORDS = {"str": "text", "int": "number", "float": "number", "`": ""}
+_WORDS = {"str": "text", "int": "integer", "float": "number", "`": ""}
 _EXAMPLE = 'for example {"items": [{"user_id": "..."}]}'
 
 _EVENT = (

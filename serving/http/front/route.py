@@ -130,14 +130,16 @@ async def body_of(receive: Receive) -> bytes:
     RequestProblem
         When it is too large, or does not arrive in time.
     """
-    patience = _Patience()
-    content = b""
+    patience, parts, length = _Patience(), list[bytes](), 0
     try:
         while True:
             message = await receive()
-            content += message.get("body", b"")
-            if not message.get("more_body") or len(content) > MAX_BODY_BYTES:
-                return _checked(content)
+            parts.append(message.get("body", b""))
+            length += len(parts[-1])
+            if length > MAX_BODY_BYTES:
+                raise _too_large()
+            if not message.get("more_body"):
+                return b"".join(parts)
     except asyncio.CancelledError:
         if patience.is_over:
             raise _slow() from None
@@ -164,12 +166,6 @@ class _Patience:
         self._timer.cancel()
         if self.is_over and self._task:
             self._task.uncancel()
-
-
-def _checked(content: bytes) -> bytes:
-    if len(content) > MAX_BODY_BYTES:
-        raise _too_large()
-    return content
 
 
 def _slow() -> RequestProblem:

@@ -56,7 +56,7 @@ def test_a_profile_may_name_its_user_and_its_cutoff():
         (b"[]", "the body: expected object, got array"),
         (b"{}", "the body: object missing required field items"),
         (b'{"items":[]}', "items: expected array of length >= 1"),
-        (b'{"items":3}', "items: expected array, got number"),
+        (b'{"items":3}', "items: expected array, got integer"),
         (b'{"items":[' + b'{"user_id":"a"},' * 3 + b'{"user_id":"a"}]}', "items: got 4, expected at most 3"),
     ],
 )
@@ -81,15 +81,15 @@ def test_a_misspelt_key_is_answered_with_a_suggestion(body: bytes, error: str, h
 @pytest.mark.parametrize(
     ("item", "detail"),
     [
-        (5, "the item: expected object, got number"),
-        ({"user_id": ["a"]}, "user_id: expected number | text | null, got array"),
-        ({"user_id": 1.5}, "user_id: expected number | text | null, got number"),
+        (5, "the item: expected object, got integer"),
+        ({"user_id": ["a"]}, "user_id: expected integer | text | null, got array"),
+        ({"user_id": 1.5}, "user_id: expected integer | text | null, got number"),
         ({"user": "a"}, "the item: an unknown key, expected user_id or profile"),
         ({}, "the item: got neither, expected either user_id or profile"),
         ({"user_id": "a", "profile": {}}, "the item: got both, expected either"),
         ({"profile": {"events_7d": "12"}}, "profile.events_7d: got text, expected a number"),
         ({"profile": {"last_network": 5}}, "profile.last_network: got a number, expected text"),
-        ({"profile": {"events_7d": True}}, "profile[...]: expected number | number | text | null, got bool"),
+        ({"profile": {"events_7d": True}}, "profile[...]: expected integer | number | text | null, got bool"),
         ({"profile": {"events_7d": 10**400}}, "profile"),
         ({"profile": {"cutoff": "May"}}, "profile.cutoff: got text that is not a date, expected a date"),
         ({"profile": {"user_id": 1.5}}, "profile.user_id: got a number, expected text or an integer"),

@@ -19,9 +19,8 @@ from serving.release.release import write_release
 from serving.release.watch import ReleaseWatch
 from serving.score import score
 from serving.settings import ServingSettings
-from serving.store.profile_store import StoreBatch, StoreShift, write_store
 from tests.models.model_builder import fit_model, rows_of
-from tests.serving.finished import batch_answers
+from tests.serving.finished import finished_release
 
 
 @pytest.fixture
@@ -29,20 +28,9 @@ def place(tmp_path: Path) -> Place:
     return Place(tmp_path / "releases/shop", keeps_all=False)
 
 
-def release(place: Place, bundle: ServingBundle, profiles: pa.Table) -> Path:
-    """Write a release with finished answers, as ``churn score`` does."""
-
-    def fill(store: Path) -> None:
-        answers = batch_answers(store.parent, bundle.model, profiles, version=bundle.version)
-        batch = StoreBatch(StoreShift(bundle.version, 0.0), answers=answers)
-        write_store(store, profiles, specification=bundle.model.specification, batch=batch)
-
-    return write_release(place, bundle, fill=fill)
-
-
 @pytest.fixture
 def scoring(place: Place, bundle: ServingBundle, profiles: pa.Table) -> Scoring:
-    return Scoring(ReleaseWatch(release(place, bundle, profiles)))
+    return Scoring(ReleaseWatch(finished_release(place, bundle, profiles)))
 
 
 def body(*items: Any) -> bytes:
@@ -86,8 +74,9 @@ def test_items_with_events_run_in_a_thread_and_features_that_are_called_alike_do
     assert is_in_thread(scoring, body(item), monkeypatch)
 
 
-def test_computing_lets_others_in_between(scoring: Scoring, profiles: pa.Table):
+def test_computing_lets_others_in_between(scoring: Scoring, profiles: pa.Table, monkeypatch: pytest.MonkeyPatch):
     """Ten requests that compute, all at once: a look-up that comes later is answered before they are all done."""
+    monkeypatch.setattr("serving.http.admission.ROUND_SECONDS", 0.0)
     order: list[str] = []
 
     async def ask(name: str, content: bytes) -> None:
@@ -128,7 +117,7 @@ def test_without_a_release_that_fits_it_is_not_ready_until_there_is_one(
     with pytest.raises(RequestProblem) as refused:
         asked(scoring, {"user_id": "u1"})
     assert refused.value.kind is NOT_READY
-    release(place, bundle, profiles)
+    finished_release(place, bundle, profiles)
     scoring.look()
     assert asked(scoring, {"user_id": "u1"})["results"][0]["status"]
 
@@ -137,7 +126,7 @@ def test_model_and_store_are_swapped_as_one(place: Place, scoring: Scoring, bund
     other = replace(bundle, model=fit_model(seed=9), version="8")
     item = next(row for row in rows_of(profiles) if row["days_since_last_qualifying_day"] <= 14)
     before = asked(scoring, {"user_id": item["user_id"]}, {"profile": item})
-    release(place, other, profiles)
+    finished_release(place, other, profiles)
     scoring.look()
     after = asked(scoring, {"user_id": item["user_id"]}, {"profile": item})
     assert [found["model"]["version"] for found in (before, after)] == ["7", "8"]
@@ -150,7 +139,7 @@ def test_model_and_store_are_swapped_as_one(place: Place, scoring: Scoring, bund
 def test_a_release_that_is_broken_is_refused_and_the_one_before_goes_on(
     place: Place, scoring: Scoring, bundle: ServingBundle, profiles: pa.Table, caplog: pytest.LogCaptureFixture
 ):
-    damaged = release(place, replace(bundle, version="8"), profiles)
+    damaged = finished_release(place, replace(bundle, version="8"), profiles)
     (damaged / "model/booster.txt").write_bytes((damaged / "model/booster.txt").read_bytes()[:-100])
     for _ in range(2):
         scoring.look()
@@ -158,7 +147,7 @@ def test_a_release_that_is_broken_is_refused_and_the_one_before_goes_on(
     assert str(damaged) in scoring.why_degraded
     (line,) = [one.message for one in caplog.records if "refused" in one.message]
     assert line.endswith("shop version 7 (champion) goes on")
-    release(place, replace(bundle, version="9"), profiles)
+    finished_release(place, replace(bundle, version="9"), profiles)
     scoring.look()
     assert (asked(scoring, {"user_id": "u1"})["model"]["version"], scoring.why_degraded) == ("9", "")
 
@@ -185,7 +174,7 @@ def test_many_swaps_under_load_give_no_answer_of_one_model_with_the_store_of_ano
     def swap() -> None:
         for turn in range(6):
             version = "87"[turn % 2]
-            release(place, replace(bundle, model=models[version], version=version), profiles)
+            finished_release(place, replace(bundle, model=models[version], version=version), profiles)
             scoring.look()
         done.set()
 
