@@ -56,7 +56,12 @@ def growth(log: ActiveDays) -> Section:
         )
     ]
     if moving:
-        values = {"rate": moving["rate"], "dau": formats.number(moving["dau_change"]), "days": AHEAD}
+        values = {
+            "state": moving["state"],
+            "rate": moving["rate"],
+            "dau": formats.number(moving["dau_change"]),
+            "days": AHEAD,
+        }
         sentences.append(text("growth.sensitivity", **values))
     sentences.append(_quick_ratio(periods))
     return Section("growth", sentences, _tables(days, rates, periods=periods), _pictures(days, periods), facts)
