@@ -131,11 +131,9 @@ class _Standing:
             return ("init", "PATH")
         if not found.training:
             return ("train",) if found.log else ("horizon",)
-        if found.champion is None or (
-            found.challenger and found.challenger != found.champion and not self._is_judged(found)
-        ):
+        if found.challenger and found.challenger != found.champion and not self._is_judged(found):
             return ("promote",)
-        return self._weekly(found)
+        return self._weekly(found) if found.champion else ("train",)
 
     def _weekly(self, found: Status) -> tuple[str, ...]:
         """Return what a week with a champion needs."""

@@ -30,7 +30,7 @@ def _real_shop(folder: Path) -> None:
     """Write the same columns of customers who buy at rates of their own, and leave after a time that nothing foretells."""
     chance = random.Random(5)
     rows: list[tuple[datetime, str]] = []
-    for user in range(1500):
+    for user in range(5000):
         rate, day = chance.gammavariate(1.5, 1 / 12), chance.uniform(0, 170)
         end = min(200.0, day + chance.expovariate(1 / 60))
         while day < end:
