@@ -13,10 +13,14 @@ from insights.engine.steps import ALL, WEEK, Steps
 from insights.presentation import formats
 from insights.presentation.section import Figures, Row, Section, columns
 from insights.presentation.texts import text
-from insights.statistics.scan import Counts, Deviation, dated, largest_deviation
+from insights.statistics.scan import Counts, Deviation, dated, largest_deviations
 from insights.statistics.small_groups import shown_groups
 
 FALSE_ALARMS, MOST = 0.05, 5
+_EVERYBODY, _FALLS = (
+    0.75,
+    0.8,
+)  # of that chance, for changes of all users together, and of these for falls: they matter first
 MIN_WEEKS, _SAME_CAUSE = 8, 0.5
 _TENURES, _MOVES_DAYS = 3, 10
 
@@ -60,7 +64,7 @@ def findings(log: ActiveDays, steps: Steps) -> Section:
     found = sorted(found_changes(log, steps), key=lambda one: -abs(one.missing))
     rows = [_row(log, steps, found=one) for one in found]
     sentences = [_sentence(row) for row in rows] or [text("findings.nothing")]
-    dimensions = len(steps.dimensions) + 1
+    dimensions = len(steps.dimensions)
     sentences.append(
         text("findings.honest", chance=formats.share(FALSE_ALARMS), dimensions=dimensions, weeks=steps.weeks)
     )
@@ -99,16 +103,29 @@ def _is_same_cause(one: Finding, other: Finding) -> bool:
 
 
 def _clearest(log: ActiveDays, steps: Steps) -> Finding | None:
-    """Return the clearest change that passes its test: all dimensions share the chance of a false alarm."""
-    dimensions = (ALL, *steps.dimensions)
-    limit = FALSE_ALARMS / len(dimensions)
+    """Return the clearest change that passes its test."""
     best: tuple[Deviation, str, tuple[int, str]] | None = None
-    for dimension in dimensions:
+    for dimension in (ALL, *steps.dimensions):
         keys, reached, converted = _counts(log, steps, dimension=dimension)
-        found = largest_deviation(reached, converted) if keys else None
-        if found and found.p_value <= limit and (best is None or abs(found.z) > abs(best[0].z)):
-            best = found, dimension, keys[found.row]
+        for found in largest_deviations(reached, converted) if keys else ():
+            limit = false_alarms(dimension, others=len(steps.dimensions), is_fall=found.z < 0)
+            if found.p_value <= limit and (best is None or abs(found.z) > abs(best[0].z)):
+                best = found, dimension, keys[found.row]
     return _finding(log, steps, *best) if best else None
+
+
+def false_alarms(dimension: str, *, others: int, is_fall: bool) -> float:
+    """Return the part of the chance of a false alarm that a test has: most for everybody; of a group, only a fall is looked for.
+
+    Parameters
+    ----------
+    others
+        Number of dimensions besides everybody.
+    """
+    if dimension != ALL:
+        return FALSE_ALARMS * (1 - _EVERYBODY) / others if is_fall else 0.0
+    own = _EVERYBODY if others else 1.0
+    return FALSE_ALARMS * own * (_FALLS if is_fall else 1 - _FALLS)
 
 
 def _once_a_week(group: str) -> str:

@@ -29,7 +29,7 @@ class Deviation:
     z
         Standardised; below zero where fewer went on than expected.
     p_value
-        Chance that the maximum over all rows and runs is as large with constant rates.
+        Chance that the largest fall, or rise, over all rows and runs is as large with constant rates.
     """
 
     row: int
@@ -39,8 +39,8 @@ class Deviation:
     p_value: float
 
 
-def largest_deviation(reached: Counts, converted: Counts, *, seed: int = 0) -> Deviation | None:
-    """Find the run of at most half of the weeks that deviates most from the rest, or that lasts to the end.
+def largest_deviations(reached: Counts, converted: Counts, *, seed: int = 0) -> tuple[Deviation, ...]:
+    """Find the runs of at most half of the weeks, or to the end, that fall most and rise most against the rest; none without runs.
 
     Parameters
     ----------
@@ -54,20 +54,30 @@ def largest_deviation(reached: Counts, converted: Counts, *, seed: int = 0) -> D
     Young 1993, "Resampling-Based Multiple Testing".
     """
     rates = _rates(reached, converted)
-    found = _windows(reached, converted[None])
-    strengths = {window: np.abs(values[0]) for window, values in found.items()}
-    if not strengths:
-        return None
-    window = max(strengths, key=lambda one: (float(strengths[one].max()), -one[0], -one[1]))
-    row = int(strengths[window].argmax())
-    z = float(found[window][0, row])
-    chance = np.random.default_rng(seed)
-    above = 0
+    found = {window: values[0] for window, values in _windows(reached, converted[None]).items()}
+    if not found:
+        return ()
+    highest = _highest_by_chance(reached, rates, chance=np.random.default_rng(seed))
+    return tuple(_largest(found, sign=sign, highest=highest[sign]) for sign in (-1, 1))
+
+
+def _largest(found: dict[tuple[int, int], Values], *, sign: int, highest: Values) -> Deviation:
+    window = max(found, key=lambda one: (float((sign * found[one]).max()), -one[0], -one[1]))
+    row = int((sign * found[window]).argmax())
+    z = float(found[window][row])
+    above = int((highest >= sign * z).sum())
+    return Deviation(row, *window, z, (above + 1) / (len(highest) + 1))
+
+
+def _highest_by_chance(reached: Counts, rates: Values, *, chance: np.random.Generator) -> dict[int, Values]:
+    """Return the largest fall (-1) and the largest rise (1) of each sample with constant rates, shape (samples,)."""
+    parts: dict[int, list[Values]] = {-1: [], 1: []}
     for _ in range(SIMULATIONS // _AT_ONCE):
         drawn = chance.binomial(reached, rates, size=(_AT_ONCE, *reached.shape))
-        highest = np.max([np.abs(values).max(axis=1) for values in _windows(reached, drawn).values()], axis=0)
-        above += int((highest >= abs(z)).sum())
-    return Deviation(row, *window, z, (above + 1) / (SIMULATIONS + 1))
+        windows = [*_windows(reached, drawn).values()]
+        for sign, some in parts.items():
+            some.append(np.max([(sign * values).max(axis=1) for values in windows], axis=0))
+    return {sign: np.concatenate(some) for sign, some in parts.items()}
 
 
 def _rates(reached: Counts, converted: Counts) -> Values:

@@ -11,7 +11,7 @@ import pytest
 from insights.engine.active_days import ActiveDays
 from insights.engine.groups import make_groups
 from insights.engine.steps import Steps, make_steps
-from insights.findings import findings
+from insights.findings import false_alarms, findings
 from tests.insights.logs import opened
 from tests.insights.worlds import Rate, broken, shop, standing
 
@@ -54,3 +54,11 @@ def test_a_log_of_a_few_weeks_is_not_searched(tmp_path: Path):
     log = opened(tmp_path, ["a 2026-01-05T10:00", "b 2026-01-25T10:00"])
     found = findings(log, make_steps(log, funnel=(), purchase_event_types=["purchase"]))
     assert not found.tables
+
+
+@pytest.mark.parametrize("others", [0, 1, 5])
+def test_the_tests_of_a_report_share_the_chance_of_a_false_alarm(others: int):
+    dimensions = ["all", *(f"dimension {number}" for number in range(others))]
+    parts = [false_alarms(one, others=others, is_fall=is_fall) for one in dimensions for is_fall in (True, False)]
+    assert sum(parts) == pytest.approx(0.05)
+    assert all(part >= 0.001 for part in parts if part)  # the smallest p-value that the simulations can give
