@@ -44,7 +44,7 @@ from serving.store.profile_store import StoreBatch, StoreShift, write_store
 from tests.models.model_builder import churned_among, fit_model, profiles_of
 
 USERS, PROFILES, BODIES = int(os.environ.get("USERS") or 1_000_000), 20_000, 300
-SECONDS, ROUNDS = 1.0, 3
+SECONDS, ROUNDS = 2.0, 3
 WINDOWS = (1, 3, 7, 14, 28, 56, 90)
 TREES, LEAVES = 284, 6
 BANDS = ScoringSettings()

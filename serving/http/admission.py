@@ -1,9 +1,9 @@
-"""How much is under way at once: requests and items up to a limit, and the time that computing takes of each round of the event loop."""
+"""How much is under way at once: requests and items up to a limit, and one that computes for each round of the event loop."""
 
 from __future__ import annotations
 
 import asyncio
-import time
+from collections import deque
 from collections.abc import Generator
 from contextlib import contextmanager
 
@@ -11,7 +11,6 @@ from serving.http.problems import BUSY, Headers, RequestProblem
 from serving.settings import ServingSettings
 
 RETRY_SECONDS = 1
-ROUND_SECONDS = 0.005
 
 
 class Admission:
@@ -88,25 +87,34 @@ def _busy(what: str, maximum: int, *, remaining: int) -> RequestProblem:
 
 
 class Turns:
-    """Limits how long requests compute in one round of the event loop, so that everything else gets its turn after it."""
+    """Hands out turns, one for each round of the event loop, in the order in which they were asked for.
+
+    Whoever computes in it lets everything else of the next round go first.
+    """
 
     def __init__(self) -> None:
-        self._started: float | None = None  # when the first one computed in this round
-        self._waiting: list[asyncio.Future[None]] = []
+        self._is_taken = False
+        self._waiting: deque[asyncio.Future[None]] = deque()
 
     async def take(self) -> None:
-        """Wait while this round has no time left; what computes follows at once."""
+        """Wait until nobody has computed in this round; the turn ends with the round."""
         loop = asyncio.get_running_loop()
-        while self._started is not None and time.perf_counter() - self._started >= ROUND_SECONDS:
+        if self._is_taken:
             turn = loop.create_future()
             self._waiting.append(turn)
-            await turn
-        if self._started is None:
-            self._started = time.perf_counter()
-            loop.call_soon(self._end_round)
+            try:
+                await turn
+            except asyncio.CancelledError:
+                if turn.done() and not turn.cancelled():  # it was handed over, and nobody uses it
+                    self._pass_on()
+                raise
+        self._is_taken = True
+        loop.call_soon(self._pass_on)
 
-    def _end_round(self) -> None:
-        self._started, waiting, self._waiting = None, self._waiting, []
-        for turn in waiting:
+    def _pass_on(self) -> None:
+        while self._waiting:
+            turn = self._waiting.popleft()
             if not turn.done():
                 turn.set_result(None)
+                return
+        self._is_taken = False

@@ -32,7 +32,7 @@ Done = TypeVar("Done")
 class Scoring:
     """Answers requests with the release in service, and takes the next one while it runs.
 
-    What is looked up is answered at once. What is computed waits for its turn, some milliseconds in each round of the event loop, so that
+    What is looked up is answered at once. What is computed waits for its turn, one request in each round of the event loop, so that
     look-ups and probes get in between. Large requests and those with events run in one thread, one after the other.
 
     Attributes

@@ -41,20 +41,13 @@ def test_an_error_gives_items_and_requests_back():
             raise ValueError("bug")
 
 
-@pytest.fixture
-def no_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A round in which one may compute."""
-    monkeypatch.setattr("serving.http.admission.ROUND_SECONDS", 0.0)
-
-
-def rounds_of(number: int) -> list[int]:
-    """In which rounds of the loop so many requests compute that come at once."""
+def test_turns_are_taken_in_order_one_for_each_round_of_the_loop():
     rounds: list[int] = []
     current = 0
 
     async def count_rounds() -> None:
         nonlocal current
-        while len(rounds) < number:
+        while len(rounds) < 5:
             current += 1
             await asyncio.sleep(0)
 
@@ -64,24 +57,13 @@ def rounds_of(number: int) -> list[int]:
 
     async def main() -> None:
         turns = Turns()
-        await asyncio.gather(count_rounds(), *(compute(turns) for _ in range(number)))
+        await asyncio.gather(count_rounds(), *(compute(turns) for _ in range(5)))
 
     asyncio.run(main())
-    return rounds
+    assert rounds == sorted(set(rounds))
 
 
-@pytest.mark.usefixtures("no_time")
-def test_a_round_without_time_left_lets_others_first():
-    found = rounds_of(5)
-    assert found == sorted(set(found))
-
-
-def test_as_long_as_there_is_time_requests_compute_in_one_round():
-    assert len(set(rounds_of(5))) == 1
-
-
-@pytest.mark.usefixtures("no_time")
-def test_who_gives_up_waiting_does_not_hold_up_the_others():
+def test_who_gives_up_waiting_does_not_keep_the_turn():
     done: list[str] = []
 
     async def compute(turns: Turns, name: str) -> None:
@@ -95,8 +77,10 @@ def test_who_gives_up_waiting_does_not_hold_up_the_others():
         tasks[1].cancel()
         for _ in range(20):
             await asyncio.sleep(0)
-        assert sorted(done) == ["a", "c", "d"]
+        assert done == ["a", "c", "d"]
+        await compute(turns, "e")
         with pytest.raises(asyncio.CancelledError):
             await tasks[1]
 
     asyncio.run(asyncio.wait_for(main(), 5))
+    assert done == ["a", "c", "d", "e"]

@@ -74,9 +74,8 @@ def test_items_with_events_run_in_a_thread_and_features_that_are_called_alike_do
     assert is_in_thread(scoring, body(item), monkeypatch)
 
 
-def test_computing_lets_others_in_between(scoring: Scoring, profiles: pa.Table, monkeypatch: pytest.MonkeyPatch):
+def test_computing_lets_others_in_between(scoring: Scoring, profiles: pa.Table):
     """Ten requests that compute, all at once: a look-up that comes later is answered before they are all done."""
-    monkeypatch.setattr("serving.http.admission.ROUND_SECONDS", 0.0)
     order: list[str] = []
 
     async def ask(name: str, content: bytes) -> None:
