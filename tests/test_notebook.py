@@ -20,12 +20,22 @@ QUICK = {
 }
 
 
-def test_the_notebook_is_executed_and_runs_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def cells() -> list[nbformat.NotebookNode]:
+    return [cell for cell in nbformat.read(NOTEBOOK, as_version=4).cells if cell.cell_type == "code"]
+
+
+def test_every_cell_shows_what_it_printed_and_compiles():
+    assert all(cell.outputs for cell in cells())
+    for number, cell in enumerate(cells()):
+        compile(cell.source, f"cell {number}", "exec")
+
+
+@pytest.mark.slow
+def test_the_notebook_runs_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     for name, value in QUICK.items():
         monkeypatch.setenv(name, value)
     shown = nbformat.read(NOTEBOOK, as_version=4)
     code = [cell for cell in shown.cells if cell.cell_type == "code"]
-    assert all(cell.outputs for cell in code)
     again = NotebookClient(shown, timeout=200, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}})
     again.execute()
     assert all(output.output_type != "error" for cell in code for output in cell.outputs)

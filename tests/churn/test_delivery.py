@@ -21,7 +21,7 @@ from serving.store.profile_store import ProfileStore
 from tests.churn.command import AS_OF, WEEK, TrainedWorld
 from tests.churn.conftest import Command
 
-LIST = {f"at_risk.{kind}" for kind in ("csv", "parquet", "xlsx")} | {
+LIST = {f"at_risk.{kind}" for kind in ("csv", "parquet", "xlsx", "html")} | {
     *("upload.csv", "holdout.csv", "delta.csv", "manifest.json"),
 }
 

@@ -63,5 +63,11 @@ def test_a_training_excludes_treated_users_and_says_so(world: TrainedWorld):
     near = rows.filter(pc.is_in(rows["cutoff"], pa.array(cutoffs, pa.date32())))
     assert near.num_rows > 100
     assert set(near["user_id"].to_pylist()).isdisjoint(treated)
+
+
+@pytest.mark.slow
+def test_treated_users_can_be_kept(world: TrainedWorld):
     kept = Project(world.config, home=world.home, settings=(*QUICK, "training.treated_users=keep")).train()
-    assert kept.trained.training_rows.profiles.num_rows > rows.num_rows
+    users = kept.trained.training_rows.profiles["user_id"].to_pylist()
+    assert set(users) & set(entered(world).filter(pc.equal(entered(world)["arm"], "treated"))["user_id"].to_pylist())
+    assert not [one for one in kept.to_json()["warnings"] if "were contacted" in one]

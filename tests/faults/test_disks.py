@@ -54,7 +54,7 @@ def fill_everywhere(base: Base, verb: Verb, outcomes: Outcomes, *, every: int = 
 
 
 def test_a_sample_of_full_disks_of_an_export(base: Base, outcomes: Outcomes):
-    fill_everywhere(base, VERBS["export"], outcomes, every=5)
+    fill_everywhere(base, VERBS["export"], outcomes, every=10)
 
 
 @pytest.mark.slow

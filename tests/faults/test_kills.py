@@ -58,7 +58,7 @@ def kill_everywhere(base: Base, verb: Verb, outcomes: Outcomes, *, every: int = 
 
 
 def test_a_sample_of_kills_of_an_export(base: Base, outcomes: Outcomes):
-    kill_everywhere(base, VERBS["export"], outcomes, every=8)
+    kill_everywhere(base, VERBS["export"], outcomes, every=16)
 
 
 @pytest.mark.slow
