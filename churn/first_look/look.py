@@ -13,6 +13,7 @@ from churn.first_look.evidence.times import TimeReading, readings_of, sql_name
 from churn.first_look.known_layouts import KnownLayout, KnownMapping, known_layout, mapping_of
 from churn.first_look.questions import Answers, Option, Question
 from churn.first_look.roles.context import copies_of, find_event_id, find_others, find_type
+from churn.first_look.roles.doubts import doubts_of_times, doubts_of_users
 from churn.first_look.roles.measures import Measures, find_measures
 from churn.first_look.roles.moments import find_arrival, find_time
 from churn.first_look.roles.people import find_user, nobody_of
@@ -129,6 +130,9 @@ def _of_columns(columns: Sequence[Column], table: LogTable, *, path: str, answer
         measures.notes.append(
             f"{name} is {nobody} in many rows, as where nobody is known: it counts as one user; churn.toml shows how to exclude it"
         )
+    measures.notes += doubts_of_users(user, columns, table) if not nobody else []
+    dates = {name: readings[name] for name in time_columns}
+    measures.notes += doubts_of_times(reading, kept, columns, dates, table)
     parts = _Parts(columns, table, path, measures=measures, reading=reading)
     return parts.look(kept, find_event_id(columns, table, answers=answers), answers=answers)
 

@@ -71,11 +71,19 @@ _OTHER_TIMES = (
     r"|dob|signup|sign_up|signed_up|regist\w*|joined|join|first_seen|first_visit|last_seen|last_login|last_visit|valid|renewal|cancel\w*|refund\w*"
     r"|geburts\w*|liefer\w*|versand\w*|geandert\w*|fallig\w*|storn\w*|anmelde\w*|livraison|naissance|inscription|maj|modificacion|entrega|nacimiento"
     r"|envio|nascimento|cadastro|registro|рождения|доставки|регистрации|изменения|обновления|誕生日|生年月日|更新日時|更新日|配送日|登録日|出生日期|更新时间|注册时间|发货时间|到期\w*"
-    r"|paid|approved|estimated)(_.*)?"
+    r"|paid|approved|estimated|urodz\w*|rejestrac\w*|dostaw\w*|nascita|consegna|iscrizione|geboorte\w*|inschrijf\w*|dogum\w*|kayit|teslim\w*)(_.*)?"
 )
 _INGESTED = (
     r"(.*_)?(ingest\w*|received|receive|server|upload\w*|loaded|load|processed|processing|process|etl|synced|sync|collector|arrived|arrival|inserted|import\w*"
     r"|recorded|eingang\w*|empfangen\w*|importiert\w*|recu|reception|recepcion|recibido|recebido|получено|поступления|загрузки|受信日時|取込日時|受信時刻|接收时间|入库时间)(_.*)?"
+)
+_DATES_AND_CLOCKS = (  # the words of a date or a time of day that do not say of what
+    "date|day|datum|data|fecha|tag|jour|dia|дата|at|on|am|tarih|tarihi|time|uhrzeit|hora|heure|hour|zeit|tijd|ora|saat|godzina|clock|horaire"
+    "|время|час|日付|日|日期|時刻|時間|时间|날짜|시간|the"
+)
+_OF_GOODS = (  # of _INGESTED: what a parcel, too, can be
+    r"(.*_)?(received|receive|processed|processing|process|arrived|arrival|eingang\w*|empfangen\w*|recu|reception|recepcion|recibido|recebido|получено|поступления"
+    r"|接收时间|入库时间)(_.*)?"
 )
 _TYPES = (  # the first that a log has is its type
     "event_name|event_type|ereignis|ereignisname|evenement|nom_evenement|evento|nombre_evento|nome_evento|событие|название_события|イベント|イベント名|事件|事件名称|事件名|이벤트",
@@ -160,6 +168,23 @@ def is_other_time(name: str) -> bool:
 def is_arrival(name: str) -> bool:
     """Tell whether a name says when the row became known."""
     return re.fullmatch(_plain_pattern(_INGESTED), name) is not None
+
+
+def may_be_of_goods(name: str) -> bool:
+    """Tell whether the name of an arrival can be that of goods, and not of a row."""
+    return re.fullmatch(_plain_pattern(_OF_GOODS), name) is not None
+
+
+def words_beside_time(name: str) -> frozenset[str]:
+    """Return of what a date or a time of day is, by its name.
+
+    Examples
+    --------
+    >>> sorted(words_beside_time("order_date")), sorted(words_beside_time("time_of_day"))
+    (['order'], [])
+    """
+    known = {*_plain(f"{_DATES_AND_CLOCKS}|{_OF}").split("|")}
+    return frozenset(word for word in name.split("_") if word not in known)
 
 
 def type_rank(name: str) -> int | None:

@@ -7,7 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from churn.first_look.evidence.columns import Column
-from churn.first_look.evidence.names import is_arrival, is_duration, is_event_time, is_other_time
+from churn.first_look.evidence.names import (
+    is_arrival,
+    is_duration,
+    is_event_time,
+    is_other_time,
+    may_be_of_goods,
+    words_beside_time,
+)
 from churn.first_look.evidence.table import TABLE, LogTable
 from churn.first_look.evidence.times import TimeReading, column_name, kept_times, sql_name
 from churn.first_look.questions import DATE_ORDER, Answers, Option
@@ -25,7 +32,10 @@ _OF_A_RECORD = re.compile(r"(creat|erstellt|cree_le|creado|criado|создан|�
 _CLOCKS = re.compile(
     r"(.*_)?(time|uhrzeit|hora|heure|hour|time_of_day|zeit|tijd|ora|saat|godzina|время|час|時刻|時間|时间|시간|clock|horaire)(_.*)?"
 )
+_TIME_OF_DAY = re.compile(r"\d{1,2}:\d\d(:\d\d(\.\d+)?)?( ?[ap]\.?m\.?)?", re.IGNORECASE)
+_LAST_OF_DAY = 235959
 _LATER = 0.99
+_SOON = 3600  # seconds that a row takes to arrive, and a parcel does not
 
 
 def find_time(
@@ -52,9 +62,10 @@ def find_time(
     dated = [one for one in columns if readings.get(one.name)]
     if not dated:
         raise _no_times(columns)
-    chosen = _chosen(columns, _of_events(dated, table, user=user), readings, table=table)
+    possible = _of_events(dated, table, user=user)
+    chosen = _chosen(columns, possible, readings, table=table)
     if chosen is None:
-        _ask(dated, readings, table, answers=answers)
+        _ask(dated, readings, table, possible=possible, answers=answers)
         return None, None
     return _read(chosen.name, readings, columns, table, answers=answers)
 
@@ -63,7 +74,7 @@ def _of_events(dated: Sequence[Column], table: LogTable, *, user: Finding | None
     """Return the columns that are not an attribute of the user, such as the day of signing up."""
     if user is None or not user.columns:
         return list(dated)
-    return [one for one in dated if not _is_of_user(one, table, user=user.columns[0])] or list(dated)
+    return [one for one in dated if one.distinct == 1 or not _is_of_user(one, table, user=user.columns[0])]
 
 
 def _is_of_user(column: Column, table: LogTable, *, user: str) -> bool:
@@ -87,15 +98,34 @@ def _chosen(
         if is_event_time(one.normal) and not is_other_time(one.normal) and not is_arrival(one.normal)
     ]
     if named:
-        first = [one for one in named if _OF_AN_EVENT.fullmatch(one.normal)]
-        plain = [one for one in named if not _OF_A_RECORD.fullmatch(one.normal)]
-        return _finest(first if len(first) == 1 else plain if len(plain) == len(named) else named, readings, table)
+        return _finest(_of_one_meaning(named, readings, table), readings, table)
     dated = [one for one in columns if readings.get(one.name)]
     unread = [one for one in columns if is_event_time(one.normal) and one not in dated and not _is_clock(one)]
     is_the_only_one = (
-        len(dated) == 1 and not unread and not is_other_time(dated[0].normal) and not is_arrival(dated[0].normal)
+        len(dated) == len(possible) == 1
+        and not unread
+        and not is_other_time(dated[0].normal)
+        and not is_arrival(dated[0].normal)
     )
     return dated[0] if is_the_only_one else None
+
+
+def _of_one_meaning(named: Sequence[Column], readings: Readings, table: LogTable) -> Sequence[Column]:
+    """Return the columns without those that say when a row was made, where one column is named as of an event before it."""
+    first = [one for one in named if _OF_AN_EVENT.fullmatch(one.normal)]
+    if len(first) != 1:
+        return named
+    event = readings[first[0].name][0]
+    return [one for one in named if not _is_made_later(one, event, readings, table=table)]
+
+
+def _is_made_later(column: Column, event: TimeReading, readings: Readings, *, table: LogTable) -> bool:
+    """Tell whether a column says when a row was made, which is not before the day of its event."""
+    if not _OF_A_RECORD.fullmatch(column.normal):
+        return False
+    difference = f"epoch({readings[column.name][0].sql}) - epoch({event.sql})"
+    both, later = table.numbers(f"count({difference})", f"count(*) filter ({difference} >= {_DAY_OF[0]})")
+    return later >= _LATER * both
 
 
 def _finest(group: Sequence[Column], readings: Readings, table: LogTable) -> Column | None:
@@ -106,7 +136,7 @@ def _finest(group: Sequence[Column], readings: Readings, table: LogTable) -> Col
         group, key=lambda one: (_STEPS.index(readings[one.name][0].step), not readings[one.name][0].is_zoned)
     )
     finest = readings[ordered[0].name][0]
-    same = all(_says_the_same(readings[one.name][0], finest, table) for one in ordered[1:])
+    same = all(says_the_same(readings[one.name][0], finest, table) for one in ordered[1:])
     return ordered[0] if same else None
 
 
@@ -114,7 +144,8 @@ _STEPS = ("time", "day", "week", "month")
 _DAY_OF = (-38 * 3600, 14 * 3600)  # seconds from an instant to the start of its own day, in whatever zone
 
 
-def _says_the_same(other: TimeReading, finest: TimeReading, table: LogTable) -> bool:
+def says_the_same(other: TimeReading, finest: TimeReading, table: LogTable) -> bool:
+    """Tell whether two columns say the same time, or one the day of the other."""
     low, high = _DAY_OF if other.step == "day" and finest.step == "time" else (-1, 1)
     difference = f"epoch({other.sql}) - epoch({finest.sql})"
     both, same = table.numbers(f"count({difference})", f"count(*) filter ({difference} between {low} and {high})")
@@ -138,29 +169,31 @@ def _read(
         answers.ask(DATE_ORDER, words, options)
         return None, None
     reading = _with_clock(found[0], columns, table)
-    return Finding(reading.expression, reading.evidence, (name,)), reading
+    used = [one.name for one in columns if reading.step != found[0].step and _fits(one, reading.column)]
+    return Finding(reading.expression, reading.evidence, (name, *used)), reading
 
 
 def _example(name: str, columns: Sequence[Column]) -> str:
     return next(one.values[0] for one in columns if one.name == name)
 
 
-def _ask(dated: Sequence[Column], readings: Readings, table: LogTable, *, answers: Answers) -> None:
+def _ask(
+    dated: Sequence[Column], readings: Readings, table: LogTable, *, possible: Sequence[Column], answers: Answers
+) -> None:
     options = [
         Option(column_name(one.name, table), f"{one.evidence}; {readings[one.name][0].evidence}") for one in dated
     ]
-    answers.ask(
-        "event_time",
-        f"When did it happen? {len(dated)} columns hold times."
-        if len(dated) > 1
-        else "When did it happen? One column holds times, and its name says something else.",
-        options,
-    )
+    why = f"{len(dated)} columns hold times."
+    if not possible:
+        why = "Each user has one value only of what holds times, as of a birth or a registration."
+    elif len(dated) == 1:
+        why = "One column holds times, and its name says something else."
+    answers.ask("event_time", f"When did it happen? {why}", options)
 
 
 def _with_clock(reading: TimeReading, columns: Sequence[Column], table: LogTable) -> TimeReading:
-    """Add the time of day of another column to a date, where there is exactly one."""
-    clocks = [one for one in columns if _is_clock(one)]
+    """Add the time of day of another column to a date, where there is exactly one that is named alike."""
+    clocks = [one for one in columns if _fits(one, reading.column)]
     if reading.step != "day" or len(clocks) != 1 or clocks[0].filled < reading.column.filled * _LATER:
         return reading
     clock = clocks[0]
@@ -213,6 +246,22 @@ def _is_clock(column: Column) -> bool:
     )
 
 
+def _fits(clock: Column, date: Column) -> bool:
+    """Tell whether a time of day is named as nothing else than a date is: time or order_time, of order_date."""
+    own, of_date = (words_beside_time(one.normal) for one in (clock, date))
+    is_plain = is_event_time(clock.normal) and not is_other_time(clock.normal)
+    return _is_clock(clock) and (not own or own == of_date or (is_plain and not of_date))
+
+
+def is_time_of_day(column: Column) -> bool:
+    """Tell whether a column holds times of day, in whatever form."""
+    is_number = column.is_whole and column.low is not None and column.high is not None
+    is_in_a_day = is_number and (column.low or 0) >= 0 and (column.high or 0) <= _LAST_OF_DAY
+    is_written = bool(column.values) and all(_TIME_OF_DAY.fullmatch(one) for one in column.values)
+    is_named = _CLOCKS.fullmatch(column.normal) is not None and not is_duration(column.normal)
+    return is_named and column.distinct > 1 and (column.kind == "TIME" or is_written or is_in_a_day)
+
+
 def _joined(reading: TimeReading, clock: Column, table: LogTable, expression: str, *, sql: str) -> TimeReading:
     sql = kept_times(sql, table)
     (parsed,) = table.numbers(f"count({sql})")
@@ -228,16 +277,23 @@ def find_arrival(
     columns: Sequence[Column], readings: Readings, table: LogTable, *, time: TimeReading | None
 ) -> Finding | None:
     """Return when rows became known: named so, and hardly ever before the event."""
-    named = [one for one in columns if is_arrival(one.normal) and len(readings.get(one.name, ())) == 1]
+    named = [
+        one
+        for one in columns
+        if is_arrival(one.normal) and not is_other_time(one.normal) and len(readings.get(one.name, ())) == 1
+    ]
     if time is None or len(named) != 1 or named[0].name == time.column.name:
         return None
     (reading,) = readings[named[0].name]
-    both, later = table.numbers(
+    both, later, delay = table.numbers(
         f"count(*) filter ({time.sql} is not null)",
         f"count(*) filter ({reading.sql} >= {time.sql})",
+        f"median(epoch({reading.sql}) - epoch({time.sql}))",
         where=f"{reading.sql} is not null",
     )
     if not both or later < _LATER * both:
+        return None
+    if may_be_of_goods(named[0].normal) and (reading.step != "time" or delay > _SOON):
         return None
     return Finding(
         reading.expression,

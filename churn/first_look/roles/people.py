@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from churn.first_look.evidence.columns import Column, percent
-from churn.first_look.evidence.names import is_event_id, is_keyed, person_rank, role_of, type_rank
-from churn.first_look.evidence.table import LogTable
+from churn.first_look.evidence.names import is_event_id, is_keyed, money_of, person_rank, role_of, type_rank
+from churn.first_look.evidence.table import TABLE, LogTable
 from churn.first_look.evidence.times import column_name, column_of
 from churn.first_look.questions import Answers, Option
 from churn.results.first_look import Finding
@@ -16,7 +16,9 @@ from features.sql import literal
 _FEW_ROWS, _MANY_ROWS, _MIN_USERS = 20, 20, 5
 _MIN_ROWS_A_USER = 1.2
 _FULL = 0.95
+_ALL_DIFFER = 0.99
 _CONTACT, _DEVICE, _GROUP = 1, 2, 3
+_UNCLEAR = ("uid", "uuid", "guid", "id")
 _NOBODY = {
     "0",
     "-1",
@@ -34,6 +36,8 @@ _NOBODY = {
     "inconnu",
 }
 _MUCH = 0.1
+_FEW_USERS, _FEW_SHARE, _FAR_MORE = 20, 0.01, 5
+_SEVERAL = 2
 
 
 def find_user(
@@ -52,13 +56,69 @@ def find_user(
         one.name: rank for one in columns if _is_somebody(one, times) and (rank := person_rank(one.normal)) is not None
     }
     people = sorted((one for one in columns if one.name in named), key=lambda one: named[one.name])
-    repeated = [one for one in people if one.rows < _FEW_ROWS or not one.is_unique]
+    repeated = [one for one in people if one.rows < _FEW_ROWS or one.distinct < _ALL_DIFFER * one.filled]
     if people and not [one for one in repeated if named[one.name] < _GROUP]:
         _refuse_unique(people[0], repeated)
     if not repeated:
         return _ask_unnamed(columns, table, times=times, answers=answers)
     best = [one for one in repeated if _group(named[one.name]) == _group(named[repeated[0].name])]
+    rivals = _with_more_values(best, columns, times) or _with_several(best[0], repeated[len(best) :], table)
+    if rivals:
+        _ask_among([*best, *rivals], table, answers=answers)
+        return None
     return _chosen(best, repeated, table, answers=answers)
+
+
+def _with_more_values(best: Sequence[Column], columns: Sequence[Column], times: Collection[str]) -> list[Column]:
+    """Return columns that could identify users, where the named one has so few values that it is an app or an employee."""
+    found = best[0]
+    if found.distinct >= min(_FEW_USERS, _FEW_SHARE * found.rows):
+        return []
+    possible = [
+        one
+        for one in columns
+        if one not in best and _is_somebody(one, times) and _is_unnamed(one) and not money_of(one.normal)
+    ]
+    return [
+        one
+        for one in possible
+        if one.distinct >= max(_FAR_MORE * found.distinct, _FEW_USERS)
+        and one.rows_per_value >= _MIN_ROWS_A_USER
+        and (not one.is_number or is_keyed(one.normal) or person_rank(one.normal) is not None)
+    ]
+
+
+def _with_several(found: Column, others: Sequence[Column], table: LogTable) -> list[Column]:
+    """Return the contacts of which each has several values of a column, and each value one of them: it may name a visit.
+
+    A name that says nothing but that it is an id needs less: persons or groups with several values each.
+    """
+    possible = [
+        one
+        for one in others
+        if (person_rank(one.normal) == _CONTACT or found.normal in _UNCLEAR)
+        and one.distinct * _SEVERAL <= found.distinct
+        and one.filled_share >= _FULL
+    ]
+    return [one for one in possible if found.normal in _UNCLEAR or _has_one(found, one, table)]
+
+
+def _has_one(found: Column, other: Column, table: LogTable) -> bool:
+    """Tell whether hardly any value of one column has several of another."""
+    a, b = table.column(found.name), table.column(other.name)
+    ((values, several),) = table.connection.execute(
+        f"""select count(*), count(*) filter (others > 1) from
+            (select count(distinct {b}) as others from {TABLE} where {a} is not null group by {a})"""
+    ).fetchall()
+    return several < (1 - _ALL_DIFFER) * values
+
+
+def _ask_among(possible: Sequence[Column], table: LogTable, *, answers: Answers) -> None:
+    options = [
+        Option(column_name(one.name, table), f"{one.evidence}, {one.rows_per_value:.1f} rows each") for one in possible
+    ]
+    options += _joined(possible, table)
+    answers.ask("user_id", f"Who did it? {len(possible)} columns could say so.", options)
 
 
 def _group(rank: int) -> int:
@@ -84,11 +144,7 @@ def _chosen(best: Sequence[Column], people: Sequence[Column], table: LogTable, *
     found, others = best[0], best[1:]
     distinct = [one for one in others if not _are_the_same(found, one, table)]
     if distinct:
-        options = [
-            Option(column_name(one.name, table), f"{one.evidence}, {one.rows_per_value:.1f} rows each") for one in best
-        ]
-        options += _joined(best, table)
-        answers.ask("user_id", f"Who did it? {len(best)} columns could say so.", options)
+        _ask_among(best, table, answers=answers)
         return None
     gaps = [one for one in people if one is not found and one.filled_share > found.filled_share]
     if found.filled_share < _FULL and gaps:
@@ -133,7 +189,7 @@ def _are_the_same(one: Column, other: Column, table: LogTable) -> bool:
         f"count(distinct ({a}, {b}))",
         where=f"{a} is not null and {b} is not null",
     )
-    is_complete = one.filled >= other.filled * _FULL
+    is_complete = both > 0 and one.filled >= other.filled * _FULL
     return first == second == both and is_complete
 
 

@@ -1,0 +1,202 @@
+"""Logs in which a name says one thing and the values another: asked about, refused, or said in a note."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+from tests.churn.first_look.awkward_logs import Awkward, kind, moment, text, user
+
+MANY = 1200
+
+
+def _many(row: int) -> int:
+    """Who: 120 users."""
+    return row * 7 % 120
+
+
+def _late(row: int) -> str:
+    return f"{moment(row) + timedelta(days=20 + row % 50):%Y-%m-%d}"
+
+
+def _two_spellings(folder: Path) -> Path:
+    for name, header in (("a", "user_id"), ("b", "userId")):
+        lines = [f"u{user(row)},{moment(row):%Y-%m-%d %H:%M:%S},{kind(row)}" for row in range(90)]
+        (folder / f"{name}.csv").write_text("\n".join([f"{header},timestamp,event", *lines]) + "\n")
+    return folder / "*.csv"
+
+
+_WHO, _WHEN = frozenset({"user_id"}), frozenset({"event_time"})
+DOUBTFUL = (
+    # --- Who ---------------------------------------------------------------------------------------------------------
+    Awkward(
+        "visits that are named as users, each of one e-mail",
+        text(
+            "log.csv",
+            "uid,email,time,page",
+            lambda row: f"s{row // 2},u{row // 2 % 60}@x.io,{moment(row):%Y-%m-%d %H:%M:%S},{kind(row)}",
+            rows=MANY,
+        ),
+        asks=_WHO,
+    ),
+    Awkward(
+        "visits that are named as users, each of one account",
+        text(
+            "log.csv",
+            "uid,konto,time,page",
+            lambda row: f"s{row // 2},k{row // 2 % 60},{moment(row):%Y-%m-%d %H:%M:%S},{kind(row)}",
+            rows=MANY,
+        ),
+        asks=_WHO,
+    ),
+    Awkward(
+        "users of accounts",
+        text(
+            "log.csv",
+            "user_id,account_id,time,event",
+            lambda row: f"u{_many(row)},a{_many(row) // 10},{moment(row):%Y-%m-%d %H:%M:%S},{kind(row)}",
+            rows=MANY,
+        ),
+        {"user_id": "user_id"},
+    ),
+    *(
+        Awkward(
+            f"{few} of few values and {many} of many",
+            text(
+                "log.csv",
+                f"{few},{many},time",
+                lambda row, values=values: f"x{row % values},b{_many(row)},{moment(row):%Y-%m-%d %H:%M:%S}",
+                rows=MANY,
+            ),
+            asks=_WHO,
+        )
+        for few, many, values in (
+            ("client", "login", 5),
+            ("reader", "badge", 7),
+            ("user", "kontrahent", 9),
+            ("user", "nabywca", 9),
+        )
+    ),
+    Awkward(
+        "one customer twice in a table of customers",
+        text(
+            "crm.csv",
+            "customer_id,date,city",
+            lambda row: f"c{row if row != 77 else 76},{moment(row % 90):%Y-%m-%d},{kind(row)}",
+            rows=MANY,
+        ),
+        refuses="one row per user",
+    ),
+    Awkward(
+        "the same users under two names in two files",
+        _two_spellings,
+        asks=_WHO,
+    ),
+    Awkward(
+        "a customer for all who are not known",
+        text(
+            "log.csv",
+            "customer_id,date,amount",
+            lambda row: f"{'c7' if row % 3 else f'c{row}'},{moment(row):%Y-%m-%d},{row}.50",
+            rows=MANY,
+        ),
+        {"user_id": "customer_id"},
+        notes="it may stand for nobody",
+    ),
+    Awkward(
+        "e-mails in two spellings",
+        text(
+            "log.csv",
+            "email,time,event",
+            lambda row: f"{'Uu'[row % 2]}{_many(row // 2)}@x.io,{moment(row):%Y-%m-%d %H:%M:%S},{kind(row)}",
+            rows=MANY,
+        ),
+        {"user_id": "email"},
+        notes="email has 240 users, and 120 where capitals do not count",
+    ),
+    # --- When --------------------------------------------------------------------------------------------------------
+    *(
+        Awkward(
+            f"tickets for concerts, with {bought}",
+            text(
+                "log.csv",
+                f"customer_id,{bought},event,event_date",
+                lambda row: f"c{user(row)},{moment(row):%Y-%m-%d},Concert {row % 9},{_late(row)}",
+            ),
+            asks=_WHEN,
+        )
+        for bought in ("order_date", "created_at")
+    ),
+    Awkward(
+        "events, and when their rows were made",
+        text(
+            "log.csv",
+            "user_id,event_time,created_at,event",
+            lambda row: f"u{user(row)},{moment(row):%Y-%m-%d %H:%M:%S},{_late(row)} 10:00:00,{kind(row)}",
+        ),
+        {"event_time": "event_time"},
+        notes="created_at holds times too and is not read",
+    ),
+    *(
+        Awkward(
+            f"nothing dated but {name}",
+            text(
+                "log.csv",
+                f"klient_id,{name},amount",
+                lambda row: f"c{_many(row)},{1980 + _many(row) % 20}-{1 + _many(row) % 12:02}-17,{row}.50",
+                rows=MANY,
+            ),
+            asks=_WHEN,
+        )
+        for name in ("data_urodzenia", "date")
+    ),
+    Awkward(
+        "a date on which something was received",
+        text(
+            "log.csv",
+            "customer_id,order_date,received_date,amount",
+            lambda row: f"c{user(row)},{moment(row):%Y-%m-%d},{_late(row)},{row}.50",
+        ),
+        {"event_time": "order_date"},
+        without=("ingested_at",),
+        notes="received_date holds times too and is not read; if it says when a row arrived",
+    ),
+    Awkward(
+        "a date on which the row was loaded",
+        text(
+            "log.csv",
+            "customer_id,order_date,loaded_at,amount",
+            lambda row: f"c{user(row)},{moment(row):%Y-%m-%d},{_late(row)} 04:00:00,{row}.50",
+        ),
+        {"event_time": "order_date", "ingested_at": "loaded_at"},
+    ),
+    Awkward(
+        "the time of day of something else",
+        text(
+            "log.csv",
+            "customer_id,order_date,delivery_time,amount",
+            lambda row: f"c{user(row)},{moment(row):%Y-%m-%d},{9 + row % 9}:30,{row}.50",
+        ),
+        {"event_time": "order_date"},
+        notes="delivery_time holds times of day and is not read",
+    ),
+    Awkward(
+        "the time of day of the same, and one more",
+        text(
+            "log.csv",
+            "customer_id,order_date,order_time,delivery_time",
+            lambda row: f"c{user(row)},{moment(row):%Y-%m-%d},{moment(row):%H:%M},{9 + row % 9}:30",
+        ),
+        {"event_time": "order_date || ' ' || order_time"},
+    ),
+    Awkward(
+        "a time of day in twelve hours",
+        text(
+            "log.csv",
+            "user_id,date,time,event",
+            lambda row: f"u{user(row)},{moment(row):%Y-%m-%d},{moment(row):%I:%M %p},{kind(row)}",
+        ),
+        {"event_time": "date"},
+        notes="time holds times of day and is not read",
+    ),
+)
