@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from churn.first_look.draft import Draft, Line, project_name_of
-from churn.first_look.evidence.columns import Column, columns_of
+from churn.first_look.evidence.columns import Column, columns_of, percent
 from churn.first_look.evidence.table import LogTable
 from churn.first_look.evidence.text_files import is_wide
-from churn.first_look.evidence.times import TimeReading, readings_of, sql_name
+from churn.first_look.evidence.times import TimeReading, column_name, readings_of, sql_name, zoned_share
 from churn.first_look.known_layouts import KnownLayout, KnownMapping, known_layout, mapping_of
 from churn.first_look.questions import Answers, Option, Question
-from churn.first_look.roles.context import copies_of, find_event_id, find_others, find_type
+from churn.first_look.roles.context import attributes_of_users, copies_of, find_event_id, find_others, find_type
 from churn.first_look.roles.doubts import doubts_of_times, doubts_of_users
 from churn.first_look.roles.measures import Measures, find_measures
 from churn.first_look.roles.moments import find_arrival, find_time
@@ -110,10 +110,13 @@ def _of_columns(columns: Sequence[Column], table: LogTable, *, path: str, answer
     user = find_user(columns, table, times=time_columns, answers=answers)
     time, reading = find_time(columns, {**readings}, table, user=user, answers=answers)
     taken = {name for one in (user, time) if one for name in one.columns}
-    kind = find_type(columns, table, taken=taken | time_columns, answers=answers)
+    attributes = attributes_of_users(columns, table, user=user) if "event_type" not in answers.given else []
+    named = {one.name for one in attributes}
+    kind = find_type(columns, table, taken=taken | time_columns | named, answers=answers)
     others = find_others(columns, table, taken=taken, answers=answers, user=user)
     taken |= {name for one in (*others.values(), kind) if one for name in one.columns}
-    measures = find_measures(columns, table, taken=taken | time_columns, answers=answers)
+    measures = find_measures(columns, table, taken=taken | time_columns, answers=answers, kind=kind)
+    _tell_of_attributes(attributes, table, measures=measures)
     found: dict[str, Finding | None] = {
         "user_id": user,
         "event_time": time,
@@ -135,6 +138,13 @@ def _of_columns(columns: Sequence[Column], table: LogTable, *, path: str, answer
     measures.notes += doubts_of_times(reading, kept, columns, dates, table)
     parts = _Parts(columns, table, path, measures=measures, reading=reading)
     return parts.look(kept, find_event_id(columns, table, answers=answers), answers=answers)
+
+
+def _tell_of_attributes(attributes: Sequence[Column], table: LogTable, *, measures: Measures) -> None:
+    """Say which columns are named as the type of an event, but say something about the user."""
+    for one in attributes:
+        measures.choose("event_type", [(column_name(one.name, table), "if it says what happened, and not who it was")])
+        measures.notes.append(f"{one.name} is not mapped: it is the same in all rows of a user, as an attribute is")
 
 
 def _is_number_named_otherwise(column: Column) -> bool:
@@ -178,10 +188,10 @@ class _Parts:
         if event_id:
             events["event_id"] = Line(event_id.expression, event_id.evidence)
         if self.reading and not self.reading.is_zoned and self.reading.step == "time":
-            events["timezone"] = Line(
-                "UTC",
-                'The times carry no zone. Where they are local, name it, as in "Europe/Berlin", and [churn] timezone too.',
-            )
+            share = self._zoned
+            which = f"{percent(1 - share, 1)} of the times carry" if share else "The times carry"
+            words = f'{which} no zone. Where they are local, name it, as in "Europe/Berlin", and [churn] timezone too.'
+            events["timezone"] = Line("UTC", words)
         text = _format(self.table)
         if self.measures.decimal != ".":
             text["decimal"] = Line(self.measures.decimal, "numbers are written with a decimal comma")
@@ -190,6 +200,12 @@ class _Parts:
             tuple(filter(None, title)), project_name_of(self.path), events, found, text, self.measures.possible
         )
         return Look(draft, tuple(answers.open), tuple(self._notes(found, event_id)), columns=tuple(self.columns))
+
+    @property
+    def _zoned(self) -> float:
+        """Share of the times that say their zone."""
+        column = self.reading.column if self.reading else None
+        return zoned_share(column, self.table) if column and column.is_text else 0.0
 
     def _files_words(self) -> str:
         text = self.table.text.evidence
@@ -204,6 +220,13 @@ class _Parts:
             notes.append(f"{copies:,} rows are the same as another in all columns; without an id of events each counts")
         if self.reading:
             notes += self._notes_on_time(self.reading)
+        if self.reading and not self.reading.is_zoned and (share := self._zoned):
+            words = "the others are read in [events] timezone"
+            notes.append(f"{percent(share, 1)} of the times say their zone or offset; {words}")
+        if self.table.headers:
+            notes.append(
+                f"{self.table.headers:,} rows repeat the header, as in files put together: they are rejected as rows without a time"
+            )
         return notes
 
     @staticmethod

@@ -107,14 +107,41 @@ _COUNTS = (
     "count|counts|n|cnt|event_count|events|num_events|hits|n_events|number_of_events|times|anzahl|ereignisse|nombre|nb|nb_evenements|cantidad_eventos"
     "|conteo|contagem|количество_событий|число|回数|件数|次数|数量_事件|aantal"
 )
+_COUNTS_OF_EVENTS = (  # the others may count pieces, where a row has money
+    "event_count|events|num_events|hits|n_events|number_of_events|ereignisse|nb_evenements|cantidad_eventos|количество_событий|数量_事件"
+)
 _TOTALS = (
     "amount|total|total_amount|grand_total|order_total|revenue|total_price|total_value|sales|spend|paid_amount|payment_amount|payment_value|purchase_amount"
     "|order_value|amount_paid|transaction_amount|trans_amount|net_amount|dollars|usd|eur|value|umsatz|betrag|summe|gesamtbetrag|gesamt|rechnungsbetrag|bestellwert"
     "|montant|montant_total|total_ttc|chiffre_affaires|importe|importe_total|monto|monto_total|valor|valor_total|montante|сумма|сумма_заказа|выручка|金額|売上"
     "|合計|合計金額|購入金額|注文金額|金额|总金额|销售额|订单金额|支付金额|实付金额|importo|bedrag|kwota|tutar"
 )
-_PRICES = "price|unit_price|preis|einzelpreis|stuckpreis|prix|prix_unitaire|precio|precio_unitario|preco|preco_unitario|цена|価格|単価|价格|单价|prezzo"
-_QUANTITIES = "quantity|qty|units|menge|stuckzahl|quantite|qte|cantidad|quantidade|количество|数量|購入数量"
+_PRICES = (
+    "price|unit_price|preis|einzelpreis|stuckpreis|prix|prix_unitaire|precio|precio_unitario|preco|preco_unitario|цена|価格|単価|价格|单价|prezzo|prezzo_unitario"
+    "|prijs|stuksprijs|eenheidsprijs|cena|cena_jednostkowa|fiyat|birim_fiyat"
+)
+_QUANTITIES = (
+    "quantity|qty|units|menge|stuckzahl|stuck|quantite|qte|cantidad|quantidade|количество|数量|購入数量|quantita|pieces|pcs|stuks|ilosc|adet"
+    "|anzahl|aantal"
+)
+_ORDERS = (
+    "order|bestellung|bestell|auftrag|auftrags|rechnung|rechnungs|invoice|commande|facture|pedido|factura|ordine|bestelling|order_reference"
+    "|zamowienie|siparis|заказ|заказа|注文|订单|transaction|receipt|basket"
+)
+_CURRENCIES = "currency|currency_code|wahrung|devise|moneda|moeda|валюта|通貨|币种|货币|valuta|waluta|para_birimi|통화"
+_PURCHASE = re.compile(
+    r"(.*[\W_])?(purchase|purchased|buy|bought|order|ordered|order_completed|checkout_completed|sale|kauf|gekauft|bestellung|achat|commande"
+    r"|compra|pedido|acquisto|ordine|aankoop|zakup|покупка|заказ|購入|注文|购买|下单|구매)",
+    re.IGNORECASE,
+)
+_BROWSING = re.compile(
+    r"(.*[\W_])?(view\w*|click\w*|cart|add_?to_?cart|search\w*|browse\w*|visit\w*|impression|wishlist|favou?rite|ansicht|klick|warenkorb"
+    r"|vue|panier|vista|clic|carrito|carrinho|просмотр|корзина|閲覧|浏览|加购|收藏)([\W_].*)?",
+    re.IGNORECASE,
+)
+_NO_DURATION = re.compile(
+    r"(.*_)?(since|ago|until|left|remaining|(video|track|song|content|movie|film|clip|media|audio)_length)(_.*)?"
+)
 _CENTS = r"(.*_)?(cents|cent|minor|pence|kopeken|centimes|centavos)(_.*)?"
 _DURATIONS = (
     r"(.*_)?(duration|dwell|watch_time|play_time|listen_time|time_spent|engagement_time|elapsed|session_length|total_secs|dauer|verweildauer|duree|duracion|duracao"
@@ -207,6 +234,37 @@ def is_count(name: str) -> bool:
     return _pattern(_COUNTS).fullmatch(name) is not None
 
 
+def counts_events(name: str) -> bool:
+    """Tell whether a name says that events are counted, and nothing else."""
+    return _pattern(_COUNTS_OF_EVENTS).fullmatch(name) is not None
+
+
+def is_order(name: str) -> bool:
+    """Tell whether a name says which order a row is of."""
+    return _pattern(_ORDERS, is_key=True).fullmatch(name) is not None
+
+
+def is_currency(name: str) -> bool:
+    """Tell whether a name says in which currency money is."""
+    return _pattern(_CURRENCIES).fullmatch(name) is not None
+
+
+def means_purchase(value: str) -> bool:
+    """Tell whether a value says that something was bought.
+
+    Examples
+    --------
+    >>> means_purchase("purchase"), means_purchase("add_to_cart")
+    (True, False)
+    """
+    return _PURCHASE.fullmatch(value.strip()) is not None
+
+
+def means_browsing(value: str) -> bool:
+    """Tell whether a value says that something was viewed, and not bought."""
+    return _BROWSING.fullmatch(value.strip()) is not None
+
+
 def money_of(name: str) -> str | None:
     """Return ``total``, ``price`` or ``quantity``, where a name says one of them."""
     kinds = {"total": _TOTALS, "price": _PRICES, "quantity": _QUANTITIES}
@@ -220,8 +278,8 @@ def is_in_cents(name: str) -> bool:
 
 
 def is_duration(name: str) -> bool:
-    """Tell whether a name says how long something took."""
-    return re.fullmatch(_plain_pattern(_DURATIONS), name) is not None
+    """Tell whether a name says how long something took; neither how long ago it was nor how long a video is."""
+    return _NO_DURATION.fullmatch(name) is None and re.fullmatch(_plain_pattern(_DURATIONS), name) is not None
 
 
 def units_a_second(name: str) -> float | None:

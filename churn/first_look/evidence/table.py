@@ -19,7 +19,7 @@ from features.log.sources.mapping import Mapper
 from features.log.sources.source import LOG_FILE, file_list, folder_keys
 from features.log.validation import NULLS
 from features.settings import EventsSettings
-from features.sql import identifier
+from features.sql import identifier, literal
 from features.storage.duckdb import connect, duckdb_errors
 
 TABLE = "first_look"
@@ -54,6 +54,15 @@ class LogTable:
     coverage: str
     text: TextFormat = field(default_factory=TextFormat)
     alike: tuple[str, ...] = ()
+
+    @property
+    def headers(self) -> int:
+        """Return how many rows of texts say the names of the columns again."""
+        if self.format != "csv":
+            return 0
+        named = (f"{identifier(name)} = {literal(name)}" for name, kind in self.kinds.items() if kind == "VARCHAR")
+        (rows,) = self.numbers("count(*)", where=" and ".join(named) or "false")
+        return int(rows)
 
     def numbers(self, *expressions: str, where: str = "true") -> list[Any]:
         """Return aggregates over its rows."""

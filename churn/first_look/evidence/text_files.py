@@ -21,6 +21,7 @@ _START_BYTES = 4_000_000
 _PACKED = {".gz": "gzip", ".zst": "zstd"}
 _DELIMITERS = ",;\t|"
 _LINES = 40
+_LONGEST_RECORD = 100
 _MAX_ABOVE = 15
 _RUN_SHARE = 0.5
 _ASCII = 0x80
@@ -61,21 +62,28 @@ def text_format_of(name: str) -> TextFormat:
     """
     start = _start_of(name)
     encoding, why = _encoding_of(start, name)
-    lines = _lines_of(start, encoding)
+    delimiter, above, rows = _layout_of(_lines_of(start, encoding))
     settings: dict[str, Any] = {}
     evidence: dict[str, str] = {"encoding": why}
     if encoding not in ("utf-8", "utf-8-sig") and not start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         settings["encoding"] = encoding
-    delimiter = _delimiter_of(lines)
     evidence["delimiter"] = f"fields are separated by {_NAMED[delimiter]}"
-    above, rows = _above_header(lines, delimiter)
     if above:
         settings["skip"] = above
         evidence["skip"] = f"the lines above the header have fewer fields than the {len(rows[0])} of the table"
+    if rows and _has_more_of_others(rows[0], delimiter):
+        settings["delimiter"] = delimiter
     if rows and _is_headless(rows):
         settings["names"] = [f"column_{place + 1}" for place in range(len(rows[0]))]
         evidence["names"] = "the first line holds values, so the file has no header"
     return TextFormat(settings, evidence, tuple(rows[0]) if rows else ())
+
+
+def _has_more_of_others(header: Sequence[str], delimiter: str) -> bool:
+    """Tell whether the names of columns hold another mark as often as they are separated."""
+    return any(
+        sum(name.count(mark) for name in header) >= len(header) - 1 > 0 for mark in _DELIMITERS if mark != delimiter
+    )
 
 
 _NAMED = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
@@ -121,16 +129,49 @@ def _lines_of(start: bytes, encoding: str) -> list[str]:
     by_hand = encoding == "utf-16" and not start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     text = codecs.getincrementaldecoder("utf-16-le" if by_hand else encoding)(errors="replace").decode(start[:400_000])
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    return (lines[:-1] if len(lines) > 1 else lines)[:_LINES]
+    return lines[:-1] if len(lines) > 1 else lines
+
+
+def _layout_of(lines: Sequence[str]) -> tuple[str, int, list[list[str]]]:
+    """Return the delimiter, how many lines are above the header, and the fields; quotes that enclose no fields are plain marks."""
+    try:
+        return _layout_of_records(_records(lines))
+    except csv.Error:
+        return _layout_of_records(lines[:_LINES])
+
+
+def _layout_of_records(lines: Sequence[str]) -> tuple[str, int, list[list[str]]]:
+    delimiter = _delimiter_of(lines)
+    return delimiter, *_above_header(lines, delimiter)
+
+
+def _records(lines: Sequence[str]) -> list[str]:
+    """Join lines that are broken inside quotes; a single quote, as of inches, joins none."""
+    found: list[str] = []
+    place = 0
+    while place < len(lines) and len(found) < _LINES:
+        end = _end_of(lines, place)
+        found.append("\n".join(lines[place:end]))
+        place = end
+    return found
+
+
+def _end_of(lines: Sequence[str], start: int) -> int:
+    quotes = 0
+    for place in range(start, min(start + _LONGEST_RECORD, len(lines))):
+        quotes += lines[place].count('"')
+        if quotes % 2 == 0:
+            return place + 1
+    return start + 1
 
 
 def _delimiter_of(lines: Sequence[str]) -> str:
-    """Return the mark that most lines have the same number of, and any at all."""
+    """Return the mark that most lines have the same number of, and any at all; of two such marks, not the comma."""
 
-    def agreement(mark: str) -> tuple[int, int]:
+    def agreement(mark: str) -> tuple[int, int, bool]:
         counts = Counter(found for line in lines if (found := _bare(line).count(mark)))
         number, of = counts.most_common(1)[0] if counts else (0, 0)
-        return of, number
+        return of, number, mark != ","
 
     return max(_DELIMITERS, key=agreement)
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 from churn.first_look.evidence.columns import Column, percent
+from churn.first_look.evidence.names import is_keyed
 from churn.first_look.evidence.table import TABLE, LogTable
 from features.log.sources.mapping import bare
 from features.log.sources.times import instant_of
@@ -17,7 +18,11 @@ from features.sql import identifier, literal
 ORDERS = {"day-first": "dmy", "month-first": "mdy", "year-first": "ymd"}
 _FITS = 0.95  # share of the values that a reading must read, to years that a log is about
 _REFUTED = 0.05  # a reading that fails on so few more rows than another is not refuted by them, but in a small log
-_SMALL = 1000
+_SMALL, _MIN_VALUES, _MIN_SHARE = (
+    1000,
+    2,
+    0.01,
+)  # of a small log: how many values, and which share of them, refute a reading
 _EARLIEST, _EARLIEST_EPOCH = date(1980, 1, 1), date(2000, 1, 1)
 _DIGITS = {10: "seconds", 13: "milliseconds", 16: "microseconds", 19: "nanoseconds"}
 _CALENDAR_HOURS, _FIRST_CALENDAR_HOUR = (
@@ -121,11 +126,12 @@ def readings_of(column: Column, table: LogTable) -> tuple[TimeReading, ...]:
     if not (column.is_time_type or column.is_text or column.is_number) or not _may_be_times(column):
         return ()
     found = [one for each in _candidates(column, table) if (one := _measured(each, column, table=table))]
-    return tuple(_not_refuted(found, column))
+    return tuple(_not_refuted(found, column, table))
 
 
 _LONGEST = 40
 _MIN_DIGITS, _SHORT = 3, 2
+_OF_TIME = re.compile(r"time|date|zeit|datum|(^|_)(ts|at)(_|$)")
 
 
 def _may_be_times(column: Column) -> bool:
@@ -134,6 +140,8 @@ def _may_be_times(column: Column) -> bool:
         return True
     if column.is_number:
         sizes = [len(one.lstrip("+-").split(".")[0]) for one in column.values]
+        if is_keyed(column.normal) and not _OF_TIME.search(column.normal) and max(sizes, default=0) >= min(_DIGITS):
+            return False
         return all(size in (6, 8, 10, 12, 13, 14, 16, 17, 19) for size in sizes)
     digits = [sum(map(str.isdigit, one)) for one in column.values]
     return (
@@ -223,8 +231,13 @@ def _is_zoned(column: Column, table: LogTable) -> bool:
         return column.kind.endswith("TIME ZONE") or column.kind == "TIMESTAMPTZ_NS"
     if column.is_number:
         return bool(_epoch_unit(column, table))
+    return zoned_share(column, table) > _FITS
+
+
+def zoned_share(column: Column, table: LogTable) -> float:
+    """Return the share of texts that say their zone."""
     (zoned,) = table.numbers(f"count(*) filter (regexp_matches({table.column(column.name)}, {literal(_ZONE)}))")
-    return zoned > _FITS * column.filled
+    return float(zoned) / column.filled
 
 
 def _numeric(column: Column, table: LogTable) -> list[_Candidate]:
@@ -351,9 +364,20 @@ def kept_times(sql: str, table: LogTable) -> str:
     return name
 
 
-def _not_refuted(found: Sequence[TimeReading], column: Column) -> Iterable[TimeReading]:
+def _not_refuted(found: Sequence[TimeReading], column: Column, table: LogTable) -> Iterable[TimeReading]:
     """Return the readings that no other is clearly better than."""
-    best = max((one.parsed for one in found), default=0.0)
-    if column.filled <= _SMALL:
-        return [one for one in found if one.parsed == best]
-    return [one for one in found if best - one.parsed < _REFUTED]
+    if not found:
+        return []
+    best = max(found, key=lambda one: one.parsed)
+    if column.filled > _SMALL:
+        return [one for one in found if best.parsed - one.parsed < _REFUTED]
+    return [one for one in found if one is best or not _refutes(best, one, table)]
+
+
+def _refutes(best: TimeReading, other: TimeReading, table: LogTable) -> bool:
+    """Tell whether enough values of a small log are read by one reading only, and none by the other only."""
+    for_best, for_other = table.numbers(
+        f"count(*) filter ({best.sql} is not null and {other.sql} is null)",
+        f"count(*) filter ({best.sql} is null and {other.sql} is not null)",
+    )
+    return not for_other and for_best >= max(_MIN_VALUES, _MIN_SHARE * best.column.filled)

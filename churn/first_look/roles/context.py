@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
 
 from churn.first_look.evidence.columns import Column
@@ -39,6 +40,26 @@ def find_type(
     return Finding("'event'", "no column is named as the type of an event: all rows count as one type")
 
 
+def attributes_of_users(columns: Sequence[Column], table: LogTable, *, user: Finding | None) -> list[Column]:
+    """Return the columns that are named as the type of an event, but are the same in all rows of each user."""
+    if user is None or not user.columns:
+        return []
+    named = [one for one in columns if type_rank(one.normal) is not None and one.distinct > 1 and _is_type(one, ())]
+    return [one for one in named if one.name not in user.columns and _is_of_user(one, table, user=user.columns[0])]
+
+
+def _is_of_user(column: Column, table: LogTable, *, user: str) -> bool:
+    who, value = table.column(user), table.column(column.name)
+    ((users, varied),) = table.connection.execute(
+        f"""select count(*), count(*) filter (values_ > 1) from
+            (select count(distinct {value}) as values_ from {TABLE} where {who} is not null group by {who} having count(*) > 2)"""
+    ).fetchall()
+    return users >= _MIN_USERS and varied < _VARIED * users
+
+
+_MIN_USERS, _VARIED = 10, 0.02
+
+
 def _is_type(column: Column, taken: Collection[str]) -> bool:
     few = column.distinct <= _MAX_TYPES and (
         column.rows < _FEW_ROWS or column.distinct <= _MAX_DIFFERENT * column.filled
@@ -58,7 +79,8 @@ def find_others(
     named: dict[str, list[Column]] = {}
     for one in columns:
         role = role_of(one.normal)
-        if role and one.name not in taken and one.filled and not one.is_time_type:
+        is_free = one.name not in taken and one.filled and not one.is_time_type
+        if role and is_free and _looks_so(one):
             named.setdefault(role, []).append(one)
     found = {
         role: _of_role(role, group, table, user=user) for role, group in named.items() if not answers.is_none(role)
@@ -69,6 +91,25 @@ def find_others(
         for role in ("session_id", "device_os", "device_model", "app_version", "network", "channel")
     }
     return kept | {role: Finding(value, "as you answered") for role, value in given.items() if value}
+
+
+_LOOKS = {  # names that other trades use too, and how their values look where they are of a device or an app
+    "model": r".*\d.*|.*(iphone|ipad|galaxy|pixel|huawei|xiaomi|nokia|motorola|oneplus|oppo|vivo|samsung|sony|macbook).*",
+    "version": r"v?\d+([._-]\w+)*",
+    "build": r"v?\d+([._-]\w+)*",
+    **dict.fromkeys(
+        ("carrier", "network", "red"),
+        r".*(wi-?fi|wlan|[2345]g|lte|cell|mobil|ethernet|offline|edge|hspa|gprs|cable|dsl|broadband|telecom|telekom|t-mobile|vodafone|verizon"
+        r"|at&t|sprint|orange|o2|telefonica|movistar|airtel|jio|docomo|kddi|softbank|unicom|mts|megafon|移动|联通|电信).*",
+    ),
+}
+
+
+def _looks_so(one: Column) -> bool:
+    """Tell whether values look as the name says, where other trades use the same name."""
+    form = _LOOKS.get(one.normal)
+    fitting = [value for value in one.values if form is None or re.fullmatch(form, value.casefold())]
+    return len(fitting) > len(one.values) / 2
 
 
 def _of_role(role: str, group: Sequence[Column], table: LogTable, *, user: Finding | None) -> Finding | None:

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from churn.first_look.draft import toml_value
 from churn.first_look.evidence.columns import Column, percent
 from churn.first_look.evidence.names import (
+    counts_events,
     is_count,
+    is_currency,
     is_duration,
     is_in_cents,
+    is_order,
     is_status,
+    means_browsing,
     means_cancelled,
+    means_purchase,
     money_of,
     units_a_second,
 )
-from churn.first_look.evidence.table import LogTable
+from churn.first_look.evidence.table import TABLE, LogTable
 from churn.first_look.evidence.times import column_name, sql_name
 from churn.first_look.questions import Answers
 from churn.results.first_look import Finding
@@ -54,7 +59,9 @@ class Measures:
             ]
 
 
-def find_measures(columns: Sequence[Column], table: LogTable, *, taken: Collection[str], answers: Answers) -> Measures:
+def find_measures(
+    columns: Sequence[Column], table: LogTable, *, taken: Collection[str], answers: Answers, kind: Finding | None
+) -> Measures:
     """Return counts, durations and amounts; one that has two readings is not mapped, and said."""
     measures = Measures()
     open_ = [one for one in columns if one.name not in taken]
@@ -64,6 +71,8 @@ def find_measures(columns: Sequence[Column], table: LogTable, *, taken: Collecti
             measures.found[role] = Finding(named, "as you answered")
         elif not answers.is_none(role):
             find(open_, table, measures=measures)
+    if "amount" not in answers.given:
+        _check_amount(columns, table, measures=measures, kind=kind)
     used = [one for one in columns if any(one.name in found.columns for found in measures.found.values())]
     _set_decimal(used, measures)
     if not answers.given.keys() & {"amount"}:
@@ -73,7 +82,18 @@ def find_measures(columns: Sequence[Column], table: LogTable, *, taken: Collecti
 
 
 def _count(columns: Sequence[Column], table: LogTable, *, measures: Measures) -> None:
-    named = [one for one in columns if is_count(one.normal) and one.is_number and one.filled_share > _MOSTLY]
+    named = [
+        one
+        for one in columns
+        if is_count(one.normal) and one.is_number and one.filled_share > _MOSTLY and not _is_row_number(one)
+    ]
+    has_money = any(money_of(one.normal) in ("total", "price") for one in columns)
+    pieces = [one for one in named if has_money and not counts_events(one.normal)]
+    if pieces:
+        measures.choose("count", [(column_name(one.name, table), "if a row is so many events") for one in pieces])
+        names = ", ".join(one.name for one in pieces)
+        measures.notes.append(f"{names} is not mapped as a count: next to money it seems to say pieces, and not events")
+        return
     if len(named) > 1:
         measures.choose("count", [(column_name(one.name, table), "") for one in named])
         return
@@ -84,6 +104,13 @@ def _count(columns: Sequence[Column], table: LogTable, *, measures: Measures) ->
         else:
             words = f"whole numbers from {one.low:g} to {one.high:g}: a row stands for so many events"
             measures.found["count"] = Finding(column_name(one.name, table), words, (one.name,))
+
+
+def _is_row_number(one: Column) -> bool:
+    """Tell whether whole numbers count the rows: each comes once, and none is missing."""
+    if not one.is_unique or one.filled <= 1 or one.low is None or one.high is None:
+        return False
+    return one.low in (0, 1) and one.high - one.low + 1 == one.filled
 
 
 def _duration(columns: Sequence[Column], table: LogTable, *, measures: Measures) -> None:
@@ -122,6 +149,9 @@ def _amount(columns: Sequence[Column], table: LogTable, *, measures: Measures) -
         _take(totals[0], table, measures=measures)
     elif not totals and len(prices) == 1 and not quantities:
         _take(prices[0], table, measures=measures)
+        if _OF_ONE.search(prices[0].normal):
+            words = "is the price of one by its name, and no column is named as a quantity: it counts once for each row"
+            measures.notes.append(f"{prices[0].name} {words}")
     elif not totals and len(prices) == 1 and len(quantities) == 1:
         _take_product(prices[0], quantities[0], table, measures=measures)
     elif totals or prices:
@@ -130,17 +160,116 @@ def _amount(columns: Sequence[Column], table: LogTable, *, measures: Measures) -
         measures.notes.append(f"several columns may be the amount of a row ({names}): choose one in churn.toml")
 
 
+_OF_ONE = re.compile("unit|einzel|stuck|stuks|eenheid|jednostk|birim|单价|単価")
+
+
+def _check_amount(columns: Sequence[Column], table: LogTable, *, measures: Measures, kind: Finding | None) -> None:
+    """Look again at the amount that was found: whether it is of an order, of purchases only, and of one currency."""
+    found = measures.found.get("amount")
+    used = [one for one in columns if found and one.name in found.columns]
+    if not found or not used:
+        return
+    if used[0].normal in _ANY_NUMBER and not _has_orders(columns):
+        del measures.found["amount"]
+        measures.choose("amount", [(found.expression, "if it is money")])
+        measures.notes = [one for one in measures.notes if "negative amount" not in one]
+        measures.notes.append(f"{used[0].name} may be money or any other number: it is not mapped")
+        return
+    currency = next((one for one in columns if is_currency(one.normal) and one.distinct > 1), None)
+    if currency:
+        words = f"{currency.distinct:,} currencies ({', '.join(currency.values[:3])}): sums of amounts mix them"
+        measures.notes.append(f"{currency.name} has {words}")
+    order = next((one for one in columns if is_order(one.normal) and _is_of_order(used[0], one, table)), None)
+    if order and money_of(used[0].normal) == "total":
+        del measures.found["amount"]
+        measures.choose("amount", [(found.expression, f"if it is of the row, and not of the whole {order.name}")])
+        words = f"is the same in all rows of each {order.name}, so a sum would count an order several times: it is not mapped"
+        measures.notes.append(f"{used[0].name} {words}")
+    elif what := next((one for one in columns if kind and one.name in kind.columns), None):
+        _leave_to_purchases(used, what, table, measures=measures)
+
+
+_ANY_NUMBER = ("value", "valor")
+
+
+def _has_orders(columns: Sequence[Column]) -> bool:
+    """Tell whether anything says that a log has purchases: orders, currencies, or a word for them."""
+    named = any(is_order(one.normal) or is_currency(one.normal) for one in columns)
+    return named or any(means_purchase(value) for one in columns if one.is_text for value in one.values)
+
+
+def _is_of_order(amount: Column, order: Column, table: LogTable) -> bool:
+    """Tell whether orders of several rows have one amount each, while orders differ."""
+    of, who = table.column(amount.name), table.column(order.name)
+    ((orders, same, different),) = table.connection.execute(
+        f"""select count(*), count(*) filter (low = high), count(distinct low) from
+            (select min({of}) as low, max({of}) as high from {TABLE} where {who} is not null group by {who} having count({of}) > 1)"""
+    ).fetchall()
+    return bool(orders >= _MIN_ORDERS and same >= _MOSTLY * orders and different > orders / 4)
+
+
+_MIN_ORDERS = 5
+
+
+def _leave_to_purchases(used: Sequence[Column], what: Column, table: LogTable, *, measures: Measures) -> None:
+    """Count a price only where something was bought, if rows of other types have prices too."""
+    bought, viewed = ([one for one in what.values if means(one)] for means in (means_purchase, means_browsing))
+    if not viewed or money_of(used[0].normal) == "quantity" or not _is_filled(used[0], what, viewed, table):
+        return
+    found = measures.found["amount"]
+    is_price = all(money_of(one.normal) != "total" for one in used)
+    if len(bought) == 1 and is_price:
+        case = f"case when {sql_name(what.name, table)} = {literal(bought[0])} then {_in_sql(found, table)} end"
+        words = f"only of {bought[0]}, as rows of {', '.join(viewed[:3])} have prices too; {found.evidence}"
+        measures.found["amount"] = replace(found, expression=case, evidence=words)
+    elif is_price:
+        del measures.found["amount"]
+        measures.choose("amount", [(found.expression, "if all rows are purchases")])
+        words = (
+            f"is present in rows of {', '.join(viewed[:3])} too, and no type is plainly the purchase: it is not mapped"
+        )
+        measures.notes.append(f"{used[0].name} {words}")
+    elif bought:
+        words = f"is present in rows of {', '.join(viewed[:3])} too: it is summed over all types"
+        measures.notes.append(f"{used[0].name} {words}")
+
+
+def _in_sql(found: Finding, table: LogTable) -> str:
+    (name, *others) = found.columns
+    is_plain = not others and found.expression == column_name(name, table)
+    return sql_name(name, table) if is_plain else found.expression
+
+
+def _is_filled(amount: Column, what: Column, values: Sequence[str], table: LogTable) -> bool:
+    listed = ", ".join(map(literal, values))
+    number = f"try_cast(replace({table.column(amount.name)}, ',', '.') as double)"
+    rows, filled = table.numbers(
+        "count(*)", f"count(*) filter ({number} <> 0)", where=f"{table.column(what.name)} in ({listed})"
+    )
+    return bool(rows) and filled > rows / 2
+
+
 def _tell_of_other_money(columns: Sequence[Column], table: LogTable, *, measures: Measures) -> None:
     """Say that a column is named as money, where its values are no plain numbers."""
     named = [one for one in columns if money_of(one.normal) == "total" and one.is_text and not one.is_number]
     if "amount" in measures.found or "amount" in measures.possible:
         return
     for one in [one for one in named if any(map(str.isdigit, "".join(one.values)))][:1]:
-        digits = f"cast(regexp_replace({sql_name(one.name, table)}, '[^0-9.-]', '', 'g') as double)"
-        measures.choose("amount", [(digits, "if a point stands before decimals, and the rest is a currency")])
+        measures.choose("amount", [_without_currency(one, table)])
         measures.notes.append(
             f"{one.name} is named as money, but its values are not plain numbers: choose a line in churn.toml"
         )
+
+
+def _without_currency(one: Column, table: LogTable) -> tuple[str, str]:
+    """Return SQL for amounts with a currency, and when it is right."""
+    name = sql_name(one.name, table)
+    bare = [re.sub(r"[^0-9.,]", "", value) for value in one.values]
+    if sum(re.search(r",\d\d?$", value) is not None for value in bare) > len(bare) / 2:
+        digits = f"replace(regexp_replace({name}, '[^0-9,-]', '', 'g'), ',', '.')"
+        return f"cast({digits} as double)", "if a comma stands before decimals, and the rest is a currency"
+    digits = f"regexp_replace({name}, '[^0-9.-]', '', 'g')"
+    return f"cast({digits} as double)", "if a point stands before decimals, and the rest is a currency"
 
 
 def _take(one: Column, table: LogTable, *, measures: Measures) -> None:
@@ -176,7 +305,7 @@ _NAMED = {
 def _take_product(price: Column, quantity: Column, table: LogTable, *, measures: Measures) -> None:
     """Multiply a price by a quantity, where the name says that it is the price of one."""
     product = f"{sql_name(quantity.name, table)} * {sql_name(price.name, table)}"
-    is_of_one = re.search(r"unit|einzel|stuck|单价|単価", price.normal) is not None
+    is_of_one = _OF_ONE.search(price.normal) is not None
     if not is_of_one or {price.decimal, quantity.decimal} & {*_UNSURE, ",."}:
         of_row = (column_name(price.name, table), "if it is that of the row")
         measures.choose("amount", [(product, f"if {price.name} is the price of one"), of_row])

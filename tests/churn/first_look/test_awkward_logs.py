@@ -11,6 +11,7 @@ from churn.first_look.look import Look, look
 from churn.first_look.questions import Answers
 from features.errors import InputError
 from tests.churn.first_look.awkward_logs import AWKWARD, Awkward
+from tests.churn.first_look.awkward_numbers import NUMBERS
 from tests.churn.first_look.doubtful_logs import DOUBTFUL
 
 
@@ -18,7 +19,7 @@ def _looked(path: Path) -> Look:
     return look(open_table(str(path), Path()), path=str(path), answers=Answers())
 
 
-@pytest.mark.parametrize("case", AWKWARD + DOUBTFUL, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", [*AWKWARD, *DOUBTFUL, *NUMBERS], ids=lambda case: case.name)
 def test_a_log_is_understood_asked_about_or_refused(case: Awkward, tmp_path: Path) -> None:
     path = case.write(tmp_path)
     if case.refuses:
