@@ -56,6 +56,7 @@ def _no_test_inherits_the_store_of_another() -> Iterator[None]:
 
 # Seconds that the longest take; those of Spark begin without the trained world, which tests of training make meanwhile.
 _SECONDS = {
+    "tests/faults/": 900,  # first of all: they fork, which is safe only where no other test has started a thread
     "tests/training/": 200,
     "tests/features/spark/test_cluster.py": 100,
     "tests/churn/test_train_more.py": 40,
