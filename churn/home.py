@@ -64,7 +64,11 @@ class Home:
 
     def weekly_list(self, project: str, week: str, name: str = "at_risk") -> Path:
         """Place of one list of one week."""
-        return self.root / "lists" / project / week / name
+        return self.weekly_lists(project) / week / name
+
+    def weekly_lists(self, project: str) -> Path:
+        """Folder of those of all weeks."""
+        return self.root / "lists" / project
 
     def list_ledger(self, project: str, week: str, name: str) -> Path:
         """Place of who was entered in a list, of both arms, as the ledger keeps it for good."""

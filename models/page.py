@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
@@ -158,6 +160,12 @@ def _environment() -> Environment:
 
 def _template() -> Template:
     return _environment().get_template("page.html")
+
+
+def write_page(folder: Path, *, page: tuple[str, str], numbers: tuple[str, Any]) -> None:
+    """Write a page, and the same numbers as JSON; both as name and content."""
+    (folder / numbers[0]).write_text(json.dumps(numbers[1], indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    (folder / page[0]).write_text(page[1], encoding="utf-8")
 
 
 def number(value: Any, digits: int = 0) -> str:

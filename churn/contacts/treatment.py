@@ -18,20 +18,19 @@ if TYPE_CHECKING:
     from churn.project import Project
 
 
-def treatment_of(project: Project, *, before: date = date.max) -> Treatment:
-    """Return whom the lists of a project were to contact, whom they held out, and whom other tools contacted, before a day."""
+def treatment_of(project: Project) -> Treatment:
+    """Return whom the lists of a project were to contact, whom they held out, and whom other tools contacted."""
     tables = [ENTRIES.empty_table()]
-    for one in past_lists(project.home.list_ledgers(project.name), before=before):
+    for one in past_lists(project.home.list_ledgers(project.name), before=date.max):
         users = one.entries.column("user_id").combine_chunks()
         arms = pc.equal(one.entries.column("arm").combine_chunks(), pa.scalar(HELD_OUT))
         tables.append(_entries(users, pa.repeat(one.cutoff, len(users)), is_held_out=arms, of=(one.epoch, one.share)))
     zone = project.settings.churn.timezone
     if contacts := RecordedContacts(project, zone).contacts:
         days = [(user, at.astimezone(zone_of(zone)).date()) for user, times in contacts.at.items() for at in times]
-        known = [(user, day) for user, day in days if day < before]
         users, when = (
-            pa.array([user for user, _ in known], pa.string()),
-            pa.array([day for _, day in known], pa.date32()),
+            pa.array([user for user, _ in days], pa.string()),
+            pa.array([day for _, day in days], pa.date32()),
         )
         tables.append(_entries(users, when, is_held_out=pa.repeat(False, len(users)), of=("contacts", 0.0)))
     return Treatment(pa.concat_tables(tables))

@@ -54,7 +54,7 @@ def outcomes(project: Project, as_of: date | None, *, say: Progress) -> Outcomes
         When the log does not reach the day.
     """
     say("reading the ledger")
-    ledger = _Ledger(project, say=say)
+    ledger = Ledger(project, say=say)
     day = ledger.checked(as_of)
     weeks = [ledger.week(batch, day) for batch in ledger.batches if batch.cutoff < day]
     if not weeks:
@@ -68,7 +68,7 @@ def outcomes(project: Project, as_of: date | None, *, say: Progress) -> Outcomes
     return write_account(found, place)
 
 
-def _reading(project: Project, day: date, ledger: _Ledger) -> Reading:
+def _reading(project: Project, day: date, ledger: Ledger) -> Reading:
     points = project.settings.holdout.smallest_effect
     costs = [one.cost_per_contact for one in project.settings.lists if one.cost_per_contact]
     return Reading(
@@ -81,7 +81,7 @@ def _reading(project: Project, day: date, ledger: _Ledger) -> Reading:
 
 
 @dataclass(frozen=True)
-class _Ledger:
+class Ledger:
     """What a project keeps of its past weeks."""
 
     project: Project

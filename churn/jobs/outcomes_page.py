@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from churn.results.outcomes import NUMBERS, PAGE, Outcomes
 from features.storage.versions import Place
 from models.charts import GREEN, ORANGE, Axis, Row, band, intervals, level, line, picture, svg, ticks
 from models.evaluation.metrics import METRICS, Interval
-from models.page import Page, Picture, Table, number
+from models.page import Page, Picture, Table, number, write_page
 from serving.weekly.account.effect import Difference
 from serving.weekly.account.effect_account import EffectAccount
 from serving.weekly.account.model_account import Comparison, ModelAccount
@@ -24,11 +22,8 @@ def write_account(found: Outcomes, place: Place) -> Outcomes:
     """Write page and numbers as a version of a place; the same account gives the same bytes."""
     numbers, page = found.to_json(), page_of(found).to_html()
 
-    def write(draft: Path) -> None:
-        (draft / NUMBERS).write_text(json.dumps(numbers, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        (draft / PAGE).write_text(page, encoding="utf-8")
-
-    return replace(found, path=place.add(write))
+    path = place.add(lambda draft: write_page(draft, page=(PAGE, page), numbers=(NUMBERS, numbers)))
+    return replace(found, path=path)
 
 
 def page_of(found: Outcomes) -> Page:

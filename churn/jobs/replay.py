@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from churn.contacts.base_rate import follow
 from churn.contacts.treatment import treatment_of
 from churn.engine import ScoredUsers, with_context
+from churn.jobs.outcomes import Ledger
 from churn.jobs.replay_page import write_replay
 from churn.jobs.week import Week
 from churn.progress import Progress, progress_of
@@ -27,12 +28,13 @@ from models.evaluation.baselines import RULES, rule_scores
 from models.scorers.base_rate import Prediction
 from serving.batch.score import score_table
 from serving.batch.scored_batch import Batch, read_manifest
-from serving.weekly.account.outcomes import ScoredBatch, scored_batches
+from serving.weekly.account.outcomes import ScoredBatch
 from serving.weekly.at_risk_list import ListRows
-from serving.weekly.list_ledger import PastList, past_lists
-from serving.weekly.profit import ContactCosts
+from serving.weekly.list_ledger import PastList
+from serving.weekly.profit import ContactCosts, pays_from
 from serving.weekly.selection import Mask, Selection
 from training.data.dataset import label
+from training.data.treatment import Treatment
 from training.pipeline import fit_model
 
 if TYPE_CHECKING:
@@ -77,8 +79,9 @@ def replay(project: Project, mondays: int, *, retrain: Retrain, say: Progress) -
     if not found:
         why = next(iter(skipped.values()), f"the log covers no Monday whose {machine.days_to_label} days are over")
         raise CheckFailed(f"no Monday can be replayed: {why}", hint="replay again when the log is longer")
+    choices = [choice for one in found for choice in one.choices]
     contacted = pa.concat_tables([one.contacts for one in found])
-    done = Replay(tuple(one.monday for one in found), _users(found), skipped, _pays_from(found), contacted)
+    done = Replay(tuple(one.monday for one in found), _users(found), skipped, _pays(choices), contacted)
     say("writing the page")
     return write_replay(done, Place(project.home.replay(project.name), say=say.within))
 
@@ -148,7 +151,11 @@ class _TimeMachine:
         nobody = np.zeros(week.users.scores.num_rows, dtype=np.bool_)
         selections = week.selections if really else week.selected(nobody)
         entries = {one.settings.name: _entries(week, one) for one in selections}
-        as_it_was = None if really is None else entries == {one.name: one.entries for one in self._ledger(day)}
+        as_it_was = (
+            None
+            if really is None
+            else entries == {one.name: one.entries for one in self._ledger.lists if one.cutoff == day}
+        )
         if not really:
             self.lists.extend(PastList(day, name, week.batch.version, 0.0, rows) for name, rows in entries.items())
         return self._what_happened(week, selections, as_it_was)
@@ -156,31 +163,25 @@ class _TimeMachine:
     # --- Weeks that were really run --------------------------------------------------------------------------------
 
     @cached_property
-    def _past(self) -> list[PastList]:
-        return past_lists(self.project.home.list_ledgers(self.project.name), before=date.max)
-
-    def _ledger(self, day: date) -> list[PastList]:
-        return [one for one in self._past if one.cutoff == day]
+    def _ledger(self) -> Ledger:
+        return Ledger(self.project, self.say)
 
     @cached_property
     def _batches(self) -> dict[date, ScoredBatch]:
         """Monday to the batch behind its lists, where lists were written."""
-        listed = {one.cutoff for one in self._past}
-        found = scored_batches(self.project.home.ledgers(self.project.name), before=date.max)
-        return {one.cutoff: one for one in found if one.cutoff in listed}
+        listed = {one.cutoff for one in self._ledger.lists}
+        return {one.cutoff: one for one in self._ledger.batches if one.cutoff in listed}
 
     def _real_week(self, batch: ScoredBatch) -> Week:
         """Return a week with the model, the shift and the arms with which it was run."""
-        project, manifest = self.project, read_manifest(batch.folder)
-        shift = float(manifest.get("base_rate_shift", 0.0))
-        model = replace(project.registry.get(batch.version).model, shift=shift)
+        shift = float(read_manifest(batch.folder).get("base_rate_shift", 0.0))
+        model = replace(self._ledger.model(batch.version), shift=shift)
         if model.definition.window.end(batch.cutoff) > self.activity.coverage.covered_until:
             words = f"the horizon of version {batch.version}, which scored on {batch.cutoff}, is not over"
             raise CheckFailed(words, hint="replay again when the log is longer")
-        read = project.reader.with_nothing_set().activity(frozen=model, say=self.say.within)
-        known = read.as_of(batch.cutoff)
+        known = self._ledger.log_of(model).as_of(batch.cutoff)
         users = self._scored(model, batch.cutoff, known, Prediction(shift, "as the ledger keeps it"))
-        return Week(project, users, Batch(batch.cutoff, project.name, batch.version, "", shift), dry_run=True)
+        return Week(self.project, users, Batch(batch.cutoff, self.project.name, batch.version, "", shift), dry_run=True)
 
     # --- Weeks that could have been run ----------------------------------------------------------------------------
 
@@ -191,7 +192,7 @@ class _TimeMachine:
         model, shift = follow(self.project, self._model(trained), day, activity=known, say=quiet)
         self.models[trained] = replace(model, shift=0.0)  # what it has learned of closed cutoffs is not computed again
         users = self._scored(model, day, known, shift)
-        earlier = [one for one in self._past if one.cutoff < day] + self.lists
+        earlier = [one for one in self._ledger.lists if one.cutoff < day] + self.lists
         batch = Batch(day, self.project.name, f"as of {trained}", "", shift.shift)
         return Week(self.project, users, batch, dry_run=True, lists_before=sorted(earlier, key=lambda one: one.cutoff))
 
@@ -219,13 +220,17 @@ class _TimeMachine:
             raise found
         return found
 
+    @cached_property
+    def _treatment(self) -> Treatment:
+        return treatment_of(self.project)
+
     def _trained(self, day: date) -> ChurnModel | CheckFailed:
         if day <= self.activity.coverage.first_day:
             return CheckFailed(f"the log begins after {day}", hint="")
         self.say.within(f"training as of {day}")
         try:
-            treatment = treatment_of(self.project, before=day)
-            return fit_model(self.activity.as_of(day), self.project.recipe, say=self.say.within, treatment=treatment)
+            known, recipe, treatment = self.activity.as_of(day), self.project.recipe, self._treatment.before(day)
+            return fit_model(known, recipe, say=self.say.within, treatment=treatment)
         except CheckFailed as error:
             return error
 
@@ -293,26 +298,13 @@ def _contacts(week: Week, one: Selection, churned: Mask) -> pa.Table:
 def _choice(one: Selection, churned: Mask) -> _Choice:
     settings = one.settings
     is_known = settings.cost_per_contact is not None and not np.isnan(one.value).all()
-    costs = ContactCosts(1.0, settings.cost_per_contact or 0.0, settings.incentive or 0.0, settings.taken_by_stayers)
-    return _Choice(costs if is_known else None, churned[one.treated], one.value[~one.held_out])
+    return _Choice(ContactCosts.at(1.0, settings) if is_known else None, churned[one.treated], one.value[~one.held_out])
 
 
 def _pays(choices: Sequence[_Choice]) -> float | None:
     """Return the save rate from which contacts would have paid; None where no list names its costs."""
-    known = [(one, one.costs) for one in choices if one.costs]
-    if not known:
-        return None
-    spent = sum(-_earned(one, replace(costs, save_rate=0.0)) for one, costs in known)
-    earned = sum(_earned(one, costs) for one, costs in known) + spent
-    return spent / earned if earned > 0 else float("inf")
-
-
-def _earned(one: _Choice, costs: ContactCosts) -> float:
-    return float(costs.profit(one.churned.astype(np.float64), one.value).sum())
-
-
-def _pays_from(found: Sequence[_MondayResult]) -> float | None:
-    return _pays([choice for one in found for choice in one.choices])
+    known = [one.costs.spent_and_earned(one.churned.astype(np.float64), one.value) for one in choices if one.costs]
+    return pays_from(known) if known else None
 
 
 def _users(found: Sequence[_MondayResult]) -> Users:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +11,7 @@ import pyarrow.parquet as pq
 from churn.results.replay import CONTACTED, NUMBERS, PAGE, Monday, Replay
 from features.storage.versions import Place
 from models.charts import BLUE, GREEN, GREY, ORANGE, Axis, Row, line, picture, svg
-from models.page import Page, Picture, Table, number
+from models.page import Page, Picture, Table, number, write_page
 
 _COLOURS = {"the lists": BLUE, "recency": ORANGE, "frequency": GREEN}
 
@@ -22,8 +21,7 @@ def write_replay(found: Replay, place: Place) -> Replay:
     numbers, page = found.to_json(), page_of(found).to_html()
 
     def write(draft: Path) -> None:
-        (draft / NUMBERS).write_text(json.dumps(numbers, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        (draft / PAGE).write_text(page, encoding="utf-8")
+        write_page(draft, page=(PAGE, page), numbers=(NUMBERS, numbers))
         pq.write_table(found.to_arrow(), draft / CONTACTED, compression="zstd")
 
     return replace(found, path=place.add(write))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from churn.results.report import NUMBERS, PAGE, TABLES, Report
 from features.storage.versions import Place
 from insights.presentation.section import Figures
 from insights.report import opened, sections
+from models.page import write_page
 
 if TYPE_CHECKING:
     from churn.project import Project
@@ -47,9 +47,7 @@ def report(project: Project, *, say: Progress) -> Report:
 
 
 def _write(found: Report, page: str, draft: Path) -> None:
-    numbers = json.dumps(found.to_json(), indent=1, ensure_ascii=False)
-    (draft / NUMBERS).write_text(f"{numbers}\n", encoding="utf-8")
-    (draft / PAGE).write_text(page, encoding="utf-8")
+    write_page(draft, page=(PAGE, page), numbers=(NUMBERS, found.to_json()))
     (draft / TABLES).mkdir()
     _write_tables([one for section in found.sections for one in section.tables], draft / TABLES)
 

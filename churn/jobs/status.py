@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from models.registry.registry import Registry
 
 _WEEKS = 8
-_WEEK_DAYS = 7
 
 
 def status(project: Project) -> Status:
@@ -108,7 +107,7 @@ class _Standing:
         }
 
     def _lists(self) -> tuple[ListState, ...]:
-        folder = self._home.root / "lists" / self._project.name
+        folder = self._home.weekly_lists(self._project.name)
         weeks = sorted(place for place in folder.glob("*") if place.is_dir())[-_WEEKS:]
         return tuple(self._list(place) for place in weeks if any(current_of(one) for one in place.iterdir()))
 
@@ -150,9 +149,10 @@ class _Standing:
 
     def _week_to_export(self, found: Status) -> str:
         """Return the latest week whose Monday the log reaches, where it has no list."""
+        from serving.weekly.at_risk_list import week_of
+
         if self._manifest is None:
             return ""
         end = self._manifest.coverage.covered_until
-        monday = end - timedelta(days=end.weekday() % _WEEK_DAYS)
-        week = f"{monday:%G-W%V}"
+        week = week_of(end - timedelta(days=end.weekday()))
         return "" if week in {one.week for one in found.lists} else week

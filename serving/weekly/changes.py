@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from serving.score import RISK_BANDS, RiskBand
+from serving.weekly.at_risk_list import change
 
 NEW, AWAY, LEFT, UNKNOWN = "too new", "away", "left", "no longer known"
 BEFORE = (*RISK_BANDS, NEW, AWAY)  # rows of a matrix
@@ -110,8 +111,8 @@ def _kind(before: str, now: str) -> str:
         return now
     if before in (NEW, AWAY):
         return "entered" if before == NEW else "came back"
-    was, is_now = RISK_BANDS.index(cast("RiskBand", before)), RISK_BANDS.index(cast("RiskBand", now))
-    return "rose" if is_now < was else "fell" if is_now > was else "stayed"
+    found = change(cast("RiskBand", before), cast("RiskBand", now))
+    return "stayed" if found == "same" else found
 
 
 def _listed(matrix: Matrix) -> list[dict[str, str | int]]:

@@ -8,7 +8,7 @@ Source: Neslin, Gupta, Kamakura, Lu and Mason 2006, "Defection Detection", Journ
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -43,11 +43,12 @@ class ContactCosts:
     @classmethod
     def of(cls, settings: ListSettings) -> ContactCosts | None:
         """Return what a list says of it; None: it has no save rate, and is ranked by risk."""
-        if settings.save_rate is None:
-            return None
-        return cls(
-            settings.save_rate, settings.cost_per_contact or 0.0, settings.incentive or 0.0, settings.taken_by_stayers
-        )
+        return None if settings.save_rate is None else cls.at(settings.save_rate, settings)
+
+    @classmethod
+    def at(cls, save_rate: float, settings: ListSettings) -> ContactCosts:
+        """Return what a list says of it, at any save rate."""
+        return cls(save_rate, settings.cost_per_contact or 0.0, settings.incentive or 0.0, settings.taken_by_stayers)
 
     def profit(self, churn_probability: Numbers, value: Numbers) -> Numbers:
         """Return the expected profit of each contact, in the money of the values; who has no value is worth nothing."""
@@ -55,12 +56,11 @@ class ContactCosts:
         saved = self.save_rate * churn_probability * (worth - self.incentive)
         return saved - self.taken_by_stayers * self.incentive * (1 - churn_probability) - self.per_contact
 
-    def pays_from(self, churn_probability: Numbers, value: Numbers) -> float:
-        """Return the save rate at which contacting some users earns nothing; infinite where they are worth no more than it costs."""
+    def spent_and_earned(self, churn_probability: Numbers, value: Numbers) -> tuple[float, float]:
+        """Return what contacting some users costs where it saves nobody, and what it brings where it saves every leaver."""
         worth = np.nan_to_num(value, nan=0.0)
         earned = float((churn_probability * (worth - self.incentive)).sum())
-        spent = -float(replace(self, save_rate=0.0).profit(churn_probability, worth).sum())
-        return spent / earned if earned > 0 else float("inf")
+        return -float(replace(self, save_rate=0.0).profit(churn_probability, worth).sum()), earned
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ class ProfitRanking:
 
     def pays_from(self) -> float:
         """Return the save rate from which the list pays; infinite where none would, as where nobody on it is worth anything."""
-        return self.costs.pays_from(self.churn_probability[: self.size], self.value[: self.size])
+        return pays_from([self.costs.spent_and_earned(self.churn_probability[: self.size], self.value[: self.size])])
 
     def curves(self) -> Iterator[tuple[float, list[tuple[int, float]]]]:
         """Return the save rate as assumed, and were it another; for each, the profit of the first users, by their number."""
@@ -131,3 +131,15 @@ class ProfitRanking:
             profit = replace(self.costs, save_rate=rate).profit(self.churn_probability, self.value)
             total = np.concatenate([[0.0], np.cumsum(profit)])
             yield rate, [(int(count), float(total[count])) for count in at]
+
+
+def pays_from(lists: Sequence[tuple[float, float]]) -> float:
+    """Return the save rate at which contacts earn nothing; infinite where users are worth no more than the incentive.
+
+    Parameters
+    ----------
+    lists
+        What each list spends, and would earn, as :meth:`ContactCosts.spent_and_earned` finds it.
+    """
+    spent, earned = (sum(one[place] for one in lists) for place in (0, 1))
+    return spent / earned if earned > 0 else float("inf")

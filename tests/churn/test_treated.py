@@ -33,20 +33,20 @@ def entered(world: TrainedWorld) -> pa.Table:
 
 
 def test_every_entry_of_a_past_list_is_known_with_its_arm(world: TrainedWorld):
-    found = treatment_of(Project(world.config, home=world.home), before=date(2026, 4, 1)).entries
+    found = treatment_of(Project(world.config, home=world.home)).before(date(2026, 4, 1)).entries
     expected = entered(world)
     assert found.column("user_id").to_pylist() == expected.column("user_id").to_pylist()
     assert found.column("is_held_out").to_pylist() == [arm == "held_out" for arm in expected.column("arm").to_pylist()]
     assert set(zip(*(found.column(name).to_pylist() for name in ("day", "epoch", "share")), strict=True)) == {
         (LISTED, "2026-03", 0.5)
     }
-    assert treatment_of(Project(world.config, home=world.home), before=LISTED).entries.num_rows == 0
+    assert treatment_of(Project(world.config, home=world.home)).before(LISTED).entries.num_rows == 0
 
 
 def test_contacts_of_other_tools_are_entries_that_nobody_held_out(world: TrainedWorld, tmp_path: Path):
     (tmp_path / "contacts.csv").write_text("user_id,contacted_at\nu1,2026-03-02 23:30:00\nu2,2026-03-30 10:00:00\n")
     settings = [f"contacts.path={tmp_path / 'contacts.csv'}"]
-    found = treatment_of(Project(world.config, home=world.home, settings=settings), before=LISTED).entries
+    found = treatment_of(Project(world.config, home=world.home, settings=settings)).before(LISTED).entries
     assert found.to_pylist() == [
         {"user_id": "u1", "day": date(2026, 3, 2), "epoch": "contacts", "is_held_out": False, "share": 1.0}
     ]

@@ -11,11 +11,13 @@ Statistics 17(2).
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
 import duckdb
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from features.profiles.build import KEYS
@@ -45,6 +47,10 @@ class Treatment:
     """
 
     entries: pa.Table = field(default_factory=ENTRIES.empty_table)
+
+    def before(self, day: date) -> Treatment:
+        """Return what was known of it before a day."""
+        return Treatment(self.entries.filter(pc.less(self.entries.column("day"), pa.scalar(day, pa.date32()))))
 
     def of(self, rows: Dataset, window: LabelWindow) -> TreatedRows:
         """Tell which rows have an entry within their label window, and how much the held-out ones of these weigh."""
