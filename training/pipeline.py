@@ -27,7 +27,7 @@ from training.data.specification import with_categories
 from training.data.treatment import Treatment
 from training.evaluation.evaluate import Evaluation, evaluate
 from training.fit.bg_nbd_fallback import fit_bg_nbd_fallback
-from training.fit.ensemble import is_better
+from training.fit.ensemble import Chosen, is_better
 from training.fit.fit import Fit, Fitter
 from training.fit.folds import Folds
 from training.fit.minimum_data import check_classes
@@ -163,11 +163,12 @@ def _fit(profile_set: ProfileSet, plan: TrainingPlan, *, say: Say) -> _Fit:
     plan, training_rows, test = _without_treated(profile_set, plan)
     train = training_rows.at(plan.split.train)
     stable = _select_stable(train.profiles, profile_set.specification, recipe=plan.recipe)
-    stable = _without_date_tellers(_without_first_day(stable, plan), training_rows, plan=plan)
+    stable, chosen = _without_date_tellers(_without_first_day(stable, plan), training_rows, plan=plan)
     search_result = _search(train, stable.specification, recipe=plan.recipe, say=say)
     recipe = _apply_search(plan.recipe, search_result)
     say(f"fitting on {len(training_rows.churned):,} rows")
-    fit = Fitter(stable.specification, recipe.model, recipe.training).fit(training_rows, plan.split)
+    fitter = Fitter(stable.specification, recipe.model, recipe.training)
+    fit = fitter.fit(training_rows, plan.split, chosen=None if search_result else chosen)
     return _Fit(plan, recipe, stable, training_rows, test, fit, search_result)
 
 
@@ -234,23 +235,29 @@ def _without_first_day(stable: StableFeatures, plan: TrainingPlan) -> StableFeat
     return stable.without({name: why for name in names if name not in specification.unused})
 
 
-def _without_date_tellers(stable: StableFeatures, training_rows: Dataset, *, plan: TrainingPlan) -> StableFeatures:
+def _without_date_tellers(
+    stable: StableFeatures, training_rows: Dataset, *, plan: TrainingPlan
+) -> tuple[StableFeatures, Chosen | None]:
     """Exclude numbers that tell the date within a group, unless a later period is predicted better with them.
 
     Where no later period can be predicted, only those are excluded that the date alone decides.
+
+    Returns
+    -------
+    The features, and what was chosen on the later periods for them, where they had to be predicted.
     """
     if not plan.recipe.drift.exclude:
-        return stable
+        return stable, None
     found = date_tellers(training_rows.at(plan.split.train).profiles, stable.specification)
     if not found:
-        return stable
+        return stable, None
     without = stable.without({name: describe(*one) for name, one in found.items()})
     fitters = [Fitter(one.specification, plan.recipe.model, plan.recipe.training) for one in (stable, without)]
     later = [fitter.later_folds(training_rows, plan.split) for fitter in fitters]
     if not later[0]:
-        return stable.without({name: describe(*one) for name, one in found.items() if one[0] > CERTAIN})
-    losses = [fitter.choose(folds).losses for fitter, folds in zip(fitters, later, strict=True)]
-    return stable if is_better(losses[0], losses[1], by=1) else without
+        return stable.without({name: describe(*one) for name, one in found.items() if one[0] > CERTAIN}), None
+    with_them, without_them = (fitter.choose(folds) for fitter, folds in zip(fitters, later, strict=True))
+    return (stable, with_them) if is_better(with_them.losses, without_them.losses, by=1) else (without, without_them)
 
 
 def _select_stable(profiles: pa.Table, specification: Specification, *, recipe: Recipe) -> StableFeatures:

@@ -75,15 +75,19 @@ class Fitter:
     model: ModelSettings
     training: TrainingSettings
 
-    def fit(self, training_rows: Dataset, split: Split) -> Fit:
+    def fit(self, training_rows: Dataset, split: Split, *, chosen: Chosen | None = None) -> Fit:
         """Fit on the training rows, choose rounds and weight on later periods where history allows, and calibrate.
 
         With separate periods, they are chosen on the validation rows; with folds of users, on folds in time among the training rows.
         Where there is no such fold, by early stopping on users that a fold has not seen.
+
+        Parameters
+        ----------
+        chosen
+            What this way to fit has chosen on :meth:`later_folds` of the same rows already.
         """
-        return (
-            self._fit_by_folds(training_rows, split) if split.uses_folds else self._fit_by_periods(training_rows, split)
-        )
+        fit = self._fit_by_folds if split.uses_folds else self._fit_by_periods
+        return fit(training_rows, split, chosen=chosen)
 
     def refit(self, dataset: Dataset, *, rounds: int, weight: float) -> Scorer:
         """Fit on all rows, with a number of rounds and a weight of logistic regression that were chosen before."""
@@ -107,17 +111,17 @@ class Fitter:
         train, validation = training_rows.at(split.train), training_rows.at(split.validation)
         return Fold(self.rows(train), train.cutoffs, self.rows(validation))
 
-    def _fit_by_periods(self, training_rows: Dataset, split: Split) -> Fit:
-        chosen = self.choose([self._validation_fold(training_rows, split)])
+    def _fit_by_periods(self, training_rows: Dataset, split: Split, *, chosen: Chosen | None) -> Fit:
+        chosen = chosen or self.choose(self.later_folds(training_rows, split))
         unseen = training_rows.at((*split.validation, *split.calibration))
         raw = chosen.scorer.raw(self.rows(unseen).matrix)
         return self._calibrated(chosen.scorer, raw, unseen, split, chosen.rounds, chosen.why)
 
-    def _fit_by_folds(self, training_rows: Dataset, split: Split) -> Fit:
+    def _fit_by_folds(self, training_rows: Dataset, split: Split, *, chosen: Chosen | None) -> Fit:
         rows = self.rows(training_rows)
-        later = self.later_folds(training_rows, split)
-        if later:
-            chosen = self.choose(later)
+        later = () if chosen else self.later_folds(training_rows, split)
+        chosen = self.choose(later) if later else chosen
+        if chosen:
             rounds, weight, why = chosen.rounds, chosen.weight, chosen.why
             raw, _ = self.predict_out_of_fold(rows, weight=weight, rounds=rounds)
         else:

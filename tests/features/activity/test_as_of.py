@@ -32,9 +32,9 @@ def everything(activity: Activity) -> dict[str, list[tuple[Any, ...]]]:
 def test_it_is_the_activity_of_the_log_as_it_was(log: RandomLog, data: st.DataObject, is_ingested: bool):
     day = log.cutoffs[-1]
     events = [dict(one) for one in log.rows]
-    known = [one["event_time"].astimezone(UTC) for one in events]
+    known = [(one.get("ingested_at") or one["event_time"]).astimezone(UTC) for one in events]
     if is_ingested:
-        known = [at + data.draw(LATER) for at in known]
+        known = [one["event_time"].astimezone(UTC) + data.draw(LATER) for one in events]
         events = [one | {"ingested_at": at} for one, at in zip(events, known, strict=True)]
     then = [one for one, at in zip(events, known, strict=True) if at < instant(day, log.zone)]
     assume(then and {*then[0]} == {*events[0]})
