@@ -9,25 +9,27 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, Literal, cast
+from functools import cache
+from typing import Any, Literal, TypeVar, cast
 
 import altair as alt
 import vl_convert
 
 # distinguishable with colour blindness (Okabe and Ito 2008, "Color Universal Design")
-BLUE, ORANGE, GREEN, PURPLE, GREY = "#0072B2", "#D55E00", "#009E73", "#AA4499", "#7A7A7A"
-_INK, _LINES = "#2B2B2B", "#E6E6E6"
-_FONT = "Helvetica, Arial, sans-serif"
-_WIDTH, _HEIGHT, _ROW_HEIGHT, _TICKS, _BAND_OPACITY = 620, 260, 26, 8, 0.18
+BLUE, ORANGE, GREEN, PURPLE, SKY, GREY = "#0072B2", "#D55E00", "#009E73", "#AA4499", "#56B4E9", "#7A7A7A"
+PALE = "#D5DCE3"
+INK, _LINES = "#2B2B2B", "#E6E6E6"
+FONT = "Helvetica, Arial, sans-serif"
+_WIDTH, _HEIGHT, _ROW_HEIGHT, _TICKS, BAND_OPACITY = 620, 260, 26, 8, 0.18
 _FEW_ROWS = 60
 CARD_WIDTH, _CARD_HEIGHT, _CARD_TICKS = 400, 210, 5  # a plot that is legible on a phone without scrolling
 # one hue, from strong to weak, for parts of a whole; then one that is neither
 SHADES = ("#0072B2", "#56A3D0", "#A6CEE5", "#7A7A7A")
 _LOOK: dict[str, Any] = {
-    "labelFont": _FONT,
-    "titleFont": _FONT,
-    "labelColor": _INK,
-    "titleColor": _INK,
+    "labelFont": FONT,
+    "titleFont": FONT,
+    "labelColor": INK,
+    "titleColor": INK,
     "titleFontWeight": "normal",
     "gridColor": _LINES,
     "domainColor": _LINES,
@@ -41,6 +43,7 @@ _NAMESPACES = re.compile(r' xmlns(?::\w+)?="[^"]*"')
 Row = Mapping[str, Any]
 Kind = Literal["number", "date", "name"]
 Layers = alt.LayerChart
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -89,8 +92,9 @@ class Series:
             symbolType=self.symbol,
             symbolStrokeWidth=2,
             columnPadding=22,
-            labelFont=_FONT,
-            labelColor=_INK,
+            labelLimit=400,
+            labelFont=FONT,
+            labelColor=INK,
         )
         return alt.Color(f"{self.column}:N", scale=scale, legend=legend)
 
@@ -118,7 +122,7 @@ def line(rows: Sequence[Row], x: Axis, *, y: Axis, colour: str = BLUE, dashed: b
 
 def band(rows: Sequence[Row], x: Axis, *, low: Axis, high: str, colour: str = BLUE) -> alt.Chart:
     """The area of an interval."""
-    return alt.Chart(_data(rows)).mark_area(color=colour, opacity=_BAND_OPACITY).encode(x.x(), low.y(), alt.Y2(high))
+    return alt.Chart(_data(rows)).mark_area(color=colour, opacity=BAND_OPACITY).encode(x.x(), low.y(), alt.Y2(high))
 
 
 def intervals(rows: Sequence[Row], x: Axis, *, y: Axis, ends: tuple[str, str], colour: str = BLUE) -> Layers:
@@ -187,8 +191,18 @@ def level(value: float, *, is_horizontal: bool = True, axis: Axis | None = None)
 def picture(*layers: alt.Chart | Layers, rows: int = 0) -> Layers:
     """Lay layers over each other, in the look of all pictures; as high as so many named rows need, where there are any."""
     height = max(rows, 2) * _ROW_HEIGHT if rows else _HEIGHT
-    found = _layered(*layers).properties(width=_WIDTH, height=height, background="white")
-    return found.configure_axis(**_LOOK).configure_view(stroke=None)
+    return _in_look(_layered(*layers).properties(width=_WIDTH, height=height, background="white"))
+
+
+def column(*panels: Sequence[alt.Chart | Layers]) -> alt.VConcatChart:
+    """Put panels below each other, each with its layers over one another."""
+    drawn = [_layered(*layers).properties(width=_WIDTH, height=_HEIGHT) for layers in panels]
+    return _in_look(alt.vconcat(*drawn, background="white").resolve_scale(color="independent"))
+
+
+def _in_look(chart: T) -> T:
+    look: Any = chart  # all pictures have these methods, their common type is not public
+    return look.configure_axis(**_LOOK).configure_view(stroke=None)
 
 
 def card(*layers: alt.Chart | Layers, rows: int = 0) -> Layers:
@@ -221,9 +235,21 @@ def svg(chart: Layers) -> str:
     return _NAMESPACES.sub("", drawn)
 
 
-def png(chart: Layers, *, scale: float = 2.0) -> bytes:
+def png(chart: Layers | alt.VConcatChart, *, scale: float = 2.0) -> bytes:
     """Draw a picture as PNG."""
     return vl_convert.vegalite_to_png(chart.to_dict(), vl_version=_vega_lite(), scale=scale)
+
+
+def script(then: str) -> str:
+    """Return JavaScript that draws pictures in a browser without the network: ``vegaEmbed``, and what is done with it."""
+    return f"{_bundle()}\n{then}"
+
+
+@cache
+def _bundle() -> str:
+    return vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", vl_version=_vega_lite()).replace(
+        "</script", "<\\/script"
+    )
 
 
 def _vega_lite() -> str:

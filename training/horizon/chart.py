@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
+import altair as alt
 
+from models.charts import BLUE, GREEN, GREY, ORANGE, Axis, Layers, band, column, line, png
+from models.charts import Series as Colours
 from training.horizon.advice import Advice
 from training.horizon.survival import Share
+
+_SHARE = Axis("share", "share, with 95 % intervals over users", format=".0%")
 
 
 def draw(advice: Advice, path: Path) -> None:
@@ -22,58 +23,55 @@ def draw(advice: Advice, path: Path) -> None:
     OSError
         When the file cannot be written.
     """
-    figure = Figure(figsize=(9, 8), layout="constrained")
-    above, below = figure.subplots(2, 1, sharex=True)
-    _idle(above, advice)
-    _choices(below, advice)
-    for axes in (above, below):
-        _mark(axes, advice)
-        axes.set(ylim=(0, 1))
-        axes.yaxis.set_major_formatter(PercentFormatter(1))
-        axes.legend(loc="upper right")
-    figure.savefig(path, dpi=110, metadata={"Software": None})
+    path.write_bytes(png(column([*_idle(advice)], [*_choices(advice)]), scale=1.5))
 
 
-def _idle(axes: Axes, advice: Advice) -> None:
-    _curve(axes, {row.idle_days: row.away for row in advice.rows}, label="of all idle spells, still inactive")
-    _curve(
-        axes, {row.idle_days: row.returns for row in advice.rows}, label="of those still inactive, return within reach"
-    )
-    axes.set_title(
-        f"Idle spells, Kaplan-Meier with 95 % intervals over users; the log reaches {advice.reach_days} days"
-    )
-    axes.set_xlabel("idle days")
-    axes.tick_params(labelbottom=True)
+def _idle(advice: Advice) -> Iterator[alt.Chart | Layers]:
+    days = Axis("days", f"idle days (the log reaches {advice.reach_days} days)")
+    shares = {
+        "of all idle spells, still inactive": {row.idle_days: row.away for row in advice.rows},
+        "of those still inactive, return within reach": {row.idle_days: row.returns for row in advice.rows},
+    }
+    yield from _curves(shares, days)
+    yield from _marks(advice)
 
 
-def _choices(axes: Axes, advice: Advice) -> None:
+def _choices(advice: Advice) -> Iterator[alt.Chart | Layers]:
+    days = Axis("days", "candidate horizon in days: means over past cutoffs")
     ever = {choice.horizon_days: choice.back_ever for choice in advice.choices if choice.back_ever}
-    _points(axes, {choice.horizon_days: choice.churn_rate for choice in advice.choices}, label="labelled churned")
-    _points(axes, ever, label="of those labelled churned, return within reach")
-    axes.axhline(advice.return_share, color="grey", linestyle=":", label=f"limit of {advice.return_share:.0%}")
-    axes.set_title("Each candidate horizon, means over past cutoffs")
-    axes.set_xlabel("horizon, days")
+    shares = {
+        "labelled churned": {choice.horizon_days: choice.churn_rate for choice in advice.choices},
+        "of those labelled churned, return within reach": ever,
+    }
+    yield from _curves(shares, days)
+    yield from _marks(advice)
+    limit = alt.Chart(alt.Data(values=[{"share": advice.return_share, "text": f"limit of {advice.return_share:.0%}"}]))
+    yield limit.mark_rule(color=GREY, strokeDash=[2, 3]).encode(_SHARE.y())
+    yield limit.mark_text(color=GREY, align="left", dy=-6).encode(_SHARE.y(), alt.XValue(4), alt.Text("text:N"))
 
 
-def _mark(axes: Axes, advice: Advice) -> None:
-    for choice in advice.choices:
-        axes.axvline(choice.horizon_days, color="grey", linewidth=0.5, alpha=0.5, zorder=0)
-    axes.axvline(advice.configured, color="firebrick", linestyle="--", label=f"configured: {advice.configured} days")
+def _curves(shares: Mapping[str, Mapping[int, Share]], days: Axis) -> Iterator[alt.Chart | Layers]:
+    """Yield lines with their intervals; a share without an interval has a line only."""
+    colours = Colours("curve", dict(zip(shares, (BLUE, ORANGE), strict=True)), symbol="stroke")
+    for name, found in shares.items():
+        rows = [
+            {"days": day, "share": one.value, "low": one.low, "high": one.high, "curve": name}
+            for day, one in found.items()
+        ]
+        known = [row for row in rows if row["low"] is not None and row["high"] is not None]
+        colour = colours.colours[name]
+        yield band(known, days, low=Axis("low", _SHARE.title, format=_SHARE.format), high="high", colour=colour)
+        yield line(rows, days, y=_SHARE, colour=colour).encode(colours.colour())
+
+
+def _marks(advice: Advice) -> Iterator[alt.Chart]:
+    """Yield upright lines at the candidates, the configured horizon and the recommended one."""
+    marks = [{"days": choice.horizon_days, "text": "", "colour": "#D5DCE3"} for choice in advice.choices]
+    marks.append({"days": advice.configured, "text": f"configured: {advice.configured} days", "colour": GREY})
     if advice.recommended is not None:
-        axes.axvline(advice.recommended, color="seagreen", label=f"recommended: {advice.recommended} days")
-
-
-def _curve(axes: Axes, shares: Mapping[int, Share], *, label: str) -> None:
-    (line,) = axes.step(list(shares), [share.value for share in shares.values()], where="post", label=label)
-    axes.fill_between(list(shares), *_ends(shares), step="post", color=line.get_color(), alpha=0.25)
-
-
-def _points(axes: Axes, shares: Mapping[int, Share], *, label: str) -> None:
-    (line,) = axes.plot(list(shares), [share.value for share in shares.values()], marker="o", label=label)
-    axes.fill_between(list(shares), *_ends(shares), color=line.get_color(), alpha=0.25)
-
-
-def _ends(shares: Mapping[int, Share]) -> tuple[list[float], list[float]]:
-    """Return the lower and the upper ends; NaN, which is not shown, where there is no interval."""
-    low = [np.nan if share.low is None else share.low for share in shares.values()]
-    return low, [np.nan if share.high is None else share.high for share in shares.values()]
+        text = f"recommended: {advice.recommended} days"
+        marks.append({"days": advice.recommended, "text": text, "colour": GREEN})
+    at = alt.Chart(alt.Data(values=marks)).encode(alt.X("days:Q"))
+    colour = alt.Color("colour:N", scale=None)
+    yield at.mark_rule().encode(colour)
+    yield at.mark_text(align="left", baseline="top", dx=4).encode(colour, alt.Text("text:N"), alt.YValue(4))

@@ -8,6 +8,7 @@ from datetime import date
 import numpy as np
 
 from models.arrays import Labels, Values
+from models.charts import BLUE, GREEN, GREY, ORANGE, PALE, PURPLE, SKY
 from models.evaluation.baselines import Baseline
 from models.evaluation.metrics import Interval, equal_count_bins
 from models.evaluation.results import Evaluation
@@ -15,7 +16,7 @@ from models.shares import wilson
 from training.data.dataset import Dataset
 from training.evaluation.backtest import Backtest
 from training.evaluation.learning_curve import LearningCurve
-from training.report.rendering import BLUE, GREEN, GREY, ORANGE, PALE, PURPLE, SKY, Chart, Position, Series, draw
+from training.report.rendering import Chart, Position, Series, draw
 
 __all__ = ["backtest_chart", "base_rate_chart", "draw", "evaluation_charts", "learning_curve_chart"]
 

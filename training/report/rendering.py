@@ -3,38 +3,26 @@
 from __future__ import annotations
 
 import html
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
-import matplotlib as mpl
+import altair as alt
 import numpy as np
-import plotly.graph_objects as go
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from plotly.offline import get_plotlyjs
 
+from models.charts import BAND_OPACITY, BLUE, FONT, INK, Axis, Kind, Layers, picture, png, script
+from models.charts import Series as Colours
 from models.evaluation.metrics import Interval
-
-mpl.use("Agg")
 
 Mark = Literal["line", "dashes", "dots", "line and dots", "bars", "area"]
 Position = float | date | str
+Points = list[dict[str, Any]]
 
-# distinguishable with colour blindness (Okabe and Ito 2008, "Color Universal Design")
-BLUE, ORANGE, GREEN, PURPLE, SKY, GREY, PALE = (
-    "#0072B2",
-    "#D55E00",
-    "#009E73",
-    "#AA4499",
-    "#56B4E9",
-    "#7A7A7A",
-    "#D5DCE3",
-)
-_INK, _LINES = "#2B2B2B", "#E6E6E6"
-_MAX_DATES = 12
+_ROW_HEIGHT, _HEIGHT = 20, 330
+_BAR_SHARE = 0.92  # of the space between two bars at numbers
 
 
 @dataclass(frozen=True)
@@ -57,10 +45,35 @@ class Series:
     intervals: tuple[Interval, ...] = ()
 
     @property
-    def error_bars(self) -> tuple[list[float], list[float]]:
-        """Lengths of each interval below and above its value."""
-        pairs = list(zip(self.values, self.intervals, strict=True))
-        return [max(v - i.low, 0.0) for v, i in pairs], [max(i.high - v, 0.0) for v, i in pairs]
+    def points(self) -> Points:
+        """A row for each value, with both ends of its interval and of its bar where it has them; the ends enclose the value."""
+        rows: Points = [
+            {"at": str(at) if isinstance(at, date) else at, "value": value}
+            for at, value in zip(self.positions, self.values, strict=True)
+        ]
+        for row, interval in zip(rows, self.intervals, strict=False):
+            row |= {"low": min(interval.low, row["value"]), "high": max(interval.high, row["value"])}
+        if width := self.width:
+            for row in rows:
+                row |= {"from": row["at"] - width / 2, "to": row["at"] + width / 2}
+        return rows
+
+    @property
+    def kind(self) -> Kind:
+        """Of its positions."""
+        match self.positions:
+            case (str(), *_):
+                return "name"
+            case (date(), *_):
+                return "date"
+            case _:
+                return "number"
+
+    @property
+    def width(self) -> float:
+        """Width of a bar at numbers, which almost touches the next; 0 for any other mark."""
+        numbers = [at for at in self.positions if not isinstance(at, (str, date))]
+        return _BAR_SHARE * float(np.diff(numbers).min()) if self.mark == "bars" and len(numbers) > 1 else 0.0
 
 
 @dataclass(frozen=True)
@@ -91,98 +104,103 @@ class Chart:
     value_range: tuple[float, float] | None = None
 
     @property
-    def height(self) -> float:
-        """Height of a horizontal chart, by its rows, relative to that of other charts."""
+    def height(self) -> int:
+        """Height of the plot in pixels: of a horizontal chart, by its rows."""
         rows = len({position for series in self.series for position in series.positions})
-        return max(1.0, rows / 14) if self.is_horizontal else 1.0
+        return max(_HEIGHT, rows * _ROW_HEIGHT) if self.is_horizontal else _HEIGHT
+
+    @property
+    def colours(self) -> alt.Color | None:
+        """The colour of each series that has a name, with a legend; None where none has."""
+        found = {series.name: series.colour for series in self.series if series.name}
+        return Colours("series", found).colour() if found else None
 
 
 def draw(folder: Path, charts: Sequence[Chart]) -> None:
     """Write ``<name>.png`` for each chart, and all of them into ``evaluation.html``."""
     for chart in charts:
-        figure = _png(chart)
-        figure.savefig(folder / f"{chart.name}.png", dpi=110, metadata={"Software": None})
+        (folder / f"{chart.name}.png").write_bytes(
+            png(
+                drawn(chart).properties(
+                    title=alt.TitleParams(chart.title, anchor="start", color=INK, font=FONT, offset=8)
+                ),
+                scale=1.5,
+            )
+        )
     (folder / "evaluation.html").write_text(page(charts), encoding="utf-8")
 
 
-# --- PNG -----------------------------------------------------------------------------------------------------------
-
-_STYLE: dict[Any, Any] = {
-    "axes.edgecolor": _LINES,
-    "axes.grid": True,
-    "axes.labelcolor": _INK,
-    "axes.spines.right": False,
-    "axes.spines.top": False,
-    "axes.titlelocation": "left",
-    "axes.titleweight": "bold",
-    "axes.axisbelow": True,
-    "grid.color": _LINES,
-    "legend.frameon": False,
-    "text.color": _INK,
-    "xtick.color": _INK,
-    "ytick.color": _INK,
-    "xtick.labelsize": 9,
-    "ytick.labelsize": 9,
-}
+def drawn(chart: Chart) -> Layers:
+    """Return the picture of a chart."""
+    layers = [layer for series in chart.series for layer in _layers(series, chart)]
+    return picture(*layers).properties(height=chart.height)
 
 
-def _png(chart: Chart) -> Figure:
-    with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(8, 5 * chart.height), layout="constrained")
-        axes = figure.add_subplot()
-        for series in chart.series:
-            _plot(axes, series, is_horizontal=chart.is_horizontal)
-        axes.set_title(chart.title, pad=12)
-        labels = (chart.position_label, chart.value_label)
-        xlabel, ylabel = reversed(labels) if chart.is_horizontal else labels
-        axes.set(xlabel=xlabel, ylabel=ylabel)
-        _format_axes(axes, chart)
-        return figure
+def _layers(series: Series, chart: Chart) -> list[alt.Chart]:
+    points, colours = series.points, chart.colours
+    base = alt.Chart(alt.Data(values=[row | {"series": series.name} for row in points] if series.name else points))
+    base = base.encode(colours) if series.name and colours is not None else base
+    mark = _mark(base, series).encode(*_positions(chart, series), tooltip=_tooltip(chart, series))
+    if not series.intervals:
+        return [mark]
+    return [base.mark_rule(color=series.colour, opacity=0.6).encode(*_ends(chart, series)), mark]
 
 
-def _format_axes(axes: Axes, chart: Chart) -> None:
-    if chart.value_range:
-        (axes.set_xlim if chart.is_horizontal else axes.set_ylim)(*chart.value_range)
+def _ends(chart: Chart, series: Series) -> list[Any]:
+    """Return the encoding of an interval."""
+    at, low = _at(chart, series), _value(chart, "low")
     if chart.is_horizontal:
-        axes.invert_yaxis()
-        axes.grid(visible=False, axis="y")
-    elif any(isinstance(position, date) for position in chart.series[0].positions):
-        _dates(axes, chart.series[0].positions)
-    if any(series.name for series in chart.series):
-        axes.legend(fontsize=9)
+        return [_in_range(low.x(), chart), at.y(), alt.X2("high")]
+    return [at.x(), _in_range(low.y(), chart), alt.Y2("high")]
 
 
-def _dates(axes: Axes, positions: Sequence[Position]) -> None:
-    """Label at most twelve of the dates."""
-    labelled: Any = positions[:: -(-len(positions) // _MAX_DATES)]
-    axes.set_xticks(labelled)
-    axes.tick_params(axis="x", rotation=30)
+def _mark(base: alt.Chart, series: Series) -> alt.Chart:
+    colour = series.colour
+    match series.mark:
+        case "bars":
+            return base.mark_bar(color=colour, aria=False)
+        case "area":
+            return base.mark_area(color=colour, opacity=BAND_OPACITY, line={"color": colour})
+        case "dots":
+            return base.mark_point(color=colour, filled=True, size=50)
+        case _:
+            dashes, has_dots = [5, 4] if series.mark == "dashes" else [1, 0], series.mark == "line and dots"
+            return base.mark_line(color=colour, strokeDash=dashes, point=has_dots)
 
 
-def _plot(axes: Axes, series: Series, *, is_horizontal: bool) -> None:
-    at: Any = list(series.positions)  # dates and names too, which matplotlib's types do not cover
-    values, name = list(series.values), series.name or None
-    if series.mark == "bars":
-        if is_horizontal:
-            axes.barh(at, values, color=series.colour, label=name, height=0.7)
-        else:
-            axes.bar(at, values, color=series.colour, label=name, width=_width(series))
-        return
-    points = (values, at) if is_horizontal else (at, values)
-    style = {"dashes": "--", "dots": ""}.get(series.mark, "-")
-    dot = "o" if "dots" in series.mark else ""
-    axes.plot(*points, linestyle=style, marker=dot, markersize=5, linewidth=1.8, color=series.colour, label=name)
-    if series.mark == "area":
-        axes.fill_between(at, values, color=series.colour, alpha=0.15, linewidth=0)
-    if series.intervals:
-        bars: dict[str, Any] = {"xerr" if is_horizontal else "yerr": series.error_bars}
-        axes.errorbar(*points, **bars, linestyle="", ecolor=series.colour, elinewidth=1.2, alpha=0.6)
+def _positions(chart: Chart, series: Series) -> list[Any]:
+    """Return the encoding of both axes, and of the other end of a bar at numbers."""
+    value = _value(chart, "value")
+    if chart.is_horizontal:
+        return [_in_range(value.x(), chart), _at(chart, series).y()]
+    y = _in_range(value.y(), chart)
+    if series.width:
+        return [_at(chart, series, column="from").x(), alt.X2("to"), y, alt.Y2Datum(0)]
+    return [_at(chart, series).x(), y]
 
 
-def _width(series: Series) -> Any:
-    """Width of a bar: at numbers bars almost touch, at names there is space between them."""
-    numbers = [position for position in series.positions if not isinstance(position, (str, date))]
-    return 0.92 * float(np.diff(numbers).min()) if len(numbers) > 1 else 0.8
+def _at(chart: Chart, series: Series, *, column: str = "at") -> Axis:
+    return Axis(column, chart.position_label, series.kind)
+
+
+def _value(chart: Chart, column: str) -> Axis:
+    return Axis(column, chart.value_label)
+
+
+def _in_range(position: Any, chart: Chart) -> Any:
+    if chart.value_range:
+        return position.scale(alt.Scale(domain=list(chart.value_range), nice=False))
+    return position
+
+
+def _tooltip(chart: Chart, series: Series) -> list[alt.Tooltip]:
+    position = _at(chart, series)
+    shown = [
+        alt.Tooltip(position.shorthand, title=chart.position_label or "name"),
+        alt.Tooltip("value:Q", title=chart.value_label, format=".4~g"),
+    ]
+    ends = [alt.Tooltip(f"{end}:Q", title=f"95 % interval, {end}", format=".4~g") for end in ("low", "high")]
+    return shown + (ends if series.intervals else [])
 
 
 # --- The page ------------------------------------------------------------------------------------------------------
@@ -193,70 +211,30 @@ _PAGE = """<!doctype html>
 <style>
 body {{ font-family: system-ui, sans-serif; color: {ink}; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; line-height: 1.5 }}
 h1 {{ font-size: 1.6rem }} h2 {{ font-size: 1.15rem; margin: 2.5rem 0 .2rem }} p {{ margin: 0 0 .4rem; color: #555 }}
-nav a {{ color: {blue}; margin-right: 1rem; display: inline-block }}
+nav a {{ color: {blue}; margin-right: 1rem; display: inline-block }} .picture {{ overflow-x: auto }}
 </style>
-<script>{script}</script></head><body>
+</head><body>
 <h1>Evaluation</h1>
 <nav>{links}</nav>
 {sections}
+<script type="application/json" id="pictures">{pictures}</script>
+<script>{script}</script>
 </body></html>
+"""
+_EMBED = """
+for (const [name, picture] of Object.entries(JSON.parse(document.getElementById("pictures").textContent)))
+  vegaEmbed(document.querySelector(`#${name} .picture`), picture, {actions: false, renderer: "svg"});
 """
 
 
 def page(charts: Sequence[Chart]) -> str:
-    """Return all charts as one HTML page with plotly.js inside."""
+    """Return all charts as one HTML page, with what draws them inside."""
     links = " ".join(f'<a href="#{chart.name}">{html.escape(chart.title)}</a>' for chart in charts)
+    pictures = json.dumps({chart.name: drawn(chart).to_dict() for chart in charts}).replace("<", "\\u003c")
     sections = "\n".join(_section(chart) for chart in charts)
-    return _PAGE.format(ink=_INK, blue=BLUE, script=get_plotlyjs(), links=links, sections=sections)
+    return _PAGE.format(ink=INK, blue=BLUE, links=links, sections=sections, pictures=pictures, script=script(_EMBED))
 
 
 def _section(chart: Chart) -> str:
-    plot = _plotly(chart).to_html(
-        full_html=False,
-        include_plotlyjs=False,
-        div_id=f"chart-{chart.name}",
-        config={"displaylogo": False, "responsive": True},
-        default_height=f"{420 * chart.height:.0f}px",
-    )
     title, caption = html.escape(chart.title), html.escape(chart.caption)
-    return f'<section id="{chart.name}"><h2>{title}</h2><p>{caption}</p>{plot}</section>'
-
-
-def _plotly(chart: Chart) -> go.Figure:
-    figure = go.Figure([_trace(series, is_horizontal=chart.is_horizontal) for series in chart.series])
-    grid: dict[str, Any] = {"gridcolor": _LINES, "zeroline": False, "linecolor": _LINES, "automargin": True}
-    positions = grid | {"title": chart.position_label}
-    values = grid | {"title": chart.value_label} | ({"range": list(chart.value_range)} if chart.value_range else {})
-    if chart.is_horizontal:
-        positions |= {"autorange": "reversed", "showgrid": False}
-    figure.update_layout(
-        template="none",
-        font={"color": _INK, "family": "system-ui, sans-serif"},
-        margin={"t": 20, "r": 20},
-        bargap=0.08,
-        hovermode="closest" if chart.is_horizontal else "x unified",
-        legend={"orientation": "h", "y": 1.08},
-        xaxis=values if chart.is_horizontal else positions,
-        yaxis=positions if chart.is_horizontal else values,
-    )
-    return figure
-
-
-def _trace(series: Series, *, is_horizontal: bool) -> Any:
-    at = [str(position) if isinstance(position, date) else position for position in series.positions]
-    points = {"x": list(series.values), "y": at} if is_horizontal else {"x": at, "y": list(series.values)}
-    shared: dict[str, Any] = {**points, "name": series.name, "showlegend": bool(series.name)}
-    if series.mark == "bars":
-        return go.Bar(**shared, orientation="h" if is_horizontal else "v", marker={"color": series.colour})
-    if series.intervals:
-        below, above = series.error_bars
-        error = {"type": "data", "symmetric": False, "array": above, "arrayminus": below, "thickness": 1.2, "width": 0}
-        shared["error_x" if is_horizontal else "error_y"] = error
-    return go.Scatter(
-        **shared,
-        mode={"dots": "markers", "line and dots": "lines+markers"}.get(series.mark, "lines"),
-        line={"color": series.colour, "width": 2, "dash": "dash" if series.mark == "dashes" else "solid"},
-        marker={"size": 7},
-        fill="tozeroy" if series.mark == "area" else None,
-        fillcolor=f"{series.colour}26" if series.mark == "area" else None,
-    )
+    return f'<section id="{chart.name}"><h2>{title}</h2><p>{caption}</p><div class="picture"></div></section>'

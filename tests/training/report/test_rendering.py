@@ -13,18 +13,22 @@ def chart(*series: Series, **changes: bool) -> Chart:
     return Chart("test", "A title", "A caption.", "when", "how much", series, **changes)
 
 
-def test_error_bars_reach_from_the_value_to_both_ends():
+def test_an_interval_encloses_its_value():
     series = Series("a", (1.0, 2.0), (0.5, 0.7), intervals=(Interval(0.5, 0.4, 0.65), Interval(0.7, 0.75, 0.8)))
-    below, above = series.error_bars
-    assert below == pytest.approx([0.1, 0.0])  # an interval above its value has no lower bar
-    assert above == pytest.approx([0.15, 0.1])
+    assert [(row["low"], row["high"]) for row in series.points] == [(0.4, 0.65), (0.7, 0.8)]
+
+
+def test_bars_at_numbers_almost_touch_and_those_at_names_have_no_ends():
+    numbers = Series("a", (0.1, 0.2, 0.4), (1.0, 2.0, 3.0), "bars")
+    assert numbers.width == pytest.approx(0.092)
+    assert numbers.points[0]["from"] == pytest.approx(0.054)
+    assert "from" not in Series("a", ("x", "y"), (1.0, 2.0), "bars").points[0]
 
 
 def test_a_horizontal_chart_grows_with_its_rows():
     many = Series("", tuple(f"row {number}" for number in range(28)), (1.0,) * 28)
-    assert chart(many, is_horizontal=True).height == pytest.approx(2.0)
-    assert chart(many).height == 1.0
-    assert chart(Series("", ("one",), (1.0,)), is_horizontal=True).height == 1.0
+    assert chart(many, is_horizontal=True).height == 560
+    assert chart(many).height == chart(Series("", ("one",), (1.0,)), is_horizontal=True).height == 330
 
 
 def test_the_page_has_title_caption_and_a_link_for_each_chart():
@@ -39,3 +43,13 @@ def test_every_mark_can_be_drawn_over_dates(mark: str, tmp_path: Path):
     draw(tmp_path, [chart(Series("a", days, tuple(day.day / 30 for day in days), mark))])  # type: ignore[arg-type]
     assert (tmp_path / "test.png").stat().st_size > 5_000
     assert "2026-01-01" in (tmp_path / "evaluation.html").read_text()
+    first = (tmp_path / "test.png").read_bytes()
+    draw(tmp_path, [chart(Series("a", days, tuple(day.day / 30 for day in days), mark))])  # type: ignore[arg-type]
+    assert (tmp_path / "test.png").read_bytes() == first
+
+
+def test_the_page_needs_no_network_and_a_title_cannot_end_its_script():
+    text = page([Chart("test", "</script><b>", "A caption.", "when", "</script>", (Series("a", (1.0,), (0.5,)),))])
+    assert text.count("</script>") == 2
+    assert " src=" not in text.partition("<script")[0]
+    assert len(text) < 2**20
