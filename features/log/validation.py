@@ -149,6 +149,19 @@ def is_number_text(raw: str) -> str:
     return rf"regexp_full_match({raw}, '-?(0|[1-9]\d*)?(\.\d+)?([eE][-+]?\d+)?')"
 
 
+def _id_rules(kind: str) -> list[tuple[str, str]]:
+    """Return what is a value, and no id of a user."""
+    if kind == "VARCHAR":
+        return [
+            (f"trim(raw_user_id) in ({NULLS})", NULL_MARKER),
+            ("starts_with(raw_user_id, '{\"')", "user_id is an object"),
+            ("regexp_matches(raw_user_id, '^\\[[\"{]')", "user_id is a list"),
+        ]
+    if kind.startswith(("STRUCT", "MAP", "UNION")) and not kind.endswith("]"):
+        return [("raw_user_id is not null", "user_id is an object")]
+    return [("raw_user_id is not null", "user_id is a list")] if kind.endswith("]") else []
+
+
 def _rules(source: Source, span: Span) -> list[tuple[str, str]]:
     """Return (condition, reason) pairs; the first that holds names the row. What is of the wanted type needs no reading."""
     mapping = source.mapping
@@ -156,11 +169,7 @@ def _rules(source: Source, span: Span) -> list[tuple[str, str]]:
     where = [("failed_where", "[events] where fails on it")] if source.has_guarded_where else []
     failed = [(f"failed_{name}", f"{name} is unreadable") for name, one in mapping.items() if one.is_guarded]
     missing = [(f"raw_{name} is null", f"{name} is null") for name in REQUIRED]
-    markers = [
-        (f"trim(raw_user_id) in ({NULLS})", NULL_MARKER),
-        ("starts_with(raw_user_id, '{\"')", "user_id is an object"),
-    ]
-    markers = markers if mapping["user_id"].kind == "VARCHAR" else []
+    markers = _id_rules(mapping["user_id"].kind)
     zones = [(f"event_time is null and {has_abbreviation('raw_event_time')}", AMBIGUOUS_ZONE)]
     unreadable = [
         (f"{name} is null and raw_{name} is not null", f"{name} is unreadable")

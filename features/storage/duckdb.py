@@ -108,7 +108,9 @@ def _without_values(error: duckdb.Error) -> str:
     if isinstance(error, _ABOUT_NAMES):
         return "\n".join(lines[:3])
     if "CSV Error" in lines[0]:
-        return "\n".join((lines[0], *(found.group() for line in lines[1:] if (found := _OF_CSV.match(line)))))
+        file = next((line.partition("=")[2].strip() for line in lines if line.strip().startswith("file =")), "")
+        place = f"{lines[0]} of {file}" if file else lines[0]
+        return "\n".join((place, *(found.group() for line in lines[1:] if (found := _OF_CSV.match(line)))))
     end = _first_value(lines[0])
     cast = _CAST.findall(message)[-1:]
     return lines[0] if end is None else "".join((lines[0][:end], "(not shown)", *cast))

@@ -19,6 +19,7 @@ _WELL_KNOWN = (
     *("America/New_York", "America/Chicago", "America/Denver", "America/Los_Angeles", "America/Halifax"),
     *("Europe/London", "Europe/Paris", "Asia/Shanghai", "Asia/Kolkata", "Asia/Tokyo", "Australia/Sydney"),
 )
+_YEAR_2000 = 946_684_800  # in seconds since 1970
 _DATE_BYTES = len("2026-01-05")
 
 # A text ends in a digit, or in one of these: other words are zones only to some, or no zone at all.
@@ -50,7 +51,7 @@ _WITHOUT_OFFSET = (
     "%b %d, %Y %H:%M:%S",
 )
 _DATES = ("%Y.%m.%d", "%G-W%V-%u", "%d-%b-%Y", "%d %b %Y", "%b %d, %Y")
-# digits to format: no epoch of the years 1973 to 2032 has so many digits and is such a time
+# digits to format: no epoch of the years 2000 to 2032 has so many digits and is such a time
 _CALENDAR = {10: "%Y%m%d%H", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S", 17: "%Y%m%d%H%M%S%g"}
 
 
@@ -163,10 +164,11 @@ def _from_number(number: str, digits: str, *, zone: str) -> str:
 
 
 def _from_epoch(number: str, digits: str) -> str:
-    """Seconds, milliseconds, microseconds or nanoseconds since 1970, told apart by size (years 1973 to 5138); else null.
+    """Seconds, milliseconds, microseconds or nanoseconds since 1970, told apart by size (years 2000 to 5138); else null.
 
-    Twelve digits are milliseconds of before 2001, or a calendar number: one that is not a time, or whose year has two digits, is not
-    read.
+    What would be an instant of before 2000 is rather a count from another start: seconds of today since 2001, as Apple counts, would be
+    of the nineties, and the ticks of .NET since the year 1 would be nanoseconds of 1990. SQL says what is meant. Twelve digits are
+    milliseconds, or a calendar number: one that is not a time, or whose year has two digits, is not read.
     """
     scales = (("1e11", " * 1000000"), ("1e14", " * 1000"), ("1e17", ""))
     cases = " ".join(f"when {number} < {top} then cast(floor({number}{scale}) as bigint)" for top, scale in scales)
@@ -178,4 +180,6 @@ def _from_epoch(number: str, digits: str) -> str:
     two = rf"regexp_full_match({digits}, '\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])([01]\d|2[0-3])[0-5]\d[0-5]\d')"
     is_calendar = f"{number} between {1970 * 10**8} and {2100 * 10**8} or {two}"
     is_short = f"case when {number} >= 1e11 and {number} < 1e12 then {is_calendar} else false end"
-    return f"make_timestamptz(case when {number} < 1e8 or {is_short} then null {cases} end)"
+    scale = f"case when {number} < 1e11 then 1 when {number} < 1e14 then 1e3 when {number} < 1e17 then 1e6 else 1e9 end"
+    is_early = f"{number} < {_YEAR_2000} * {scale}"
+    return f"make_timestamptz(case when {is_early} or {is_short} then null {cases} end)"

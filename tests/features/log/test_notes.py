@@ -24,12 +24,35 @@ def test_a_log_of_valid_rows_has_nothing_to_be_said(tmp_path: Path):
     assert notes(tmp_path, GOOD) == ()
 
 
+# noon of 5 January 2026 in other counts, and what reads them
+OTHER_STARTS = (
+    ("46027.5", "timestamp '1899-12-30' + to_seconds(86400 * event_time)"),
+    ("639032112000000000", "make_timestamp((cast(event_time as bigint) - 621355968000000000) // 10)"),
+    ("134120880000000000", "make_timestamp((cast(event_time as bigint) - 116444736000000000) // 10)"),
+    ("789307200", "to_timestamp(978307200 + event_time)"),
+)
+
+
+@pytest.mark.parametrize(("number", "way_out"), OTHER_STARTS)
+def test_and_what_is_said_of_other_counts_reads_them(tmp_path: Path, number: str, way_out: str):
+    found = world(tmp_path, f"anna,{number},open", columns={"event_time": way_out}).activity()
+    assert found.connection.sql(f"select last_us from {found.relation('days')}").fetchall() == [(1767614400000000,)]
+
+
 @pytest.mark.parametrize(
     ("time", "form", "way_out"),
     [
         ("05/06/2026", "99/99/9999", "day or month first? name its format: strptime(event_time, '%d/%m/%Y')"),
         ("05.06.2026", "99.99.9999", "name its format: strptime(event_time, '%d.%m.%Y')"),
         ("260105223000", "999999999999", "name its format: strptime(event_time, '%y%m%d%H%M%S')"),
+        *(
+            (time, form, f"{words} {way}")
+            for form, words, time, way in (
+                ("99999.9", "a day number of spreadsheets?", *OTHER_STARTS[0]),
+                ("9" * 18, "ticks of .NET?", *OTHER_STARTS[1]),
+                ("9" * 18, "a file time of Windows?", *OTHER_STARTS[2]),
+            )
+        ),
     ],
 )
 def test_a_time_that_is_not_read_is_shown_by_its_form_with_what_reads_it(

@@ -62,7 +62,7 @@ def test_names_are_shown(sql: str, said: str):
         (
             "x.csv",
             f"{HEADER}{ID},2026-01-01,x\n{ID},2026-01-01,x,4,5\n",
-            "Line: 3\nExpected Number of Columns: 3 Found: 4",
+            "x.csv\nExpected Number of Columns: 3 Found: 4",
         ),
         (
             "x.jsonl",
