@@ -54,7 +54,7 @@ def test_seconds_to_nanoseconds_since_1970_are_told_apart(tmp_path: Path, number
 @pytest.mark.parametrize("is_text", [False, True])
 def test_a_count_from_another_start_is_no_epoch_of_the_nineties(tmp_path: Path, number: int, is_text: bool):
     columns = {"user_id": ["anna"], "event_time": [str(number) if is_text else number], "event_type": ["open"]}
-    with pytest.raises(InputError, match="1 of 1 rows are invalid .1 x event_time is unreadable"):
+    with pytest.raises(InputError, match=r"1 of 1 rows are invalid \(1 x event_time is unreadable"):
         read(parquet(tmp_path, **columns))
 
 
@@ -69,7 +69,7 @@ def test_a_count_from_another_start_is_no_epoch_of_the_nineties(tmp_path: Path, 
 )
 def test_what_holds_values_is_no_id(tmp_path: Path, users: list[Any], why: str):
     columns = {"user_id": users, "event_time": [SECONDS, SECONDS], "event_type": ["open", "open"]}
-    with pytest.raises(InputError, match=f"2 of 2 rows are invalid .2 x user_id is {why}"):
+    with pytest.raises(InputError, match=rf"2 of 2 rows are invalid \(2 x user_id is {why}"):
         read(parquet(tmp_path, **columns))
 
 
