@@ -155,7 +155,7 @@ def _id_rules(kind: str) -> list[tuple[str, str]]:
         return [
             (f"trim(raw_user_id) in ({NULLS})", NULL_MARKER),
             ("starts_with(raw_user_id, '{\"')", "user_id is an object"),
-            ("regexp_matches(raw_user_id, '^\\[[\"{]')", "user_id is a list"),
+            ("starts_with(raw_user_id, '[\"') or starts_with(raw_user_id, '[{')", "user_id is a list"),
         ]
     if kind.startswith(("STRUCT", "MAP", "UNION")) and not kind.endswith("]"):
         return [("raw_user_id is not null", "user_id is an object")]
