@@ -30,9 +30,9 @@ from churn.project import Project
 from models.arrays import Labels, Values
 from models.churn_model import ChurnModel
 from models.evaluation.metrics import calibration_error, paired, summary
+from models.evaluation.reliability import Reliability
 from models.scorers.base_rate import KnownCutoff, shifted
 from training.data.dataset import eligible_profiles
-from training.evaluation.grade import by_chance
 from training.pipeline import train
 from training.trained import TrainingResult
 
@@ -123,7 +123,7 @@ class _Scored:
             "mean_probability": float(used.mean()),
             "shift": self.model.shift,
             "intercept": KnownCutoff.of(TEST, probability=used, churned=self.churned).shift,
-            "by_chance": by_chance(float(np.mean(used * (1 - used))), users=len(used)),
+            "by_chance": Reliability.of(self.churned, used, seed=0).by_chance,
             "other_ways": {name: self._with(way(self)) for name, way in OTHER_WAYS.items()},
             **{name: found[name] for name in names},
         }

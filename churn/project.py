@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         Outcomes,
         Profiles,
         Promotion,
+        Reliability,
         Replay,
         Report,
         Rollback,
@@ -249,6 +250,25 @@ class Project(Workspace):
         from churn.jobs.promotion import rollback
 
         return rollback(self, say=progress_of(say))
+
+    def reliability(
+        self, probabilities: Sequence[float] = (), *, model: str = CHAMPION, say: Progress | Say | None = None
+    ) -> Reliability:
+        """Compare a model's probabilities with what happened, at its test and at every later cutoff whose labels are known.
+
+        Parameters
+        ----------
+        probabilities
+            For each, the churn rate among users with such a score at the next cutoff is estimated, with its interval.
+
+        Raises
+        ------
+        CheckFailed
+            When no such label is known.
+        """
+        from churn.jobs.training import reliability
+
+        return reliability(self, tuple(probabilities), model=model, say=progress_of(say))
 
     # --- Scores ----------------------------------------------------------------------------------------------------
 

@@ -12,7 +12,10 @@ from models.definition import ChurnDefinition
 from models.evaluation.metrics import METRICS, Interval
 from models.evaluation.results import Evaluation, Slice
 
-_SLICE_METRICS = ("churn_rate", "mean_probability", "auc", "calibration_error")
+_SLICE_METRICS = (
+    *("churn_rate", "mean_probability", "auc"),
+    *("calibration_error", "calibration_slope", "calibration_intercept"),
+)
 
 
 @dataclass(frozen=True)
@@ -193,28 +196,42 @@ def _baselines(facts: CardFacts) -> str:
 def _slices(facts: CardFacts) -> str:
     if not facts.evaluation.slices:
         return "This log has no columns to slice the users by."
-    head = ("slice", "users", *(name.replace("_", " ") for name in _SLICE_METRICS))
+    head = ("slice", "users", *(name.replace("_", " ") for name in _SLICE_METRICS), "error by chance")
     tables = [
         f"**By {dimension}**\n\n" + _table(head, [_slice_row(part) for part in parts])
         for dimension, parts in groupby(facts.evaluation.slices, key=lambda part: part.dimension)
     ]
-    return "\n\n".join(tables)
+    by_chance = (
+        "The error by chance is what true probabilities would show on as many users: the mean, and what 95 of 100 draws of labels "
+        "do not exceed."
+    )
+    return "\n\n".join([*tables, by_chance])
 
 
 def _slice_row(part: Slice) -> tuple[str, ...]:
     measured = [_with_ends(part.metrics[name]) if part.metrics else "too few" for name in _SLICE_METRICS]
-    return (part.value, f"{part.users:,}", *measured)
+    found = part.reliability
+    by_chance = f"{found.by_chance:.4f}, up to {found.by_chance_95:.4f}" if found else "too few"
+    return (part.value, f"{part.users:,}", *measured, by_chance)
 
 
 def _calibration(facts: CardFacts) -> str:
-    error, slope = facts.evaluation.metrics["calibration_error"], facts.evaluation.metrics.get("calibration_slope")
-    extremeness = (
-        f" Calibration slope {_with_ends(slope)}; 1 is ideal, below 1 probabilities are too extreme." if slope else ""
-    )
-    return (
-        f"{_sentence(facts.calibration)} On the test, a probability is off by {error.value:.3f} on average "
-        f"({error.low:.3f} to {error.high:.3f}), over ten bins of equal count.{extremeness}"
-    )
+    found = facts.evaluation.metrics
+    error = found["calibration_error"]
+    off = f"{error.value:.3f} on average ({error.low:.3f} to {error.high:.3f}), over ten bins of equal count"
+    sentences = [_sentence(facts.calibration), f"On the test, a probability is off by {off}."]
+    if chance := facts.evaluation.reliability:
+        sentences.append(
+            f"True probabilities would show {chance.by_chance:.3f} by chance, and up to {chance.by_chance_95:.3f} in 95 of 100 draws "
+            f"of labels; without what chance explains, {chance.debiased:.3f} is left."
+        )
+    if slope := found.get("calibration_slope"):
+        sentences.append(f"Calibration slope {_with_ends(slope)}; 1 is ideal, below 1 probabilities are too extreme.")
+    if intercept := found.get("calibration_intercept"):
+        sentences.append(
+            f"Calibration intercept {_with_ends(intercept)} in log-odds; 0 is ideal, above 0 more users churn than predicted."
+        )
+    return " ".join(sentences)
 
 
 def _audit(facts: CardFacts) -> str:

@@ -24,7 +24,7 @@ for verb in (
     *(init.init, status.status, status.doctor),
     *(data.simulate, data.settings, data.features, data.profiles),
     *(horizon.horizon, audit.audit),
-    *(training.train, training.promote, training.rollback),
+    *(training.train, training.promote, training.rollback, training.reliability),
     *(serving.score, serving.export, outcomes.outcomes, outcomes.replay, serving.serve),
     report.report,
 ):

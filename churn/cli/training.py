@@ -1,4 +1,4 @@
-"""Verbs about models: train, promote, rollback."""
+"""Verbs about models: train, promote, rollback, reliability."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from typing import Annotated, Any
 import typer
 
 from churn.cli import console
+from churn.cli.options import Model
 from churn.cli.verb import shown_by, verb
 from churn.progress import Progress
 from churn.project import Project
-from churn.results import Promotion, Result, Rollback, Training
+from churn.results import Promotion, Reliability, Result, Rollback, Training
+from models.registry import CHAMPION
 
 
 @dataclass(frozen=True, repr=False)
@@ -137,3 +139,61 @@ def rollback(project: Project, say: Progress) -> Rollback:
 @shown_by(Rollback)
 def _show_rollback(found: Rollback) -> None:
     console.out.print(f"champion: version {found.from_version} -> version {found.to_version}", markup=False)
+
+
+@verb(steps=3)
+def reliability(
+    project: Project,
+    say: Progress,
+    model: Model = CHAMPION,
+    probability: Annotated[
+        list[float] | None, typer.Option(help="Also say how many of the users with this churn probability churn.")
+    ] = None,
+) -> Reliability:
+    """Compare probabilities with what happened since.
+
+    At the test cutoff and at every later one whose labels are known, overall and by slice.
+
+    Example:
+
+        churn reliability --config world/churn.toml
+
+        churn reliability --config world/churn.toml --probability 0.7
+    """
+    return project.reliability(probability or (), model=model, say=say)
+
+
+@shown_by(Reliability)
+def _show_reliability(found: Reliability) -> None:
+    report = found.to_json()
+    console.print_table(found.title, [_reliability_row("cutoff", one) for one in report["cutoffs"]])
+    latest = report["cutoffs"][-1]
+    slices = [_reliability_row("slice", one) for one in latest["slices"] if "calibration_error" in one]
+    if slices:
+        console.print_table(f"By slice at {latest['cutoff']}", slices)
+    rates = report["churn_rate_among_users_with_such_a_score"]
+    for one in rates["rates"]:
+        console.out.print(
+            f"of users with a churn probability of {one['probability']:g} at {rates['cutoff']}, {one['low']:.1%} to {one['high']:.1%} "
+            f"churn ({rates['level']:.0%} interval of the churn rate among users with such a score)",
+            markup=False,
+        )
+
+
+def _reliability_row(name: str, found: dict[str, Any]) -> dict[str, Any]:
+    """Return a row of the table; without metrics where there were too few users."""
+    first = found["cutoff"] if name == "cutoff" else f"{found['dimension']} {found['value']}"
+    row: dict[str, Any] = {name: first, "users": found["users"]}
+    if "calibration_error" not in found:
+        return row | dict.fromkeys(
+            ("churn rate", "probability", "error", "by chance", "debiased", "slope", "intercept")
+        )
+    return row | {
+        "churn rate": found["churn_rate"],
+        "probability": found["mean_probability"],
+        "error": found["calibration_error"],
+        "by chance": f"{found['calibration_error_by_chance']:.3f}, up to {found['calibration_error_by_chance_95']:.3f}",
+        "debiased": found["calibration_error_debiased"],
+        "slope": _with_interval(found, "calibration_slope"),
+        "intercept": _with_interval(found, "calibration_intercept"),
+    }

@@ -1,4 +1,4 @@
-"""Trainings of a project: several horizons from one build of profiles, each registered in MLflow."""
+"""Trainings of a project, several horizons from one build of profiles; and how true the probabilities of a model were since."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from churn.contacts.base_rate import LeftAlone
 from churn.contacts.treatment import treatment_of
 from churn.progress import Progress
-from churn.results import Training
+from churn.results import Reliability, Training
 from features.activity.store import Activity
+from features.errors import InputError
 from training.diagnostics import diagnose
+from training.evaluation.reliability import known_reliability
 from training.pipeline import train_horizons as fit_horizons
 from training.report.mlflow_run import register
 from training.report.training_report import LogFacts, TrainingReport
@@ -54,3 +57,24 @@ def train_horizons(
             registered = register(TrainingReport(one, diagnostics), recorder, log=facts)
             found.append(Training(registered, one, diagnostics))
     return tuple(found)
+
+
+def reliability(project: Project, probabilities: tuple[float, ...], *, model: str, say: Progress) -> Reliability:
+    """Compare the probabilities of a model with what happened at its test and since."""
+    for one in probabilities:
+        if not 0 < one < 1:
+            raise InputError(f"a churn probability of {one:g}: expected one between 0 and 1", hint="as 0.7 for 70 %")
+    say(f"loading {model}")
+    registered = project.registry.get(model)
+    say("reading the log")
+    activity = project.activity(frozen=registered.model, say=say.within)
+    say("scoring earlier cutoffs again")
+    days = registered.model.definition.window.days_to_label
+    known = known_reliability(
+        activity,
+        registered.model,
+        recipe=project.recipe,
+        left_alone=LeftAlone(project, days, before=activity.coverage.covered_until).mask,
+        follows=project.settings.scoring.follow_base_rate,
+    )
+    return Reliability(registered.name, registered.version, known, probabilities)

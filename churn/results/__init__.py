@@ -2,7 +2,7 @@
 
 from churn.results.data import Log, Profiles, TrainingData
 from churn.results.first_look import FirstLook
-from churn.results.models import Audit, Horizon, Promotion, Rollback, Training
+from churn.results.models import Audit, Horizon, Promotion, Reliability, Rollback, Training
 from churn.results.outcomes import Outcomes
 from churn.results.replay import Replay
 from churn.results.report import Report
@@ -21,6 +21,7 @@ __all__ = [
     "Outcomes",
     "Profiles",
     "Promotion",
+    "Reliability",
     "Replay",
     "Report",
     "Result",

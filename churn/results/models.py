@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from models.registry.registry import RegisteredModel
     from training.audit.audit import AuditReport
     from training.diagnostics import Diagnostics
+    from training.evaluation.reliability import KnownReliability
     from training.horizon.advice import Advice
     from training.promotion.decide import Decision
     from training.trained import TrainingResult
@@ -189,6 +190,58 @@ class Training(Result):
             "test_cutoff": self.test_cutoff,
             "features": len(self.model.specification.feature_names),
         }
+
+
+@dataclass(frozen=True, repr=False)
+class Reliability(Result):
+    """How true the probabilities of a model were, at its test and at every later cutoff whose labels are known.
+
+    Attributes
+    ----------
+    probabilities
+        Those for which the churn rate was asked for.
+    """
+
+    name: str
+    version: str
+    known: KnownReliability
+    probabilities: tuple[float, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """Model and version."""
+        return f"{self.name} version {self.version}: probabilities compared with what happened"
+
+    def churn_rate(self, probability: float) -> tuple[float, float, float]:
+        """Return the churn rate among users with such a probability at the next cutoff, and its 90 % interval.
+
+        It is what happened to users with such a score, not what will happen to one of them.
+        """
+        found = self.known.churn_rate(probability)
+        return found.value, found.low, found.high
+
+    def to_json(self) -> dict[str, Any]:
+        """Return every cutoff, whole and by slice, and the churn rates that were asked for."""
+        from models.evaluation.score_rates import LEVEL
+
+        rates = [{"probability": one} | asdict(self.known.churn_rate(one)) for one in self.probabilities]
+        return {
+            "model": {"name": self.name, "version": self.version},
+            "cutoffs": [one.to_json() for one in self.known.cutoffs],
+            "churn_rate_among_users_with_such_a_score": {
+                "cutoff": str(self.known.next_cutoff),
+                "level": LEVEL,
+                "rates": rates,
+            },
+        }
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """The latest cutoff at a glance."""
+        latest = self.known.cutoffs[-1]
+        whole = latest.whole.to_json()
+        names = ("users", "churn_rate", "mean_probability", "calibration_error", "calibration_error_by_chance_95")
+        return {"cutoffs": len(self.known.cutoffs), "latest": latest.cutoff} | {name: whole.get(name) for name in names}
 
 
 @dataclass(frozen=True, repr=False)

@@ -16,7 +16,7 @@ from models.arrays import Labels, Values
 from models.evaluation.ranking import RankedUsers, Sample, sizes
 from models.weights import weighted
 
-_BINS, _SHARES = 10, (0.01, 0.05, 0.10, 0.20)
+BINS, _SHARES = 10, (0.01, 0.05, 0.10, 0.20)
 _RESAMPLES, _MIN_RESAMPLES, _MAX_RESAMPLED_ROWS = 200, 50, 200_000_000
 
 
@@ -60,12 +60,12 @@ def _brier(of: Sample) -> float:
 
 
 def _reliability(of: Sample) -> float:
-    users, churners, expected = of.bins(_BINS)
+    users, churners, expected = of.bins(BINS)
     return float(np.sum((expected - churners) ** 2 / users) / of.users)
 
 
 def _resolution(of: Sample) -> float:
-    users, churners, _ = of.bins(_BINS)
+    users, churners, _ = of.bins(BINS)
     return float(weighted(users, (churners / users - of.churn_rate) ** 2) / of.users)
 
 
@@ -73,13 +73,17 @@ def _uncertainty(of: Sample) -> float:
     return float(of.churn_rate * (1 - of.churn_rate))
 
 
-def _calibration_error(of: Sample, bins: int = _BINS) -> float:
+def _calibration_error(of: Sample, bins: int = BINS) -> float:
     _, churners, expected = of.bins(bins)
     return float(np.abs(expected - churners).sum() / of.users)
 
 
 def _calibration_slope(of: Sample) -> float:
     return of.ranked.recalibrated.slope_of(of.weights)
+
+
+def _calibration_intercept(of: Sample) -> float:
+    return of.ranked.shifted.intercept_of(of.weights)
 
 
 def _lift(of: Sample, top: float) -> float:
@@ -172,6 +176,13 @@ _LIST = (
         "ratio",
         _calibration_slope,
     ),
+    Metric(
+        "calibration_intercept",
+        "0 is ideal; above 0 more users churn than the probabilities say. In log-odds, at a slope of 1.",
+        "none",
+        "log-odds",
+        _calibration_intercept,
+    ),
     *(lifts for lifts, _ in _TOPS),
     *(recalls for _, recalls in _TOPS),
     *_AT_CAPACITY,
@@ -205,7 +216,7 @@ def summary(churned: Labels, probability: Values, *, capacity: int | None = None
     ------
     Murphy 1973, "A New Vector Partition of the Probability Score", Journal of Applied Meteorology 12(4); remainder: Stephenson,
     Coelho, Jolliffe 2008, "Two Extra Components in the Brier Score Decomposition", Weather and Forecasting 23(4). Calibration
-    slope: Cox 1958, "Two Further Applications of a Model for Binary Regression", Biometrika 45.
+    slope and intercept: Cox 1958, "Two Further Applications of a Model for Binary Regression", Biometrika 45.
     """
     sample = RankedUsers.by_score(churned, probability, capacity=capacity).sample()
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -277,7 +288,7 @@ def auc(churned: Labels, score: Values) -> float:
         return RankedUsers.by_score(churned, score).sample().auc()
 
 
-def calibration_error(churned: Labels, probability: Values, *, bins: int = _BINS) -> float:
+def calibration_error(churned: Labels, probability: Values, *, bins: int = BINS) -> float:
     """Weighted mean of the absolute differences between mean probability and churn rate, bins of equal count.
 
     Examples

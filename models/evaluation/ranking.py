@@ -55,6 +55,11 @@ class RankedUsers:
         """Logistic regression of the label on the logit of the score."""
         return _Slope.fit(self)
 
+    @cached_property
+    def shifted(self) -> _Shift:
+        """The same with a slope of 1: what is missing in the log-odds of all."""
+        return _Shift.fit(self)
+
     def sample(self, weights: Values | None = None) -> Sample:
         """Weight the users, in their original order; without weights each counts once."""
         return Sample(self, np.ones(len(self.order)) if weights is None else weights[self.order])
@@ -160,6 +165,37 @@ class _Slope:
     def slope_of(self, weights: Values) -> float:
         """Slope of the weighted users, by one Newton step from the slope of all users: the error is of order 1 / n."""
         return self.slope + _newton_step(weighted(weights, self.rows), self.slope)[1]
+
+
+@dataclass(frozen=True)
+class _Shift:
+    """The intercept of that regression where the slope is 1, with its score and information by user."""
+
+    intercept: float
+    rows: Values  # (n, 2)
+
+    @classmethod
+    def fit(cls, ranked: RankedUsers) -> _Shift:
+        logits, intercept = logit(np.clip(ranked.score, _EPSILON, 1 - _EPSILON)), 0.0
+        for _ in range(_MAX_STEPS):
+            step = _shift_step(_shift_rows(ranked.churned, fitted=expit(intercept + logits)).sum(axis=0))
+            intercept += step
+            if abs(step) < _CLOSE:
+                break
+        return cls(intercept, _shift_rows(ranked.churned, fitted=expit(intercept + logits)))
+
+    def intercept_of(self, weights: Values) -> float:
+        """Intercept of the weighted users, by one Newton step from that of all users."""
+        return self.intercept + _shift_step(weighted(weights, self.rows))
+
+
+def _shift_rows(churned: Values, *, fitted: Values) -> Values:
+    return np.column_stack([churned - fitted, fitted * (1 - fitted)])
+
+
+def _shift_step(sums: Values) -> float:
+    residual, spread = (float(value) for value in sums)
+    return float(np.clip(residual / (spread + _RIDGE), -2, 2))
 
 
 def _newton_rows(logits: Values, churned: Values, *, fitted: Values) -> Values:

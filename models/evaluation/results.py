@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from models.evaluation.metrics import Interval
+from models.evaluation.reliability import Reliability
 
 
 @dataclass(frozen=True)
@@ -46,17 +47,21 @@ class Slice:
     dimension, value
         As in ``device``, ``android``.
     metrics
-        ``churn_rate``, ``mean_probability``, ``auc`` and ``calibration_error``.
+        ``churn_rate``, ``mean_probability``, ``auc``, and error, slope and intercept of the calibration.
+    reliability
+        The calibration error compared with chance; None where there are too few users.
     """
 
     dimension: str
     value: str
     users: int
     metrics: dict[str, Interval]
+    reliability: Reliability | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values, the metrics by their names."""
-        return {"dimension": self.dimension, "value": self.value, "users": self.users, **flat(self.metrics)}
+        chance = self.reliability.to_json() if self.reliability else {}
+        return {"dimension": self.dimension, "value": self.value, "users": self.users, **flat(self.metrics), **chance}
 
 
 @dataclass(frozen=True)
@@ -78,6 +83,8 @@ class Evaluation:
         See :func:`models.evaluation.metrics.intervals`.
     mean_probability
         Mean of the probabilities; their churn rate is among the metrics.
+    reliability
+        The calibration error compared with chance.
     """
 
     users: int
@@ -86,6 +93,7 @@ class Evaluation:
     slices: tuple[Slice, ...]
     grade: Grade
     mean_probability: float = float("nan")
+    reliability: Reliability | None = None
 
     @property
     def auc(self) -> Interval:
@@ -106,7 +114,7 @@ class Evaluation:
     def to_json(self) -> dict[str, Any]:
         """``test.*`` and ``baselines.<name>.*``, each metric with ``_low`` and ``_high``; slices and grade."""
         return {
-            "test": {"users": self.users, "mean_probability": self.mean_probability, **flat(self.metrics)},
+            "test": {"users": self.users, **self._of_the_test, **flat(self.metrics)},
             "baselines": {name: flat(found.metrics) for name, found in self.baselines.items()},
             "slices": [part.to_json() for part in self.slices],
             "grade": vars(self.grade),
@@ -119,8 +127,13 @@ class Evaluation:
             for name, found in self.baselines.items()
             for key, value in flat(found.metrics).items()
         }
-        whole = {"test.users": float(self.users), "test.mean_probability": self.mean_probability}
+        whole = {"test.users": float(self.users)} | {f"test.{name}": value for name, value in self._of_the_test.items()}
         return whole | flat(self.metrics, before="test.") | rules
+
+    @property
+    def _of_the_test(self) -> dict[str, float]:
+        """What has no interval."""
+        return {"mean_probability": self.mean_probability} | (self.reliability.to_json() if self.reliability else {})
 
 
 def flat(metrics: Mapping[str, Interval], *, before: str = "") -> dict[str, float]:

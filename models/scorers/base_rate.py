@@ -74,13 +74,20 @@ class KnownCutoff(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class Prediction:
-    """The shift to expect at a cutoff, and why."""
+    """The shift to expect at a cutoff, and why.
+
+    Attributes
+    ----------
+    error
+        Standard error of the shift that the cutoff will show, in log-odds.
+    """
 
     shift: float
     why: str
+    error: float = 0.0
 
 
-UNSHIFTED = Prediction(0.0, "no cutoff with known labels")
+UNSHIFTED = Prediction(0.0, "no cutoff with known labels", _LEVEL_PRIOR)
 
 
 @dataclass(frozen=True)
@@ -164,14 +171,15 @@ def predict_shift(known: Sequence[KnownCutoff], *, at: date, purge_days: int) ->
         return UNSHIFTED
     series = _Series.of(usable, purge_days=purge_days)
     way = _best_way(series)
-    mean, _ = way.predict(series, at=at.toordinal() / purge_days)
+    mean, variance = way.predict(series, at=at.toordinal() / purge_days)
     how, latest = "level and trend" if way.slope else "level", usable[-1]
     why = (
         f"{how} of {len(usable)} cutoffs with known labels, the latest {latest.cutoff} (churn rate {latest.churn_rate:.1%}, "
         f"shift {latest.shift:+.3f})"
     )
     limited = "" if abs(mean) <= MAX_SHIFT else f"; limited to {MAX_SHIFT:g}: train again"
-    return Prediction(float(np.clip(mean, -MAX_SHIFT, MAX_SHIFT)), why + limited)
+    error = float(np.sqrt(variance + way.noise**2))
+    return Prediction(float(np.clip(mean, -MAX_SHIFT, MAX_SHIFT)), why + limited, error)
 
 
 def _best_way(series: _Series) -> _Way:

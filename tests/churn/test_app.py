@@ -21,7 +21,19 @@ from tests.churn.command import TrainedWorld
 from tests.churn.conftest import Command
 
 VERBS: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
-READ_THE_LOG = {"profiles", "horizon", "audit", "train", "promote", "score", "export", "outcomes", "replay", "report"}
+READ_THE_LOG = {
+    "profiles",
+    "horizon",
+    "audit",
+    "train",
+    "promote",
+    "reliability",
+    "score",
+    "export",
+    "outcomes",
+    "replay",
+    "report",
+}
 EACH = pytest.mark.parametrize("verb", VERBS)
 
 
@@ -214,7 +226,7 @@ def empty_home(empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     return Path(shutil.copytree(empty_store, tmp_path_factory.mktemp("empty") / "home"))
 
 
-@pytest.mark.parametrize("verb", ["promote", "score", "export", "serve"])
+@pytest.mark.parametrize("verb", ["promote", "score", "export", "serve", "reliability"])
 def test_without_a_model_the_way_to_one_is_said(command: Command, empty_home: Path, verb: str):
     when = ("--as-of", "2026-03-01") if verb in {"score", "export"} else ()
     ran = command(verb, "--home", empty_home, *when)

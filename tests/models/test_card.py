@@ -11,6 +11,7 @@ import pytest
 from models.card import CardFacts, Columns, Dates, Origin, card
 from models.definition import ChurnDefinition
 from models.evaluation.metrics import Interval
+from models.evaluation.reliability import Reliability
 from models.evaluation.results import BaselineResults, Evaluation, Grade, Slice
 
 
@@ -29,15 +30,22 @@ BASELINE = BaselineResults(
 )
 EVALUATION = Evaluation(
     users=4129,
-    metrics={"auc": interval(0.8235), "calibration_error": interval(0.0123), "calibration_slope": interval(0.9871)},
+    metrics={
+        "auc": interval(0.8235),
+        "calibration_error": interval(0.0123),
+        "calibration_slope": interval(0.9871),
+        "calibration_intercept": interval(-0.0419),
+    },
     baselines={"recency": BASELINE},
     slices=(
         Slice("device", "a|b", 3000, {name: interval(0.3 + place / 10) for place, name in enumerate(
-            ("churn_rate", "mean_probability", "auc", "calibration_error"))}),
+            ("churn_rate", "mean_probability", "auc", "calibration_error", "calibration_slope", "calibration_intercept"))},
+            Reliability(0.6, 0.5912, 0.0281, 0.0402)),
         Slice("device", "other", 31, {}),
         Slice("tenure", "0 to 6 days", 12, {}),
     ),
     grade=Grade("strong", "the whole interval is above", "AUC 0.824"),
+    reliability=Reliability(0.0123, 0.0071, 0.0094, 0.0138),
 )  # fmt: skip
 FACTS = CardFacts(
     name="churn",
@@ -129,9 +137,16 @@ def test_the_metrics_of_a_refit_version_belong_to_the_tested_one():
 
 def test_small_slices_are_marked_and_bars_do_not_break_the_table(text: str):
     found = section(text, "By slice")
-    assert "| other | 31 | too few | too few | too few | too few |" in found
+    assert "| other | 31 | too few | too few | too few | too few | too few | too few | too few |" in found
     assert r"| a\|b | 3,000 | 0.3000" in found
     assert found.index("**By device**") < found.index("**By tenure**")
+
+
+def test_a_calibration_error_is_compared_with_chance(text: str):
+    found = section(text, "Calibration")
+    assert "True probabilities would show 0.009 by chance, and up to 0.014 in 95 of 100 draws of labels" in found
+    assert "without what chance explains, 0.007 is left. Calibration slope 0.9871" in found
+    assert "| 0.0281, up to 0.0402 |" in section(text, "By slice")
 
 
 def test_what_the_model_uses_and_what_not(text: str):

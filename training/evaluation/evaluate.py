@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from models.evaluation.baselines import RULES, Baseline
 from models.evaluation.metrics import intervals, paired
+from models.evaluation.reliability import Reliability
 from models.evaluation.results import BaselineResults, Evaluation
 from training.data.dataset import Dataset
 from training.evaluation.grade import grade
@@ -38,15 +39,15 @@ def evaluate(
     results = {baseline.name: _compare(test, probability, baseline=baseline, seed=seed) for baseline in baselines}
     rules = [found for found in results.values() if found.is_rule]
     better = max(rules, key=lambda rule: rule.auc.value, default=None)
+    reliability = Reliability.of(test.churned, probability, seed=seed)
     return Evaluation(
         users=len(test.churned),
         metrics=metrics,
         baselines=results,
         slices=slices(test, probability, seed=seed),
-        grade=grade(
-            metrics, users=len(test.churned), better=better, variance=float(np.mean(probability * (1 - probability)))
-        ),
+        grade=grade(metrics, better=better, by_chance=reliability.by_chance_95),
         mean_probability=float(np.mean(probability)),
+        reliability=reliability,
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 
 from models.evaluation.metrics import Interval
@@ -13,8 +12,6 @@ ABOVE_RULE = 0.05  # a rule that is that good itself leaves no more than that to
 WEAK_AUC = 0.60
 STRONG_GAIN = 0.01
 STRONG_CALIBRATION, GOOD_CALIBRATION = 0.03, 0.05
-_BINS = 10
-LEEWAY = 1.5  # times the calibration error that chance produces
 
 RULES = {
     "suspicious (likely leak)": f"AUC of {SUSPICIOUS_AUC:.2f} or more, and {ABOVE_RULE:.2f} above the better rule: churn is not "
@@ -26,57 +23,47 @@ RULES = {
     "good": f"better than every rule by more than chance, AUC of {WEAK_AUC:.2f} or more, and calibration error at most "
     f"{GOOD_CALIBRATION:.2f}",
 }
-SMALL_TESTS = f"Where a test is so small that a perfectly calibrated model would show a larger error, {LEEWAY:g} times that is allowed."
 
 
-def grade(
-    metrics: Mapping[str, Interval], *, users: int, better: BaselineResults | None, variance: float | None = None
-) -> Grade:
+def grade(metrics: Mapping[str, Interval], *, better: BaselineResults | None, by_chance: float) -> Grade:
     """Grade a model by its metrics; where no rule applies to the log, it is compared with chance (AUC .5).
 
     Parameters
     ----------
-    variance
-        Mean of p (1 - p) over the probabilities; default: that of the churn rate for all, which is larger.
+    by_chance
+        Calibration error that true probabilities show in 95 of 100 draws of labels, at most: allowed where it is above the limit.
     """
     auc, error = metrics["auc"], metrics["calibration_error"].value
     gain = better.difference_auc if better else Interval(auc.value - 0.5, auc.low - 0.5, auc.high - 0.5)
-    rate = metrics["churn_rate"].value
-    chance = by_chance(rate * (1 - rate) if variance is None else variance, users=users)
     is_suspicious = auc.value >= max(SUSPICIOUS_AUC, better.auc.value + ABOVE_RULE if better else 0)
-    name = _name(auc.value, is_suspicious=is_suspicious, gain=gain.low, error=error, chance=chance)
+    name = _name(auc.value, is_suspicious=is_suspicious, gain=gain.low, error=error, by_chance=by_chance)
+    limit = STRONG_CALIBRATION if name == "strong" else GOOD_CALIBRATION
     why = (
         f"AUC {auc.value:.3f}, {gain.value:+.3f} over the better rule ({gain.low:+.3f} to {gain.high:+.3f}), "
-        f"calibration error {error:.3f} (a perfect model would show about {chance:.3f} by chance; up to "
-        f"{max(GOOD_CALIBRATION, LEEWAY * chance):.3f} is good)"
+        f"calibration error {error:.3f}, {_allowance(limit, by_chance)}"
     )
     return Grade(name, RULES[name], why)
 
 
-def by_chance(variance: float, *, users: int) -> float:
-    """Calibration error that a perfectly calibrated model shows on so many users, by chance alone.
-
-    Parameters
-    ----------
-    variance
-        Mean of p (1 - p) over the probabilities.
-
-    Source: the mean absolute deviation of a normal variable, sqrt(2 / pi) sigma, with the sigma of a share in a bin.
+def _allowance(limit: float, by_chance: float) -> str:
+    """Say which calibration error was allowed, and why.
 
     Examples
     --------
-    >>> round(by_chance(0.25, users=1000), 4)
-    0.0399
+    >>> _allowance(0.05, 0.02), _allowance(0.05, 0.0613)
+    ('where 0.05 is allowed', 'where 0.061 is allowed: true probabilities show as much by chance on so few users')
     """
-    return math.sqrt(2 / math.pi * variance * _BINS / users)
+    if by_chance <= limit:
+        return f"where {limit:.2f} is allowed"
+    return f"where {by_chance:.3f} is allowed: true probabilities show as much by chance on so few users"
 
 
-def _name(auc: float, *, is_suspicious: bool, gain: float, error: float, chance: float) -> str:
+def _name(auc: float, *, is_suspicious: bool, gain: float, error: float, by_chance: float) -> str:
     if is_suspicious:
         return "suspicious (likely leak)"
     if not gain > 0:
         return "no better than a rule"
-    if auc < WEAK_AUC or error > max(GOOD_CALIBRATION, LEEWAY * chance):
+    if auc < WEAK_AUC or error > max(GOOD_CALIBRATION, by_chance):
         return "weak"
-    is_strong = gain >= STRONG_GAIN and error <= max(STRONG_CALIBRATION, LEEWAY * chance)
+    is_strong = gain >= STRONG_GAIN and error <= max(STRONG_CALIBRATION, by_chance)
     return "strong" if is_strong else "good"

@@ -44,20 +44,40 @@ def known_since(
     left_alone
         Of a cutoff and its users, who was left alone; None: everybody was.
     """
-    churn = recipe.churn.model_copy(update=model.frozen_churn)
-    later = _since(model, cutoff - timedelta(days=churn.purge_days))
-    if not later:
-        return ()
-    sound = is_sound(replace(recipe, churn=churn), outages_of(activity, recipe))
-    cutoffs = [one for one in later if sound(one)]
+    latest = cutoff - timedelta(days=model.definition.window.days_to_label)
+    later = weekly_since(max(one.cutoff for one in model.known_cutoffs), latest)
+    rows = labelled_rows(activity, model, cutoffs=later, recipe=recipe, left_alone=left_alone)
+    return rows.known_cutoffs(unshifted(model, rows)) if rows else ()
+
+
+def weekly_since(last: date, latest: date) -> list[date]:
+    """Return the weekly cutoffs back from the latest, after the last, at most eight; in order of time."""
+    weekly = (latest - weeks * _WEEK for weeks in range(MAX_CUTOFFS))
+    return [*takewhile(lambda one: one > last, weekly)][::-1]
+
+
+def unshifted(model: ChurnModel, rows: Dataset) -> NDArray[np.float64]:
+    """Return the calibrated probabilities without any shift, shape (n,)."""
+    return replace(model, shift=0.0).predict_probability(rows.profiles)
+
+
+def labelled_rows(
+    activity: Activity, model: ChurnModel, *, cutoffs: Sequence[date], recipe: Recipe, left_alone: LeftAlone
+) -> Dataset | None:
+    """Build and label the profiles of a model at cutoffs whose horizons are over; None where nobody is eligible.
+
+    Cutoffs that an outage of the log affects are skipped. Where there are many users, a sample is taken.
+    """
     if not cutoffs:
-        return ()
-    where = sample_condition(activity, cutoffs, churn=churn, maximum=_MAX_ROWS, seed=recipe.training.seed)
-    found = eligible_profiles(activity, model.specification, cutoffs=cutoffs, churn=churn, where=where)
-    labelled = _of_the_left_alone(label(activity, found, churn=churn), left_alone)
-    if not labelled.snapshots:  # nobody is eligible
-        return ()
-    return labelled.known_cutoffs(replace(model, shift=0.0).predict_probability(labelled.profiles))
+        return None
+    recipe = replace(recipe, churn=recipe.churn.model_copy(update=model.frozen_churn))
+    sound = is_sound(recipe, outages_of(activity, recipe))
+    if not (cutoffs := [one for one in cutoffs if sound(one)]):
+        return None
+    where = sample_condition(activity, cutoffs, churn=recipe.churn, maximum=_MAX_ROWS, seed=recipe.training.seed)
+    found = eligible_profiles(activity, model.specification, cutoffs=cutoffs, churn=recipe.churn, where=where)
+    labelled = _of_the_left_alone(label(activity, found, churn=recipe.churn), left_alone)
+    return labelled if labelled.snapshots else None
 
 
 def _of_the_left_alone(labelled: Dataset, left_alone: LeftAlone) -> Dataset:
@@ -70,10 +90,3 @@ def _of_the_left_alone(labelled: Dataset, left_alone: LeftAlone) -> Dataset:
         if alone is not None:
             mask[at] = alone
     return labelled.only(mask)
-
-
-def _since(model: ChurnModel, latest: date) -> list[date]:
-    """Return the weekly cutoffs back from the latest, after the last that the model knows; in order of time."""
-    last = max(one.cutoff for one in model.known_cutoffs)
-    weekly = (latest - weeks * _WEEK for weeks in range(MAX_CUTOFFS))
-    return [*takewhile(lambda one: one > last, weekly)][::-1]

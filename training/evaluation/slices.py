@@ -13,6 +13,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from models.evaluation.metrics import Interval, intervals
+from models.evaluation.reliability import Reliability
 from models.evaluation.results import Slice
 from training.data.dataset import Dataset
 
@@ -20,7 +21,7 @@ MIN_USERS = 100
 MIN_OF_A_CLASS = 10
 MAX_VALUES = 8
 OTHER, UNKNOWN = "other", "unknown"
-_SHOWN = ("churn_rate", "auc", "calibration_error")
+_SHOWN = ("churn_rate", "auc", "calibration_error", "calibration_slope", "calibration_intercept")
 _WITHIN_95 = 1.96
 
 
@@ -88,9 +89,29 @@ def slices(test: Dataset, probability: NDArray[np.float64], *, seed: int) -> tup
         Calibrated, shape (n,).
     """
     return tuple(
-        Slice(dimension, value, int(of.sum()), _metrics(test.churned[of], probability[of], seed=seed))
+        measured((dimension, value), churned=test.churned[of], probability=probability[of], seed=seed)
         for dimension, value, of in _cuts(test.profiles)
     )
+
+
+def measured(
+    name: tuple[str, str], *, churned: NDArray[np.bool_], probability: NDArray[np.float64], seed: int
+) -> Slice:
+    """Measure the model on some users; without metrics where there are too few of them.
+
+    Parameters
+    ----------
+    name
+        Dimension and value.
+    churned, probability
+        Shape (n,), one row a user.
+    """
+    rarer, users = min(churned.sum(), (~churned).sum()), len(churned)
+    if users < MIN_USERS or rarer < MIN_OF_A_CLASS:
+        return Slice(*name, users, {})
+    found = intervals(churned, probability, seed=seed, of=_SHOWN)
+    shown = {one: found[one] for one in _SHOWN} | {"mean_probability": _mean(probability)}
+    return Slice(*name, users, shown, Reliability.of(churned, probability, seed=seed))
 
 
 def _cuts(profiles: pa.Table) -> Iterator[tuple[str, str, NDArray[np.bool_]]]:
@@ -103,14 +124,6 @@ def _cuts(profiles: pa.Table) -> Iterator[tuple[str, str, NDArray[np.bool_]]]:
             last = [name for name in (OTHER, UNKNOWN) if name in counts]
             for name in [*(name for name in order if name in counts and name not in last), *last]:
                 yield dimension.name, name, values == name
-
-
-def _metrics(churned: NDArray[np.bool_], probability: NDArray[np.float64], *, seed: int) -> dict[str, Interval]:
-    rarer = min(churned.sum(), (~churned).sum())
-    if len(churned) < MIN_USERS or rarer < MIN_OF_A_CLASS:
-        return {}
-    found = intervals(churned, probability, seed=seed, of=_SHOWN)
-    return {name: found[name] for name in _SHOWN} | {"mean_probability": _mean(probability)}
 
 
 def _mean(values: NDArray[np.float64]) -> Interval:

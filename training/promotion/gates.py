@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.evaluation.metrics import Interval, paired, summary
-from training.evaluation.grade import LEEWAY, by_chance
+from models.evaluation.reliability import Reliability
 from training.evaluation.slices import DIMENSIONS, MIN_OF_A_CLASS, MIN_USERS
 from training.promotion.comparison import Comparison
 from training.settings import PromotionSettings
@@ -123,11 +123,16 @@ class PromotionGates:
         found, limit = self.comparison, self.settings.max_calibration_error
         metrics = [summary(found.test.churned, side) for side in (found.challenger, found.other)]
         own, other = (one["calibration_error"] for one in metrics)
-        variance = float(np.mean(found.challenger * (1 - found.challenger)))
-        chance = LEEWAY * by_chance(variance, users=found.users)
+        chance = self._calibration_error_by_chance()
         allowed = max(limit, chance, 0.0 if found.is_rule else other)
         details = f"{own:.3f}, at most {allowed:.3f}" + _why_above_limit(allowed, limit=limit, chance=chance)
         return Gate("calibration error", own <= allowed, details, {"value": own, "other": other, "allowed": allowed})
+
+    def _calibration_error_by_chance(self) -> float:
+        """The 95 % point of what true probabilities show; several rows of a user count as one."""
+        found = self.comparison
+        by_rows = Reliability.of(found.test.churned, found.challenger, seed=self.seed).by_chance_95
+        return by_rows * math.sqrt(len(found.challenger) / found.users)
 
     def slices(self) -> Gate:
         """No slice with a log loss that is significantly worse by more than the limit."""

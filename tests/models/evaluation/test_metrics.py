@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.special import logit
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, brier_score_loss, log_loss, roc_auc_score
 
@@ -161,6 +162,16 @@ def test_the_slope_is_that_of_logistic_regression_on_the_log_odds(users_400: Use
     expected = LogisticRegression(C=np.inf, tol=1e-8).fit(log_odds, churned).coef_[0, 0]
     assert summary(churned, bold)["calibration_slope"] == pytest.approx(expected, rel=1e-3)
     assert summary(churned, bold)["calibration_slope"] == pytest.approx(0.5, abs=0.1)
+
+
+def test_the_calibration_intercept_is_the_shift_that_the_probabilities_lack():
+    # half of four users churned: expit(logit .3 + b) + expit(logit .6 + b) = 1, so logit .3 + b = -(logit .6 + b)
+    churned, probability = np.array([True, False, True, False]), np.array([0.3, 0.3, 0.6, 0.6])
+    found = summary(churned, probability)["calibration_intercept"]
+    assert found == pytest.approx(-(logit(0.3) + logit(0.6)) / 2, rel=1e-2)
+    everybody = summary(np.ones(4, dtype=np.bool_), probability)["calibration_intercept"]
+    assert np.isfinite(everybody)
+    assert everybody > 5
 
 
 def test_a_probability_that_is_the_same_for_all_or_sure_still_has_finite_metrics():

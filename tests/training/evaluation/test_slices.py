@@ -40,6 +40,17 @@ def test_the_figures_of_a_slice_are_those_of_its_users(found: tuple[Slice, ...])
     )
 
 
+def test_a_slice_says_how_true_its_probabilities_are_and_what_chance_shows(found: tuple[Slice, ...]):
+    part = by("device", found)["android"]
+    assert part.metrics["calibration_slope"].low < 1 < part.metrics["calibration_slope"].high
+    assert part.metrics["calibration_intercept"].low < 0 < part.metrics["calibration_intercept"].high
+    chance = part.reliability
+    assert chance is not None
+    assert chance.error == part.metrics["calibration_error"].value
+    assert chance.debiased < chance.error < chance.by_chance_95  # the probabilities are true
+    assert part.to_json()["calibration_error_by_chance_95"] == chance.by_chance_95
+
+
 def test_every_dimension_counts_every_user_once(found: tuple[Slice, ...]):
     assert {part.dimension for part in found} == {"device", "tenure", "activity"}  # the profiles have no channel
     for dimension in ("device", "tenure", "activity"):

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from models.evaluation.reliability import Reliability
 from tests.training.tested import made_up
 from training.data.dataset import Dataset
-from training.evaluation.grade import by_chance
 from training.promotion.comparison import Comparison
 from training.promotion.gates import Gate, PromotionGates, power
 from training.settings import PromotionSettings
@@ -94,20 +94,23 @@ def test_the_power_says_how_many_users_the_limit_takes():
     assert power(-0.0098, 0.0098, users=1000, limit=0).endswith("four times in five.")
 
 
-@pytest.mark.parametrize(("times", "passes"), [(1.4, True), (1.6, False)])
-def test_a_small_test_may_be_as_miscalibrated_as_the_grade_allows(*, times: float, passes: bool):
+@pytest.mark.parametrize(("by", "passes"), [(0.0, True), (0.15, False)])
+def test_a_small_test_may_be_as_miscalibrated_as_chance_allows(*, by: float, passes: bool):
     found = compared(200)
-    rate = float(found.test.churned.mean())
-    # everybody has the same probability: the error is its distance from the churn rate, and chance depends on that probability
-    by = times * by_chance(rate * (1 - rate), users=200)
-    for _ in range(20):
-        by = times * by_chance((rate + by) * (1 - rate - by), users=200)
-    chance = by / times
-    shifted = np.full(200, rate + by)
-    off = replace(found, challenger=shifted, other=np.full(200, found.test.churned.mean()))
+    off = replace(found, challenger=np.clip(found.challenger + by, 0, 0.99))
     gate = judged(off, max_calibration_error=0.001)["calibration error"]
-    assert gate.metrics["value"] == pytest.approx(times * chance)
+    chance = Reliability.of(off.test.churned, off.challenger, seed=3).by_chance_95
+    assert gate.metrics["allowed"] == pytest.approx(max(chance, gate.metrics["other"]))
     assert gate.passed is passes
+
+
+def test_several_rows_of_a_user_leave_as_much_to_chance_as_one():
+    found = compared(200)
+    again = Dataset(found.test.concatenated(found.test).profiles, np.tile(found.test.churned, 2))
+    twice = Comparison(again, np.tile(found.challenger, 2), np.full(400, 0.5), "a rule", is_rule=True)
+    once = replace(found, other=np.full(200, 0.5), is_rule=True)
+    one, two = (judged(both, max_calibration_error=0.001)["calibration error"].metrics for both in (once, twice))
+    assert two["allowed"] == pytest.approx(one["allowed"], rel=0.1)
 
 
 def test_a_slice_of_few_users_with_many_weeks_is_not_compared():

@@ -1,0 +1,142 @@
+"""How true a model's probabilities are at every cutoff whose labels are known and that it was not fitted on: the test and later ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import numpy as np
+
+from features.activity.store import Activity
+from features.errors import CheckFailed
+from models.churn_model import ChurnModel
+from models.evaluation.metrics import Interval
+from models.evaluation.results import Slice
+from models.evaluation.score_rates import LabelledScores, ScoreRates
+from models.scorers.base_rate import KnownCutoff, Prediction, predict_shift, shifted
+from training.data.dataset import Dataset
+from training.evaluation.known_cutoffs import LeftAlone, labelled_rows, unshifted, weekly_since
+from training.evaluation.slices import MIN_OF_A_CLASS, MIN_USERS, measured, slices
+from training.plan.plan import Recipe
+
+
+@dataclass(frozen=True)
+class CutoffReliability:
+    """The probabilities of one cutoff, as they were given then, compared with what happened.
+
+    Attributes
+    ----------
+    shift
+        To the base rate, from the labels that were known at the cutoff.
+    """
+
+    cutoff: date
+    shift: float
+    whole: Slice
+    slices: tuple[Slice, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        whole = {name: value for name, value in self.whole.to_json().items() if name not in {"dimension", "value"}}
+        found = {"cutoff": str(self.cutoff), "base_rate_shift": self.shift, **whole}
+        return found | {"slices": [one.to_json() for one in self.slices]}
+
+
+@dataclass(frozen=True)
+class KnownReliability:
+    """Every such cutoff, the earliest first; and the churn rate by score that they let expect at the next one.
+
+    Attributes
+    ----------
+    next_cutoff
+        The first day that the log does not cover.
+    base_rate
+        The shift to expect there.
+    shift
+        The one with which probabilities are given there.
+    """
+
+    cutoffs: tuple[CutoffReliability, ...]
+    rates: ScoreRates
+    next_cutoff: date
+    base_rate: Prediction
+    shift: float
+
+    def churn_rate(self, probability: float) -> Interval:
+        """Return the churn rate among users who are given such a probability at the next cutoff, with its 90 % interval."""
+        without = float(shifted(np.array([probability]), -self.shift)[0])
+        return self.rates.interval(without, shift=self.base_rate)
+
+
+@dataclass(frozen=True)
+class _ShiftAt:
+    """The shift with which a model's probabilities are given at a cutoff, by what was known then."""
+
+    model: ChurnModel
+    known: tuple[KnownCutoff, ...]
+    follows: bool
+
+    def expected(self, cutoff: date) -> Prediction:
+        return predict_shift(self.known, at=cutoff, purge_days=self.model.definition.window.days_to_label)
+
+    def given(self, cutoff: date) -> float:
+        if not self.follows:
+            return 0.0
+        return self.expected(cutoff).shift if self.model.known_cutoffs else self.model.shift
+
+
+def known_reliability(
+    activity: Activity, model: ChurnModel, *, recipe: Recipe, left_alone: LeftAlone, follows: bool
+) -> KnownReliability:
+    """Score the test cutoff and the later ones whose horizons are over again, and compare with what happened.
+
+    Parameters
+    ----------
+    left_alone
+        Of a cutoff and its users, who was left alone; None: everybody was.
+    follows
+        Whether the probabilities follow the base rate.
+
+    Raises
+    ------
+    CheckFailed
+        When there is no such cutoff, or too few users at all of them.
+    """
+    rows = labelled_rows(activity, model, cutoffs=_unseen(activity, model), recipe=recipe, left_alone=left_alone)
+    covered_until = activity.coverage.covered_until
+    if rows is None or len(rows.churned) < MIN_USERS or rows.smaller_class < MIN_OF_A_CLASS:
+        raise _refusal(rows, model, covered_until=covered_until)
+    probability = unshifted(model, rows)
+    known = {one.cutoff: one for one in (*rows.known_cutoffs(probability), *model.known_cutoffs)}
+    shift = _ShiftAt(model, tuple(known.values()), follows)
+    cutoffs = tuple(
+        _at(rows, probability, cutoff=one, shift=shift.given(one), seed=recipe.training.seed) for one in rows.snapshots
+    )
+    numbers = np.unique(rows.cutoffs, return_inverse=True)[1]
+    rates = ScoreRates.fit(LabelledScores(probability, rows.churned, rows.users, numbers))
+    return KnownReliability(cutoffs, rates, covered_until, shift.expected(covered_until), shift.given(covered_until))
+
+
+def _unseen(activity: Activity, model: ChurnModel) -> list[date]:
+    """Return the test cutoff and the weekly ones after it whose horizons are over, as far as the model was not fitted on them."""
+    test, window = model.quality.test_cutoff, model.definition.window
+    found = [test, *weekly_since(test, window.latest_finished(activity.coverage.covered_until))]
+    return [one for one in found if one >= model.quality.trained_through]
+
+
+def _at(rows: Dataset, probability: Any, *, cutoff: date, shift: float, seed: int) -> CutoffReliability:
+    at, given = rows.at([cutoff]), shifted(probability[rows.cutoffs == np.datetime64(cutoff)], shift)
+    whole = measured(("all", ""), churned=at.churned, probability=given, seed=seed)
+    return CutoffReliability(cutoff, shift, whole, slices(at, given, seed=seed))
+
+
+def _refusal(rows: Dataset | None, model: ChurnModel, *, covered_until: date) -> CheckFailed:
+    unseen = "cutoffs whose labels are known and that the model was not fitted on"
+    if rows is None:
+        since = model.quality.trained_through
+        hint = f"possible once the log covers the horizon of {since}, up to {model.definition.window.end(since)}"
+        return CheckFailed(f"{unseen}: none, with a log that covers up to {covered_until}", hint=hint)
+    found = f"{len(rows.churned)} users, {rows.smaller_class} in the smaller class"
+    hint = "wait for more labels; near exported lists only users who were held out count"
+    return CheckFailed(f"{unseen}: {found}, expected at least {MIN_USERS} and {MIN_OF_A_CLASS}", hint=hint)
