@@ -32,6 +32,7 @@ from training.fit.fit import Fit, Fitter
 from training.fit.folds import Folds
 from training.fit.minimum_data import check_classes
 from training.fit.search import Budget, Choice, SearchResult, search
+from training.plan.bots import find_bots
 from training.plan.plan import Recipe, Strategy, TrainingPlan, complete_cutoffs, make_plan
 from training.plan.splits import with_folds_of_users
 from training.trained import TrainingResult
@@ -70,11 +71,17 @@ def train_horizons(
     InputError, CheckFailed
         As :func:`train`.
     """
-    plans = [make_plan(activity, recipe) for recipe in recipes]
+    plans = [_with_bots(make_plan(activity, recipe), activity) for recipe in recipes]
     for plan in plans:
         say(f"{plan.recipe.churn.horizon_days} days, test cutoff {plan.split.test}; {plan.why}")
+        if plan.bots:
+            say(plan.bots.describe())
     profile_set = ProfileSet.of(activity, plans, say=say, treatment=treatment)
     return tuple(_train(profile_set, plan, say=say) for plan in plans)
+
+
+def _with_bots(plan: TrainingPlan, activity: Activity) -> TrainingPlan:
+    return replace(plan, bots=find_bots(activity, before=plan.split.test))
 
 
 def to_audit(activity: Activity, recipe: Recipe, *, say: Say) -> AuditedTraining:

@@ -102,7 +102,7 @@ def promote(
 ) -> Promotion:
     """Make the challenger champion if it passes every gate.
 
-    The gates compare both on the weeks that neither model has seen.
+    The gates compare it with the champion, or a rule, on unseen weeks.
 
     Example:
 

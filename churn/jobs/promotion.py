@@ -95,7 +95,12 @@ def _decided(
 ) -> Promotion:
     own = _contender(project, challenger, reader=project.reader, say=say)
     recipe = replace(project.recipe, churn=project.reader.churn_of(challenger.model))
-    say("comparing on every finished week that neither has seen")
+    sides = (
+        "that neither has seen"
+        if champion
+        else "that the model has not seen, with the better rule: there is no champion yet"
+    )
+    say(f"comparing on every finished week {sides}")
     reader = project.reader.with_nothing_set()
     other = _contender(project, champion, reader=reader, say=say) if champion else None
     decision = decide(own, champion=other, recipe=recipe, settings=project.settings.promotion)

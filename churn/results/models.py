@@ -273,7 +273,7 @@ class Promotion(Result):
             It says which gate failed.
         """
         if not self.is_promoted:
-            raise CheckFailed(f"not promoted: {self.decision.why}", hint="train another challenger; the champion stays")
+            raise CheckFailed(f"not promoted: {self.decision.why}", hint=self.decision.way_out)
 
     def to_json(self) -> dict[str, Any]:
         """Return the decision, its gates and what decided."""

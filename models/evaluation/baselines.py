@@ -15,7 +15,7 @@ from features.profiles.specification import Specification
 from features.snapshots import LabelWindow
 from models.arrays import Labels, Values
 from models.encoding import by_rows, encode
-from models.scorers.bg_nbd import PURCHASE_FEATURES, Buyers, purchase_risk
+from models.scorers.bg_nbd import Buyers, purchase_risk, repeat_features
 from models.scorers.calibration import Calibration, fit_platt
 from models.scorers.logistic import fit_linear
 
@@ -44,6 +44,9 @@ RULES = {
     "frequency": Rule("active_days", -1.0, "the fewer active days so far, the riskier"),
     "overdue": Rule("overdue_ratio", 1.0, "the longer inactive, relative to the user's usual gap, the riskier"),
 }
+
+
+ABOVE_RULE = 0.05  # AUC: a rule that is very good itself leaves no more than that to anything honest
 
 
 @dataclass(frozen=True)
@@ -155,7 +158,7 @@ def _column(profiles: pa.Table, name: str) -> Values:
 
 def _bg_nbd(train: pa.Table, fitted: BgNbd | None, *, window: LabelWindow) -> Iterator[_NamedScore]:
     """BG/NBD, where the log has purchases; users who never bought are as risky as the riskiest buyer of training."""
-    if fitted is None or not set(PURCHASE_FEATURES) <= set(train.column_names):
+    if fitted is None or not set(repeat_features(train.column_names)) <= set(train.column_names):
         return
     score = partial(_purchase_risk, fitted=fitted, window=window)
     description = "the fewer purchases BG/NBD expects in the horizon, the riskier"
@@ -164,7 +167,8 @@ def _bg_nbd(train: pa.Table, fitted: BgNbd | None, *, window: LabelWindow) -> It
 
 def _purchase_risk(profiles: pa.Table, *, fitted: BgNbd, window: LabelWindow) -> Values:
     """NaN for users who never bought."""
-    buyers = Buyers.of(np.stack([_column(profiles, name) for name in PURCHASE_FEATURES], axis=1))
+    names = repeat_features(profiles.column_names)
+    buyers = Buyers.of(np.stack([_column(profiles, name) for name in names], axis=1))
     return purchase_risk(fitted, buyers, gap_days=window.gap_days, horizon_days=window.horizon_days)
 
 

@@ -1,5 +1,7 @@
 """BG/NBD: how often people buy, and when they stop for good. Four parameters describe all buyers of a log.
 
+Where a log has no amounts, each active day counts as a purchase.
+
 While alive, a buyer buys at random at a rate of their own (gamma: ``r``, ``alpha``), and after every purchase stops for good with
 a probability of their own (beta: ``a``, ``b``). The probability of being alive, which follows from the four, is a feature of the
 profile (``alive_probability``); that of no purchase in the horizon is a baseline on purchase logs.
@@ -7,6 +9,7 @@ profile (``alive_probability``); that of no purchase in the horizon is a baselin
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,12 +19,18 @@ from scipy.special import betaln, expit, gammaln, hyp2f1
 
 from features.catalogue.fitted import BgNbd
 
-# the profile's features that BG/NBD reads
+# the profile's features that BG/NBD reads: number of days, days since the first of them, days since the last
+VISIT_FEATURES = ("active_days", "tenure_days", "days_since_last_qualifying_day")
 PURCHASE_FEATURES = ("purchase_days", "days_since_first_purchase", "days_since_last_purchase")
 MIN_REPEAT_BUYERS = 100  # users with a second purchase; with fewer there is nothing to fit
 _CLOSE_TO_ONE = 1e-6
 _BOUNDS = (-7.0, 9.0)  # of the logarithms: a flat likelihood must not run away
 _MIN_EXPECTED = 1e-12  # purchases; below that, a logarithm only adds noise
+
+
+def repeat_features(names: Collection[str]) -> tuple[str, str, str]:
+    """Return the features that BG/NBD reads: of purchases where there are any, else of active days."""
+    return PURCHASE_FEATURES if set(PURCHASE_FEATURES) & set(names) else VISIT_FEATURES
 
 
 @dataclass(frozen=True)
@@ -47,7 +56,7 @@ class Buyers:
 
     @classmethod
     def of(cls, known: NDArray[np.float64]) -> Buyers:
-        """Read them from the values of :data:`PURCHASE_FEATURES`, shape (n, 3), one row a buyer; NaN stays NaN."""
+        """Read them from the values of :func:`repeat_features`, shape (n, 3), one row a buyer; NaN stays NaN."""
         days, first, last = known.T
         return cls(np.maximum(days - 1, 0), np.maximum(first - last, 0), first, np.ones(len(known)))
 

@@ -18,7 +18,7 @@ from features.errors import InputError
 from features.profiles.specification import Specification
 from features.snapshots import LabelWindow
 from models.arrays import Matrix, Values
-from models.scorers.bg_nbd import PURCHASE_FEATURES, Buyers, no_purchase_probability, purchase_risk
+from models.scorers.bg_nbd import Buyers, no_purchase_probability, purchase_risk, repeat_features
 from models.scorers.logistic import Linear
 from models.scorers.single_row import SingleRow
 from models.scorers.trees import contributions, raw_scores
@@ -88,7 +88,7 @@ class BgNbdPart:
     Attributes
     ----------
     places
-        Indices of :data:`PURCHASE_FEATURES` among the features.
+        Indices of what :func:`models.scorers.bg_nbd.repeat_features` names among the features.
     usual
         Their values for a typical user, whom contributions are relative to.
     never
@@ -118,7 +118,7 @@ class BgNbdPart:
         Source: Shapley 1953, "A Value for n-Person Games"; all eight coalitions are evaluated.
         """
         del threads
-        known, found, players = self._known(matrix), np.zeros_like(matrix), len(PURCHASE_FEATURES)
+        known, found, players = self._known(matrix), np.zeros_like(matrix), len(self.places)
         for player in range(players):
             for others in _subsets([other for other in range(players) if other != player]):
                 share = factorial(len(others)) * factorial(players - 1 - len(others)) / factorial(players)
@@ -140,7 +140,7 @@ class BgNbdPart:
         return self.score(mixed)
 
     def score(self, known: Matrix) -> Values:
-        """Raw score of the values of :data:`PURCHASE_FEATURES`, shape (n, 3) to (n,)."""
+        """Raw score of the values of the three features, shape (n, 3) to (n,)."""
         return purchase_risk(self.fitted, Buyers.of(known), gap_days=self.gap_days, horizon_days=self.horizon_days)
 
 
@@ -216,7 +216,9 @@ def bg_nbd_part(specification: Specification, matrix: Matrix, *, window: LabelWi
     fitted = specification.fitted.bg_nbd
     if fitted is None:
         raise InputError("too few users have a second purchase: BG/NBD cannot be fitted", hint="map [events] amount")
-    first, second, third = (specification.feature_names.index(name) for name in PURCHASE_FEATURES)
+    first, second, third = (
+        specification.feature_names.index(name) for name in repeat_features(specification.feature_names)
+    )
     known = matrix[:, (first, second, third)]
     known = known[~np.isnan(known).any(axis=1)]
     middle = np.median(known, axis=0)

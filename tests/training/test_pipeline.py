@@ -54,6 +54,10 @@ def test_which_way_was_taken_is_said(training: Training, way: str):
     assert any(way in line and str(training.trained.split.test) in line for line in training.said)
 
 
+def test_users_who_look_like_bots_are_counted_in_every_run(periods: Training):
+    assert f"0 users look like bots before {periods.trained.split.test}" in periods.said
+
+
 @BOTH
 def test_every_label_was_known_when_the_test_began(training: Training):
     split, churn = training.trained.split, training.recipe.churn

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from zlib import crc32
 
@@ -13,8 +14,10 @@ from scipy.stats import norm
 
 from models.arrays import Matrix, Values
 from models.evaluation import metrics
+from models.evaluation.baselines import ABOVE_RULE, RULES, rule_scores
 from models.scorers.trees import Rows, TreeFitter, raw_scores
 from training.audit.evidence import CheckResult, Evidence, Finding, Part
+from training.data.dataset import Dataset
 from training.settings import AuditSettings
 
 _BINS = 32
@@ -23,6 +26,7 @@ _CANARY_ROUNDS = 30
 _Z_ALARM = float(norm.isf(1e-5))  # one false alarm in 100,000 audits
 _NOISE = 2.5  # two samples of one distribution are that many standard errors apart once in 100,000 comparisons
 _MAX_TIMES_USUAL = 2  # how much farther than usual a distribution may move
+_RULE_COLUMNS = {rule.column for rule in RULES.values()}
 _TWO = 2  # snapshots: too few to know what is usual
 
 
@@ -30,24 +34,48 @@ _TWO = 2  # snapshots: too few to know what is usual
 
 
 def single_features(evidence: Evidence) -> CheckResult:
-    """Check for a feature that alone separates churners from retained users."""
+    """Check for a feature that alone separates churners from retained users, better than the rules that anybody would take."""
     training_rows, test = evidence.training_rows, evidence.test
     aucs = single_feature_aucs(training_rows, test)
+    rule, rule_auc = _best_rule(evidence.test_sample)
+    limits = _Limits(evidence.training.settings, aucs, rule_auc)
     return CheckResult(
-        f"{len(aucs)} single features, on {len(test.churned):,} test rows",
-        tuple(Finding(f"column {name}", found) for name, found in _alarms(aucs, evidence.training.settings)),
+        f"{len(aucs)} single features, on {len(test.churned):,} test rows; the best rule ({rule or 'none'}) has an AUC of {rule_auc:.3f}",
+        tuple(Finding(f"column {name}", why) for name in _by_auc(aucs) if (why := limits.alarm(name))),
     )
 
 
-def _alarms(aucs: dict[str, float], settings: AuditSettings) -> Iterator[tuple[str, str]]:
-    """Yield the features that are too good alone, and why."""
-    best = sorted(aucs.values(), reverse=True)
-    second = best[1] if len(best) > 1 else 1.0
-    for name, auc in sorted(aucs.items(), key=lambda pair: (-pair[1], pair[0])):
-        if auc > settings.single_feature_auc:
-            yield name, f"alone it reaches an AUC of {auc:.3f}, above {settings.single_feature_auc}"
-        elif auc - second > settings.single_feature_margin:
-            yield name, f"alone it reaches an AUC of {auc:.3f}, the next best feature {second:.3f}"
+def _by_auc(aucs: dict[str, float]) -> list[str]:
+    return sorted(aucs, key=lambda name: (-aucs[name], name))
+
+
+def _best_rule(test: Dataset) -> tuple[str, float]:
+    """Return the rule with the highest AUC, and that AUC; empty and .5 where none applies."""
+    known = [name for name, rule in RULES.items() if rule.column in test.profiles.column_names]
+    aucs = {name: _two_sided(rule_scores(test.profiles, name), test.churned) for name in known}
+    return max(aucs.items(), key=lambda pair: pair[1], default=("", 0.5))
+
+
+@dataclass(frozen=True)
+class _Limits:
+    """When a feature is too good alone. A rule of recency or frequency may be that good; what is much better than it may not."""
+
+    settings: AuditSettings
+    aucs: dict[str, float]
+    rule_auc: float
+
+    def alarm(self, name: str) -> str:
+        """Say why a feature is too good; empty: it is not."""
+        auc, limit = self.aucs[name], self.settings.single_feature_auc
+        if name in _RULE_COLUMNS:  # the best of them is no measure of itself
+            return f"alone it reaches an AUC of {auc:.3f}, above {limit}" if auc > limit else ""
+        above_rule = max(limit, self.rule_auc + ABOVE_RULE)
+        if auc > above_rule:
+            return f"alone it reaches an AUC of {auc:.3f}, above {above_rule:.3g}"
+        second = max((other for one, other in self.aucs.items() if one != name), default=1.0)
+        if auc - max(second, self.rule_auc) > self.settings.single_feature_margin:
+            return f"alone it reaches an AUC of {auc:.3f}, the next best feature {second:.3f}"
+        return ""
 
 
 def single_feature_aucs(training_rows: Part, test: Part) -> dict[str, float]:

@@ -123,9 +123,14 @@ class Evidence:
         return self._part(self.training_sample)
 
     @cached_property
-    def test(self) -> Part:
+    def test_sample(self) -> Dataset:
         """Test users, sampled by the seed."""
-        return self._part(of_some_users(self.training.test, max_rows=self.training.settings.max_rows, seed=self.seed))
+        return of_some_users(self.training.test, max_rows=self.training.settings.max_rows, seed=self.seed)
+
+    @cached_property
+    def test(self) -> Part:
+        """The same as the model sees it."""
+        return self._part(self.test_sample)
 
     @cached_property
     def test_of_training_users(self) -> Part:

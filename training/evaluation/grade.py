@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from models.evaluation.baselines import ABOVE_RULE
 from models.evaluation.metrics import Interval
 from models.evaluation.results import BaselineResults, Grade
 
 SUSPICIOUS_AUC = 0.90
-ABOVE_RULE = 0.05  # a rule that is that good itself leaves no more than that to a leak
 WEAK_AUC = 0.60
 STRONG_GAIN = 0.01
 STRONG_CALIBRATION, GOOD_CALIBRATION = 0.03, 0.05

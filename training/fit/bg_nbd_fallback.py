@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 
 from msgspec import structs
 
@@ -29,6 +30,8 @@ def fit_bg_nbd_fallback(
         Users at the middle of the history, labelled by the days from there to the test cutoff. With too few churners or
         retained users, the probabilities are those of BG/NBD itself, as far as the order of the raw scores allows.
     """
+    if specification.fitted.bg_nbd is None:  # the log has no amounts, so no feature reads it
+        specification = _fitted_before(plan.split.test, profile_set, specification=specification) or specification
     matrix = encode(test.profiles, specification)
     part = bg_nbd_part(specification, matrix, window=plan.recipe.window)
     earlier = _midpoint_part(
@@ -46,8 +49,13 @@ def _midpoint_part(
 ) -> BgNbdPart | None:
     """Return the part as fitted at the middle of the history, for the days from there to the test cutoff."""
     (middle,) = plan.split.calibration
-    fitted = fit_bg_nbd(profile_set.activity, before=middle, since=specification.observation_days)
+    earlier = _fitted_before(middle, profile_set, specification=specification)
+    return earlier and bg_nbd_part(earlier, matrix, window=plan.label_window)
+
+
+def _fitted_before(day: date, profile_set: ProfileSet, *, specification: Specification) -> Specification | None:
+    """Return the specification with BG/NBD fitted before a day; None where too few buy again."""
+    fitted = fit_bg_nbd(profile_set.activity, before=day, since=specification.observation_days)
     if fitted is None:
         return None
-    earlier = structs.replace(specification, fitted=replace(specification.fitted, bg_nbd=fitted))
-    return bg_nbd_part(earlier, matrix, window=plan.label_window)
+    return structs.replace(specification, fitted=replace(specification.fitted, bg_nbd=fitted))

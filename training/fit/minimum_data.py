@@ -13,6 +13,8 @@ from features.snapshots import LabelWindow
 from training.data.dataset import Dataset
 from training.plan.splits import Split
 
+_PAGE = "docs/guides/reading-the-results.md#when-a-check-fails"
+
 
 def check_classes(training_rows: Dataset, test: Dataset, *, split: Split, window: LabelWindow, minimum: int) -> None:
     """Refuse parts with too few users of either class; each user counts once, in however many snapshots.
@@ -25,9 +27,11 @@ def check_classes(training_rows: Dataset, test: Dataset, *, split: Split, window
     for name, (users, churned) in _parts(training_rows, test, split=split).items():
         churners, retained = (len(np.unique(users[churned == kind])) for kind in (True, False))
         if min(churners, retained) < minimum:
+            counts = _smaller_classes(training_rows, test)
             raise CheckFailed(
                 f"the {name} part has {churners} churners and {retained} retained, expected at least {minimum} of each",
-                hint=_when_possible(_smaller_classes(training_rows, test), split=split, window=window, minimum=minimum),
+                hint=f"{_when_possible(counts, split=split, window=window, minimum=minimum)}; "
+                f"the minimum is [training] min_class_users, see {_PAGE}",
             )
 
 

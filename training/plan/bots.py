@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -62,7 +63,17 @@ class Bots:
         '2 users look like bots before 2026-03-02: 2 x sleepless, 1 x too_much'
         """
         why = ", ".join(f"{count} x {reason}" for reason, count in self.reasons.items() if count)
-        return f"{len(self.users)} users look like bots before {self.before}" + (f": {why}" if why else "")
+        common = "".join(f"; {rule} is not applied: {share:.0%} break it" for rule, share in self.too_common.items())
+        return f"{len(self.users)} users look like bots before {self.before}" + (f": {why}" if why else "") + common
+
+    def to_json(self) -> dict[str, Any]:
+        """Counts, and no ids."""
+        return {
+            "before": str(self.before),
+            "users": len(self.users),
+            "reasons": self.reasons,
+            "too_common": self.too_common,
+        }
 
 
 def find_bots(activity: Activity, *, before: date) -> Bots:

@@ -14,7 +14,7 @@ _MAX_BUYERS = 200_000
 
 
 def fit_bg_nbd(activity: Activity, *, before: date, since: int | None) -> BgNbd | None:
-    """Fit BG/NBD to the buyers of a log, at most 200,000 of them, sampled by hash.
+    """Fit BG/NBD to the buyers of a log, at most 200,000 of them, sampled by hash; without amounts, to its active users.
 
     Parameters
     ----------
@@ -25,12 +25,13 @@ def fit_bg_nbd(activity: Activity, *, before: date, since: int | None) -> BgNbd 
     -------
     None where too few users have a second purchase.
     """
+    bought = "purchases > 0" if "amount" in activity.facts else "qualifying_events > 0"
     observed = f"and day >= $before - {since}" if since else ""
     found = activity.connection.execute(
         f"""select cast(repeats as double) as repeats, cast(last as double) as last, cast(known as double) as known,
             cast(count(*) as double) as how_many
         from (select count(*) - 1 as repeats, max(day) - min(day) as last, $before - min(day) as known
-            from {activity.known("days", before="$before")} where purchases > 0 {observed} group by user_id
+            from {activity.known("days", before="$before")} where {bought} {observed} group by user_id
             order by hash(user_id), user_id limit {_MAX_BUYERS})
         group by all order by all""",
         {"before": before},

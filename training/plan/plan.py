@@ -13,6 +13,7 @@ from features.settings import ChurnSettings, FeatureSettings, Section
 from features.snapshots import LabelWindow, cutoffs_between
 from models.definition import ChurnDefinition
 from models.settings import ModelSettings
+from training.plan.bots import Bots
 from training.plan.buyers import fit_bg_nbd
 from training.plan.outages import Outage, find_outages, touching
 from training.plan.splits import Split, any_cutoff, make_split, snapshot_step, test_cutoff_of
@@ -72,6 +73,8 @@ class TrainingPlan:
         Why profiles see less history than the settings ask for; empty where they do not.
     treated
         What is done with rows of users who were contacted; empty where there are none.
+    bots
+        Users of the test whose rhythm is inhuman; None: nobody has counted them.
     """
 
     recipe: Recipe
@@ -83,6 +86,7 @@ class TrainingPlan:
     lost_snapshots: int = 0
     limited_history: str = ""
     treated: str = ""
+    bots: Bots | None = None
 
     @property
     def label_window(self) -> LabelWindow:
@@ -94,7 +98,7 @@ def make_plan(activity: Activity, recipe: Recipe) -> TrainingPlan:
     """Plan the training.
 
     Where no label of the target horizon is known before the test cutoff, a log of purchases falls back on BG/NBD, which needs no
-    label; any other log is trained on the longest shorter horizon that fits.
+    label; any other log is trained on the longest shorter horizon that fits, and falls back on BG/NBD of active days where none does.
 
     Raises
     ------
@@ -109,15 +113,22 @@ def make_plan(activity: Activity, recipe: Recipe) -> TrainingPlan:
     try:
         split = split_of(activity, recipe, sound=sound)
     except HistoryTooShort as short:
-        fallback = _bg_nbd_plan(activity, recipe, short=short) or _shorter_plan(
-            activity, recipe, short=short, sound=sound
-        )
+        fallback = _fallback(activity, recipe, short=short, sound=sound)
         if fallback is None:
             raise
         return replace(fallback, outages=outages)
     recipe, limited = _comparable_history(recipe, split, first_day=activity.coverage.first_day)
     lost = _lost_snapshots(activity, recipe, split=split) if outages else 0
     return TrainingPlan(recipe, split, Strategy.DIRECT, recipe.churn, split.why, outages, lost, limited)
+
+
+def _fallback(
+    activity: Activity, recipe: Recipe, *, short: HistoryTooShort, sound: Callable[[date], bool]
+) -> TrainingPlan | None:
+    """Without amounts it is not known whether a log is one of purchases: then BG/NBD is the last resort."""
+    if "amount" in activity.facts:
+        return _bg_nbd_plan(activity, recipe, short=short) or _shorter_plan(activity, recipe, short=short, sound=sound)
+    return _shorter_plan(activity, recipe, short=short, sound=sound) or _bg_nbd_plan(activity, recipe, short=short)
 
 
 def _lost_snapshots(activity: Activity, recipe: Recipe, *, split: Split) -> int:
@@ -194,24 +205,40 @@ def complete_cutoffs(plan: TrainingPlan) -> tuple[date, ...]:
 
 
 def _bg_nbd_plan(activity: Activity, recipe: Recipe, *, short: HistoryTooShort) -> TrainingPlan | None:
-    """Fall back on BG/NBD, where only purchases count as staying and enough users have a second one."""
-    if recipe.churn.event or "amount" not in activity.facts:
+    """Fall back on BG/NBD, where only purchases (without amounts: active days) count as staying and enough users have a second one."""
+    since = recipe.features.observation_days
+    has_amount = "amount" in activity.facts
+    if recipe.churn.event or (since and not has_amount):  # the first active day may precede the observed ones
         return None
     test = test_cutoff_of(activity.coverage, recipe.churn, training=recipe.training)
-    known = activity.known("days", before="$before")
-    ((share,),) = activity.connection.execute(
-        f"select avg(cast(purchases > 0 as integer)) from {known} where qualifying_events > 0", {"before": test}
-    ).fetchall()
-    since = recipe.features.observation_days
-    if (share or 0) < _SHARE_THAT_BUYS or fit_bg_nbd(activity, before=test, since=since) is None:
+    if _share_that_counts(activity, before=test) < _SHARE_THAT_BUYS:
+        return None
+    if fit_bg_nbd(activity, before=test, since=since) is None:
         return None
     half = (test - activity.coverage.first_day) // 2
+    counted = (
+        "only purchases count as staying"
+        if has_amount
+        else "the log has no amounts, so each active day counts as a purchase"
+    )
     why = (
-        f"{short.message}; only purchases count as staying, so BG/NBD, which needs no label, predicts who buys again; its "
+        f"{short.message}; {counted}: BG/NBD, which needs no label, predicts who buys again; its "
         f"probabilities are calibrated on its predictions at {test - half} for the days from there to the test cutoff"
     )
     label = recipe.churn.model_copy(update={"horizon_days": half.days, "gap_days": 0})
     return TrainingPlan(recipe, Split((), (), (test - half,), test, why), Strategy.BG_NBD, label, why)
+
+
+def _share_that_counts(activity: Activity, *, before: date) -> float:
+    """Share of the qualifying days with a purchase; without amounts, of the active days that qualify."""
+    counts, among = (
+        ("purchases", "qualifying_events > 0") if "amount" in activity.facts else ("qualifying_events", "true")
+    )
+    known = activity.known("days", before="$before")
+    ((share,),) = activity.connection.execute(
+        f"select avg(cast({counts} > 0 as integer)) from {known} where {among}", {"before": before}
+    ).fetchall()
+    return share or 0.0
 
 
 def _shorter_plan(

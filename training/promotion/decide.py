@@ -10,7 +10,7 @@ from features.errors import CheckFailed
 from models.evaluation.metrics import summary
 from training.plan.plan import Recipe, outages_of
 from training.promotion.comparison import Comparison, Contender, compare_models, unseen_cutoffs
-from training.promotion.gates import Gate, PromotionGates, plain, power
+from training.promotion.gates import SETTINGS, Gate, PromotionGates, plain, power
 from training.promotion.recipe_comparison import compare_recipes
 from training.settings import PromotionSettings
 
@@ -18,9 +18,10 @@ __all__ = ["Contender", "Decision", "decide"]
 
 _METRICS = ("auc", "log_loss", "calibration_error", "lift_at_10", "churn_rate")
 _ON_WEEKS = {
-    "models": "on weeks that neither model has seen",
-    "recipes": "on past weeks, before each of which both recipes were retrained: the models have seen every finished week",
+    "models": "on weeks that no compared model has seen",
+    "recipes": "on past weeks, before each of which every recipe was retrained: the models have seen every finished week",
 }
+_PAGE = "docs/guides/promotion.md#the-gates"
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,8 @@ class Decision:
         The champion, or the rule in its absence.
     of
         Whether the models were compared, or their recipes.
+    has_champion
+        False where a rule took its place.
     users
         Each counted once, however many of the cutoffs it was scored at.
     metrics
@@ -49,6 +52,7 @@ class Decision:
     gates: tuple[Gate, ...]
     metrics: dict[str, dict[str, float]]
     power: str
+    has_champion: bool = True
 
     @property
     def is_promoted(self) -> bool:
@@ -60,6 +64,13 @@ class Decision:
         """The reason in a sentence: the gates that failed, else the log loss."""
         decisive = [gate for gate in self.gates if not gate.passed] or [g for g in self.gates if g.name == "log loss"]
         return f"{self._scope}: " + "; ".join(f"{gate.name}: {gate.details}" for gate in decisive)
+
+    @property
+    def way_out(self) -> str:
+        """The settings of the gates that failed, and what becomes of the champion."""
+        settings = ", ".join(SETTINGS[gate.name] for gate in self.gates if not gate.passed)
+        rest = "the champion stays" if self.has_champion else "there is still no champion"
+        return f"train another challenger; {rest}. The gates are set by {settings}: see {_PAGE}"
 
     @property
     def _scope(self) -> str:
@@ -143,6 +154,7 @@ def _decision(challenger: str, compared: Comparison, *, gates: tuple[Gate, ...],
         gates=gates,
         metrics=_metrics(compared),
         power=_power(gates, users=compared.users, limit=limit),
+        has_champion=not compared.is_rule,
     )
 
 

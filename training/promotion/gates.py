@@ -21,6 +21,16 @@ CLEAN = "clean"
 _WIDTH_95 = 2 * 1.96  # standard errors in an interval
 _DETECTABLE = 1.96 + 0.84  # standard errors of a difference that is detected four times in five
 
+# gate to the setting that it is about
+SETTINGS = {
+    "enough users": "[training] min_class_users",
+    "log loss": "[promotion] max_worse_log_loss",
+    "lift at 10 %": "[promotion] min_lift_ratio",
+    "calibration error": "[promotion] max_calibration_error",
+    "slices": "[promotion] max_slice_loss",
+    "leakage audit": "[promotion] needs_clean_audit",
+}
+
 Chosen = NDArray[np.bool_]
 
 

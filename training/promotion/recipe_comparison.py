@@ -123,7 +123,7 @@ class _Past:
             raise CheckFailed(
                 "the models have seen every finished week, so only their recipes can be compared, and the run of "
                 f"version {contender.version} did not record its settings",
-                hint="wait until a week is finished that neither has seen, or retrain both with this version of churn",
+                hint="wait until a week is finished that no compared model has seen, or train again with this version of churn",
             )
         activity = contender.activity
         if recipe.outages != today.outages:
@@ -142,8 +142,8 @@ class _Past:
         splits = [split for split in self.splits if split.test in tests]
         if not splits:
             raise CheckFailed(
-                "the models have seen every finished week, and the log is too short to train both recipes before a past one",
-                hint="try again when a week is finished that neither has seen",
+                "the models have seen every finished week, and the log is too short to train again before a past one",
+                hint="try again when a week is finished that no compared model has seen",
             )
         specification, dataset = history(self.activity, self.recipe, splits=splits)
         refit, minimum = Refit(specification, self.recipe), self.recipe.training.min_class_users

@@ -121,6 +121,7 @@ class TrainingReport:
             "excluded": trained.excluded,
             "strategy": trained.plan.strategy,
             "outages": [str(outage.day) for outage in trained.plan.outages],
+            "bots": trained.plan.bots.to_json() if trained.plan.bots else None,
             "warnings": list(warnings_of(trained)),
             "base_rate": {
                 "shift": trained.fit.shift.shift,

@@ -23,6 +23,9 @@ def _warnings(trained: TrainingResult) -> Iterator[str]:
         yield plan.limited_history
     if plan.treated:
         yield plan.treated
+    if plan.bots and (plan.bots.users or plan.bots.too_common):
+        done = "excluded" if plan.recipe.bots.exclude else "kept"
+        yield f"{plan.bots.describe()}; bots are {done} in training and test ([bots] exclude)"
     if plan.strategy is not Strategy.BG_NBD:
         yield from _of_fit(trained)
     told = [name for name, why in trained.excluded.items() if why.endswith(TELLS)]

@@ -52,6 +52,7 @@ def test_a_refusal_never_names_a_day_that_was_just_refused(cutoff: date, named: 
         check_classes(training_rows, test, split=split, window=LabelWindow(gap_days=0, horizon_days=14), minimum=30)
     assert f"cutoff {cutoff} has 30 of each" in refusal.value.hint
     assert f"from test cutoff {named} on" in refusal.value.hint
+    assert "[training] min_class_users, see docs/guides/reading-the-results.md#when-a-check-fails" in refusal.value.hint
 
 
 def refused_of_few(folder: Path, **churn: Any) -> CheckFailed:

@@ -133,6 +133,37 @@ def test_the_audit_checks_the_test_under_the_label_of_the_training(unpaid: World
     assert found.test.churned.sum() > target.churned.sum()
 
 
+@pytest.fixture(scope="module")
+def too_short(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """140 of 200 days are the horizon, and no amounts are known."""
+    return buyers(tmp_path_factory.mktemp("short"), money="", users=1200, horizon_days=140)
+
+
+def test_where_no_shorter_horizon_fits_and_no_amount_is_known_active_days_are_what_repeats(too_short: World):
+    plan = make_plan(too_short.activity(), recipe_of(too_short))
+    assert plan.strategy is Strategy.BG_NBD
+    assert "each active day counts as a purchase" in plan.why
+    found = train(too_short.activity(), recipe_of(too_short), say=lambda _: None)
+    probability = found.model.predict_probability(found.test.profiles)
+    assert auc(found.test.churned, probability) > 0.65
+    assert found.evaluation.auc.value == pytest.approx(found.evaluation.baselines["bg_nbd"].auc.value)
+
+
+def test_active_days_repeat_as_purchases_do(too_short: World, tmp_path: Path):
+    paid = buyers(tmp_path, users=1200, horizon_days=140)
+    one, other = (train(world.activity(), recipe_of(world), say=lambda _: None) for world in (too_short, paid))
+    assert one.model.predict_probability(one.test.profiles) == pytest.approx(
+        other.model.predict_probability(other.test.profiles), rel=1e-3
+    )
+
+
+def test_where_leaving_is_an_event_active_days_say_nothing_of_it(too_short: World):
+    asked = recipe_of(too_short)
+    other = replace(asked, churn=asked.churn.model_copy(update={"event": "event_type = 'cancel'"}))
+    with pytest.raises(CheckFailed, match="no snapshot can be used for training"):
+        make_plan(too_short.activity(), other)
+
+
 def test_a_horizon_far_shorter_than_the_asked_one_says_nothing_of_it(tmp_path: Path):
     world = buyers(tmp_path, money="", horizon_days=190)
     with pytest.raises(CheckFailed, match="no snapshot can be used for training"):

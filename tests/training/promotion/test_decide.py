@@ -42,6 +42,18 @@ def test_a_challenger_that_a_rule_beats_is_refused_and_the_rule_named(against: A
     assert "log loss" in refusing(found)
     assert "a rule does better" in found.why
     assert "recency rule" in found.why
+    assert "there is still no champion" in found.way_out
+    assert "[promotion] max_worse_log_loss" in found.way_out
+
+
+def test_a_refusal_names_settings_and_page_and_keeps_the_champion(
+    against: Against, challenger: Contender, champion: Contender
+):
+    found = against(shifted(challenger, 3.0), champion)
+    assert found.way_out == (
+        "train another challenger; the champion stays. The gates are set by [promotion] max_worse_log_loss, "
+        "[promotion] max_calibration_error, [promotion] max_slice_loss: see docs/guides/promotion.md#the-gates"
+    )
 
 
 # --- Against a champion ----------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ import pytest
 from models.card import card
 from tests.training.conftest import Training
 from training.diagnostics import Diagnostics
+from training.plan.bots import Bots
 from training.report.training_report import LogFacts, TrainingReport
 
 
@@ -53,6 +54,21 @@ def test_the_parameters_are_every_setting_and_the_card_has_those_that_were_set(r
     settings = report.card_facts(log, commit="").origin.settings
     assert set(settings) <= names
     assert all(report.parameters[name] == value for name, value in settings.items())
+
+
+def test_bots_are_counted_in_every_run_and_named_where_there_are_some(report: TrainingReport):
+    plan = report.trained.plan
+    assert report.to_json()["bots"]["before"] == str(plan.split.test)
+    assert not [one for one in report.to_json()["warnings"] if "bots" in one]
+    some = Bots(plan.split.test, ("u1", "u2"), {"sleepless": 2, "too_much": 0, "too_steady": 0}, {"too_much": 0.2})
+    found = replace(report, trained=replace(report.trained, plan=replace(plan, bots=some))).to_json()
+    (warning,) = (one for one in found["warnings"] if "bots" in one)
+    assert warning.startswith(
+        f"2 users look like bots before {plan.split.test}: 2 x sleepless; too_much is not applied: 20%"
+    )
+    assert warning.endswith("bots are kept in training and test ([bots] exclude)")
+    assert (found["bots"]["users"], found["bots"]["reasons"]["sleepless"]) == (2, 2)
+    assert "u1" not in json.dumps(found["bots"])
 
 
 def test_a_training_without_labels_is_clean_and_its_card_says_that_it_was_not_audited(
