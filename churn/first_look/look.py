@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 
 from churn.first_look.draft import Draft, Line, project_name_of
 from churn.first_look.evidence.columns import Column, columns_of, percent
+from churn.first_look.evidence.names import person_rank
+from churn.first_look.evidence.split_dates import split_date
 from churn.first_look.evidence.table import LogTable
 from churn.first_look.evidence.text_files import is_wide
 from churn.first_look.evidence.times import TimeReading, column_name, readings_of, sql_name, zoned_share
 from churn.first_look.known_layouts import KnownLayout, KnownMapping, known_layout, mapping_of
 from churn.first_look.questions import Answers, Option, Question
 from churn.first_look.roles.context import attributes_of_users, copies_of, find_event_id, find_others, find_type
-from churn.first_look.roles.doubts import doubts_of_times, doubts_of_users
+from churn.first_look.roles.doubts import doubts_of_times, doubts_of_types, doubts_of_users
+from churn.first_look.roles.files import kinds_of_files, refuse_other_tables
 from churn.first_look.roles.measures import Measures, find_measures
 from churn.first_look.roles.moments import find_arrival, find_time
 from churn.first_look.roles.people import find_user, nobody_of
+from churn.first_look.roles.rows import ask_what_a_row_is
 from churn.results.first_look import Finding
 from features.errors import InputError
 from features.sql import literal
 
 _FEW_ROWS = 20
 _SHORT_DAYS = 35
+_FULL = 0.95  # of rows that have a user; more without are refused ([events] max_rejected_share)
 
 
 @dataclass(frozen=True)
@@ -104,40 +110,62 @@ def _format(table: LogTable) -> dict[str, Line]:
 
 
 def _of_columns(columns: Sequence[Column], table: LogTable, *, path: str, answers: Answers) -> Look:
-    readings = {one.name: readings_of(one, table) for one in columns}
-    times = {name for name, found in readings.items() if found}
-    time_columns = {one.name for one in columns if one.name in times and not _is_number_named_otherwise(one)}
-    user = find_user(columns, table, times=time_columns, answers=answers)
-    time, reading = find_time(columns, {**readings}, table, user=user, answers=answers)
+    readings = _readings(columns, table)
+    if "user_id" not in answers.given:
+        refuse_other_tables(columns, readings, table)
+    dates = {one.name: readings[one.name] for one in columns if _is_time(one, readings)}
+    user = find_user(columns, table, times=dates, answers=answers)
+    time, reading = find_time(columns, readings, table, user=user, answers=answers)
     taken = {name for one in (user, time) if one for name in one.columns}
     attributes = attributes_of_users(columns, table, user=user) if "event_type" not in answers.given else []
     named = {one.name for one in attributes}
-    kind = find_type(columns, table, taken=taken | time_columns | named, answers=answers)
+    kind = find_type(columns, table, taken=taken | dates.keys() | named, answers=answers)
     others = find_others(columns, table, taken=taken, answers=answers, user=user)
     taken |= {name for one in (*others.values(), kind) if one for name in one.columns}
-    measures = find_measures(columns, table, taken=taken | time_columns, answers=answers, kind=kind)
+    measures = find_measures(columns, table, taken=taken | dates.keys(), answers=answers, kind=kind)
     _tell_of_attributes(attributes, table, measures=measures)
-    found: dict[str, Finding | None] = {
-        "user_id": user,
-        "event_time": time,
-        "event_type": _type_of(kind, measures),
-        **others,
-        **measures.found,
-    }
-    found["ingested_at"] = find_arrival(columns, readings, table, time=reading)
-    kept = {name: one for name, one in found.items() if one}
-    _ask_alike(kept, table, answers=answers)
-    if nobody := nobody_of(user, columns, table):
-        name = sql_name(user.columns[0], table) if user else ""
-        measures.choose("where", [(f"{name} <> {literal(nobody)}", "leaves only rows with a user")])
-        measures.notes.append(
-            f"{name} is {nobody} in many rows, as where nobody is known: it counts as one user; churn.toml shows how to exclude it"
-        )
-    measures.notes += doubts_of_users(user, columns, table) if not nobody else []
-    dates = {name: readings[name] for name in time_columns}
-    measures.notes += doubts_of_times(reading, kept, columns, dates, table)
+    roles = {"user_id": user, "event_time": time, "event_type": _type_of(kind, measures), **others, **measures.found}
+    roles["ingested_at"] = find_arrival(columns, readings, table, time=reading)
+    found = {name: one for name, one in roles.items() if one}
+    _ask_alike(found, table, answers=answers)
+    ask_what_a_row_is(columns, table, found=found, reading=reading, answers=answers)
+    _tell_of_users(user, columns, table, measures=measures)
+    measures.notes += [*doubts_of_types(kind, columns), *_names_of_files(kind, table)]
+    measures.notes += doubts_of_times(reading, found, columns, dates, table)
     parts = _Parts(columns, table, path, measures=measures, reading=reading)
-    return parts.look(kept, find_event_id(columns, table, answers=answers), answers=answers)
+    return parts.look(found, find_event_id(columns, table, answers=answers), answers=answers)
+
+
+def _readings(columns: Sequence[Column], table: LogTable) -> dict[str, tuple[TimeReading, ...]]:
+    """Return how each column can be read as times; the parts of a date are read as one."""
+    readings = {one.name: readings_of(one, table) for one in columns}
+    if split := split_date(columns, table):
+        readings |= dict.fromkeys(split.others, ()) | {split.column.name: (split,)}
+    return readings
+
+
+def _is_time(column: Column, readings: Mapping[str, Sequence[TimeReading]]) -> bool:
+    """Tell whether a column can be read as times, and is not one of whole numbers that are named as somebody."""
+    return bool(readings[column.name]) and not (column.is_whole and person_rank(column.normal) is not None)
+
+
+def _tell_of_users(user: Finding | None, columns: Sequence[Column], table: LogTable, *, measures: Measures) -> None:
+    """Say what may be wrong with who did it: one value stands for nobody, or something of :func:`doubts_of_users`."""
+    nobody = nobody_of(user, columns, table)
+    if not user or not nobody:
+        measures.notes += doubts_of_users(user, columns, table)
+        return
+    name = sql_name(user.columns[0], table)
+    measures.choose("where", [(f"{name} <> {literal(nobody)}", "leaves only rows with a user")])
+    measures.notes.append(
+        f"{name} is {nobody} in many rows, as where nobody is known: it counts as one user; churn.toml shows how to exclude it"
+    )
+
+
+def _names_of_files(kind: Finding | None, table: LogTable) -> list[str]:
+    """Say that files are named differently where no column says what happened."""
+    names = kinds_of_files(table) if kind and not kind.columns else []
+    return [f"the files are named {', '.join(names)}: if that says what happened, it is not read"] if names else []
 
 
 def _tell_of_attributes(attributes: Sequence[Column], table: LogTable, *, measures: Measures) -> None:
@@ -145,13 +173,6 @@ def _tell_of_attributes(attributes: Sequence[Column], table: LogTable, *, measur
     for one in attributes:
         measures.choose("event_type", [(column_name(one.name, table), "if it says what happened, and not who it was")])
         measures.notes.append(f"{one.name} is not mapped: it is the same in all rows of a user, as an attribute is")
-
-
-def _is_number_named_otherwise(column: Column) -> bool:
-    """Tell whether whole numbers that could be times are named as somebody."""
-    from churn.first_look.evidence.names import person_rank
-
-    return column.is_whole and person_rank(column.normal) is not None
 
 
 def _type_of(kind: Finding | None, measures: Measures) -> Finding | None:
@@ -187,6 +208,9 @@ class _Parts:
         events = {"path": Line(self.path)}
         if event_id:
             events["event_id"] = Line(event_id.expression, event_id.evidence)
+        if excluded := self._excluded(found):
+            events["where"] = Line(" and ".join(excluded), "; ".join(excluded.values()))
+            events |= self._coverage
         if self.reading and not self.reading.is_zoned and self.reading.step == "time":
             share = self._zoned
             which = f"{percent(1 - share, 1)} of the times carry" if share else "The times carry"
@@ -201,6 +225,32 @@ class _Parts:
         )
         return Look(draft, tuple(answers.open), tuple(self._notes(found, event_id)), columns=tuple(self.columns))
 
+    def _excluded(self, found: dict[str, Finding]) -> dict[str, str]:
+        """Return the conditions on rows without which the log would be refused, each with what it excludes."""
+        by_name = {one.name: one for one in self.columns}
+        used = [(role, found[role].columns) for role in ("user_id", "count") if role in found]
+        single = {role: by_name[names[0]] for role, names in used if len(names) == 1}
+        conditions: dict[str, str] = {}
+        if (who := single.get("user_id")) and who.filled_share < _FULL:
+            words = f"{percent(who.rows - who.filled, who.rows)} of the rows have no {who.name} and are excluded"
+            conditions[f"{sql_name(who.name, self.table)} is not null"] = words
+        if (count := single.get("count")) and (zeros := self._zeros(count)) > (1 - _FULL) * count.rows:
+            words = f"{count.name} is zero in {percent(zeros, count.rows)} of the rows: nothing happened, and they are excluded"
+            conditions[f"{sql_name(count.name, self.table)} <> 0"] = words
+        return conditions
+
+    @property
+    def _coverage(self) -> dict[str, Line]:
+        """Return the day up to which a log of days is known, rows that are excluded among them: its last event may be earlier."""
+        if self.reading is None or self.reading.step != "day":
+            return {}
+        after = self.reading.last.date() + timedelta(days=1)
+        return {"covered_until": Line(after, "the day after the last row, whether it is excluded or not")}
+
+    def _zeros(self, column: Column) -> int:
+        (zeros,) = self.table.numbers(f"count(*) filter (try_cast({self.table.column(column.name)} as double) = 0)")
+        return int(zeros)
+
     @property
     def _zoned(self) -> float:
         """Share of the times that say their zone."""
@@ -213,11 +263,13 @@ class _Parts:
 
     def _notes(self, found: dict[str, Finding], event_id: Finding | None) -> list[str]:
         notes = list(self.measures.notes)
+        notes += self._excluded(found).values()
         if self.table.rows < _FEW_ROWS:
             notes.append(f"{self.table.rows} rows are too few to judge a column by its values: check each line")
         copies = 0 if event_id or "count" in found else copies_of(self.columns, self.table)
         if copies:
-            notes.append(f"{copies:,} rows are the same as another in all columns; without an id of events each counts")
+            are = "row is" if copies == 1 else "rows are"
+            notes.append(f"{copies:,} {are} the same as another in all columns; without an id of events each counts")
         if self.reading:
             notes += self._notes_on_time(self.reading)
         if self.reading and not self.reading.is_zoned and (share := self._zoned):

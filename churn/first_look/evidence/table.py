@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import duckdb
+from duckdb.sqltypes import DuckDBPyType
 
 from churn.first_look.evidence.text_files import TextFormat, text_format_of
 from features.errors import InputError
@@ -22,7 +23,7 @@ from features.settings import EventsSettings
 from features.sql import identifier, literal
 from features.storage.duckdb import connect, duckdb_errors
 
-TABLE = "first_look"
+TABLE, FILE = "first_look", "_file"
 _MAX_ROWS, _MAX_BYTES, _MAX_FILES = 3_000_000, 1_000_000_000, 50
 _STRUCTURE_ROWS, _MAX_FIELDS = 50_000, 400
 _NOWHERE = {"user_id": "'u'", "event_time": "timestamp '2000-01-01'", "event_type": "'e'"}
@@ -44,6 +45,8 @@ class LogTable:
         How its text files are written.
     alike
         Fields that differ in case only from one of the columns, which SQL does not tell apart.
+    paths
+        Column that is a field of a Parquet struct to its path.
     """
 
     connection: duckdb.DuckDBPyConnection
@@ -54,6 +57,7 @@ class LogTable:
     coverage: str
     text: TextFormat = field(default_factory=TextFormat)
     alike: tuple[str, ...] = ()
+    paths: dict[str, FieldPath] = field(default_factory=dict[str, FieldPath])
 
     @property
     def headers(self) -> int:
@@ -115,8 +119,7 @@ def _spread(files: Sequence[LogFile]) -> tuple[LogFile, ...]:
 
 def _tabular(connection: duckdb.DuckDBPyConnection, settings: EventsSettings, *, files: Sequence[LogFile]) -> str:
     sources = Mapper(connection, settings, is_merged=True).sources(files)
-    parts = [f"select * exclude ({LOG_FILE}) from {source.sql}" for source in sources]
-    return " union all by name ".join(parts)
+    return " union all by name ".join(f"select * from {source.sql}" for source in sources)
 
 
 def _paths(connection: duckdb.DuckDBPyConnection, files: Sequence[LogFile]) -> list[FieldPath]:
@@ -140,7 +143,8 @@ def _json(connection: duckdb.DuckDBPyConnection, files: Sequence[LogFile], *, pa
     names = [file.name for file in files]
     fields = Fields(connection, file_list(names), filename=LOG_FILE, keys=_folder_keys(names))
     apart = _apart(paths)
-    return f"select {', '.join(identifier(name_of(path)) for path in apart)} from {fields.relation(apart)}"
+    names_apart = (*(identifier(name_of(path)) for path in apart), LOG_FILE)
+    return f"select {', '.join(names_apart)} from {fields.relation(apart)}"
 
 
 def _apart(paths: Sequence[FieldPath]) -> list[FieldPath]:
@@ -165,9 +169,11 @@ def _leaves(structure: dict[str, Any], above: FieldPath = ()) -> list[FieldPath]
 def _kept(
     connection: duckdb.DuckDBPyConnection, relation: str, table: LogTable, *, taken: Sequence[LogFile]
 ) -> LogTable:
-    """Keep the rows of a relation, all where they are few, else some from everywhere."""
-    kinds = {str(name): str(kind) for name, kind, *_ in connection.execute(f"describe {relation}").fetchall()}
-    relation = f"select {', '.join(_present(name, kind) for name, kind in kinds.items())} from ({relation})"
+    """Keep the rows of a relation with the file of each, all where they are few, else some from everywhere."""
+    fields = _fields(connection, relation)
+    kinds = {name: str(kind) for name, (_, kind) in fields.items()}
+    listed = [_present(name, path, kind=kinds[name]) for name, (path, _) in fields.items()]
+    relation = f"select {', '.join(listed)}, {LOG_FILE} as {FILE} from ({relation})"
     connection.execute(f"create temp table {TABLE} as from ({relation}) limit {_MAX_ROWS + 1}")
     ((rows,),) = connection.execute(f"select count(*) from {TABLE}").fetchall()
     is_whole = rows <= _MAX_ROWS
@@ -178,14 +184,28 @@ def _kept(
         rows = _MAX_ROWS
     of_files = "" if len(taken) == len(table.files) else f" of {len(taken)} of {len(table.files)} files, spread evenly"
     words = f"all {rows:,} rows{of_files}" if is_whole else f"{rows:,} rows from everywhere{of_files}"
-    return LogTable(connection, table.files, table.format, kinds, int(rows), words, table.text, table.alike)
+    paths = {name: path for name, (path, _) in fields.items() if len(path) > 1}
+    return replace(table, kinds=kinds, rows=int(rows), coverage=words, paths=paths)
 
 
-def _present(name: str, kind: str) -> str:
+def _fields(connection: duckdb.DuckDBPyConnection, relation: str) -> dict[str, tuple[FieldPath, DuckDBPyType]]:
+    """Return the columns of a relation, and in place of each struct its fields, with their paths and types."""
+    found = connection.sql(f"from ({relation}) limit 0")
+    pairs = zip(found.columns, found.types, strict=True)
+    listed = [leaf for name, kind in pairs if name != LOG_FILE for leaf in _leaves_of((name,), kind)]
+    return {".".join(path): (path, kind) for path, kind in listed[:_MAX_FIELDS]}
+
+
+def _leaves_of(path: FieldPath, kind: DuckDBPyType) -> list[tuple[FieldPath, DuckDBPyType]]:
+    if kind.id != "struct":
+        return [(path, kind)]
+    children = cast("list[tuple[str, DuckDBPyType]]", kind.children)
+    return [leaf for name, each in children for leaf in _leaves_of((*path, name), each)]
+
+
+def _present(name: str, path: FieldPath, *, kind: str) -> str:
     """Return a column; a text without blanks around it, and null where it is empty or a word for no value."""
-    column = identifier(name)
-    return (
-        f"case when trim({column}) not in ('', {NULLS}) then trim({column}) end as {column}"
-        if kind == "VARCHAR"
-        else column
-    )
+    column, as_ = ".".join(map(identifier, path)), identifier(name)
+    if kind != "VARCHAR":
+        return f"{column} as {as_}"
+    return f"case when trim({column}) not in ('', {NULLS}) then trim({column}) end as {as_}"

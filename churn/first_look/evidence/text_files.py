@@ -187,14 +187,24 @@ def _above_header(lines: Sequence[str], delimiter: str) -> tuple[int, list[list[
     usual = sizes.most_common(1)[0][0] if sizes else 0
     first = next((place for place, line in enumerate(lines) if _bare(line).count(delimiter) == usual), plain)
     is_titled = plain < first <= _MAX_ABOVE and usual > 0
-    rows = list(csv.reader(lines[first if is_titled else plain :], delimiter=delimiter))
-    return (first if is_titled else 0), [row for row in rows if row]
+    start = first if is_titled else plain
+    rows = list(csv.reader(lines[start:], delimiter=delimiter))
+    padded = _padded(rows)
+    return (start + padded if is_titled or padded else 0), [row for row in rows[padded:] if row]
+
+
+def _padded(rows: Sequence[Sequence[str]]) -> int:
+    """Return how many rows are titles that were filled up with empty fields, as spreadsheets do: all end before the header does."""
+    ends = [max((place + 1 for place, one in enumerate(row) if one.strip()), default=0) for row in rows]
+    header = ends.index(max(ends)) if ends else 0
+    is_filled_up = 0 < header <= _MAX_ABOVE and all(len(row) == len(rows[header]) for row in rows[:header])
+    return header if is_filled_up and not any(_VALUE.fullmatch(one.strip()) for one in rows[header]) else 0
 
 
 def _is_headless(rows: Sequence[Sequence[str]]) -> bool:
     """Tell whether the first line is a row: a field is a value, or two fields are values of their columns."""
     first, below = rows[0], rows[1:]
-    if is_wide(first):
+    if is_wide(first) or first in below:  # files that were put together with their headers
         return False
     values = sum(bool(_VALUE.fullmatch(one.strip())) for one in first)
     repeated = sum(

@@ -29,7 +29,7 @@ _CALENDAR_HOURS, _FIRST_CALENDAR_HOUR = (
     10,
     1_970_000_000,
 )  # digits of 2026013123; no epoch in seconds until 2032 is so large
-_ZONE = r"\d ?(Z|UTC|GMT|[A-Z]{2,4})$|:\d\d(\.\d+)? ?[-+]\d\d(:?\d\d)?$"
+_ZONE = r"\d ?(Z|UTC|GMT|[B-OQ-Z][A-Z]{1,3}|[AP][A-LN-Z][A-Z]{0,2})$|:\d\d(\.\d+)? ?[-+]\d\d(:?\d\d)?$"
 _SAMPLED = 2000
 _NUMERIC = re.compile(
     r"(?P<a>\d{1,4})(?P<sep>[-/. ])(?P<b>\d{1,2})(?P=sep)(?P<c>\d{1,4})\.?"
@@ -62,6 +62,7 @@ _WRITTEN = (  # months in words, beyond those that the log's reader knows
         "%d %b %Y %H:%M",
         "%d %B %Y %H:%M",
     ),
+    *("%a %b %d %Y", "%a, %d %b %Y", "%A, %B %d, %Y", "%Y年%m月%d日", "%Y年%m月%d日 %H:%M", "%Y年%m月%d日 %H:%M:%S"),
     *("%b %d %Y %H:%M", "%b %d %Y %H:%M:%S", "%b %d %Y %I:%M %p"),
     *("%b %d, %Y %I:%M %p", "%b %d, %Y %I:%M:%S %p", "%B %d, %Y %H:%M:%S", "%a %b %d %H:%M:%S %Y", "%d-%b-%y %H:%M:%S"),
 )
@@ -89,6 +90,8 @@ class TimeReading:
         ``time``, ``day``, ``week`` or ``month``: how finely they are written.
     sql
         The instant, over :data:`~churn.first_look.evidence.table.TABLE`.
+    others
+        Further columns that it reads.
     """
 
     column: Column
@@ -101,6 +104,7 @@ class TimeReading:
     is_zoned: bool
     step: str
     sql: str
+    others: tuple[str, ...] = ()
 
     @property
     def evidence(self) -> str:
@@ -110,7 +114,9 @@ class TimeReading:
 
 
 @dataclass(frozen=True)
-class _Candidate:
+class Candidate:
+    """A way to read a column, before it was tried: as :class:`TimeReading`."""
+
     expression: str
     words: str
     sql: str
@@ -125,7 +131,7 @@ def readings_of(column: Column, table: LogTable) -> tuple[TimeReading, ...]:
         return ()
     if not (column.is_time_type or column.is_text or column.is_number) or not _may_be_times(column):
         return ()
-    found = [one for each in _candidates(column, table) if (one := _measured(each, column, table=table))]
+    found = [one for each in candidates_of(column, table) if (one := measured(each, column, table=table))]
     return tuple(_not_refuted(found, column, table))
 
 
@@ -150,10 +156,11 @@ def _may_be_times(column: Column) -> bool:
     )
 
 
-def _candidates(column: Column, table: LogTable) -> list[_Candidate]:
+def candidates_of(column: Column, table: LogTable) -> list[Candidate]:
+    """Return the ways to read a column that its first values suggest."""
     raw = identifier(column.name)
     native = instant_of(table.column(column.name) if column.is_text else raw, column.kind, zone="UTC")
-    plain = _Candidate(
+    plain = Candidate(
         column_name(column.name, table), _native_words(column, table), native, "", _is_zoned(column, table)
     )
     if not column.is_text:
@@ -165,6 +172,8 @@ def _candidates(column: Column, table: LogTable) -> list[_Candidate]:
 
 def column_name(name: str, table: LogTable) -> str:
     """Write a column in ``[events.columns]`` as the log's reader takes it for one."""
+    if name in table.paths:
+        return column_of(name, table)
     if table.format == "json":
         return ".".join(part if re.fullmatch(r"\w+", part) else identifier(part) for part in name.split("."))
     is_plain = bare(name, list(table.kinds)) == name and not set(name) & set("'\"()+*/-|,.")
@@ -198,7 +207,8 @@ _WORDS = {
 
 def column_of(name: str, table: LogTable) -> str:
     """Quote a column, or each part of a path, for SQL."""
-    return ".".join(map(identifier, name.split("."))) if table.format == "json" else identifier(name)
+    path = table.paths.get(name) or (name.split(".") if table.format == "json" else (name,))
+    return ".".join(map(identifier, path))
 
 
 def _reads(table: LogTable, sql: str, column: Column) -> bool:
@@ -222,7 +232,7 @@ def _native_words(column: Column, table: LogTable) -> str:
 def _epoch_unit(column: Column, table: LogTable) -> str:
     """Return the unit of whole numbers that count from 1970; empty: they are of a calendar, as the log's reader takes them."""
     (digits,) = table.numbers(f"mode(strlen(split_part({table.column(column.name)}, '.', 1)))")
-    is_calendar = digits == _CALENDAR_HOURS and (column.high or 0) >= _FIRST_CALENDAR_HOUR
+    is_calendar = digits == _CALENDAR_HOURS and _FIRST_CALENDAR_HOUR <= (column.high or 0) < 10**_CALENDAR_HOURS
     return "" if is_calendar else _DIGITS.get(int(digits or 0), "")
 
 
@@ -240,14 +250,14 @@ def zoned_share(column: Column, table: LogTable) -> float:
     return float(zoned) / column.filled
 
 
-def _numeric(column: Column, table: LogTable) -> list[_Candidate]:
+def _numeric(column: Column, table: LogTable) -> list[Candidate]:
     """Return the orders of day, month and year in which numbers can be read, whatever separates them."""
     texts = _sample(column, table)
     matches = [match for text in texts if (match := _NUMERIC.fullmatch(text))]
     if len(matches) < _FITS * len(texts):
         return _compact(column, table) if texts and all(_COMPACT.fullmatch(text) for text in texts) else []
     shapes = {(one["sep"], len(one["a"]) > _SHORT, len(one["c"]) > _SHORT, _clock(one)) for one in matches}
-    found: list[_Candidate] = []
+    found: list[Candidate] = []
     for order, letters in ORDERS.items():
         formats = sorted({_format(letters, shape) for shape in shapes} - {""})
         if formats:
@@ -274,7 +284,7 @@ def _format(letters: str, shape: tuple[str, bool, bool, str]) -> str:
     return sep.join(year if letter == "y" else f"%{letter}" for letter in letters) + clock
 
 
-def _compact(column: Column, table: LogTable) -> list[_Candidate]:
+def _compact(column: Column, table: LogTable) -> list[Candidate]:
     (size,) = table.numbers(f"max(strlen({table.column(column.name)}))")
     year = "%y" if size == len("240131") else "%Y"
     found = [
@@ -284,32 +294,32 @@ def _compact(column: Column, table: LogTable) -> list[_Candidate]:
     return found if size == len("20240131") else [*found, *_coarse(column, table)]
 
 
-def _of_formats(column: Column, table: LogTable, *, formats: Sequence[str], order: str = "") -> _Candidate:
+def _of_formats(column: Column, table: LogTable, *, formats: Sequence[str], order: str = "") -> Candidate:
     listed = literal(formats[0]) if len(formats) == 1 else f"[{', '.join(map(literal, formats))}]"
     name = sql_name(column.name, table)
     sql = f"cast(try_strptime({table.column(column.name)}, {listed}) as timestamptz)"
     words = f"as {' or '.join(formats)}" + (f", {order}" if order else "")
     step = "time" if any("%M" in one for one in formats) else "day"
-    return _Candidate(f"strptime({name}, {listed})", words, sql, order, step=step)
+    return Candidate(f"strptime({name}, {listed})", words, sql, order, step=step)
 
 
-def _coarse(column: Column, table: LogTable) -> list[_Candidate]:
+def _coarse(column: Column, table: LogTable) -> list[Candidate]:
     """Return readings as weeks, from their Monday, and as months, from their first."""
     texts, name, text = _sample(column, table), sql_name(column.name, table), table.column(column.name)
-    found: list[_Candidate] = []
+    found: list[Candidate] = []
     for step, form, format_, added in _COARSE:
         is_named_otherwise = step == "week" and _A_MONTH.search(column.normal) is not None
         if texts and not is_named_otherwise and all(re.fullmatch(form, one) for one in texts):
             whole = f"{format_}{'-%d' if step == 'month' else '-%u'}"
             sql = f"cast(try_strptime({text} || '{added}', '{whole}') as timestamptz)"
             expression = f"strptime({name} || '{added}', '{whole}')"
-            found.append(_Candidate(expression, f"as {step}s ({format_})", sql, step, step=step))
+            found.append(Candidate(expression, f"as {step}s ({format_})", sql, step, step=step))
     return found
 
 
-def _written(column: Column, table: LogTable) -> list[_Candidate]:
+def _written(column: Column, table: LogTable) -> list[Candidate]:
     text = table.column(column.name)
-    if not any(_MONTH.search(one) for one in column.values):
+    if not any(_MONTH.search(one) or "年" in one for one in column.values):
         return []
     fitting = [one for one in _WRITTEN if _reads(table, f"try_strptime({text}, {literal(one)})", column)]
     return [_of_formats(column, table, formats=fitting)] if fitting else []
@@ -323,7 +333,9 @@ def _sample(column: Column, table: LogTable) -> list[str]:
     return [str(one) for (one,) in rows]
 
 
-def _measured(candidate: _Candidate, column: Column, *, table: LogTable) -> TimeReading | None:
+def measured(
+    candidate: Candidate, column: Column, *, table: LogTable, others: tuple[str, ...] = ()
+) -> TimeReading | None:
     """Apply a reading to all rows; None where too few of the values become times that a log may have."""
     latest = datetime.now(UTC) + timedelta(days=1)
     is_number = column.is_number and candidate.words.endswith("since 1970")
@@ -353,6 +365,7 @@ def _measured(candidate: _Candidate, column: Column, *, table: LogTable) -> Time
         candidate.is_zoned,
         step,
         sql,
+        others,
     )
 
 

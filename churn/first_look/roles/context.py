@@ -9,7 +9,7 @@ from churn.first_look.evidence.columns import Column
 from churn.first_look.evidence.names import is_event_id, role_of, type_rank
 from churn.first_look.evidence.table import TABLE, LogTable
 from churn.first_look.evidence.times import column_name
-from churn.first_look.questions import EVENT_ID, Answers, Option
+from churn.first_look.questions import EVENT_ID, NONE, Answers, Option
 from churn.results.first_look import Finding
 from features.sql import identifier
 
@@ -45,10 +45,11 @@ def attributes_of_users(columns: Sequence[Column], table: LogTable, *, user: Fin
     if user is None or not user.columns:
         return []
     named = [one for one in columns if type_rank(one.normal) is not None and one.distinct > 1 and _is_type(one, ())]
-    return [one for one in named if one.name not in user.columns and _is_of_user(one, table, user=user.columns[0])]
+    return [one for one in named if one.name not in user.columns and is_attribute(one, table, user=user.columns[0])]
 
 
-def _is_of_user(column: Column, table: LogTable, *, user: str) -> bool:
+def is_attribute(column: Column, table: LogTable, *, user: str) -> bool:
+    """Tell whether a column is the same in all rows of each user."""
     who, value = table.column(user), table.column(column.name)
     ((users, varied),) = table.connection.execute(
         f"""select count(*), count(*) filter (values_ > 1) from
@@ -155,6 +156,13 @@ def find_event_id(columns: Sequence[Column], table: LogTable, *, answers: Answer
     (one,) = named
     twice = one.filled - one.distinct
     if twice and not _are_copies(one, table):
+        options = [
+            Option(column_name(one.name, table), "one event: the others are excluded as copies"),
+            Option(NONE, "events of their own"),
+        ]
+        answers.ask(
+            EVENT_ID, f"{twice:,} rows repeat a value of {one.name}, and differ in other columns. Each is ...", options
+        )
         return None
     words = (
         "no value comes twice"

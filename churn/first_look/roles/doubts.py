@@ -2,16 +2,39 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 
 from churn.first_look.evidence.columns import Column, percent
 from churn.first_look.evidence.names import is_arrival, is_event_time, is_other_time
 from churn.first_look.evidence.table import LogTable
-from churn.first_look.evidence.times import TimeReading, column_name
+from churn.first_look.evidence.times import TimeReading, column_name, sql_name
 from churn.first_look.roles.moments import is_time_of_day, says_the_same
 from churn.results.first_look import Finding
 from features.sql import literal
 
+_TOTALS = (
+    "total",
+    "totals",
+    "grand total",
+    "sum",
+    "summe",
+    "gesamt",
+    "totale",
+    "suma",
+    "razem",
+    "toplam",
+    "totaal",
+    "всего",
+    "итого",
+    "合計",
+    "合计",
+    "总计",
+)
+_SENT = re.compile(
+    r"(.*[\W_])?(e-?mail|mail|push|sms|notification|newsletter|message)[\W_]?(sent|delivered|bounced|queued)",
+    re.IGNORECASE,
+)
 _FULL, _MUCH, _FEW_ROWS = 0.95, 0.3, 20
 
 
@@ -24,7 +47,7 @@ def doubts_of_users(user: Finding | None, columns: Sequence[Column], table: LogT
     most, folded = table.numbers(
         f"count(*) filter ({who} = {literal(column.values[0])})", f"count(distinct lower({who}))"
     )
-    notes: list[str] = []
+    notes = _totals(column, table)
     if most > _MUCH * column.filled:
         notes.append(f"one value of {name} has {percent(most, column.filled)} of the rows: it may stand for nobody")
     if folded < column.distinct and column.share("email") > _MUCH:
@@ -33,6 +56,26 @@ def doubts_of_users(user: Finding | None, columns: Sequence[Column], table: LogT
             f"if they do not, user_id = lower({name})"
         )
     return notes
+
+
+def _totals(column: Column, table: LogTable) -> list[str]:
+    """Say that a user is called as the last line of a sheet is."""
+    who, listed = table.column(column.name), ", ".join(map(literal, _TOTALS))
+    (rows,) = table.numbers("count(*)", where=f"lower({who}) in ({listed})")
+    name = sql_name(column.name, table)
+    words = f'a row is called a total in {column.name}, and counts as a user: where = "lower({name}) not in ({listed})" excludes it'
+    return [words] if rows else []
+
+
+def doubts_of_types(kind: Finding | None, columns: Sequence[Column]) -> list[str]:
+    """Say which types of events seem to be done to users: a message that was sent shows nobody's activity."""
+    column = next((one for one in columns if kind and one.name in kind.columns), None)
+    sent = [value for value in column.values if _SENT.fullmatch(value)] if column else []
+    if not sent:
+        return []
+    return [
+        f"{', '.join(sent[:3])}: done to users, and not by them? [churn] qualifying says which events show that somebody is active"
+    ]
 
 
 def doubts_of_times(

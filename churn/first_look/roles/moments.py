@@ -18,6 +18,8 @@ from churn.first_look.evidence.names import (
 from churn.first_look.evidence.table import TABLE, LogTable
 from churn.first_look.evidence.times import TimeReading, column_name, kept_times, sql_name
 from churn.first_look.questions import DATE_ORDER, Answers, Option
+from churn.first_look.roles.files import check_order
+from churn.first_look.roles.zones import zone_options
 from churn.results.first_look import Finding
 from features.errors import InputError
 from features.log.sources.times import instant_of_text
@@ -25,6 +27,7 @@ from features.sql import identifier
 
 Readings = Mapping[str, tuple[TimeReading, ...]]
 _MIN_USERS, _CONSTANT = 10, 0.02
+_FEW_USERS = 2
 _OF_AN_EVENT = re.compile(
     r"(event|occurred|happened|ereignis|evenement|evento|события|発生|イベント|事件|发生|행위).*|.*(_evenement|_evento|_события|ereigniszeit)"
 )
@@ -34,7 +37,7 @@ _CLOCKS = re.compile(
 )
 _TIME_OF_DAY = re.compile(r"\d{1,2}:\d\d(:\d\d(\.\d+)?)?( ?[ap]\.?m\.?)?", re.IGNORECASE)
 _LAST_OF_DAY = 235959
-_LATER = 0.99
+_LATER, _FULL = 0.99, 0.95
 _SOON = 3600  # seconds that a row takes to arrive, and a parcel does not
 
 
@@ -60,14 +63,27 @@ def find_time(
             )
         return _read(named.name, readings, columns, table, answers=answers)
     dated = [one for one in columns if readings.get(one.name)]
-    if not dated:
+    if not dated and not _zones_asked(columns, table, answers=answers):
         raise _no_times(columns)
+    if not dated:
+        return None, None
     possible = _of_events(dated, table, user=user)
     chosen = _chosen(columns, possible, readings, table=table)
     if chosen is None:
-        _ask(dated, readings, table, possible=possible, answers=answers)
+        _ask(columns, readings, table, possible=possible, answers=answers)
         return None, None
     return _read(chosen.name, readings, columns, table, answers=answers)
+
+
+def _zones_asked(columns: Sequence[Column], table: LogTable, *, answers: Answers) -> bool:
+    """Ask what the abbreviations of zones mean that keep a column from being read; tell whether there are any."""
+    for one in columns:
+        options = zone_options(one, table) if is_event_time(one.normal) else []
+        if options:
+            words = f"When did it happen? The times of {one.name} end in abbreviations of zones."
+            answers.ask("event_time", words, options)
+            return True
+    return False
 
 
 def _of_events(dated: Sequence[Column], table: LogTable, *, user: Finding | None) -> list[Column]:
@@ -78,14 +94,14 @@ def _of_events(dated: Sequence[Column], table: LogTable, *, user: Finding | None
 
 
 def _is_of_user(column: Column, table: LogTable, *, user: str) -> bool:
-    """Tell whether users who come twice or more have one value of it each."""
+    """Tell whether users who come back have one value of it each; where they are few, all of them."""
     who, value = table.column(user), table.column(column.name)
-    ((users, varied),) = table.connection.execute(
-        f"""select count(*), count(*) filter (values_ > 1) from
-            (select count(*) as rows_, count(distinct {value}) as values_ from {TABLE} where {who} is not null group by {who})
-            where rows_ > 2"""
+    ((users, varied, few, any_varied),) = table.connection.execute(
+        f"""select count(*) filter (rows_ > 2), count(*) filter (rows_ > 2 and values_ > 1), count(*), count(*) filter (values_ > 1)
+            from (select count(*) as rows_, count(distinct {value}) as values_ from {TABLE} where {who} is not null group by {who})
+            where rows_ > 1"""
     ).fetchall()
-    return users >= _MIN_USERS and varied < _CONSTANT * users
+    return varied < _CONSTANT * users if users >= _MIN_USERS else few >= _FEW_USERS and not any_varied
 
 
 def _chosen(
@@ -98,7 +114,8 @@ def _chosen(
         if is_event_time(one.normal) and not is_other_time(one.normal) and not is_arrival(one.normal)
     ]
     if named:
-        return _finest(_of_one_meaning(named, readings, table), readings, table)
+        chosen = _finest(_of_one_meaning(named, readings, table), readings, table)
+        return None if chosen and _others_of_events(chosen, possible, readings, table=table) else chosen
     dated = [one for one in columns if readings.get(one.name)]
     unread = [one for one in columns if is_event_time(one.normal) and one not in dated and not _is_clock(one)]
     is_the_only_one = (
@@ -108,6 +125,19 @@ def _chosen(
         and not is_arrival(dated[0].normal)
     )
     return dated[0] if is_the_only_one else None
+
+
+def _others_of_events(
+    chosen: Column, possible: Sequence[Column], readings: Readings, *, table: LogTable
+) -> list[Column]:
+    """Return the columns of other times whose names do not say of what: a booking may be the event, or what was booked."""
+    unclear = [
+        one
+        for one in possible
+        if not (is_event_time(one.normal) or is_other_time(one.normal) or is_arrival(one.normal) or one.is_whole)
+        and one.filled_share >= _FULL
+    ]
+    return [one for one in unclear if not says_the_same(readings[one.name][0], readings[chosen.name][0], table)]
 
 
 def _of_one_meaning(named: Sequence[Column], readings: Readings, table: LogTable) -> Sequence[Column]:
@@ -168,9 +198,12 @@ def _read(
         words = f"How are the dates of {name} written? No value tells, such as {_example(name, columns)}."
         answers.ask(DATE_ORDER, words, options)
         return None, None
+    if found[0].parsed < 1 and _zones_asked([found[0].column], table, answers=answers):
+        return None, None
+    check_order(found[0], table, answers=answers)
     reading = _with_clock(found[0], columns, table)
     used = [one.name for one in columns if reading.step != found[0].step and _fits(one, reading.column)]
-    return Finding(reading.expression, reading.evidence, (name, *used)), reading
+    return Finding(reading.expression, reading.evidence, (name, *reading.others, *used)), reading
 
 
 def _example(name: str, columns: Sequence[Column]) -> str:
@@ -178,11 +211,14 @@ def _example(name: str, columns: Sequence[Column]) -> str:
 
 
 def _ask(
-    dated: Sequence[Column], readings: Readings, table: LogTable, *, possible: Sequence[Column], answers: Answers
+    columns: Sequence[Column], readings: Readings, table: LogTable, *, possible: Sequence[Column], answers: Answers
 ) -> None:
+    dated = [one for one in columns if readings.get(one.name)]
     options = [
         Option(column_name(one.name, table), f"{one.evidence}; {readings[one.name][0].evidence}") for one in dated
     ]
+    unread = [one for one in columns if is_event_time(one.normal) and one not in dated]
+    options += [option for one in unread for option in zone_options(one, table)]
     why = f"{len(dated)} columns hold times."
     if not possible:
         why = "Each user has one value only of what holds times, as of a birth or a registration."

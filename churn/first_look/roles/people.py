@@ -11,6 +11,7 @@ from churn.first_look.evidence.times import column_name, column_of
 from churn.first_look.questions import Answers, Option
 from churn.results.first_look import Finding
 from features.errors import InputError
+from features.log.sources.values import FLOATS
 from features.sql import literal
 
 _FEW_ROWS, _MANY_ROWS, _MIN_USERS = 20, 20, 5
@@ -38,6 +39,8 @@ _NOBODY = {
 _MUCH = 0.1
 _FEW_USERS, _FEW_SHARE, _FAR_MORE = 20, 0.01, 5
 _SEVERAL = 2
+_HALF = 0.5
+_DATE_LETTERS = len("2026-01-31")
 
 
 def find_user(
@@ -52,12 +55,13 @@ def find_user(
     """
     if given := answers.get("user_id"):
         return _answered(given, columns, table)
+    _refuse_rounded(columns)
     named = {
         one.name: rank for one in columns if _is_somebody(one, times) and (rank := person_rank(one.normal)) is not None
     }
     people = sorted((one for one in columns if one.name in named), key=lambda one: named[one.name])
     repeated = [one for one in people if one.rows < _FEW_ROWS or one.distinct < _ALL_DIFFER * one.filled]
-    if people and not [one for one in repeated if named[one.name] < _GROUP]:
+    if people and named[people[0].name] < _GROUP and not [one for one in repeated if named[one.name] < _GROUP]:
         _refuse_unique(people[0], repeated)
     if not repeated:
         return _ask_unnamed(columns, table, times=times, answers=answers)
@@ -66,7 +70,25 @@ def find_user(
     if rivals:
         _ask_among([*best, *rivals], table, answers=answers)
         return None
-    return _chosen(best, repeated, table, answers=answers)
+    return _chosen(best, [*repeated, *_fuller(best[0], columns, times)], table, answers=answers)
+
+
+def _refuse_rounded(columns: Sequence[Column]) -> None:
+    """Refuse ids of users that a floating-point type has rounded: users whose ids were different share one.
+
+    Raises
+    ------
+    InputError
+        Where no other column is named as a person.
+    """
+    people = [one for one in columns if person_rank(one.normal) == 0]
+    rounded = [one for one in people if one.kind in FLOATS and max(-(one.low or 0), one.high or 0) >= FLOATS[one.kind]]
+    if rounded and len(rounded) == len(people):
+        raise InputError(
+            f"{rounded[0].name} is of type {rounded[0].kind.lower()}, which rounds ids above {FLOATS[rounded[0].kind]:,}: "
+            "different users may share one",
+            hint="write the ids as text or as whole numbers (bigint), or name another column: --answer user_id=COLUMN",
+        )
 
 
 def _with_more_values(best: Sequence[Column], columns: Sequence[Column], times: Collection[str]) -> list[Column]:
@@ -85,6 +107,24 @@ def _with_more_values(best: Sequence[Column], columns: Sequence[Column], times: 
         if one.distinct >= max(_FAR_MORE * found.distinct, _FEW_USERS)
         and one.rows_per_value >= _MIN_ROWS_A_USER
         and (not one.is_number or is_keyed(one.normal) or person_rank(one.normal) is not None)
+    ]
+
+
+def _fuller(found: Column, columns: Sequence[Column], times: Collection[str]) -> list[Column]:
+    """Return columns that could identify users by their values in rows in which the named one is absent."""
+    if found.filled_share >= _HALF:
+        return []
+    possible = [
+        one for one in columns if _is_somebody(one, times) and _is_unnamed(one) and person_rank(one.normal) is None
+    ]
+    return [
+        one
+        for one in possible
+        if one.filled_share >= _FULL
+        and one.rows_per_value >= _MIN_ROWS_A_USER
+        and one.distinct >= found.distinct
+        and not one.is_number
+        and not money_of(one.normal)
     ]
 
 
@@ -147,14 +187,19 @@ def _chosen(best: Sequence[Column], people: Sequence[Column], table: LogTable, *
         _ask_among(best, table, answers=answers)
         return None
     gaps = [one for one in people if one is not found and one.filled_share > found.filled_share]
-    if found.filled_share < _FULL and gaps:
+    if found.filled_share < _FULL and (gaps or found.filled_share < _HALF):
         name = column_name(found.name, table)
-        options = [Option(name, f"{found.evidence}; the other rows are set aside"), *_joined([found, gaps[0]], table)]
+        options = [Option(name, f"{found.evidence}; the other rows are excluded"), *_joined([found, *gaps[:1]], table)]
+        options += [
+            Option(column_name(one.name, table), f"{one.evidence}, {one.rows_per_value:.1f} rows each") for one in gaps
+        ]
         answers.ask("user_id", f"Who did it, where {found.name} is absent?", options)
         return None
     words = "" if not others else f"; {', '.join(one.name for one in others)} tells the same users apart"
     if person_rank(found.normal) == _DEVICE:
         words += "; it names a device: each counts as a user"
+    if person_rank(found.normal) == _GROUP:
+        words += "; it may name a group: each counts as a user"
     return Finding(
         column_name(found.name, table),
         f"named as an id of users; {found.evidence}, {found.rows_per_value:.1f} rows each{words}",
@@ -164,6 +209,8 @@ def _chosen(best: Sequence[Column], people: Sequence[Column], table: LogTable, *
 
 def _joined(columns: Sequence[Column], table: LogTable) -> list[Option]:
     """Offer the first column, else the second, where the first has gaps."""
+    if len(columns) == 1:
+        return []
     first, second = columns[0], columns[1]
     if first.filled_share >= _FULL and second.filled_share < _FULL:
         first, second = second, first
@@ -218,6 +265,7 @@ def _ask_unnamed(columns: Sequence[Column], table: LogTable, *, times: Collectio
     InputError
         When none could.
     """
+    _refuse_totals(columns, times)
     open_ = [one for one in columns if _is_somebody(one, times) and _is_unnamed(one)]
     possible = [one for one in open_ if one.rows_per_value >= _MIN_ROWS_A_USER or one.rows < _FEW_ROWS]
     if not possible:
@@ -229,6 +277,23 @@ def _ask_unnamed(columns: Sequence[Column], table: LogTable, *, times: Collectio
         for one in possible
     ]
     answers.ask("user_id", "Who did it? No column is named as an id of users; these could be by their values:", options)
+
+
+def _refuse_totals(columns: Sequence[Column], times: Collection[str]) -> None:
+    """Refuse a table with one row per day, week or month.
+
+    Raises
+    ------
+    InputError
+        When dates without a time of day do not repeat.
+    """
+    dates = [one for one in columns if one.name in times and all(len(value) <= _DATE_LETTERS for value in one.values)]
+    unique = [one for one in dates if one.is_unique and one.rows >= _FEW_ROWS]
+    if unique:
+        raise InputError(
+            f"this is not an event log: it has one row per date of {unique[0].name}, as totals have, and no column says who did it",
+            hint="give the log that was added up; if a column says who did it: --answer user_id=COLUMN",
+        )
 
 
 def _is_unnamed(column: Column) -> bool:

@@ -156,8 +156,12 @@ class CsvFile:
         return found or doubled  # reading the file says what is wrong with it
 
     def _of_mixed_ends(self, readings: Sequence[Dialect]) -> Dialect:
-        """Return the first reading that is consistent; where ends of lines differ within quoted values only, they are values."""
-        if found := next((one for one in readings if not self._fault(one)), None):
+        """Return the first reading that is consistent; where ends of lines differ within quoted values only, they are values.
+
+        DuckDB's strict parser takes the end of the first line for that of all, and finds none where lines above the header differ.
+        """
+        strict = () if readings[0].skip else readings
+        if found := next((one for one in strict if not self._fault(one)), None):
             return found
         lenient = [structs.replace(one, has_mixed_ends=True) for one in readings]
         faults = [self._fault(one) for one in lenient]

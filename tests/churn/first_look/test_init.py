@@ -28,7 +28,7 @@ def shop(folder: Path, *, broken: int = 0) -> Path:
                 continue
             moment = datetime(2025, 1, 6, 8 + user % 12, 30) + timedelta(days=day)  # noqa: DTZ001
             lines.append(f"u{user}@example.de;{moment:%d.%m.%Y %H:%M};{10 + user % 7},50;web")
-    lines += [f";{line.partition(';')[2]}" for line in lines[1 : broken + 1]]
+    lines += [f"u1@example.de;;{line.split(';', 2)[2]}" for line in lines[1 : broken + 1]]
     path = folder / "orders.csv"
     path.write_text("\n".join(lines) + "\n", encoding="utf-8-sig")
     return path
@@ -149,7 +149,7 @@ def test_rows_that_would_be_set_aside_are_admitted(command: Command, tmp_path: P
     shop(tmp_path, broken=3)
     ran = command("init", "orders.csv")
     assert ran.code == 0
-    assert "set aside 3 x user_id is null" in ran.out
+    assert "set aside 3 x event_time is null" in ran.out
 
 
 def test_settings_under_which_the_log_cannot_be_read_are_no_success(command: Command, tmp_path: Path):

@@ -219,6 +219,11 @@ def test_a_line_with_too_many_or_too_few_fields_is_refused_where_line_ends_are_m
         read(put(tmp_path / "log.csv", text))
 
 
+def test_lines_above_the_header_may_end_in_another_way(tmp_path: Path):
+    text = f"A report\nof a day\n{HEADER}\r\na,{TEN},x\r\nb,{TEN},y\r\n"
+    assert users_in(read(put(tmp_path / "log.csv", text), format=FormatSettings(skip=2))) == ["a", "b"]
+
+
 def test_the_last_line_needs_no_end(tmp_path: Path):
     assert users_in(read(put(tmp_path / "log.csv", f"{HEADER}\na,{TEN},x\nb,{TEN},y"))) == ["a", "b"]
 
