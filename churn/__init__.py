@@ -22,7 +22,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from churn.aliases import build_profiles, read_events, score, train
+    from churn import plots
+    from churn.aliases import build_profiles, load_model, read_events, score, train
     from churn.project import Project
     from churn.results import (
         Audit,
@@ -39,10 +40,12 @@ if TYPE_CHECKING:
         WeeklyList,
     )
     from features.errors import CheckFailed, ChurnError, InputError, SettingsError
+    from training.classifier import ChurnClassifier
 
 __all__ = [
     "Audit",
     "CheckFailed",
+    "ChurnClassifier",
     "ChurnError",
     "Export",
     "Horizon",
@@ -59,6 +62,8 @@ __all__ = [
     "TrainingData",
     "WeeklyList",
     "build_profiles",
+    "load_model",
+    "plots",
     "read_events",
     "score",
     "train",
@@ -66,7 +71,8 @@ __all__ = [
 
 _PLACES = {
     "churn.project": ("Project",),
-    "churn.aliases": ("build_profiles", "read_events", "score", "train"),
+    "churn.aliases": ("build_profiles", "load_model", "read_events", "score", "train"),
+    "training.classifier": ("ChurnClassifier",),
     "features.errors": ("CheckFailed", "ChurnError", "InputError", "SettingsError"),
 }
 
@@ -78,6 +84,8 @@ def __getattr__(name: str) -> Any:
         return version("churn")
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name == "plots":
+        return import_module("churn.plots")
     place = next((place for place, names in _PLACES.items() if name in names), "churn.results")
     return getattr(import_module(place), name)
 

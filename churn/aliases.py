@@ -1,4 +1,4 @@
-"""Four functions for short scripts: each is a method of :class:`churn.Project`."""
+"""Five functions for short scripts: each is a method of :class:`churn.Project`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from churn.cutoffs import Cutoff
 from churn.progress import Say
 from churn.project import Project
 from churn.results import Profiles, Scoring, Training
+from models.churn_model import ChurnModel
 from models.registry import CHAMPION
 
 
@@ -30,6 +31,11 @@ def build_profiles(project: Project, cutoffs: Cutoff | Iterable[Cutoff]) -> Prof
 def train(project: Project, *, say: Say | None = None) -> Training:
     """Train a challenger and register it; see :meth:`churn.Project.train`."""
     return project.train(say=say)
+
+
+def load_model(project: Project, model: str = CHAMPION) -> ChurnModel:
+    """Return a registered model by alias or version; see :meth:`churn.Project.load_model`."""
+    return project.load_model(model)
 
 
 def score(project: Project, cutoff: Cutoff, *, model: str = CHAMPION, say: Say | None = None) -> Scoring:

@@ -65,6 +65,7 @@ def training_data(found: AuditedTraining) -> TrainingData:
         np.asarray(table.column("user_id").to_pylist(), dtype=object),
         time,
         _parts(found.split, time),
+        found.split.purge_days,
     )
 
 

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         TrainingData,
     )
     from features.profiles.build import Shard
+    from models.churn_model import ChurnModel
 
 
 class Project(Workspace):
@@ -183,6 +184,21 @@ class Project(Workspace):
 
         progress = progress_of(say)
         return training_data(to_audit(self.activity(say=progress.within), self.recipe, say=progress))
+
+    def load_model(self, model: str = CHAMPION) -> ChurnModel:
+        """Return a registered model, which scores profiles and explains them.
+
+        Parameters
+        ----------
+        model
+            Alias or version number.
+
+        Raises
+        ------
+        InputError
+            When there is no such model.
+        """
+        return self.registry.get(model).model
 
     def train(self, *, say: Progress | Say | None = None) -> Training:
         """Train a challenger, test it on a later cutoff, and register it in MLflow.

@@ -8,7 +8,7 @@ from insights.engine.active_days import ActiveDays
 from insights.presentation import formats
 from insights.presentation.section import Figures, Row, Section, columns
 from insights.presentation.texts import text
-from models.charts import SHADES, Axis, Series, band, card, lines, svg
+from models.charts import SHADES, Axis, Layers, Series, band, card, lines, svg
 from models.page import Picture
 from models.shares import Share, wilson
 
@@ -25,7 +25,7 @@ def retention(log: ActiveDays) -> Section:
     table = [row for name, since in populations.items() for row in by_day(log, DAYS, since=since, population=name)]
     since = log.new_from if _closed(table, "new") else 0
     shown = [row for row in table if row["population"] == text(f"retention.{'new' if since else 'all'}")]
-    curve, triangle = by_day(log, range(1, CURVE_DAYS + 1), since=since), cohorts(log)
+    curve, triangle = curve_of(log, since=since), cohorts(log)
     facts = {f"day_{row['day_n']}_{name}": row[name] for row in shown for name in _NAMES if row["users"]}
     tables = [_triangle_table(triangle), _days_table(table), Figures("retention_curve", curve, _KINDS)]
     return Section("retention", [_sentence(shown)], tables, [_picture(curve)] if curve else [], facts)
@@ -148,7 +148,13 @@ def _triangle_table(rows: Sequence[Row]) -> Figures:
     return Figures("retention_cohorts", rows, kinds, shown=["week", "users", *cells, "mark"], heat=cells)
 
 
-def _picture(curve: Sequence[Row]) -> Picture:
+def curve_of(log: ActiveDays, *, since: int = 0) -> list[Row]:
+    """Return retention by day for three months, of those who were new from a day on."""
+    return by_day(log, range(1, CURVE_DAYS + 1), since=since)
+
+
+def curve_chart(curve: Sequence[Row]) -> Layers:
+    """Draw the share that was active on a day, with its interval, and on or after it."""
     colours = {text("retention.on_or_after"): SHADES[2], text("retention.on_day"): SHADES[0]}
     known = [row for row in curve if row["users"]]
     rows = [
@@ -158,8 +164,11 @@ def _picture(curve: Sequence[Row]) -> Picture:
     ]
     ends = [{"day": row["day_n"], "low": row["on_day_low"], "high": row["on_day_high"]} for row in known]
     x, y = Axis("day", text("retention.days_after")), Axis("share", "", format=".0%")
-    layers = (
+    return card(
         band(ends, x, low=Axis("low", "", format=".0%"), high="high"),
         lines(rows, x, y=y, by=Series("series", colours)),
     )
-    return Picture(text("retention.picture_title"), svg(card(*layers)), text("retention.picture_words"))
+
+
+def _picture(curve: Sequence[Row]) -> Picture:
+    return Picture(text("retention.picture_title"), svg(curve_chart(curve)), text("retention.picture_words"))

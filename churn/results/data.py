@@ -114,6 +114,8 @@ class TrainingData(Result):
     part
         ``train``, ``validation``, ``calibration`` or ``test``, shape (n,). Where a fold of users stands in for a period of
         its own, validation and calibration rows are ``train``.
+    purge_days
+        Days from a cutoff to the day on which its label is known, gap and horizon.
     """
 
     X: pd.DataFrame
@@ -121,6 +123,7 @@ class TrainingData(Result):
     groups: NDArray[Any]
     time: NDArray[np.datetime64]
     part: NDArray[Any]
+    purge_days: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """Return the size of each part and its churn rate."""

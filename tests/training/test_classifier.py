@@ -1,0 +1,102 @@
+"""The model of a training as an estimator: what scikit-learn expects of one, and the numbers of a training."""
+
+from __future__ import annotations
+
+import pickle
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import clone
+from sklearn.metrics import roc_auc_score
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from models.settings import ModelSettings
+from tests.training.conftest import Training
+from training.classifier import ChurnClassifier
+
+QUICK = ChurnClassifier(max_rounds=8, min_data_in_leaf=10, early_stopping_rounds=4)
+
+
+@pytest.mark.slow
+@parametrize_with_checks([ChurnClassifier(max_rounds=3, min_data_in_leaf=5)])
+def test_it_does_what_scikit_learn_expects_of_an_estimator(estimator: Any, check: Any):
+    check(estimator)  # all of them; the one of array API is skipped by scikit-learn unless SCIPY_ARRAY_API is set
+
+
+def _frame(rows: int, *, seed: int) -> tuple[pd.DataFrame, np.ndarray]:
+    """Users who leave the more likely the longer they are idle, twice as likely where they came through ads."""
+    chance = np.random.default_rng(seed)
+    idle, channel = chance.exponential(10, rows), chance.choice(["ads", "friend", None], rows)
+    left = chance.random(rows) < 1 / (1 + np.exp(2 - idle / 8 - (channel == "ads")))
+    noise = np.where(chance.random(rows) < 0.1, np.nan, chance.normal(size=rows))
+    return pd.DataFrame({"days_since_last_event": idle, "channel": channel, "noise": noise}), left
+
+
+@pytest.fixture(scope="module")
+def fitted() -> ChurnClassifier:
+    return clone(QUICK).fit(*_frame(600, seed=1))
+
+
+def test_it_ranks_users_that_it_has_not_seen_and_its_probabilities_are_calibrated(fitted: ChurnClassifier):
+    frame, left = _frame(2000, seed=2)
+    probability = fitted.predict_proba(frame)
+    assert probability.shape == (2000, 2)
+    assert probability.sum(axis=1) == pytest.approx(1)
+    assert roc_auc_score(left, probability[:, 1]) > 0.75
+    assert probability[:, 1].mean() == pytest.approx(left.mean(), abs=0.05)
+
+
+def test_a_value_of_a_category_that_was_never_seen_is_no_error(fitted: ChurnClassifier):
+    frame, _ = _frame(3, seed=3)
+    assert np.isfinite(fitted.predict_proba(frame.assign(channel=["radio", None, "ads"]))).all()
+
+
+def test_contributions_add_up_to_the_raw_score_but_for_a_constant(fitted: ChurnClassifier):
+    frame, _ = _frame(50, seed=4)
+    effects = fitted.explain(frame)
+    assert list(effects.columns) == list(fitted.get_feature_names_out()) == list(frame.columns)
+    base = fitted.raw_score(frame) - effects.sum(axis=1)
+    assert base.to_numpy() == pytest.approx(base[0])
+
+
+def test_a_copy_gives_the_same_numbers_also_after_a_single_row_was_scored(fitted: ChurnClassifier):
+    frame, _ = _frame(20, seed=5)
+    single = fitted.predict_proba(frame[:1])
+    assert pickle.loads(pickle.dumps(fitted)).predict_proba(frame)[:1] == pytest.approx(single)  # noqa: S301
+
+
+def test_its_defaults_are_those_of_a_training():
+    given, usual = ChurnClassifier().get_params(), ModelSettings().model_dump()
+    same = given.keys() & usual.keys()
+    assert len(same) == 11
+    assert {name: given[name] for name in same} == {name: usual[name] for name in same}
+
+
+def test_bad_input_is_refused_in_words():
+    frame, left = _frame(60, seed=6)
+    with pytest.raises(ValueError, match="Only binary classification is supported"):
+        clone(QUICK).fit(frame, np.arange(60) % 3)
+    with pytest.raises(ValueError, match="expected 5 users or more"):
+        clone(QUICK).fit(frame, left, groups=np.arange(60) % 4)
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        clone(QUICK).fit(frame, left, groups=np.arange(59))
+    with pytest.raises(ValueError, match="infinity"):
+        clone(QUICK).fit(frame.assign(noise=np.inf), left)
+
+
+def test_it_fits_what_a_training_fits(folds: Training):
+    trained, settings = folds.trained, folds.recipe.model
+    specification, rows = trained.fit.specification, trained.training_rows
+    names = list(specification.feature_names)
+    given = {name: getattr(settings, name) for name in ChurnClassifier().get_params() if hasattr(settings, name)}
+    model = ChurnClassifier(**given, purge_days=trained.split.purge_days, random_state=folds.recipe.training.seed)
+    train, test = (part.profiles.select(names).to_pandas() for part in (rows, trained.test))
+    for name in specification.unused:  # drifts, so that the training is blind to it
+        for frame in (train, test):
+            frame[name] = pd.Series(np.nan, index=frame.index, dtype=frame[name].dtype)
+    model.fit(train, rows.churned, groups=rows.users, time=rows.cutoffs)
+    assert model.n_rounds_ == trained.fit.rounds
+    assert model.why_ == trained.fit.why
+    assert model.raw_score(test) == pytest.approx(trained.fit.raw(trained.test.profiles), abs=1e-9)
