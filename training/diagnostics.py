@@ -12,9 +12,11 @@ from training.data.specification import with_categories
 from training.evaluation.backtest import Backtest, backtest, history, past_splits_of
 from training.evaluation.learning_curve import LearningCurve, learning_curve
 from training.fit.fit import Fit, Fitter
+from training.horizon.advice import mislabelling
 from training.plan.outages import Outage
 from training.plan.plan import Recipe, is_sound, split_of
 from training.plan.splits import Split
+from training.settings import AdviceSettings
 from training.trained import TrainingResult
 
 
@@ -35,20 +37,30 @@ class Refit:
 
 @dataclass(frozen=True)
 class Diagnostics:
-    """The results of further fits; None where the settings do not request them."""
+    """What else is found out about a training.
+
+    Attributes
+    ----------
+    backtest, learning_curve
+        The results of further fits; None where the settings do not request them.
+    mislabelling
+        The warning of ``churn horizon`` that many of those labelled churned come back; empty: they do not.
+    """
 
     backtest: Backtest | None = None
     learning_curve: LearningCurve | None = None
+    mislabelling: str = ""
 
 
-def diagnose(activity: Activity, trained: TrainingResult, *, say: Say) -> Diagnostics:
-    """Run the backtest and the learning curve, where the settings request them."""
+def diagnose(activity: Activity, trained: TrainingResult, *, advice: AdviceSettings, say: Say) -> Diagnostics:
+    """Run the backtest and the learning curve, where the settings request them, and see who comes back after the horizon."""
     t = trained.recipe.training
     if not trained.split.train:
         return Diagnostics()
+    returning = mislabelling(activity, trained.plan.label_churn, training=t, settings=advice)
     outages = trained.plan.outages
     past = backtest_of(activity, trained.recipe, outages=outages, say=say) if t.backtest_weeks else None
-    return Diagnostics(past, _learning_curve(trained, say=say) if t.learning_curve else None)
+    return Diagnostics(past, _learning_curve(trained, say=say) if t.learning_curve else None, returning)
 
 
 def backtest_of(activity: Activity, recipe: Recipe, *, outages: Sequence[Outage], say: Say) -> Backtest:

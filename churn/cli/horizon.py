@@ -22,8 +22,10 @@ _WEEK, _WEEKS_UP_TO = 7, 56
 
 
 def _next(found: Horizon) -> tuple[str, ...]:
-    days = found.recommended_days
-    return ("train",) if days is None else ("train", "--set", f"churn.horizon_days={days}")
+    days, within = found.recommended_days, found.advice.active_within_days
+    if days is None:
+        return ("train",)
+    return ("train", "--set", f"churn.horizon_days={days}", "--set", f"churn.active_within_days={within}")
 
 
 @verb(steps=2, then=_next)
@@ -67,7 +69,11 @@ def _show(found: Horizon) -> None:
 
 
 def _words(advice: Advice) -> list[str]:
-    days = "none" if advice.recommended is None else f"{advice.recommended} days"
+    days = (
+        "none"
+        if advice.recommended is None
+        else f"{advice.recommended} days, of users active within {advice.active_within_days}"
+    )
     return [
         "Shares with 95 % intervals: users are drawn again, each with all that is known of them.",
         *_against(advice),

@@ -47,11 +47,11 @@ def proposal_of(activity: Activity, churn: ChurnSettings) -> Proposal:
     days = (activity.coverage.covered_until - activity.coverage.first_day).days
     features = _windows(days)
     try:
-        advice, active_within = _advice(activity, churn)
+        advice = _advice(activity, churn)
     except CheckFailed as short:
         return Proposal({}, features, None, (f"no horizon can be proposed: {short.message}",))
-    horizon = advice.recommended
-    if horizon is None:
+    horizon, active_within = advice.recommended, advice.active_within_days
+    if horizon is None or active_within is None:
         return Proposal({}, features, None, (f"no horizon can be proposed: {advice.why}",))
     proposed = {
         "horizon_days": Line(horizon, f"by the rule of churn horizon: {advice.why}"),
@@ -62,25 +62,18 @@ def proposal_of(activity: Activity, churn: ChurnSettings) -> Proposal:
     return Proposal(proposed, features, horizon, notes)
 
 
-def _advice(activity: Activity, churn: ChurnSettings) -> tuple[Advice, int]:
-    """Advise for users who were active within the horizon that is advised; two rounds, as one depends on the other."""
+def _advice(activity: Activity, churn: ChurnSettings) -> Advice:
+    """Advise for users who were active within the time that is advised; two rounds, as the one depends on the other."""
     first = _advised(activity, churn, active_within=_MONTH)
-    if first.recommended is None:
-        return first, _MONTH
-    active_within = _eligible_for(first, first.recommended)
-    second = _advised(activity, churn, active_within=active_within)
-    return second, active_within if second.recommended is None else _eligible_for(second, second.recommended)
+    return (
+        first if first.active_within_days is None else _advised(activity, churn, active_within=first.active_within_days)
+    )
 
 
 def _advised(activity: Activity, churn: ChurnSettings, *, active_within: int) -> Advice:
     settings = AdviceSettings()
     eligible = {"active_within_days": active_within, "horizon_days": settings.candidates_days[0]}
     return advise(activity, churn.model_copy(update=eligible), training=TrainingSettings(), settings=settings)
-
-
-def _eligible_for(advice: Advice, horizon: int) -> int:
-    chosen = next(one for one in advice.choices if one.horizon_days == horizon)
-    return horizon * (_TWICE if any("come back" in one for one in chosen.against) else 1)
 
 
 def _windows(days: int) -> dict[str, Line]:

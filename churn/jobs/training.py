@@ -50,7 +50,7 @@ def train_horizons(
         trained = fit_horizons(activity, recipes, say=say, treatment=treatment_of(project))
         found: list[Training] = []
         for name, recorder, one in zip(horizons, recorders, trained, strict=True):
-            diagnostics = diagnose(activity, one, say=say)
+            diagnostics = diagnose(activity, one, advice=project.settings.advice, say=say)
             say("registering the challenger")
             one = _with_mapping(one, project)  # noqa: PLW2901
             facts = LogFacts(name, project.source, activity.coverage, withheld)

@@ -47,6 +47,7 @@ class Horizon(Result):
         """The recommendation and why."""
         return {
             "recommended_days": self.recommended_days,
+            "active_within_days": self.advice.active_within_days,
             "configured_days": self.advice.configured,
             "why": self.advice.why,
         }

@@ -55,6 +55,10 @@ def test_the_simulated_users_come_back_after_a_fortnight_and_it_says_so(as_json:
     assert ever == sorted(ever, reverse=True)
 
 
+def test_a_training_repeats_that_many_come_back(as_json: Any, trained_world: TrainedWorld):
+    assert as_json["warnings"][0] in trained_world.said["train"]["warnings"]
+
+
 def test_what_it_says_of_the_configured_horizon_is_what_training_found(as_json: Any, trained_world: TrainedWorld):
     test = trained_world.said["train"]["test"]
     assert as_json["choices"][1]["churn_rate"]["value"] == pytest.approx(test["churn_rate"], abs=0.05)

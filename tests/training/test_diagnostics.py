@@ -15,6 +15,7 @@ from tests.training.untrained import WEEKS, recipe_of, result_of, split_of
 from training.data.dataset import Dataset
 from training.diagnostics import Diagnostics, Refit, diagnose
 from training.plan.splits import Split
+from training.settings import AdviceSettings
 
 ONE_TREE = ModelSettings(num_leaves=2, max_rounds=1, min_data_in_leaf=1, logistic_weight=0)
 NO_LABELS = Split((), (), WEEKS[:1], WEEKS[3], "BG/NBD")
@@ -34,7 +35,9 @@ def test_without_a_request_or_without_labels_nothing_is_refitted(
     activity: Activity, training: dict[str, Any], split: Split
 ):
     said: list[str] = []
-    assert diagnose(activity, result_of(recipe_of(**training), split), say=said.append) == Diagnostics(None, None)
+    assert diagnose(
+        activity, result_of(recipe_of(**training), split), advice=AdviceSettings(), say=said.append
+    ) == Diagnostics(None, None)
     assert said == []
 
 
@@ -62,7 +65,7 @@ def test_a_refit_fits_the_categories_anew_on_its_own_training_cutoffs():
 def test_a_learning_curve_needs_no_backtest(activity: Activity):
     empty = result_of(recipe_of(learning_curve=True), split_of(WEEKS[0], test=WEEKS[3]))
     said: list[str] = []
-    found = diagnose(activity, empty, say=said.append)
+    found = diagnose(activity, empty, advice=AdviceSettings(), say=said.append)
     assert found.backtest is None
     assert found.learning_curve is not None
     assert found.learning_curve.points == ()  # no share of no users is large enough

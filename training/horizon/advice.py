@@ -36,6 +36,7 @@ from training.settings import AdviceSettings, TrainingSettings
 _MAX_CUTOFFS = 24
 _MAX_ROWS = 365
 _WEEKLY_EXCESS = 1.1
+_TWICE = 2
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,9 @@ class Advice:
         The rule of the recommendation, in a sentence.
     recommended
         None where no candidate leaves enough to train on.
+    active_within_days
+        How recently a user should have been active to be eligible under the recommended horizon: as long as the horizon, as who was away
+        for longer has left already by the same definition; twice as long where many come back after being away for one.
     """
 
     rows: tuple[IdleRow, ...]
@@ -85,6 +89,7 @@ class Advice:
     warnings: tuple[str, ...]
     reach_days: int
     return_share: float
+    active_within_days: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Everything, as JSON can hold it."""
@@ -111,6 +116,7 @@ def advise(activity: Activity, churn: ChurnSettings, *, training: TrainingSettin
     rule = HorizonRule(settings, training.min_class_users, has_weekly_rhythm(spells))
     choices = tuple(rule.with_objections(study.candidate(days)) for days in study.candidates)
     recommended, why = rule.recommend(choices)
+    chosen = next((one for one in choices if one.horizon_days == recommended), None)
     idle = SurvivalCurve.of(spells, seed=training.seed)
     return Advice(
         rows=idle_rows(idle, log_days=(activity.coverage.covered_until - activity.coverage.first_day).days),
@@ -122,7 +128,23 @@ def advise(activity: Activity, churn: ChurnSettings, *, training: TrainingSettin
         warnings=tuple(rule.warnings(choices, churn.horizon_days)),
         reach_days=idle.reach,
         return_share=settings.return_share,
+        active_within_days=chosen.horizon_days * (_TWICE if rule.mislabelling(chosen) else 1) if chosen else None,
     )
+
+
+def mislabelling(
+    activity: Activity, churn: ChurnSettings, *, training: TrainingSettings, settings: AdviceSettings
+) -> str:
+    """Return the warning of :func:`advise` that many of those labelled churned come back; empty: few do, or nobody can know."""
+    if churn.event:
+        return ""
+    try:
+        study = _Study.of(activity, churn, training=training, settings=settings)
+    except CheckFailed:
+        return ""
+    rule = HorizonRule(settings, training.min_class_users, is_weekly=False)
+    days = churn.horizon_days
+    return rule.mislabelling(study.candidate(days)) if days in study.candidates else ""
 
 
 def idle_rows(curve: SurvivalCurve, *, log_days: int) -> tuple[IdleRow, ...]:

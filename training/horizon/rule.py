@@ -86,12 +86,17 @@ class HorizonRule:
         if not found:
             return [f"{name} does not fit: no past cutoff with enough history is followed by as many days of log"]
         (candidate,) = found
-        returning = [f"mislabels: {describe_returns(candidate)}"] if self._mislabels(candidate) else []
+        returning = filter(None, [self.mislabelling(candidate)])
         shortcomings = [
             f"falls short: {objection}"
             for objection in (*self._shortages(candidate), *self._other_objections(candidate))
         ]
-        return [f"{name} {warning}" for warning in (*returning, *shortcomings)]
+        return [*returning, *(f"{name} {warning}" for warning in shortcomings)]
+
+    def mislabelling(self, candidate: Candidate) -> str:
+        """Warn that many of those whom a horizon labels churned come back; empty: they do not, or nobody can know."""
+        words = f"[churn] horizon_days = {candidate.horizon_days} mislabels: {describe_returns(candidate)}"
+        return words if self._mislabels(candidate) else ""
 
     def _shortages(self, candidate: Candidate) -> list[str]:
         found: list[str] = []

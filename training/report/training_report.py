@@ -67,6 +67,12 @@ class TrainingReport:
         weight = np.abs(model.contributions(sample)).mean(axis=0)
         return dict(zip(model.specification.feature_names, weight.tolist(), strict=True))
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a reader should know before trusting it, one sentence each."""
+        returning = self.diagnostics.mislabelling
+        return (*warnings_of(self.trained), *([returning] if returning else []))
+
     # --- MLflow ----------------------------------------------------------------------------------------------------
 
     @property
@@ -122,7 +128,7 @@ class TrainingReport:
             "strategy": trained.plan.strategy,
             "outages": [str(outage.day) for outage in trained.plan.outages],
             "bots": trained.plan.bots.to_json() if trained.plan.bots else None,
-            "warnings": list(warnings_of(trained)),
+            "warnings": list(self.warnings),
             "base_rate": {
                 "shift": trained.fit.shift.shift,
                 "why": trained.fit.shift.why,
@@ -188,7 +194,7 @@ class TrainingReport:
 
     def _notes(self) -> Iterator[str]:
         trained, diagnostics = self.trained, self.diagnostics
-        yield from warnings_of(trained)
+        yield from self.warnings
         if trained.fit.why:
             yield trained.fit.why
         if trained.plan.outages:

@@ -20,6 +20,7 @@ from training.diagnostics import diagnose
 from training.evaluation.backtest import Backtest, Week, backtest, better_rule, history, past_splits, past_splits_of
 from training.plan.outages import Kind, Outage
 from training.plan.splits import Split, make_split
+from training.settings import AdviceSettings
 
 FIRST = date(2026, 3, 2)
 MONDAYS = tuple(FIRST + timedelta(days=7 * week) for week in range(6))
@@ -204,7 +205,7 @@ def test_a_training_looks_back_past_the_outages_that_it_knows(easy: Training):
 
     def latest(*outages: Outage) -> date:
         known = replace(trained, recipe=recipe, plan=replace(trained.plan, outages=outages))
-        found = diagnose(easy.activity, known, say=lambda _: None).backtest
+        found = diagnose(easy.activity, known, advice=AdviceSettings(), say=lambda _: None).backtest
         assert found is not None
         (week,) = found.weeks
         return week.cutoff

@@ -13,7 +13,7 @@ from features.errors import CheckFailed, SettingsError
 from features.settings import ChurnSettings
 from features.snapshots import Coverage
 from tests.builders import world_of
-from training.horizon.advice import Advice, advise, has_weekly_rhythm, past_cutoffs
+from training.horizon.advice import Advice, advise, has_weekly_rhythm, mislabelling, past_cutoffs
 from training.horizon.survival import PARTS, Share
 from training.settings import AdviceSettings, TrainingSettings
 
@@ -65,6 +65,24 @@ def test_a_horizon_shorter_than_the_rhythm_of_the_regulars_mislabels_them(advice
     assert advice.recommended == 14
     assert len(advice.warnings) == 1
     assert "horizon_days = 7 mislabels" in advice.warnings[0]
+
+
+def test_a_training_repeats_what_is_said_of_its_horizon(leaving: Activity, advice: Advice):
+    def repeated(days: int, **churn: Any) -> str:
+        settings = AdviceSettings(candidates_days=(7, 14, 28))
+        asked = ChurnSettings(horizon_days=days, **churn)
+        return mislabelling(leaving, asked, training=TrainingSettings(), settings=settings)
+
+    assert repeated(7) == advice.warnings[0]
+    assert repeated(14) == ""
+    assert repeated(7, event="event_type = 'cancel'") == ""  # idle days say nothing
+    assert repeated(364) == ""  # the log is too short
+
+
+def test_who_is_eligible_is_advised_too_longer_where_many_come_back(leaving: Activity, advice: Advice):
+    assert (advice.recommended, advice.active_within_days) == (14, 14)
+    too_short = advice_of(leaving, 7)
+    assert (too_short.recommended, too_short.active_within_days) == (7, 14)
 
 
 def test_a_horizon_that_is_right_is_not_warned_of(leaving: Activity):
