@@ -153,11 +153,11 @@ class Project(Workspace):
         from churn.results import Horizon
         from training.horizon.advice import advise
 
-        s, progress = self.settings, progress_of(say)
+        progress = progress_of(say)
         progress("reading the log")
         activity = self.activity(say=progress.within)
         progress("following users after they were last seen")
-        return Horizon(advise(activity, s.churn, training=s.training, settings=s.advice))
+        return Horizon(advise(activity, self.recipe, settings=self.settings.advice))
 
     def audit(self, *, say: Progress | Say | None = None) -> Audit:
         """Look for leaks in what a model would be trained and tested on; nothing is registered.

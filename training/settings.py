@@ -125,6 +125,10 @@ class OutagesSettings(Section):
     closed: tuple[date, ...] = setting(
         (), "Days on which nothing happens on purpose, such as holidays of a shop: these are not outages."
     )
+    holidays: str = setting(
+        "",
+        'Country, as DE, or part of one, as DE-BY, whose public holidays are closed days; needs the extra "holidays".',
+    )
 
 
 class BotsSettings(Section):

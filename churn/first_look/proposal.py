@@ -8,7 +8,9 @@ from churn.first_look.draft import Line
 from features.activity.store import Activity
 from features.errors import CheckFailed
 from features.settings import ChurnSettings, FeatureSettings
+from models.settings import ModelSettings
 from training.horizon.advice import Advice, advise
+from training.plan.plan import Recipe
 from training.settings import AdviceSettings, TrainingSettings
 
 _LONG_WINDOWS = {180: 540, 365: 1095}  # days of a window, to the days of log from which on it is proposed
@@ -73,7 +75,8 @@ def _advice(activity: Activity, churn: ChurnSettings) -> Advice:
 def _advised(activity: Activity, churn: ChurnSettings, *, active_within: int) -> Advice:
     settings = AdviceSettings()
     eligible = {"active_within_days": active_within, "horizon_days": settings.candidates_days[0]}
-    return advise(activity, churn.model_copy(update=eligible), training=TrainingSettings(), settings=settings)
+    recipe = Recipe(churn.model_copy(update=eligible), FeatureSettings(), ModelSettings(), TrainingSettings())
+    return advise(activity, recipe, settings=settings)
 
 
 def _windows(days: int) -> dict[str, Line]:

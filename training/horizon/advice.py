@@ -7,15 +7,16 @@ Kaplan-Meier curves, because the end of the log censors some of them.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date, timedelta
+from functools import cached_property
 from math import ceil
 from typing import Any
 
 import numpy as np
 
 from features.activity.store import Activity
-from features.errors import CheckFailed, SettingsError
+from features.errors import CheckFailed, InputError, SettingsError
 from features.settings import ChurnSettings
 from features.snapshots import Coverage, cutoffs_between
 from models.definition import ChurnDefinition
@@ -30,8 +31,9 @@ from training.horizon.survival import (
     resampling_counts,
     share,
 )
-from training.plan.splits import WEEK, make_split
-from training.settings import AdviceSettings, TrainingSettings
+from training.plan.plan import Recipe, is_sound, outages_of, split_of
+from training.plan.splits import WEEK, any_cutoff
+from training.settings import AdviceSettings
 
 _MAX_CUTOFFS = 24
 _MAX_ROWS = 365
@@ -96,8 +98,13 @@ class Advice:
         return asdict(self)
 
 
-def advise(activity: Activity, churn: ChurnSettings, *, training: TrainingSettings, settings: AdviceSettings) -> Advice:
+def advise(activity: Activity, recipe: Recipe, *, settings: AdviceSettings) -> Advice:
     """Compare horizons on the entire log, and recommend one.
+
+    Parameters
+    ----------
+    recipe
+        How a model would be trained: snapshots are counted as its training counts them.
 
     Raises
     ------
@@ -106,13 +113,14 @@ def advise(activity: Activity, churn: ChurnSettings, *, training: TrainingSettin
     CheckFailed
         When the log is too short for any candidate, or nobody who is eligible is ever seen again.
     """
+    churn, training = recipe.churn, recipe.training
     if churn.event:
         raise SettingsError(
             "[churn] event is set: churned means that this event happened, and idle days say nothing about it",
             hint='to analyse inactivity: --set churn.event=""',
         )
     spells = count_spells(activity)
-    study = _Study.of(activity, churn, training=training, settings=settings)
+    study = _Study.of(activity, recipe, settings=settings)
     rule = HorizonRule(settings, training.min_class_users, has_weekly_rhythm(spells))
     choices = tuple(rule.with_objections(study.candidate(days)) for days in study.candidates)
     recommended, why = rule.recommend(choices)
@@ -183,18 +191,16 @@ class _Study:
         Shape (cutoffs,): days of log after each cutoff and its gap.
     """
 
-    coverage: Coverage
-    churn: ChurnSettings
-    training: TrainingSettings
+    activity: Activity
+    recipe: Recipe
     candidates: tuple[int, ...]
     waits: Counts
     followed_days: Counts
     curve: SurvivalCurve
 
     @classmethod
-    def of(
-        cls, activity: Activity, churn: ChurnSettings, *, training: TrainingSettings, settings: AdviceSettings
-    ) -> _Study:
+    def of(cls, activity: Activity, recipe: Recipe, *, settings: AdviceSettings) -> _Study:
+        churn, seed = recipe.churn, recipe.training.seed
         requested = sorted({*settings.candidates_days, churn.horizon_days})
         cutoffs = past_cutoffs(activity.coverage, churn, shortest=requested[0])
         start = [(activity.coverage.covered_until - cutoff).days - churn.gap_days for cutoff in cutoffs]
@@ -204,9 +210,9 @@ class _Study:
                 f"nobody who was eligible at any of {len(cutoffs)} cutoffs from {cutoffs[0]} to {cutoffs[-1]} was seen again",
                 hint="check [churn] qualifying, active_within_days and min_tenure_days",
             )
-        curve = SurvivalCurve.of(waits.sum(axis=0), seed=training.seed)
+        curve = SurvivalCurve.of(waits.sum(axis=0), seed=seed)
         candidates = tuple(days for days in requested if days <= min(max(start), MAX_DAYS))
-        return cls(activity.coverage, churn, training, candidates, waits, np.array(start), curve)
+        return cls(activity, recipe, candidates, waits, np.array(start), curve)
 
     def candidate(self, days: int) -> Candidate:
         """Label the eligible users of every cutoff that the log follows for long enough."""
@@ -214,13 +220,14 @@ class _Study:
         # each of shape (cutoffs, parts): returned after the horizon, never seen again, all
         later, never, all_users = seen[:, :, 1, days + 1 :].sum(-1), seen[:, :, 0].sum(-1), seen.sum((-1, -2))
         churned, users = int(later.sum() + never.sum()), int(all_users.sum())
+        smaller = np.minimum((later + never).sum(-1), (all_users - later - never).sum(-1))
         reaches = 2 * days <= self.curve.reach
         return Candidate(
             horizon_days=days,
             snapshots=self._snapshots(days),
             cutoffs=len(seen),
             eligible=round(users / len(seen)),
-            smaller_class=round(min(churned, users - churned) / len(seen)),
+            smaller_class=min(round(float(smaller.mean())), int(smaller[-1])),
             churn_rate=self._rate((later + never).sum(0), all_users.sum(0)),
             returned=float(later.sum() / max(churned, 1)),
             back_soon=self.curve.return_share(days, 2 * days) if reaches else None,
@@ -229,16 +236,21 @@ class _Study:
 
     def _rate(self, churned: Counts, users: Counts) -> Share:
         """Return the ratio of sums over parts, shape (parts,), with its interval."""
-        counts = resampling_counts(self.waits.sum(axis=0), seed=self.training.seed)
+        counts = resampling_counts(self.waits.sum(axis=0), seed=self.recipe.training.seed)
         return share(float(churned.sum() / max(users.sum(), 1)), (counts @ churned) / np.maximum(counts @ users, 1))
 
+    @cached_property
+    def _has_outages(self) -> bool:
+        return bool(outages_of(self.activity, self.recipe))
+
     def _snapshots(self, days: int) -> int:
-        churn = self.churn.model_copy(update={"horizon_days": days})
+        """Return how many snapshots a training with that horizon would have."""
+        recipe = replace(self.recipe, churn=self.recipe.churn.model_copy(update={"horizon_days": days}))
+        sound = is_sound(recipe, outages_of(self.activity, recipe)) if self._has_outages else any_cutoff
         try:
-            split = make_split(self.coverage, churn, training=self.training.model_copy(update={"test_cutoff": None}))
-        except CheckFailed:
+            return len(split_of(self.activity, recipe, sound=sound).training_cutoffs)
+        except (CheckFailed, InputError):
             return 0
-        return len(split.training_cutoffs)
 
 
 def past_cutoffs(coverage: Coverage, churn: ChurnSettings, *, shortest: int) -> tuple[date, ...]:

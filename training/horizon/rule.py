@@ -21,7 +21,7 @@ class Candidate:
     cutoffs
         Past cutoffs whose horizon the log covers; the other values are means over them.
     eligible, smaller_class
-        Users per cutoff; those in the smaller of the two classes.
+        Users per cutoff; those in the smaller of the two classes, at most as many as the latest cutoff has.
     returned
         Share of those labelled churned that was seen again before the log ended: a plain count, so an underestimate.
     back_soon, back_ever

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.activity.store import Activity
+from features.errors import SettingsError
 from features.snapshots import LabelWindow
 from models.arrays import Values
 from training.plan.splits import WEEK
@@ -100,7 +101,8 @@ def find_outages(activity: Activity, settings: OutagesSettings, *, horizon_days:
     is_judged = usual_users >= _MIN_USERS
     is_outage = _without_a_slow_start(is_judged & is_low & (z < _FAR))
     is_partial = is_judged & _partial(days) & ~is_outage
-    is_closed = _closed(days, settings.closed) | _low_every_year(days, is_outage)
+    closed = (*settings.closed, *_public_holidays(settings.holidays, days))
+    is_closed = _closed(days, closed) | _low_every_year(days, is_outage)
     is_outage, is_partial = is_outage & ~is_closed, is_partial & ~is_closed
     if not (is_outage | is_partial).any():
         return ()
@@ -123,6 +125,28 @@ def _closed(days: _Days, closed: Iterable[date]) -> NDArray[np.bool_]:
     places = [(day - days.first).days for day in closed]
     found[[place for place in places if 0 <= place < len(found)]] = True
     return found
+
+
+def _public_holidays(place: str, days: _Days) -> tuple[date, ...]:
+    """Return the public holidays of a country, or part of one, in the years of the log; none where no place is named."""
+    if not place:
+        return ()
+    try:
+        import holidays  # noqa: PLC0415 -- an extra
+    except ImportError as error:
+        raise SettingsError(
+            "[outages] holidays: the package that knows public holidays is not installed",
+            hint='install the extra "holidays", or name the days in [outages] closed',
+        ) from error
+    country, _, part = place.upper().partition("-")
+    last = days.first + timedelta(days=len(days.events))
+    try:
+        return tuple(holidays.country_holidays(country, part or None, years=range(days.first.year, last.year + 1)))
+    except NotImplementedError as error:
+        raise SettingsError(
+            f'[outages] holidays: got "{place}", expected a country, or part of one, whose holidays are known',
+            hint="as DE, or DE-BY: ISO 3166 codes; other days go into [outages] closed",
+        ) from error
 
 
 def _low_every_year(days: _Days, is_low: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import StrEnum
@@ -109,6 +110,25 @@ def make_plan(activity: Activity, recipe: Recipe) -> TrainingPlan:
     """
     recipe = _without_constraints_on_events(recipe)
     outages = outages_of(activity, recipe)
+    try:
+        return _plan(activity, recipe, outages=outages)
+    except HistoryTooShort as short:
+        days = _longest_horizon(activity, recipe, outages=outages)
+        shorter = f", or with [churn] horizon_days = {days}" if days else ""
+        raise HistoryTooShort(short.message, hint=f"{short.hint}{shorter}") from short
+
+
+def _longest_horizon(activity: Activity, recipe: Recipe, *, outages: Sequence[Outage]) -> int | None:
+    """Return the longest horizon for which there is a snapshot to train on; None where there is none."""
+    for days in range(recipe.churn.horizon_days - 1, 0, -1):
+        shorter = replace(recipe, churn=recipe.churn.model_copy(update={"horizon_days": days}))
+        with suppress(CheckFailed, InputError):
+            if split_of(activity, shorter, sound=is_sound(shorter, outages)).training_cutoffs:
+                return days
+    return None
+
+
+def _plan(activity: Activity, recipe: Recipe, *, outages: tuple[Outage, ...]) -> TrainingPlan:
     sound = is_sound(recipe, outages)
     try:
         split = split_of(activity, recipe, sound=sound)

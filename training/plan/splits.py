@@ -88,23 +88,38 @@ def make_split(
     """
     window = ChurnDefinition.of(churn).window
     test = test_cutoff_of(coverage, churn, training=training)
-    first = _first_cutoff(coverage, churn, last=test - timedelta(days=window.days_to_label), training=training)
+    snapshots = _Snapshots(coverage, churn, training, is_sound)
     if not is_sound(test):
-        test = _sound_test(test, is_sound, training=training, first=first)
-    every = snapshot_step(churn, training)
-    last = test - timedelta(days=window.days_to_label)
-    sound = [cutoff for cutoff in cutoffs_between(first, last, every_days=every) if is_sound(cutoff)]
-    usable = tuple(sound[-training.max_snapshots :])
+        test = _sound_test(test, snapshots)
+    first, usable = snapshots.before(test)
     if not usable:
         raise HistoryTooShort(
             f"no snapshot can be used for training: the first with enough history is {first}, "
-            f"the last whose label is known at the test cutoff {test} is {last}",
+            f"the last whose label is known at the test cutoff {test} is {test - _purge(window)}",
             hint=_possible_from(first, window),
         )
     histories = [first, *(coverage.first_day + timedelta(days=days) for days in sorted(windows_days))]
     kept = [tuple(cutoff for cutoff in usable if cutoff >= history) for history in histories]
     chosen = [some for some in kept if 3 * len(some) >= 2 * len(usable)][-1]
     return _parts(chosen, test, window=window, calibrated=training.calibration_snapshots)
+
+
+@dataclass(frozen=True)
+class _Snapshots:
+    """The snapshots that could be trained on."""
+
+    coverage: Coverage
+    churn: ChurnSettings
+    training: TrainingSettings
+    is_sound: Callable[[date], bool]
+
+    def before(self, test: date) -> tuple[date, tuple[date, ...]]:
+        """Return the first cutoff with enough history, and those that may be used before a test cutoff."""
+        last = test - _purge(ChurnDefinition.of(self.churn).window)
+        first = _first_cutoff(self.coverage, self.churn, last=last, training=self.training)
+        every = snapshot_step(self.churn, self.training)
+        sound = [cutoff for cutoff in cutoffs_between(first, last, every_days=every) if self.is_sound(cutoff)]
+        return first, tuple(sound[-self.training.max_snapshots :])
 
 
 def _history_days(churn: ChurnSettings) -> int:
@@ -126,7 +141,7 @@ def _first_cutoff(coverage: Coverage, churn: ChurnSettings, *, last: date, train
 
 
 def _possible_from(first: date, window: LabelWindow) -> str:
-    return f"training is possible from test cutoff {window.end(first)} on, or with a shorter [churn] horizon_days"
+    return f"training is possible from test cutoff {window.end(first)} on"
 
 
 def snapshot_step(churn: ChurnSettings, training: TrainingSettings) -> int:
@@ -153,7 +168,7 @@ def test_cutoff_of(coverage: Coverage, churn: ChurnSettings, *, training: Traini
             hint=f"take {latest} or earlier",
         )
     if latest <= coverage.first_day:
-        raise CheckFailed(
+        raise HistoryTooShort(
             f"the log covers {coverage.first_day} up to {coverage.covered_until}: no horizon of {window.days_to_label} days fits",
             hint=_possible_from(coverage.first_day + timedelta(days=_least_history_days(churn)), window),
         )
@@ -161,10 +176,11 @@ def test_cutoff_of(coverage: Coverage, churn: ChurnSettings, *, training: Traini
     return test
 
 
-def _sound_test(test: date, is_sound: Callable[[date], bool], *, training: TrainingSettings, first: date) -> date:
-    """Go back to the latest cutoff that is sound, unless the settings name the test cutoff."""
-    sound = next((cutoff for cutoff in reversed(cutoffs_between(first, test, every_days=1)) if is_sound(cutoff)), None)
-    if training.test_cutoff or sound is None:
+def _sound_test(test: date, snapshots: _Snapshots) -> date:
+    """Go back to the latest cutoff that is sound and has snapshots before it, unless the settings name the test cutoff."""
+    earlier = reversed(cutoffs_between(snapshots.coverage.first_day + timedelta(days=1), test, every_days=1))
+    sound = next((cutoff for cutoff in earlier if snapshots.is_sound(cutoff) and snapshots.before(cutoff)[1]), None)
+    if snapshots.training.test_cutoff or sound is None:
         raise CheckFailed(
             f"test cutoff {test}: its windows touch an outage of the log"
             + ("" if sound else ", as do those of all before it"),

@@ -1,5 +1,6 @@
 """The horizon advisor: a whole advice on logs whose rhythm is known, what it refuses and what it warns of."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -13,9 +14,11 @@ from features.errors import CheckFailed, SettingsError
 from features.settings import ChurnSettings
 from features.snapshots import Coverage
 from tests.builders import world_of
+from tests.training.untrained import recipe_of
 from training.horizon.advice import Advice, advise, has_weekly_rhythm, mislabelling, past_cutoffs
 from training.horizon.survival import PARTS, Share
-from training.settings import AdviceSettings, TrainingSettings
+from training.plan.plan import make_plan
+from training.settings import AdviceSettings
 
 JAN_1 = date(2026, 1, 1)
 
@@ -41,12 +44,8 @@ def leaving(tmp_path_factory: pytest.TempPathFactory) -> Activity:
 
 
 def advice_of(activity: Activity, *candidates: int, horizon: int = 7, rows: int = 20, **churn: Any) -> Advice:
-    return advise(
-        activity,
-        ChurnSettings(horizon_days=horizon, **churn),
-        training=TrainingSettings(min_class_users=rows),
-        settings=AdviceSettings(candidates_days=candidates or (7, 14, 28)),
-    )
+    recipe = recipe_of(ChurnSettings(horizon_days=horizon, **churn), min_class_users=rows)
+    return advise(activity, recipe, settings=AdviceSettings(candidates_days=candidates or (7, 14, 28)))
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +86,37 @@ def test_who_is_eligible_is_advised_too_longer_where_many_come_back(leaving: Act
 
 def test_a_horizon_that_is_right_is_not_warned_of(leaving: Activity):
     assert advice_of(leaving, 7, 14, horizon=14).warnings == ()
+
+
+@pytest.mark.parametrize("days", [5, 14, 28])
+@pytest.mark.parametrize("update", [{}, {"test_cutoff": JAN_1 + timedelta(days=80)}, {"max_snapshots": 4}])
+def test_snapshots_are_counted_as_a_training_counts_them(leaving: Activity, days: int, update: dict[str, Any]):
+    churn = ChurnSettings(horizon_days=days, active_within_days=14)
+    for windows in ((7,), (7, 28)):  # a longer window may cost snapshots
+        recipe = recipe_of(churn, **update)
+        recipe = replace(recipe, features=recipe.features.model_copy(update={"windows_days": windows}))
+        (found,) = advise(leaving, recipe, settings=AdviceSettings(candidates_days=(days,))).choices
+        assert found.snapshots == len(make_plan(leaving, recipe).split.training_cutoffs)
+
+
+def test_snapshots_that_an_outage_costs_are_not_counted(tmp_path: Path):
+    rows = [one for one in leavers_and_regulars() if not 70 <= (one["event_time"].date() - JAN_1).days < 74]
+    activity = world_of(tmp_path, rows, covered_until=JAN_1 + timedelta(days=120)).activity()
+    recipe = recipe_of(ChurnSettings(horizon_days=7, active_within_days=7), max_snapshots=200)
+    (found,) = advise(activity, recipe, settings=AdviceSettings(candidates_days=(7,))).choices
+    plan = make_plan(activity, recipe)
+    assert plan.lost_snapshots > 0
+    assert found.snapshots == len(plan.split.training_cutoffs)
+
+
+def test_the_smaller_class_is_not_more_than_the_latest_cutoff_has(tmp_path: Path):
+    # 300 users who leave one after the other in the first 90 of 120 days: at the latest cutoffs nobody is left who could leave
+    rows = [event(f"u{n}", day) for n in range(300) for day in range(n % 5, 30 + n // 5, 5)]
+    rows += [event(f"regular {n}", day) for n in range(200) for day in range(n % 5, 120, 5)]
+    activity = world_of(tmp_path, rows, covered_until=JAN_1 + timedelta(days=120)).activity()
+    (found,) = advice_of(activity, 7, horizon=7).choices
+    assert found.smaller_class == 0
+    assert "0 users in the smaller class" in found.against
 
 
 def test_idle_days_up_to_half_the_log_say_who_returns(advice: Advice):

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features.activity.store import Activity
+from features.errors import SettingsError
 from features.snapshots import LabelWindow
 from tests.builders import passing_world, world_of
 from training.plan.outages import Kind, Outage, describe_outages, find_outages, touching, warning
@@ -172,6 +173,25 @@ def test_users_who_come_daily_are_not_lost_by_one_missing_day_and_are_by_all() -
 
     assert touching(days[:1], date(2026, 3, 10), window=WEEK, settings=PLAIN) == ()
     assert touching(days, date(2026, 3, 10), window=WEEK, settings=PLAIN) == days
+
+
+def test_a_public_holiday_is_no_outage(tmp_path: Path) -> None:
+    low = (date(2026, 5, 1) - FIRST).days
+    activity = activity_of(tmp_path, [40] * low + [0, 0] + [40] * 17)
+    after = FIRST + timedelta(days=low + 1)
+    for place in ("DE", "DE-BY", "de-by"):
+        germany = OutagesSettings(holidays=place)
+        assert [one.day for one in find_outages(activity, germany, horizon_days=14)] == [after]
+    america = OutagesSettings(holidays="US")
+    assert [one.day for one in find_outages(activity, america, horizon_days=14)] == [after - timedelta(days=1), after]
+
+
+@pytest.mark.parametrize("place", ["Bavaria", "XX", "DE-QQ"])
+def test_a_place_whose_holidays_nobody_knows_is_refused(tmp_path: Path, place: str) -> None:
+    activity = activity_of(tmp_path, [40] * 30)
+    with pytest.raises(SettingsError, match="expected a country") as refused:
+        find_outages(activity, OutagesSettings(holidays=place), horizon_days=14)
+    assert "ISO 3166" in refused.value.hint
 
 
 def test_a_closed_day_is_no_outage(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """What a training will do where history is short, the log collapsed, or leaving is an event."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, timedelta
@@ -168,6 +169,17 @@ def test_a_horizon_far_shorter_than_the_asked_one_says_nothing_of_it(tmp_path: P
     world = buyers(tmp_path, money="", horizon_days=190)
     with pytest.raises(CheckFailed, match="no snapshot can be used for training"):
         make_plan(world.activity(), recipe_of(world))
+
+
+@pytest.mark.parametrize("horizon", [190, 199, 250])
+def test_a_log_that_is_too_short_names_a_horizon_that_is_not(tmp_path: Path, horizon: int):
+    world = buyers(tmp_path, money="", users=50, horizon_days=horizon)
+    with pytest.raises(CheckFailed) as refused:
+        make_plan(world.activity(), recipe_of(world))
+    (days,) = re.findall(r"or with \[churn\] horizon_days = (\d+)", refused.value.hint)
+    recipe = recipe_of(world)
+    shorter = replace(recipe, churn=recipe.churn.model_copy(update={"horizon_days": int(days)}))
+    assert make_plan(world.activity(), shorter).strategy is Strategy.DIRECT
 
 
 def visits(folder: Path, *, gone: Sequence[int] = (), users: int = 40, **churn: Any) -> World:

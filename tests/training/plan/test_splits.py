@@ -207,6 +207,28 @@ def test_a_refusal_names_the_test_cutoff_from_which_on_it_is_possible(log: dict[
             planned(**log | {"covered_days": covered - 1})
 
 
+def test_the_test_cutoff_goes_back_only_to_where_something_can_be_trained_on():
+    # the latest cutoff (day 93) is not sound; of days 25, 28 and 29, all have day 14 a horizon before them
+    def is_sound(cutoff: date) -> bool:
+        return cutoff in {days(14), days(25), days(28), days(29)}
+
+    coverage, churn = Coverage(FIRST, days(100)), ChurnSettings(horizon_days=7, active_within_days=14)
+    split = make_split(coverage, churn, training=TrainingSettings(), is_sound=is_sound)
+    assert split.test == days(29)
+    assert split.training_cutoffs == (days(14),)
+    named = TrainingSettings(test_cutoff=days(60))
+    with pytest.raises(CheckFailed, match="touch an outage") as refused:
+        make_split(coverage, churn, training=named, is_sound=is_sound)
+    assert f"take {days(29)}" in refused.value.hint
+    make_split(coverage, churn, training=TrainingSettings(test_cutoff=days(29)), is_sound=is_sound)
+
+
+def test_a_sound_cutoff_without_snapshots_before_it_is_not_offered():
+    coverage, churn = Coverage(FIRST, days(40)), ChurnSettings(horizon_days=7, active_within_days=14)
+    with pytest.raises(CheckFailed, match="as do those of all before it"):
+        make_split(coverage, churn, training=TrainingSettings(), is_sound=lambda cutoff: cutoff == days(10))
+
+
 def test_an_asked_test_cutoff_that_is_too_early_is_refused_with_the_first_that_is_not():
     with pytest.raises(CheckFailed) as refused:
         planned(200, horizon_days=14, active_within_days=14, test=days(20))
