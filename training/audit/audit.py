@@ -59,6 +59,7 @@ CHECKS = (
         "No feature foretells churn many horizons ahead as well as shortly before.",
         history.rewritten_history,
     ),
+    Check("COMING_DAYS", "No feature knows the first days after the cutoff.", history.coming_days),
     Check(
         "SHUFFLED_LABELS",
         "Random labels cannot be predicted: no row is both trained and tested on.",

@@ -1,4 +1,4 @@
-"""Checks of history: events that users leave by, and a past that was rewritten after they had left."""
+"""Checks of history: events that users leave by, a past that was rewritten after they had left, and a future that is only days away."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from datetime import date, timedelta
 import numpy as np
 
 from models.arrays import Labels
+from models.evaluation.baselines import RULES
 from training.audit.column_checks import aucs_by_value
 from training.audit.evidence import CheckResult, Evidence, Finding, Part
 
@@ -15,6 +16,9 @@ _FINAL_SHARE, _TIMES_USUAL = 0.8, 3.0
 _FAR_AHEAD = 3  # horizons between the snapshot and the label
 _FORETELLS = 0.8  # AUC
 _FADED = 0.8  # share of the lead over chance that a feature keeps so far ahead, at most
+_NEARER = (
+    0.1  # AUC by which a feature foretells the first half of a horizon better than the second, beyond what the rules do
+)
 
 
 def final_events(evidence: Evidence) -> CheckResult:
@@ -74,6 +78,55 @@ def rewritten_history(evidence: Evidence) -> CheckResult:
     return CheckResult(
         f"{len(ahead)} features of {len(now.users):,} users, {(test - earliest).days} days ahead", tuple(found)
     )
+
+
+def coming_days(evidence: Evidence) -> CheckResult:
+    """Check for features that know the first days after the cutoff, as a score that a job computes from the week it is dated before.
+
+    Who comes in the first half of the horizon and who in the second is told by the same signs, in the first a little better.
+    """
+    training, part = evidence.training, evidence.test
+    half = training.window.horizon_days // 2
+    if not half or training.churn.event:
+        return CheckResult("churn is an event, or the horizon is a day: it has no halves")
+    near, far = away_in_each_half(evidence, half_days=half)
+    if min(near.sum(), (~near).sum(), far.sum(), (~far).sum()) < _MIN_USERS:
+        return CheckResult("too few users come, or stay away, in half of the horizon")
+    first, second = (aucs_by_value(part.names, part.matrix, churned=away) for away in (near, far))
+    usual = max(
+        [first[rule.column] - second[rule.column] for rule in RULES.values() if rule.column in first], default=0.0
+    )
+    limit = max(usual, 0.0) + _NEARER + float(np.hypot(_error(near), _error(far)))
+    found = [
+        Finding(
+            f"column {name}",
+            f"it foretells who stays away in the first {half} days (AUC {auc:.2f}) far better than who does in the days after "
+            f"(AUC {second[name]:.2f}); a difference of {limit:.2f} is allowed",
+        )
+        for name, auc in sorted(first.items(), key=lambda pair: (-pair[1], pair[0]))
+        if auc - second[name] > limit
+    ]
+    return CheckResult(f"{len(first)} features of {len(near):,} users, {half} days and those after", tuple(found))
+
+
+def away_in_each_half(evidence: Evidence, *, half_days: int) -> tuple[Labels, Labels]:
+    """Whether each test user has no qualifying day in the first half of the horizon, and in the second."""
+    training = evidence.training
+    test, window = training.split.test, training.window
+    rows = training.activity.connection.execute(
+        f"""select user_id, max(day) >= $middle as comes_late, min(day) < $middle as comes_early
+        from {training.activity.relation("days")}
+        where day >= $start and day < $end and qualifying_events > 0 group by user_id""",
+        {
+            "start": window.start(test),
+            "middle": window.start(test) + timedelta(days=half_days),
+            "end": window.end(test),
+        },
+    ).fetchall()
+    came_late, came_early = ({user for user, *comes in rows if comes[half]} for half in (0, 1))
+    users = evidence.test.users.tolist()
+    near, far = (np.array([user not in came for user in users], dtype=np.bool_) for came in (came_early, came_late))
+    return near, far
 
 
 def _error(churned: Labels) -> float:

@@ -12,7 +12,8 @@ import pytest
 from tests.builders import world_of
 from tests.training.planting import DAY, found, planted, said
 from training.audit.audit import AuditedTraining
-from training.audit.evidence import users_of
+from training.audit.evidence import Evidence, users_of
+from training.audit.history_checks import away_in_each_half, coming_days
 from training.data.dataset import Dataset
 
 START = date(2026, 1, 5)
@@ -102,3 +103,24 @@ def test_a_history_of_less_than_three_horizons_is_not_judged(clean: AuditedTrain
         )
         == ()
     )
+
+
+def test_days_to_come_are_not_asked_for_where_churn_is_an_event_or_the_horizon_a_day(clean: AuditedTraining):
+    for update in ({"event": "event_type = 'cancel'"}, {"horizon_days": 1}):
+        other = replace(clean, churn=clean.churn.model_copy(update=update))
+        assert coming_days(Evidence(other, seed=7)).scope.startswith("churn is an event, or the horizon is a day")
+
+
+def test_each_half_of_the_horizon_has_its_own_days(clean: AuditedTraining):
+    test = clean.split.test
+    evidence = Evidence(clean, seed=7)
+    near, far = away_in_each_half(evidence, half_days=7)
+    seen = clean.activity.connection.execute(
+        f"select user_id, day from {clean.activity.relation('days')} where day >= $test and qualifying_events > 0",
+        {"test": test},
+    ).fetchall()
+    came = [{user for user, day in seen if first <= (day - test).days < first + 7} for first in (0, 7)]
+    users = evidence.test.users.tolist()
+    assert near.tolist() == [user not in came[0] for user in users]
+    assert far.tolist() == [user not in came[1] for user in users]
+    assert (near & far).tolist() == evidence.test.churned.tolist()
