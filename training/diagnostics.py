@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from features.activity.store import Activity, Say
 from features.profiles.specification import Specification
@@ -57,7 +57,8 @@ def diagnose(activity: Activity, trained: TrainingResult, *, advice: AdviceSetti
     t = trained.recipe.training
     if not trained.split.train:
         return Diagnostics()
-    returning = mislabelling(activity, trained.plan.label_churn, training=t, settings=advice)
+    asked = replace(trained.recipe, churn=trained.plan.label_churn)
+    returning = mislabelling(activity, asked, settings=advice)
     outages = trained.plan.outages
     past = backtest_of(activity, trained.recipe, outages=outages, say=say) if t.backtest_weeks else None
     return Diagnostics(past, _learning_curve(trained, say=say) if t.learning_curve else None, returning)

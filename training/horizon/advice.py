@@ -140,18 +140,16 @@ def advise(activity: Activity, recipe: Recipe, *, settings: AdviceSettings) -> A
     )
 
 
-def mislabelling(
-    activity: Activity, churn: ChurnSettings, *, training: TrainingSettings, settings: AdviceSettings
-) -> str:
+def mislabelling(activity: Activity, recipe: Recipe, *, settings: AdviceSettings) -> str:
     """Return the warning of :func:`advise` that many of those labelled churned come back; empty: few do, or nobody can know."""
-    if churn.event:
+    if recipe.churn.event:
         return ""
     try:
-        study = _Study.of(activity, churn, training=training, settings=settings)
+        study = _Study.of(activity, recipe, settings=settings)
     except CheckFailed:
         return ""
-    rule = HorizonRule(settings, training.min_class_users, is_weekly=False)
-    days = churn.horizon_days
+    rule = HorizonRule(settings, recipe.training.min_class_users, is_weekly=False)
+    days = recipe.churn.horizon_days
     return rule.mislabelling(study.candidate(days)) if days in study.candidates else ""
 
 

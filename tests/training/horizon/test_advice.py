@@ -70,7 +70,7 @@ def test_a_training_repeats_what_is_said_of_its_horizon(leaving: Activity, advic
     def repeated(days: int, **churn: Any) -> str:
         settings = AdviceSettings(candidates_days=(7, 14, 28))
         asked = ChurnSettings(horizon_days=days, **churn)
-        return mislabelling(leaving, asked, training=TrainingSettings(), settings=settings)
+        return mislabelling(leaving, recipe_of(asked), settings=settings)
 
     assert repeated(7) == advice.warnings[0]
     assert repeated(14) == ""
