@@ -28,7 +28,7 @@ from features.settings import (
     UsersSettings,
     former_names,
 )
-from insights.settings import ReportSettings
+from insights.settings import AnnotationsSettings, CostsSettings, ReportSettings
 from models.settings import ModelSettings
 from serving.settings import (
     ContactsSettings,
@@ -79,6 +79,8 @@ class Settings(BaseSettings):
     contacts: ContactsSettings = Field(default_factory=ContactsSettings)
     serving: ServingSettings = Field(default_factory=ServingSettings)
     report: ReportSettings = Field(default_factory=ReportSettings)
+    costs: CostsSettings = Field(default_factory=CostsSettings)
+    annotations: AnnotationsSettings = Field(default_factory=AnnotationsSettings)
 
     @field_validator("features")
     @classmethod

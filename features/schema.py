@@ -29,6 +29,10 @@ CONTRACT: tuple[Column, ...] = (
     Column("channel", "VARCHAR", "Marketing channel; the first one seen is the acquisition channel."),
     Column("amount", "DOUBLE", "Money of the row: above zero a purchase, below zero a refund."),
     Column("ingested_at", "TIMESTAMP WITH TIME ZONE", "When the row became known."),
+    Column("order_id", "VARCHAR", "Order that the row is about."),
+    Column("order_status", "VARCHAR", "What the row says of its order, such as placed or paid."),
+    Column("item_id", "VARCHAR", "Product that the row is about."),
+    Column("item_category", "VARCHAR", "Category of that product."),
 )
 
 COLUMNS: dict[str, Column] = {column.name: column for column in CONTRACT}

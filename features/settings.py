@@ -40,6 +40,7 @@ _WORDS_OF_AN_EVENT = {
     *("known_day", "known_until", "reason", "day_ends_us", "starts_visit"),
 }
 MIN_ROWS_AT_ONCE = 250_000
+_SAYS_OF = {"order_status": "order_id", "item_category": "item_id"}
 Zone = Annotated[str, AfterValidator(_known_zone)]
 
 
@@ -144,6 +145,9 @@ class EventsSettings(FileSettings):
         for name in self.columns:
             if name not in COLUMNS:
                 raise ValueError(f'columns: "{name}" is not in the event contract; {closest(name, COLUMNS)}')
+        for name, of in _SAYS_OF.items():
+            if name in self.columns and of not in self.columns:
+                raise ValueError(f"columns: {name} says something of {of}, which is not mapped; map it too")
         return self
 
     @model_validator(mode="after")
@@ -166,12 +170,17 @@ class EventsSettings(FileSettings):
         return mapped | ({"event_id": self.event_id} if self.event_id else {}) | self.extra
 
 
-class TableSettings(FileSettings):
-    """What the tables of users have in common."""
+class SmallTableSettings(FileSettings):
+    """What tables next to the log have in common."""
 
     path: str = setting("", "File, folder, glob or URL of the table, as for the log; empty: there is none.")
     where: str = setting("", "SQL condition over the table's own columns; rows that fail it are not read.")
     columns: dict[str, str] = setting({}, "Its columns = SQL expressions over the table's own columns; see the guide.")
+
+
+class TableSettings(SmallTableSettings):
+    """What the tables of users have in common."""
+
     max_rejected_share: float = setting(0.05, "Above this share of invalid rows the run stops.", ge=0, le=1)
 
     def mapping(self) -> dict[str, str]:

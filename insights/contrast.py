@@ -45,7 +45,7 @@ def contrast(log: ActiveDays, limits: Limits) -> Section:
     """Return the three groups, and what distinguishes the gone from the active: effect sizes, ranked and corrected."""
     idle = f"{log.days} - last_d"
     state = f"case when {idle} <= {limits.active} then 'active' when {idle} <= {limits.silent} then 'silent' else 'gone' end"
-    log.connection.execute(f"create or replace temp table standing as select uid, {state} as state from users")
+    log.make("standing", f"select uid, {state} as state from users")
     sizes: dict[str, int] = dict(log.rows("select state, count(*) from standing group by state"))
     rows = [one for name in (GONE, SILENT) for one in ranked(_differences(log, name), name)]
     marked = [row for row in rows if row["is_certain"] and row["group"] == text("contrast.gone")]

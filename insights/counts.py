@@ -43,7 +43,8 @@ def _sentences(log: ActiveDays, first: str) -> list[str]:
 
 
 def _needs(log: ActiveDays) -> Mapping[str, str]:
-    needs = {text("counts.orders"): "order_id, order_status"}
+    missing = "" if log.knows_payments else "order_status" if log.knows_orders else "order_id, order_status"
+    needs = {text("counts.orders"): missing} if missing else {}
     if log.knows_amounts:
         return needs
     return {text("counts.sales" if log.knows_purchases else "counts.purchases"): "amount"} | needs
@@ -62,14 +63,15 @@ def counted(log: ActiveDays, days: tuple[int, int]) -> dict[str, Any]:
         "active": log.value(f"select count(distinct uid) from spells where {inside}"),
         "new": log.value(f"select count(*) from users where first_d >= {start} and first_d < {stop}"),
     }
+    if log.knows_orders:
+        found["orders"] = log.value(f"select count(*) from orders where {inside}")
     if log.knows_purchases:
         ((found["purchases"], found["buyers"]),) = log.rows(
             f"select cast(coalesce(sum(n), 0) as bigint), count(distinct uid) from purchases where {inside}"
         )
     if log.knows_amounts:
-        ((found["sales"], found["refunds"]),) = log.rows(
-            f"select coalesce(sum(amount), 0.0), coalesce(sum(refunded), 0.0) from user_days where {inside}"
-        )
+        found["sales"] = log.value(f"select coalesce(sum(amount), 0.0) from purchases where {inside}")
+        found["refunds"] = log.value(f"select coalesce(sum(refunded), 0.0) from user_days where {inside}")
     return found
 
 

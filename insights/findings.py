@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
 
 from insights.engine.active_days import ActiveDays
 from insights.engine.steps import ALL, WEEK, Steps
+from insights.engine.tables import Annotation
 from insights.presentation import formats
 from insights.presentation.section import Figures, Row, Section, columns
 from insights.presentation.texts import text
 from insights.statistics.scan import Counts, Deviation, dated, largest_deviations
 from insights.statistics.small_groups import shown_groups
 
-FALSE_ALARMS, MOST = 0.05, 5
+ANY_FALSE, ALARM, MOST = (
+    0.05,
+    0.01,
+    5,
+)  # chance of any false finding, and the part of it that the alarm on core users has
+FALSE_ALARMS = ANY_FALSE - ALARM
 _EVERYBODY, _FALLS = (
     0.75,
     0.8,
 )  # of that chance, for changes of all users together, and of these for falls: they matter first
 MIN_WEEKS, _SAME_CAUSE = 8, 0.5
-_TENURES, _MOVES_DAYS = 3, 10
+_TENURES, _MOVES_DAYS, _NEAR_DAYS, _MONTH = 3, 10, 3, 28
 
 
 @dataclass(frozen=True)
@@ -59,30 +67,81 @@ class Finding:
         return self.reached * (self.expected - self.rate)
 
 
-def findings(log: ActiveDays, steps: Steps) -> Section:
-    """Return what has changed, ranked by the users who are missing for it."""
-    found = sorted(found_changes(log, steps), key=lambda one: -abs(one.missing))
-    rows = [_row(log, steps, found=one) for one in found]
-    sentences = [_sentence(row) for row in rows] or [text("findings.nothing")]
-    dimensions = len(steps.dimensions)
-    sentences.append(
-        text("findings.honest", chance=formats.share(FALSE_ALARMS), dimensions=dimensions, weeks=steps.weeks)
-    )
-    kinds = columns("name", "step", "next_step", "dimension", "value_of", "direction") | columns(
-        "date", "first_day", "last_day"
-    )
-    kinds |= (
-        columns("count", "users_reached")
-        | columns("share", "rate_then", "rate_else")
-        | columns("number", "missing", "p_value")
-    )
-    tables = [Figures("findings", rows, kinds)] if rows else []
-    return Section("findings", sentences, tables, facts={"findings": len(rows), "weeks": steps.weeks})
+@dataclass(frozen=True)
+class Past:
+    """The findings of an earlier report, as its JSON has them, and the last day of its log."""
+
+    last_day: date
+    rows: Sequence[Mapping[str, Any]]
+
+    def has(self, row: Row) -> bool:
+        """Tell whether it has the same change of the same users at an overlapping time."""
+        return any(
+            one.get("cause") == row["cause"]
+            and date.fromisoformat(one["first_day"]) <= row["last_day"]
+            and row["first_day"] <= date.fromisoformat(one["last_day"])
+            for one in self.rows
+        )
+
+
+def findings(
+    log: ActiveDays, steps: Steps, *, annotations: Sequence[Annotation] = (), past: Past | None = None
+) -> Section:
+    """Return what has changed, ranked by what the users are worth who are missing for it.
+
+    Parameters
+    ----------
+    annotations
+        What happened when; what was within three days of the ends of a change is named.
+    past
+        An earlier report, to tell what is new.
+    """
+    worth = worth_of_steps(log, steps)
+    rows = [_row(log, steps, found=one) for one in found_changes(log, steps)]
+    rows = [dict(row) | {"worth": -row["missing"] * worth[row["place"]]} for row in rows]
+    ranked = sorted(rows, key=lambda row: (-abs(row["worth"]), -abs(row["missing"]), row["cause"]))
+    rows = [row | _context(row, annotations, past=past) for row in _with_links(ranked)]
+    told = {_sentence(row): str(row["link"]) for row in rows}
+    honest = {"chance": formats.share(ANY_FALSE), "dimensions": len(steps.dimensions), "weeks": steps.weeks}
+    sentences = [_headline(rows, past), *told, text("findings.honest", **honest, alarm=formats.share(ALARM))]
+    shown = [name for name in _KINDS if name not in _NOT_SHOWN]
+    tables = [Figures("findings", rows, _KINDS, shown)] if rows else []
+    tables += [Figures("annotations", [vars(one) for one in annotations], _OF_ANNOTATIONS)] if annotations else []
+    facts = {"findings": len(rows), "new_findings": sum(bool(row["is_new"]) for row in rows), "weeks": steps.weeks}
+    return Section("findings", sentences, tables, facts=facts, links=told)
+
+
+_NOT_SHOWN = ("cause", "link")
+_KINDS = (
+    columns("name", "step", "next_step", "dimension", "value_of", "direction")
+    | columns("date", "first_day", "last_day")
+    | columns("count", "users_reached")
+    | columns("share", "rate_then", "rate_else")
+    | columns("number", "missing", "worth", "p_value")
+    | columns("name", "nearby", "is_new", *_NOT_SHOWN)
+)
+_OF_ANNOTATIONS = columns("date", "first", "last") | columns("name", "label")
+
+
+def worth_of_steps(log: ActiveDays, steps: Steps) -> list[float]:
+    """Return how much more those spend who go on from each step than those who do not, in the following days; the last is of new users.
+
+    In a log without amounts, purchases are counted; without purchases, users.
+    """
+    if not log.knows_purchases:
+        return [1.0] * (steps.new_users + 1)
+    spent = "coalesce(sum(p.amount), 0)" if log.knows_amounts else "coalesce(sum(p.n), 0)"
+    sql = f"""select step, avg(spent) filter (converted) - avg(spent) filter (not converted) from
+            (select r.step, r.uid, r.d, bool_or(r.converted) as converted, {spent} as spent from reached r left join purchases p
+                on p.uid = r.uid and p.d >= r.d and p.d < r.d + case when r.step = {steps.new_users} then {_MONTH} else {WEEK} end
+                group by r.step, r.uid, r.d) group by step"""
+    found: dict[int, float | None] = dict(log.rows(sql))
+    return [max(0.0, found.get(step) or 0.0) for step in range(steps.new_users + 1)]
 
 
 def found_changes(log: ActiveDays, steps: Steps) -> Iterator[Finding]:
     """Find one change after the other: the users whom it concerns are set aside before the next is looked for."""
-    log.connection.execute("create or replace temp table open as from reached")
+    log.make("open", "from reached")
     if steps.weeks < MIN_WEEKS:
         return
     before: list[Finding] = []
@@ -213,10 +272,49 @@ def _row(log: ActiveDays, steps: Steps, *, found: Finding) -> Row:
         "rate_else": found.expected,
         "missing": found.missing,
         "p_value": found.p_value,
+        "place": found.step,
+        "cause": _cause(("new users",) if is_new else (step, after), found),
     }
 
 
+def _cause(step: tuple[str, ...], found: Finding) -> str:
+    """Return a name for the same change of the same users, whatever its days and the language of the report."""
+    of = (*step, found.dimension, found.value, "fell" if found.missing > 0 else "rose")
+    return hashlib.sha256(repr(of).encode()).hexdigest()[:8]
+
+
+def _with_links(rows: Sequence[Row]) -> Iterator[dict[str, Any]]:
+    """Yield the rows with a link each: the cause, and a number where it is not the first of its kind."""
+    for row in rows:
+        earlier = sum(one["cause"] == row["cause"] and one["first_day"] < row["first_day"] for one in rows)
+        yield dict(row) | {"link": f"finding-{row['cause']}{f'-{earlier + 1}' if earlier else ''}"}
+
+
+def _context(row: Row, annotations: Sequence[Annotation], *, past: Past | None) -> dict[str, str]:
+    near = timedelta(days=_NEAR_DAYS)
+    ends = (row["first_day"], row["last_day"])
+    labels = [one.label for one in annotations if any(one.first - near <= end <= one.last + near for end in ends)]
+    is_new = past is not None and not past.has(row)
+    return {"nearby": ", ".join(labels), "is_new": text("findings.new") if is_new else ""}
+
+
+def _headline(rows: Sequence[Row], past: Past | None) -> str:
+    if not rows:
+        return text("findings.nothing")
+    if past is None:
+        return text("findings.headline", n=len(rows))
+    new = sum(bool(row["is_new"]) for row in rows)
+    return text("findings.headline_new", n=len(rows), new=new, day=formats.day(past.last_day))
+
+
 def _sentence(row: Row) -> str:
+    found = _change(row)
+    if row["nearby"]:
+        found = text("findings.with_nearby", change=found, labels=row["nearby"])
+    return text("findings.with_new", change=found) if row["is_new"] else found
+
+
+def _change(row: Row) -> str:
     key = "findings.sentence_of" if row["dimension"] else "findings.sentence"
     is_new = row["step"] == text("findings.new_users")
     return text(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from features.activity.store import Activity
 from features.settings import ChurnSettings
@@ -13,18 +14,31 @@ from insights.core_users import core_users
 from insights.counts import counts
 from insights.engine.active_days import ActiveDays, active_days
 from insights.engine.groups import make_groups
+from insights.engine.orders import OrderWords, with_orders
 from insights.engine.steps import make_steps
-from insights.findings import findings
+from insights.engine.tables import Annotation, Costs
+from insights.findings import Past, findings
 from insights.growth import growth
 from insights.lifetime import lifetime
-from insights.orders import orders
 from insights.presentation.section import Section
-from insights.repeat_purchase import repeat_purchase
 from insights.retention import retention
 from insights.settings import ReportSettings
+from insights.shop.orders import PaymentWindow, orders
+from insights.shop.products import products
+from insights.shop.repeat_purchase import repeat_purchase
+from insights.shop.unit_economics import unit_economics
 from insights.usage_time import usage_time
 
 Say = Callable[[str], object]
+
+
+@dataclass(frozen=True)
+class Context:
+    """What is known besides the log: costs, what happened when, and the findings of an earlier report."""
+
+    costs: Costs = field(default_factory=Costs)
+    annotations: tuple[Annotation, ...] = ()
+    past: Past | None = None
 
 
 def opened(activity: Activity, settings: ReportSettings) -> ActiveDays:
@@ -35,19 +49,31 @@ def opened(activity: Activity, settings: ReportSettings) -> ActiveDays:
         purchase_event_types=settings.purchase_event_types,
     )
     make_groups(log)
-    return log
+    return with_orders(log, OrderWords(settings.paid_statuses, settings.purchase_event_types))
 
 
 def sections(
-    log: ActiveDays, settings: ReportSettings, *, churn: ChurnSettings, say: Say = lambda _: None
+    log: ActiveDays,
+    settings: ReportSettings,
+    *,
+    churn: ChurnSettings,
+    context: Context | None = None,
+    say: Say = lambda _: None,
 ) -> tuple[Section, ...]:
-    """Answer all questions."""
+    """Answer all questions.
+
+    Parameters
+    ----------
+    context
+        What is known besides the log.
+    """
+    context = context or Context()
     limits = Limits.of(active_within_days=churn.active_within_days, horizon_days=churn.horizon_days)
     steps = make_steps(log, funnel=settings.funnel, purchase_event_types=settings.purchase_event_types)
     questions: dict[str, Callable[[], Section]] = {
         "counts": lambda: counts(log),
         "growth": lambda: growth(log),
-        "findings": lambda: findings(log, steps),
+        "findings": lambda: findings(log, steps, annotations=context.annotations, past=context.past),
         "acquisition": lambda: acquisition(log),
         "devices": lambda: devices(log),
         "conversion": lambda: conversion(log, steps, benchmark=settings.conversion_benchmark),
@@ -56,8 +82,12 @@ def sections(
         "core_users": lambda: core_users(log, at_least=settings.core_active_days),
         "contrast": lambda: contrast(log, limits),
         "lifetime": lambda: lifetime(log, horizon_days=churn.horizon_days),
-        "orders": lambda: orders(log, cart_event_types=settings.cart_event_types, within_days=settings.cart_days),
+        "orders": lambda: orders(
+            log, settings.cart_event_types, within_days=settings.cart_days, payment=PaymentWindow.of(settings, churn)
+        ),
+        "products": lambda: products(log, settings.item_event_types, within_days=settings.item_days),
         "repeat_purchase": lambda: repeat_purchase(log, within_days=settings.repeat_days),
+        "unit_economics": lambda: unit_economics(log, context.costs),
     }
     return tuple(_answered(name, answer, say=say) for name, answer in questions.items())
 

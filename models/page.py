@@ -98,6 +98,8 @@ class Chapter:
         The answer; the first one is set in larger type.
     tables, definition, remarks
         Folded below it.
+    links
+        Sentence to the name of a link that leads to it.
     is_open
         Whether all of it is shown at once, or unfolds under its title and first sentence.
     """
@@ -111,6 +113,7 @@ class Chapter:
     tables: Sequence[Table] = ()
     definition: str = ""
     remarks: Sequence[str] = ()
+    links: Mapping[str, str] = field(default_factory=dict[str, str])
     is_open: bool = True
 
 

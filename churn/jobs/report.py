@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from churn.jobs.report_page import page_of
 from churn.progress import Progress
 from churn.results.report import NUMBERS, PAGE, TABLES, Report
-from features.storage.versions import Place
+from features.storage.versions import Place, versions_of
+from insights.engine.tables import read_annotations, read_costs
+from insights.findings import Past
 from insights.presentation.section import Figures
-from insights.report import opened, sections
+from insights.report import Context, opened, sections
 from models.page import write_page
 
 if TYPE_CHECKING:
@@ -32,18 +36,47 @@ def report(project: Project, *, say: Progress) -> Report:
     activity = project.activity(say=say.within)
     log = opened(activity, settings.report)
     say("answering the questions")
+    place = Place(project.home.reports(project.name), keeps_all=False, say=say.within)
+    context = _context(project, log.last_day, place)
     found = Report(
         project.name,
         log.first_day,
         log.last_day,
         settings.churn.timezone,
-        sections(log, settings.report, churn=settings.churn, say=say.within),
+        sections(log, settings.report, churn=settings.churn, context=context, say=say.within),
         activity.notes,
+        context.past,
     )
     say("writing the report")
     page = page_of(found, log.new_from and log.day(log.new_from)).to_html()
-    place = Place(project.home.reports(project.name), keeps_all=False, say=say.within)
     return replace(found, path=place.add(lambda draft: _write(found, page, draft)))
+
+
+def _context(project: Project, last_day: date, place: Place) -> Context:
+    settings = project.settings
+    costs, annotations = read_costs(settings.costs, project.base), read_annotations(settings.annotations, project.base)
+    return Context(costs, annotations, _past(place.folder, last_day))
+
+
+def _past(folder: Path, last_day: date) -> Past | None:
+    """Return the findings of the latest report whose log ends earlier.
+
+    Where such a report is gone, one up to the same day still holds them, so that the same report is written again.
+    """
+    kept = [
+        json.loads(path.read_text(encoding="utf-8"))
+        for one in reversed(versions_of(folder))
+        if (path := one / NUMBERS).exists()
+    ]
+    ends = {date.fromisoformat(one["last_day"]): one for one in kept}
+    if earlier := [day for day in ends if day < last_day]:
+        return Past(max(earlier), _rows_of(ends[max(earlier)]))
+    past = ends.get(last_day, {}).get("past")
+    return Past(date.fromisoformat(past["last_day"]), past["findings"]) if past else None
+
+
+def _rows_of(numbers: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    return numbers["sections"]["findings"]["tables"].get("findings", [])
 
 
 def _write(found: Report, page: str, draft: Path) -> None:

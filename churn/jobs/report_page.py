@@ -53,6 +53,7 @@ def _chapter(one: Section) -> Chapter:
         [_table(figures) for figures in one.tables],
         one.definition,
         [text("page.need", what=what, column=column) for what, column in one.needs.items()],
+        one.links,
         is_open=one.name in _OPEN,
     )
 

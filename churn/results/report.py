@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from insights.findings import Past
     from insights.presentation.section import Section
 
 PAGE, NUMBERS, TABLES = "report.html", "report.json", "tables"
@@ -33,6 +34,8 @@ class Report(Result):
         An answer each, in the order of the page.
     notes
         What a reader should know of the log, a sentence each.
+    past
+        The findings of an earlier report, that the new ones are told by.
     path
         Folder of the page, of the same numbers as JSON, and of each table as CSV and Parquet.
     """
@@ -43,6 +46,7 @@ class Report(Result):
     zone: str
     sections: tuple[Section, ...]
     notes: tuple[str, ...] = ()
+    past: Past | None = None
     path: Path = Path()
 
     @property
@@ -57,7 +61,7 @@ class Report(Result):
 
     def to_json(self) -> dict[str, Any]:
         """Return every number of the page; null where one is not known."""
-        numbers = {
+        numbers: dict[str, Any] = {
             "project": self.project,
             "first_day": self.first_day,
             "last_day": self.last_day,
@@ -65,6 +69,9 @@ class Report(Result):
             "sections": {one.name: one.to_json() for one in self.sections},
             "notes": self.notes,
         }
+        if self.past:
+            causes = [{name: one.get(name) for name in ("cause", "first_day", "last_day")} for one in self.past.rows]
+            numbers["past"] = {"last_day": self.past.last_day, "findings": causes}
         return plain(numbers) | ({"path": str(self.path)} if self.path != Path() else {})
 
     def to_pandas(self, table: str) -> pd.DataFrame:

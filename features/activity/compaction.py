@@ -10,7 +10,6 @@ from pathlib import Path
 import duckdb
 
 from features.activity.batches import batch_by_day, read_batches, relation_sql, superseded, write_batch
-from features.activity.roll_up import RELATIONS
 
 _MAX_SMALL_BATCHES = 16
 
@@ -40,9 +39,16 @@ def compact(
     if len(small) <= _MAX_SMALL_BATCHES:
         return
     gone = superseded(places, kept)
-    queries = {name: f"from {relation_sql(name, folder, batches=small, gone=gone)}" for name in RELATIONS}
+    queries = {
+        name: f"from {relation_sql(name, folder, batches=small, gone=gone)}" for name in _relations(folder / min(small))
+    }
     together = {day: days[day] for day, batch in places.items() if batch in small}
     write_batch(together, folder, queries=queries, connection=connection)
+
+
+def _relations(batch: Path) -> list[str]:
+    """Return the relations of a batch, which are those of all batches next to it."""
+    return sorted(path.stem for path in batch.glob("*.parquet"))
 
 
 def _small(places: Mapping[date, str], rows: Mapping[date, int], *, max_rows: int) -> set[str]:

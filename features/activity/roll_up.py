@@ -1,10 +1,14 @@
 """Events to activity in SQL: the queries that sum a log up by user and day, wherever they are run.
 
-Three relations, all independent of any model's specification and of how the rows are split:
+Three relations that profiles are made of, all independent of any model's specification and of how the rows are split:
 
 * ``days``: user x day, the daily columns of the catalogue, all of them integers;
 * ``contexts``: user x day x combination of device, version, network and channel, with its events, first and last instant;
 * ``event_types``: user x day x event type, with its events.
+
+A log of orders or products has a fourth, which profiles never read:
+
+* ``items``: user x day x order, its status, product, its category and event type, with its events, first instant, purchases and money.
 
 Visits and durations are cut at the end of the local day, so that no day knows anything of the next.
 
@@ -29,7 +33,8 @@ from features.sql import INTEGERS, instant_us_of, local_time_of
 from features.storage.duckdb import duckdb_errors
 
 CONTEXT_COLUMNS = ("device_os", "device_model", "app_version", "network", "channel")
-RELATIONS = ("days", "contexts", "event_types")
+RELATIONS = ("days", "contexts", "event_types")  # what profiles are made of
+ITEMS, ITEM_COLUMNS = "items", ("order_id", "order_status", "item_id", "item_category")
 DETECTED_FACTS = ("time_of_day", "sessions", "usage")  # facts that are found in the values of a log
 VERSION = ("known_day", "known_until")
 
@@ -70,8 +75,8 @@ class RollUp:
         return ("user_id", "day", *(VERSION if self.has_versions else ()))
 
     def sql(self, valid_sql: str) -> dict[str, str]:
-        """Return the SELECT of each relation over the valid rows of a log, in contract columns."""
-        events = self._versions(valid_sql) if self.has_versions else self._events(valid_sql)
+        """Return the SELECT of each of :data:`RELATIONS` over the valid rows of a log, in contract columns."""
+        events = self._known_events(valid_sql)
         contexts = ", ".join(CONTEXT_COLUMNS)
         keys = ", ".join(self.keys)
         return {
@@ -81,6 +86,22 @@ class RollUp:
             "event_types": f"""select {keys}, event_type{self._columns({"n": "sum(n)"})}
                 from ({events}) group by {keys}, event_type""",
         }
+
+    def kept(self, valid_sql: str) -> dict[str, str]:
+        """Return the SELECT of each relation that is stored: :data:`RELATIONS`, and ``items`` where the log has orders or products."""
+        about = [f"{name} is not null" for name in ("order_id", "item_id") if name in self.columns]
+        if not about:
+            return self.sql(valid_sql)
+        daily = daily_columns(self.columns)
+        sums = {"n": "sum(n)"} | {name: daily[name].sql for name in _OF_ITEMS if name in daily}
+        absent = "".join(f", cast(null as varchar) as {name}" for name in ITEM_COLUMNS if name not in self.columns)
+        group = f"{', '.join((*self.keys, *ITEM_COLUMNS))}, event_type"
+        items = f"""select {group}, min(us) as first_at{self._columns(sums)}
+            from (select *{absent} from ({self._known_events(valid_sql)})) where {" or ".join(about)} group by {group}"""
+        return self.sql(valid_sql) | {ITEMS: items}
+
+    def _known_events(self, valid_sql: str) -> str:
+        return self._versions(valid_sql) if self.has_versions else self._events(valid_sql)
 
     def check_custom(self, connection: duckdb.DuckDBPyConnection, valid_sql: str) -> None:
         """Bind each custom daily expression as the roll-up does, so that an error names its feature.
@@ -181,6 +202,12 @@ _ALWAYS = {
     "qualifying_events": "coalesce(sum(n) filter (is_qualifying), 0)",
     "leaving_events": "coalesce(sum(n) filter (is_leaving), 0)",
 }
+_OF_ITEMS = (
+    "purchases",
+    "amount_micros",
+    "refunds",
+    "refunded_micros",
+)  # daily columns that an order or a product has too
 ALWAYS_MERGED = {"last_us": "max", "qualifying_events": "sum", "leaving_events": "sum"}  # as Daily.merge
 
 

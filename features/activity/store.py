@@ -126,7 +126,7 @@ class Activity:
         return repr(found)
 
     def relation(self, name: str) -> str:
-        """Return the FROM clause of one of :data:`features.activity.roll_up.RELATIONS`, as all of it is known today."""
+        """Return the FROM clause of a stored relation (:meth:`features.activity.roll_up.RollUp.kept`), as all of it is known today."""
         return f"(from {self.versions(name)} where known_until is null)" if self.has_versions else self.versions(name)
 
     def known(self, name: str, *, before: str) -> str:
@@ -182,7 +182,7 @@ class ActivitySettings:
         columns = tuple(name for name in mapping if name != EVENT_ID)
         events = self.events
         files = (events.format.model_dump(mode="json"), events.types)
-        parts = (_LAYOUT, mapping, events.where, events.timezone, files, self.roll_up(columns).sql(""))
+        parts = (_LAYOUT, mapping, events.where, events.timezone, files, self.roll_up(columns).kept(""))
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -337,7 +337,7 @@ class _Updater:
         for batch in batches(days, inventory.days, max_rows=self.settings.compute.rows_at_once):
             self.say(f"rolling up {batch[0]} to {batch[-1]}: {done} of {len(days)} days are done")
             with duckdb_errors("the log cannot be rolled up", hint):
-                queries = self.settings.roll_up(log.columns).sql(log.rows_of(batch, inventory))
+                queries = self.settings.roll_up(log.columns).kept(log.rows_of(batch, inventory))
                 digested = {day: days[day] for day in batch}
                 write_batch(digested, self.folder, queries=queries, connection=log.connection)
             done += len(batch)

@@ -43,7 +43,8 @@ class ActiveDays:
     Tables of the connection
     ------------------------
     ``persons``: ``user_id, uid``; ``user_days``: ``uid, d`` and the measures of every day with events; ``spells``: ``uid, d,
-    next_d, prev_d``, of active days only; ``users``: ``uid, first_d, last_d, days, part``; ``purchases``: ``uid, d, n, amount``.
+    next_d, prev_d``, of active days only; ``users``: ``uid, first_d, last_d, days, part``; ``purchases``: ``uid, d, n, amount``;
+    ``buys``: ``uid, d, placed_at, n, amount, paid_d``, an order each, or a day with purchases where the log has no orders.
 
     Attributes
     ----------
@@ -59,6 +60,8 @@ class ActiveDays:
         True where ``[events] covered_until`` says that the last day is complete.
     knows_purchases
         True where the log has purchases: rows with an amount above zero, or events of the types that the settings name.
+    knows_orders, knows_payments
+        True where the log has orders (:mod:`insights.engine.orders`), and where it says which of them are paid.
     """
 
     connection: duckdb.DuckDBPyConnection
@@ -69,6 +72,8 @@ class ActiveDays:
     measures: frozenset[str]
     ends_by_setting: bool
     knows_purchases: bool = False
+    knows_orders: bool = False
+    knows_payments: bool = False
 
     @property
     def knows_amounts(self) -> bool:
@@ -100,6 +105,10 @@ class ActiveDays:
     def value(self, sql: str) -> Any:
         """Return the only value of a query."""
         return self.rows(sql)[0][0]
+
+    def make(self, table: str, sql: str) -> None:
+        """Keep the rows of a query as a table of the connection."""
+        self.connection.execute(f"create or replace temp table {table} as {sql}")
 
     def relation(self, name: str) -> str:
         """Return the SELECT of a kept relation, with ``uid`` and ``d`` in place of user and day."""
@@ -151,10 +160,11 @@ def active_days(
     connection = new_session(activity.connection)
     found = ActiveDays(connection, activity, coverage.first_day, days, censored, measures, ends)
     for name, sql in _tables(found).items():
-        connection.execute(f"create or replace temp table {name} as {sql}")
+        found.make(name, sql)
     if not found.value("select count(*) from users"):
         raise CheckFailed("no user has a qualifying event", hint="check [churn] qualifying: SQL over the contract")
-    connection.execute(f"create or replace temp table purchases as {_purchases(found, purchase_event_types)}")
+    found.make("purchases", _purchases(found, purchase_event_types))
+    found.make("buys", "select uid, d, d as placed_at, n, amount, d as paid_d from purchases")
     return replace(found, knows_purchases=bool(found.value("select count(*) from purchases")))
 
 

@@ -17,6 +17,4 @@ def make_groups(log: ActiveDays) -> None:
     """Make ``origins`` and ``latest``: ``uid`` and the first, or the last, known value of each dimension."""
     for table, of, at in (("origins", "arg_min", "first_at"), ("latest", "arg_max", "last_at")):
         values = "".join(f", {of}({name}, {at}) as {name}" for name in DIMENSIONS)
-        log.connection.execute(
-            f"create or replace temp table {table} as select uid{values} from ({log.relation('contexts')}) group by uid"
-        )
+        log.make(table, f"select uid{values} from ({log.relation('contexts')}) group by uid")

@@ -57,7 +57,7 @@ def make_steps(log: ActiveDays, *, funnel: Sequence[str], purchase_event_types: 
     first = (-log.first_day.weekday()) % WEEK
     first += -(-max(0, log.new_from - first) // WEEK) * WEEK  # who was there before the log is not known to be older
     found = Steps(names, first, max(0, (log.days - first) // WEEK), known_dimensions(log))
-    log.connection.execute(f"create or replace temp table reached as {_reached(log, found)}")
+    log.make("reached", _reached(log, found))
     return found
 
 

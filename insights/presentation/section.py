@@ -116,6 +116,8 @@ class Section:
         Single numbers, by name.
     needs
         What the log cannot answer, to the column or setting that it would need.
+    links
+        Sentence to the name of a link of its own.
     """
 
     name: str
@@ -124,6 +126,7 @@ class Section:
     pictures: Sequence[Picture] = ()
     facts: Mapping[str, Any] = field(default_factory=dict[str, Any])
     needs: Mapping[str, str] = field(default_factory=dict[str, str])
+    links: Mapping[str, str] = field(default_factory=dict[str, str])
 
     @property
     def title(self) -> str:

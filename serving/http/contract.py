@@ -31,6 +31,10 @@ class Event(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     channel: str | None = None
     amount: float | None = None
     ingested_at: Instant | None = None
+    order_id: str | None = None
+    order_status: str | None = None
+    item_id: str | None = None
+    item_category: str | None = None
 
 
 class Item(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -80,3 +80,43 @@ def test_the_page_is_the_same_for_the_same_numbers(report: Report):
 def test_a_result_says_its_headlines(report: Report):
     assert "users were active" in repr(report)
     assert report.summary["page"].endswith("report.html")
+
+
+def test_a_report_knows_what_an_earlier_one_found_and_is_the_same_when_it_is_written_again(tmp_path: Path):
+    log = write(tmp_path / "log.parquet", random_rows(2, users=20, days=40))
+    until = {"events.covered_until": "2025-03-10", "events.max_rejected_share": 1}
+    first = churn.Project(home=tmp_path / "home", events=str(log), settings=until).report()
+    later = churn.Project(home=tmp_path / "home", events=str(log)).report()
+    assert first.past is None
+    assert later.past
+    assert later.past.last_day == first.last_day
+    assert json.loads((later.path / "report.json").read_text())["past"] == {
+        "last_day": str(first.last_day),
+        "findings": [],
+    }
+    assert churn.Project(home=tmp_path / "home", events=str(log)).report().path == later.path
+
+
+def test_costs_and_annotations_are_read_from_next_to_the_settings(tmp_path: Path):
+    log = write(
+        tmp_path / "log.parquet",
+        [{**row, "channel": "ads", "amount": 3.0} for row in random_rows(2, users=20, days=70)],
+    )
+    (tmp_path / "costs.csv").write_text("channel,month,spend\nads,2025-03,30\n")
+    (tmp_path / "notes.csv").write_text("day,label\n2025-03-03,Release\n")
+    (tmp_path / "churn.toml").write_text(
+        f"""[events]
+path = "{log}"
+columns = {{ channel = "channel", amount = "amount" }}
+[costs]
+path = "costs.csv"
+columns = {{ month = "month" }}
+[annotations]
+path = "notes.csv"
+[report]
+left_censored_days = 0
+"""
+    )
+    found = churn.Project(tmp_path / "churn.toml", home=tmp_path / "home").report()
+    assert found.to_pandas("month_costs")["spend"].tolist() == [30.0]
+    assert found.to_pandas("annotations")["label"].tolist() == ["Release"]

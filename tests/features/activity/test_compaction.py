@@ -69,6 +69,16 @@ def test_small_batches_are_written_as_one(tmp_path: Path):
 
 
 @pytest.mark.usefixtures("few")
+def test_orders_and_products_are_merged_too(tmp_path: Path):
+    events = [row if row["event_type"] == "open" else {**row, "item_id": "hat"} for row in quiet_and_busy(5)]
+    world = kept_with(tmp_path, events)
+    assert sizes(world) == [1] * 5 + [5]
+    found = [one.daily("item_id", "n", relation="items") for one in (world, clean(world))]
+    assert found[0] == found[1]
+    assert len(found[0]) == 5
+
+
+@pytest.mark.usefixtures("few")
 def test_a_few_small_batches_stay_as_they_are(tmp_path: Path):
     assert sizes(kept_with(tmp_path, quiet_and_busy(4))) == [1] * 8
 

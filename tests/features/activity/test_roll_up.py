@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from features.activity.roll_up import RELATIONS, RollUp
 from features.errors import InputError
 from tests.builders import world_of
 
@@ -188,3 +189,54 @@ def test_a_condition_on_a_device_that_is_not_mapped_is_a_clear_error(tmp_path: P
 def test_a_condition_on_a_column_that_is_not_mapped_is_a_clear_error(tmp_path: Path):
     with pytest.raises(InputError, match=r"cannot be rolled up(?s:.*)amount(?s:.*)qualifying"):
         world_of(tmp_path, at("10:00"), churn={"qualifying": "amount > 0"}).activity()
+
+
+# --- Orders and products -------------------------------------------------------------------------------------------
+
+
+def test_rows_of_orders_and_products_are_kept_with_their_events_money_and_first_instant(tmp_path: Path):
+    world = world_of(
+        tmp_path,
+        [
+            "anna 1970-01-03T10:00 view item_id=hat item_category=worn",
+            "anna 1970-01-03T09:00 view item_id=hat item_category=worn",
+            "anna 1970-01-03T11:00 pay item_id=hat order_id=1 amount=2.5",
+            "anna 1970-01-03T12:00 back order_id=1 amount=-1",
+            "anna 1970-01-03T13:00 open",
+        ],
+    )
+    columns = (
+        "order_id",
+        "order_status",
+        "item_id",
+        "event_type",
+        "n",
+        "first_at",
+        "purchases",
+        "amount_micros",
+        "refunded_micros",
+    )
+    day, hour = 2 * 86_400_000_000, 3_600_000_000
+    assert world.daily(*columns, relation="items") == [
+        ("anna", "1970-01-03", "1", None, "hat", "pay", 1, day + 11 * hour, 1, 2_500_000, 0),
+        ("anna", "1970-01-03", "1", None, None, "back", 1, day + 12 * hour, 0, 0, 1_000_000),
+        ("anna", "1970-01-03", None, None, "hat", "view", 2, day + 9 * hour, 0, 0, 0),
+    ]
+
+
+def test_a_log_without_orders_is_kept_as_before():
+    """The digest of an activity covers these texts: adding columns to the contract must not cost anybody their kept days."""
+    roll_up = RollUp(("user_id", "event_time", "event_type", "amount"))
+    assert roll_up.kept("x") == roll_up.sql("x")
+    assert set(RollUp((*roll_up.columns, "item_id")).kept("x")) == {*RELATIONS, "items"}
+
+
+def test_an_order_has_a_version_for_each_day_on_which_more_of_it_became_known(tmp_path: Path):
+    lines = [f"anna 2026-01-05T10:00 pay order_id={n} amount=1 ingested_at=2026-01-0{n}T12:00" for n in (5, 7)]
+    activity = world_of(tmp_path, lines).activity()
+    known = {
+        day: activity.connection.sql(f"from {activity.known('items', before=f'date {day!r}')}").fetchall()
+        for day in ("2026-01-07", "2026-01-08")
+    }
+    assert [len(rows) for rows in known.values()] == [1, 2]
+    assert len(activity.connection.sql(f"from {activity.relation('items')}").fetchall()) == 2

@@ -7,7 +7,14 @@ from pathlib import Path
 import pytest
 
 from insights.engine.active_days import ActiveDays
-from insights.repeat_purchase import flows_between, groups_of, median_days_to_second, rates_of, repeat_purchase, rfm
+from insights.shop.repeat_purchase import (
+    flows_between,
+    groups_of,
+    median_days_to_second,
+    rates_of,
+    repeat_purchase,
+    rfm,
+)
 from tests.insights.logs import opened
 
 # Forty days from January 1; a window of ten. The first day of the last window is January 31.

@@ -36,7 +36,8 @@ def repeat_purchase(log: ActiveDays, *, within_days: int) -> Section:
     rates = rates_of(log, within_days)
     facts = {name: one.value for name, one in rates.items()} | {"median_days_to_second": median_days_to_second(log)}
     shown = {name: formats.share(one.value) for name, one in rates.items()}
-    sentence = text("repeat_purchase.sentence", days=within_days, **shown)
+    words = text("repeat_purchase.sentence", days=within_days, **shown)
+    sentences = [words] if log.knows_orders else [words, text("repeat_purchase.order")]
     kinds = (
         columns("name", "measure")
         | columns("count", "part", "whole")
@@ -48,10 +49,12 @@ def repeat_purchase(log: ActiveDays, *, within_days: int) -> Section:
         for name, one in rates.items()
     ]
     tables = [Figures("repeat_rates", rows, kinds)]
-    needs = {text("repeat_purchase.orders"): "order_id", text("repeat_purchase.members"): "[users] member"}
+    needs = {text("repeat_purchase.members"): "[users] member"}
+    if not log.knows_orders:
+        needs[text("repeat_purchase.orders")] = "order_id"
     if not log.knows_amounts:
         needs |= {text("repeat_purchase.rfm"): "amount"}
-        return Section("repeat_purchase", [sentence, text("repeat_purchase.order")], tables, [], facts, needs)
+        return Section("repeat_purchase", sentences, tables, [], facts, needs)
     now, before = (rfm(log, log.days - (back - 1) * within_days, days=within_days) for back in (1, 2))
     groups = _groups_table(now)
     of_groups = (
@@ -59,34 +62,35 @@ def repeat_purchase(log: ActiveDays, *, within_days: int) -> Section:
     )
     flows = columns("name", "from_group", "to_group") | columns("count", "users")
     tables += [Figures("rfm", groups, of_groups), Figures("rfm_flows", flows_between(before, now), flows)]
-    return Section(
-        "repeat_purchase", [sentence, text("repeat_purchase.order")], tables, [_picture(groups)], facts, needs
-    )
+    return Section("repeat_purchase", sentences, tables, [_picture(groups)], facts, needs)
 
 
 def rates_of(log: ActiveDays, within: int) -> dict[str, Share]:
-    """Return the shares; a day of a user with purchases counts as one order, since the log has no order ids."""
+    """Return the shares; where the log has no order ids, a day of a user with purchases counts as one order."""
     start = log.days - within
-    ordered = "select uid, d, row_number() over (partition by uid order by d) as place from purchases"
     sql = {
         "by_cohort": f"""select count(*) filter (second <= first_buy + {within}), count(*)
-            from (select uid, min(d) as first_buy, min(d) filter (place = 2) as second from ({ordered}) group by uid)
+            from (select uid, min(d) as first_buy, min(d) filter (place = 2) as second from ({_PLACED}) group by uid)
             where first_buy < {start}""",
         "of_buyers": f"""select count(*) filter (n > 1), count(*)
-            from (select uid, count(*) as n from purchases where d >= {start} group by uid)""",
-        "of_orders": f"select count(*) filter (place > 1), count(*) from ({ordered}) where d >= {start}",
-        "repurchase": f"""select count(distinct n.uid), count(distinct b.uid) from purchases b left join
-            (from purchases where d >= {start}) n using (uid) where b.d >= {start - within} and b.d < {start}""",
+            from (select uid, count(*) as n from buys where d >= {start} group by uid)""",
+        "of_orders": f"select count(*) filter (place > 1), count(*) from ({_PLACED}) where d >= {start}",
+        "repurchase": f"""select count(distinct n.uid), count(distinct b.uid) from buys b left join
+            (from buys where d >= {start}) n using (uid) where b.d >= {start - within} and b.d < {start}""",
         "returning": f"""select count(*) filter (first_d < {start}), count(*) from users
             where uid in (select uid from spells where d >= {start})""",
     }
     return {name: wilson(*log.rows(query)[0]) for name, query in sql.items()}
 
 
+# each order's place among those of its buyer
+_PLACED = "select uid, d, row_number() over (partition by uid order by d, placed_at) as place from buys"
+
+
 def median_days_to_second(log: ActiveDays) -> float | None:
     """Return the days after which half of the buyers have bought again (Kaplan-Meier); None where fewer ever do."""
     sql = f"""select coalesce(min(d) filter (place = 2), {log.days}) - min(d), count(*) > 1
-        from (select uid, d, row_number() over (partition by uid order by d) as place from purchases) group by uid order by uid"""
+        from ({_PLACED}) group by uid order by uid"""
     found = log.rows(sql)
     days = np.array([one for one, _ in found])
     again = np.array([is_seen for _, is_seen in found])
@@ -99,8 +103,8 @@ def median_days_to_second(log: ActiveDays) -> float | None:
 
 
 def rfm(log: ActiveDays, until: int, *, days: int) -> Buyers:
-    """Return recency (whole days up to the end), frequency (days with purchases) and money of the buyers of a window."""
-    sql = f"""select uid, {until} - 1 - max(d), count(*), coalesce(sum(amount), 0.0) from purchases
+    """Return recency (whole days up to the end), frequency (orders) and money of the buyers of a window."""
+    sql = f"""select uid, {until} - 1 - max(d), count(*), coalesce(sum(amount), 0.0) from buys
         where d >= {until - days} and d < {until} group by uid order by uid"""
     return {uid: (recency, n, money) for uid, recency, n, money in log.rows(sql)}
 

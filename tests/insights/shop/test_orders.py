@@ -1,0 +1,83 @@
+"""Orders that are not paid and carts that are left, counted by hand."""
+
+from datetime import date
+from pathlib import Path
+
+from insights.shop.orders import PaymentWindow, abandoned, by_week, lost, lost_by_week, make_carts, orders
+from tests.insights.logs import opened
+from tests.insights.shop.small_shop import shop
+
+# Monday January 5 to Sunday January 25
+ROWS = [
+    *("a 2026-01-05T10:00 cart", "a 2026-01-05T11:00 cart", "a 2026-01-07T10:00 purchase"),
+    *("b 2026-01-06T10:00 cart", "b 2026-01-09T10:00 purchase"),
+    *("c 2026-01-13T09:00 purchase", "c 2026-01-13T10:00 cart"),
+    *("d 2026-01-14T10:00 cart", "e 2026-01-24T10:00 cart", "d 2026-01-25T10:00 look"),
+]
+TYPES = {"report": {"purchase_event_types": ["purchase"]}}
+
+
+def test_a_cart_is_left_when_its_user_does_not_buy_within_the_days(tmp_path: Path):
+    log = opened(tmp_path, ROWS, **TYPES)
+    assert make_carts(log, ["cart", "basket"]) == 5  # two events of a day are one cart
+    found = abandoned(log, within_days=2)
+    assert (found.part, found.whole) == (2, 4)  # b buys on the third day, d never; the days of e are not over
+
+
+def test_a_week_is_open_until_its_carts_have_had_their_days(tmp_path: Path):
+    log = opened(tmp_path, ROWS, **TYPES)
+    make_carts(log, ["cart"])
+    rows = by_week(log, within_days=2)
+    assert [(row["week"], row["carts"], row["mark"]) for row in rows] == [
+        (date(2026, 1, 5), 2, ""),
+        (date(2026, 1, 12), 2, ""),
+        (date(2026, 1, 19), 1, "open"),
+    ]
+    assert [row["share"] for row in rows][:2] == [0.5, 0.5]
+    assert rows[2]["share"] != rows[2]["share"]  # not drawn as zero
+
+
+def test_an_order_is_lost_when_it_is_not_paid_in_time(tmp_path: Path):
+    log = shop(tmp_path)
+    found = lost(log, PaymentWindow(24))
+    assert (found.part, found.whole) == (3, 5)  # 2 and 5 never, 3 after 35 hours; the hours of 6 are not over
+    longer = lost(log, PaymentWindow(48))
+    assert (longer.part, longer.whole) == (1, 4)  # 3 is paid in time, and the hours of 5 are not over
+
+
+def test_a_week_is_open_until_its_orders_have_had_their_time(tmp_path: Path):
+    first, second = lost_by_week(shop(tmp_path), PaymentWindow(24))
+    assert (first["orders"], first["unpaid"], first["share"], first["mark"]) == (4, 2, 0.5, "")
+    assert (second["orders"], second["mark"]) == (2, "open")
+    assert "unpaid" not in second
+
+
+def test_the_hours_end_at_a_local_midnight(tmp_path: Path):
+    log = shop(tmp_path, churn={"timezone": "Asia/Shanghai"})
+    assert PaymentWindow(24, "Asia/Shanghai").last_start(log) == PaymentWindow(32, "UTC").last_start(log)
+
+
+def test_the_answer_says_how_many_orders_are_lost(tmp_path: Path):
+    found = orders(shop(tmp_path), ["cart"], within_days=2, payment=PaymentWindow(24))
+    assert found.facts["order_loss"] == 0.6
+    assert found.sentences[0].startswith("Of 5 orders, 60.0 % were not paid within 24 hours")
+    assert "order_id" not in " ".join(found.needs.values())
+
+
+def test_a_log_in_which_no_status_means_paid_names_its_statuses(tmp_path: Path):
+    found = orders(shop(tmp_path, paid=["settled"]), ["cart"], within_days=2, payment=PaymentWindow(24))
+    assert "its statuses are: placed, paid, returned." in found.sentences[0]
+    assert not found.tables
+    assert found.needs["Orders that are placed and not paid"] == "order_status"
+
+
+def test_orders_that_are_all_too_young_are_not_counted(tmp_path: Path):
+    log = shop(tmp_path, ["a 2026-01-05T10:00 pay order_id=1 order_status=paid amount=3"])
+    assert orders(log, [], within_days=2, payment=PaymentWindow(24)).sentences == ["No order is 24 hours old yet."]
+
+
+def test_what_the_log_cannot_tell_is_listed(tmp_path: Path):
+    log = opened(tmp_path, ["a 2026-01-05T10:00 look"])
+    found = orders(log, ["cart"], within_days=2, payment=PaymentWindow())
+    assert not found.tables
+    assert set(found.needs.values()) == {"order_id, order_status", "event_type"}
