@@ -19,6 +19,7 @@ from insights.engine.steps import make_steps
 from insights.engine.tables import Annotation, Costs
 from insights.findings import Past, findings
 from insights.growth import growth
+from insights.leaving import leaving
 from insights.lifetime import lifetime
 from insights.presentation.section import Section
 from insights.retention import retention
@@ -79,6 +80,7 @@ def sections(
         "conversion": lambda: conversion(log, steps, benchmark=settings.conversion_benchmark),
         "usage_time": lambda: usage_time(log, settings.minutes_expected),
         "retention": lambda: retention(log),
+        "leaving": lambda: leaving(log, horizon_days=churn.horizon_days),
         "core_users": lambda: core_users(log, at_least=settings.core_active_days),
         "contrast": lambda: contrast(log, limits),
         "lifetime": lambda: lifetime(log, horizon_days=churn.horizon_days),

@@ -118,14 +118,14 @@ class ActiveDays:
     def _number(self, day: str) -> str:
         return f"cast({day} - date '{self.first_day}' as integer)"
 
-    def over_days(self, start: str, stop: str, *, where: str = "true", column: str = "count(*)") -> Counts:
-        """Count spells on each day of ``[start, stop)``, both in SQL over ``spells``; shape (days,).
+    def over_days(self, start: str, stop: str, *, where: str = "true", table: str = "spells") -> Counts:
+        """Count spells on each day of ``[start, stop)``, both in SQL over ``spells`` or another table; shape (days,).
 
         ``stop`` may be null, which is the end of the coverage.
         """
         until = f"least(coalesce({stop}, {self.days}), {self.days})"
         found = self.table(
-            f"""select {start} as start, {until} as stop, {column} as n from spells
+            f"""select {start} as start, {until} as stop, count(*) as n from {table}
             where {where} and {start} < {until} group by 1, 2"""
         )
         change = np.zeros(self.days + 1, np.int64)

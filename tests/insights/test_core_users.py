@@ -1,10 +1,14 @@
 """The histogram of active days and stickiness, against tables made by hand."""
 
+import random
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from insights.core_users import core_users, l28
+from insights.core_users import core_by_day, core_users, l28, prediction_limit, watched
+from tests.builders import Row
 from tests.insights.conftest import Random
 from tests.insights.logs import opened
 
@@ -38,3 +42,59 @@ def test_a_log_shorter_than_28_days_counts_the_days_that_there_are(tmp_path: Pat
     found = core_users(opened(tmp_path, ["a 2026-01-05T10:00", "a 2026-01-06T10:00", "b 2026-01-06T10:00"]), at_least=2)
     assert found.facts["stickiness"] == pytest.approx(3 / 2 / 2)
     assert found.facts["core_users"] == 1
+
+
+# --- The alarm ---------------------------------------------------------------------------------------------------------
+
+
+def test_core_users_of_a_day_are_those_with_enough_active_days_in_28(random_log: Random):
+    log, first = random_log.log, random_log.log.first_day
+    for at_least in (1, 3, 9):
+        found = core_by_day(log, at_least=at_least)
+        for d in (0, 5, 27, 28, 60, log.days - 1):
+            window = {first + timedelta(days=one) for one in range(d - 27, d + 1)}
+            counted = sum(len(days & window) >= at_least for days in random_log.days.values())
+            assert found[d] == counted, (at_least, d)
+
+
+def regulars(users: int, *, days: int, leave: int = 0, seed: int = 0) -> list[Row]:
+    """Users of whom most come nearly daily and some rarely; some regulars stop two weeks before the end."""
+    chance = random.Random(seed)
+    rates = [0.9 if user % 2 else 0.3 for user in range(users)]
+    start = datetime(2026, 1, 5, 12, tzinfo=UTC)
+    return [
+        {"user_id": f"u{user}", "event_time": start + timedelta(days=day), "event_type": "open"}
+        for user, rate in enumerate(rates)
+        for day in range(days)
+        if chance.random() < (rate if day < days - 14 or user >= 2 * leave else rate / 3)
+    ]
+
+
+def test_a_drop_of_core_users_is_an_alarm_and_a_quiet_week_is_none(tmp_path: Path):
+    options = {"report": {"left_censored_days": 0}}
+    calm = watched(opened(tmp_path / "calm", regulars(120, days=126), **options), at_least=20)
+    drop = watched(opened(tmp_path / "drop", regulars(120, days=126, leave=15), **options), at_least=20)
+    assert calm
+    assert drop
+    assert (calm.is_alarm, drop.is_alarm) == (False, True)
+    assert calm.past == drop.past == 10
+    assert drop.change < -0.15 < calm.change
+    last = drop.weeks[-1]
+    assert last["change"] == pytest.approx(last["share"] / last["expected"] - 1)
+
+
+def test_the_answer_says_the_chance_of_a_false_alarm(tmp_path: Path):
+    found = core_users(opened(tmp_path, regulars(60, days=126), report={"left_censored_days": 0}), at_least=20)
+    assert found.sentences[1].startswith("No alarm: ")
+    assert "1.0 % false alarms" in found.sentences[1]
+    assert found.facts["false_alarm_rate"] == 0.01
+    short = core_users(opened(tmp_path / "short", regulars(60, days=70)), at_least=20)
+    assert short.facts["is_alarm"] is None
+    assert "There is no alarm yet" in short.sentences[1]
+
+
+def test_the_limit_is_passed_by_chance_as_often_as_it_says():
+    chance = np.random.default_rng(0)
+    weeks = chance.normal(0.1, 2.0, size=(4000, 13))
+    below = [row[-1] < prediction_limit(row[:-1], chance=0.05) for row in weeks]
+    assert np.mean(below) == pytest.approx(0.05, abs=0.012)
