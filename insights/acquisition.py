@@ -170,7 +170,7 @@ def _sentence(rows: Sequence[Row], days: int) -> str:
     marked = {
         kind: [row["group"] for row in rows if row["verdict"] == text(f"groups.{kind}")] for kind in ("above", "below")
     }
-    words = {kind: ", ".join(names) or text("groups.none") for kind, names in marked.items()}
+    words = {kind: text("groups.separator").join(names) or text("groups.none") for kind, names in marked.items()}
     users = formats.count(sum(row["users"] for row in rows))
     return text("acquisition.sentence", users=users, days=days, share=formats.share(_overall(rows)), **words)
 

@@ -136,7 +136,7 @@ def _picture(weeks: Sequence[Row]) -> Picture:
         {"week": str(row["week"]), "share": row["share"], "low": row["share_low"], "high": row["share_high"]}
         for row in weeks
     ]
-    x, y = Axis("week", "", "date", "%d %b"), Axis("share", "", format="~%")
+    x, y = Axis("week", "", "date", text("formats.axis_day")), Axis("share", "", format="~%")
     shade = band(rows, x, low=Axis("low", "", format="~%"), high="high")
     line = lines([row | {"series": name} for row in rows], x, y=y, by=Series("series", {name: SHADES[0]}))
     return Picture(text("conversion.picture_title"), svg(card(shade, line)), text("conversion.picture"))

@@ -193,6 +193,6 @@ def _picture(rows: Sequence[Row]) -> Picture:
 def _watch_picture(watch: Watch) -> Picture:
     name = text("core_users.watch_series")
     rows = [{"day": str(row["day"]), "change": row["change"], "series": name} for row in watch.weeks]
-    x, y = Axis("day", "", "date", "%d %b"), Axis("change", "", format="+.0%")
+    x, y = Axis("day", "", "date", text("formats.axis_day")), Axis("change", "", format="+.0%")
     line = lines(rows, x, y=y, by=Series("series", {name: ORANGE if watch.is_alarm else SHADES[0]}))
     return Picture(text("core_users.watch_title"), svg(card(line, level(watch.limit))), text("core_users.watch_words"))

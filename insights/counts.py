@@ -25,8 +25,8 @@ def counts(log: ActiveDays) -> Section:
     facts |= {f"{name}_change": relative(last[name], before[name]) for name in last} if log.days >= 2 * WEEK else {}
     sentence = text(
         "counts.sentence",
-        first=formats.day(log.day(max(0, log.days - WEEK))),
-        last=formats.day(log.last_day),
+        first=formats.date_words(log.day(max(0, log.days - WEEK))),
+        last=formats.date_words(log.last_day),
         active=formats.count(last["active"]),
         new=formats.count(last["new"]),
         change=formats.change(facts.get("active_change")),
@@ -39,7 +39,7 @@ def counts(log: ActiveDays) -> Section:
 
 
 def _sentences(log: ActiveDays, first: str) -> list[str]:
-    return [first] if log.ends_by_setting else [first, text("counts.last_day", last=formats.day(log.last_day))]
+    return [first] if log.ends_by_setting else [first, text("counts.last_day", last=formats.date_words(log.last_day))]
 
 
 def _needs(log: ActiveDays) -> Mapping[str, str]:
@@ -112,6 +112,6 @@ def _picture(weeks: list[Row], name: str, *, title: str) -> Picture:
         week_of(row["week"]) | {"n": row[name], "kind": still_open if row["is_open"] else closed, "order": 0}
         for row in weeks
     ]
-    x, y = Axis("week", "", "date", "%d %b"), Axis("n", "", format=",d")
+    x, y = Axis("week", "", "date", text("formats.axis_day")), Axis("n", "", format=",d")
     drawn = card(bars(rows, x, y=y, by=Series("kind", kinds), until="end"))
     return Picture(title, svg(drawn), text("counts.picture"))

@@ -295,7 +295,7 @@ def _context(row: Row, annotations: Sequence[Annotation], *, past: Past | None) 
     ends = (row["first_day"], row["last_day"])
     labels = [one.label for one in annotations if any(one.first - near <= end <= one.last + near for end in ends)]
     is_new = past is not None and not past.has(row)
-    return {"nearby": ", ".join(labels), "is_new": text("findings.new") if is_new else ""}
+    return {"nearby": text("groups.separator").join(labels), "is_new": text("findings.new") if is_new else ""}
 
 
 def _headline(rows: Sequence[Row], past: Past | None) -> str:
@@ -304,7 +304,7 @@ def _headline(rows: Sequence[Row], past: Past | None) -> str:
     if past is None:
         return text("findings.headline", n=len(rows))
     new = sum(bool(row["is_new"]) for row in rows)
-    return text("findings.headline_new", n=len(rows), new=new, day=formats.day(past.last_day))
+    return text("findings.headline_new", n=len(rows), new=new, day=formats.date_words(past.last_day))
 
 
 def _sentence(row: Row) -> str:
@@ -319,8 +319,8 @@ def _change(row: Row) -> str:
     is_new = row["step"] == text("findings.new_users")
     return text(
         f"{key}_new" if is_new else key,
-        first=formats.day(row["first_day"]),
-        last=formats.day(row["last_day"]),
+        first=formats.date_words(row["first_day"]),
+        last=formats.date_words(row["last_day"]),
         then=formats.share(row["rate_then"]),
         otherwise=formats.share(row["rate_else"]),
         missing=formats.count(abs(row["missing"])),

@@ -28,7 +28,7 @@ RATES = {
     "resurrected": "SURR",
     "at_risk_wau": "iWAURR",
     "at_risk_mau": "iMAURR",
-    "dormant": "dormant return rate",
+    "dormant": "",
 }
 POINT, AHEAD = 0.01, 90  # what a rate is changed by, and for how many days its effect adds up
 _STATE_OF_A_DAY = f"""case when prev_d is null then 'new' when d - prev_d <= {AT_RISK_WAU} then 'current'
@@ -52,7 +52,7 @@ def growth(log: ActiveDays) -> Section:
             dau=formats.count(last["dau"]),
             wau=formats.count(last["wau"]),
             mau=formats.count(last["mau"]),
-            last=formats.day(log.last_day),
+            last=formats.date_words(log.last_day),
         )
     ]
     if moving:
@@ -76,8 +76,8 @@ def _quick_ratio(periods: list[Row]) -> str:
         ratio=formats.number(last["quick_ratio"]),
         gained=formats.count(last["new"] + last["resurrected"]),
         churned=formats.count(last["churned"]),
-        first=formats.day(last["first_day"]),
-        last=formats.day(last["last_day"]),
+        first=formats.date_words(last["first_day"]),
+        last=formats.date_words(last["last_day"]),
     )
 
 
@@ -165,7 +165,11 @@ def state_rates(log: ActiveDays) -> list[Row]:
             low, high = ratio_interval(flows.back[place], flows.total[place])
             rate = flows.back[place].sum() / total
             gain = dau_ahead(one_point_more(flows.moves, place), start, new=new) - base
-            words = {"state": text(f"states.{state}"), "rate": RATES[state], "user_days": int(total)}
+            words = {
+                "state": text(f"states.{state}"),
+                "rate": RATES[state] or text("growth.dormant_rate"),
+                "user_days": int(total),
+            }
             found.append(words | {"value": rate, "low": low, "high": high, "dau_change": gain})
     return found
 
@@ -298,7 +302,7 @@ def _active_picture(days: list[Row]) -> Picture:
         if row[name] is not None
     ]
     series = Series("series", dict(reversed(names.values())))
-    drawn = card(lines(rows, _DAY, y=_USERS, by=series))
+    drawn = card(lines(rows, _day(), y=_USERS, by=series))
     return Picture(text("growth.active_title"), svg(drawn), text("growth.active_words"))
 
 
@@ -314,7 +318,7 @@ def _states_picture(days: list[Row]) -> Picture:
         for place, row in enumerate(days[WEEK - 1 :])
         for order, (name, words) in enumerate(zip(colours, names, strict=True))
     ]
-    drawn = card(areas(rows, _DAY, y=_USERS, by=Series("series", names)))
+    drawn = card(areas(rows, _day(), y=_USERS, by=Series("series", names)))
     return Picture(text("growth.states_title"), svg(drawn), text("growth.states_words"))
 
 
@@ -332,8 +336,12 @@ def _accounting_picture(periods: list[Row]) -> Picture:
         for row in periods
         for order, (name, words) in enumerate(zip(colours, names, strict=True))
     ]
-    drawn = card(bars(rows, _DAY, y=_USERS, by=Series("series", names), until="end"))
+    drawn = card(bars(rows, _day(), y=_USERS, by=Series("series", names), until="end"))
     return Picture(text("growth.accounting_title"), svg(drawn), text("growth.accounting_words"))
 
 
-_DAY, _USERS = Axis("day", "", "date", "%d %b"), Axis("n", "", format="~s")
+def _day() -> Axis:
+    return Axis("day", "", "date", text("formats.axis_day"))
+
+
+_USERS = Axis("n", "", format="~s")

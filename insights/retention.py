@@ -41,7 +41,7 @@ def _sentence(rows: Sequence[Row]) -> str:
         return text("retention.nothing")
     parts = [text("retention.part", day=day, share=formats.share(row["on_day"])) for day, row in known.items()]
     users = formats.count(max(row["users"] for row in known.values()))
-    return text("retention.sentence", users=users, parts=", ".join(parts))
+    return text("retention.sentence", users=users, parts=text("retention.separator").join(parts))
 
 
 # --- By day ------------------------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import field_validator, model_validator
 
@@ -16,6 +16,7 @@ _ENDS = 2  # of a range
 class ReportSettings(Section):
     """``[report]``: what ``churn report`` needs to know of the product."""
 
+    language: Literal["en", "zh"] = setting("en", "Language of the report: English or Chinese.")
     left_censored_days: int | None = setting(
         None,
         "Days at the log's start whose new users may be older than the log; default: 28, or a quarter of a shorter log.",

@@ -22,7 +22,12 @@ INK, _LINES = "#2B2B2B", "#E6E6E6"
 FONT = "Helvetica, Arial, sans-serif"
 _WIDTH, _HEIGHT, _ROW_HEIGHT, _TICKS, BAND_OPACITY = 620, 260, 26, 8, 0.18
 _FEW_ROWS = 60
-CARD_WIDTH, _CARD_HEIGHT, _CARD_TICKS = 400, 210, 5  # a plot that is legible on a phone without scrolling
+CARD_WIDTH, _CARD_HEIGHT, _CARD_TICKS, _CARD_LABEL = (
+    400,
+    210,
+    5,
+    150,
+)  # a plot that is legible on a phone without scrolling
 # one hue, from strong to weak, for parts of a whole; then one that is neither
 SHADES = ("#0072B2", "#56A3D0", "#A6CEE5", "#7A7A7A")
 _LOOK: dict[str, Any] = {
@@ -208,7 +213,9 @@ def _in_look(chart: T) -> T:
 def card(*layers: alt.Chart | Layers, rows: int = 0) -> Layers:
     """Lay layers over each other in a small picture, two of which fit next to each other on a desk."""
     height = max(rows, 2) * _ROW_HEIGHT if rows else _CARD_HEIGHT
-    return picture(*layers, rows=rows).properties(width=CARD_WIDTH, height=height)
+    found = picture(*layers, rows=rows).properties(width=CARD_WIDTH, height=height)
+    look: dict[str, Any] = _LOOK | {"labelLimit": _CARD_LABEL}
+    return found.configure_axis(**look)
 
 
 def sparkline(values: Sequence[float]) -> str:

@@ -19,6 +19,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 _SHADES_OF_HEAT = 9
+WORDS = {"contents": "Contents", "definition": "How it is defined", "link": "Link to this sentence"}
 
 
 @dataclass(frozen=True)
@@ -131,6 +132,8 @@ class Page:
         The numbers at the top.
     chapters
         Questions with all that answers them; there is a list of links to them.
+    language, words
+        Of its texts, and what it says itself: contents, definition, link.
     """
 
     title: str
@@ -141,6 +144,8 @@ class Page:
     tables: Sequence[Table] = ()
     tiles: Sequence[Tile] = ()
     chapters: Sequence[Chapter] = ()
+    language: str = "en"
+    words: Mapping[str, str] = field(default_factory=lambda: dict(WORDS))
 
     def to_html(self) -> str:
         """Return the file. Its policy allows the style sheet, by digest, and nothing else."""

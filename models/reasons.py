@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from features.catalogue.definition import Feature, Unit
 from features.profiles.specification import Specification
+from models.text.catalogues import language, messages_of, translated
 
 MAX_REASONS = 3
 _NO_DECIMALS_FROM = 100
@@ -151,19 +152,62 @@ class Narrator:
             The user's own usual value, where the feature has such a companion.
         """
         if value is None:
-            return f"{feature.name.replace('_', ' ')}: not known yet"
+            return _say("{name}: not known yet", name=feature.name.replace("_", " "))
         typical = self._medians.get(feature.name)
-        if "{many}" in feature.reason:
-            return feature.reason.replace("{many}", _many(value, typical))
-        text = worded(feature.reason, value, unit=feature.unit)
+        reason = reason_words(feature.reason)
+        if "{many}" in reason:
+            return reason.replace("{many}", _many(value, typical))
+        text = worded(reason, value, unit=feature.unit)
         if feature.is_text or feature.unit is Unit.FLAG:
-            return text if value != 0 else f"not: {text}"
+            return text if value != 0 else _say("not: {text}", text=text)
         compared = _compared(feature.reason)
         usual = compared(own * feature.usual[1], feature.unit) if feature.usual and isinstance(own, float) else ""
         if usual and not (value == 0 and _ZERO.fullmatch(usual)):  # 0 explains no 0
-            return f"{text} (usual for this user: {usual})"
+            return _say("{text} (usual for this user: {usual})", text=text, usual=usual)
         shown = compared(typical, feature.unit)
-        return text if value == 0 and _ZERO.fullmatch(shown) else f"{text} (typical: {shown})"
+        return (
+            text
+            if value == 0 and _ZERO.fullmatch(shown)
+            else _say("{text} (typical: {typical})", text=text, typical=shown)
+        )
+
+
+def _say(message: str, **values: str) -> str:
+    return translated(message, subject="reasons").format(**values)
+
+
+def reason_words(reason: str) -> str:
+    """Return a reason in the language that is spoken just now, its placeholders as they are; one of a custom feature stays as it is.
+
+    Examples
+    --------
+    >>> from models.text.catalogues import in_language
+    >>> with in_language("zh"):
+    ...     reason_words("{value} events in the last 28 days")
+    '最近 28 天有 {value} 次事件'
+    """
+    if language() == "en":
+        return reason
+    for pattern, words in _patterns(language()):
+        if found := pattern.fullmatch(reason):
+            return re.sub(r"\{(window|type|attribute)\}", lambda place: found[place[1]], words)
+    return reason
+
+
+@cache
+def _patterns(_: str) -> list[tuple[re.Pattern[str], str]]:
+    """Return how the reasons of a language are recognised, those without the name of an event type or attribute first."""
+    places = {"{window}": r"(?P<window>\d+)", "{type}": "(?P<type>.+)", "{attribute}": "(?P<attribute>.+)"}
+
+    def pattern(message: str) -> re.Pattern[str]:
+        found = re.escape(message)
+        for name, group in places.items():
+            found = found.replace(re.escape(name), group)
+        return re.compile(found)
+
+    known = messages_of("reasons")
+    ordered = sorted(known, key=lambda one: ("{type}" in one or "{attribute}" in one, one))
+    return [(pattern(message), known[message]) for message in ordered]
 
 
 def _padded(members: Sequence[NDArray[np.int64]]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
@@ -183,7 +227,7 @@ def show(value: object, unit: Unit) -> str:
     ('12 %', '3', '2.3', 'unknown')
     """
     if value is None:
-        return "unknown"
+        return _say("unknown")
     if not isinstance(value, float):
         return str(value)
     if unit is Unit.SHARE:
@@ -222,42 +266,46 @@ def _percent(value: float | None, _: Unit) -> str:
 
 
 def _times(value: float | None, _: Unit) -> str:
-    return "unknown" if value is None else f"{show(value, Unit.RATIO)}x"
+    return _say("unknown") if value is None else _say("{ratio}x", ratio=show(value, Unit.RATIO))
 
 
 def _change(value: float, unit: Unit) -> str:
-    return f"{'down' if value < 1 else 'up' if value > 1 else 'steady'}{' at' if value == 1 else ' to'} {_percent(value, unit)}"
+    message = "down to {share}" if value < 1 else "up to {share}" if value > 1 else "steady at {share}"
+    return _say(message, share=_percent(value, unit))
 
 
 def _longer(value: float, unit: Unit) -> str:
-    return f"{_times(value, unit)} {'longer than' if value > 1 else 'as long as'}"
+    return _say("{times} longer than" if value > 1 else "{times} as long as", times=_times(value, unit))
 
 
 def _longer_ago(value: float, unit: Unit) -> str:
-    return f"{_times(value, unit)} {'longer ago than' if value > 1 else 'as long ago as'}"
+    return _say("{times} longer ago than" if value > 1 else "{times} as long ago as", times=_times(value, unit))
 
 
 def _more(value: float | None, unit: Unit) -> str:
-    return "unknown" if value is None else f"{show(abs(value), unit)} {'fewer' if value < 0 else 'more'}"
+    if value is None:
+        return _say("unknown")
+    return _say("{size} fewer" if value < 0 else "{size} more", size=show(abs(value), unit))
 
 
 def _trend(value: float | None, unit: Unit) -> str:
     if value is None:
-        return "unknown"
+        return _say("unknown")
     size = f"{abs(value):.2f}" if abs(value) < _TWO_DECIMALS_BELOW else show(abs(value), unit)
-    return "by 0" if float(size.replace(",", "")) == 0 else f"{'down' if value < 0 else 'up'} {size}"
+    return _say("by 0" if float(size.replace(",", "")) == 0 else "down {size}" if value < 0 else "up {size}", size=size)
 
 
 def _deviations(value: float | None, unit: Unit) -> str:
     if value is None:
-        return "unknown"
-    return f"{show(abs(value), unit)} standard deviations {'earlier' if value < 0 else 'later'}"
+        return _say("unknown")
+    message = "{size} standard deviations earlier" if value < 0 else "{size} standard deviations later"
+    return _say(message, size=show(abs(value), unit))
 
 
 def _many(value: Any, typical: float | None) -> str:
     """Compare a measure of variety with the median of the reference, in words; its own unit means nothing to a reader."""
     middle = 1.0 if typical is None else typical
-    return "many" if value > middle else "few" if value < middle else "the usual number of"
+    return _say("many" if value > middle else "few" if value < middle else "the usual number of")
 
 
 _TWO_DECIMALS_BELOW = 0.1
@@ -271,5 +319,5 @@ _STYLES = {
     "trend": _Style(_trend, _trend),
     "deviations": _Style(_deviations, _deviations),
 }
-_ZERO = re.compile(r"0(\.0+)?( %|x)?")  # also of a number that is shown as 0
+_ZERO = re.compile(r"0(\.0+)?( %|x| 倍)?")  # also of a number that is shown as 0
 _PLACEHOLDER = re.compile(rf"\{{({'|'.join(_STYLES)})\}}")

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import typer
+
 from churn.cli.verb import verb
 from churn.progress import Progress
 from churn.project import Project
 from churn.results.report import Report
 
+Language = Annotated[str | None, typer.Option(metavar="en|zh", help="Language of its texts; [report] language.")]
 
-@verb(steps=3)
+
+@verb(steps=3, as_settings={"language": ("report.language", Language)})
 def report(project: Project, say: Progress) -> Report:
     """Say what the log tells about the product, question by question.
 
@@ -16,6 +22,6 @@ def report(project: Project, say: Progress) -> Report:
 
     Example:
 
-        churn report --config world/churn.toml
+        churn report --config world/churn.toml --language zh
     """
     return project.report(say=say)

@@ -18,6 +18,7 @@ from insights.findings import Past
 from insights.presentation.section import Figures
 from insights.report import Context, opened, sections
 from models.page import write_page
+from models.text.catalogues import in_language
 
 if TYPE_CHECKING:
     from churn.project import Project
@@ -38,17 +39,20 @@ def report(project: Project, *, say: Progress) -> Report:
     say("answering the questions")
     place = Place(project.home.reports(project.name), keeps_all=False, say=say.within)
     context = _context(project, log.last_day, place)
+    with in_language(settings.report.language):
+        answers = sections(log, settings.report, churn=settings.churn, context=context, say=say.within)
     found = Report(
         project.name,
         log.first_day,
         log.last_day,
         settings.churn.timezone,
-        sections(log, settings.report, churn=settings.churn, context=context, say=say.within),
+        answers,
         activity.notes,
         context.past,
+        settings.report.language,
     )
     say("writing the report")
-    page = page_of(found, log.new_from and log.day(log.new_from)).to_html()
+    page = page_of(found, log.day(log.new_from) if log.new_from else None).to_html()
     return replace(found, path=place.add(lambda draft: _write(found, page, draft)))
 
 

@@ -11,7 +11,8 @@ from insights.presentation import formats
 from insights.presentation.section import Figures, Section
 from insights.presentation.texts import text
 from models.charts import sparkline
-from models.page import Chapter, Page, Table, Tile
+from models.page import WORDS, Chapter, Page, Table, Tile
+from models.text.catalogues import in_language
 
 _OPEN = {"growth", "core_users", "retention", "findings"}  # the growth page: everything is in sight
 _FIRST = ("growth", "retention", "core_users", "findings")
@@ -19,19 +20,25 @@ _MIN_USERS = 20  # below, the colour of a share is noise
 _LONG, _SPARK_DAYS = 60, 84  # rows that a table on the page shows; all of them are in its files
 
 
-def page_of(found: Report, new_from: date | int) -> Page:
-    """Return what the page says.
+def page_of(found: Report, new_from: date | None) -> Page:
+    """Return what the page says, in the language of the report.
 
     Parameters
     ----------
     new_from
-        The first day whose new users are not marked; 0 where all days are alike.
+        The first day whose new users are not marked; None where all days are alike.
     """
+    with in_language(found.language):
+        return _page(found, new_from)
+
+
+def _page(found: Report, new_from: date | None) -> Page:
     by_name = {one.name: one for one in found.sections}
     order = [*(name for name in _FIRST if name in by_name), *(name for name in by_name if name not in _FIRST)]
-    note = text("page.left_censored", day=new_from) if new_from else text("page.not_left_censored")
+    note = text("page.left_censored", day=formats.date_words(new_from)) if new_from else text("page.not_left_censored")
     users = formats.count(by_name["counts"].facts["users"])
-    span = {"first": found.first_day, "last": found.last_day, "zone": found.zone, "new_note": note}
+    days = {"first": formats.date_words(found.first_day), "last": formats.date_words(found.last_day)}
+    span = days | {"zone": found.zone, "new_note": note}
     return Page(
         text("page.title", project=found.project),
         text("page.subtitle", users=users, **span),
@@ -39,6 +46,8 @@ def page_of(found: Report, new_from: date | int) -> Page:
         [text("page.intervals"), *found.notes],
         tiles=list(_tiles(by_name)),
         chapters=[_chapter(by_name[name]) for name in order],
+        language=found.language,
+        words={name: text(f"page.{name}") for name in WORDS},
     )
 
 
@@ -80,7 +89,7 @@ def _tiles(sections: Mapping[str, Section]) -> Iterator[Tile]:
     counts, growth, core = (sections[name].facts for name in ("counts", "growth", "core_users"))
     days = _rows(sections["growth"], "growth_days")[-_SPARK_DAYS:]
     weeks = [row for row in _rows(sections["counts"], "weeks") if not row["is_open"]]
-    of_day = text("page.of_day", day=days[-1]["day"])
+    of_day = text("page.of_day", day=formats.date_words(days[-1]["day"]))
     yield _tile("dau", formats.short(growth["dau"]), of_day, [row["dau"] for row in days])
     yield _tile("wau", formats.short(growth["wau"]), _change(counts, "active"), [row["wau"] for row in days])
     yield _tile("mau", formats.short(growth["mau"]), text("page.of_28"), [row["mau"] for row in days])

@@ -36,6 +36,8 @@ class Report(Result):
         What a reader should know of the log, a sentence each.
     past
         The findings of an earlier report, that the new ones are told by.
+    language
+        Of its texts.
     path
         Folder of the page, of the same numbers as JSON, and of each table as CSV and Parquet.
     """
@@ -47,6 +49,7 @@ class Report(Result):
     sections: tuple[Section, ...]
     notes: tuple[str, ...] = ()
     past: Past | None = None
+    language: str = "en"
     path: Path = Path()
 
     @property
@@ -66,6 +69,7 @@ class Report(Result):
             "first_day": self.first_day,
             "last_day": self.last_day,
             "timezone": self.zone,
+            "language": self.language,
             "sections": {one.name: one.to_json() for one in self.sections},
             "notes": self.notes,
         }

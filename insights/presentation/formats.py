@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any, Literal
 
+from insights.presentation.texts import text
 from models.page import number as written
+from models.text.catalogues import day as in_words
 
 Kind = Literal["count", "share", "change", "number", "date", "name"]
 _TEN, _HUNDRED, _MILLION = 10, 100, 1_000_000
@@ -22,7 +24,7 @@ def share(value: float | None) -> str:
     ('12.3 %', '-')
     """
     found = written(None if value is None else 100 * value, 1)
-    return found if found == DASH else f"{found} %"
+    return found if found == DASH else text("formats.share", number=found)
 
 
 def change(value: float | None) -> str:
@@ -56,7 +58,8 @@ def short(value: float | None) -> str:
     >>> short(1234), short(1_234_567)
     ('1,234', '1.23M')
     """
-    return f"{value / _MILLION:,.2f}M" if value is not None and value >= _MILLION else written(value)
+    is_large = value is not None and value >= _MILLION
+    return text("formats.million", number=written((value or 0) / _MILLION, 2)) if is_large else written(value)
 
 
 def number(value: float | None) -> str:
@@ -71,8 +74,19 @@ def number(value: float | None) -> str:
     return written(value, 0 if size >= _HUNDRED else 1 if size >= _TEN else 2)
 
 
+def date_words(value: date) -> str:
+    """Return a date in a sentence.
+
+    Examples
+    --------
+    >>> date_words(date(2026, 1, 5))
+    'Jan 5, 2026'
+    """
+    return in_words(value)
+
+
 def day(value: date | None) -> str:
-    """Return a date.
+    """Return a date in a table.
 
     Examples
     --------

@@ -12,6 +12,7 @@ import pyarrow as pa
 from insights.presentation.formats import FORMATS, Kind
 from insights.presentation.texts import column, text
 from models.page import Picture
+from models.text.catalogues import in_language, language
 
 Row = Mapping[str, Any]
 _TYPES: Mapping[Kind, pa.DataType] = {
@@ -67,6 +68,8 @@ class Figures:
         The columns that the page shows; default: all of them.
     heat
         The columns whose cells are coloured by their value.
+    language
+        Of its texts.
     """
 
     name: str
@@ -74,16 +77,19 @@ class Figures:
     kinds: Mapping[str, Kind]
     shown: Sequence[str] = ()
     heat: Sequence[str] = ()
+    language: str = field(default_factory=language)
 
     @property
     def title(self) -> str:
         """What it holds."""
-        return text(f"tables.{self.name}")
+        with in_language(self.language):
+            return text(f"tables.{self.name}")
 
     @property
     def headings(self) -> dict[str, str]:
         """Column that the page shows to its heading."""
-        return {name: column(name) for name in self.shown or self.kinds}
+        with in_language(self.language):
+            return {name: column(name) for name in self.shown or self.kinds}
 
     def to_arrow(self) -> pa.Table:
         """Return the numbers; every column has its type, whatever the values, and null where a number is not known."""
@@ -118,6 +124,8 @@ class Section:
         What the log cannot answer, to the column or setting that it would need.
     links
         Sentence to the name of a link of its own.
+    language
+        Of its texts.
     """
 
     name: str
@@ -127,21 +135,26 @@ class Section:
     facts: Mapping[str, Any] = field(default_factory=dict[str, Any])
     needs: Mapping[str, str] = field(default_factory=dict[str, str])
     links: Mapping[str, str] = field(default_factory=dict[str, str])
+    language: str = field(default_factory=language)
 
     @property
     def title(self) -> str:
         """What it is about."""
-        return text(f"{self.name}.title")
+        return self._text("title")
 
     @property
     def question(self) -> str:
         """What a product team asks."""
-        return text(f"{self.name}.question")
+        return self._text("question")
 
     @property
     def definition(self) -> str:
         """Formula, population, window and source."""
-        return text(f"{self.name}.definition")
+        return self._text("definition")
+
+    def _text(self, key: str) -> str:
+        with in_language(self.language):
+            return text(f"{self.name}.{key}")
 
     def to_json(self) -> dict[str, Any]:
         """Return everything but the pictures."""

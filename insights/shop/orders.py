@@ -77,7 +77,7 @@ def _of_orders(log: ActiveDays, payment: PaymentWindow) -> Section:
     if not log.knows_payments:
         needs = {text("orders.order_loss"): "order_status" if log.knows_orders else "order_id, order_status"}
         found = statuses(log) if log.knows_orders else []
-        shown = ", ".join(found[:_SHOWN])
+        shown = text("groups.separator").join(found[:_SHOWN])
         return Section("orders", [text("orders.no_paid_status", statuses=shown)] if found else [], needs=needs)
     overall, weeks = lost(log, payment), lost_by_week(log, payment)
     if not overall.whole:
@@ -196,5 +196,5 @@ _ENDS = columns("share", "share", "share_low", "share_high")
 
 def _picture(weeks: Sequence[Row], title: str, *, words: str) -> Picture:
     closed = [week_of(row["week"]) | {"share": row["share"]} for row in weeks if not row["mark"]]
-    x, y = Axis("week", "", "date", "%d %b"), Axis("share", "", format=".0%")
+    x, y = Axis("week", "", "date", text("formats.axis_day")), Axis("share", "", format=".0%")
     return Picture(title, svg(card(bars(closed, x, y=y, until="end"))), words)

@@ -325,7 +325,7 @@ _OF_CURVES = (
 def _sentences(rows: Sequence[Row], facts: dict[str, Any], *, months: Sequence[Month]) -> list[str]:
     if facts["cac"] is None:
         return [text("unit_economics.nobody")]
-    span = {"first": formats.day(months[0].start), "months": len(months)}
+    span = {"first": formats.date_words(months[0].start), "months": len(months)}
     found = [
         text(
             "unit_economics.sentence",

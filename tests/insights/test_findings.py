@@ -40,7 +40,7 @@ def test_a_broken_payment_is_named_dated_and_told_once(world: Open):
     assert first["rate_then"] < 0.35
     assert first["rate_else"] > 0.6
     assert len(table.rows) == 1
-    assert found.sentences[0] == "Changes that chance does not explain: 1."
+    assert found.sentences[0] == "One change that chance does not explain."
     assert "android went on to purchase or later" in found.sentences[1]
     assert found.links == {found.sentences[1]: first["link"]}
 
@@ -54,7 +54,7 @@ def test_what_happened_at_that_time_is_named_and_what_an_earlier_report_did_not_
     found = findings(log, steps, annotations=notes, past=Past(date(2026, 3, 8), []))
     (row,) = found.tables[0].rows
     assert (row["nearby"], row["is_new"]) == ("Release 2.3", "new")
-    assert found.sentences[0].endswith("1, of which 1 are new since the report up to 2026-03-08.")
+    assert found.sentences[0].endswith("new since the report up to Mar 8, 2026: 1.")
     assert found.sentences[1].endswith("At that time: Release 2.3. (New.)")
     known = {"cause": row["cause"], "first_day": "2026-03-14", "last_day": "2026-03-20"}
     again = findings(log, steps, past=Past(date(2026, 3, 20), [known]))

@@ -14,6 +14,7 @@ from features.catalogue.fitted import FittedConstants
 from features.profiles.specification import Specification
 from models.encoding import encode
 from models.reasons import Narrator, Reason, show, worded
+from models.text.catalogues import in_language
 from tests.models.model_builder import profiles_of, rows_of, tiny_model
 
 # recency: the first two; usage: the next three; device and purchases: one each
@@ -204,6 +205,19 @@ def test_variety_is_compared_with_the_reference_in_words(value: float, medians: 
     narrator = Narrator(Specification(("channel_entropy_bits",), (7, 28)), medians)
     ((found,),) = narrator.explain(np.array([[0.5]]), [{"channel_entropy_bits": value}])
     assert found.text == said
+
+
+def test_reasons_are_told_in_the_language_that_is_spoken():
+    narrator = Narrator(Specification(("events_7d",), (7, 28)), {"events_7d": 4.0, "days_since_last_event": 0.0})
+    feature = {one.name: one for one in narrator.features}
+    with in_language("zh"):
+        assert narrator.words(feature["events_7d"], 2.0) == "最近 7 天有 2 次事件（一般为 4）"  # noqa: RUF001
+        assert narrator.words(feature["events_7d"], None) == "events 7d：尚不清楚"  # noqa: RUF001
+        assert (
+            worded("不活跃的时间为其通常间隔的 {longer}", 9.7, unit=Unit.RATIO) == "不活跃的时间为其通常间隔的 9.7 倍"
+        )
+        assert worded("活动量{change}", 0.5, unit=Unit.RATIO) == "活动量降至 50 %"
+    assert narrator.words(feature["events_7d"], 2.0) == "2 events in the last 7 days (typical: 4)"
 
 
 def test_no_reason_speaks_of_bits_spreads_or_slopes():

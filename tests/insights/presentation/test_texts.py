@@ -35,6 +35,7 @@ def test_numbers_go_into_named_places():
 
 def test_a_column_without_a_heading_shows_its_name():
     assert column("some_users") == "some users"
+    assert column("day_14") == "day 14"
 
 
 def test_every_table_has_a_title_and_headings_that_differ(random_log: Random):

@@ -119,7 +119,7 @@ def test_customers_pay_back_when_closed_cohorts_have_earned_what_they_cost(log: 
 def test_the_answer_names_the_dearest_and_the_cheapest(log: ActiveDays):
     found = unit_economics(log, COSTS)
     assert found.facts["cac"] == pytest.approx(690 / 70)
-    assert found.sentences[0].startswith("70 new customers in 2 whole months from 2026-01-01 cost 690: 9.86 each")
+    assert found.sentences[0].startswith("70 new customers in 2 whole months from Jan 1, 2026 cost 690: 9.86 each")
     (ads, free) = found.tables[0].rows
     assert (ads["payback"], free["payback"]) == ("by month 2", "")
     assert ads["cost_per_retained"] == pytest.approx(690 / 6)

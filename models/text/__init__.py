@@ -1,0 +1,1 @@
+"""Every language that people are addressed in: one catalogue for each language and subject, and which language is spoken just now."""
