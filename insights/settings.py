@@ -17,6 +17,8 @@ class ReportSettings(Section):
     """``[report]``: what ``churn report`` needs to know of the product."""
 
     language: Literal["en", "zh"] = setting("en", "Language of the report: English or Chinese.")
+    pdf: bool = setting(default=False, words="Print the page as PDF too, by a Chromium that is installed.")
+    browser: str = setting("", "Command of the browser that prints; default: the first Chromium that is found.")
     left_censored_days: int | None = setting(
         None,
         "Days at the log's start whose new users may be older than the log; default: 28, or a quarter of a shorter log.",

@@ -12,9 +12,10 @@ from churn.project import Project
 from churn.results.report import Report
 
 Language = Annotated[str | None, typer.Option(metavar="en|zh", help="Language of its texts; [report] language.")]
+Pdf = Annotated[bool | None, typer.Option("--pdf", help="Print the page as PDF too; needs Chromium.")]
 
 
-@verb(steps=3, as_settings={"language": ("report.language", Language)})
+@verb(steps=3, as_settings={"language": ("report.language", Language), "pdf": ("report.pdf", Pdf)})
 def report(project: Project, say: Progress) -> Report:
     """Say what the log tells about the product, question by question.
 

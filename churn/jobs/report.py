@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from churn.jobs.report_page import page_of
+from churn.jobs.report_pdf import browser_of, print_pdf
 from churn.progress import Progress
-from churn.results.report import NUMBERS, PAGE, TABLES, Report
+from churn.results.report import NUMBERS, PAGE, PDF, TABLES, Report
 from features.storage.versions import Place, versions_of
 from insights.engine.tables import read_annotations, read_costs
 from insights.findings import Past
@@ -33,6 +34,7 @@ def report(project: Project, *, say: Progress) -> Report:
         When nobody was ever active.
     """
     settings = project.settings
+    browser = browser_of(settings.report.browser) if settings.report.pdf else ""
     say("reading the log")
     activity = project.activity(say=say.within)
     log = opened(activity, settings.report)
@@ -53,7 +55,7 @@ def report(project: Project, *, say: Progress) -> Report:
     )
     say("writing the report")
     page = page_of(found, log.day(log.new_from) if log.new_from else None).to_html()
-    return replace(found, path=place.add(lambda draft: _write(found, page, draft)))
+    return replace(found, path=place.add(lambda draft: _write(found, page, draft=draft, browser=browser)))
 
 
 def _context(project: Project, last_day: date, place: Place) -> Context:
@@ -83,8 +85,10 @@ def _rows_of(numbers: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
     return numbers["sections"]["findings"]["tables"].get("findings", [])
 
 
-def _write(found: Report, page: str, draft: Path) -> None:
+def _write(found: Report, page: str, *, draft: Path, browser: str) -> None:
     write_page(draft, page=(PAGE, page), numbers=(NUMBERS, found.to_json()))
+    if browser:
+        print_pdf(draft / PAGE, draft / PDF, browser=browser, day=found.last_day)
     (draft / TABLES).mkdir()
     _write_tables([one for section in found.sections for one in section.tables], draft / TABLES)
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from insights.findings import Past
     from insights.presentation.section import Section
 
-PAGE, NUMBERS, TABLES = "report.html", "report.json", "tables"
+PAGE, PDF, NUMBERS, TABLES = "report.html", "report.pdf", "report.json", "tables"
 
 
 @dataclass(frozen=True, repr=False)
