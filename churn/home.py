@@ -106,6 +106,10 @@ class Home:
         """Place of what the service reads: the model, its settings and the profile store."""
         return self.root / "releases" / project
 
+    def keys(self, project: str) -> Path:
+        """Who may ask the service: digests of keys, and when each was last used."""
+        return self.root / "keys" / project
+
     def lock(self, name: str) -> Path:
         """Lock of what one run at a time may do."""
         return self.root / "locks" / f"{name}.lock"

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         Training,
         TrainingData,
     )
+    from churn.service_keys import ServiceKeys
     from features.profiles.build import Shard
     from models.churn_model import ChurnModel
 
@@ -379,9 +380,16 @@ class Project(Workspace):
         return bundle(self, model=model, say=progress_of(say))
 
     def serve(self, *, model: str = CHAMPION, port: int | None = None) -> int:
-        """Serve scores over HTTP on 127.0.0.1 until stopped; return the server's exit code."""
+        """Serve scores over HTTP at ``[serving] host`` until stopped; return the server's exit code."""
         from serving.http.server import checked_port, serve
 
-        settings = self.settings.serving
+        settings, access = self.settings.serving, self.keys.access()
         port = checked_port(port or settings.port)
-        return serve(self.bundle(model=model), port=port, workers=settings.workers)
+        return serve(self.bundle(model=model), port=port, workers=settings.workers, access=access)
+
+    @property
+    def keys(self) -> ServiceKeys:
+        """Keys of the service: ``keys.list()``, ``keys.add("shop-app")``, ``keys.revoke("shop-app")``."""
+        from churn.service_keys import ServiceKeys
+
+        return ServiceKeys(self)

@@ -14,10 +14,12 @@ import bentoml
 from starlette.responses import Response
 
 from serving.http.front.middleware import ScoringService
-from serving.http.front.route import SCORE_PATH, answer_of
+from serving.http.front.paths import SCORE_PATH
+from serving.http.front.route import answer_of
+from serving.http.lookout import keep_looking
 from serving.http.openapi import RequestBody, ResponseBody
 from serving.http.prometheus import DURATION_SECONDS
-from serving.http.server import PARENT_VARIABLE, SERVED_VARIABLE
+from serving.http.server import ADDRESS_VARIABLE, PARENT_VARIABLE, SERVED_VARIABLE
 
 if TYPE_CHECKING:
     from serving.http.scoring import Scoring
@@ -54,9 +56,10 @@ class ChurnService:
         from serving.release.watch import ReleaseWatch  # noqa: PLC0415
 
         scoring = Scoring(ReleaseWatch(Path(os.environ.get(SERVED_VARIABLE, "release"))))
-        scoring.follow()
+        keep_looking(scoring.look, "releases")
         if bentoml.server_context.worker_index in (None, 1) and scoring.endpoint:
-            _log.info("%s answers at %s%s", scoring.endpoint.title, ChurnService.url, SCORE_PATH)
+            address = os.environ.get(ADDRESS_VARIABLE, ChurnService.url)
+            _log.info("%s answers at %s%s", scoring.endpoint.title, address, SCORE_PATH)
         return scoring
 
     async def __is_ready__(self) -> bool:

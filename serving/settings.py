@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from ipaddress import ip_address
 from typing import Literal, Self
 
-from pydantic import SecretStr, model_validator
+from pydantic import SecretStr, field_validator, model_validator
 
 from features.errors import closest
 from features.settings import Section, TableSettings, setting
@@ -37,6 +39,7 @@ class ScoringSettings(Section):
 
 Band = Literal["high", "medium", "low"]
 _NAME = r"[a-z][a-z0-9_]*"
+_ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?")
 
 
 class ListSettings(Section):
@@ -151,8 +154,16 @@ class ContactsSettings(TableSettings):
 class ServingSettings(Section):
     """``[serving]``: the endpoint."""
 
-    port: int = setting(3000, "Port on 127.0.0.1.", ge=1, le=65535)
+    host: str = setting("127.0.0.1", "IP address to listen on; any but loopback needs keys: churn keys add.")
+    port: int = setting(3000, "Port to listen on.", ge=1, le=65535)
     workers: int = setting(1, "Worker processes; each uses one core.", ge=1, le=256)
+    tls_certificate: str = setting(
+        "", "File with the certificate and its chain, PEM; empty: no encryption, as behind a proxy that does it."
+    )
+    tls_key: str = setting("", "File with the private key of the certificate, PEM.")
+    cors_origins: tuple[str, ...] = setting(
+        (), "Origins whose pages may read answers, as https://shop.example; default: none."
+    )
     max_items: int = setting(1000, "Maximum number of items in a request.", unit="items", ge=1, le=100_000)
     max_events: int = setting(50_000, "Maximum number of events in a request.", unit="events", ge=1, le=10_000_000)
     max_events_per_item: int = setting(
@@ -172,3 +183,24 @@ class ServingSettings(Section):
         default=False,
         words="Keep each user's days in the profile store, so that events since its cutoff can be added to these days.",
     )
+
+    @field_validator("host")
+    @classmethod
+    def _host_is_an_address(cls, host: str) -> str:
+        ip_address(host)
+        return host
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _origins_are_named(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        """A star would let every page that somebody opens read what this machine may ask."""
+        for one in origins:
+            if not _ORIGIN.fullmatch(one):
+                raise ValueError(f'"{one}" is not an origin; expected a scheme and a host, as https://shop.example')
+        return origins
+
+    @model_validator(mode="after")
+    def _certificate_has_its_key(self) -> Self:
+        if bool(self.tls_certificate) != bool(self.tls_key):
+            raise ValueError("tls_certificate and tls_key belong together; set both or none")
+        return self

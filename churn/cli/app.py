@@ -25,7 +25,8 @@ for verb in (
     *(data.simulate, data.settings, data.features, data.profiles),
     *(horizon.horizon, audit.audit),
     *(training.train, training.promote, training.rollback, training.reliability),
-    *(serving.score, serving.export, outcomes.outcomes, outcomes.replay, serving.serve),
+    *(serving.score, serving.export, outcomes.outcomes, outcomes.replay),
+    *(serving.serve, serving.keys),
     report.report,
 ):
     app.command()(verb)

@@ -1,10 +1,10 @@
-"""Verbs about scores: score, export, serve."""
+"""Verbs about scores: score, export, serve, keys."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -13,7 +13,8 @@ from churn.cli.options import AllowMappingChange, AsOf, Config, Home, Model, Set
 from churn.cli.verb import opened, shown_by, verb
 from churn.progress import Progress
 from churn.project import Project
-from churn.results import Export, ListCheck, Scoring
+from churn.results import Export, KeyMade, Keys, ListCheck, Scoring
+from features.errors import InputError
 from models.registry import CHAMPION
 
 
@@ -113,15 +114,60 @@ def _show_export(found: Export) -> None:
 
 def serve(
     model: Model = CHAMPION,
-    port: Annotated[int | None, typer.Option(help="Port on 127.0.0.1; default: [serving] port.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port; default: [serving] port.")] = None,
     config: Config = None,
     home: Home = None,
     set_: Set = None,
 ) -> None:
-    """Serve scores over HTTP on 127.0.0.1.
+    """Serve scores over HTTP.
+
+    It listens on [serving] host, which is 127.0.0.1; any other address needs keys: churn keys add.
 
     Example:
 
         churn serve --config world/churn.toml --port 3000
     """
     raise typer.Exit(opened(config, set_, home=home).serve(model=model, port=port))
+
+
+@verb(events=False)
+def keys(
+    project: Project,
+    say: Progress,
+    action: Annotated[Literal["list", "add", "revoke"], typer.Argument(help="list, add or revoke.")] = "list",
+    name: Annotated[str, typer.Argument(help="Of the app that has the key; to revoke it, its id will do.")] = "",
+    scope: Annotated[
+        list[str] | None, typer.Option(help="What a new key is for: score, page or metrics; default: score.")
+    ] = None,
+    days: Annotated[int | None, typer.Option(help="Days after which a new key expires; default: never.")] = None,
+    limit: Annotated[
+        str, typer.Option(metavar="600/minute", help="Items that a new key may ask for in a time, in each worker.")
+    ] = "",
+) -> Keys | KeyMade:
+    """Make, list and revoke keys of the service.
+
+    A key is shown once, when it is made. A running service takes a new one, and refuses a revoked one, within two seconds.
+
+    Example:
+
+        churn keys add shop-app --scope score --days 365 --limit 6000/minute
+
+        churn keys revoke shop-app
+    """
+    del say
+    if (action == "list") == bool(name):
+        got = f"churn keys {action} {name}".strip()
+        raise InputError(f"got: {got}; expected a name to add or revoke, and none to list", hint="churn keys --help")
+    if action == "add":
+        return project.keys.add(name, scopes=scope or ("score",), days=days, limit=limit)  # type: ignore[arg-type]  # they are checked there
+    if scope or days is not None or limit:
+        raise InputError("--scope, --days and --limit are of a new key", hint="churn keys add NAME --scope SCOPE")
+    return project.keys.revoke(name) if action == "revoke" else project.keys.list()
+
+
+@shown_by(Keys)
+def _show_keys(found: Keys) -> None:
+    if found.keys:
+        console.print_table(found.title, [key.row for key in found.keys])
+    else:
+        console.print_report("No keys: only this machine can ask", {"the first": "churn keys add NAME"})

@@ -2,6 +2,7 @@
 
 from churn.results.data import Log, Profiles, TrainingData
 from churn.results.first_look import FirstLook
+from churn.results.keys import KeyMade, Keys
 from churn.results.models import Audit, Horizon, Promotion, Reliability, Rollback, Training
 from churn.results.outcomes import Outcomes
 from churn.results.replay import Replay
@@ -16,6 +17,8 @@ __all__ = [
     "Export",
     "FirstLook",
     "Horizon",
+    "KeyMade",
+    "Keys",
     "ListCheck",
     "Log",
     "Outcomes",

@@ -11,17 +11,21 @@ from starlette.requests import Request
 
 from models.reasons import Reason
 from serving.http.contract import ModelInfo, ModelQuality, Refusal, ScoreRequest, ScoreResponse
-from serving.http.front.about import (
-    MODEL_PATH,
-    REASON_UNIT,
-    REASONS_PATH,
-    ModelDocument,
-    ReasonFamily,
-    ReasonFeature,
-    ReasonsDocument,
-)
+from serving.http.front.about import REASON_UNIT, ModelDocument, ReasonFamily, ReasonFeature, ReasonsDocument
+from serving.http.front.paths import MODEL_PATH, REASONS_PATH
 from serving.http.front.route import body_of, request_id_of
-from serving.http.problems import INVALID, KINDS, METHOD, MODEL_HEADER, NOT_READY, PROBLEM_TYPE, Kind, refusal_document
+from serving.http.problems import (
+    FORBIDDEN,
+    INVALID,
+    KINDS,
+    METHOD,
+    MODEL_HEADER,
+    NOT_READY,
+    PROBLEM_TYPE,
+    UNAUTHORIZED,
+    Kind,
+    refusal_document,
+)
 from serving.score import Score
 
 _ABOUT = "Churn probabilities of users, with reasons. Each answer names its model and the test metrics of that model."
@@ -157,9 +161,8 @@ def _get(summary: str, body: type[ContractDescriptor]) -> dict[str, Any]:
     """Describe an operation without parameters."""
     content = {"schema": {"$ref": f"#/components/schemas/{body.__name__}"}, "example": body.example}
     answer = {"description": summary, "content": {"application/json": content}}
-    refusals = {
-        status: about for status, about in _refusals().items() if int(status) in {METHOD.status, NOT_READY.status}
-    }
+    statuses = {kind.status for kind in (UNAUTHORIZED, FORBIDDEN, METHOD, NOT_READY)}
+    refusals = {status: about for status, about in _refusals().items() if int(status) in statuses}
     return {"summary": summary, "operationId": f"get_{body.__name__}", "responses": {"200": answer} | refusals}
 
 

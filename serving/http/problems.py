@@ -32,12 +32,19 @@ class Kind:
 
 
 INVALID = Kind(400, "invalid-request", "Invalid request", "The body is not JSON, or breaks the contract.")
+UNAUTHORIZED = Kind(401, "unauthorized", "Unauthorized", "No key, or one that is not known, expired or revoked.")
+FORBIDDEN = Kind(
+    403, "forbidden", "Forbidden", "The key is for something else; without keys only loopback is answered."
+)
 NOT_FOUND = Kind(404, "not-found", "Not found", "There is nothing at this path.")
 METHOD = Kind(405, "method-not-allowed", "Method not allowed", "Another method; Allow says which ones there are.")
 SLOW = Kind(408, "slow-request", "Request timeout", "The body did not arrive in time.")
 OTHER_MODEL = Kind(409, "other-model", "Another model", "X-Churn-Model names another model than is in service.")
 TOO_LARGE = Kind(413, "body-too-large", "Content too large", "The body is too large.")
 MEDIA_TYPE = Kind(415, "media-type", "Unsupported media type", "The body is not JSON, or is compressed.")
+LIMITED = Kind(
+    429, "too-many-items", "Too many requests", "The key's limit is used up; Retry-After says when to try again."
+)
 INTERNAL = Kind(500, "internal", "Internal error", "An error of the service; its log says which.")
 BUSY = Kind(
     503,
@@ -47,7 +54,10 @@ BUSY = Kind(
 )
 NOT_READY = Kind(503, "not-ready", "Service unavailable", "Not ready; Retry-After says when to try again.")
 TIMEOUT = Kind(504, "timeout", "Timeout", "Scoring took too long.")
-KINDS = (INVALID, NOT_FOUND, METHOD, SLOW, OTHER_MODEL, TOO_LARGE, MEDIA_TYPE, INTERNAL, NOT_READY, BUSY, TIMEOUT)
+KINDS = (
+    *(INVALID, UNAUTHORIZED, FORBIDDEN, NOT_FOUND, METHOD, SLOW, OTHER_MODEL, TOO_LARGE, MEDIA_TYPE, LIMITED),
+    *(INTERNAL, NOT_READY, BUSY, TIMEOUT),
+)
 
 
 class RequestProblem(InputError):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -16,6 +15,7 @@ from features.errors import InputError
 from features.storage.versions import in_use
 from serving.http.admission import Admission, Turns
 from serving.http.endpoint import Endpoint
+from serving.http.front.limits import any_number
 from serving.http.problems import MODEL_HEADER, OTHER_MODEL, TIMEOUT, Answer, RequestProblem, not_ready
 from serving.http.prometheus import Metrics
 from serving.release.watch import ReleaseWatch
@@ -23,7 +23,6 @@ from serving.release.watch import ReleaseWatch
 QUICK_BODY_BYTES = 16 * 2**10
 QUICK_ITEMS = 4  # to compute: a millisecond or two
 TIMEOUT_SECONDS = 30.0
-LOOK_EVERY_SECONDS = 1.0
 
 _log = logging.getLogger("churn.serving")
 Done = TypeVar("Done")
@@ -69,18 +68,6 @@ class Scoring:
         if release and endpoint:
             self._take(endpoint, release.folder)
 
-    def follow(self) -> None:
-        """Look again every second, in a thread, until the process ends."""
-        threading.Thread(target=self._follow, name="releases", daemon=True).start()
-
-    def _follow(self) -> None:
-        pause = threading.Event()
-        while not pause.wait(LOOK_EVERY_SECONDS):
-            try:
-                self.look()
-            except Exception:  # noqa: BLE001  # a bug must not end the search for releases
-                _log.exception("looking for another release")
-
     def _take(self, endpoint: Endpoint, folder: Path) -> None:
         used, before = ExitStack(), self.endpoint
         used.enter_context(in_use(folder))
@@ -99,13 +86,17 @@ class Scoring:
         self.why_degraded = why
         self._metrics.refuse(is_degraded=self.endpoint is not None)
 
-    async def answer(self, content: bytes, *, request_id: str, pin: str = "") -> Answer:
+    async def answer(
+        self, content: bytes, *, request_id: str, pin: str = "", spend: Callable[[int], object] = any_number
+    ) -> Answer:
         """Answer a body.
 
         Parameters
         ----------
         pin
             Version, or name/version, of the model that must answer; empty: whichever is in service.
+        spend
+            Called with the number of items, as soon as it is known; it raises where these are too many.
 
         Raises
         ------
@@ -118,15 +109,20 @@ class Scoring:
         if pin and pin not in {endpoint.info.version, endpoint.model_id}:
             hint = f"{endpoint.model_id} is in service; leave {MODEL_HEADER} out to be answered by it"
             raise RequestProblem(f"{MODEL_HEADER}: another model is in service", kind=OTHER_MODEL, hint=hint)
-        body = await self._answered(endpoint, content, request_id=request_id)
+        body = await self._answered(endpoint, content, request_id=request_id, spend=spend)
         return Answer(200, body, headers=((MODEL_HEADER, endpoint.model_id),))
 
-    async def _answered(self, endpoint: Endpoint, content: bytes, *, request_id: str) -> bytes:
+    async def _answered(
+        self, endpoint: Endpoint, content: bytes, *, request_id: str, spend: Callable[[int], object]
+    ) -> bytes:
         if len(content) > QUICK_BODY_BYTES:
             self.admission.check_items()
-            with self.admission.items(endpoint.count(content)):
+            number = endpoint.count(content)
+            spend(number)
+            with self.admission.items(number):
                 return await self._in_thread(lambda: endpoint.answer(content, request_id=request_id))
         request = endpoint.read(content)
+        spend(len(request.inputs))
         if request.has_events:
             with self.admission.items(len(request.inputs)):
                 return await self._in_thread(lambda: endpoint.finish(endpoint.find(request), request_id=request_id))

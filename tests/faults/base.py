@@ -14,6 +14,7 @@ from pathlib import Path
 import duckdb
 
 from churn.project import Project
+from serving.keys import KeyFolder
 from tests.churn.command import AS_OF, TrainedWorld
 from tests.faults.command import Trace, churn, results, traced, warmed
 
@@ -53,9 +54,11 @@ def bundle(world: TrainedWorld, home: Path) -> int:
     from serving.release.release import check_release
 
     try:
-        release = Project(world.config, home=home).bundle()
+        project = Project(world.config, home=home)
+        release = project.bundle()
         read_bundle(release)
         check_release(release)
+        project.keys.access().environment()
     except Exception as error:  # noqa: BLE001  # as the command does
         known = as_churn_error(error)
         print(known)  # noqa: T201
@@ -180,6 +183,8 @@ def settled(world: TrainedWorld, folder: Path) -> Base:
     for part in ("activity", "scores", "ledger", "lists", "releases"):
         shutil.rmtree(base.home / part)
     with_models_of_its_own(base.home, world)
+    keys = Project(base.world.config, home=base.home).keys
+    KeyFolder(keys.access().keys or base.home).mark_used(keys.add("app").key.id)
     for verb in (Verb("score", ("--as-of", AS_OF)), Verb("export", ("--as-of", AS_OF)), Verb("serve")):
         warmed(verb.run(base.world, base.home), base.log)
     return base

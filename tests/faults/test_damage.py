@@ -42,6 +42,7 @@ KINDS: dict[str, tuple[tuple[str, ...], tuple[Verb, ...]]] = {
     "list": (("lists/*/*/*/*/*",), (EXPORT,)),
     "release": (("releases/*/*/release.json", "releases/*/*/model/*"), (SCORE, SERVE)),
     "profile store": (("releases/*/*/store/*",), (SCORE, SERVE)),
+    "keys": (("keys/*/*.json", "keys/*/used/*"), (SERVE,)),
     "MLflow's database": (("mlflow.db",), VERBS),
     "registered model": (("artifacts/models/*/artifacts/data/model/*",), (SCORE, SERVE)),
     "MLflow's description of a model": (("artifacts/models/*/artifacts/*",), (SCORE,)),

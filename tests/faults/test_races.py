@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
 
@@ -31,6 +31,7 @@ from features.storage.versions import Place, current_of, digest_of, versions_of
 from models.churn_model import load
 from models.registry.registry import Registry
 from serving.batch.scored_batch import Batch
+from serving.keys import KeyFolder, NewKey
 from serving.release.bundle import ServingBundle
 from serving.release.release import write_release
 from serving.settings import ScoringSettings, ServingSettings
@@ -108,6 +109,10 @@ def fix_arms(place: Path, batch: Batch) -> None:
     with arms.alone():
         arms.key()
         arms.fix("2026-Q4", Epoch(int(batch.version) / 10, batch.version))
+
+
+def add_key(place: Path, batch: Batch) -> None:
+    KeyFolder(place).add(NewKey(f"app-{batch.version}"), now=datetime(2026, 11, 16, tzinfo=UTC))
 
 
 def write_logs(folder: Path) -> None:
@@ -235,6 +240,11 @@ KINDS = {
     "account of a list": Competition(account, read_version, versions),
     "key and epochs": Competition(
         fix_arms, read_arms, lambda place: [ArmsFolder(place).epochs()["2026-Q4"].why], keeps_both=False
+    ),
+    "keys": Competition(
+        add_key,
+        lambda place: KeyFolder(place).read(),
+        lambda place: [key.name for key in KeyFolder(place).read()],
     ),
     "release": Competition(release, read_version, versions),
     "profile store": Competition(

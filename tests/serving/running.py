@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -15,12 +16,16 @@ from pathlib import Path
 import httpx
 import psutil
 
+from serving.http.server import Access
+
 PATIENCE_SECONDS = 40
 SERVE = """
 import sys
 from pathlib import Path
-from serving.http.server import serve
-sys.exit(serve(Path(sys.argv[1]), port=int(sys.argv[2]), workers=int(sys.argv[3])))
+from serving.http.server import Access, serve
+keys, certificate, private_key = (Path(one) if one else None for one in sys.argv[5:])
+access = Access(sys.argv[4], keys, certificate, private_key)
+sys.exit(serve(Path(sys.argv[1]), port=int(sys.argv[2]), workers=int(sys.argv[3]), access=access))
 """
 
 
@@ -78,13 +83,20 @@ def free_port() -> int:
         return found.getsockname()[1]
 
 
+def client_of(address: str, trusted: str | bool) -> httpx.Client:
+    verify = ssl.create_default_context(cafile=trusted) if isinstance(trusted, str) else trusted
+    return httpx.Client(base_url=address, timeout=20, verify=verify)
+
+
 @contextmanager
-def running(bundle: Path, *, workers: int = 1, folder: Path) -> Generator[Server]:
+def running(bundle: Path, *, workers: int = 1, folder: Path, access: Access | None = None) -> Generator[Server]:
     """Start a server from a folder, and end all its processes, whatever happens."""
-    port, log = free_port(), folder / "server.log"
-    address = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-c", SERVE, str(bundle), str(port), str(workers)]
-    with log.open("wb") as output, httpx.Client(base_url=address, timeout=20) as client:
+    port, log, found = free_port(), folder / "server.log", access or Access()
+    address = f"{'https' if found.certificate else 'http'}://127.0.0.1:{port}"
+    options = [found.host, *(str(one or "") for one in (found.keys, found.certificate, found.private_key))]
+    command = [sys.executable, "-c", SERVE, str(bundle), str(port), str(workers), *options]
+    trusted = str(found.certificate) if found.certificate else True
+    with log.open("wb") as output, client_of(address, trusted) as client:
         server = Server(address, subprocess.Popen(command, cwd=folder, stdout=output, stderr=output), client, log)
         try:
             yield server

@@ -29,3 +29,22 @@ def test_a_limit_is_at_least_one(name: str):
 def test_a_list_starts_at_one_of_the_three_bands():
     with pytest.raises(ValidationError, match="at_least"):
         ExportSettings.model_validate({"at_least": "highest"})
+
+
+@pytest.mark.parametrize("host", ["localhost", "", "10.0.0.300"])
+def test_the_host_is_an_address(host: str):
+    with pytest.raises(ValidationError, match="host"):
+        ServingSettings(host=host)
+    assert ServingSettings(host="::1").host == "::1"
+
+
+@pytest.mark.parametrize("origin", ["*", "shop.example", "https://shop.example/", "https://*.example", "null"])
+def test_an_origin_is_a_scheme_and_a_host(origin: str):
+    with pytest.raises(ValidationError, match="is not an origin"):
+        ServingSettings(cors_origins=(origin,))
+    assert ServingSettings(cors_origins=("https://shop.example:8443",)).cors_origins
+
+
+def test_a_certificate_comes_with_its_key():
+    with pytest.raises(ValidationError, match="belong together"):
+        ServingSettings(tls_certificate="chain.pem")

@@ -13,7 +13,6 @@ if TYPE_CHECKING:  # the process that supervises the workers reads this file too
     from serving.release.bundle import ServingBundle
     from serving.store.profile_store import StoreInfo
 
-MODEL_PATH, REASONS_PATH = "/v1/model", "/v1/reasons"
 REASON_UNIT = "log-odds of the churn probability"
 
 

@@ -1,31 +1,36 @@
-"""Before the server: only known paths are let in, scores are answered here, and a service that is not ready says when to try again."""
+"""Before the server: only known paths and who may ask are let in, scores are answered here, and a service that is not ready says when
+to try again.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, MutableMapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import bentoml
 import msgspec
 from starlette.datastructures import MutableHeaders
+from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
-from serving.http.front.about import MODEL_PATH, REASONS_PATH, model_document, reasons_document
+from serving.http.front.about import model_document, reasons_document
+from serving.http.front.gate import Gate
+from serving.http.front.headers import CORS, SECURITY_HEADERS
 from serving.http.front.page import page
+from serving.http.front.paths import CONTRACTS, DOCUMENTS, METRICS_PATH, MODEL_PATH, PAGE_PATHS, PROBES, SCORE_PATH
 from serving.http.front.protocol import install
-from serving.http.front.route import SCORE_PATH, ScoreRoute, request_id_of
+from serving.http.front.route import ScoreRoute, request_id_of
+from serving.http.lookout import keep_looking
 from serving.http.openapi import openapi_document
 from serving.http.problems import METHOD, NOT_FOUND, NOT_READY, RETRY_AFTER_SECONDS, RequestProblem, not_ready, refusal
 
 if TYPE_CHECKING:
     from serving.http.scoring import Scoring
 
-# The server's own page at "/" loads a tracker from another site; ours loads nothing.
-PAGES = frozenset({"/", "/docs"})
-DOCUMENTS = frozenset({MODEL_PATH, REASONS_PATH})
-PATHS = frozenset({"/livez", "/readyz", "/healthz", "/metrics", "/docs.json", "/schema.json"})
+SERVER_PATHS = PROBES | CONTRACTS | {METRICS_PATH}  # answered by the server itself
 _HINT = f"POST {SCORE_PATH} scores users; GET /docs has the contract"
 
 
@@ -35,14 +40,17 @@ class KnownPathsOnly:
     Parameters
     ----------
     score
-        Answers :data:`serving.http.front.route.SCORE_PATH`.
+        Answers :data:`serving.http.front.paths.SCORE_PATH`, and asks the gate itself.
+    gate
+        Says who may ask for the others.
     scoring
         Returns what is in service; None until the service has started.
     """
 
-    def __init__(self, app: ASGIApp, *, score: ASGIApp, scoring: Callable[[], Scoring | None]) -> None:
+    def __init__(self, app: ASGIApp, *, score: ASGIApp, gate: Gate, scoring: Callable[[], Scoring | None]) -> None:
         self._app = app
         self._score = score
+        self._gate = gate
         self._scoring = scoring
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: PLR0917  # the signature of ASGI
@@ -52,29 +60,28 @@ class KnownPathsOnly:
             return
 
         async def send_on(message: Message) -> None:
-            if message["type"] == "http.response.start" and message["status"] == NOT_READY.status:
-                MutableHeaders(scope=message)["Retry-After"] = str(RETRY_AFTER_SECONDS)
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", ()), *SECURITY_HEADERS]
+                if message["status"] == NOT_READY.status:
+                    MutableHeaders(scope=message)["Retry-After"] = str(RETRY_AFTER_SECONDS)
             await send(message)
 
-        answer = self._answer_to(scope)
-        if answer is None:
-            await self._app(scope, receive, send_on)
-        else:
-            await answer(scope, receive, send)
+        await self._answer_to(scope)(scope, receive, send_on)
 
-    def _answer_to(self, scope: MutableMapping[str, Any]) -> ASGIApp | None:
-        """Return the answer to a request that is not passed on; None for one that is."""
+    def _answer_to(self, scope: MutableMapping[str, Any]) -> ASGIApp:
+        """Return what answers a request."""
         if scope["type"] == "websocket":
             return WebSocketClose()
-        if scope["type"] != "http" or (scope["path"] in PATHS and scope["method"] in {"GET", "HEAD"}):
-            return None
-        if scope["path"] not in PATHS | PAGES | DOCUMENTS:
-            return _refusal(RequestProblem("there is nothing at this path", kind=NOT_FOUND, hint=_HINT), scope)
-        if scope["method"] not in {"GET", "HEAD"}:
-            allowed = (("Allow", "GET, HEAD"),)
-            problem = RequestProblem("another method, expected GET", kind=METHOD, hint=_HINT, headers=allowed)
+        if scope["type"] != "http":
+            return self._app
+        try:
+            self._gate.admit(scope, dict(scope["headers"]))
+            _check(scope)
+        except RequestProblem as problem:
             return _refusal(problem, scope)
-        return page() if scope["path"] in PAGES else self._document(scope)
+        if scope["path"] in SERVER_PATHS:
+            return self._app
+        return page() if scope["path"] in PAGE_PATHS else self._document(scope)
 
     def _document(self, scope: MutableMapping[str, Any]) -> ASGIApp:
         scoring = self._scoring()
@@ -89,10 +96,37 @@ class KnownPathsOnly:
         return Response(msgspec.json.encode(content), media_type="application/json")
 
 
+def _check(scope: MutableMapping[str, Any]) -> None:
+    """Refuse what there is not."""
+    if scope["path"] not in SERVER_PATHS | PAGE_PATHS | DOCUMENTS:
+        raise RequestProblem("there is nothing at this path", kind=NOT_FOUND, hint=_HINT)
+    if scope["method"] not in {"GET", "HEAD"}:
+        allowed = (("Allow", "GET, HEAD"),)
+        raise RequestProblem("another method, expected GET", kind=METHOD, hint=_HINT, headers=allowed)
+
+
 def _refusal(problem: RequestProblem, scope: MutableMapping[str, Any]) -> Response:
     sent = dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1")
     found = refusal(problem, request_id=request_id_of(sent))
     return Response(found.content, found.status, dict(found.headers), found.media_type)
+
+
+class CrossOrigin:
+    """ASGI middleware that lets the pages of some origins read answers: those of ``[serving] cors_origins``, by default none."""
+
+    def __init__(self, app: ASGIApp, scoring: Callable[[], Scoring | None]) -> None:
+        self._app = app
+        self._scoring = scoring
+        self._for = lru_cache(maxsize=2)(self._made_for)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: PLR0917  # the signature of ASGI
+        """Pass a request on; the preflights of these origins are answered here."""
+        scoring = self._scoring()
+        origins = scoring.admission.limits.cors_origins if scoring else ()
+        await (self._for(origins) if origins else self._app)(scope, receive, send)
+
+    def _made_for(self, origins: tuple[str, ...]) -> ASGIApp:
+        return CORSMiddleware(self._app, allow_origins=origins, **CORS)
 
 
 class ScoringService(bentoml.Service[Any]):
@@ -117,4 +151,7 @@ class ScoringService(bentoml.Service[Any]):
         def scoring() -> Scoring | None:
             return self._running and self._running.scoring
 
-        return KnownPathsOnly(super().to_asgi(is_main), score=ScoreRoute(scoring), scoring=scoring)
+        gate = Gate.from_environment()
+        keep_looking(gate.look, "keys")
+        score = ScoreRoute(scoring, gate)
+        return CrossOrigin(KnownPathsOnly(super().to_asgi(is_main), score=score, gate=gate, scoring=scoring), scoring)

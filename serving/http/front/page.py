@@ -9,14 +9,12 @@ from typing import Any
 
 from starlette.responses import HTMLResponse
 
-from serving.http.front.route import SCORE_PATH
+from serving.http.front.paths import SCORE_PATH
 from serving.http.openapi import RefusalBody, RequestBody, ResponseBody
 from serving.http.problems import KINDS
 
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
 }
 _STYLE = """
 :root { color-scheme: light dark }

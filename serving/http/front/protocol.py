@@ -1,4 +1,4 @@
-"""The server's HTTP protocol, which waits for headers only so long: it has no limit of its own for them."""
+"""The server's HTTP protocol, which waits only so long for headers, and at its end for others to close: it has no limits of its own."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import uvicorn.config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 HEADER_SECONDS = 10.0
+CLOSE_SECONDS = 1.0
 
 
 class ImpatientProtocol(HttpToolsProtocol):
@@ -35,6 +36,18 @@ class ImpatientProtocol(HttpToolsProtocol):
         """Wait no more."""
         self._stop()
         super().connection_lost(exc)
+
+    def shutdown(self) -> None:
+        """End with the server: what is under way is answered, and then nobody is waited for, as TLS would for half a minute."""
+        super().shutdown()
+        self.loop.call_later(CLOSE_SECONDS, self._end)
+
+    def _end(self) -> None:
+        is_answered = getattr(self.cycle, "response_complete", True)  # there is no cycle before the first request
+        if is_answered and not self.transport.get_write_buffer_size():
+            self.transport.abort()
+        else:
+            self.loop.call_later(CLOSE_SECONDS, self._end)
 
     def _start(self) -> None:
         self._deadline = self.loop.call_later(HEADER_SECONDS, self.transport.close)

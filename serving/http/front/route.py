@@ -15,6 +15,10 @@ from typing import TYPE_CHECKING
 from starlette.types import Receive, Scope, Send
 
 from features.errors import InputError
+from serving.http.front.gate import Gate
+from serving.http.front.headers import SECURITY_HEADERS
+from serving.http.front.limits import ItemLimits, any_number
+from serving.http.front.paths import SCORE_PATH
 from serving.http.problems import (
     INTERNAL,
     MEDIA_TYPE,
@@ -31,7 +35,6 @@ from serving.http.prometheus import RequestMetrics
 if TYPE_CHECKING:
     from serving.http.scoring import Scoring
 
-SCORE_PATH = "/v1/score"
 MAX_BODY_BYTES = 8 * 2**20
 MAX_ID_CHARACTERS = 128
 BODY_SECONDS = 10.0
@@ -50,10 +53,14 @@ class ScoreRoute:
     ----------
     scoring
         Returns what answers; None until the service has started.
+    gate
+        Says who may ask.
     """
 
-    def __init__(self, scoring: Callable[[], Scoring | None]) -> None:
+    def __init__(self, scoring: Callable[[], Scoring | None], gate: Gate) -> None:
         self._scoring = scoring
+        self._gate = gate
+        self._limits = ItemLimits()
         self._metrics: RequestMetrics | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: PLR0917  # the signature of ASGI
@@ -82,21 +89,25 @@ class ScoreRoute:
     ) -> Answer:
         scoring = self._scoring()
         try:
+            key = self._gate.admit(scope, headers)
             _check(scope, headers)
             if scoring is None:
                 raise not_ready()
+            spend = self._limits.of(key)
             with scoring.admission:
                 content = await body_of(receive)
                 pin = headers.get(_PIN, b"").decode("latin-1")
-                return await answer_of(scoring, content, request_id=request_id, pin=pin)
+                return await answer_of(scoring, content, request_id=request_id, pin=pin, spend=spend)
         except InputError as error:
             return refusal(error, request_id=request_id)
 
 
-async def answer_of(scoring: Scoring, content: bytes, *, request_id: str, pin: str = "") -> Answer:
+async def answer_of(
+    scoring: Scoring, content: bytes, *, request_id: str, pin: str = "", spend: Callable[[int], object] = any_number
+) -> Answer:
     """Answer a body; whatever goes wrong is a problem document, too."""
     try:
-        return await scoring.answer(content, request_id=request_id, pin=pin)
+        return await scoring.answer(content, request_id=request_id, pin=pin, spend=spend)
     except InputError as error:
         return refusal(error, request_id=request_id)
     except Exception:  # noqa: BLE001  # a bug: logged with its traceback, and answered as everything else is
@@ -190,6 +201,7 @@ async def _send(answer: Answer, send: Send, *, request_id: str) -> None:
         (b"content-type", answer.media_type.encode()),
         (b"content-length", str(len(answer.content)).encode()),
         (_ID, request_id.encode()),
+        *SECURITY_HEADERS,
         *((name.lower().encode(), value.encode()) for name, value in answer.headers),
     ]
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})

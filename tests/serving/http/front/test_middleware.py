@@ -7,7 +7,9 @@ import pytest
 from starlette.responses import PlainTextResponse
 from starlette.types import Message, Receive, Scope, Send
 
-from serving.http.front.middleware import PATHS, KnownPathsOnly
+from serving.http.front.gate import Gate
+from serving.http.front.headers import SECURITY_HEADERS
+from serving.http.front.middleware import SERVER_PATHS, KnownPathsOnly
 
 SCORED = 299  # the status of what answers scores
 
@@ -25,10 +27,14 @@ class App:
             await PlainTextResponse("fine", self.status)(scope, receive, send)
 
 
+def front(app: App) -> KnownPathsOnly:
+    return KnownPathsOnly(app, score=App(SCORED), gate=Gate(), scoring=lambda: None)
+
+
 def get(app: App, path: str, *, method: str = "GET") -> httpx.Response:
     async def request() -> httpx.Response:
-        transport = httpx.ASGITransport(KnownPathsOnly(app, score=App(SCORED), scoring=lambda: None))
-        async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
+        transport = httpx.ASGITransport(front(app))
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             return await client.request(method, path)
 
     return asyncio.run(request())
@@ -43,11 +49,11 @@ def messages_for(app: App, scope: Scope) -> Sequence[Message]:
     async def send(message: Message) -> None:
         sent.append(message)
 
-    asyncio.run(KnownPathsOnly(app, score=App(SCORED), scoring=lambda: None)(scope, receive, send))
+    asyncio.run(front(app)(scope, receive, send))
     return sent
 
 
-@pytest.mark.parametrize("path", sorted(PATHS))
+@pytest.mark.parametrize("path", sorted(SERVER_PATHS))
 def test_a_known_path_reaches_the_application(path: str):
     app = App()
     assert (get(app, path).text, app.scopes) == ("fine", ["http"])
@@ -109,3 +115,9 @@ def test_start_and_end_of_the_server_reach_the_application():
     app = App()
     messages_for(app, {"type": "lifespan"})
     assert app.scopes == ["lifespan"]
+
+
+@pytest.mark.parametrize("path", ["/", "/readyz", "/v1/model", "/nothing"])
+def test_every_answer_has_the_headers_that_protect_it(path: str):
+    headers = get(App(), path).headers
+    assert all(headers[name.decode()] == value.decode() for name, value in SECURITY_HEADERS)

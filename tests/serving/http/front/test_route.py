@@ -2,7 +2,9 @@
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,8 +13,10 @@ from starlette.types import Message
 from features.errors import InputError
 from serving.http.admission import Admission
 from serving.http.front import route as route_module
+from serving.http.front.gate import Gate
 from serving.http.front.route import MAX_BODY_BYTES, ScoreRoute, body_of
 from serving.http.problems import Answer
+from serving.keys import KeyFolder, NewKey
 from serving.settings import ServingSettings
 
 
@@ -23,7 +27,8 @@ class Scorer:
         self.error = error
         self.admission = Admission(ServingSettings(max_requests_under_way=maximum))
 
-    async def answer(self, content: bytes, *, request_id: str, pin: str) -> Answer:
+    async def answer(self, content: bytes, *, request_id: str, pin: str, spend: Callable[[int], object]) -> Answer:
+        spend(1)
         if self.error:
             raise self.error
         return Answer(
@@ -42,7 +47,13 @@ class Sent:
 
 
 def ask(
-    *chunks: bytes, scorer: Scorer | None = None, method: str = "POST", stalls: bool = False, **headers: str
+    *chunks: bytes,
+    scorer: Scorer | None = None,
+    method: str = "POST",
+    stalls: bool = False,
+    gate: Gate | None = None,
+    route: ScoreRoute | None = None,
+    **headers: str,
 ) -> Sent:
     sent: list[Message] = []
     coming = [{"type": "http.request", "body": one, "more_body": True} for one in chunks]
@@ -56,7 +67,7 @@ def ask(
 
     named = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
     scope = {"type": "http", "method": method, "path": "/v1/score", "headers": named}
-    asyncio.run(ScoreRoute(lambda: scorer)(scope, receive, send))  # type: ignore[arg-type,return-value]
+    asyncio.run((route or ScoreRoute(lambda: scorer, gate or Gate()))(scope, receive, send))  # type: ignore[arg-type,return-value]
     return Sent(sent)
 
 
@@ -151,3 +162,19 @@ def test_who_ends_the_request_while_it_waits_for_the_body_is_not_told_that_it_is
             await task
 
     asyncio.run(main())
+
+
+def test_who_has_no_key_is_refused_before_anything_is_read(tmp_path: Path):
+    token = KeyFolder(tmp_path).add(NewKey("app", limit="1/day"), now=datetime.now(UTC))[1]
+    gate, scorer = Gate(KeyFolder(tmp_path)), Scorer(AssertionError())
+    found = ask(b"{", scorer=scorer, gate=gate, stalls=True)
+    assert (found.status, found.headers["www-authenticate"]) == (401, 'Bearer realm="churn"')
+    assert ask(b"1", scorer=Scorer(), gate=gate, authorization=f"Bearer {token}").status == 200
+
+
+def test_the_items_of_a_key_are_counted_by_the_route(tmp_path: Path):
+    token = KeyFolder(tmp_path).add(NewKey("app", limit="2/day"), now=datetime.now(UTC))[1]
+    route, statuses = ScoreRoute(Scorer, Gate(KeyFolder(tmp_path))), list[int]()  # type: ignore[arg-type,return-value]
+    for _ in range(3):
+        statuses.append(ask(b"1", route=route, authorization=f"Bearer {token}").status)
+    assert statuses == [200, 200, 429]
