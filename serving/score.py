@@ -73,6 +73,11 @@ class Score(msgspec.Struct, frozen=True):
         """``scored``, or the code that says why not."""
         return self.code or self.status
 
+    @property
+    def scored(self) -> tuple[str, float] | None:
+        """Band and probability; None where there is no score."""
+        return None if self.churn_probability is None else (self.risk_band or "", self.churn_probability)
+
 
 def score(
     model: ChurnModel, profiles: Sequence[Profile], *, bands: ScoringSettings, with_reasons: bool = True

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import bentoml
 from starlette.responses import Response
 
+from serving.http.front import log
 from serving.http.front.middleware import ScoringService
 from serving.http.front.paths import SCORE_PATH
 from serving.http.front.route import answer_of
@@ -48,6 +49,7 @@ class ChurnService:
 
     def __init__(self) -> None:
         _log.setLevel(logging.INFO)
+        log.install()
         self.scoring = self._open()
 
     def _open(self) -> Scoring:

@@ -179,6 +179,15 @@ class ServingSettings(Section):
         ge=1,
         le=10_000_000,
     )
+    degraded_after_days: float = setting(
+        8, "Age of the stored profiles from which answers say degraded: a weekly run is late.", unit="days", gt=0
+    )
+    stale_after_days: float = setting(
+        15, "Age of the stored profiles from which answers say stale: two weekly runs are missing.", unit="days", gt=0
+    )
+    log_requests: bool = setting(
+        default=False, words="Write a line to the log for every request, not only for refused ones."
+    )
     keep_activity: bool = setting(
         default=False,
         words="Keep each user's days in the profile store, so that events since its cutoff can be added to these days.",
@@ -198,6 +207,13 @@ class ServingSettings(Section):
             if not _ORIGIN.fullmatch(one):
                 raise ValueError(f'"{one}" is not an origin; expected a scheme and a host, as https://shop.example')
         return origins
+
+    @model_validator(mode="after")
+    def _degraded_before_stale(self) -> Self:
+        if self.degraded_after_days > self.stale_after_days:
+            limits = f"degraded_after_days {self.degraded_after_days} is above stale_after_days {self.stale_after_days}"
+            raise ValueError(limits)
+        return self
 
     @model_validator(mode="after")
     def _certificate_has_its_key(self) -> Self:

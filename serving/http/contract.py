@@ -6,13 +6,15 @@ These structs are the contract and its documentation: ``/docs.json`` is generate
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
 from serving.score import Score
 
+Status = Literal["ok", "degraded", "stale"]
+STATUSES: tuple[Status, ...] = ("ok", "degraded", "stale")
 Instant = Annotated[datetime, Meta(tz=True)]
 
 
@@ -95,6 +97,14 @@ class ModelQuality(msgspec.Struct, frozen=True):
     auc: float
     calibration_error: float
     users: int
+    status: Annotated[
+        Status,
+        Meta(
+            description="How far answers can be relied on now. degraded: the stored profiles are older than [serving] "
+            "degraded_after_days, or a newer release was refused; stale: older than stale_after_days."
+        ),
+    ] = "ok"
+    why: Annotated[str, Meta(description="Why it is not ok.")] = ""
 
 
 class ScoreResponse(msgspec.Struct, frozen=True):

@@ -18,6 +18,7 @@ from serving.http.contract import ModelInfo, ModelQuality
 from serving.http.prometheus import Metrics
 from serving.http.raw_events import EventProfiles, UserEvents
 from serving.http.request import ReadRequest, RequestReader, ScoreInput
+from serving.http.standing import Standing
 from serving.release.bundle import ServingBundle, check_golden
 from serving.score import Profile, Score, score
 from serving.settings import ServingSettings
@@ -112,6 +113,11 @@ class Endpoint:
         """Name and version of the model, as a caller may pin them."""
         return f"{self.info.name}/{self.info.version}"
 
+    def stand(self, found: Standing) -> None:
+        """Say with every answer how far it can be relied on."""
+        if (self._quality.status, self._quality.why) != found:
+            self._quality = structs.replace(self._quality, status=found.status, why=found.why)
+
     @property
     def bundle(self) -> ServingBundle:
         """The model and its settings."""
@@ -174,6 +180,7 @@ class Endpoint:
         with_reasons = items.request.reasons
         answers = [one if isinstance(one, StoredAnswer | Score) else next(scores) for one in items.found]
         self._metrics.count([one.outcome for one in answers])
+        self._metrics.count_scores([one.scored for one in answers], model=self.model_id)
         results = [
             msgspec.Raw(one.json(with_reasons=with_reasons)) if isinstance(one, StoredAnswer) else one
             for one in answers

@@ -12,8 +12,9 @@ from starlette.requests import Request
 from models.reasons import Reason
 from serving.http.contract import ModelInfo, ModelQuality, Refusal, ScoreRequest, ScoreResponse
 from serving.http.front.about import REASON_UNIT, ModelDocument, ReasonFamily, ReasonFeature, ReasonsDocument
+from serving.http.front.headers import request_id_of
 from serving.http.front.paths import MODEL_PATH, REASONS_PATH
-from serving.http.front.route import body_of, request_id_of
+from serving.http.front.route import body_of
 from serving.http.problems import (
     FORBIDDEN,
     INVALID,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -14,6 +14,7 @@ PROBLEM_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 5
 MODEL_HEADER = "X-Churn-Model"
 Headers = tuple[tuple[str, str], ...]
+PathKind = Literal["stored", "computed", "events", "large", "refused"]
 
 
 @dataclass(frozen=True)
@@ -70,12 +71,25 @@ class RequestProblem(InputError):
 
 
 class Answer(NamedTuple):
-    """What is sent back."""
+    """What is sent back.
+
+    Attributes
+    ----------
+    kind
+        How it was found; for metrics.
+    model
+        Name and version of the model that answered; empty where none did.
+    problem
+        Name of the kind of problem; empty where there is none.
+    """
 
     status: int
     content: bytes
     media_type: str = "application/json"
     headers: Headers = ()
+    kind: PathKind = "refused"
+    model: str = ""
+    problem: str = ""
 
 
 def refusal(error: InputError, *, request_id: str) -> Answer:
@@ -85,7 +99,7 @@ def refusal(error: InputError, *, request_id: str) -> Answer:
     headers = error.headers if isinstance(error, RequestProblem) else ()
     if kind.status == NOT_READY.status and not headers:
         headers = (("Retry-After", str(RETRY_AFTER_SECONDS)),)
-    return Answer(kind.status, msgspec.json.encode(document), PROBLEM_TYPE, headers)
+    return Answer(kind.status, msgspec.json.encode(document), PROBLEM_TYPE, headers, problem=kind.name)
 
 
 def refusal_document(kind: Kind, error: str, *, hint: str, request_id: str) -> Refusal:

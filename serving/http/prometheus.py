@@ -8,9 +8,27 @@ from collections.abc import Sequence
 import prometheus_client as prometheus
 from bentoml import server_context
 
-from serving.http.contract import ModelInfo
+from serving.http.contract import STATUSES, ModelInfo, Status
+from serving.http.problems import Answer
 
-DURATION_SECONDS = [0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0]
+DURATION_SECONDS = [
+    0.00025,
+    0.0005,
+    0.001,
+    0.002,
+    0.003,
+    0.005,
+    0.0075,
+    0.01,
+    0.015,
+    0.025,
+    0.05,
+    0.1,
+    0.25,
+    0.5,
+    1.0,
+    5.0,
+]
 _ABOUT = ("name", "version", "alias")
 ITEMS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 
@@ -43,6 +61,37 @@ class Metrics:
             "churn_model_info", "The model in service.", [*_ABOUT], registry=None, multiprocess_mode="livemax"
         )
         self._shown: prometheus.Gauge | None = None
+        self._scores = prometheus.Counter(
+            "churn_scores",
+            "Users scored, by model, risk band and tenth of the probability, of which the lower end is shown.",
+            ["model", "band", "probability"],
+            registry=None,
+        )
+        self._by_score: dict[tuple[str, str, int], prometheus.Counter] = {}
+        self._quality = prometheus.Gauge(
+            "churn_quality",
+            "1 for how far answers can be relied on: ok, degraded or stale.",
+            ["status"],
+            registry=None,
+            multiprocess_mode="livemax",
+        )
+        self._cutoff, self._written = (
+            prometheus.Gauge(name, about, registry=None, multiprocess_mode="livemin")
+            for name, about in (
+                ("churn_profiles_cutoff_timestamp_seconds", "Instant that the stored profiles are of."),
+                ("churn_store_written_timestamp_seconds", "When the store was written."),
+            )
+        )
+
+    def show_quality(self, found: Status) -> None:
+        """Show how far answers can be relied on."""
+        for status in STATUSES:
+            self._quality.labels(status).set(status == found)
+
+    def show_age(self, cutoff: float, *, written: float) -> None:
+        """Show when the profiles and their store are from, in seconds since 1970."""
+        self._cutoff.set(cutoff)
+        self._written.set(written)
 
     def show(self, model: ModelInfo, *, is_degraded: bool) -> None:
         """Show the model in service, and none but it."""
@@ -66,6 +115,14 @@ class Metrics:
             return
         for outcome, times in Counts(outcomes).items():
             self._answers_with(outcome).inc(times)
+
+    def count_scores(self, scored: Sequence[tuple[str, float] | None], *, model: str) -> None:
+        """Count the scores of one request: their distribution is what drifts first."""
+        found = Counts((model, one[0], min(9, int(one[1] * 10))) for one in scored if one)
+        for labels, times in found.items():
+            if labels not in self._by_score:
+                self._by_score[labels] = self._scores.labels(model, labels[1], f"0.{labels[2]}")
+            self._by_score[labels].inc(times)
 
     def _answers_with(self, outcome: str) -> prometheus.Counter:
         """Return the counter of an outcome, which the library looks up slowly."""
@@ -105,14 +162,35 @@ class RequestMetrics:
         )
         self._in_progress = self._gauge.labels(**about)
         self._of_status: dict[int, tuple[prometheus.Counter, prometheus.Histogram]] = {}
+        self._requests = prometheus.Counter(
+            "churn_requests",
+            "Requests for scores, by status, how they were answered, the model that did, and the name of the key.",
+            ["status", "kind", "model", "key"],
+            registry=None,
+        )
+        self._seconds = prometheus.Histogram(
+            "churn_request_duration_seconds",
+            "How long they took, by status and how they were answered.",
+            ["status", "kind"],
+            buckets=DURATION_SECONDS,
+            registry=None,
+        )
+        self._of_kind: dict[tuple[int, str, str, str], tuple[prometheus.Counter, prometheus.Histogram]] = {}
 
     def start(self) -> None:
         """Count a request that is under way."""
         self._in_progress.inc()
 
-    def end(self, status: int, seconds: float) -> None:
-        """Count a request that was answered, with its status and duration."""
+    def end(self, status: int, seconds: float, *, answer: Answer | None = None, key: str = "") -> None:
+        """Count a request that was answered, with its status and duration; ``key`` is the name of the key that came with it."""
         self._in_progress.dec()
+        about = (status, answer.kind if answer else "refused", answer.model if answer else "", key)
+        if about not in self._of_kind:
+            kinds = (str(status), about[1])
+            self._of_kind[about] = self._requests.labels(*kinds, *about[2:]), self._seconds.labels(*kinds)
+        requests, duration = self._of_kind[about]
+        requests.inc()
+        duration.observe(seconds)
         if status not in self._of_status:
             labels = self._about | {"http_response_code": str(status)}
             self._of_status[status] = self._total.labels(**labels), self._duration.labels(**labels)

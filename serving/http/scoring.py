@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,8 +17,9 @@ from features.storage.versions import in_use
 from serving.http.admission import Admission, Turns
 from serving.http.endpoint import Endpoint
 from serving.http.front.limits import any_number
-from serving.http.problems import MODEL_HEADER, OTHER_MODEL, TIMEOUT, Answer, RequestProblem, not_ready
+from serving.http.problems import MODEL_HEADER, OTHER_MODEL, TIMEOUT, Answer, PathKind, RequestProblem, not_ready
 from serving.http.prometheus import Metrics
+from serving.http.standing import Standing, cutoff_of, standing
 from serving.release.watch import ReleaseWatch
 
 QUICK_BODY_BYTES = 16 * 2**10
@@ -38,8 +40,8 @@ class Scoring:
     ----------
     endpoint
         Model and store in service, which are swapped as one: a request is answered by the one that it found. None until there is one.
-    why_degraded
-        Why a newer release was refused; empty where none was.
+    standing
+        How far its answers can be relied on.
     admission
         What is under way, and how much may be.
     """
@@ -52,7 +54,8 @@ class Scoring:
         self._turns = Turns()
         self._large = ThreadPoolExecutor(max_workers=1, thread_name_prefix="large")
         self.endpoint: Endpoint | None = None
-        self.why_degraded = ""
+        self.standing = Standing()
+        self._why_refused = ""
         self.look()
         if self.endpoint is None:  # what is current is broken: with what the service was started with
             self.look()
@@ -64,18 +67,22 @@ class Scoring:
             endpoint = release and Endpoint(release.bundle, release.store, metrics=self._metrics)
         except (InputError, OSError) as error:
             self._refuse(str(error).replace("\n", " "))
-            return
-        if release and endpoint:
-            self._take(endpoint, release.folder)
+        else:
+            if release and endpoint:
+                self._take(endpoint, release.folder)
+        if self.endpoint:
+            self._assess(self.endpoint, datetime.now(UTC))
 
     def _take(self, endpoint: Endpoint, folder: Path) -> None:
         used, before = ExitStack(), self.endpoint
         used.enter_context(in_use(folder))
-        self.endpoint, self.why_degraded = endpoint, ""
+        self.endpoint, self._why_refused = endpoint, ""
         self.admission.limits = endpoint.limits
         self._used.close()
         self._used = used
         self._metrics.show(endpoint.info, is_degraded=False)
+        info = endpoint.store.info
+        self._metrics.show_age(cutoff_of(info).timestamp(), written=endpoint.store.written)
         gc.freeze()  # what was loaded stays in memory; without this, each garbage collection scans it again
         if before:
             _log.info("%s is in service now, with profiles as of %s", endpoint.title, endpoint.as_of)
@@ -83,8 +90,17 @@ class Scoring:
     def _refuse(self, why: str) -> None:
         goes_on = f"; {self.endpoint.title} goes on" if self.endpoint else ""
         _log.error("release refused: %s%s", why, goes_on)
-        self.why_degraded = why
+        self._why_refused = why
         self._metrics.refuse(is_degraded=self.endpoint is not None)
+
+    def _assess(self, endpoint: Endpoint, now: datetime) -> None:
+        """Say with every answer how far it can be relied on; a change is a line of the log."""
+        found = standing(endpoint.store.info, endpoint.limits, why_refused=self._why_refused, now=now)
+        if found.status != self.standing.status:
+            _log.warning("%s: quality is %s now%s", endpoint.title, found.status, f": {found.why}" if found.why else "")
+        endpoint.stand(found)
+        self.standing = found
+        self._metrics.show_quality(found.status)
 
     async def answer(
         self, content: bytes, *, request_id: str, pin: str = "", spend: Callable[[int], object] = any_number
@@ -109,31 +125,33 @@ class Scoring:
         if pin and pin not in {endpoint.info.version, endpoint.model_id}:
             hint = f"{endpoint.model_id} is in service; leave {MODEL_HEADER} out to be answered by it"
             raise RequestProblem(f"{MODEL_HEADER}: another model is in service", kind=OTHER_MODEL, hint=hint)
-        body = await self._answered(endpoint, content, request_id=request_id, spend=spend)
-        return Answer(200, body, headers=((MODEL_HEADER, endpoint.model_id),))
+        kind, body = await self._answered(endpoint, content, request_id=request_id, spend=spend)
+        model = endpoint.model_id
+        return Answer(200, body, headers=((MODEL_HEADER, model),), kind=kind, model=model)
 
     async def _answered(
         self, endpoint: Endpoint, content: bytes, *, request_id: str, spend: Callable[[int], object]
-    ) -> bytes:
+    ) -> tuple[PathKind, bytes]:
         if len(content) > QUICK_BODY_BYTES:
             self.admission.check_items()
             number = endpoint.count(content)
             spend(number)
             with self.admission.items(number):
-                return await self._in_thread(lambda: endpoint.answer(content, request_id=request_id))
+                return "large", await self._in_thread(lambda: endpoint.answer(content, request_id=request_id))
         request = endpoint.read(content)
         spend(len(request.inputs))
         if request.has_events:
             with self.admission.items(len(request.inputs)):
-                return await self._in_thread(lambda: endpoint.finish(endpoint.find(request), request_id=request_id))
+                body = await self._in_thread(lambda: endpoint.finish(endpoint.find(request), request_id=request_id))
+                return "events", body
         found = endpoint.find(request)
         if not found.to_compute:
-            return endpoint.finish(found, request_id=request_id)
+            return "stored", endpoint.finish(found, request_id=request_id)
         with self.admission.items(found.to_compute):
             if found.to_compute > QUICK_ITEMS:
-                return await self._in_thread(lambda: endpoint.finish(found, request_id=request_id))
+                return "large", await self._in_thread(lambda: endpoint.finish(found, request_id=request_id))
             await self._turns.take()
-            return endpoint.finish(found, request_id=request_id)
+            return "computed", endpoint.finish(found, request_id=request_id)
 
     async def _in_thread(self, work: Callable[[], Done]) -> Done:
         loop = asyncio.get_running_loop()

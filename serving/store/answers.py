@@ -93,6 +93,14 @@ def _reasons_of(row: Mapping[str, Any]) -> list[Reason]:
     ]
 
 
+class _Shown(msgspec.Struct):
+    risk_band: str
+    churn_probability: float | None
+
+
+_SHOWN = msgspec.json.Decoder(_Shown)
+
+
 class StoredAnswer(NamedTuple):
     """The answer for one user, found in a store."""
 
@@ -104,6 +112,14 @@ class StoredAnswer(NamedTuple):
     def outcome(self) -> str:
         """``scored``, or the code that says why not."""
         return self.code or "scored"
+
+    @property
+    def scored(self) -> tuple[str, float] | None:
+        """Band and probability, of all that the bytes say; None where there is no score."""
+        if self.code:
+            return None
+        found = _SHOWN.decode(self.answer)
+        return None if found.churn_probability is None else (found.risk_band, found.churn_probability)
 
     def json(self, *, with_reasons: bool) -> bytes:
         """Return the bytes of the answer."""

@@ -115,6 +115,7 @@ class ProfileStore:
             self.close()
             found = f"{path} is a profile store of format {self.info.format_version}, expected at most {FORMAT_VERSION}"
             raise InputError(found, hint=_FILL)
+        self.written = path.stat().st_mtime  # seconds since 1970
         self._names = ("user_id", *self.info.specification.feature_names)
 
     def _meta(self) -> bytes:

@@ -11,6 +11,7 @@ from models.churn_model import ChurnModel
 from serving.release.bundle import ServingBundle, write_bundle
 from serving.settings import ScoringSettings, ServingSettings
 from tests.models.model_builder import profiles_of, tiny_model
+from tests.serving.finished import NEVER_STALE
 
 BANDS = ScoringSettings()
 
@@ -28,6 +29,7 @@ def profiles() -> pa.Table:
 @pytest.fixture
 def bundle(model: ChurnModel, tmp_path: Path) -> ServingBundle:
     """The bundle of a model in its own home, without profiles yet."""
-    bundle = ServingBundle(model, "shop", "7", "champion", tmp_path / "store", BANDS, ServingSettings(max_items=50))
+    settings = ServingSettings(max_items=50, **NEVER_STALE)
+    bundle = ServingBundle(model, "shop", "7", "champion", tmp_path / "store", BANDS, settings)
     write_bundle(tmp_path / "served", bundle)
     return bundle

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
@@ -14,6 +15,9 @@ from serving.release.release import write_release
 from serving.settings import ScoringSettings
 from serving.store.answers import BatchAnswers
 from serving.store.profile_store import StoreBatch, StoreShift, write_store
+
+# the profiles of the tests are of one day, whatever day it is
+NEVER_STALE: dict[str, Any] = {"degraded_after_days": 10_000, "stale_after_days": 10_000}
 
 
 def batch_answers(release: Path, model: ChurnModel, profiles: pa.Table, *, version: str = "7") -> BatchAnswers:

@@ -4,9 +4,11 @@ import json
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +21,14 @@ from features.profiles.specification import Specification
 from features.storage.versions import Place
 from models.churn_model import ChurnModel
 from serving.batch.score import score_table, with_reasons
+from serving.http.contract import STATUSES
 from serving.http.front.route import MAX_BODY_BYTES
 from serving.release.bundle import ServingBundle, write_bundle
 from serving.release.release import write_release
 from serving.settings import ScoringSettings, ServingSettings
 from serving.store.profile_store import StoreBatch, StoreShift, write_store
 from tests.models.model_builder import fit_model, profiles_of, rows_of, specification
-from tests.serving.finished import batch_answers
+from tests.serving.finished import NEVER_STALE, batch_answers
 from tests.serving.running import Server, running, wait_for
 from tests.serving.score_rows import rows_of_answers, rows_of_table
 
@@ -41,7 +44,8 @@ with bentoml.SyncHTTPClient(sys.argv[1]) as client:
 @pytest.fixture(scope="module")
 def server(model: ChurnModel, profiles: pa.Table, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     home = tmp_path_factory.mktemp("home")
-    bundle = ServingBundle(model, "shop", "7", "champion", home / "store", BANDS, ServingSettings(max_items=150))
+    settings = ServingSettings(max_items=150, **NEVER_STALE)
+    bundle = ServingBundle(model, "shop", "7", "champion", home / "store", BANDS, settings)
     write_bundle(home / "served", bundle)
     finished = StoreBatch(StoreShift("7", 0.0), answers=batch_answers(home / "served", model, profiles))
     write_store(home / "store", profiles, specification=model.specification, batch=finished)
@@ -175,9 +179,50 @@ def test_a_client_that_disconnects_disturbs_no_other(server: Server):
     assert server.ask("u1").status_code == 200
 
 
-def test_the_log_of_all_these_requests_is_one_line(server: Server):
-    (line,) = [line for line in server.log.read_text().splitlines() if line]
-    assert line.endswith(f"shop version 7 (champion) answers at {server.address}/v1/score")
+def test_a_request_is_counted_by_how_it_was_answered_and_a_score_by_band_and_probability(server: Server):
+    before = metrics(server)
+    server.ask("u1")
+    server.client.post("/v1/score", content=b"{")
+    more = {name: value - before.get(name, 0) for name, value in metrics(server).items()}
+    assert more['churn_requests_total{key="",kind="stored",model="shop/7",status="200"}'] == 1
+    assert more['churn_requests_total{key="",kind="refused",model="",status="400"}'] == 1
+    assert more['churn_request_duration_seconds_count{kind="stored",status="200"}'] == 1
+    assert 'churn_request_duration_seconds_bucket{kind="stored",le="0.00025",status="200"}' in more
+    scored = {name: value for name, value in more.items() if name.startswith("churn_scores_total") and value}
+    (result,) = server.ask("u1").json()["results"]
+    labels = f'band="{result["risk_band"]}",model="shop/7",probability="0.{int(result["churn_probability"] * 10)}"'
+    assert scored == {f"churn_scores_total{{{labels}}}": 1}
+
+
+def test_the_ages_of_data_and_store_are_shown_and_how_far_answers_can_be_relied_on(server: Server):
+    found = metrics(server)
+    assert found["churn_profiles_cutoff_timestamp_seconds"] == datetime(2026, 6, 1, tzinfo=UTC).timestamp()
+    assert 0 < time.time() - found["churn_store_written_timestamp_seconds"] < 3600
+    quality = {name: value for name, value in found.items() if name.startswith("churn_quality")}
+    assert quality == {f'churn_quality{{status="{one}"}}': float(one == "ok") for one in STATUSES}
+
+
+def test_nothing_in_metrics_or_log_names_a_user(server: Server):
+    user, trace = "jane.doe@example.org", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    server.ask(user)
+    bodies = [{"items": [{"user_id": [user]}], user: 1}, {"items": [{"profile": {user: user}}]}, {"items": user}]
+    for body in bodies:
+        answer = server.client.post("/v1/score", json=body, headers={"traceparent": trace})
+        assert answer.headers["traceparent"] == trace
+    assert server.client.get(f"/{user}").status_code == 404
+    assert "jane" not in server.client.get("/metrics").text
+    assert "jane" not in server.log.read_text()
+
+
+def test_the_log_is_json_with_a_line_for_each_request_that_was_refused_and_one_for_the_start(server: Server):
+    server.client.post("/v1/score", content=b"{", headers={"X-Request-Id": "order-19"})
+    lines = [json.loads(line) for line in server.log.read_text().splitlines() if line]
+    assert [one["message"] for one in lines if one["message"] != "refused"] == [
+        f"shop version 7 (champion) answers at {server.address}/v1/score"
+    ]
+    (line,) = [one for one in lines if one.get("request_id") == "order-19"]
+    assert (line["level"], line["status"], line["problem"]) == ("warning", 400, "invalid-request")
+    assert (line["path"], line["ms"] > 0, line["logger"]) == ("/v1/score", True, "churn.serving")
 
 
 def check_another_model(server: Server):

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 from msgspec import Meta
+
+from serving.http.contract import Status
+from serving.http.standing import Standing
 
 if TYPE_CHECKING:  # the process that supervises the workers reads this file too, and needs no LightGBM
     from models.churn_model import ChurnModel
@@ -23,10 +26,13 @@ class ModelDocument(msgspec.Struct, frozen=True):
     version: str
     alias: str
     status: Annotated[
-        Literal["ok", "degraded"],
-        Meta(description="degraded: a newer release was refused, and this one goes on."),
+        Status,
+        Meta(
+            description="degraded: a newer release was refused, and this one goes on, or its profiles are older than [serving] "
+            "degraded_after_days; stale: older than stale_after_days."
+        ),
     ]
-    why: Annotated[str, Meta(description="Why it is degraded.")]
+    why: Annotated[str, Meta(description="Why it is not ok.")]
     trained_through: date
     test_cutoff: date
     metrics: dict[str, float]
@@ -63,15 +69,15 @@ class ReasonsDocument(msgspec.Struct, frozen=True):
     reasons: list[ReasonFamily]
 
 
-def model_document(bundle: ServingBundle, info: StoreInfo, *, why_degraded: str) -> ModelDocument:
+def model_document(bundle: ServingBundle, info: StoreInfo, *, standing: Standing) -> ModelDocument:
     """Describe what is in service: a model, and a store by what it says of itself."""
     model, bands = bundle.model, bundle.scoring
     return ModelDocument(
         bundle.name,
         bundle.version,
         bundle.alias,
-        "degraded" if why_degraded else "ok",
-        why_degraded,
+        standing.status,
+        standing.why,
         model.quality.trained_through,
         model.quality.test_cutoff,
         model.quality.metrics,

@@ -18,11 +18,21 @@ from starlette.websockets import WebSocketClose
 
 from serving.http.front.about import model_document, reasons_document
 from serving.http.front.gate import Gate
-from serving.http.front.headers import CORS, SECURITY_HEADERS
+from serving.http.front.headers import CORS, SECURITY_HEADERS, echoed, named
+from serving.http.front.log import RequestLog
 from serving.http.front.page import page
-from serving.http.front.paths import CONTRACTS, DOCUMENTS, METRICS_PATH, MODEL_PATH, PAGE_PATHS, PROBES, SCORE_PATH
+from serving.http.front.paths import (
+    CONTRACTS,
+    DOCUMENTS,
+    METRICS_PATH,
+    MODEL_PATH,
+    NEEDED,
+    PAGE_PATHS,
+    PROBES,
+    SCORE_PATH,
+)
 from serving.http.front.protocol import install
-from serving.http.front.route import ScoreRoute, request_id_of
+from serving.http.front.route import ScoreRoute
 from serving.http.lookout import keep_looking
 from serving.http.openapi import openapi_document
 from serving.http.problems import METHOD, NOT_FOUND, NOT_READY, RETRY_AFTER_SECONDS, RequestProblem, not_ready, refusal
@@ -52,6 +62,7 @@ class KnownPathsOnly:
         self._score = score
         self._gate = gate
         self._scoring = scoring
+        self._log = RequestLog()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: PLR0917  # the signature of ASGI
         """Pass a request on, or answer it here."""
@@ -78,7 +89,7 @@ class KnownPathsOnly:
             self._gate.admit(scope, dict(scope["headers"]))
             _check(scope)
         except RequestProblem as problem:
-            return _refusal(problem, scope)
+            return _refusal(problem, scope, log=self._log)
         if scope["path"] in SERVER_PATHS:
             return self._app
         return page() if scope["path"] in PAGE_PATHS else self._document(scope)
@@ -86,10 +97,10 @@ class KnownPathsOnly:
     def _document(self, scope: MutableMapping[str, Any]) -> ASGIApp:
         scoring = self._scoring()
         if scoring is None or scoring.endpoint is None:
-            return _refusal(not_ready(), scope)
+            return _refusal(not_ready(), scope, log=self._log)
         endpoint = scoring.endpoint
         content = (
-            model_document(endpoint.bundle, endpoint.store.info, why_degraded=scoring.why_degraded)
+            model_document(endpoint.bundle, endpoint.store.info, standing=scoring.standing)
             if scope["path"] == MODEL_PATH
             else reasons_document(endpoint.bundle.model)
         )
@@ -105,10 +116,14 @@ def _check(scope: MutableMapping[str, Any]) -> None:
         raise RequestProblem("another method, expected GET", kind=METHOD, hint=_HINT, headers=allowed)
 
 
-def _refusal(problem: RequestProblem, scope: MutableMapping[str, Any]) -> Response:
-    sent = dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1")
-    found = refusal(problem, request_id=request_id_of(sent))
-    return Response(found.content, found.status, dict(found.headers), found.media_type)
+def _refusal(problem: RequestProblem, scope: MutableMapping[str, Any], *, log: RequestLog) -> Response:
+    """Return the problem document of a request; its path is named in the log where it is one of ours."""
+    asked = named(dict(scope["headers"]))
+    found = refusal(problem, request_id=asked["request_id"])
+    path = scope["path"] if scope["path"] in NEEDED else ""
+    log.refused(status=found.status, problem=found.problem, path=path, **asked)
+    headers = {name: value for name, value in (*found.headers, *echoed(asked)) if value}
+    return Response(found.content, found.status, headers, found.media_type)
 
 
 class CrossOrigin:

@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from starlette.types import Receive, Scope, Send
 
 from features.errors import InputError
 from serving.http.front.gate import Gate
-from serving.http.front.headers import SECURITY_HEADERS
+from serving.http.front.headers import SECURITY_HEADERS, Names, echoed, named
 from serving.http.front.limits import ItemLimits, any_number
+from serving.http.front.log import RequestLog
 from serving.http.front.paths import SCORE_PATH
 from serving.http.problems import (
     INTERNAL,
@@ -31,19 +31,26 @@ from serving.http.problems import (
     refusal,
 )
 from serving.http.prometheus import RequestMetrics
+from serving.keys import Key
 
 if TYPE_CHECKING:
     from serving.http.scoring import Scoring
 
 MAX_BODY_BYTES = 8 * 2**20
-MAX_ID_CHARACTERS = 128
 BODY_SECONDS = 10.0
 CLIENT_LEFT = 499  # in the metrics alone, as nginx counts it
 # With curl's default for a body, and none at all: clients of the first version send them.
 _TYPES = ("", "application/json", "text/plain", "application/octet-stream", "application/x-www-form-urlencoded")
-_ID, _PIN = b"x-request-id", b"x-churn-model"
+_PIN = b"x-churn-model"
 
 _log = logging.getLogger("churn.serving")
+
+
+class Caller(NamedTuple):
+    """Who asks: the id of the request, and the key that came with it; None where none is needed."""
+
+    request_id: str
+    key: Key | None
 
 
 class ScoreRoute:
@@ -61,21 +68,42 @@ class ScoreRoute:
         self._scoring = scoring
         self._gate = gate
         self._limits = ItemLimits()
+        self._log = RequestLog()
         self._metrics: RequestMetrics | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: PLR0917  # the signature of ASGI
         """Answer a request."""
         start, metrics = time.perf_counter(), self._counted
         headers = dict(scope["headers"])
-        request_id = request_id_of(headers.get(_ID, b"").decode("latin-1"))
+        names, key, answer = named(headers), None, None
         status = CLIENT_LEFT
         metrics.start()
         try:
-            answer = await self._answer(scope, headers, receive=receive, request_id=request_id)
-            await _send(answer, send, request_id=request_id)
+            try:
+                key = self._gate.admit(scope, headers)
+                answer = await self._answer(scope, headers, receive=receive, caller=Caller(names["request_id"], key))
+            except InputError as error:
+                answer = refusal(error, request_id=names["request_id"])
+            await _send(answer, send, names=names)
             status = answer.status
         finally:
-            metrics.end(status, time.perf_counter() - start)
+            seconds, name = time.perf_counter() - start, key.name if key else ""
+            metrics.end(status, seconds, answer=answer, key=name)
+            if answer is None or answer.problem or self._is_logging:
+                self._write(status, answer, key=name, seconds=seconds, names=names)
+
+    def _write(self, status: int, answer: Answer | None, *, key: str, seconds: float, names: Names) -> None:
+        """Write a line on a request."""
+        about = {"status": status, "path": SCORE_PATH, "key": key, "ms": round(seconds * 1000, 3), **names}
+        if answer and not answer.problem:
+            self._log.answered(kind=answer.kind, model=answer.model, **about)
+        else:
+            self._log.refused(problem=answer.problem if answer else "client-left", **about)
+
+    @property
+    def _is_logging(self) -> bool:
+        scoring = self._scoring()
+        return scoring is not None and scoring.admission.limits.log_requests
 
     @property
     def _counted(self) -> RequestMetrics:
@@ -85,21 +113,17 @@ class ScoreRoute:
         return self._metrics
 
     async def _answer(
-        self, scope: Scope, headers: Mapping[bytes, bytes], *, receive: Receive, request_id: str
+        self, scope: Scope, headers: Mapping[bytes, bytes], *, receive: Receive, caller: Caller
     ) -> Answer:
         scoring = self._scoring()
-        try:
-            key = self._gate.admit(scope, headers)
-            _check(scope, headers)
-            if scoring is None:
-                raise not_ready()
-            spend = self._limits.of(key)
-            with scoring.admission:
-                content = await body_of(receive)
-                pin = headers.get(_PIN, b"").decode("latin-1")
-                return await answer_of(scoring, content, request_id=request_id, pin=pin, spend=spend)
-        except InputError as error:
-            return refusal(error, request_id=request_id)
+        _check(scope, headers)
+        if scoring is None:
+            raise not_ready()
+        spend = self._limits.of(caller.key)
+        with scoring.admission:
+            content = await body_of(receive)
+            pin = headers.get(_PIN, b"").decode("latin-1")
+            return await answer_of(scoring, content, request_id=caller.request_id, pin=pin, spend=spend)
 
 
 async def answer_of(
@@ -111,7 +135,7 @@ async def answer_of(
     except InputError as error:
         return refusal(error, request_id=request_id)
     except Exception:  # noqa: BLE001  # a bug: logged with its traceback, and answered as everything else is
-        _log.exception("request %s", request_id)
+        _log.exception("request %s", request_id, extra={"fields": {"request_id": request_id}})
         bug = RequestProblem("an error of the service", kind=INTERNAL, hint="the log has the request id")
         return refusal(bug, request_id=request_id)
 
@@ -196,19 +220,12 @@ def _too_large() -> RequestProblem:
     )
 
 
-async def _send(answer: Answer, send: Send, *, request_id: str) -> None:
+async def _send(answer: Answer, send: Send, *, names: Names) -> None:
     headers = [
         (b"content-type", answer.media_type.encode()),
         (b"content-length", str(len(answer.content)).encode()),
-        (_ID, request_id.encode()),
         *SECURITY_HEADERS,
-        *((name.lower().encode(), value.encode()) for name, value in answer.headers),
+        *((name.lower().encode(), value.encode()) for name, value in (*echoed(names), *answer.headers)),
     ]
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": answer.content})
-
-
-def request_id_of(sent: str) -> str:
-    """Keep the client's id where it is short and printable, else make one."""
-    is_usable = 0 < len(sent) <= MAX_ID_CHARACTERS and sent.isascii() and sent.isprintable()
-    return sent if is_usable else os.urandom(16).hex()

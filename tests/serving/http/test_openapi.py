@@ -5,7 +5,7 @@ import pytest
 
 from serving.http.contract import Refusal, ScoreRequest, ScoreResponse
 from serving.http.front.about import ModelDocument, ReasonsDocument
-from serving.http.front.route import request_id_of
+from serving.http.front.headers import request_id_of
 from serving.http.openapi import RefusalBody, RequestBody, ResponseBody
 from serving.http.problems import KINDS, PROBLEM_TYPE
 from serving.service import ChurnService

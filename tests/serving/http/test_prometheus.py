@@ -4,6 +4,7 @@ import prometheus_client
 import pytest
 
 from serving.http.contract import ModelInfo
+from serving.http.problems import Answer
 from serving.http.prometheus import Metrics, RequestMetrics
 
 
@@ -35,6 +36,37 @@ def test_a_request_is_one_observation_of_its_number_of_users(metrics: Metrics):
     assert (found["churn_request_items_count"], found["churn_request_items_sum"]) == (2, 4)
     assert found['churn_request_items_bucket{le="1.0"}'] == 1
     assert found['churn_request_items_bucket{le="5.0"}'] == 2
+
+
+def test_scores_are_counted_by_model_band_and_tenth_of_the_probability(metrics: Metrics):
+    metrics.count_scores([("high", 0.91), None, ("high", 0.99), ("low", 1.0), ("low", 0.0)], model="shop/7")
+    found = {name: value for name, value in samples(metrics._scores).items() if name.startswith("churn_scores_total")}
+    labels = 'churn_scores_total{{band="{}",model="shop/7",probability="{}"}}'
+    assert found == {labels.format("high", "0.9"): 2, labels.format("low", "0.9"): 1, labels.format("low", "0.0"): 1}
+
+
+def test_one_quality_is_shown_at_a_time(metrics: Metrics):
+    for status in ("ok", "stale"):
+        metrics.show_quality(status)
+    assert samples(metrics._quality) == {
+        'churn_quality{status="ok"}': 0,
+        'churn_quality{status="degraded"}': 0,
+        'churn_quality{status="stale"}': 1,
+    }
+
+
+def test_a_request_is_counted_by_status_kind_model_and_key():
+    requests = RequestMetrics("/v1/score")
+    requests.start()
+    requests.end(200, 0.0002, answer=Answer(200, b"", kind="stored", model="shop/7"), key="app")
+    requests.start()
+    requests.end(499, 0.3)
+    found = samples(requests._requests)
+    assert found['churn_requests_total{key="app",kind="stored",model="shop/7",status="200"}'] == 1
+    assert found['churn_requests_total{key="",kind="refused",model="",status="499"}'] == 1
+    seconds = samples(requests._seconds)
+    assert seconds['churn_request_duration_seconds_bucket{kind="stored",le="0.00025",status="200"}'] == 1
+    assert seconds['churn_request_duration_seconds_bucket{kind="refused",le="0.25",status="499"}'] == 0
 
 
 def test_refused_releases_are_counted_under_both_names_and_degrade_who_has_another(metrics: Metrics):

@@ -143,12 +143,15 @@ def test_a_release_that_is_broken_is_refused_and_the_one_before_goes_on(
     for _ in range(2):
         scoring.look()
     assert asked(scoring, {"user_id": "u1"})["model"]["version"] == "7"
-    assert str(damaged) in scoring.why_degraded
-    (line,) = [one.message for one in caplog.records if "refused" in one.message]
+    assert (scoring.standing.status, str(damaged) in scoring.standing.why) == ("degraded", True)
+    quality = asked(scoring, {"user_id": "u1"})["quality"]
+    assert (quality["status"], quality["why"]) == scoring.standing
+    line, quality = [one.message for one in caplog.records if "refused" in one.message]
     assert line.endswith("shop version 7 (champion) goes on")
+    assert quality.startswith("shop version 7 (champion): quality is degraded now: a newer release was refused")
     finished_release(place, replace(bundle, version="9"), profiles)
     scoring.look()
-    assert (asked(scoring, {"user_id": "u1"})["model"]["version"], scoring.why_degraded) == ("9", "")
+    assert (asked(scoring, {"user_id": "u1"})["model"]["version"], scoring.standing) == ("9", ("ok", ""))
 
 
 def test_many_swaps_under_load_give_no_answer_of_one_model_with_the_store_of_another(

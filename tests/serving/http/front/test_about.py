@@ -5,6 +5,7 @@ import pyarrow as pa
 import pytest
 
 from serving.http.front.about import model_document, reasons_document
+from serving.http.standing import Standing
 from serving.release.bundle import ServingBundle
 from serving.store.profile_store import StoreInfo, write_store
 from tests.models.model_builder import CUTOFF, tiny_model
@@ -16,7 +17,7 @@ def info(bundle: ServingBundle, profiles: pa.Table, tmp_path: Path) -> StoreInfo
 
 
 def test_the_model_in_service_says_what_it_predicts_for_whom_and_how_well(bundle: ServingBundle, info: StoreInfo):
-    found = model_document(bundle, info, why_degraded="")
+    found = model_document(bundle, info, standing=Standing())
     assert (found.name, found.version, found.alias, found.status) == ("shop", "7", "champion", "ok")
     assert (found.horizon_days, found.active_within_days, found.high_percentile) == (14, 14, 90.0)
     assert (found.as_of, found.users, found.test_cutoff) == (CUTOFF, 120, date(2026, 5, 18))
@@ -25,7 +26,7 @@ def test_the_model_in_service_says_what_it_predicts_for_whom_and_how_well(bundle
 
 
 def test_a_refused_release_shows_as_degraded_with_the_reason(bundle: ServingBundle, info: StoreInfo):
-    found = model_document(bundle, info, why_degraded="a release is damaged")
+    found = model_document(bundle, info, standing=Standing("degraded", "a release is damaged"))
     assert (found.status, found.why) == ("degraded", "a release is damaged")
 
 
