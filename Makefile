@@ -49,7 +49,7 @@ test-slow: setup ## The tests marked slow but for test-faults, and properties on
 test-faults: setup ## Races, kills, full disks and damage: every outcome is equal or refused by name; ends with the table of them
 	@$(BIN)/pytest -q -n 2 tests/faults
 
-system: ## System packages that some tests need: a Java runtime (Spark), PostgreSQL's server
+system: ## System packages that some tests need: a Java runtime (Spark), PostgreSQL's server, Chromium
 	@.ci/system
 
 check: setup ## Style, types and architecture

@@ -149,9 +149,24 @@ class Page:
 
     def to_html(self) -> str:
         """Return the file. Its policy allows the style sheet, by digest, and nothing else."""
-        style = _environment().get_template("page.css").render()
-        digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-        return _template().render(page=self, style=Markup(style), digest=digest)  # noqa: S704
+        sheet = style()
+        return _template().render(page=self, style=Markup(sheet), source=Markup(source_of(sheet)))  # noqa: S704
+
+
+def style() -> str:
+    """Return the style sheet that all pages have."""
+    return _environment().get_template("page.css").render()
+
+
+def source_of(text: str) -> str:
+    """Return what a policy names a style sheet or a script by, so that it allows this one and no other.
+
+    Examples
+    --------
+    >>> source_of("")
+    "'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='"
+    """
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
 @cache

@@ -85,7 +85,12 @@ class Narrator:
         return self._features
 
     def choose(
-        self, contributions: NDArray[np.float64], *, known: NDArray[np.bool_], raising: bool = False
+        self,
+        contributions: NDArray[np.float64],
+        *,
+        known: NDArray[np.bool_],
+        raising: bool = False,
+        number: int = MAX_REASONS,
     ) -> ChosenReasons:
         """Choose the families that moved each score most, each in the words of its strongest feature that has a value.
 
@@ -97,10 +102,12 @@ class Narrator:
             Shape (n, features): whether the profile has a value for the feature.
         raising
             Only what raises the risk.
+        number
+            How many.
         """
         # np.take gives a contiguous matrix: else the order of summing, and so the last bit, would depend on the number of rows
         sums = np.add.reduceat(np.take(contributions, self._by_family, axis=1), self._starts, axis=1)
-        strongest = np.argsort(-sums if raising else -np.abs(sums), axis=1, kind="stable")[:, :MAX_REASONS]
+        strongest = np.argsort(-sums if raising else -np.abs(sums), axis=1, kind="stable")[:, :number]
         row, rank = np.arange(len(sums))[:, None], np.arange(strongest.shape[1])
         totals = sums[row, strongest]
         totals = np.maximum(totals, 0.0) if raising else totals
@@ -114,9 +121,13 @@ class Narrator:
         return ChosenReasons(np.where(totals != 0, features, -1), totals)
 
     def explain(
-        self, contributions: NDArray[np.float64], profiles: Sequence[Mapping[str, object]]
+        self,
+        contributions: NDArray[np.float64],
+        profiles: Sequence[Mapping[str, object]],
+        *,
+        number: int = MAX_REASONS,
     ) -> list[list[Reason]]:
-        """Return the reasons of each user.
+        """Return the reasons of each user, so many at most.
 
         Parameters
         ----------
@@ -127,7 +138,7 @@ class Narrator:
         """
         names = [feature.name for feature in self._features]
         known = np.array([[profile.get(name) is not None for name in names] for profile in profiles], dtype=np.bool_)
-        chosen = self.choose(contributions, known=known.reshape(contributions.shape))
+        chosen = self.choose(contributions, known=known.reshape(contributions.shape), number=number)
         places, totals = chosen.features.tolist(), chosen.contributions.tolist()
         return [
             [

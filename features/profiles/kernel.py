@@ -125,7 +125,7 @@ class Kernel:
         first, *more = self._parts()
         others = "".join(f" left join {name} using (u, cutoff)" for name in more)
         found = ", ".join(f"{_when_absent(f)} as {f.name}" for f in features if not isinstance(f, Derived))
-        derived = "".join(f", {_typed(f, f.sql)} as {f.name}" for f in features if isinstance(f, Derived))
+        derived = "".join(f", {typed(f, f.sql)} as {f.name}" for f in features if isinstance(f, Derived))
         names = ", ".join((*KEYS, *self.specification.feature_names))
         return f"""select {names} from (select *{derived} from (select u, cutoff, {found} from {first}{others}))
             join users using (u)"""
@@ -286,11 +286,12 @@ class Kernel:
 
 
 def _grouped(source: str, features: Iterable[Feature]) -> str:
-    columns = "".join(f", {_typed(feature, feature.sql)} as {feature.name}" for feature in features)
+    columns = "".join(f", {typed(feature, feature.sql)} as {feature.name}" for feature in features)
     return f"select u, cutoff{columns} from {source} group by u, cutoff"
 
 
-def _typed(feature: Feature, sql: str) -> str:
+def typed(feature: Feature, sql: str) -> str:
+    """Return an expression as the type of its feature; what a custom one makes of a division by zero is null."""
     value = f"cast({sql} as {'varchar' if feature.is_text else 'double'})"
     return f"case when isfinite({value}) then {value} end" if feature.family == CUSTOM else value
 

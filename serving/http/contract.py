@@ -1,4 +1,6 @@
-"""The contract of ``POST /v1/score``. The answer for a user is the :class:`serving.score.Score` that a batch holds too.
+"""The contract of ``POST /v1/score`` and ``POST /v1/explain``.
+
+The answer for a user is the :class:`serving.score.Score` that a batch holds too.
 
 These structs are the contract and its documentation: ``/docs.json`` is generated from them.
 """
@@ -11,8 +13,10 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from models.reasons import Reason
 from serving.score import Score
 
+Value = str | int | float | None
 Status = Literal["ok", "degraded", "stale"]
 STATUSES: tuple[Status, ...] = ("ok", "degraded", "stale")
 Instant = Annotated[datetime, Meta(tz=True)]
@@ -114,6 +118,55 @@ class ScoreResponse(msgspec.Struct, frozen=True):
     model: ModelInfo
     quality: ModelQuality
     results: list[Score]
+
+
+class ExplainRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A user to explain, by id or by profile, and what to change in the profile."""
+
+    user_id: Annotated[str | int | None, Meta(description="Looked up in the profile store.")] = None
+    profile: Annotated[dict[str, Value] | None, Meta(description="Every feature of the model by name.")] = None
+    changes: Annotated[
+        dict[str, Value],
+        Meta(description="Features to change, by name; those that are derived from them are computed again."),
+    ] = {}
+
+
+class FeatureValue(msgspec.Struct, frozen=True):
+    """A feature of the profile."""
+
+    name: str
+    family: str
+    unit: str
+    description: str
+    value: Value
+    is_derived: Annotated[bool, Meta(description="It follows from others, and cannot be changed by itself.")]
+    low: float | None
+    high: float | None
+    known: Annotated[list[str], Meta(description="Values that the model knows, where it is text.")]
+
+
+class Explanation(msgspec.Struct, frozen=True):
+    """The answer of the model on one user.
+
+    With ``changes`` it is the model's answer on the changed profile, not what would happen if somebody changed.
+    """
+
+    request_id: str
+    model: ModelInfo
+    quality: ModelQuality
+    result: Score
+    before: Annotated[Score | None, Meta(description="The result without the changes; null where there are none.")]
+    recomputed: Annotated[list[str], Meta(description="Derived features that the changes changed.")]
+    high_percentile: float
+    medium_percentile: float
+    base: Annotated[float | None, Meta(description="Log-odds before any feature speaks; null where there is no score.")]
+    reasons: Annotated[
+        list[Reason],
+        Meta(
+            description="Of every family, the largest first: with base they add up to the log-odds of the probability."
+        ),
+    ]
+    features: list[FeatureValue]
 
 
 class Refusal(msgspec.Struct, frozen=True):

@@ -14,7 +14,8 @@ from msgspec import structs
 from features.eligibility import RECENT, TENURE
 from features.errors import InputError
 from models.churn_model import ChurnModel
-from serving.http.contract import ModelInfo, ModelQuality
+from serving.http.contract import ExplainRequest, ModelInfo, ModelQuality
+from serving.http.explanation import Explainer
 from serving.http.prometheus import Metrics
 from serving.http.raw_events import EventProfiles, UserEvents
 from serving.http.request import ReadRequest, RequestReader, ScoreInput
@@ -84,6 +85,7 @@ class Endpoint:
         self._quality = quality_of(model)
         self._metrics = metrics or Metrics()
         self._model = _shifted(model, self._store, version=bundle.version)
+        self._explainer = Explainer(self._model, bundle.scoring)
         self._has_answers = bool(bundle.digest) and self._store.info.answers == bundle.answers_of
         self._encoder = msgspec.json.Encoder()
         check_golden(bundle)
@@ -157,6 +159,27 @@ class Endpoint:
             When the body breaks the contract.
         """
         return self.finish(self.find(self.read(body)), request_id=request_id)
+
+    def explain(self, body: bytes, *, request_id: str) -> bytes:
+        """Return the explanation of one user as JSON.
+
+        Raises
+        ------
+        InputError
+            When the body breaks the contract, or a change cannot be.
+        """
+        asked = self._reader.read_explain(body)
+        about = (request_id, self.info, self._quality)
+        found = self._explainer.explain(self._profile_of(asked), asked.changes, about=about)
+        (result,) = _with_arms([found.result], self._store)
+        return self._encoder.encode(structs.replace(found, result=result))
+
+    def _profile_of(self, asked: ExplainRequest) -> Profile | Score:
+        """Return the profile to explain, or the score that says why there is none."""
+        if asked.profile is not None:
+            return asked.profile
+        user_id = str(asked.user_id)
+        return self._store.get([user_id]).get(user_id) or _unknown(user_id)
 
     def read(self, body: bytes) -> ReadRequest:
         """Read a request.

@@ -10,10 +10,19 @@ from bentoml import IODescriptor
 from starlette.requests import Request
 
 from models.reasons import Reason
-from serving.http.contract import ModelInfo, ModelQuality, Refusal, ScoreRequest, ScoreResponse
+from serving.http.contract import (
+    ExplainRequest,
+    Explanation,
+    FeatureValue,
+    ModelInfo,
+    ModelQuality,
+    Refusal,
+    ScoreRequest,
+    ScoreResponse,
+)
 from serving.http.front.about import REASON_UNIT, ModelDocument, ReasonFamily, ReasonFeature, ReasonsDocument
 from serving.http.front.headers import request_id_of
-from serving.http.front.paths import MODEL_PATH, REASONS_PATH
+from serving.http.front.paths import EXPLAIN_PATH, MODEL_PATH, REASONS_PATH
 from serving.http.front.route import body_of
 from serving.http.problems import (
     FORBIDDEN,
@@ -111,6 +120,7 @@ def openapi_document(found: Any, path: str) -> Any:
     found.paths[path].post["responses"] = {"200": responses[200]} | _refusals()
     found.paths[path].post["parameters"] = list(_HEADERS)
     found.paths[path].post["requestBody"]["required"] = True
+    found.paths[EXPLAIN_PATH] = type(found.paths[path])(post=_explain())
     for place, (summary, body) in _DOCUMENTS.items():
         found.paths[place] = type(found.paths[path])(get=_get(summary, body))
     return type(found)(
@@ -119,6 +129,50 @@ def openapi_document(found: Any, path: str) -> Any:
         paths=found.paths,
         servers=found.servers,
         components={"schemas": schemas},
+    )
+
+
+class ExplainBody(ContractDescriptor):
+    """The user to explain, for the documentation."""
+
+    contract: ClassVar[type] = ExplainRequest
+    example: ClassVar[Any] = {"user_id": "u-1042", "changes": {"events_7d": 0}}
+
+
+class ExplanationBody(ContractDescriptor):
+    """The explanation of a score, for the documentation."""
+
+    contract: ClassVar[type] = Explanation
+    example: ClassVar[Any] = msgspec.to_builtins(
+        Explanation(
+            *(
+                "4f1c2a",
+                _RESPONSE.model,
+                _RESPONSE.quality,
+                _RESPONSE.results[0],
+                None,
+                [],
+                90.0,
+                70.0,
+                -1.19,
+                _REASONS,
+            ),
+            [
+                FeatureValue(
+                    *(
+                        "days_since_last_event",
+                        "recency",
+                        "days",
+                        "Days since the last event.",
+                        6.0,
+                        False,
+                        0.0,
+                        None,
+                        [],
+                    )
+                )
+            ],
+        )
     )
 
 
@@ -154,7 +208,7 @@ _HEADERS = tuple(
         (MODEL_HEADER, "Version, or name/version, of the model that must answer; 409 where another one is in service."),
     )
 )
-_BODIES = (RequestBody, ResponseBody, RefusalBody, ModelBody, ReasonsBody)
+_BODIES = (RequestBody, ResponseBody, RefusalBody, ExplainBody, ExplanationBody, ModelBody, ReasonsBody)
 _DOCUMENTS = {MODEL_PATH: ("The model in service", ModelBody), REASONS_PATH: ("The reasons of the model", ReasonsBody)}
 
 
@@ -165,6 +219,22 @@ def _get(summary: str, body: type[ContractDescriptor]) -> dict[str, Any]:
     statuses = {kind.status for kind in (UNAUTHORIZED, FORBIDDEN, METHOD, NOT_READY)}
     refusals = {status: about for status, about in _refusals().items() if int(status) in statuses}
     return {"summary": summary, "operationId": f"get_{body.__name__}", "responses": {"200": answer} | refusals}
+
+
+def _explain() -> dict[str, Any]:
+    """Describe the operation that explains one user."""
+    summary = "The score of one user with all that it is made of, and the model's answer on a changed profile"
+    sent, answer = (
+        {"application/json": {"schema": {"$ref": f"#/components/schemas/{body.__name__}"}, "example": body.example}}
+        for body in (ExplainBody, ExplanationBody)
+    )
+    return {
+        "summary": summary,
+        "operationId": "explain",
+        "parameters": list(_HEADERS),
+        "requestBody": {"required": True, "content": sent},
+        "responses": {"200": {"description": "The explanation.", "content": answer}} | _refusals(),
+    }
 
 
 def _refusals() -> dict[str, Any]:

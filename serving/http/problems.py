@@ -14,7 +14,7 @@ PROBLEM_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 5
 MODEL_HEADER = "X-Churn-Model"
 Headers = tuple[tuple[str, str], ...]
-PathKind = Literal["stored", "computed", "events", "large", "refused"]
+PathKind = Literal["stored", "computed", "events", "large", "explain", "refused"]
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import prometheus_client as prometheus
 from bentoml import server_context
 
 from serving.http.contract import STATUSES, ModelInfo, Status
-from serving.http.problems import Answer
+from serving.http.problems import Answer, PathKind
 
 DURATION_SECONDS = [
     0.00025,
@@ -132,9 +132,16 @@ class Metrics:
 
 
 class RequestMetrics:
-    """What the server's middleware counts of a path, counted for one that does not go through it; under the same names and labels."""
+    """What the server's middleware counts of a path, counted for one that does not go through it; under the same names and labels.
 
-    def __init__(self, path: str) -> None:
+    Parameters
+    ----------
+    kind
+        Of all its requests; default: as their answers say.
+    """
+
+    def __init__(self, path: str, *, kind: PathKind | None = None) -> None:
+        self._kind = kind
         about = {
             "endpoint": path,
             "service_name": server_context.bento_name,
@@ -184,7 +191,8 @@ class RequestMetrics:
     def end(self, status: int, seconds: float, *, answer: Answer | None = None, key: str = "") -> None:
         """Count a request that was answered, with its status and duration; ``key`` is the name of the key that came with it."""
         self._in_progress.dec()
-        about = (status, answer.kind if answer else "refused", answer.model if answer else "", key)
+        kind = self._kind or (answer.kind if answer else "refused")
+        about = (status, kind, answer.model if answer else "", key)
         if about not in self._of_kind:
             kinds = (str(status), about[1])
             self._of_kind[about] = self._requests.labels(*kinds, *about[2:]), self._seconds.labels(*kinds)

@@ -9,13 +9,13 @@ from datetime import UTC, date, datetime
 from typing import Annotated, Any, NamedTuple
 
 import msgspec
-from msgspec import Meta
+from msgspec import Meta, structs
 
 from features.catalogue.bounds import UNBOUNDED, bounds_of
 from features.errors import InputError
 from features.profiles.specification import Specification
 from features.schema import COLUMNS
-from serving.http.contract import Event, Item, ScoreRequest
+from serving.http.contract import Event, ExplainRequest, Item, ScoreRequest
 from serving.http.raw_events import UserEvents
 from serving.score import Score
 from serving.settings import ServingSettings
@@ -80,6 +80,7 @@ class RequestReader:
         self._decoder = msgspec.json.Decoder(ScoreRequest)
         self._any = msgspec.json.Decoder(_AnyRequest)
         self._item = msgspec.json.Decoder(Item)
+        self._explain = msgspec.json.Decoder(ExplainRequest)
 
     def read(self, body: bytes) -> ReadRequest:
         """Return for each item what to score, or the result of one that breaks the contract: it costs no other its score.
@@ -107,6 +108,25 @@ class RequestReader:
         _check_number("items", number, maximum=self._limits.max_items, setting="max_items")
         return number
 
+    def read_explain(self, body: bytes) -> ExplainRequest:
+        """Read a request to explain one user; a profile holds the features of the model alone then.
+
+        Raises
+        ------
+        InputError
+            When the body breaks the contract.
+        """
+        try:
+            found = self._explain.decode(body)
+        except msgspec.ValidationError as error:
+            raise _broken_contract(str(error), keys=ExplainRequest) from None
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise _not_json(error) from None
+        if (found.user_id is None) == (found.profile is None):
+            got = "neither" if found.profile is None else "both"
+            raise InputError(f"the body: got {got}, expected either user_id or profile", hint='{"user_id": "..."}')
+        return found if found.profile is None else structs.replace(found, profile=self._profile(found.profile))
+
     def _decode(self, body: bytes) -> tuple[Sequence[Item | Score], bool]:
         try:
             found = self._decoder.decode(body)
@@ -133,7 +153,7 @@ class RequestReader:
         try:
             return self._item.decode(item)
         except msgspec.ValidationError as error:
-            return _invalid(_broken_contract(str(error), of_item=True), _named(item))
+            return _invalid(_broken_contract(str(error), keys=Item), _named(item))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             return _invalid(_not_json(error), None)
 
@@ -260,11 +280,11 @@ def _date(text: str | None, place: str) -> date | None:
         ) from None
 
 
-def _broken_contract(message: str, *, of_item: bool = False) -> InputError:
-    whole = "the item" if of_item else "the body"
+def _broken_contract(message: str, *, keys: type[msgspec.Struct] = ScoreRequest) -> InputError:
+    whole = "the item" if keys is Item else "the body"
     if unknown := _UNKNOWN_KEY.fullmatch(message):
         place = unknown["place"] or whole
-        known = _keys_of(unknown["place"], of_item=of_item)
+        known = _keys_of(unknown["place"], keys)
         return InputError(
             f"{place}: an unknown key, expected {' or '.join(known)}", hint=_suggestion(unknown["key"], known)
         )
@@ -272,10 +292,10 @@ def _broken_contract(message: str, *, of_item: bool = False) -> InputError:
     return InputError(f"{place.lstrip('.') or whole}: {what[:1].lower()}{what[1:]}", hint=_EXAMPLE)
 
 
-def _keys_of(place: str | None, *, of_item: bool) -> Sequence[str]:
+def _keys_of(place: str | None, keys: type[msgspec.Struct]) -> Sequence[str]:
     """Return the keys that an object may hold, by its place."""
-    if place is None and not of_item:
-        return ScoreRequest.__struct_fields__
+    if place is None and keys is not Item:
+        return keys.__struct_fields__
     return Event.__struct_fields__ if "events" in (place or "") else Item.__struct_fields__
 
 

@@ -119,15 +119,37 @@ class Scoring:
         InputError
             When the body breaks the contract, another model is in service, or none, or too much is under way.
         """
+        endpoint = self._pinned(pin)
+        kind, body = await self._answered(endpoint, content, request_id=request_id, spend=spend)
+        model = endpoint.model_id
+        return Answer(200, body, headers=((MODEL_HEADER, model),), kind=kind, model=model)
+
+    async def explain(
+        self, content: bytes, *, request_id: str, pin: str = "", spend: Callable[[int], object] = any_number
+    ) -> Answer:
+        """Explain the score of one user; the parameters are those of :meth:`answer`.
+
+        Raises
+        ------
+        InputError
+            As of :meth:`answer`, or when a change cannot be.
+        """
+        endpoint = self._pinned(pin)
+        spend(1)
+        with self.admission.items(1):
+            body = await self._in_thread(lambda: endpoint.explain(content, request_id=request_id))
+        model = endpoint.model_id
+        return Answer(200, body, headers=((MODEL_HEADER, model),), kind="explain", model=model)
+
+    def _pinned(self, pin: str) -> Endpoint:
+        """Return what is in service, if it is what was asked for."""
         endpoint = self.endpoint
         if endpoint is None:
             raise not_ready()
         if pin and pin not in {endpoint.info.version, endpoint.model_id}:
             hint = f"{endpoint.model_id} is in service; leave {MODEL_HEADER} out to be answered by it"
             raise RequestProblem(f"{MODEL_HEADER}: another model is in service", kind=OTHER_MODEL, hint=hint)
-        kind, body = await self._answered(endpoint, content, request_id=request_id, spend=spend)
-        model = endpoint.model_id
-        return Answer(200, body, headers=((MODEL_HEADER, model),), kind=kind, model=model)
+        return endpoint
 
     async def _answered(
         self, endpoint: Endpoint, content: bytes, *, request_id: str, spend: Callable[[int], object]

@@ -20,12 +20,13 @@ from pathlib import Path
 from starlette.types import Scope
 
 from features.errors import InputError
-from serving.http.front.paths import NEEDED, PAGE_PATHS
+from serving.http.front.paths import EXPLAIN_PATH, NEEDED, PAGE_PATHS
 from serving.http.problems import FORBIDDEN, NOT_READY, UNAUTHORIZED, Headers, RequestProblem
 from serving.keys import FILE, SCOPES, Key, KeyFolder, Keyring, is_well_formed
 
 KEYS_VARIABLE = "CHURN_KEYS"  # folder of the keys
 REQUIRED_VARIABLE = "CHURN_KEYS_REQUIRED"  # set: a missing file of keys lets nobody in
+_FORWARDED = frozenset({b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip", b"via"})  # by a proxy
 _MARK_EVERY_SECONDS = 60
 _BEARER: Headers = (("WWW-Authenticate", 'Bearer realm="churn"'),)
 # a browser asks for a name and a password then
@@ -155,9 +156,14 @@ def _check_is_local(scope: Scope, headers: Mapping[bytes, bytes], *, path: str) 
     if server and not is_loopback(server[0]):
         hint = f"{_ADD}; {KEYS_VARIABLE} names their folder"
         raise RequestProblem("without keys only loopback is answered", kind=FORBIDDEN, hint=hint)
-    if path in PAGE_PATHS and not is_loopback(_name(headers.get(b"host", b"localhost"))):
+    if path not in PAGE_PATHS | {EXPLAIN_PATH}:
+        return
+    is_passed_on = not headers.keys().isdisjoint(_FORWARDED)
+    if is_passed_on or not is_loopback(_name(headers.get(b"host", b"localhost"))):
         hint = f"ask for http://127.0.0.1, or make a key: {_ADD}"
-        raise RequestProblem("without keys there are no pages under this name", kind=FORBIDDEN, hint=hint)
+        raise RequestProblem(
+            "without keys pages and profiles are shown to this machine only", kind=FORBIDDEN, hint=hint
+        )
 
 
 def _name(host: bytes) -> str:

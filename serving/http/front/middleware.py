@@ -4,7 +4,7 @@ to try again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,7 @@ from serving.http.front.page import page
 from serving.http.front.paths import (
     CONTRACTS,
     DOCUMENTS,
+    EXPLAIN_PATH,
     METRICS_PATH,
     MODEL_PATH,
     NEEDED,
@@ -49,25 +50,27 @@ class KnownPathsOnly:
 
     Parameters
     ----------
-    score
-        Answers :data:`serving.http.front.paths.SCORE_PATH`, and asks the gate itself.
+    routes
+        Path to what answers it, and asks the gate itself.
     gate
         Says who may ask for the others.
     scoring
         Returns what is in service; None until the service has started.
     """
 
-    def __init__(self, app: ASGIApp, *, score: ASGIApp, gate: Gate, scoring: Callable[[], Scoring | None]) -> None:
+    def __init__(
+        self, app: ASGIApp, *, routes: Mapping[str, ASGIApp], gate: Gate, scoring: Callable[[], Scoring | None]
+    ) -> None:
         self._app = app
-        self._score = score
+        self._routes = routes
         self._gate = gate
         self._scoring = scoring
         self._log = RequestLog()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: PLR0917  # the signature of ASGI
         """Pass a request on, or answer it here."""
-        if scope["type"] == "http" and scope["path"] == SCORE_PATH:
-            await self._score(scope, receive, send)
+        if scope["type"] == "http" and scope["path"] in self._routes:
+            await self._routes[scope["path"]](scope, receive, send)
             return
 
         async def send_on(message: Message) -> None:
@@ -92,7 +95,7 @@ class KnownPathsOnly:
             return _refusal(problem, scope, log=self._log)
         if scope["path"] in SERVER_PATHS:
             return self._app
-        return page() if scope["path"] in PAGE_PATHS else self._document(scope)
+        return page(scope["path"]) if scope["path"] in PAGE_PATHS else self._document(scope)
 
     def _document(self, scope: MutableMapping[str, Any]) -> ASGIApp:
         scoring = self._scoring()
@@ -168,5 +171,6 @@ class ScoringService(bentoml.Service[Any]):
 
         gate = Gate.from_environment()
         keep_looking(gate.look, "keys")
-        score = ScoreRoute(scoring, gate)
-        return CrossOrigin(KnownPathsOnly(super().to_asgi(is_main), score=score, gate=gate, scoring=scoring), scoring)
+        routes = {path: ScoreRoute(scoring, gate, path=path) for path in (SCORE_PATH, EXPLAIN_PATH)}
+        front = KnownPathsOnly(super().to_asgi(is_main), routes=routes, gate=gate, scoring=scoring)
+        return CrossOrigin(front, scoring)

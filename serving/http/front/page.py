@@ -1,65 +1,67 @@
-"""The page at ``/`` and ``/docs``: how to ask, and what the answers mean. It loads nothing, from here or elsewhere."""
+"""The pages: one user's score with its reasons at ``/``, the contract for people at ``/docs``. They load nothing, from here or elsewhere.
+
+``/`` asks ``POST /v1/explain``, so that no id is in an address. Its policy allows its own style sheet and script, by digest, and requests
+to this service; nothing else.
+"""
 
 from __future__ import annotations
 
-import html
 import json
 from functools import cache
 from typing import Any
 
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 from starlette.responses import HTMLResponse
 
+from models.page import Page, Table, source_of, style
 from serving.http.front.paths import SCORE_PATH
 from serving.http.openapi import RefusalBody, RequestBody, ResponseBody
 from serving.http.problems import KINDS
 
-_HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'",
-}
-_STYLE = """
-:root { color-scheme: light dark }
-body { font: 1rem/1.5 system-ui, sans-serif; max-width: 46rem; margin: 2rem auto; padding: 0 1rem }
-pre { overflow-x: auto; padding: .75rem; border: 1px solid; border-radius: .25rem }
-table { border-collapse: collapse } th, td { text-align: left; vertical-align: top; padding: .2rem .8rem .2rem 0 }
-"""
+_NEVER = "frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 
 
-_LINKS = (
-    '<a href="docs.json">docs.json</a> is the whole contract as OpenAPI; <a href="readyz">readyz</a>, '
-    '<a href="livez">livez</a> and <a href="metrics">metrics</a> are for the operator.'
-)
-
-
-def page() -> HTMLResponse:
-    """Return the page."""
-    return HTMLResponse(_html(), headers=_HEADERS)
+def page(path: str) -> HTMLResponse:
+    """Return the page at a path."""
+    html, policy = _user() if path == "/" else _docs()
+    return HTMLResponse(html, headers={"Content-Security-Policy": f"default-src 'none'; {policy}; {_NEVER}"})
 
 
 @cache
-def _html() -> str:
-    score = RESULT_OF_A_USER["$defs"]["Score"]["properties"]
-    fields = [(name, str(about.get("description", ""))) for name, about in score.items()]
-    problems = [(f"{kind.status} {kind.title}", kind.description) for kind in KINDS]
-    parts = (
-        f"<h1>Churn probabilities</h1><p>POST {SCORE_PATH} with JSON:</p>{_json(RequestBody.example)}",
-        f"<p>The answer, with results in the order of the items:</p>{_json(ResponseBody.example)}",
-        f"<h2>A result</h2>{_table(fields)}",
-        f"<h2>A refusal</h2>{_json(RefusalBody.example)}{_table(problems)}",
-        f"<p>{_LINKS}</p>",
+def _user() -> tuple[str, str]:
+    """Return the page about one user, and its policy."""
+    environment = Environment(
+        loader=PackageLoader("serving.http.front", "template"), autoescape=True, undefined=StrictUndefined
     )
-    head = '<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Churn probabilities</title>'
-    return (
-        f"<!doctype html><html lang=en><head>{head}<style>{_STYLE}</style></head><body>{''.join(parts)}</body></html>"
+    sheet = style() + environment.get_template("page.css").render()
+    script = environment.get_template("page.js").render()
+    html = environment.get_template("page.html").render(style=Markup(sheet), script=Markup(script))  # noqa: S704  # our own files
+    return html, f"style-src {source_of(sheet)}; script-src {source_of(script)}; connect-src 'self'; img-src data:"
+
+
+@cache
+def _docs() -> tuple[str, str]:
+    """Return the page about the contract, and its policy."""
+    fields = ResponseBody.model_json_schema()["$defs"]["Score"]["properties"].items()
+    tables = (
+        Table(
+            "Ask, and the answer",
+            [_row("body", f"POST {SCORE_PATH}", body=RequestBody), _row("answer", "200", body=ResponseBody)],
+        ),
+        Table("A result", [{"field": name, "meaning": str(about.get("description", ""))} for name, about in fields]),
+        Table(
+            "A refusal",
+            [{"status": f"{kind.status} {kind.title}", "type": kind.urn, "when": kind.description} for kind in KINDS],
+            f"An example: {json.dumps(RefusalBody.example)}",
+        ),
     )
+    notes = (
+        "GET /docs.json is the whole contract as OpenAPI; /readyz, /livez and /metrics are for the operator, / for people.",
+    )
+    found = Page("Churn probabilities", "How to ask, and what the answers mean", {}, notes=notes, tables=tables)
+    return found.to_html(), f"style-src {source_of(style())}"
 
 
-RESULT_OF_A_USER: dict[str, Any] = ResponseBody.model_json_schema()
-
-
-def _json(value: Any) -> str:
-    return f"<pre>{html.escape(json.dumps(value, indent=1))}</pre>"
-
-
-def _table(rows: list[tuple[str, str]]) -> str:
-    cells = (f"<tr><th scope=row>{html.escape(name)}</th><td>{html.escape(text)}</td></tr>" for name, text in rows)
-    return f"<table>{''.join(cells)}</table>"
+def _row(what: str, how: str, *, body: Any) -> dict[str, str]:
+    return {"": what, "how": how, "JSON": json.dumps(body.example)}

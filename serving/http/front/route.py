@@ -8,17 +8,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from starlette.types import Receive, Scope, Send
 
 from features.errors import InputError
 from serving.http.front.gate import Gate
 from serving.http.front.headers import SECURITY_HEADERS, Names, echoed, named
-from serving.http.front.limits import ItemLimits, any_number
+from serving.http.front.limits import ItemLimits
 from serving.http.front.log import RequestLog
-from serving.http.front.paths import SCORE_PATH
+from serving.http.front.paths import EXPLAIN_PATH, SCORE_PATH
 from serving.http.problems import (
     INTERNAL,
     MEDIA_TYPE,
@@ -62,11 +62,20 @@ class ScoreRoute:
         Returns what answers; None until the service has started.
     gate
         Says who may ask.
+    path
+        What is asked: scores, or the explanation of one.
     """
 
-    def __init__(self, scoring: Callable[[], Scoring | None], gate: Gate) -> None:
+    def __init__(
+        self,
+        scoring: Callable[[], Scoring | None],
+        gate: Gate,
+        *,
+        path: Literal["/v1/score", "/v1/explain"] = SCORE_PATH,
+    ) -> None:
         self._scoring = scoring
         self._gate = gate
+        self._path = path
         self._limits = ItemLimits()
         self._log = RequestLog()
         self._metrics: RequestMetrics | None = None
@@ -94,7 +103,7 @@ class ScoreRoute:
 
     def _write(self, status: int, answer: Answer | None, *, key: str, seconds: float, names: Names) -> None:
         """Write a line on a request."""
-        about = {"status": status, "path": SCORE_PATH, "key": key, "ms": round(seconds * 1000, 3), **names}
+        about = {"status": status, "path": self._path, "key": key, "ms": round(seconds * 1000, 3), **names}
         if answer and not answer.problem:
             self._log.answered(kind=answer.kind, model=answer.model, **about)
         else:
@@ -109,7 +118,7 @@ class ScoreRoute:
     def _counted(self) -> RequestMetrics:
         """Made with the first request: earlier, the workers' counts would not be summed."""
         if self._metrics is None:
-            self._metrics = RequestMetrics(SCORE_PATH)
+            self._metrics = RequestMetrics(self._path, kind="explain" if self._path == EXPLAIN_PATH else None)
         return self._metrics
 
     async def _answer(
@@ -123,15 +132,18 @@ class ScoreRoute:
         with scoring.admission:
             content = await body_of(receive)
             pin = headers.get(_PIN, b"").decode("latin-1")
-            return await answer_of(scoring, content, request_id=caller.request_id, pin=pin, spend=spend)
+            answer = scoring.explain if self._path == EXPLAIN_PATH else scoring.answer
+            return await _safely(answer(content, request_id=caller.request_id, pin=pin, spend=spend), caller.request_id)
 
 
-async def answer_of(
-    scoring: Scoring, content: bytes, *, request_id: str, pin: str = "", spend: Callable[[int], object] = any_number
-) -> Answer:
+async def answer_of(scoring: Scoring, content: bytes, *, request_id: str) -> Answer:
     """Answer a body; whatever goes wrong is a problem document, too."""
+    return await _safely(scoring.answer(content, request_id=request_id), request_id)
+
+
+async def _safely(answer: Awaitable[Answer], request_id: str) -> Answer:
     try:
-        return await scoring.answer(content, request_id=request_id, pin=pin, spend=spend)
+        return await answer
     except InputError as error:
         return refusal(error, request_id=request_id)
     except Exception:  # noqa: BLE001  # a bug: logged with its traceback, and answered as everything else is
@@ -143,9 +155,10 @@ async def answer_of(
 def _check(scope: Scope, headers: Mapping[bytes, bytes]) -> None:
     """Refuse another method, and a body that cannot be JSON by its headers."""
     if scope["method"] != "POST":
-        hint = f"POST {SCORE_PATH}; GET /docs has the contract"
+        path = scope["path"]
+        hint = f"POST {path}; GET /docs has the contract"
         raise RequestProblem(
-            f"{SCORE_PATH}: another method, expected POST", kind=METHOD, hint=hint, headers=(("Allow", "POST"),)
+            f"{path}: another method, expected POST", kind=METHOD, hint=hint, headers=(("Allow", "POST"),)
         )
     media_type = headers.get(b"content-type", b"").decode("latin-1").partition(";")[0].strip().lower()
     if media_type not in _TYPES and not media_type.endswith("+json"):

@@ -1,0 +1,111 @@
+"""``POST /v1/explain``: the score of one user with all that it is made of, and what the model says of a profile that was changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import isfinite, isinf, log
+from typing import Any
+
+from features.catalogue.bounds import bounds_of
+from features.catalogue.consistency import contradictions
+from features.catalogue.definition import Derived, Feature
+from features.errors import InputError
+from features.profiles.derived import DerivedFeatures, check_not_derived
+from features.profiles.specification import Specification
+from models.churn_model import ChurnModel
+from models.encoding import encode_rows
+from models.reasons import Reason
+from serving.http.contract import Explanation, FeatureValue, ModelInfo, ModelQuality, Value
+from serving.score import Profile, Score, score
+from serving.settings import ScoringSettings
+
+
+class Explainer:
+    """Explains the scores of one model; the engine is loaded with the first change."""
+
+    def __init__(self, model: ChurnModel, bands: ScoringSettings) -> None:
+        self._model, self._bands = model, bands
+        self._derived: DerivedFeatures | None = None
+
+    def explain(
+        self,
+        found: Profile | Score,
+        changes: Mapping[str, Value],
+        *,
+        about: tuple[str, ModelInfo, ModelQuality],
+    ) -> Explanation:
+        """Explain a profile, after some changes; or say why there is none.
+
+        Raises
+        ------
+        InputError
+            When a feature cannot be changed, or the changed profile contradicts itself.
+        """
+        bands = (self._bands.high_percentile, self._bands.medium_percentile)
+        if isinstance(found, Score):
+            return Explanation(*about, found, None, [], *bands, None, [], [])
+        profile, recomputed = self._changed(found, changes) if changes else (found, [])
+        before, result = self._result(found) if changes else None, self._result(profile)
+        base, reasons = self._reasons(profile, result.churn_probability)
+        features = values_of(self._model.specification, profile)
+        return Explanation(*about, result, before, recomputed, *bands, base, reasons, features)
+
+    def _changed(self, profile: Profile, changes: Mapping[str, Value]) -> tuple[Profile, list[str]]:
+        """Return a profile with changes, and the derived features that followed."""
+        specification = self._model.specification
+        if not profile.keys() >= set(specification.feature_names):
+            raise InputError("changes: the profile lacks features", hint="send a complete profile, or a user_id")
+        check_not_derived(specification, changes)
+        known = {one.name: one for one in specification.features}
+        wanted = dict(profile) | {name: _checked(known[name], value) for name, value in changes.items()}
+        if found := contradictions(specification.features, wanted, changed=changes):
+            more = f", and {len(found) - 1} more" if len(found) > 1 else ""
+            raise InputError(
+                f"changes: {found[0].why}{more}", hint="nobody can have such a profile: change the other too"
+            )
+        self._derived = self._derived or DerivedFeatures(specification)
+        followed = self._derived.recompute(wanted, changed=changes)
+        return wanted | followed, [name for name, value in followed.items() if value != profile[name]]
+
+    def _result(self, profile: Profile) -> Score:
+        (found,) = score(self._model, [profile], bands=self._bands)
+        return found
+
+    def _reasons(self, profile: Profile, probability: float | None) -> tuple[float | None, list[Reason]]:
+        """Return the log-odds before any feature speaks, and what each family adds to them; nothing without a score."""
+        if probability is None:
+            return None, []
+        explanation = self._model.explain(encode_rows([profile], self._model.specification))
+        narrator = self._model.narrator
+        families = len({one.family for one in narrator.features})
+        (found,) = narrator.explain(explanation.contributions, [profile], number=families)
+        return log(probability / (1 - probability)) - float(explanation.contributions.sum()), found
+
+
+def values_of(specification: Specification, profile: Profile) -> list[FeatureValue]:
+    """Return the features of a profile, in their order."""
+    return [_value_of(one, profile, known=specification.categories.get(one.name, ())) for one in specification.features]
+
+
+def _value_of(feature: Feature, profile: Profile, *, known: Sequence[str]) -> FeatureValue:
+    low, high = (None if isinf(bound) else bound for bound in bounds_of(feature))
+    about = (feature.name, feature.family, feature.unit.value, feature.description)
+    value: Any = profile.get(feature.name)
+    return FeatureValue(*about, value, isinstance(feature, Derived), low, high, list(known))
+
+
+def _checked(feature: Feature, value: Value) -> Value:
+    """Return a value as the profile holds it.
+
+    Raises
+    ------
+    InputError
+        When it is of another kind than the feature.
+    """
+    is_fitting = value is None or isinstance(value, str) == feature.is_text
+    if not is_fitting or (isinstance(value, float) and not isfinite(value)):
+        expected = "text or null" if feature.is_text else "a number or null"
+        raise InputError(f"changes.{feature.name}: expected {expected}", hint="GET /v1/reasons lists the units")
+    if value is None and feature.when_absent is not None:
+        raise InputError(f"changes.{feature.name}: expected a number, it is known of everybody", hint="0 is none")
+    return float(value) if isinstance(value, int) else value

@@ -1,0 +1,210 @@
+"""The page as people use it, in a real Chromium: with the keyboard alone, in light and dark, on a desk and on a phone."""
+
+import base64
+import json
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from models.churn_model import ChurnModel
+from serving.http.server import Access
+from serving.keys import KeyFolder, NewKey
+from serving.release.bundle import ServingBundle, write_bundle
+from serving.settings import ScoringSettings, ServingSettings
+from serving.store.profile_store import write_store
+from tests.chromium import Tab, browser, tab
+from tests.serving.finished import NEVER_STALE
+from tests.serving.running import Server, running
+
+pytestmark = pytest.mark.skipif(browser() is None, reason="no Chromium on this machine: apt-get install chromium")
+
+ANSWERED = "!document.getElementById('answer').hidden && document.getElementById('status').textContent === ''"
+REFUSED = "document.getElementById('alert').textContent !== ''"
+PICTURES = os.environ.get("TEST_PICTURES", "")  # folder where pictures are kept, to be looked at
+
+
+@pytest.fixture(scope="module")
+def server(model: ChurnModel, profiles: pa.Table, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """With keys, so that the page is asked for as over the network."""
+    home = tmp_path_factory.mktemp("home")
+    settings = ServingSettings(**NEVER_STALE)
+    bundle = ServingBundle(
+        model, "shop", "7", "champion", home / "store", ScoringSettings(high_percentile=80), settings
+    )
+    write_bundle(home / "served", bundle)
+    write_store(home / "store", profiles, specification=model.specification)
+    _, token = KeyFolder(home / "keys").add(NewKey("desk", ("page",)), now=datetime.now(UTC))
+    (home / "token").write_text(token)
+    with running(home / "served", folder=home, access=Access(keys=home / "keys")) as server:
+        server.wait_until(200)
+        yield server
+
+
+@pytest.fixture(scope="module")
+def page(server: Server) -> Iterator[Tab]:
+    with tab() as found:
+        yield found
+
+
+@pytest.fixture(autouse=True)
+def _opened(page: Tab, server: Server) -> None:
+    """As a browser does after it was given the key as a password."""
+    token = (server.log.parent / "token").read_text()
+    page.look()
+    page.said.clear()
+    page.open(server.address + "/", Authorization="Basic " + base64.b64encode(f"me:{token}".encode()).decode())
+
+
+def keep(page: Tab, name: str) -> None:
+    if PICTURES:
+        page.picture(Path(PICTURES) / f"{name}.png")
+
+
+def ask(page: Tab, user: str, *, until: str = ANSWERED) -> None:
+    """With the keyboard alone: the field is the second stop, after the link."""
+    page.evaluate("document.activeElement.blur()")
+    for _ in range(2):
+        page.press("Tab", 9)
+    assert page.evaluate("document.activeElement.id") == "user"
+    page.evaluate("document.activeElement.select()")
+    page.type(user)
+    page.press("Enter", 13, "\r")
+    page.wait_for(until)
+
+
+def riskiest(server: Server) -> str:
+    token = (server.log.parent / "token").read_text()
+
+    def probability(user: str) -> float:
+        headers = {"Authorization": f"Bearer {token}"}
+        found = server.client.post("/v1/explain", json={"user_id": user}, headers=headers).json()
+        return found["result"]["churn_probability"] or 0.0
+
+    return max((f"u{place}" for place in range(120)), key=probability)
+
+
+def test_a_risky_user_is_shown_with_place_and_reasons(page: Tab, server: Server):
+    keep(page, "empty")
+    user = riskiest(server)
+    ask(page, user)
+    keep(page, "risky")
+    assert page.text("#verdict").endswith("% of the reference population.")
+    tiles = page.evaluate("[...document.querySelectorAll('.tile b')].map((one) => one.innerText)")
+    assert tiles[1] == "high"
+    assert tiles[3] == "2026-06-01"
+    assert page.evaluate("document.querySelectorAll('#reasons li svg rect').length") > 2
+    assert page.evaluate("document.querySelector('#place svg').getAttribute('aria-label')").startswith("Percentile")
+    assert page.evaluate("document.activeElement.id") == "heading"
+    assert user not in page.evaluate("location.href")
+    assert page.said == []
+
+
+def test_what_is_derived_follows_a_change_and_an_impossible_profile_is_refused(page: Tab, server: Server):
+    ask(page, riskiest(server))
+    before = page.text(".tile b")
+    page.evaluate("document.getElementById('change').open = true")
+
+    def change(feature: str, value: str) -> None:
+        page.evaluate(f"document.getElementById('f-{feature}').select()")
+        page.type(value)
+
+    change("active_days_7d", "9")
+    page.press("Enter", 13, "\r")
+    page.wait_for(REFUSED)
+    keep(page, "error")
+    assert page.text("#alert").startswith("changes: active_days_7d is at least 0 and at most 7")
+    last = "document.getElementById('f-days_since_last_event').value = 0.5"
+    page.evaluate(last + "; document.getElementById('f-days_since_last_event').dispatchEvent(new Event('input'))")
+    for feature, value in (
+        ("active_days_7d", "6"),
+        ("active_days_28d", "20"),
+        ("events_7d", "40"),
+        ("events_28d", "90"),
+    ):
+        change(feature, value)
+    page.press("Enter", 13, "\r")
+    page.wait_for("document.getElementById('heading').textContent === 'The answer on the changed profile'")
+    keep(page, "changed")
+    assert page.text("#alert") == ""
+    assert page.text(".tile b") != before
+    assert f"Before the changes: {before}" in page.text("#verdict")
+    assert "active day share 7d" in page.text("#verdict")
+    assert page.evaluate("document.getElementById('f-active_day_share_7d').disabled")
+
+
+def test_who_is_not_there_and_what_is_not_json_is_said_in_words(page: Tab):
+    ask(page, "nobody")
+    assert page.text("#verdict") == "This id is not in the profile store."
+    assert page.evaluate("document.querySelectorAll('#reasons li').length") == 0
+    page.evaluate("document.getElementById('by-profile').open = true; document.getElementById('user').value = ''")
+    page.evaluate("document.getElementById('profile').focus()")
+    page.type("{")
+    page.evaluate("document.querySelector('#ask button').click()")
+    page.wait_for(REFUSED)
+    assert page.text("#alert b") == "The profile is not JSON."
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_it_fits_a_phone_and_every_text_can_be_read(page: Tab, server: Server, dark: bool):
+    page.look(width=390, height=844, dark=dark)
+    ask(page, riskiest(server))
+    page.evaluate("document.getElementById('change').open = true")
+    keep(page, "dark" if dark else "narrow")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    low = json.loads(page.evaluate(CONTRAST))
+    assert low == []
+
+
+# Contrast of every text with what is behind it, by WCAG 2.2 (1.4.3): at least 4.5, and 3 where it is large.
+CONTRAST = """
+(() => {
+  const part = (value) => { const c = value / 255; return c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4; };
+  const colour = (text) => text.match(/[\\d.]+/g).map(Number);
+  const light = ([r, g, b]) => 0.2126 * part(r) + 0.7152 * part(g) + 0.0722 * part(b);
+  const behind = (one) => {
+    for (let at = one; at; at = at.parentElement) {
+      const found = colour(getComputedStyle(at).backgroundColor);
+      if (found.length === 3 || found[3] === 1) return found;
+    }
+    return [255, 255, 255];
+  };
+  const texts = [...document.querySelectorAll("body *")].filter((one) => one.checkVisibility() && !one.disabled &&
+    !(one instanceof SVGElement) && [...one.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim()));
+  const low = texts.filter((one) => {
+    const style = getComputedStyle(one);
+    const [a, b] = [light(colour(style.color)), light(behind(one))].sort((x, y) => y - x);
+    const isLarge = parseFloat(style.fontSize) >= 24 || (parseFloat(style.fontSize) >= 18.66 && style.fontWeight >= 700);
+    return (a + 0.05) / (b + 0.05) < (isLarge ? 3 : 4.5);
+  });
+  return JSON.stringify([...new Set(low.map((one) => one.tagName + "." + one.className + " " + one.textContent.slice(0, 30)))]);
+})()
+"""
+
+
+def test_everything_has_a_name_for_those_who_do_not_see_it(page: Tab, server: Server):
+    ask(page, riskiest(server))
+    page.evaluate("document.getElementById('change').open = true")
+    page.call("Accessibility.enable")
+    nodes = page.call("Accessibility.getFullAXTree")["nodes"]
+    asked = {
+        "textbox",
+        "searchbox",
+        "spinbutton",
+        "combobox",
+        "button",
+        "link",
+        "image",
+        "heading",
+        "DisclosureTriangle",
+    }
+    nameless = [
+        one["role"]["value"]
+        for one in nodes
+        if not one["ignored"] and one["role"]["value"] in asked and not one["name"]["value"].strip()
+    ]
+    assert nameless == []
+    assert sum(one["role"]["value"] == "spinbutton" for one in nodes) > 10
