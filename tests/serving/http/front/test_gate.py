@@ -97,6 +97,7 @@ def test_a_key_opens_what_it_is_for_and_nothing_else(folder: KeyFolder):
         ("x" * 78, "mistyped or cut short"),
         (new_token(), "not known here"),
     ],
+    ids=["none", "prefix alone", "no checksum", "another"],
 )
 def test_what_is_wrong_with_a_key_is_said_and_how_to_send_one(folder: KeyFolder, token: str, said: str):
     made(folder)
