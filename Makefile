@@ -85,6 +85,7 @@ bench-ablation: setup ## Which families carry the AUC, on the real logs in REAL_
 bench-accuracy: setup ## How good the model is with defaults, on the real logs in REAL_LOGS and against a simulated truth
 	@SIZE="$(SIZE)" $(BIN)/python -m benchmarks.accuracy
 	@$(BIN)/python -m benchmarks.shifting
+	@$(BIN)/python -m benchmarks.score_rates
 
 bench-training: setup ## What a training costs at 50,000 users (SIZE=5m: at five million)
 	@SIZE="$(SIZE)" $(BIN)/python -m benchmarks.training

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from churn.contacts.treatment import treatment_of
 from churn.progress import Progress
 from churn.reader import LogReader
 from churn.results import Promotion, Rollback
@@ -103,14 +104,16 @@ def _decided(
     say(f"comparing on every finished week {sides}")
     reader = project.reader.with_nothing_set()
     other = _contender(project, champion, reader=reader, say=say) if champion else None
-    decision = decide(own, champion=other, recipe=recipe, settings=project.settings.promotion)
+    settings, treatment = project.settings.promotion, treatment_of(project)
+    decision = decide(own, champion=other, recipe=recipe, settings=settings, treatment=treatment)
     return Promotion(challenger.version, decision, own.activity.coverage.covered_until, dry_run)
 
 
 def _contender(project: Project, found: RegisteredModel, *, reader: LogReader, say: Progress) -> Contender:
     tags, parameters = project.registry.tags_and_parameters(found)
     activity = reader.activity(frozen=found.model, say=say.within)
-    return Contender(found.version, found.model, activity, tags.get("audit", ""), parameters)
+    follows = project.settings.scoring.follow_base_rate
+    return Contender(found.version, found.model, activity, tags.get("audit", ""), parameters, follows)
 
 
 def _record(project: Project, promotion: Promotion) -> None:

@@ -197,7 +197,9 @@ def _known(capacity: int | None) -> list[Metric]:
 # --- Of one model, or two ------------------------------------------------------------------------------------------
 
 
-def summary(churned: Labels, probability: Values, *, capacity: int | None = None) -> dict[str, float]:
+def summary(
+    churned: Labels, probability: Values, *, capacity: int | None = None, weights: Values | None = None
+) -> dict[str, float]:
     """Compute every metric of a model on one test cutoff.
 
     Parameters
@@ -206,6 +208,8 @@ def summary(churned: Labels, probability: Values, *, capacity: int | None = None
         Shape (n,); the probability is calibrated, in (0, 1).
     capacity
         How many users the team can contact; without it there are no metrics at capacity.
+    weights
+        For how many users each stands, shape (n,), with mean 1; default: one each.
 
     Notes
     -----
@@ -218,7 +222,7 @@ def summary(churned: Labels, probability: Values, *, capacity: int | None = None
     Coelho, Jolliffe 2008, "Two Extra Components in the Brier Score Decomposition", Weather and Forecasting 23(4). Calibration
     slope and intercept: Cox 1958, "Two Further Applications of a Model for Binary Regression", Biometrika 45.
     """
-    sample = RankedUsers.by_score(churned, probability, capacity=capacity).sample()
+    sample = RankedUsers.by_score(churned, probability, capacity=capacity).sample(weights)
     with np.errstate(divide="ignore", invalid="ignore"):
         return {metric.name: metric.of(sample) for metric in _known(capacity)}
 
@@ -231,6 +235,7 @@ def intervals(  # noqa: PLR0913
     users: NDArray[np.int64] | None = None,
     capacity: int | None = None,
     of: Collection[str] = (),
+    weights: Values | None = None,
 ) -> dict[str, Interval]:
     """Compute every metric of :func:`summary` except the number of users, with its interval.
 
@@ -240,39 +245,51 @@ def intervals(  # noqa: PLR0913
         Only these.
     users
         One number per user, shape (n,), where users have several rows: all rows of a user are resampled together.
+    weights
+        As of :func:`summary`.
     """
     ranked = RankedUsers.by_score(churned, probability, capacity=capacity)
     metrics = [metric for metric in _known(capacity) if metric.name != "users" and (not of or metric.name in of)]
-    samples = (ranked.sample(weights) for weights in _resamples(len(churned), users, seed=seed))
+    samples = (ranked.sample(counts) for counts in _resamples(len(churned), users, seed=seed, weights=weights))
     with np.errstate(divide="ignore", invalid="ignore"):
-        points = [metric.of(ranked.sample()) for metric in metrics]
+        points = [metric.of(ranked.sample(weights)) for metric in metrics]
         resampled = np.array([[metric.of(sample) for metric in metrics] for sample in samples])
     found = zip(metrics, points, resampled.T, strict=True)
     return {metric.name: _interval(point, column) for metric, point, column in found}
 
 
 def paired(  # noqa: PLR0913, PLR0917
-    churned: Labels, first: Values, second: Values, *, of: str, seed: int, users: NDArray[np.int64] | None = None
+    churned: Labels,
+    first: Values,
+    second: Values,
+    *,
+    of: str,
+    seed: int,
+    users: NDArray[np.int64] | None = None,
+    weights: Values | None = None,
 ) -> Interval:
     """Compute metric ``of`` of the first score less that of the second, on the same resampled users."""
     metric, scores = METRICS[of].of, [RankedUsers.by_score(churned, score) for score in (first, second)]
 
-    def difference(weights: Values | None = None) -> float:
-        return metric(scores[0].sample(weights)) - metric(scores[1].sample(weights))
+    def difference(counts: Values | None) -> float:
+        return metric(scores[0].sample(counts)) - metric(scores[1].sample(counts))
 
     with np.errstate(divide="ignore", invalid="ignore"):
-        resampled: list[float] = [difference(weights) for weights in _resamples(len(churned), users, seed=seed)]
-        return _interval(difference(), np.array(resampled))
+        resampled = [difference(counts) for counts in _resamples(len(churned), users, seed=seed, weights=weights)]
+        return _interval(difference(weights), np.array(resampled))
 
 
-def _resamples(rows: int, users: NDArray[np.int64] | None, *, seed: int) -> Iterator[Values]:
+def _resamples(
+    rows: int, users: NDArray[np.int64] | None, *, seed: int, weights: Values | None = None
+) -> Iterator[Values]:
     """Resample users with replacement: how often each row occurs, shape (n,). Fewer resamples of very many rows."""
     random = np.random.default_rng(seed)
     owners = np.arange(rows) if users is None else np.unique(users, return_inverse=True)[1]
     people = int(owners.max()) + 1
     for _ in range(int(np.clip(_MAX_RESAMPLED_ROWS // rows, _MIN_RESAMPLES, _RESAMPLES))):
         counts = np.bincount(random.integers(0, people, people), minlength=people).astype(np.float64)
-        yield counts if users is None else counts[owners]
+        found = counts if users is None else counts[owners]
+        yield found if weights is None else found * weights * (rows / float(found @ weights))
 
 
 def _interval(value: float, resampled: Values) -> Interval:

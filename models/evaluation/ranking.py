@@ -131,7 +131,7 @@ class Sample:
 
     def bins(self, bins: int) -> tuple[Values, Values, Values]:
         """Users, churners and sum of the probabilities of each bin of equal count, by increasing probability."""
-        borders = np.append(0.0, np.cumsum(sizes(int(self.users), bins)))
+        borders = np.append(0.0, np.cumsum(sizes(round(float(self.users)), bins)))
         users, churners = np.diff(borders), np.diff(np.interp(borders, self.ranks, self.churners))
         return users, churners, np.diff(np.interp(borders, self.ranks, self.expected))
 

@@ -36,8 +36,13 @@ class Reliability:
     by_chance_95: float
 
     @classmethod
-    def of(cls, churned: Labels, probability: Values, *, seed: int) -> Reliability:
+    def of(cls, churned: Labels, probability: Values, *, seed: int, weights: Values | None = None) -> Reliability:
         """Compare probabilities with labels, both of shape (n,), one row a user.
+
+        Parameters
+        ----------
+        weights
+            For how many users each stands, shape (n,), with mean 1; default: one each. They leave more to chance.
 
         Notes
         -----
@@ -47,12 +52,14 @@ class Reliability:
         ------
         The squared differences less those by chance: Ferro, Fricker 2012, "A Bias-Corrected Decomposition of the Brier Score",
         Quarterly Journal of the Royal Meteorological Society 138. Draws of labels: Bröcker, Smith 2007, "Increasing the
-        Reliability of Reliability Diagrams", Weather and Forecasting 22(3).
+        Reliability of Reliability Diagrams", Weather and Forecasting 22(3). Effect of weights on a variance: Kish 1965, "Survey
+        Sampling", section 11.7.
         """
         ranked = RankedUsers.by_score(churned, probability)
-        users, churners, expected = ranked.sample().bins(BINS)
+        users, churners, expected = ranked.sample(weights).bins(BINS)
         error, square = _distances(churners - expected, users)
-        drawn_errors, drawn_squares = _distances(_drawn(ranked, seed=seed), users)
+        spread = 1.0 if weights is None else float(np.sqrt(np.mean(weights**2))) / float(np.mean(weights))
+        drawn_errors, drawn_squares = _distances(spread * _drawn(ranked, seed=seed), users)
         debiased = min(float(error), max(0.0, float(square - drawn_squares.mean())) ** 0.5)
         return cls(float(error), debiased, float(drawn_errors.mean()), float(np.percentile(drawn_errors, _HIGH)))
 

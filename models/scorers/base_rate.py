@@ -79,7 +79,7 @@ class Prediction:
     Attributes
     ----------
     error
-        Standard error of the shift that the cutoff will show, in log-odds.
+        Standard error of the shift that the cutoff will show, in log-odds; at least the usual one, as a calm stretch is no promise.
     """
 
     shift: float
@@ -141,6 +141,11 @@ class _Way:
         weights = np.linalg.solve(known, covariance[:-1, -1])
         return float(weights @ series.shifts), float(covariance[-1, -1] - weights @ covariance[:-1, -1])
 
+    def error(self, series: _Series, *, at: float) -> float:
+        """Return the standard error of the shift that a time will show."""
+        _, variance = self.predict(series, at=at)
+        return float(np.sqrt(variance + self.noise**2))
+
     def log_score(self, series: _Series) -> float:
         """Return the log likelihood of the shifts that were predicted from those known at their cutoff; those that overlap share one."""
         score, shares = 0.0, 1 / series.overlaps.sum(axis=1)
@@ -171,14 +176,14 @@ def predict_shift(known: Sequence[KnownCutoff], *, at: date, purge_days: int) ->
         return UNSHIFTED
     series = _Series.of(usable, purge_days=purge_days)
     way = _best_way(series)
-    mean, variance = way.predict(series, at=at.toordinal() / purge_days)
+    mean, _ = way.predict(series, at=at.toordinal() / purge_days)
     how, latest = "level and trend" if way.slope else "level", usable[-1]
     why = (
         f"{how} of {len(usable)} cutoffs with known labels, the latest {latest.cutoff} (churn rate {latest.churn_rate:.1%}, "
         f"shift {latest.shift:+.3f})"
     )
     limited = "" if abs(mean) <= MAX_SHIFT else f"; limited to {MAX_SHIFT:g}: train again"
-    error = float(np.sqrt(variance + way.noise**2))
+    error = max(one.error(series, at=at.toordinal() / purge_days) for one in (way, _Way(*_USUAL)))
     return Prediction(float(np.clip(mean, -MAX_SHIFT, MAX_SHIFT)), why + limited, error)
 
 

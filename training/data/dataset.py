@@ -42,6 +42,14 @@ class Dataset:
         return ids.indices.to_numpy().astype(np.int64)
 
     @property
+    def weights(self) -> NDArray[np.float64] | None:
+        """For how many users each row stands, shape (n,), with mean 1; None: one each."""
+        if WEIGHT not in self.profiles.column_names or not len(self.churned):
+            return None
+        found = self.profiles.column(WEIGHT).to_numpy()
+        return found / found.mean()
+
+    @property
     def snapshots(self) -> tuple[date, ...]:
         """The distinct cutoffs, ascending."""
         return snapshots_of(self.profiles)
@@ -79,11 +87,8 @@ class Dataset:
 
     def rows(self, specification: Specification) -> Rows:
         """Encode for training, with the weights of the rows where they have some."""
-        found = Rows(encode(self.profiles, specification), self.churned, self.users)
-        if WEIGHT not in self.profiles.column_names:
-            return found
-        weights = self.profiles.column(WEIGHT).to_numpy()
-        return found.with_weights(weights / weights.mean())
+        found, weights = Rows(encode(self.profiles, specification), self.churned, self.users), self.weights
+        return found if weights is None else found.with_weights(weights)
 
 
 def snapshots_of(found: pa.Table) -> tuple[date, ...]:

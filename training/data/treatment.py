@@ -101,12 +101,12 @@ class TreatedRows:
         weighted = Dataset(self.rows.profiles.append_column(WEIGHT, column), self.rows.churned)
         return weighted.only(~self.is_treated)
 
-    def words(self, minimum: int) -> str:
+    def words(self, minimum: int, *, what: str = "training rows") -> str:
         """Say what is done with the treated rows; empty where there are none."""
         treated, held_out = int(self.is_treated.sum()), self.held_out_churners
         if not treated:
             return ""
-        rows = f"{treated:,} of {len(self.weights):,} training rows"
+        rows = f"{treated:,} of {len(self.weights):,} {what}"
         if held_out < minimum:
             return (
                 f"{rows} are of users who were contacted before their label was known, so that the model may take them for safer than "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from itertools import takewhile
 from typing import Any
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from features.activity.store import Activity
 from models.churn_model import ChurnModel
-from models.scorers.base_rate import KnownCutoff
+from models.scorers.base_rate import KnownCutoff, Prediction, predict_shift, shifted
 from training.data.dataset import Dataset, eligible_profiles, label, sample_condition
 from training.plan.plan import Recipe, is_sound, outages_of
 
@@ -59,6 +59,47 @@ def weekly_since(last: date, latest: date) -> list[date]:
 def unshifted(model: ChurnModel, rows: Dataset) -> NDArray[np.float64]:
     """Return the calibrated probabilities without any shift, shape (n,)."""
     return replace(model, shift=0.0).predict_probability(rows.profiles)
+
+
+@dataclass(frozen=True)
+class ShiftAt:
+    """The shift to the base rate with which a model's probabilities are given at a cutoff, by the labels that were known then.
+
+    Attributes
+    ----------
+    known
+        How far off the probabilities were, without a shift, at cutoffs with labels.
+    follows
+        Whether probabilities follow the base rate; else they have no shift.
+    """
+
+    model: ChurnModel
+    known: tuple[KnownCutoff, ...]
+    follows: bool
+
+    @classmethod
+    def of(cls, model: ChurnModel, rows: Dataset, *, follows: bool) -> ShiftAt:
+        """Add the cutoffs of labelled rows to those that the model knows."""
+        found = {one.cutoff: one for one in (*rows.known_cutoffs(unshifted(model, rows)), *model.known_cutoffs)}
+        return cls(model, tuple(found.values()), follows)
+
+    def expected(self, cutoff: date) -> Prediction:
+        """Predict the shift that a cutoff will show."""
+        return predict_shift(self.known, at=cutoff, purge_days=self.model.definition.window.days_to_label)
+
+    def given(self, cutoff: date) -> float:
+        """Return the shift of the probabilities at a cutoff."""
+        if not self.follows:
+            return 0.0
+        return self.expected(cutoff).shift if self.model.known_cutoffs else self.model.shift
+
+    def probability(self, rows: Dataset) -> NDArray[np.float64]:
+        """Return the probabilities as they are given at the cutoff of each row, shape (n,)."""
+        found = unshifted(self.model, rows)
+        for cutoff in rows.snapshots:
+            at = rows.cutoffs == np.datetime64(cutoff)
+            found[at] = shifted(found[at], self.given(cutoff))
+        return found
 
 
 def labelled_rows(

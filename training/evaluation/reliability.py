@@ -10,13 +10,14 @@ import numpy as np
 
 from features.activity.store import Activity
 from features.errors import CheckFailed
+from models.arrays import Values
 from models.churn_model import ChurnModel
 from models.evaluation.metrics import Interval
 from models.evaluation.results import Slice
 from models.evaluation.score_rates import LabelledScores, ScoreRates
-from models.scorers.base_rate import KnownCutoff, Prediction, predict_shift, shifted
+from models.scorers.base_rate import Prediction, shifted
 from training.data.dataset import Dataset
-from training.evaluation.known_cutoffs import LeftAlone, labelled_rows, unshifted, weekly_since
+from training.evaluation.known_cutoffs import LeftAlone, ShiftAt, labelled_rows, unshifted, weekly_since
 from training.evaluation.slices import MIN_OF_A_CLASS, MIN_USERS, measured, slices
 from training.plan.plan import Recipe
 
@@ -69,23 +70,6 @@ class KnownReliability:
         return self.rates.interval(without, shift=self.base_rate)
 
 
-@dataclass(frozen=True)
-class _ShiftAt:
-    """The shift with which a model's probabilities are given at a cutoff, by what was known then."""
-
-    model: ChurnModel
-    known: tuple[KnownCutoff, ...]
-    follows: bool
-
-    def expected(self, cutoff: date) -> Prediction:
-        return predict_shift(self.known, at=cutoff, purge_days=self.model.definition.window.days_to_label)
-
-    def given(self, cutoff: date) -> float:
-        if not self.follows:
-            return 0.0
-        return self.expected(cutoff).shift if self.model.known_cutoffs else self.model.shift
-
-
 def known_reliability(
     activity: Activity, model: ChurnModel, *, recipe: Recipe, left_alone: LeftAlone, follows: bool
 ) -> KnownReliability:
@@ -107,14 +91,11 @@ def known_reliability(
     covered_until = activity.coverage.covered_until
     if rows is None or len(rows.churned) < MIN_USERS or rows.smaller_class < MIN_OF_A_CLASS:
         raise _refusal(rows, model, covered_until=covered_until)
-    probability = unshifted(model, rows)
-    known = {one.cutoff: one for one in (*rows.known_cutoffs(probability), *model.known_cutoffs)}
-    shift = _ShiftAt(model, tuple(known.values()), follows)
-    cutoffs = tuple(
-        _at(rows, probability, cutoff=one, shift=shift.given(one), seed=recipe.training.seed) for one in rows.snapshots
-    )
+    shift = ShiftAt.of(model, rows, follows=follows)
+    given, seed = shift.probability(rows), recipe.training.seed
+    cutoffs = tuple(_at(rows, given, cutoff=one, shift=shift.given(one), seed=seed) for one in rows.snapshots)
     numbers = np.unique(rows.cutoffs, return_inverse=True)[1]
-    rates = ScoreRates.fit(LabelledScores(probability, rows.churned, rows.users, numbers))
+    rates = ScoreRates.fit(LabelledScores(unshifted(model, rows), rows.churned, rows.users, numbers))
     return KnownReliability(cutoffs, rates, covered_until, shift.expected(covered_until), shift.given(covered_until))
 
 
@@ -125,10 +106,10 @@ def _unseen(activity: Activity, model: ChurnModel) -> list[date]:
     return [one for one in found if one >= model.quality.trained_through]
 
 
-def _at(rows: Dataset, probability: Any, *, cutoff: date, shift: float, seed: int) -> CutoffReliability:
-    at, given = rows.at([cutoff]), shifted(probability[rows.cutoffs == np.datetime64(cutoff)], shift)
-    whole = measured(("all", ""), churned=at.churned, probability=given, seed=seed)
-    return CutoffReliability(cutoff, shift, whole, slices(at, given, seed=seed))
+def _at(rows: Dataset, given: Values, *, cutoff: date, shift: float, seed: int) -> CutoffReliability:
+    at, probability = rows.at([cutoff]), given[rows.cutoffs == np.datetime64(cutoff)]
+    whole = measured(("all", ""), at, probability=probability, seed=seed)
+    return CutoffReliability(cutoff, shift, whole, slices(at, probability, seed=seed))
 
 
 def _refusal(rows: Dataset | None, model: ChurnModel, *, covered_until: date) -> CheckFailed:

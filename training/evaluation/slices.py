@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -89,29 +88,25 @@ def slices(test: Dataset, probability: NDArray[np.float64], *, seed: int) -> tup
         Calibrated, shape (n,).
     """
     return tuple(
-        measured((dimension, value), churned=test.churned[of], probability=probability[of], seed=seed)
+        measured((dimension, value), test.only(of), probability=probability[of], seed=seed)
         for dimension, value, of in _cuts(test.profiles)
     )
 
 
-def measured(
-    name: tuple[str, str], *, churned: NDArray[np.bool_], probability: NDArray[np.float64], seed: int
-) -> Slice:
-    """Measure the model on some users; without metrics where there are too few of them.
+def measured(name: tuple[str, str], rows: Dataset, *, probability: NDArray[np.float64], seed: int) -> Slice:
+    """Measure the model on some users, one row each; without metrics where there are too few of them.
 
     Parameters
     ----------
     name
         Dimension and value.
-    churned, probability
-        Shape (n,), one row a user.
     """
-    rarer, users = min(churned.sum(), (~churned).sum()), len(churned)
-    if users < MIN_USERS or rarer < MIN_OF_A_CLASS:
+    users = len(rows.churned)
+    if users < MIN_USERS or rows.smaller_class < MIN_OF_A_CLASS:
         return Slice(*name, users, {})
-    found = intervals(churned, probability, seed=seed, of=_SHOWN)
-    shown = {one: found[one] for one in _SHOWN} | {"mean_probability": _mean(probability)}
-    return Slice(*name, users, shown, Reliability.of(churned, probability, seed=seed))
+    found = intervals(rows.churned, probability, seed=seed, of=_SHOWN, weights=rows.weights)
+    shown = {one: found[one] for one in _SHOWN} | {"mean_probability": _mean(probability, rows.weights)}
+    return Slice(*name, users, shown, Reliability.of(rows.churned, probability, seed=seed, weights=rows.weights))
 
 
 def _cuts(profiles: pa.Table) -> Iterator[tuple[str, str, NDArray[np.bool_]]]:
@@ -126,9 +121,11 @@ def _cuts(profiles: pa.Table) -> Iterator[tuple[str, str, NDArray[np.bool_]]]:
                 yield dimension.name, name, values == name
 
 
-def _mean(values: NDArray[np.float64]) -> Interval:
+def _mean(values: NDArray[np.float64], weights: NDArray[np.float64] | None) -> Interval:
     """The mean, with the interval of the central limit theorem: resampling would give the same."""
-    mean, reach = float(values.mean()), _WITHIN_95 * float(values.std()) / math.sqrt(len(values))
+    each = np.ones(len(values)) if weights is None else weights
+    mean = float(np.mean(each * values))
+    reach = _WITHIN_95 * float(np.sqrt(np.mean((each * (values - mean)) ** 2) / len(values)))
     return Interval(mean, mean - reach, mean + reach)
 
 

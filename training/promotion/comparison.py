@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import Literal
 
@@ -12,13 +12,15 @@ import pyarrow as pa
 
 from features.activity.store import Activity
 from features.profiles import build as profiles
-from features.snapshots import cutoffs_between
+from features.snapshots import LabelWindow, cutoffs_between
 from models.arrays import Values
 from models.churn_model import ChurnModel
 from models.evaluation.baselines import rule_scores
 from models.scorers.calibration import fit_platt
 from training.data.dataset import Dataset, build_dataset, sample_condition
+from training.data.treatment import Treatment
 from training.evaluation.backtest import better_rule
+from training.evaluation.known_cutoffs import ShiftAt
 from training.plan.outages import Outage
 from training.plan.plan import Recipe, is_sound
 from training.plan.splits import snapshot_step
@@ -36,6 +38,8 @@ class Contender:
         The result of its leakage audit: ``clean``, or the codes of the checks that failed; empty where none was recorded.
     parameters
         Of its run: setting to value, as text.
+    follows
+        Whether its probabilities follow the base rate when they are given.
     """
 
     version: str
@@ -43,6 +47,12 @@ class Contender:
     activity: Activity
     audit: str = ""
     parameters: Mapping[str, str] = field(default_factory=dict[str, str])
+    follows: bool = True
+
+    def predict(self, test: Dataset) -> Predictions:
+        """Return the probabilities as scoring would have given them at each cutoff, with the labels that were known then."""
+        shift = ShiftAt.of(self.model, test, follows=self.follows)
+        return Predictions(test, shift.probability(test))
 
 
 @dataclass(frozen=True)
@@ -59,6 +69,8 @@ class Comparison:
         The other side, in words.
     of
         Whether the models were compared, or their recipes.
+    treated
+        What is done with users who were contacted; empty where there are none.
     """
 
     test: Dataset
@@ -67,6 +79,7 @@ class Comparison:
     against: str
     of: Literal["models", "recipes"] = "models"
     is_rule: bool = False
+    treated: str = ""
 
     @property
     def cutoffs(self) -> tuple[date, ...]:
@@ -77,6 +90,16 @@ class Comparison:
     def users(self) -> int:
         """Number of users, each counted once."""
         return len(np.unique(self.test.users))
+
+    def without_treated(self, treatment: Treatment, *, window: LabelWindow, minimum: int) -> Comparison:
+        """Exclude rows whose label a contact may have changed, where enough users were held out to stand for them."""
+        found = treatment.of(self.test, window)
+        treated = found.words(minimum, what="compared rows")
+        if not treated or found.held_out_churners < minimum:
+            return replace(self, treated=treated)
+        kept = ~found.is_treated
+        sides = {"challenger": self.challenger[kept], "other": self.other[kept]}
+        return replace(self, test=found.untreated(), treated=treated, **sides)
 
 
 @dataclass(frozen=True)
@@ -115,13 +138,11 @@ def compare_models(
     t = recipe.training
     where = sample_condition(activity, cutoffs, churn=churn, maximum=t.max_training_rows, seed=t.seed)
     test = build_dataset(activity, challenger.model.specification, cutoffs=cutoffs, churn=churn, where=where)
-    own = Predictions(test, challenger.model.predict_probability(test.profiles))
+    own = challenger.predict(test)
     if champion is None:
         return compare_with_rule(own)
     other = build_dataset(champion.activity, champion.model.specification, cutoffs=cutoffs, churn=churn, where=where)
-    return compare_predictions(
-        own, Predictions(other, champion.model.predict_probability(other.profiles)), version=champion.version
-    )
+    return compare_predictions(own, champion.predict(other), version=champion.version)
 
 
 def compare_predictions(own: Predictions, other: Predictions, *, version: str) -> Comparison:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from features.errors import CheckFailed
 from models.evaluation.metrics import summary
+from training.data.treatment import Treatment
 from training.plan.plan import Recipe, outages_of
 from training.promotion.comparison import Comparison, Contender, compare_models, unseen_cutoffs
 from training.promotion.gates import SETTINGS, Gate, PromotionGates, plain, power
@@ -42,6 +43,8 @@ class Decision:
         Of the challenger, and of the other side.
     power
         Which difference so many users can detect.
+    treated
+        What is done with users who were contacted; empty where there are none.
     """
 
     challenger: str
@@ -53,6 +56,7 @@ class Decision:
     metrics: dict[str, dict[str, float]]
     power: str
     has_champion: bool = True
+    treated: str = ""
 
     @property
     def is_promoted(self) -> bool:
@@ -92,6 +96,7 @@ class Decision:
             "gates": [gate.to_json() for gate in self.gates],
             "figures": {side: plain(found) for side, found in self.metrics.items()},
             "power": self.power,
+            "treated": self.treated,
         }
 
     def to_markdown(self) -> str:
@@ -103,14 +108,19 @@ class Decision:
         rows = "".join(f"| {name} | {own[name]:.4f} | {other[name]:.4f} |\n" for name in own)
         return (
             f"# {'Promoted' if self.is_promoted else 'Not promoted'}: version {self.challenger} against the {self.against}\n\n"
-            f"Compared {_ON_WEEKS[self.of]}: {self._scope}.\n\n"
+            f"Compared {_ON_WEEKS[self.of]}: {self._scope}.{f' {self.treated}.' if self.treated else ''}\n\n"
             f"| gate | result | details |\n|---|---|---|\n{gates}\n"
             f"| | challenger | {self.against} |\n|---|---|---|\n{rows}\n{self.power}\n"
         )
 
 
 def decide(
-    challenger: Contender, *, champion: Contender | None, recipe: Recipe, settings: PromotionSettings
+    challenger: Contender,
+    *,
+    champion: Contender | None,
+    recipe: Recipe,
+    settings: PromotionSettings,
+    treatment: Treatment | None = None,
 ) -> Decision:
     """Compare on every finished week that neither model has seen; where there is none, compare their recipes on past weeks.
 
@@ -120,6 +130,8 @@ def decide(
     ----------
     recipe
         Today's settings, with the ``[churn]`` section of the challenger.
+    treatment
+        Whose label a contact may have changed; None: nobody's.
 
     Raises
     ------
@@ -140,6 +152,8 @@ def decide(
         else compare_recipes(challenger, champion, today=recipe, outages=outages, weeks=settings.backtest_weeks)
     )
     t = recipe.training
+    if treatment and t.treated_users == "exclude":
+        compared = compared.without_treated(treatment, window=recipe.window, minimum=t.min_class_users)
     gates = PromotionGates(compared, challenger.audit, settings, t.min_class_users, t.seed).all()
     return _decision(challenger.version, compared, gates=gates, limit=settings.max_worse_log_loss)
 
@@ -155,6 +169,7 @@ def _decision(challenger: str, compared: Comparison, *, gates: tuple[Gate, ...],
         metrics=_metrics(compared),
         power=_power(gates, users=compared.users, limit=limit),
         has_champion=not compared.is_rule,
+        treated=compared.treated,
     )
 
 
@@ -162,7 +177,8 @@ def _metrics(compared: Comparison) -> dict[str, dict[str, float]]:
     sides = {"challenger": compared.challenger, "against": compared.other}
     if not compared.users:
         return {side: {} for side in sides}
-    found = {side: summary(compared.test.churned, probability) for side, probability in sides.items()}
+    test = compared.test
+    found = {side: summary(test.churned, one, weights=test.weights) for side, one in sides.items()}
     return {side: {name: metrics[name] for name in _METRICS} for side, metrics in found.items()}
 
 

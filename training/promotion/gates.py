@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models.arrays import Values
 from models.evaluation.metrics import Interval, paired, summary
 from models.evaluation.reliability import Reliability
 from training.evaluation.slices import DIMENSIONS, MIN_OF_A_CLASS, MIN_USERS
@@ -119,7 +120,7 @@ class PromotionGates:
     def lift(self) -> Gate:
         """No significant loss of the lift at 10 % beyond the limit."""
         found = self.comparison
-        own, other = (summary(found.test.churned, side)["lift_at_10"] for side in (found.challenger, found.other))
+        own, other = (self._metrics(side)["lift_at_10"] for side in (found.challenger, found.other))
         difference, allowed = self._paired("lift_at_10"), (self.settings.min_lift_ratio - 1) * other
         passed, share = difference.high >= allowed, 100 * (1 - self.settings.min_lift_ratio)
         details = (
@@ -131,8 +132,7 @@ class PromotionGates:
     def calibration(self) -> Gate:
         """Calibration error within the limit, or within chance for so few users, or not above the champion's."""
         found, limit = self.comparison, self.settings.max_calibration_error
-        metrics = [summary(found.test.churned, side) for side in (found.challenger, found.other)]
-        own, other = (one["calibration_error"] for one in metrics)
+        own, other = (self._metrics(side)["calibration_error"] for side in (found.challenger, found.other))
         chance = self._calibration_error_by_chance()
         allowed = max(limit, chance, 0.0 if found.is_rule else other)
         details = f"{own:.3f}, at most {allowed:.3f}" + _why_above_limit(allowed, limit=limit, chance=chance)
@@ -141,7 +141,8 @@ class PromotionGates:
     def _calibration_error_by_chance(self) -> float:
         """The 95 % point of what true probabilities show; several rows of a user count as one."""
         found = self.comparison
-        by_rows = Reliability.of(found.test.churned, found.challenger, seed=self.seed).by_chance_95
+        weights = found.test.weights
+        by_rows = Reliability.of(found.test.churned, found.challenger, seed=self.seed, weights=weights).by_chance_95
         return by_rows * math.sqrt(len(found.challenger) / found.users)
 
     def slices(self) -> Gate:
@@ -178,8 +179,12 @@ class PromotionGates:
         """Challenger less the other, all rows of a user resampled together."""
         found = self.comparison
         rows = np.ones(len(found.challenger), dtype=np.bool_) if of is None else of
-        sides = found.challenger[rows], found.other[rows]
-        return paired(found.test.churned[rows], *sides, of=metric, seed=self.seed, users=self._users[rows])
+        sides, test = (found.challenger[rows], found.other[rows]), found.test.only(rows)
+        return paired(test.churned, *sides, of=metric, seed=self.seed, users=self._users[rows], weights=test.weights)
+
+    def _metrics(self, probability: Values) -> dict[str, float]:
+        test = self.comparison.test
+        return summary(test.churned, probability, weights=test.weights)
 
 
 def _named(difference: Interval) -> dict[str, float]:

@@ -69,6 +69,42 @@ def test_a_figure_that_some_resamples_lack_takes_its_interval_from_the_others():
     assert found["auc"] == Interval(1, 1, 1)
 
 
+# --- Weights -------------------------------------------------------------------------------------------------------
+
+
+def test_a_weight_is_as_many_users_of_the_same_kind(users_400: Users):
+    churned, probability = users_400
+    times = np.random.default_rng(3).choice([1, 3], 400)
+    many, found = (
+        summary(np.repeat(churned, times), np.repeat(probability, times)),
+        summary(churned, probability, weights=times / times.mean()),
+    )
+    for name in ("auc", "log_loss", "brier", "churn_rate", "average_precision"):
+        assert found[name] == pytest.approx(many[name], rel=1e-9)
+    for name in ("calibration_error", "lift_at_10", "calibration_slope", "calibration_intercept"):
+        assert found[name] == pytest.approx(many[name], rel=0.05, abs=0.01)
+
+
+def test_a_few_heavy_users_make_every_metric_less_certain(users_400: Users):
+    heavy = np.where(np.arange(400) % 20 == 0, 20.0, 1.0)
+    found = intervals(*users_400, seed=1, of=("auc", "log_loss"), weights=heavy / heavy.mean())
+    equal = intervals(*users_400, seed=1, of=("auc", "log_loss"))
+    for name, one in found.items():
+        assert one.low < one.value < one.high
+        assert one.high - one.low > 1.3 * (equal[name].high - equal[name].low)
+    ones = intervals(*users_400, seed=1, of=("auc",), weights=np.ones(400))["auc"]
+    assert (ones.low, ones.high) == pytest.approx((equal["auc"].low, equal["auc"].high))
+
+
+def test_a_pair_is_weighted_on_both_sides(users_400: Users):
+    churned, first = users_400
+    second, weights = np.full(400, 0.5), np.where(churned, 3.0, 1.0) / np.where(churned, 3.0, 1.0).mean()
+    found = paired(churned, first, second, of="log_loss", seed=1, weights=weights)
+    both = (summary(churned, one, weights=weights)["log_loss"] for one in (first, second))
+    assert found.value == pytest.approx(next(both) - next(both))
+    assert found.low < found.value < found.high
+
+
 # --- Pairs ---------------------------------------------------------------------------------------------------------
 
 

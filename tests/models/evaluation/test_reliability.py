@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import expit, logit
 
-from models.evaluation.metrics import calibration_error
+from models.evaluation.metrics import calibration_error, summary
 from models.evaluation.reliability import Reliability
 from tests.models.conftest import Users
 
@@ -58,6 +58,16 @@ def test_many_users_leave_little_to_chance_and_few_leave_much():
     assert many.by_chance < 0.01
     assert few.by_chance > 0.04
     assert many.debiased <= many.error
+
+
+def test_weights_leave_more_to_chance(users_400: Users):
+    equal = Reliability.of(*users_400, seed=1)
+    assert Reliability.of(*users_400, seed=1, weights=np.ones(400)) == equal
+    heavy = np.where(np.arange(400) % 10 == 0, 10.0, 1.0)
+    weights = heavy / heavy.mean()
+    found = Reliability.of(*users_400, seed=1, weights=weights)
+    assert found.by_chance == pytest.approx(equal.by_chance * np.sqrt(np.mean(weights**2)), rel=1e-6)
+    assert found.error == pytest.approx(summary(*users_400, weights=weights)["calibration_error"])
 
 
 def test_the_same_seed_gives_the_same_numbers(users_400: Users):

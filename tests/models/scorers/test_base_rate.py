@@ -104,3 +104,23 @@ def test_a_shift_is_limited_and_says_so():
     found = predict_shift(series(3.0, 3.0, 3.0), at=day(28), purge_days=PURGE)
     assert found.shift == MAX_SHIFT
     assert "train again" in found.why
+
+
+def test_a_prediction_says_how_sure_it_is():
+    calm, moving = series(*[0.0] * 12, error=0.01), series(*[0.0, 0.0, 0.6, 0.6] * 3, error=0.01)
+    at = calm[-1].cutoff + timedelta(weeks=4)
+    near, far = (predict_shift(calm, at=at + timedelta(days), purge_days=PURGE) for days in (0, 60))
+    assert near.error < far.error
+    # a horizon on: at least a wandering of .09 and a noise of .03
+    assert near.error >= np.hypot(0.09, 0.03)
+    assert predict_shift(moving, at=at, purge_days=PURGE).error > near.error
+    assert predict_shift([], at=at, purge_days=PURGE).error == 0.5
+
+
+def test_shifts_fall_within_their_error_as_often_as_they_should():
+    random, inside = np.random.default_rng(4), list[bool]()
+    for _ in range(60):
+        shifts = np.cumsum(random.normal(0, 0.09 / np.sqrt(2), 16)) + random.normal(0, 0.03, 16)
+        found = predict_shift(series(*shifts[:-2], error=0.03), at=FIRST + timedelta(weeks=15), purge_days=PURGE)
+        inside.append(bool(abs(shifts[-1] - found.shift) < 1.645 * found.error))
+    assert 0.8 <= np.mean(inside) <= 0.99
