@@ -25,7 +25,7 @@ def outcomes(
         typer.Option("--as-of", metavar="DATE", help="Day of the account; default: the end of the log's coverage."),
     ] = None,
 ) -> Outcomes:
-    """Say whether the model was right, and whether contacting helped.
+    """Say whether the model was right, and contacting helped.
 
     Outcomes are final once horizon and [holdout] grace_days are over. Writes a page and the same numbers as JSON.
 

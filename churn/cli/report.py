@@ -17,7 +17,7 @@ Pdf = Annotated[bool | None, typer.Option("--pdf", help="Print the page as PDF t
 
 @verb(steps=3, as_settings={"language": ("report.language", Language), "pdf": ("report.pdf", Pdf)})
 def report(project: Project, say: Progress) -> Report:
-    """Say what the log tells about the product, question by question.
+    """Say what the log tells about the product, by question.
 
     Writes one page that opens without a network, the same numbers as JSON, and each table as CSV and Parquet.
 
