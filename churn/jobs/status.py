@@ -13,6 +13,7 @@ import msgspec
 
 from churn.home import Home
 from churn.results.status import ListState, Status
+from churn.upgrade import format_of
 from features.storage.versions import current_of
 from models.registry import CHALLENGER, CHAMPION
 
@@ -25,7 +26,14 @@ _WEEKS = 8
 
 
 def status(project: Project) -> Status:
-    """Say where a project stands."""
+    """Say where a project stands.
+
+    Raises
+    ------
+    InputError
+        When a newer version of churn wrote its home.
+    """
+    format_of(Home(project.root))
     return _Standing(project).status()
 
 

@@ -238,10 +238,10 @@ class Registry:
                 raise
 
     def _hint_for(self, alias: str) -> str:
-        if alias == CHAMPION:
-            return "promote a challenger: churn promote"
-        latest = self._latest() if alias == CHALLENGER else None
-        return _by_hand(alias, latest) if latest else "train one: churn train"
+        latest = self._latest() if alias in (CHAMPION, CHALLENGER) else None
+        if latest is None:
+            return "train one: churn train"
+        return "promote a challenger: churn promote" if alias == CHAMPION else _by_hand(alias, latest)
 
     def _latest(self) -> str | None:
         with self._store.open():
