@@ -16,7 +16,7 @@ from churn.first_look.evidence.times import TimeReading, column_name, readings_o
 from churn.first_look.known_layouts import KnownLayout, KnownMapping, known_layout, mapping_of
 from churn.first_look.questions import Answers, Option, Question
 from churn.first_look.roles.context import attributes_of_users, copies_of, find_event_id, find_others, find_type
-from churn.first_look.roles.doubts import doubts_of_times, doubts_of_types, doubts_of_users
+from churn.first_look.roles.doubts import doubts_of_times, doubts_of_types, doubts_of_users, unread
 from churn.first_look.roles.files import kinds_of_files, refuse_other_tables
 from churn.first_look.roles.measures import Measures, find_measures
 from churn.first_look.roles.moments import find_arrival, find_time
@@ -132,6 +132,7 @@ def _of_columns(columns: Sequence[Column], table: LogTable, *, path: str, answer
     _tell_of_users(user, columns, table, measures=measures)
     measures.notes += [*doubts_of_types(kind, columns), *_names_of_files(kind, table)]
     measures.notes += doubts_of_times(reading, found, columns, dates, table)
+    measures.notes += unread(columns, found, reading=reading, told=measures)
     parts = _Parts(columns, table, path, measures=measures, reading=reading)
     return parts.look(found, find_event_id(columns, table, answers=answers), answers=answers)
 

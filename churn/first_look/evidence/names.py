@@ -29,7 +29,7 @@ def _plain(text: str) -> str:
 # a word that comes before or after a noun, as in customer_no, id_cliente, 用户编号
 _KEY = (
     "id|ids|no|nr|num|number|nummer|key|code|uuid|guid|hash|ref|sk|kennung|identifiant|identificador|numero|codigo|номер|код|ид"
-    "|番号|コード|编号|編號|代码|号|pseudo_id|identifier|codice|رقم|identyfikator|numer|sifra|matricola|번호|아이디|ma|kodu|numarasi|unique_id"
+    "|番号|コード|编号|編號|代码|号|pseudo_id|identifier|codice|cod|رقم|identyfikator|numer|sifra|matricola|번호|아이디|ma|kodu|numarasi|unique_id"
 )
 _OF = "de|du|da|do|del|des|la|le|of"
 _PERSON = (
@@ -44,7 +44,7 @@ _PERSON = (
     "|ugyfel|vasarlo|felhasznalo|uye|abone|pelanggan|pengguna|khach_hang|πελατης|πελατη|χρηστης|χρηστη|العميل|عميل|المستخدم|مستخدم|לקוח|משתמש"
 )
 _CONTACT = (
-    "email|e_mail|mail|email_address|e_mail_adresse|mail_address|correo|correo_electronico|courriel|почта|эл_почта|メール"
+    "email|e_mail|mail|email_address|e_mail_adresse|mail_address|correo|correo_electronico|courriel|почта|эл_почта|requester_email|customer_email|user_email|client_email|メール"
     "|メールアドレス|邮箱|电子邮件|phone|phone_number|mobile|telefon|telephone|telefono|телефон|電話番号|手机|手机号"
     "|username|user_name|login|nickname|customer_name|kundenname|msisdn"
 )
@@ -84,6 +84,7 @@ _DATES_AND_CLOCKS = (  # the words of a date or a time of day that do not say of
     "date|day|datum|data|fecha|tag|jour|dia|дата|at|on|am|tarih|tarihi|time|uhrzeit|hora|heure|hour|zeit|tijd|ora|saat|godzina|clock|horaire"
     "|время|час|日付|日|日期|時刻|時間|时间|날짜|시간|the"
 )
+_ENDINGS = "(日付|日期|日|時刻|時間|时间|날짜|일자|시간|시각)$"  # of the same words where nothing stands between them
 _PARTS_OF_DATES = {
     "year": "year|yr|jahr|annee|ano|anno|jaar|rok|yil|год|年|년",
     "month": "month|mon|mth|monat|mois|mes|mese|maand|miesiac|ay|месяц|月|월",
@@ -97,7 +98,7 @@ _OF_GOODS = (  # of _INGESTED: what a parcel, too, can be
 _TYPES = (  # the first that a log has is its type
     "event_name|event_type|ereignis|ereignisname|evenement|nom_evenement|evento|nombre_evento|nome_evento|событие|название_события|イベント|イベント名|事件|事件名称|事件名|이벤트|zdarzenie|handelse|esemeny|olay|udalost|gebeurtenis|이벤트명",
     "event|ereignistyp|ereignis_typ|ereignisart|type_evenement|tipo_evento|tipo_de_evento|тип_события|イベント種別|イベントタイプ|事件类型",
-    "action|activity|activity_type|action_type|behavior|behaviour|behavior_type|verb|aktion|aktivitat|activite|accion|acao|действие|行動|アクション|行动|行为|行为类型|操作|操作类型|動作",
+    "action|activity|activity_type|action_type|behavior|behaviour|behavior_type|verb|aktion|aktivitat|vorgang|activite|accion|acao|действие|行動|アクション|行动|行为|行为类型|操作|操作类型|動作",
     "type|kind|typ|art|was|tipo|тип|種別|種類|类型|actie|eylem|akcja",
 )
 _STATUS = "status|order_status|financial_status|zustand|statut|estado|situacao|статус|状態|ステータス|状态|订单状态|payment_status|fulfillment_status|zahlungsstatus|bestellstatus"
@@ -123,7 +124,7 @@ _TOTALS = (
     "amount|total|total_amount|grand_total|order_total|revenue|total_price|total_value|sales|spend|paid_amount|payment_amount|payment_value|purchase_amount"
     "|order_value|amount_paid|transaction_amount|trans_amount|net_amount|dollars|usd|eur|value|umsatz|betrag|summe|gesamtbetrag|gesamt|rechnungsbetrag|bestellwert"
     "|montant|montant_total|total_ttc|chiffre_affaires|importe|importe_total|monto|monto_total|valor|valor_total|montante|сумма|сумма_заказа|выручка|金額|売上"
-    "|合計|合計金額|購入金額|注文金額|金额|总金额|销售额|订单金额|支付金额|实付金额|importo|bedrag|kwota|tutar|belopp|castka|osszeg|ποσο|so_tien|jumlah|결제금액|주문금액|المبلغ|סכום"
+    "|合計|合計金額|購入金額|注文金額|金额|总金额|销售额|订单金额|支付金额|实付金额|importo|bedrag|kwota|tutar|nettobetrag|bruttobetrag|amt|tran_amt|trans_amt|txn_amount|сумма_операции|vl_total|importo_totale|belopp|castka|osszeg|ποσο|so_tien|jumlah|결제금액|주문금액|المبلغ|סכום"
 )
 _PRICES = (
     "price|unit_price|preis|einzelpreis|stuckpreis|prix|prix_unitaire|precio|precio_unitario|preco|preco_unitario|цена|価格|単価|价格|单价|prezzo|prezzo_unitario"
@@ -163,8 +164,8 @@ _UNITS = {  # of a duration, by the words of its name: how many of them are a se
 }
 _EVENT_IDS = r"event_id|event_uuid|message_id|insert_id|event_guid|eventid|msg_id|log_id|hit_id|record_uuid|ereignis_id|id_evenement|id_evento|evento_id|イベントid|事件id|ид_события|id_события"
 _CANCELLED = re.compile(
-    r"(.*[\W_])?(cancel\w*|storn\w*|annul\w*|refund\w*|voided|returned|r[uü]cksend\w*|r[uü]ckgabe\w*|retour\w*|widerruf\w*|erstatt\w*|rembours\w*|devol\w*|devuelt\w*|reembols\w*|anulad\w*"
-    r"|отмен\w*|возвра\w*)([\W_].*)?|.*(キャンセル|取消|返品|返金|退款|退货|退貨).*",
+    r"(.*[\W_])?(cancel\w*|failed|declined|rejected|abgelehnt|fehlgeschlagen|refuse\w*|rechazad\w*|отклон\w*|storn\w*|annul\w*|refund\w*|voided|returned|r[uü]cksend\w*|r[uü]ckgabe\w*|retour\w*|widerruf\w*|erstatt\w*|rembours\w*|devol\w*|devuelt\w*|reembols\w*|anulad\w*"
+    r"|отмен\w*|возвра\w*)([\W_].*)?|.*(キャンセル|失敗|失败|取消|返品|返金|退款|退货|退貨).*",
     re.IGNORECASE,
 )
 
@@ -225,7 +226,7 @@ def words_beside_time(name: str) -> frozenset[str]:
     (['order'], [])
     """
     known = {*_plain(f"{_DATES_AND_CLOCKS}|{_OF}").split("|")}
-    return frozenset(word for word in name.split("_") if word not in known)
+    return frozenset(re.sub(_plain(_ENDINGS), "", word) for word in name.split("_") if word not in known)
 
 
 def type_rank(name: str) -> int | None:

@@ -9,6 +9,7 @@ from churn.first_look.evidence.columns import Column, percent
 from churn.first_look.evidence.names import is_arrival, is_event_time, is_other_time
 from churn.first_look.evidence.table import LogTable
 from churn.first_look.evidence.times import TimeReading, column_name, sql_name
+from churn.first_look.roles.measures import Measures
 from churn.first_look.roles.moments import is_time_of_day, says_the_same
 from churn.results.first_look import Finding
 from features.sql import literal
@@ -35,6 +36,7 @@ _SENT = re.compile(
     r"(.*[\W_])?(e-?mail|mail|push|sms|notification|newsletter|message)[\W_]?(sent|delivered|bounced|queued)",
     re.IGNORECASE,
 )
+_SHOWN = 8
 _FULL, _MUCH, _FEW_ROWS = 0.95, 0.3, 20
 
 
@@ -76,6 +78,17 @@ def doubts_of_types(kind: Finding | None, columns: Sequence[Column]) -> list[str
     return [
         f"{', '.join(sent[:3])}: done to users, and not by them? [churn] qualifying says which events show that somebody is active"
     ]
+
+
+def unread(
+    columns: Sequence[Column], found: Mapping[str, Finding], *, reading: TimeReading | None, told: Measures
+) -> list[str]:
+    """Say which further columns are not read; those that a note or a line to choose names have been told of."""
+    used = {name for one in found.values() for name in one.columns} | set(reading.others if reading else ())
+    said = "\n".join([*told.notes, *(line for lines in told.possible.values() for line in lines)])
+    left = [one.name for one in columns if one.name not in used and one.distinct > 1 and one.name not in said]
+    more = f" and {len(left) - _SHOWN} more" if len(left) > _SHOWN else ""
+    return [f"not read: {', '.join(left[:_SHOWN])}{more}"] if left else []
 
 
 def doubts_of_times(

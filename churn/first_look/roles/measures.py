@@ -285,11 +285,23 @@ def _take(one: Column, table: LogTable, *, measures: Measures) -> None:
     negative = one.forms["negative"]
     words += f"; {'negative and positive' if negative else 'none negative'}, {percent(one.filled, one.rows)} present"
     measures.found["amount"] = Finding(expression, words, (one.name,))
+    if one.is_whole and not is_in_cents(one.normal) and _may_be_cents(one, table):
+        measures.notes.append(
+            f'{one.name} holds whole numbers up to {one.high:,.0f}: if they are cents, amount = "{sql} / 100"'
+        )
     if negative:
         share = percent(negative, one.filled)
         measures.notes.append(f"{negative:,} rows have a negative amount ({share}): they are kept, as refunds")
 
 
+def _may_be_cents(one: Column, table: LogTable) -> bool:
+    """Tell whether whole numbers are large and hardly ever round, as prices in cents are."""
+    number = f"try_cast({table.column(one.name)} as double)"
+    (round_,) = table.numbers(f"count(*) filter ({number} % 10 = 0)")
+    return (one.high or 0) >= _LARGE and round_ < one.filled / 2
+
+
+_LARGE = 1000
 _UNSURE = {
     "?": "each mark has three digits behind it, so it may stand before decimals or between thousands",
     "!": "some values have a decimal point, others a decimal comma",
@@ -337,8 +349,8 @@ def _tell_of_states(columns: Sequence[Column], table: LogTable, *, measures: Mea
             "where", [(f"{sql_name(name, table)} not in ({listed})", f"excludes them, and rows without {name}")]
         )
         measures.notes.append(
-            f"{name} says that some orders were cancelled or returned ({', '.join(values[:3])}): they are kept, as events and with "
-            "their amounts; churn.toml shows how to exclude them"
+            f"{name} says that some orders were cancelled, returned or refused ({', '.join(values[:3])}): they are kept, as events and "
+            "with their amounts; churn.toml shows how to exclude them"
         )
     for one in [one for one in few if is_status(one.normal)][:1]:
         line = (column_name(one.name, table), f"only if {one.name} never changes after the event")

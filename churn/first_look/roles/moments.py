@@ -33,7 +33,7 @@ _OF_AN_EVENT = re.compile(
 )
 _OF_A_RECORD = re.compile(r"(creat|erstellt|cree_le|creado|criado|создан|作成|创建).*|.*(_creation|_creacion|_criacao)")
 _CLOCKS = re.compile(
-    r"(.*_)?(time|uhrzeit|hora|heure|hour|time_of_day|zeit|tijd|ora|saat|godzina|время|час|時刻|時間|时间|시간|clock|horaire)(_.*)?"
+    r"(.*_)?(time|uhrzeit|hora|heure|hour|time_of_day|zeit|tijd|ora|saat|godzina|время|час|時刻|時間|时间|시간|clock|horaire)(_.*)?|.*(時刻|時間|时间|시간)"
 )
 _TIME_OF_DAY = re.compile(r"\d{1,2}:\d\d(:\d\d(\.\d+)?)?( ?[ap]\.?m\.?)?", re.IGNORECASE)
 _LAST_OF_DAY = 235959

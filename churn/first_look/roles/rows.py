@@ -51,11 +51,18 @@ def ask_what_a_row_is(
         return
     is_panel = _is_panel(table, user=user, time=reading.sql)
     numbers = _numbers(columns, table, found=found, reading=reading)
-    is_counted = bool(numbers) and reading.step != "time" and "amount" not in found and not _is_typed(found)
+    is_coarse = reading.step != "time" or _is_hourly(reading, table)
+    is_counted = bool(numbers) and is_coarse and "amount" not in found and not _is_typed(found)
     if is_panel or is_counted:
         words = "on every date, as in snapshots of a state" if is_panel else "a date, as where events were counted"
         question = f"How many events does a row stand for? Each user has one row {words}."
         answers.ask("count", question, _options(numbers, table, is_panel=is_panel))
+
+
+def _is_hourly(reading: TimeReading, table: LogTable) -> bool:
+    """Tell whether all times are full hours, as where events were counted by the hour."""
+    (other,) = table.numbers(f"count(*) filter ({reading.sql} <> date_trunc('hour', {reading.sql}))")
+    return not other
 
 
 def _is_typed(found: dict[str, Finding]) -> bool:

@@ -131,6 +131,16 @@ HOSTILE = (
         notes="events is zero in 75 % of the rows",
     ),
     Awkward(
+        "counts of hours",
+        text(
+            "log.csv",
+            "user_id,hour,requests",
+            lambda row: f"u{_daily(row)[0]},{_daily(row)[1]:%Y-%m-%d} {row % 24:02}:00,{1 + row % 40}",
+            rows=MANY,
+        ),
+        asks=_COUNT,
+    ),
+    Awkward(
         "ids of events that repeat with other content",
         text(
             "log.csv",
@@ -222,6 +232,29 @@ HOSTILE = (
         "a birth, of four customers",
         text("log.csv", "klient_id,urodziny,zakup", lambda row: f"k{row % 4},1985-0{1 + row % 4}-05,{45000 + row}"),
         asks=_WHEN,
+    ),
+    Awkward(
+        "a Japanese date and its time of day",
+        text(
+            "log.csv",
+            "会員ID,利用日,利用時刻,店舗",
+            lambda row: f"M{user(row)},{moment(row):%Y/%m/%d,%H:%M},{'渋谷新宿'[row % 4]}",
+        ),
+        {"event_time": "利用日 || ' ' || 利用時刻"},
+        notes="not read: 店舗",
+    ),
+    # --- Money ------------------------------------------------------------------------------------------------------------
+    Awkward(
+        "money that may be cents, of charges that may have failed",
+        text(
+            "log.csv",
+            "customer_id,charged_at,amount,result",
+            lambda row: (
+                f"{user(row)},{moment(row):%Y-%m-%d %H:%M:%S},{1001 + 37 * row},{('succeeded', 'failed')[row % 5 == 0]}"
+            ),
+        ),
+        {"amount": "amount"},
+        notes="if they are cents",
     ),
     # --- Files ------------------------------------------------------------------------------------------------------------
     Awkward("objects in Parquet", _structs, {"user_id": '"user"."id"', "event_time": '"event"."time"'}),
