@@ -367,7 +367,7 @@ class Project(Workspace):
         CheckFailed
             When nobody was ever active.
         """
-        from churn.jobs.report import report
+        from churn.jobs.reporting.report import report
 
         return report(self, say=progress_of(say))
 

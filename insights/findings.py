@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from insights.engine.active_days import ActiveDays
-from insights.engine.steps import ALL, WEEK, Steps
+from insights.engine.steps import ALL, CAME_BACK, WEEK, Steps
 from insights.engine.tables import Annotation
 from insights.presentation import formats
 from insights.presentation.section import Figures, Row, Section, columns
@@ -129,14 +129,14 @@ def worth_of_steps(log: ActiveDays, steps: Steps) -> list[float]:
     In a log without amounts, purchases are counted; without purchases, users.
     """
     if not log.knows_purchases:
-        return [1.0] * (steps.new_users + 1)
+        return [1.0] * steps.count
     spent = "coalesce(sum(p.amount), 0)" if log.knows_amounts else "coalesce(sum(p.n), 0)"
     sql = f"""select step, avg(spent) filter (converted) - avg(spent) filter (not converted) from
             (select r.step, r.uid, r.d, bool_or(r.converted) as converted, {spent} as spent from reached r left join purchases p
-                on p.uid = r.uid and p.d >= r.d and p.d < r.d + case when r.step = {steps.new_users} then {_MONTH} else {WEEK} end
+                on p.uid = r.uid and p.d >= r.d and p.d < r.d + case when r.step >= {steps.new_users} then {_MONTH} else {WEEK} end
                 group by r.step, r.uid, r.d) group by step"""
     found: dict[int, float | None] = dict(log.rows(sql))
-    return [max(0.0, found.get(step) or 0.0) for step in range(steps.new_users + 1)]
+    return [max(0.0, found.get(step) or 0.0) for step in range(steps.count)]
 
 
 def found_changes(log: ActiveDays, steps: Steps) -> Iterator[Finding]:
@@ -257,11 +257,12 @@ def _set_aside(log: ActiveDays, steps: Steps, *, found: Finding) -> None:
 
 
 def _row(log: ActiveDays, steps: Steps, *, found: Finding) -> Row:
-    is_new = found.step == steps.new_users
+    is_new = found.step >= steps.new_users
+    after_days = CAME_BACK[found.step - steps.new_users] if is_new else (0, 0)
     step, after = ("", "") if is_new else steps.names[found.step : found.step + 2]
     return {
         "step": text("findings.new_users") if is_new else step,
-        "next_step": text("findings.came_back") if is_new else after,
+        "next_step": _days_later("findings.came_back", after_days) if is_new else after,
         "dimension": "" if found.dimension == ALL else text(f"dimensions.{found.dimension}"),
         "value_of": "" if found.dimension == ALL else found.value,
         "direction": text("findings.fell" if found.missing > 0 else "findings.rose"),
@@ -273,8 +274,13 @@ def _row(log: ActiveDays, steps: Steps, *, found: Finding) -> Row:
         "missing": found.missing,
         "p_value": found.p_value,
         "place": found.step,
-        "cause": _cause(("new users",) if is_new else (step, after), found),
+        "cause": _cause(("new users", str(after_days[0])) if is_new else (step, after), found),
+        "after_days": after_days,
     }
+
+
+def _days_later(key: str, after_days: tuple[int, int]) -> str:
+    return text(key, start=after_days[0], end=after_days[1] - 1)
 
 
 def _cause(step: tuple[str, ...], found: Finding) -> str:
@@ -325,5 +331,7 @@ def _change(row: Row) -> str:
         otherwise=formats.share(row["rate_else"]),
         missing=formats.count(abs(row["missing"])),
         fewer=text("findings.fewer" if row["missing"] > 0 else "findings.more"),
+        start=row["after_days"][0],
+        end=row["after_days"][1] - 1,
         **{name: row[name] for name in ("step", "next_step", "dimension", "value_of")},
     )

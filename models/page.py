@@ -150,7 +150,7 @@ class Page:
     def to_html(self) -> str:
         """Return the file. Its policy allows the style sheet, by digest, and nothing else."""
         sheet = style()
-        return _template().render(page=self, style=Markup(sheet), source=Markup(source_of(sheet)))  # noqa: S704
+        return template("page.html").render(page=self, style=Markup(sheet), source=Markup(source_of(sheet)))  # noqa: S704
 
 
 def style() -> str:
@@ -181,8 +181,9 @@ def _environment() -> Environment:
     )
 
 
-def _template() -> Template:
-    return _environment().get_template("page.html")
+def template(name: str) -> Template:
+    """Return a template of pages; what it is filled with is escaped."""
+    return _environment().get_template(name)
 
 
 def write_page(folder: Path, *, page: tuple[str, str], numbers: tuple[str, Any]) -> None:

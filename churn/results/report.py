@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from insights.findings import Past
     from insights.presentation.section import Section
 
-PAGE, PDF, NUMBERS, TABLES = "report.html", "report.pdf", "report.json", "tables"
+PAGE, PDF, MAIL, NUMBERS, TABLES = "report.html", "report.pdf", "report.eml", "report.json", "tables"
 
 
 @dataclass(frozen=True, repr=False)

@@ -1,8 +1,8 @@
 """Who reached which step of the product in which week, and who went on: the relation that conversion and findings are read from.
 
 The unit is a user in a week, by the first day of the week on which the step was reached: nobody counts twice in a rate, and who comes
-on more days has no more chances. A user who reached any later step on that day has gone on. The last step is of another kind: new
-users, and whether they were active on days 7 to 13.
+on more days has no more chances. A user who reached any later step on that day has gone on. The last two are of another kind: new
+users, and whether they were active on days 7 to 13, and on days 28 to 34: who loses interest is still there after a week, not after four.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from insights.engine.active_days import ActiveDays
 from insights.engine.groups import known_dimensions
 
 WEEK = 7
+CAME_BACK = ((7, 14), (28, 35))  # days of new users, half-open, on one of which who goes on is active
 _SHARE_OF_BUYERS = 0.6  # a step that so many purchases pass on their day is part of the way to them
 _MIN_LESS = 0.97  # and each is reached by fewer users than the one before
 _TENURES = "case when d - first_d < 7 then 0 when d - first_d < 28 then 1 else 2 end"
@@ -41,8 +42,13 @@ class Steps:
 
     @property
     def new_users(self) -> int:
-        """The number of the step of new users; those before it are ``0, 1, ...``."""
+        """The number of the first step of new users (:data:`CAME_BACK`); those before it are ``0, 1, ...``."""
         return max(0, len(self.names) - 1)
+
+    @property
+    def count(self) -> int:
+        """How many steps there are."""
+        return self.new_users + len(CAME_BACK)
 
 
 def make_steps(log: ActiveDays, *, funnel: Sequence[str], purchase_event_types: Sequence[str]) -> Steps:
@@ -94,8 +100,12 @@ def _reached(log: ActiveDays, steps: Steps) -> str:
 
 
 def _on_days(log: ActiveDays, steps: Steps) -> str:
-    returned = f"""select uid, first_d as d, {steps.new_users} as step, bool_or(s.d >= first_d + 7 and s.d < first_d + 14) as converted
-        from users join spells s using (uid) where first_d >= {log.new_from} and first_d + 14 <= {log.days} group by uid, first_d"""
+    returned = " union all ".join(
+        f"""select uid, first_d as d, {steps.new_users + place} as step,
+            bool_or(s.d >= first_d + {start} and s.d < first_d + {stop}) as converted from users join spells s using (uid)
+            where first_d >= {log.new_from} and first_d + {stop} <= {log.days} group by uid, first_d"""
+        for place, (start, stop) in enumerate(CAME_BACK)
+    )
     if not steps.names:
         return returned
     places = " ".join(f"when {literal(name)} then {1 << place}" for place, name in enumerate(steps.names))

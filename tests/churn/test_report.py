@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import churn
-from churn.jobs.report_page import page_of
+from churn.jobs.reporting.page import page_of
 from churn.results import Report
 from tests.builders import write
 from tests.churn.conftest import Command
@@ -71,6 +71,7 @@ def test_the_page_holds_everything_and_asks_nobody(report: Report):
         assert f'<section id="{one.name}">' in page
     assert page.count("<svg") > 8
     assert len(page) < 3 * 2**20
+    assert (report.path / "report.eml").stat().st_size > 10_000
 
 
 def test_the_page_is_the_same_for_the_same_numbers(report: Report):

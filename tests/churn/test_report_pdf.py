@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import churn
-from churn.jobs.report_pdf import BROWSERS, browser_of, print_pdf
+from churn.jobs.reporting.pdf import BROWSERS, browser_of, print_pdf
 from features.errors import InputError
 from models.page import Page
 

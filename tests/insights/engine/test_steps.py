@@ -30,6 +30,22 @@ def test_the_first_day_of_a_week_counts_and_any_later_step_of_it(tmp_path: Path)
     ]
 
 
+def test_new_users_are_followed_into_their_fifth_week(tmp_path: Path):
+    rows = [
+        "a 2026-01-05T10:00",
+        "a 2026-02-02T10:00",
+        "b 2026-01-05T10:00",
+        "b 2026-02-01T10:00",
+        "c 2026-01-06T10:00",
+    ]
+    rows += ["c 2026-02-09T10:00", "d 2026-01-07T10:00", "d 2026-02-08T10:00"]
+    log = opened(tmp_path, rows, **NEW)
+    steps = make_steps(log, funnel=[], purchase_event_types=["buy"])
+    found = log.rows("select user_id, converted from reached join persons using (uid) where step = 1 order by all")
+    assert found == [("a", True), ("b", False), ("c", True)]  # of d the days are not over
+    assert steps.count == 2
+
+
 def test_new_users_are_followed_for_two_weeks(tmp_path: Path):
     log = opened(tmp_path, ROWS, **NEW)
     make_steps(log, funnel=["view", "cart", "buy"], purchase_event_types=["buy"])

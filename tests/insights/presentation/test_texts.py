@@ -10,7 +10,7 @@ from insights.presentation.texts import catalogue, column, text
 from tests.insights.conftest import Random
 
 TOP = Path(__file__).parents[3]
-FILES = [*(TOP / "insights").rglob("*.py"), TOP / "churn/jobs/report_page.py"]
+FILES = [*(TOP / "insights").rglob("*.py"), TOP / "churn/jobs/reporting/page.py"]
 
 
 def keys_in(path: Path) -> set[str]:

@@ -9,16 +9,17 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from churn.jobs.report_page import page_of
-from churn.jobs.report_pdf import browser_of, print_pdf
+from churn.jobs.reporting.page import page_of
+from churn.jobs.reporting.pdf import browser_of, print_pdf
 from churn.progress import Progress
-from churn.results.report import NUMBERS, PAGE, PDF, TABLES, Report
+from churn.results.report import MAIL, NUMBERS, PAGE, PDF, TABLES, Report
 from features.storage.versions import Place, versions_of
 from insights.engine.tables import read_annotations, read_costs
 from insights.findings import Past
 from insights.presentation.section import Figures
 from insights.report import Context, opened, sections
-from models.page import write_page
+from models.mail import mail_of
+from models.page import Page, write_page
 from models.text.catalogues import in_language
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def report(project: Project, *, say: Progress) -> Report:
         settings.report.language,
     )
     say("writing the report")
-    page = page_of(found, log.day(log.new_from) if log.new_from else None).to_html()
+    page = page_of(found, log.day(log.new_from) if log.new_from else None)
     return replace(found, path=place.add(lambda draft: _write(found, page, draft=draft, browser=browser)))
 
 
@@ -85,8 +86,9 @@ def _rows_of(numbers: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
     return numbers["sections"]["findings"]["tables"].get("findings", [])
 
 
-def _write(found: Report, page: str, *, draft: Path, browser: str) -> None:
-    write_page(draft, page=(PAGE, page), numbers=(NUMBERS, found.to_json()))
+def _write(found: Report, page: Page, *, draft: Path, browser: str) -> None:
+    write_page(draft, page=(PAGE, page.to_html()), numbers=(NUMBERS, found.to_json()))
+    (draft / MAIL).write_bytes(mail_of(page))
     if browser:
         print_pdf(draft / PAGE, draft / PDF, browser=browser, day=found.last_day)
     (draft / TABLES).mkdir()
