@@ -82,6 +82,7 @@ class Endpoint:
         self._reader = RequestReader(model.specification, bundle.serving)
         self._events = EventProfiles(model.specification, bundle.columns)
         self.info = ModelInfo(bundle.name, bundle.version, bundle.alias, model.quality.trained_through)
+        self.model_id = f"{bundle.name}/{bundle.version}"  # as a caller may pin it
         self._quality = quality_of(model)
         self._metrics = metrics or Metrics()
         self._model = _shifted(model, self._store, version=bundle.version)
@@ -109,11 +110,6 @@ class Endpoint:
     def title(self) -> str:
         """Name, version and alias of the model, for a line of the log."""
         return f"{self.info.name} version {self.info.version} ({self.info.alias})"
-
-    @property
-    def model_id(self) -> str:
-        """Name and version of the model, as a caller may pin them."""
-        return f"{self.info.name}/{self.info.version}"
 
     def stand(self, found: Standing) -> None:
         """Say with every answer how far it can be relied on."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import isfinite, isinf, log
+from math import isinf, log
 from typing import Any
 
 from features.catalogue.bounds import bounds_of
@@ -16,8 +16,11 @@ from models.churn_model import ChurnModel
 from models.encoding import encode_rows
 from models.reasons import Reason
 from serving.http.contract import Explanation, FeatureValue, ModelInfo, ModelQuality, Value
+from serving.http.problems import IMPOSSIBLE, RequestProblem
 from serving.score import Profile, Score, score
 from serving.settings import ScoringSettings
+
+_LARGEST = 1e15  # of a value that a feature can be changed to: larger ones have no meaning, and no exact sums
 
 
 class Explainer:
@@ -38,17 +41,23 @@ class Explainer:
 
         Raises
         ------
-        InputError
+        RequestProblem
             When a feature cannot be changed, or the changed profile contradicts itself.
         """
         bands = (self._bands.high_percentile, self._bands.medium_percentile)
         if isinstance(found, Score):
             return Explanation(*about, found, None, [], *bands, None, [], [])
-        profile, recomputed = self._changed(found, changes) if changes else (found, [])
+        profile, recomputed = self._changed_or_refused(found, changes) if changes else (found, [])
         before, result = self._result(found) if changes else None, self._result(profile)
         base, reasons = self._reasons(profile, result.churn_probability)
         features = values_of(self._model.specification, profile)
         return Explanation(*about, result, before, recomputed, *bands, base, reasons, features)
+
+    def _changed_or_refused(self, profile: Profile, changes: Mapping[str, Value]) -> tuple[Profile, list[str]]:
+        try:
+            return self._changed(profile, changes)
+        except InputError as error:
+            raise RequestProblem(error.message, kind=IMPOSSIBLE, hint=error.hint) from error
 
     def _changed(self, profile: Profile, changes: Mapping[str, Value]) -> tuple[Profile, list[str]]:
         """Return a profile with changes, and the derived features that followed."""
@@ -103,7 +112,7 @@ def _checked(feature: Feature, value: Value) -> Value:
         When it is of another kind than the feature.
     """
     is_fitting = value is None or isinstance(value, str) == feature.is_text
-    if not is_fitting or (isinstance(value, float) and not isfinite(value)):
+    if not is_fitting or (isinstance(value, int | float) and not abs(value) <= _LARGEST):
         expected = "text or null" if feature.is_text else "a number or null"
         raise InputError(f"changes.{feature.name}: expected {expected}", hint="GET /v1/reasons lists the units")
     if value is None and feature.when_absent is not None:

@@ -22,7 +22,7 @@ from serving.http.contract import (
 )
 from serving.http.front.about import REASON_UNIT, ModelDocument, ReasonFamily, ReasonFeature, ReasonsDocument
 from serving.http.front.headers import request_id_of
-from serving.http.front.paths import EXPLAIN_PATH, MODEL_PATH, REASONS_PATH
+from serving.http.front.paths import EXPLAIN_PATH, MODEL_PATH, PROBES, REASONS_PATH
 from serving.http.front.route import body_of
 from serving.http.problems import (
     FORBIDDEN,
@@ -113,8 +113,14 @@ class RefusalBody(ContractDescriptor):
     example: ClassVar[Any] = msgspec.to_builtins(_REFUSAL)
 
 
-def openapi_document(found: Any, path: str) -> Any:
-    """Replace what BentoML states about every service, including its errors, by what holds for this one."""
+def openapi_document(found: Any, path: str, *, needs_key: bool) -> Any:
+    """Replace what BentoML states about every service, including its errors, by what holds for this one.
+
+    Parameters
+    ----------
+    needs_key
+        Whether the service answers nobody without a key.
+    """
     schemas = {name: schema for body in _BODIES for name, schema in body.openapi_components("").items()}
     responses = found.paths[path].post["responses"]
     found.paths[path].post["responses"] = {"200": responses[200]} | _refusals()
@@ -123,13 +129,35 @@ def openapi_document(found: Any, path: str) -> Any:
     found.paths[EXPLAIN_PATH] = type(found.paths[path])(post=_explain())
     for place, (summary, body) in _DOCUMENTS.items():
         found.paths[place] = type(found.paths[path])(get=_get(summary, body))
-    return type(found)(
+    document = type(found)(
         openapi="3.1.0",
         info=type(found.info)(found.info.title, "1", _ABOUT),
         paths=found.paths,
         servers=found.servers,
-        components={"schemas": schemas},
-    )
+        components={"schemas": schemas, "securitySchemes": _SECURITY},
+    ).asdict()
+    for place, item in document["paths"].items():
+        for operation in item.values():
+            _complete(operation, needs_key=needs_key and place not in PROBES)
+    return Document(document)
+
+
+class Document:
+    """The content of ``/docs.json``, as the server asks for it."""
+
+    def __init__(self, content: dict[str, Any]) -> None:
+        self._content = content
+
+    def asdict(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return self._content
+
+
+def _complete(operation: dict[str, Any], *, needs_key: bool) -> None:
+    """Say whether a key is needed, and how an operation of the server itself is refused."""
+    operation["security"] = [{"key": []}, {"password": []}] if needs_key else []
+    for status, about in _common_refusals().items():
+        operation["responses"].setdefault(status, about)
 
 
 class ExplainBody(ContractDescriptor):
@@ -137,6 +165,15 @@ class ExplainBody(ContractDescriptor):
 
     contract: ClassVar[type] = ExplainRequest
     example: ClassVar[Any] = {"user_id": "u-1042", "changes": {"events_7d": 0}}
+
+    @classmethod
+    def model_json_schema(cls, *arguments: Any, **options: Any) -> dict[str, Any]:
+        """Return the schema of the struct: one of id and profile is given."""
+        one, other = (
+            {"required": [name], "properties": {name: {"not": {"type": "null"}}, missing: {"type": "null"}}}
+            for name, missing in (("user_id", "profile"), ("profile", "user_id"))
+        )
+        return super().model_json_schema(*arguments, **options) | {"oneOf": [one, other]}
 
 
 class ExplanationBody(ContractDescriptor):
@@ -201,6 +238,10 @@ class ReasonsBody(ContractDescriptor):
     )
 
 
+_SECURITY = {
+    "key": {"type": "http", "scheme": "bearer", "description": "A key of the service: churn keys add NAME."},
+    "password": {"type": "http", "scheme": "basic", "description": "Any name, and a key as the password."},
+}
 _HEADERS = tuple(
     {"name": name, "in": "header", "description": description, "schema": {"type": "string"}}
     for name, description in (
@@ -216,9 +257,12 @@ def _get(summary: str, body: type[ContractDescriptor]) -> dict[str, Any]:
     """Describe an operation without parameters."""
     content = {"schema": {"$ref": f"#/components/schemas/{body.__name__}"}, "example": body.example}
     answer = {"description": summary, "content": {"application/json": content}}
+    return {"summary": summary, "operationId": f"get_{body.__name__}", "responses": {"200": answer}}
+
+
+def _common_refusals() -> dict[str, Any]:
     statuses = {kind.status for kind in (UNAUTHORIZED, FORBIDDEN, METHOD, NOT_READY)}
-    refusals = {status: about for status, about in _refusals().items() if int(status) in statuses}
-    return {"summary": summary, "operationId": f"get_{body.__name__}", "responses": {"200": answer} | refusals}
+    return {status: about for status, about in _refusals().items() if int(status) in statuses}
 
 
 def _explain() -> dict[str, Any]:

@@ -41,6 +41,12 @@ NOT_FOUND = Kind(404, "not-found", "Not found", "There is nothing at this path."
 METHOD = Kind(405, "method-not-allowed", "Method not allowed", "Another method; Allow says which ones there are.")
 SLOW = Kind(408, "slow-request", "Request timeout", "The body did not arrive in time.")
 OTHER_MODEL = Kind(409, "other-model", "Another model", "X-Churn-Model names another model than is in service.")
+IMPOSSIBLE = Kind(
+    409,
+    "impossible-change",
+    "Impossible change",
+    "The change contradicts the rest of the profile, or names what the model in service does not have or derives.",
+)
 TOO_LARGE = Kind(413, "body-too-large", "Content too large", "The body is too large.")
 MEDIA_TYPE = Kind(415, "media-type", "Unsupported media type", "The body is not JSON, or is compressed.")
 LIMITED = Kind(
@@ -56,8 +62,8 @@ BUSY = Kind(
 NOT_READY = Kind(503, "not-ready", "Service unavailable", "Not ready; Retry-After says when to try again.")
 TIMEOUT = Kind(504, "timeout", "Timeout", "Scoring took too long.")
 KINDS = (
-    *(INVALID, UNAUTHORIZED, FORBIDDEN, NOT_FOUND, METHOD, SLOW, OTHER_MODEL, TOO_LARGE, MEDIA_TYPE, LIMITED),
-    *(INTERNAL, NOT_READY, BUSY, TIMEOUT),
+    *(INVALID, UNAUTHORIZED, FORBIDDEN, NOT_FOUND, METHOD, SLOW, OTHER_MODEL, IMPOSSIBLE, TOO_LARGE),
+    *(MEDIA_TYPE, LIMITED, INTERNAL, NOT_READY, BUSY, TIMEOUT),
 )
 
 

@@ -118,11 +118,18 @@ class Metrics:
 
     def count_scores(self, scored: Sequence[tuple[str, float] | None], *, model: str) -> None:
         """Count the scores of one request: their distribution is what drifts first."""
-        found = Counts((model, one[0], min(9, int(one[1] * 10))) for one in scored if one)
-        for labels, times in found.items():
-            if labels not in self._by_score:
-                self._by_score[labels] = self._scores.labels(model, labels[1], f"0.{labels[2]}")
-            self._by_score[labels].inc(times)
+        found = [(model, one[0], min(9, int(one[1] * 10))) for one in scored if one]
+        if len(found) == 1:
+            self._scores_with(found[0]).inc()
+            return
+        for labels, times in Counts(found).items():
+            self._scores_with(labels).inc(times)
+
+    def _scores_with(self, labels: tuple[str, str, int]) -> prometheus.Counter:
+        """Return the counter of scores of a model, a band and a tenth."""
+        if labels not in self._by_score:
+            self._by_score[labels] = self._scores.labels(labels[0], labels[1], f"0.{labels[2]}")
+        return self._by_score[labels]
 
     def _answers_with(self, outcome: str) -> prometheus.Counter:
         """Return the counter of an outcome, which the library looks up slowly."""

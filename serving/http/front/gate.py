@@ -27,6 +27,7 @@ from serving.keys import FILE, SCOPES, Key, KeyFolder, Keyring, is_well_formed
 KEYS_VARIABLE = "CHURN_KEYS"  # folder of the keys
 REQUIRED_VARIABLE = "CHURN_KEYS_REQUIRED"  # set: a missing file of keys lets nobody in
 _FORWARDED = frozenset({b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip", b"via"})  # by a proxy
+_LOCAL_PATHS = PAGE_PATHS | {EXPLAIN_PATH}  # without keys for this machine alone
 _MARK_EVERY_SECONDS = 60
 _BEARER: Headers = (("WWW-Authenticate", 'Bearer realm="churn"'),)
 # a browser asks for a name and a password then
@@ -62,6 +63,11 @@ class Gate:
         named = os.environ.get(KEYS_VARIABLE)
         folder = KeyFolder(Path(named)) if named else None
         return cls(folder, is_required=REQUIRED_VARIABLE in os.environ)
+
+    @property
+    def is_on(self) -> bool:
+        """Whether nobody is let in without a key."""
+        return self._is_on
 
     def look(self) -> None:
         """Read the keys again, if their file is another one, and record which were used."""
@@ -156,7 +162,7 @@ def _check_is_local(scope: Scope, headers: Mapping[bytes, bytes], *, path: str) 
     if server and not is_loopback(server[0]):
         hint = f"{_ADD}; {KEYS_VARIABLE} names their folder"
         raise RequestProblem("without keys only loopback is answered", kind=FORBIDDEN, hint=hint)
-    if path not in PAGE_PATHS | {EXPLAIN_PATH}:
+    if path not in _LOCAL_PATHS:
         return
     is_passed_on = not headers.keys().isdisjoint(_FORWARDED)
     if is_passed_on or not is_loopback(_name(headers.get(b"host", b"localhost"))):

@@ -41,6 +41,7 @@ from serving.http.problems import METHOD, NOT_FOUND, NOT_READY, RETRY_AFTER_SECO
 if TYPE_CHECKING:
     from serving.http.scoring import Scoring
 
+_PATHS = PROBES | CONTRACTS | PAGE_PATHS | DOCUMENTS | {METRICS_PATH}
 SERVER_PATHS = PROBES | CONTRACTS | {METRICS_PATH}  # answered by the server itself
 _HINT = f"POST {SCORE_PATH} scores users; GET /docs has the contract"
 
@@ -112,7 +113,7 @@ class KnownPathsOnly:
 
 def _check(scope: MutableMapping[str, Any]) -> None:
     """Refuse what there is not."""
-    if scope["path"] not in SERVER_PATHS | PAGE_PATHS | DOCUMENTS:
+    if scope["path"] not in _PATHS:
         raise RequestProblem("there is nothing at this path", kind=NOT_FOUND, hint=_HINT)
     if scope["method"] not in {"GET", "HEAD"}:
         allowed = (("Allow", "GET, HEAD"),)
@@ -151,11 +152,13 @@ class ScoringService(bentoml.Service[Any]):
     """A BentoML service whose scores are answered in front of it, with the documentation of this contract."""
 
     _running: Any = None
+    _gate: Gate | None = None
 
     @property
     def openapi_spec(self) -> Any:
         """The content of ``/docs.json``."""
-        return openapi_document(super().openapi_spec, SCORE_PATH)
+        needs_key = self._gate is not None and self._gate.is_on
+        return openapi_document(super().openapi_spec, SCORE_PATH, needs_key=needs_key)
 
     def __call__(self) -> Any:
         """Return the one instance of a worker, and remember it."""
@@ -169,7 +172,7 @@ class ScoringService(bentoml.Service[Any]):
         def scoring() -> Scoring | None:
             return self._running and self._running.scoring
 
-        gate = Gate.from_environment()
+        gate = self._gate = Gate.from_environment()
         keep_looking(gate.look, "keys")
         routes = {path: ScoreRoute(scoring, gate, path=path) for path in (SCORE_PATH, EXPLAIN_PATH)}
         front = KnownPathsOnly(super().to_asgi(is_main), routes=routes, gate=gate, scoring=scoring)

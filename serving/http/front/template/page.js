@@ -19,7 +19,7 @@ function draw(tag, attributes, ...children) {
   return found;
 }
 
-const percent = (value) => (value < 0.001 ? "below 0.1 %" : value > 0.999 ? "above 99.9 %" : `${(100 * value).toFixed(1)} %`);
+const percent = (value) => (value < 0.001 ? "below 0.1\u00a0%" : value > 0.999 ? "above 99.9\u00a0%" : `${(100 * value).toFixed(1)}\u00a0%`);
 const signed = (value) => `${value < 0 ? "\u2212" : "+"}${Math.abs(value).toFixed(2)}`;
 const shown = (value) => (typeof value === "number" ? String(Number(value.toPrecision(6))) : (value ?? ""));
 const plain = (name) => name.replaceAll("_", " ");
@@ -67,7 +67,7 @@ function show(found, changes) {
 }
 
 function verdict({ result, before, recomputed }) {
-  const risk = `${percent(result.churn_probability)}: riskier than ${result.percentile.toFixed(1)} % of the reference population.`;
+  const risk = `${percent(result.churn_probability)}: riskier than ${result.percentile.toFixed(1)}\u00a0% of the reference population.`;
   if (!before) return risk;
   const was = before.churn_probability === null ? unscored(before) : `Before the changes: ${percent(before.churn_probability)}.`;
   const followed = recomputed.length ? ` Derived features that followed: ${recomputed.map(plain).join(", ")}.` : "";
@@ -95,14 +95,14 @@ function place({ result, high_percentile: high, medium_percentile: medium }) {
   const bands = [["low", 0, medium], ["medium", medium, high], ["high", high, 100]].filter(([, from, to]) => to > from);
   const shapes = bands.flatMap(([name, from, to]) => [
     draw("rect", { class: `band ${name}`, x: at(from), y: 22, width: at(to) - at(from), height: 18 }),
-    draw("text", { x: (at(from) + at(to)) / 2, y: 56, "text-anchor": "middle" }, name),
+    draw("text", { x: (at(from) + at(to)) / 2, y: 60, "text-anchor": "middle" }, name),
   ]);
   const x = at(result.percentile);
   shapes.push(draw("path", { class: "marker", d: `M${x - 7} 6 L${x + 7} 6 L${x} 20 Z` }));
   shapes.push(draw("path", { class: "marker", d: `M${x - 1} 18 h2 v24 h-2 Z` }));
   const words = `Percentile ${result.percentile.toFixed(1)} of the reference population; medium from ${medium}, high from ${high}`;
   return [
-    draw("svg", { viewBox: "0 0 600 62", role: "img", "aria-label": words }, ...shapes),
+    draw("svg", { viewBox: "0 0 600 68", role: "img", "aria-label": words }, ...shapes),
     make("figcaption", {}, "Place in the reference population of the model, from the least risky to the riskiest. It is not a probability."),
   ];
 }
