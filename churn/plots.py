@@ -14,6 +14,7 @@ from models.charts import BLUE, CARD_WIDTH, GREY, Axis, Layers, Row, Series, bar
 if TYPE_CHECKING:
     import pandas as pd
 
+    from churn.progress import Say
     from churn.project import Project
     from churn.results import Scoring
     from training.report.charts import Chart
@@ -21,18 +22,20 @@ if TYPE_CHECKING:
 __all__ = ["calibration", "gains", "reasons", "retention"]
 
 
-def retention(project: Project) -> Layers:
+def retention(project: Project, *, say: Say = lambda _: None) -> Layers:
     """Draw which share of new users is active n days after their first, and which share on that day or later.
 
     Parameters
     ----------
     project
         Its log is read, unless its activity is kept.
+    say
+        Hears how far that is.
     """
     from insights.report import opened
     from insights.retention import curve_chart, curve_of
 
-    return curve_chart(curve_of(opened(project.activity(), project.settings.report)))
+    return curve_chart(curve_of(opened(project.activity(say=say), project.settings.report)))
 
 
 def calibration(churned: ArrayLike, probability: ArrayLike) -> Layers:

@@ -15,6 +15,7 @@ from models.registry import CHAMPION
 if TYPE_CHECKING:
     from churn.engine import Engine
     from churn.jobs.replay import Retrain
+    from churn.jobs.service_keys import ServiceKeys
     from churn.results import (
         Audit,
         Diagnosis,
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
         Training,
         TrainingData,
     )
-    from churn.service_keys import ServiceKeys
     from features.profiles.build import Shard
     from models.churn_model import ChurnModel
 
@@ -390,6 +390,6 @@ class Project(Workspace):
     @property
     def keys(self) -> ServiceKeys:
         """Keys of the service: ``keys.list()``, ``keys.add("shop-app")``, ``keys.revoke("shop-app")``."""
-        from churn.service_keys import ServiceKeys
+        from churn.jobs.service_keys import ServiceKeys
 
         return ServiceKeys(self)

@@ -132,7 +132,9 @@ def test_an_unknown_section_is_an_error_with_a_suggestion(command: Command, tmp_
 
 
 def test_a_word_that_resembles_nothing_gets_the_list(command: Command):
-    assert "known are: advice, audit, bots, churn, compute, contacts, drift" in refused(command, "--set", "xyz.a=1")
+    assert "known are: advice, annotations, audit, bots, churn, compute, contacts, costs, drift" in refused(
+        command, "--set", "xyz.a=1"
+    )
 
 
 def test_an_unknown_key_of_a_flag_is_said_to_come_from_there(command: Command):
