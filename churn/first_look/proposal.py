@@ -59,23 +59,15 @@ def proposal_of(activity: Activity, churn: ChurnSettings) -> Proposal:
         "horizon_days": Line(horizon, f"by the rule of churn horizon: {advice.why}"),
         "active_within_days": Line(active_within, _WHY_ELIGIBLE if active_within == horizon else _WHY_LONGER),
     }
-    objections = next(one.against for one in advice.choices if one.horizon_days == horizon)
-    notes = (f"horizon of {horizon} days: {'; '.join(objections)}; see churn horizon",) if objections else ()
+    objections = "; ".join(advice.objections)
+    notes = (f"horizon of {horizon} days: {objections}; see churn horizon",) if objections else ()
     return Proposal(proposed, features, horizon, notes)
 
 
 def _advice(activity: Activity, churn: ChurnSettings) -> Advice:
-    """Advise for users who were active within the time that is advised; two rounds, as the one depends on the other."""
-    first = _advised(activity, churn, active_within=_MONTH)
-    return (
-        first if first.active_within_days is None else _advised(activity, churn, active_within=first.active_within_days)
-    )
-
-
-def _advised(activity: Activity, churn: ChurnSettings, *, active_within: int) -> Advice:
     settings = AdviceSettings()
-    eligible = {"active_within_days": active_within, "horizon_days": settings.candidates_days[0]}
-    recipe = Recipe(churn.model_copy(update=eligible), FeatureSettings(), ModelSettings(), TrainingSettings())
+    asked = churn.model_copy(update={"active_within_days": _MONTH, "horizon_days": settings.candidates_days[0]})
+    recipe = Recipe(asked, FeatureSettings(), ModelSettings(), TrainingSettings())
     return advise(activity, recipe, settings=settings)
 
 

@@ -7,6 +7,7 @@ Kaplan-Meier curves, because the end of the log censors some of them.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import date, timedelta
 from functools import cached_property
@@ -76,10 +77,13 @@ class Advice:
     rule
         The rule of the recommendation, in a sentence.
     recommended
-        None where no candidate leaves enough to train on.
+        None where no candidate leaves enough to train on. Each candidate is tried with the users who were active within as many days, so
+        that it does not depend on the eligibility that is configured, unless these are too few under any candidate.
     active_within_days
         How recently a user should have been active to be eligible under the recommended horizon: as long as the horizon, as who was away
         for longer has left already by the same definition; twice as long where many come back after being away for one.
+    objections
+        What speaks against the recommended horizon; empty: nothing.
     """
 
     rows: tuple[IdleRow, ...]
@@ -92,6 +96,7 @@ class Advice:
     reach_days: int
     return_share: float
     active_within_days: int | None = None
+    objections: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Everything, as JSON can hold it."""
@@ -123,8 +128,12 @@ def advise(activity: Activity, recipe: Recipe, *, settings: AdviceSettings) -> A
     study = _Study.of(activity, recipe, settings=settings)
     rule = HorizonRule(settings, training.min_class_users, has_weekly_rhythm(spells))
     choices = tuple(rule.with_objections(study.candidate(days)) for days in study.candidates)
-    recommended, why = rule.recommend(choices)
-    chosen = next((one for one in choices if one.horizon_days == recommended), None)
+    found = tuple(_tried(activity, recipe, rule=rule))
+    tried = (
+        found if rule.recommend(found)[0] else choices
+    )  # so few users that those of the configured eligibility are needed
+    recommended, why = rule.recommend(tried)
+    chosen = next((one for one in tried if one.horizon_days == recommended), None)
     idle = SurvivalCurve.of(spells, seed=training.seed)
     return Advice(
         rows=idle_rows(idle, log_days=(activity.coverage.covered_until - activity.coverage.first_day).days),
@@ -137,7 +146,30 @@ def advise(activity: Activity, recipe: Recipe, *, settings: AdviceSettings) -> A
         reach_days=idle.reach,
         return_share=settings.return_share,
         active_within_days=chosen.horizon_days * (_TWICE if rule.mislabelling(chosen) else 1) if chosen else None,
+        objections=chosen.against if chosen else (),
     )
+
+
+def _tried(activity: Activity, recipe: Recipe, *, rule: HorizonRule) -> Iterator[Candidate]:
+    """Try each candidate, the shortest first, with the users who were active within it, up to the first without objections."""
+    for days in sorted(rule.settings.candidates_days):
+        own = recipe.churn.model_copy(update={"horizon_days": days, "active_within_days": days})
+        found = _alone(activity, replace(recipe, churn=own), settings=rule.settings)
+        if found:
+            candidate = rule.with_objections(found)
+            yield candidate
+            if not candidate.against:
+                return
+
+
+def _alone(activity: Activity, recipe: Recipe, *, settings: AdviceSettings) -> Candidate | None:
+    """Return the consequences of the configured horizon; None where the log is too short, or nobody is seen again."""
+    days = recipe.churn.horizon_days
+    try:
+        study = _Study.of(activity, recipe, settings=settings.model_copy(update={"candidates_days": (days,)}))
+    except CheckFailed:
+        return None
+    return study.candidate(days) if study.candidates else None
 
 
 def mislabelling(activity: Activity, recipe: Recipe, *, settings: AdviceSettings) -> str:
