@@ -52,6 +52,7 @@ class ReportSettings(Section):
     repeat_days: int = setting(
         90, "Window in which buyers buy again, and of recency, frequency and money.", unit="days", ge=1
     )
+    member_attribute: str = setting("member", "Attribute of [users] that says who is a member.")
     minutes_expected: tuple[float, ...] = setting(
         (), "Minutes a day that were expected, the lowest and the highest, as in [5, 30].", unit="minutes", max_length=2
     )

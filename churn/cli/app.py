@@ -27,7 +27,7 @@ for verb in (
     *(training.train, training.promote, training.rollback, training.reliability),
     *(serving.score, serving.export, outcomes.outcomes, outcomes.replay),
     *(serving.serve, serving.keys),
-    report.report,
+    *(report.report, serving.mcp),
 ):
     app.command()(verb)
 

@@ -171,3 +171,17 @@ def _show_keys(found: Keys) -> None:
         console.print_table(found.title, [key.row for key in found.keys])
     else:
         console.print_report("No keys: only this machine can ask", {"the first": "churn keys add NAME"})
+
+
+def mcp(config: Config = None, home: Home = None, set_: Set = None) -> None:
+    """Answer agents over MCP: read-only, on standard input.
+
+    Tools return what churn has written: report, one user's score, lists, outcomes, status. Needs the extra mcp.
+
+    Example:
+
+        churn mcp --config world/churn.toml
+    """
+    from churn.jobs.agents import WrittenNumbers, server_of
+
+    server_of(WrittenNumbers(opened(config, set_, home=home))).run("stdio")

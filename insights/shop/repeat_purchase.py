@@ -49,9 +49,7 @@ def repeat_purchase(log: ActiveDays, *, within_days: int) -> Section:
         for name, one in rates.items()
     ]
     tables = [Figures("repeat_rates", rows, kinds)]
-    needs = {text("repeat_purchase.members"): "[users] member"}
-    if not log.knows_orders:
-        needs[text("repeat_purchase.orders")] = "order_id"
+    needs = {} if log.knows_orders else {text("repeat_purchase.orders"): "order_id"}
     if not log.knows_amounts:
         needs |= {text("repeat_purchase.rfm"): "amount"}
         return Section("repeat_purchase", sentences, tables, [], facts, needs)

@@ -107,7 +107,7 @@ def test_every_verb_that_keeps_something_takes_a_home(verb: str):
     assert "--home" in options_of(verb)
 
 
-@pytest.mark.parametrize("verb", sorted(set(VERBS) - {"serve"}))
+@pytest.mark.parametrize("verb", sorted(set(VERBS) - {"serve", "mcp"}))
 def test_every_verb_that_ends_speaks_json(verb: str):
     assert "--json" in options_of(verb)
 
