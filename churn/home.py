@@ -106,6 +106,10 @@ class Home:
         """Place of what the service reads: the model, its settings and the profile store."""
         return self.root / "releases" / project
 
+    def fetched_releases(self, project: str) -> Path:
+        """Place of releases that were published elsewhere, and fetched."""
+        return self.root / "fetched_releases" / project
+
     def keys(self, project: str) -> Path:
         """Who may ask the service: digests of keys, and when each was last used."""
         return self.root / "keys" / project

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         Outcomes,
         Profiles,
         Promotion,
+        Publication,
         Reliability,
         Replay,
         Report,
@@ -381,11 +382,19 @@ class Project(Workspace):
 
     def serve(self, *, model: str = CHAMPION, port: int | None = None) -> int:
         """Serve scores over HTTP at ``[serving] host`` until stopped; return the server's exit code."""
+        from churn.jobs.scores import fetched
         from serving.http.server import checked_port, serve
 
         settings, access = self.settings.serving, self.keys.access()
         port = checked_port(port or settings.port)
-        return serve(self.bundle(model=model), port=port, workers=settings.workers, access=access)
+        first, fetch = fetched(self) if settings.releases else (self.bundle(model=model), None)
+        return serve(first, port=port, workers=settings.workers, access=access, fetch=fetch)
+
+    def publish(self, to: str = "") -> Publication:
+        """Take the current release to a place that servers fetch it from; default: ``[serving] releases``."""
+        from churn.jobs.scores import publish
+
+        return publish(self, to)
 
     @property
     def keys(self) -> ServiceKeys:

@@ -157,6 +157,10 @@ class ServingSettings(Section):
     host: str = setting("127.0.0.1", "IP address to listen on; any but loopback needs keys: churn keys add.")
     port: int = setting(3000, "Port to listen on.", ge=1, le=65535)
     workers: int = setting(1, "Worker processes; each uses one core.", ge=1, le=256)
+    releases: SecretStr | None = setting(
+        None,
+        "Place that churn publish takes releases to, and churn serve fetches them from: a folder, or s3://bucket/churn.",
+    )
     tls_certificate: str = setting(
         "", "File with the certificate and its chain, PEM; empty: no encryption, as behind a proxy that does it."
     )

@@ -1,4 +1,4 @@
-"""Verbs about scores: score, export, serve, keys."""
+"""Verbs about scores: score, export, serve, publish, keys."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from churn.cli.options import AllowMappingChange, AsOf, Config, Home, Model, Set
 from churn.cli.verb import opened, shown_by, verb
 from churn.progress import Progress
 from churn.project import Project
-from churn.results import Export, KeyMade, Keys, ListCheck, Scoring
+from churn.results import Export, KeyMade, Keys, ListCheck, Publication, Scoring
 from features.errors import InputError
 from models.registry import CHAMPION
 
@@ -128,6 +128,26 @@ def serve(
         churn serve --config world/churn.toml --port 3000
     """
     raise typer.Exit(opened(config, set_, home=home).serve(model=model, port=port))
+
+
+@verb(events=False)
+def publish(
+    project: Project,
+    say: Progress,
+    to: Annotated[
+        str, typer.Argument(metavar="PLACE", help="A folder, or s3://...; default: [serving] releases.")
+    ] = "",
+) -> Publication:
+    """Take the current release to where servers fetch it.
+
+    Servers whose [serving] releases names the place fetch it within ten seconds, check it, and swap; they need neither the log nor MLflow.
+
+    Example:
+
+        churn publish s3://bucket/churn --config world/churn.toml
+    """
+    del say
+    return project.publish(to)
 
 
 @verb(events=False)

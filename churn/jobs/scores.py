@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from churn.engine import ScoredUsers
 from churn.jobs.promotion import moving_champion
 from churn.jobs.week import Week
 from churn.progress import Progress
-from churn.results import Scoring
+from churn.results import Publication, Scoring
 from features.errors import InputError, SettingsError
 from features.profiles.specification import Specification
 from features.schema import COLUMNS
@@ -28,6 +29,8 @@ from models.registry.registry import RegisteredModel
 from serving.batch.score import with_reasons
 from serving.batch.scored_batch import Batch, KeptScores, kept_scores, write_ledger, write_scores
 from serving.release.bundle import ServingBundle, answers_of
+from serving.release.publish import fetch
+from serving.release.publish import publish as publish_release
 from serving.release.release import last_good, later_profiles, link_store, store_for, write_release
 from serving.store.answers import BatchAnswers
 from serving.store.kept_activity import KeptRows
@@ -229,6 +232,41 @@ def bundle(project: Project, *, model: str, say: Progress) -> Path:
         )
 
     return write_release(place, _bundle(project, found, model), fill=fill, becomes_current=is_wanted)
+
+
+def publish(project: Project, to: str) -> Publication:
+    """Take the current release to a place that servers reach."""
+    named = project.settings.serving.releases
+    place = to or (named.get_secret_value() if named else "")
+    if not place:
+        raise SettingsError(
+            "no place is named", hint="churn publish PLACE, or [serving] releases: a folder, or s3://bucket/churn"
+        )
+    release = current_of(project.home.releases(project.name))
+    if release is None:
+        raise InputError("there is no release to publish", hint="write one: churn score --as-of DATE")
+    found = publish_release(release, place)
+    return Publication(found.place, found.version, found.copied, found.bytes_copied)
+
+
+def fetched(project: Project) -> tuple[Path, Callable[[], object]]:
+    """Fetch the release that was published last; return its folder, and what fetches the next one.
+
+    Where the place does not answer, or what is there is not what was published, the last good one that was fetched is served.
+    """
+    named = project.settings.serving.releases
+    place = Place(project.home.fetched_releases(project.name), keeps_all=False)
+    source = named.get_secret_value() if named else ""
+    try:
+        fetch(place, source)
+    except InputError as error:
+        if last_good(place.folder) is None:
+            raise
+        _log.warning("%s; the last good release is served", error.message)
+    found = last_good(place.folder)
+    if found is None:
+        raise InputError(f"{place.folder}: what was fetched is damaged", hint="publish it again: churn publish")
+    return found, partial(fetch, place, source)
 
 
 def _bundle(project: Project, found: RegisteredModel, alias: str) -> ServingBundle:

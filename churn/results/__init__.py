@@ -8,7 +8,7 @@ from churn.results.outcomes import Outcomes
 from churn.results.replay import Replay
 from churn.results.report import Report
 from churn.results.result import Result
-from churn.results.scores import Export, ListCheck, Scoring, WeeklyList
+from churn.results.scores import Export, ListCheck, Publication, Scoring, WeeklyList
 from churn.results.status import Diagnosis, Status
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "Outcomes",
     "Profiles",
     "Promotion",
+    "Publication",
     "Reliability",
     "Replay",
     "Report",

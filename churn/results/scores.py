@@ -234,3 +234,30 @@ class ListCheck(Result):
         """
         if self.flaws:
             raise CheckFailed(f"{self.folder}: {'; '.join(self.flaws)}", hint="export that week again: churn export")
+
+
+@dataclass(frozen=True, repr=False)
+class Publication(Result):
+    """A release in a place that servers fetch it from.
+
+    Attributes
+    ----------
+    place
+        Without secrets.
+    copied, bytes_copied
+        Files that were not there yet, and their size.
+    """
+
+    place: str
+    version: str
+    copied: int
+    bytes_copied: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return asdict(self)
+
+    @property
+    def title(self) -> str:
+        """Where it is."""
+        return f"Release {self.version} is current at {self.place}"

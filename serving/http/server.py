@@ -8,7 +8,7 @@ import socket
 import ssl
 import subprocess
 import sys
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,11 +20,13 @@ import msgspec
 from features.errors import InputError, SettingsError
 from features.storage.versions import in_use
 from serving.http.front.gate import KEYS_VARIABLE, REQUIRED_VARIABLE, is_loopback
+from serving.http.lookout import keep_looking
 from serving.keys import KeyFolder
 from serving.release.bundle import read_bundle
 from serving.release.release import check_release
 
 _MAX_PORT = 65535
+FETCH_SECONDS = 10.0
 SERVED_VARIABLE = "CHURN_SERVED"  # folder of the release
 ADDRESS_VARIABLE = "CHURN_ADDRESS"  # where it answers, for the log
 PARENT_VARIABLE = "CHURN_SERVE_PID"  # set by churn serve: the processes of its server end with their parents
@@ -91,13 +93,22 @@ class Access:
         return ["--host", self.host, "--ssl-certfile", str(self.certificate), "--ssl-keyfile", str(self.private_key)]
 
 
-def serve(bundle_folder: Path, *, port: int, workers: int, access: Access | None = None) -> int:
+def serve(
+    bundle_folder: Path,
+    *,
+    port: int,
+    workers: int,
+    access: Access | None = None,
+    fetch: Callable[[], object] | None = None,
+) -> int:
     """Serve the bundle in the folder until a signal ends it.
 
     Parameters
     ----------
     access
         Default: loopback, without keys.
+    fetch
+        Called every ten seconds, by one process for all workers: it makes a newer release current, which they take then.
 
     Returns
     -------
@@ -116,6 +127,8 @@ def serve(bundle_folder: Path, *, port: int, workers: int, access: Access | None
     # BentoML counts requests in a folder of its home and empties it at each start: two services must not share a home.
     with in_use(bundle_folder.resolve()), TemporaryDirectory(prefix="churn-serve-") as home:
         environment = _surroundings() | _environment(bundle_folder, home=home, workers=workers) | allowed
+        if fetch:
+            keep_looking(fetch, "releases", every_seconds=FETCH_SECONDS)
         return _run([*_COMMAND, *options, "--port", str(port)], environment)
 
 

@@ -11,9 +11,7 @@ Doing it again changes nothing, and completes what a killed run left half-done. 
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -21,17 +19,17 @@ from typing import cast
 import fsspec
 import pyarrow.parquet as pq
 from fsspec.core import url_to_fs
-from fsspec.implementations.local import LocalFileSystem
 from fsspec.spec import AbstractFileSystem
 
-from features.errors import ChurnError, InputError, SettingsError, translated
-from features.storage.atomic import atomic_file
+from features.errors import InputError
+from features.storage.stores import copy_to, has_buckets, store_errors, without_secrets
 from serving.weekly.files.database_table import TableAddress, replace_rows
 from serving.weekly.files.list_address import ListAddress
 from serving.weekly.files.verify import MANIFEST, is_manifest, names_in
 
-_LOGIN = r"(://[^\s/@:]*:)(\S*)(@)"  # up to the last @: one in a path hides more than it has to
-_BUCKETS = {"s3", "gs", "gcs", "az", "abfs", "adl", "oss", "oci"}
+_AGAIN = (
+    "check the name, the credentials and that this machine may write there; then do it again: it goes on where it ended"
+)
 
 
 @dataclass(frozen=True)
@@ -92,23 +90,17 @@ def is_database(to: str) -> bool:
 
 
 def _to_store(folder: Path, to: str, *, address: ListAddress, names: Sequence[str]) -> Delivery:
-    shown = f"{_without_secrets(to).rstrip('/')}/{address.path}"
-    with _store_errors(to, shown):
+    shown = f"{without_secrets(to).rstrip('/')}/{address.path}"
+    with store_errors(to, f"the list cannot be taken to {shown}", setting="[export] to", hint=_AGAIN):
         store, top = url_to_fs(to)
         store.invalidate_cache()  # of what this process saw earlier
         target = f"{top.rstrip('/')}/{address.path}"
         missing = _missing(store, target, folder=folder, names=names)
-        if missing and not _has_buckets(store):
+        if missing and not has_buckets(store):
             store.makedirs(target, exist_ok=True)
         for name in missing:
-            _copy(folder / name, store, target=f"{target}/{name}")
+            copy_to(folder / name, store, target=f"{target}/{name}")
     return Delivery(shown, is_new=bool(missing))
-
-
-def _has_buckets(store: AbstractFileSystem) -> bool:
-    """Tell whether a store needs no folders; to make one would make the bucket of a misspelled name."""
-    protocols = [store.protocol] if isinstance(store.protocol, str) else store.protocol
-    return not _BUCKETS.isdisjoint(protocols)
 
 
 def _missing(store: AbstractFileSystem, target: str, *, folder: Path, names: Sequence[str]) -> list[str]:
@@ -143,43 +135,3 @@ def _size(store: AbstractFileSystem, path: str) -> int | None:
         return cast("int | None", store.size(path))
     except FileNotFoundError:
         return None
-
-
-def _copy(source: Path, store: AbstractFileSystem, *, target: str) -> None:
-    """Copy a file; in a folder of this machine it appears whole, as object stores see to themselves."""
-    if not isinstance(store, LocalFileSystem):
-        store.put_file(str(source), target)
-        return
-    with atomic_file(Path(target)) as draft:
-        shutil.copyfile(source, draft)
-
-
-def _store_errors(to: str, shown: str) -> AbstractContextManager[None]:
-    """Translate errors of a store or a folder into ours; each client has its own exceptions."""
-
-    def words(error: Exception) -> ChurnError | None:
-        if isinstance(error, ChurnError):
-            return None
-        if isinstance(error, ImportError):
-            extra = ' (the extra "s3")' if to.lower().startswith("s3") else ""
-            return SettingsError(f"[export] to: {shown} needs a package", hint=f"{error}{extra}")
-        password = re.search(_LOGIN, to)
-        reason = str(error).replace(password[2], "***") if password else str(error)
-        reason = _without_secrets(" ".join(reason.split())) or type(error).__name__
-        return InputError(
-            f"the list cannot be taken to {shown}: {reason}",
-            hint="check the name, the credentials and that this machine may write there; then do it again: it goes on where it ended",
-        )
-
-    return translated(Exception, words)
-
-
-def _without_secrets(url: str) -> str:
-    """Mask a password, and the signature that may be behind a question mark.
-
-    Examples
-    --------
-    >>> _without_secrets("sftp://anna:secret@host/lists"), _without_secrets("https://host/lists?sig=secret")
-    ('sftp://anna:***@host/lists', 'https://host/lists?***')
-    """
-    return re.sub(r"(://[^\s?]*\?)\S+", r"\1***", re.sub(_LOGIN, r"\1***\3", url))

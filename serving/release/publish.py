@@ -1,0 +1,136 @@
+"""A release in a place that several servers reach: written there once, and fetched, checked and made current by each.
+
+::
+
+    <place>/3f0c19d2a7b84e65/release.json, model/..., store/...    never changes
+    <place>/current                                                the name of a release; written last
+
+A release is named by a digest of its content (:mod:`features.storage.versions`): what was fetched is compared with its name before it
+counts.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+from fsspec.core import url_to_fs
+from fsspec.spec import AbstractFileSystem
+
+from features.errors import InputError
+from features.storage.stores import copy_to, has_buckets, store_errors, without_secrets, write_to
+from features.storage.versions import CURRENT, Place, current_of, digest_of
+from serving.release.release import check_release, store_of
+
+SETTING = "[serving] releases"
+_AGAIN = "publish it again: churn publish"
+_VERSION = re.compile(r"[0-9a-f]{16}")
+
+
+@dataclass(frozen=True)
+class PublishedFiles:
+    """What is in a place now.
+
+    Attributes
+    ----------
+    place
+        Fit to be shown.
+    copied, bytes_copied
+        Files that were not there yet, and their size.
+    """
+
+    place: str
+    version: str
+    copied: int
+    bytes_copied: int
+
+
+def publish(release: Path, to: str) -> PublishedFiles:
+    """Copy a release to a place, and make it the current one there. Doing it again completes what a killed run left half-done.
+
+    Parameters
+    ----------
+    to
+        A folder, or a URL that fsspec knows: ``s3://bucket/churn``.
+
+    Raises
+    ------
+    InputError
+        When the release is damaged or has no store, or the place refuses.
+    """
+    version, shown = release.name, without_secrets(to)
+    check_release(release)
+    if not _VERSION.fullmatch(version) or store_of(release) is None:
+        raise InputError(
+            f"{release} cannot be published: there is no profile store", hint="fill it: churn score --as-of DATE"
+        )
+    with _errors(to, f"the release cannot be taken to {shown}"):
+        store, top = _opened(to)
+        copied = [path for path in _files(release) if _copy(path, release, store=store, top=f"{top}/{version}")]
+        write_to(version.encode(), store, target=f"{top}/{CURRENT}")
+    return PublishedFiles(shown, version, len(copied), sum(path.stat().st_size for path in copied))
+
+
+def fetch(place: Place, source: str) -> Path | None:
+    """Fetch the release that is current in a place, unless it is current here; return its folder, None where nothing has changed.
+
+    Raises
+    ------
+    InputError
+        When there is none, it is not what was published, or the place does not answer.
+    """
+    shown = without_secrets(source)
+    with _errors(source, f"no release can be fetched from {shown}"):
+        store, top = _opened(source)
+        version = cast("bytes", store.cat_file(f"{top}/{CURRENT}")).decode("ascii", "replace").strip()
+        here = current_of(place.folder)
+        if here is not None and here.name == version:
+            return None
+        if not _VERSION.fullmatch(version):
+            raise InputError(f"{shown}/{CURRENT} names no release", hint=_AGAIN)
+        return place.add(lambda draft: _fetch(store, f"{top}/{version}", draft=draft))
+
+
+def _fetch(store: AbstractFileSystem, source: str, *, draft: Path) -> None:
+    """Fetch the files of a release, and compare them with its name."""
+    found = cast("Sequence[str]", store.find(source))
+    for path in found:
+        target = draft / path.removeprefix(source).lstrip("/")
+        if ".." in target.parts:
+            raise InputError(f"a file of the release is outside of it: {Path(path).name}", hint=_AGAIN)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        store.get_file(path, str(target))
+    version = source.rpartition("/")[2]
+    if digest_of(draft) != version:
+        raise InputError(f"release {version} is not what was published: {len(found)} files", hint=_AGAIN)
+
+
+def _opened(url: str) -> tuple[AbstractFileSystem, str]:
+    store, top = url_to_fs(url)
+    store.invalidate_cache()  # of what this process saw earlier
+    return store, top.rstrip("/")
+
+
+def _errors(url: str, what: str) -> AbstractContextManager[None]:
+    return store_errors(
+        url, what, setting=SETTING, hint="check the name, the credentials and the network; then do it again"
+    )
+
+
+def _files(release: Path) -> list[Path]:
+    return sorted(path for path in release.rglob("*") if path.is_file())
+
+
+def _copy(path: Path, release: Path, *, store: AbstractFileSystem, top: str) -> bool:
+    """Copy a file of a release, unless one of its size is there: a version never changes."""
+    target = f"{top}/{path.relative_to(release).as_posix()}"
+    if store.exists(target) and store.size(target) == path.stat().st_size:
+        return False
+    if not has_buckets(store):
+        store.makedirs(target.rpartition("/")[0], exist_ok=True)
+    copy_to(path, store, target=target)
+    return True
