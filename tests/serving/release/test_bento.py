@@ -22,12 +22,13 @@ ANSWER = """
 import asyncio, sys
 sys.modules |= dict.fromkeys(["mlflow", "training", "churn"])  # as if they were not installed
 from serving import service
+from serving.http.front.page import page
 from serving.http.openapi import RequestBody
 
 event = b'{"event_time":"2026-06-01T10:00:00Z","event_type":"open"}'
 with_events = b'{"user_id":"u2","events":[' + event + b'],"as_of":"2026-06-02T00:00:00Z"}'
 body = RequestBody.model_construct(content=b'{"items":[{"user_id":"u1"},' + with_events + b']}', request_id="r1")
-print(service.__file__)
+print(service.__file__, [page(path).status_code for path in ("/", "/docs")])
 print(asyncio.run(service.ChurnService().score.local(body)).body.decode())
 """
 
@@ -62,7 +63,7 @@ def test_a_bento_holds_the_model_and_answers_without_mlflow(project: Path, tmp_p
     shutil.rmtree(project)
     ran = subprocess.run([sys.executable, "-c", ANSWER], cwd=bento / "src", capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
-    assert str(bento / "src/serving/service.py") in ran.stdout
+    assert f"{bento / 'src/serving/service.py'} [200, 200]" in ran.stdout
     assert '"results":[{"user_id":"u1"' in ran.stdout
     assert '{"user_id":"u2","status":"scored"' in ran.stdout
 
