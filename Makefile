@@ -15,7 +15,7 @@ export DO_NOT_TRACK := 1
 export UV_SYSTEM_CERTS := true
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup demo test test-slow test-faults system check fmt docs serve bench bench-serving bench-accuracy bench-training bench-list bench-effect bench-replay wheel lock clean
+.PHONY: help setup demo test test-slow test-faults system check fmt docs serve bench bench-serving bench-accuracy bench-training bench-list bench-report bench-effect bench-replay wheel lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' Makefile
@@ -92,6 +92,9 @@ bench-training: setup ## What a training costs at 50,000 users (SIZE=5m: at five
 
 bench-list: setup ## What the weekly list costs at a million stored users (USERS=200000: fewer)
 	@USERS="$(USERS)" $(BIN)/python -m benchmarks.weekly_list
+
+bench-report: setup ## What the report finds in simulated shops, and what it does not (KINDS="null version" WORLDS=5: fewer)
+	@KINDS="$(KINDS)" WORLDS="$(WORLDS)" $(BIN)/python -m benchmarks.report
 
 bench-effect: setup ## How often the account of contacts errs, in 1,000 simulated seasons (SEASONS=100: fewer)
 	@$(BIN)/python -m benchmarks.weekly_effect

@@ -141,7 +141,7 @@ def worth_of_steps(log: ActiveDays, steps: Steps) -> list[float]:
 
 def found_changes(log: ActiveDays, steps: Steps) -> Iterator[Finding]:
     """Find one change after the other: the users whom it concerns are set aside before the next is looked for."""
-    log.make("open", "from reached")
+    log.make("open", "select *, cast(null as varchar) as kept_for from reached")
     if steps.weeks < MIN_WEEKS:
         return
     before: list[Finding] = []
@@ -187,10 +187,11 @@ def false_alarms(dimension: str, *, others: int, is_fall: bool) -> float:
     return FALSE_ALARMS * own * (_FALLS if is_fall else 1 - _FALLS)
 
 
-def _once_a_week(group: str) -> str:
+def _once_a_week(dimension: str) -> str:
     """Return the SELECT of one row per user, week, step and group ``v``: the first, as whoever changes phones has no more chances."""
     return f"""select uid, week, step, v, min(d) as d, arg_min(converted, d) as converted, min(tenure) as tenure
-        from (select *, {group} as v from open) group by uid, week, step, v"""
+        from (select *, {_group(dimension)} as v from open where coalesce(kept_for, '{dimension}') = '{dimension}')
+        group by uid, week, step, v"""
 
 
 def _group(dimension: str) -> str:
@@ -204,7 +205,7 @@ def _counts(log: ActiveDays, steps: Steps, *, dimension: str) -> tuple[list[tupl
     shown = {ALL} if dimension == ALL else set(shown_groups(sizes))
     rows = log.rows(
         f"""select step, v, week, tenure, count(*), count(*) filter (converted)
-        from ({_once_a_week(group)}) group by all order by all"""
+        from ({_once_a_week(dimension)}) group by all order by all"""
     )
     keys = sorted({(step, v) for step, v, *_ in rows if v in shown})
     places = {key: place for place, key in enumerate(keys)}
@@ -217,7 +218,7 @@ def _counts(log: ActiveDays, steps: Steps, *, dimension: str) -> tuple[list[tupl
 
 def _finding(log: ActiveDays, steps: Steps, *of: Any) -> Finding:
     deviation, dimension, (step, value) = of
-    rows = f"(from ({_once_a_week(_group(dimension))}) where step = {step} and v = {_text(value)})"
+    rows = f"(from ({_once_a_week(dimension)}) where step = {step} and v = {_text(value)})"
     n, x = (np.zeros(steps.weeks * WEEK, np.int64) for _ in range(2))
     for d, reached, converted in log.rows(f"select d, count(*), count(*) filter (converted) from {rows} group by d"):
         n[d - steps.first_week], x[d - steps.first_week] = reached, converted
@@ -245,12 +246,15 @@ def _text(value: str) -> str:
 
 
 def _set_aside(log: ActiveDays, steps: Steps, *, found: Finding) -> None:
-    """Remove the users of a change from the weeks that it touches, in every dimension."""
+    """Remove the users of a change from the weeks that it touches, and from the rates of other dimensions in all weeks.
+
+    Without them the mixture of the others is the same in every week: a group that is better than others would be missed in those weeks.
+    """
     first, last = ((day - steps.first_week) // WEEK for day in (found.start, found.stop - 1))
-    log.connection.execute(
-        f"""delete from open where step = {found.step} and week between {first} and {last}
-        and {_group(found.dimension)} = {_text(found.value)}"""
-    )
+    of_group = f"step = {found.step} and {_group(found.dimension)} = {_text(found.value)}"
+    log.connection.execute(f"delete from open where {of_group} and week between {first} and {last}")
+    if found.dimension != ALL:
+        log.connection.execute(f"update open set kept_for = '{found.dimension}' where {of_group}")
 
 
 # --- In words ----------------------------------------------------------------------------------------------------------

@@ -64,6 +64,14 @@ def test_what_happened_at_that_time_is_named_and_what_an_earlier_report_did_not_
     assert findings(log, steps, past=Past(date(2026, 3, 20), [earlier])).facts["new_findings"] == 1
 
 
+def test_a_group_that_is_set_aside_does_not_change_the_mixture_of_the_others(world: Open):
+    def rate(step: int, day: int, system: str) -> float:
+        return 0.5 if step == 0 and system == "android" and 70 <= day < 84 else 0.9 if system == "android" else 0.3
+
+    found = findings(*world(rate, 5))
+    assert [(row["step"], row["value_of"]) for row in found.tables[0].rows] == [("view", "android")]
+
+
 def test_going_on_is_worth_what_those_who_do_spend_more(tmp_path: Path):
     rows = [
         *("a 2026-01-05T10:00 view", "a 2026-01-05T10:00 cart", "a 2026-01-09T10:00 pay amount=30"),

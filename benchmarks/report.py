@@ -1,0 +1,107 @@
+"""How often the report finds what is there, and how often it finds what is not: simulated worlds of :mod:`benchmarks.report_worlds`.
+
+``python -m benchmarks.report`` measures all kinds; ``KINDS="null version" WORLDS=20`` some, ``FROM=20`` further worlds. Results are kept in
+``report.json``; ``report.md`` is written from all that are there. A world takes a quarter of a minute on one core.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from benchmarks.report_page import write_page
+from benchmarks.report_worlds import (
+    BROKEN_WEEK,
+    CHANNEL_WEEKS,
+    PLANTED_CHANNEL,
+    PLANTED_PHONE,
+    ReportWorld,
+    day_of,
+    oracle,
+    simulate,
+    write,
+)
+from churn.project import Project
+from insights.core_users import watched
+from insights.engine.steps import make_steps
+from insights.findings import Finding, found_changes
+from insights.report import opened
+from insights.settings import ReportSettings
+
+HERE = Path(__file__).parent
+KINDS = {
+    "null": ReportWorld(has_differences=False),
+    "standing": ReportWorld(),
+    "version": ReportWorld(users=24_000, planted="version"),
+    "channel": ReportWorld(users=24_000, planted="channel"),
+    "core": ReportWorld(users=12_000, planted="core"),
+}
+_COLUMNS = ("channel", "device_model", "app_version")
+_NEAR = timedelta(days=10)
+
+
+def main() -> None:
+    """Measure what is asked for; what is done is kept."""
+    wanted, first = os.environ.get("KINDS", "").split() or list(KINDS), int(os.environ.get("FROM") or 0)
+    worlds, path = int(os.environ.get("WORLDS") or 20), HERE / "report.json"
+    for name in wanted:
+        for seed in range(first, first + worlds):
+            results: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+            results.setdefault(name, {})[str(seed)] = measured(KINDS[name], seed=seed)
+            path.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n")
+            print(name, seed, results[name][str(seed)], flush=True)
+    write_page(json.loads(path.read_text()), HERE)
+
+
+def measured(world: ReportWorld, *, seed: int) -> dict[str, Any]:
+    """Return what the report says of a world, and what who knows where to look would say."""
+    people, sessions = simulate(world, seed=seed)
+    with TemporaryDirectory() as folder:
+        log = write(sessions, Path(folder) / "log.parquet")
+        columns = {name: name for name in _COLUMNS}
+        project = Project(home=Path(folder) / "home", events=str(log), settings={"events.columns": columns})
+        active = opened(project.activity(), ReportSettings())
+        steps = make_steps(active, funnel=(), purchase_event_types=("purchase",))
+        found = list(found_changes(active, steps))
+        watch = watched(active, at_least=20)
+    changes = [
+        [
+            one.dimension,
+            one.value,
+            one.step,
+            str(active.day(one.start)),
+            str(active.day(one.stop - 1)),
+            round(one.p_value, 4),
+        ]
+        for one in found
+    ]
+    result: dict[str, Any] = {
+        "sessions": len(sessions.day),
+        "changes": changes,
+        "alarm": bool(watch and watch.is_alarm),
+    }
+    result["change"] = round(watch.change, 4) if watch else None
+    if world.planted in ("version", "channel"):
+        result |= {
+            "found": any(_is_it(world, one, first=active.day(0)) for one in found),
+            "oracle": round(oracle(world, people, sessions=sessions), 5),
+        }
+    return result
+
+
+def _is_it(world: ReportWorld, one: Finding, *, first: Any) -> bool:
+    """Tell whether a finding is what was planted: the group, a fall, and a start within ten days of the true one."""
+    week, value = (
+        (BROKEN_WEEK, f"phone{PLANTED_PHONE}")
+        if world.planted == "version"
+        else (CHANNEL_WEEKS[0], f"channel{PLANTED_CHANNEL}")
+    )
+    return one.value == value and one.missing > 0 and abs(first + timedelta(days=one.start) - day_of(7 * week)) <= _NEAR
+
+
+if __name__ == "__main__":
+    main()
