@@ -382,13 +382,9 @@ class Project(Workspace):
 
     def serve(self, *, model: str = CHAMPION, port: int | None = None) -> int:
         """Serve scores over HTTP at ``[serving] host`` until stopped; return the server's exit code."""
-        from churn.jobs.scores import fetched
-        from serving.http.server import checked_port, serve
+        from churn.jobs.scores import serve
 
-        settings, access = self.settings.serving, self.keys.access()
-        port = checked_port(port or settings.port)
-        first, fetch = fetched(self) if settings.releases else (self.bundle(model=model), None)
-        return serve(first, port=port, workers=settings.workers, access=access, fetch=fetch)
+        return serve(self, model=model, port=port)
 
     def publish(self, to: str = "") -> Publication:
         """Take the current release to a place that servers fetch it from; default: ``[serving] releases``."""

@@ -279,3 +279,13 @@ def _mapped_columns(events: EventsSettings) -> tuple[str, ...]:
     """Return the contract columns that churn.toml maps; none where it says nothing of the log."""
     mapped = events.mapping() if events.columns else {}
     return tuple(name for name in COLUMNS if name in mapped)
+
+
+def serve(project: Project, *, model: str, port: int | None) -> int:
+    """Serve scores over HTTP until stopped; return the server's exit code."""
+    from serving.http import server
+
+    settings, access = project.settings.serving, project.keys.access()
+    port = server.checked_port(port or settings.port)
+    first, fetch = fetched(project) if settings.releases else (project.bundle(model=model), None)
+    return server.serve(first, port=port, workers=settings.workers, access=access, fetch=fetch)
