@@ -26,8 +26,8 @@ ANY_FALSE, ALARM, MOST = (
 )  # chance of any false finding, and the part of it that the alarm on core users has
 FALSE_ALARMS = ANY_FALSE - ALARM
 _EVERYBODY, _FALLS = (
-    0.75,
     0.8,
+    0.9,
 )  # of that chance, for changes of all users together, and of these for falls: they matter first
 MIN_WEEKS, _SAME_CAUSE = 8, 0.5
 _TENURES, _MOVES_DAYS, _NEAR_DAYS, _MONTH = 3, 10, 3, 28
@@ -201,11 +201,14 @@ def _group(dimension: str) -> str:
 def _counts(log: ActiveDays, steps: Steps, *, dimension: str) -> tuple[list[tuple[int, str]], Counts, Counts]:
     """Return step and group of each row, and users who reached it and went on, shape (rows, weeks, tenures)."""
     group = _group(dimension)
+    last = (
+        steps.new_users if dimension == ALL else steps.count
+    )  # of all users, who stays away later does so in the second week too
     sizes: dict[str, int] = dict(log.rows(f"select {group} as v, count(distinct uid) from open group by v"))
     shown = {ALL} if dimension == ALL else set(shown_groups(sizes))
     rows = log.rows(
         f"""select step, v, week, tenure, count(*), count(*) filter (converted)
-        from ({_once_a_week(dimension)}) group by all order by all"""
+        from ({_once_a_week(dimension)}) where step <= {last} group by all order by all"""
     )
     keys = sorted({(step, v) for step, v, *_ in rows if v in shown})
     places = {key: place for place, key in enumerate(keys)}
