@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from churn.home import Home
 from churn.results.report import NUMBERS
+from churn.upgrade import format_of
 from features.errors import CheckFailed, ChurnError, InputError, SettingsError, closest
 from features.storage.versions import current_of
 
@@ -18,9 +19,16 @@ if TYPE_CHECKING:
 
 
 class WrittenNumbers:
-    """Read access to the numbers of a project."""
+    """Read access to the numbers of a project.
+
+    Raises
+    ------
+    InputError
+        When a newer version of churn wrote its home.
+    """
 
     def __init__(self, project: Project) -> None:
+        format_of(Home(project.root))
         self._home, self._name = Home(project.root), project.name
         self._status = project.status
 

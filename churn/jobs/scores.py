@@ -236,13 +236,13 @@ def bundle(project: Project, *, model: str, say: Progress) -> Path:
 
 def publish(project: Project, to: str) -> Publication:
     """Take the current release to a place that servers reach."""
-    named = project.settings.serving.releases
+    home, named = project.home, project.settings.serving.releases
     place = to or (named.get_secret_value() if named else "")
     if not place:
         raise SettingsError(
             "no place is named", hint="churn publish PLACE, or [serving] releases: a folder, or s3://bucket/churn"
         )
-    release = current_of(project.home.releases(project.name))
+    release = current_of(home.releases(project.name))
     if release is None:
         raise InputError("there is no release to publish", hint="write one: churn score --as-of DATE")
     found = publish_release(release, place)
