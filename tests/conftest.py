@@ -32,7 +32,7 @@ for _name in ("COLUMNS", "LINES"):
 
 # A busy machine is slow, which is not a failure. `make test` tries some random logs, `make test-slow` many more.
 _SLOW_IS_FINE = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
-settings.register_profile("dev", max_examples=25, **_SLOW_IS_FINE)
+settings.register_profile("dev", max_examples=12, **_SLOW_IS_FINE)
 settings.register_profile("ci", max_examples=100, **_SLOW_IS_FINE)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 
@@ -75,7 +75,8 @@ _SECONDS = {
     "tests/features/users/test_identities.py": 14,
     "tests/seeds/test_truth.py": 12,
     "tests/benchmarks/test_profiles_bench.py": 12,
-    "tests/serving/release/test_bento.py": 12,
+    "tests/serving/test_page_in_chromium.py": 25,
+    "tests/serving/test_access.py": 20,
 }
 
 

@@ -61,6 +61,7 @@ def test_the_reasons_of_a_user_are_bars_of_their_contributions():
         churn.plots.reasons(SCORES, "b")
 
 
+@pytest.mark.slow
 def test_the_page_about_a_model_of_ones_own_runs(
     trained_world: TrainedWorld, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):

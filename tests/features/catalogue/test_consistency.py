@@ -26,7 +26,7 @@ FEATURES = [KNOWN[name] for name in NAMES]
 ANNA = dict(zip(NAMES, (5.0, 9.0, 2.0, 3.0, 2.0, 1.5, 40.0), strict=True))
 
 
-@examples(6, 30)
+@examples(4, 30)
 @given(random_logs())
 def test_no_profile_of_a_log_contradicts_itself(log: RandomLog):
     with passing_world(log.rows, **log.settings()) as world:

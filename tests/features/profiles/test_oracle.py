@@ -72,7 +72,7 @@ def test_no_oracle_outlives_its_feature():
     assert {*FEATURES, *windowed, *of_a_type} - names == set()
 
 
-@examples(16, 120)
+@examples(10, 120)
 @given(random_logs())
 def test_every_feature_is_what_plain_python_says(log: RandomLog):
     found, pasts = profiles_of(log), pasts_of(log)

@@ -107,6 +107,7 @@ def test_a_messy_log_gives_the_same_bits_and_the_same_rejects(tmp_path: Path, sp
     assert in_spark(world, spark, **every).equals(on_one_machine(world, **every))
 
 
+@pytest.mark.slow
 def test_what_became_known_late_is_seen_late_in_spark_too(tmp_path: Path, spark: SparkSession):
     lines = [
         "anna 2026-03-02T10:00 open ingested_at=2026-03-02T10:00",
@@ -117,6 +118,7 @@ def test_what_became_known_late_is_seen_late_in_spark_too(tmp_path: Path, spark:
     assert in_spark(world, spark).equals(on_one_machine(world))
 
 
+@pytest.mark.slow
 def test_one_user_with_nearly_all_rows_stays_in_one_bucket(
     tmp_path: Path, spark: SparkSession, monkeypatch: pytest.MonkeyPatch
 ):
@@ -156,7 +158,7 @@ def test_a_log_of_several_files_folders_and_kinds_of_time_is_read_as_on_one_mach
 
 
 @pytest.mark.parametrize("zone", [None, "UTC"])
-@pytest.mark.parametrize("unit", ["ms", "us", "ns"])
+@pytest.mark.parametrize("unit", ["ns", *(pytest.param(unit, marks=pytest.mark.slow) for unit in ("ms", "us"))])
 def test_a_time_of_any_unit_is_the_same_instant(tmp_path: Path, spark: SparkSession, zone: str | None, unit: str):
     at = pa.array([1_772_668_799_999_999_999], pa.timestamp("ns", zone)).cast(pa.timestamp(unit, zone), safe=False)
     path = tmp_path / "log.parquet"
@@ -188,6 +190,7 @@ def test_the_verb_writes_the_profiles_of_the_champion(trained_world: TrainedWorl
     assert told["profiles"] == trained_world.said["score"]["scored"] + trained_world.said["score"]["unscored"]
 
 
+@pytest.mark.slow
 def test_partitions_of_profiles_are_scored_as_on_one_machine(tmp_path: Path, spark: SparkSession):
     profiles, bands = profiles_of(120, seed=3).sort_by("user_id"), ScoringSettings()
     pq.write_table(profiles, tmp_path / "profiles.parquet", row_group_size=50)
@@ -234,6 +237,7 @@ def test_a_cutoff_past_the_log_is_refused(tmp_path: Path, spark: SparkSession):
         log.profiles(world.specification(), cutoffs=[date(2030, 1, 1)])
 
 
+@pytest.mark.slow
 def test_profiles_are_written_as_a_folder_that_appears_whole(tmp_path: Path, spark: SparkSession):
     world = world_of(tmp_path, messy(200, seed=3), max_rejected_share=0.5)
     log = inside.read_log(world.settings, spark)

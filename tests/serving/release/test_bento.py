@@ -48,6 +48,7 @@ def project(bundle: ServingBundle, profiles: pa.Table, tmp_path: Path) -> Path:
     return project
 
 
+@pytest.mark.slow
 def test_a_bento_holds_the_model_and_answers_without_mlflow(project: Path, tmp_path: Path):
     build = [sys.executable, "-m", "bentoml", "build", "--version", "one"]
     environment = os.environ | {"BENTOML_HOME": str(tmp_path / "home")}
