@@ -15,7 +15,7 @@ from features.log.sources.mapping import Mapper
 from features.log.sources.source import Source
 from features.log.sources.times import instant_of
 from features.log.sources.values import text_of
-from features.log.validation import present_of
+from features.log.validation import present_rows
 from features.storage.duckdb import connect, duckdb_errors
 
 Kind = Literal["text", "number", "day"]
@@ -72,16 +72,11 @@ class SmallTable:
         return [dict(zip(names, row, strict=True)) for row in rows]
 
     def _values(self, source: Source) -> str:
-        mapped = source.mapping
         values = ", ".join(
             f"{self._value(name, one.kind, reading=source.reading)} as {name}, cast(shown_{name} as varchar) as shown_{name}"
-            for name, one in mapped.items()
+            for name, one in source.mapping.items()
         )
-        present = ", ".join(
-            f"{present_of(f'raw_{name}', one.kind, name=name, reading=source.reading)} as raw_{name}"
-            for name, one in mapped.items()
-        )
-        return f"select {values} from (select * replace ({present}) from {source.rows})"
+        return f"select {values} from {present_rows(source)}"
 
     def _value(self, name: str, kind: str, *, reading: Texts) -> str:
         raw = f"raw_{name}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -59,10 +59,6 @@ def checked_sql(source: Source, *, zone: str, span: Span, kinds: Mapping[str, st
         Extra column to its type, VARCHAR or DOUBLE, where other files decide it too.
     """
     mapping, extra = source.mapping, kinds or {}
-    present = ", ".join(
-        f"{present_of(f'raw_{name}', one.kind, name=name, reading=source.reading)} as raw_{name}"
-        for name, one in mapping.items()
-    )
     cast = ", ".join(
         f"{_cast(name, one.kind, zone=zone, reading=source.reading, extra=extra.get(name))} as {name}"
         for name, one in mapping.items()
@@ -70,7 +66,16 @@ def checked_sql(source: Source, *, zone: str, span: Span, kinds: Mapping[str, st
     shown = ", ".join(f"shown_{name} as raw_{name}" for name in mapping)
     rules = "\n".join(f"when {condition} then {literal(why)}" for condition, why in _rules(source, span))
     return f"""select {", ".join([LOG_FILE, *source.more])}, {shown}, {", ".join(mapping)}, case {rules} end as reason
-        from (select *, {cast} from (select * replace ({present}) from {source.rows}))"""
+        from (select *, {cast} from {present_rows(source)})"""
+
+
+def present_rows(source: Source, *, ids: Collection[str] = ()) -> str:
+    """Return the FROM clause of the rows of a source in which what means no value is null; ``ids`` are read as ids of users are."""
+    present = ", ".join(
+        f"{_present(f'raw_{name}', one.kind, name='user_id' if name in ids else name, reading=source.reading)} as raw_{name}"
+        for name, one in source.mapping.items()
+    )
+    return f"(select * replace ({present}) from {source.rows})"
 
 
 def is_text(name: str) -> bool:
@@ -78,7 +83,7 @@ def is_text(name: str) -> bool:
     return name in IDS or (name in COLUMNS and COLUMNS[name].type == "VARCHAR")
 
 
-def present_of(raw: str, kind: str, *, name: str, reading: Texts) -> str:
+def _present(raw: str, kind: str, *, name: str, reading: Texts) -> str:
     """Return a column in which an empty text, a word for no value, or no number where text is wanted, is null."""
     if kind in FLOATS and is_text(name):
         return f"case when not isnan({raw}) then {raw} end"

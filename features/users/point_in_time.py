@@ -17,7 +17,7 @@ from features.log.sources.binding import Bound
 from features.log.sources.mapping import Mapper
 from features.log.sources.source import Source
 from features.log.sources.times import instant_of
-from features.log.validation import NULLS, id_of, is_number_text, present_of, text_of
+from features.log.validation import NULLS, id_of, is_number_text, present_rows, text_of
 from features.settings import ComputeSettings, TableSettings
 from features.sql import literal
 from features.storage.duckdb import connect, duckdb_errors
@@ -86,10 +86,6 @@ class PointInTimeTable:
     def _checked(self, source: Source, kinds: Mapping[str, str]) -> str:
         """Return the SELECT of the columns as they were read, ids as text, ``valid_from`` in UTC, and ``reason``."""
         ids, mapping = self.settings.ids, source.mapping
-        present = ", ".join(
-            f"{present_of(f'raw_{name}', one.kind, name='user_id' if name in ids else name, reading=source.reading)} as raw_{name}"
-            for name, one in mapping.items()
-        )
         texts = "".join(f", {id_of(f'raw_{name}', mapping[name].kind)} as {name}" for name in ids)
         values = ", ".join(
             f"{_as_kind(f'raw_{name}', one.kind, wanted=kinds[name])} as raw_{name}"
@@ -102,7 +98,7 @@ class PointInTimeTable:
         rules = self._rules(source)
         return f"""select {shown}, {", ".join(ids)}, valid_from, reason{", " if columns else ""}{columns} from (select *{replaced} from
             (select *, case {rules} end as reason from (select *{texts}, {self._valid_from(mapping)} as valid_from
-                from (select * replace ({present}) from {source.rows}))))"""
+                from {present_rows(source, ids=ids)})))"""
 
     def _valid_from(self, mapping: Mapping[str, Bound]) -> str:
         if VALID_FROM not in mapping:

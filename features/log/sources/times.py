@@ -170,16 +170,17 @@ def _from_epoch(number: str, digits: str) -> str:
     of the nineties, and the ticks of .NET since the year 1 would be nanoseconds of 1990. SQL says what is meant. Twelve digits are
     milliseconds, or a calendar number: one that is not a time, or whose year has two digits, is not read.
     """
-    scales = (("1e11", " * 1000000"), ("1e14", " * 1000"), ("1e17", ""))
-    cases = " ".join(f"when {number} < {top} then cast(floor({number}{scale}) as bigint)" for top, scale in scales)
+    scales = ((1, "1e11", " * 1000000"), (1_000, "1e14", " * 1000"), (1_000_000, "1e17", ""))
+    cases = " ".join(
+        f"when {number} < {_YEAR_2000 * units} then null when {number} < {top} then cast(floor({number}{scale}) as bigint)"
+        for units, top, scale in scales
+    )
     is_whole = rf"regexp_full_match({digits}, '\d{{19}}')"  # a double would round nanoseconds up into the next day
     exact = (
         f"case when {is_whole} then cast(left({digits}, 16) as bigint) else cast(floor({number} // 1000) as bigint) end"
     )
-    cases += f" when {number} < 9e18 then {exact}"
+    cases += f" when {number} < {_YEAR_2000 * 10**9} then null when {number} < 9e18 then {exact}"
     two = rf"regexp_full_match({digits}, '\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])([01]\d|2[0-3])[0-5]\d[0-5]\d')"
     is_calendar = f"{number} between {1970 * 10**8} and {2100 * 10**8} or {two}"
     is_short = f"case when {number} >= 1e11 and {number} < 1e12 then {is_calendar} else false end"
-    scale = f"case when {number} < 1e11 then 1 when {number} < 1e14 then 1e3 when {number} < 1e17 then 1e6 else 1e9 end"
-    is_early = f"{number} < {_YEAR_2000} * {scale}"
-    return f"make_timestamptz(case when {is_early} or {is_short} then null {cases} end)"
+    return f"make_timestamptz(case when {is_short} then null {cases} end)"
