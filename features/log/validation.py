@@ -93,13 +93,26 @@ def _present(raw: str, kind: str, *, name: str, reading: Texts) -> str:
     words = {"", *reading.nulls} if is_open else {"", *reading.nulls, *NULL_WORDS}
     listed = ", ".join(map(literal, sorted(words)))
     absent = f"nullif({raw}, '')" if len(words) == 1 else f"case when {raw} not in ({listed}) then {raw} end"
-    return absent if is_open and name not in REQUIRED else f"case when not {_is_blank(raw)} then {absent} end"
+    if is_open and name not in REQUIRED:
+        return absent
+    present = raw if len(words) == 1 else absent
+    return f"case when {_starts_in_ascii(raw)} then {present} when not {_is_blank(raw)} then {absent} end"
+
+
+def _starts_in_ascii(raw: str) -> str:
+    """Return the condition that a text starts with a letter, digit or sign of ASCII: nearly all do, and it is quickly told."""
+    return f"{raw} between '!' and '~'"
 
 
 def _is_blank(raw: str) -> str:
-    """Return the condition that a text is blanks only; its first letter tells of nearly all that they are not."""
+    """Return the condition that a text is blanks only; its first letter tells of most that they are not."""
     may_be = f"({raw} < '!' or starts_with({raw}, '\u00a0') or {raw} between '\u1680' and '\u3001')"
     return f"case when {may_be} then regexp_full_match({raw}, '[\\s\\v\\p{{Z}}]+') else false end"
+
+
+def _is_null_word(raw: str) -> str:
+    """Return the condition that a text is a word for no value; none ends with a digit, as most ids do, which is quickly told."""
+    return f"case when {raw}[-1] between '0' and '9' then false else trim({raw}) in ({NULLS}) end"
 
 
 def _cast(name: str, kind: str, *, zone: str, reading: Texts, extra: str | None) -> str:
@@ -158,7 +171,7 @@ def _id_rules(kind: str) -> list[tuple[str, str]]:
     """Return what is a value, and no id of a user."""
     if kind == "VARCHAR":
         return [
-            (f"trim(raw_user_id) in ({NULLS})", NULL_MARKER),
+            (_is_null_word("raw_user_id"), NULL_MARKER),
             ("starts_with(raw_user_id, '{\"')", "user_id is an object"),
             ("starts_with(raw_user_id, '[\"') or starts_with(raw_user_id, '[{')", "user_id is a list"),
         ]

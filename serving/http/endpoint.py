@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 from math import isclose
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 from msgspec import structs
@@ -29,7 +29,7 @@ from serving.store.profile_store import ProfileStore, open_store
 FoundItem = StoredAnswer | Score | Profile
 
 
-class FoundItems(NamedTuple):
+class FoundItems(msgspec.Struct, frozen=True):
     """The items of a request with what is known of each: an answer, a profile to score, or the score that says why there is none.
 
     Attributes

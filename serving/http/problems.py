@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import msgspec
 
@@ -76,7 +76,7 @@ class RequestProblem(InputError):
         self.headers = headers
 
 
-class Answer(NamedTuple):
+class Answer(msgspec.Struct, frozen=True):
     """What is sent back.
 
     Attributes

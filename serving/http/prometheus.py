@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter as Counts
+from collections import defaultdict
 from collections.abc import Sequence
 
+import msgspec
 import prometheus_client as prometheus
 from bentoml import server_context
 
 from serving.http.contract import STATUSES, ModelInfo, Status
 from serving.http.problems import Answer, PathKind
+from serving.http.tally import Tally, observe
 
 DURATION_SECONDS = [
     0.00025,
@@ -40,10 +43,11 @@ class Metrics:
     """
 
     def __init__(self) -> None:
+        self._answered = Tally[Sequence[str]](self._count_outcomes)
+        self._scored = Tally[tuple[str, Sequence[tuple[str, float] | None]]](self._count_scores)
         self._answers = prometheus.Counter(
             "churn_answers", "Users requested, by outcome: scored, or why not.", ["outcome"], registry=None
         )
-        self._by_outcome: dict[str, prometheus.Counter] = {}
         self._items = prometheus.Histogram("churn_request_items", "Users per request.", buckets=ITEMS, registry=None)
         self._refused_stores = prometheus.Counter(
             "churn_refused_stores", "The same as churn_refused_releases, under its former name.", registry=None
@@ -67,7 +71,6 @@ class Metrics:
             ["model", "band", "probability"],
             registry=None,
         )
-        self._by_score: dict[tuple[str, str, int], prometheus.Counter] = {}
         self._quality = prometheus.Gauge(
             "churn_quality",
             "1 for how far answers can be relied on: ok, degraded or stale.",
@@ -109,33 +112,31 @@ class Metrics:
 
     def count(self, outcomes: Sequence[str]) -> None:
         """Count the results of one request."""
-        self._items.observe(len(outcomes))
-        if len(outcomes) == 1:
-            self._answers_with(outcomes[0]).inc()
-            return
-        for outcome, times in Counts(outcomes).items():
-            self._answers_with(outcome).inc(times)
+        self._answered.add(outcomes)
 
     def count_scores(self, scored: Sequence[tuple[str, float] | None], *, model: str) -> None:
         """Count the scores of one request: their distribution is what drifts first."""
-        found = [(model, one[0], min(9, int(one[1] * 10))) for one in scored if one]
-        if len(found) == 1:
-            self._scores_with(found[0]).inc()
-            return
-        for labels, times in Counts(found).items():
-            self._scores_with(labels).inc(times)
+        self._scored.add((model, scored))
 
-    def _scores_with(self, labels: tuple[str, str, int]) -> prometheus.Counter:
-        """Return the counter of scores of a model, a band and a tenth."""
-        if labels not in self._by_score:
-            self._by_score[labels] = self._scores.labels(labels[0], labels[1], f"0.{labels[2]}")
-        return self._by_score[labels]
+    def _count_outcomes(self, requests: Sequence[Sequence[str]]) -> None:
+        observe(self._items, [len(outcomes) for outcomes in requests])
+        for outcome, times in Counts(one for outcomes in requests for one in outcomes).items():
+            self._answers.labels(outcome).inc(times)
 
-    def _answers_with(self, outcome: str) -> prometheus.Counter:
-        """Return the counter of an outcome, which the library looks up slowly."""
-        if outcome not in self._by_outcome:
-            self._by_outcome[outcome] = self._answers.labels(outcome)
-        return self._by_outcome[outcome]
+    def _count_scores(self, requests: Sequence[tuple[str, Sequence[tuple[str, float] | None]]]) -> None:
+        found = Counts((model, one[0], min(9, int(one[1] * 10))) for model, scored in requests for one in scored if one)
+        for (model, band, tenth), times in found.items():
+            self._scores.labels(model, band, f"0.{tenth}").inc(times)
+
+
+class _Ended(msgspec.Struct, frozen=True):
+    """A request that was answered."""
+
+    status: int
+    kind: str
+    model: str
+    key: str
+    seconds: float
 
 
 class RequestMetrics:
@@ -174,8 +175,7 @@ class RequestMetrics:
             registry=None,
             multiprocess_mode="livesum",
         )
-        self._in_progress = self._gauge.labels(**about)
-        self._of_status: dict[int, tuple[prometheus.Counter, prometheus.Histogram]] = {}
+        self._under_way = 0
         self._requests = prometheus.Counter(
             "churn_requests",
             "Requests for scores, by status, how they were answered, the model that did, and the name of the key.",
@@ -189,26 +189,30 @@ class RequestMetrics:
             buckets=DURATION_SECONDS,
             registry=None,
         )
-        self._of_kind: dict[tuple[int, str, str, str], tuple[prometheus.Counter, prometheus.Histogram]] = {}
+        self._ended = Tally[_Ended](self._count)
 
     def start(self) -> None:
         """Count a request that is under way."""
-        self._in_progress.inc()
+        self._under_way += 1
 
     def end(self, status: int, seconds: float, *, answer: Answer | None = None, key: str = "") -> None:
         """Count a request that was answered, with its status and duration; ``key`` is the name of the key that came with it."""
-        self._in_progress.dec()
+        self._under_way -= 1
         kind = self._kind or (answer.kind if answer else "refused")
-        about = (status, kind, answer.model if answer else "", key)
-        if about not in self._of_kind:
-            kinds = (str(status), about[1])
-            self._of_kind[about] = self._requests.labels(*kinds, *about[2:]), self._seconds.labels(*kinds)
-        requests, duration = self._of_kind[about]
-        requests.inc()
-        duration.observe(seconds)
-        if status not in self._of_status:
+        self._ended.add(_Ended(status, kind, answer.model if answer else "", key, seconds))
+
+    def _count(self, requests: Sequence[_Ended]) -> None:
+        self._gauge.labels(**self._about).set(self._under_way)
+        about = Counts((one.status, one.kind, one.model, one.key) for one in requests)
+        for (status, *rest), times in about.items():
+            self._requests.labels(str(status), *rest).inc(times)
+        of_status, of_kind = defaultdict[int, list[float]](list), defaultdict[tuple[int, str], list[float]](list)
+        for one in requests:
+            of_status[one.status].append(one.seconds)
+            of_kind[one.status, one.kind].append(one.seconds)
+        for (status, kind), seconds in of_kind.items():
+            observe(self._seconds.labels(str(status), kind), seconds)
+        for status, seconds in of_status.items():
             labels = self._about | {"http_response_code": str(status)}
-            self._of_status[status] = self._total.labels(**labels), self._duration.labels(**labels)
-        total, duration = self._of_status[status]
-        total.inc()
-        duration.observe(seconds)
+            self._total.labels(**labels).inc(len(seconds))
+            observe(self._duration.labels(**labels), seconds)

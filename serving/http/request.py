@@ -6,7 +6,7 @@ import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta, structs
@@ -36,7 +36,7 @@ _EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzin
 ScoreInput = str | dict[str, Any] | UserEvents | Score
 
 
-class ReadRequest(NamedTuple):
+class ReadRequest(msgspec.Struct, frozen=True):
     """The users to score, and whether with reasons."""
 
     inputs: Sequence[ScoreInput]

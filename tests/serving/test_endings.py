@@ -49,7 +49,7 @@ def test_a_server_that_is_ended_answers_what_it_has_accepted(release: Path, prof
         answers = [read_to_the_end(one) for one in clients]
         assert server.process.wait(30) == 0
     assert [one[:15] for one in answers] == [b"HTTP/1.1 200 OK"] * 8
-    assert {one.count(b'"status":') for one in answers} == {len(items)}
+    assert {one.count(b'"churn_probability":') for one in answers} == {len(items)}
 
 
 def read_to_the_end(client: socket.socket) -> bytes:

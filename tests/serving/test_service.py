@@ -23,6 +23,7 @@ from models.churn_model import ChurnModel
 from serving.batch.score import score_table, with_reasons
 from serving.http.contract import STATUSES
 from serving.http.front.route import MAX_BODY_BYTES
+from serving.http.lookout import EVERY_SECONDS
 from serving.release.bundle import ServingBundle, write_bundle
 from serving.release.release import write_release
 from serving.settings import ScoringSettings, ServingSettings
@@ -55,6 +56,8 @@ def server(model: ChurnModel, profiles: pa.Table, tmp_path_factory: pytest.TempP
 
 
 def metrics(server: Server) -> dict[str, float]:
+    """What is shown once both workers have written what they counted."""
+    time.sleep(EVERY_SECONDS + 0.2)
     lines = server.client.get("/metrics").text.splitlines()
     return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines if not line.startswith("#")}
 
@@ -216,6 +219,7 @@ def test_nothing_in_metrics_or_log_names_a_user(server: Server):
 
 def test_the_log_is_json_with_a_line_for_each_request_that_was_refused_and_one_for_the_start(server: Server):
     server.client.post("/v1/score", content=b"{", headers={"X-Request-Id": "order-19"})
+    wait_for(lambda: all(one in server.log.read_text() for one in ('"order-19"', "answers at")))  # of either worker
     lines = [json.loads(line) for line in server.log.read_text().splitlines() if line]
     assert [one["message"] for one in lines if one["message"] != "refused"] == [
         f"shop version 7 (champion) answers at {server.address}/v1/score"

@@ -4,6 +4,7 @@ to try again.
 
 from __future__ import annotations
 
+import atexit
 from collections.abc import Callable, Mapping, MutableMapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -37,6 +38,7 @@ from serving.http.front.route import ScoreRoute
 from serving.http.lookout import keep_looking
 from serving.http.openapi import openapi_document
 from serving.http.problems import METHOD, NOT_FOUND, NOT_READY, RETRY_AFTER_SECONDS, RequestProblem, not_ready, refusal
+from serving.http.tally import write_tallies
 
 if TYPE_CHECKING:
     from serving.http.scoring import Scoring
@@ -94,6 +96,8 @@ class KnownPathsOnly:
             _check(scope)
         except RequestProblem as problem:
             return _refusal(problem, scope, log=self._log)
+        if scope["path"] == METRICS_PATH:
+            write_tallies()
         if scope["path"] in SERVER_PATHS:
             return self._app
         return page(scope["path"]) if scope["path"] in PAGE_PATHS else self._document(scope)
@@ -174,6 +178,8 @@ class ScoringService(bentoml.Service[Any]):
 
         gate = self._gate = Gate.from_environment()
         keep_looking(gate.look, "keys")
+        keep_looking(write_tallies, "metrics")
+        atexit.register(write_tallies)
         routes = {path: ScoreRoute(scoring, gate, path=path) for path in (SCORE_PATH, EXPLAIN_PATH)}
         front = KnownPathsOnly(super().to_asgi(is_main), routes=routes, gate=gate, scoring=scoring)
         return CrossOrigin(front, scoring)

@@ -15,17 +15,23 @@ class ImpatientProtocol(HttpToolsProtocol):
     """Closes a connection whose headers are not complete in time, from its start or from the first byte of a further request."""
 
     _deadline: asyncio.TimerHandle | None = None
+    _is_waiting = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Wait for the first request."""
         super().connection_made(transport)
         self._start()
 
-    def on_message_begin(self) -> None:
-        """Wait for the headers of a request, unless it is waited for already."""
-        super().on_message_begin()
-        if self._deadline is None:
+    def data_received(self, data: bytes) -> None:
+        """Read; wait for the rest of headers that are not complete, and for those alone: a timer takes longer than a look-up."""
+        super().data_received(data)
+        if self._is_waiting and self._deadline is None:
             self._start()
+
+    def on_message_begin(self) -> None:
+        """Wait for the headers of a request."""
+        super().on_message_begin()
+        self._is_waiting = True
 
     def on_headers_complete(self) -> None:
         """Wait no more."""
@@ -53,6 +59,7 @@ class ImpatientProtocol(HttpToolsProtocol):
         self._deadline = self.loop.call_later(HEADER_SECONDS, self.transport.close)
 
     def _stop(self) -> None:
+        self._is_waiting = False
         if self._deadline:
             self._deadline.cancel()
             self._deadline = None

@@ -9,8 +9,10 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Literal
 
+import msgspec
 from starlette.types import Receive, Scope, Send
 
 from features.errors import InputError
@@ -26,6 +28,7 @@ from serving.http.problems import (
     SLOW,
     TOO_LARGE,
     Answer,
+    Headers,
     RequestProblem,
     not_ready,
     refusal,
@@ -38,6 +41,8 @@ if TYPE_CHECKING:
 
 MAX_BODY_BYTES = 8 * 2**20
 BODY_SECONDS = 10.0
+_LOOK_SECONDS = 1.0
+_ENDED = 0.0  # instead of when, for a task that was cancelled
 CLIENT_LEFT = 499  # in the metrics alone, as nginx counts it
 # With curl's default for a body, and none at all: clients of the first version send them.
 _TYPES = ("", "application/json", "text/plain", "application/octet-stream", "application/x-www-form-urlencoded")
@@ -46,7 +51,7 @@ _PIN = b"x-churn-model"
 _log = logging.getLogger("churn.serving")
 
 
-class Caller(NamedTuple):
+class Caller(msgspec.Struct, frozen=True):
     """Who asks: the id of the request, and the key that came with it; None where none is needed."""
 
     request_id: str
@@ -160,14 +165,20 @@ def _check(scope: Scope, headers: Mapping[bytes, bytes]) -> None:
         raise RequestProblem(
             f"{path}: another method, expected POST", kind=METHOD, hint=hint, headers=(("Allow", "POST"),)
         )
-    media_type = headers.get(b"content-type", b"").decode("latin-1").partition(";")[0].strip().lower()
-    if media_type not in _TYPES and not media_type.endswith("+json"):
+    if not _is_json(headers.get(b"content-type", b"")):
         raise RequestProblem("Content-Type: expected application/json", kind=MEDIA_TYPE, hint="send JSON")
     if headers.get(b"content-encoding", b"identity").lower() not in {b"identity", b""}:
         raise RequestProblem("Content-Encoding: expected none", kind=MEDIA_TYPE, hint="send it uncompressed")
     length = headers.get(b"content-length", b"")
     if length.isdigit() and int(length) > MAX_BODY_BYTES:
         raise _too_large()
+
+
+@lru_cache(maxsize=256)
+def _is_json(content_type: bytes) -> bool:
+    """Tell whether a body of this type may be JSON."""
+    media_type = content_type.decode("latin-1").partition(";")[0].strip().lower()
+    return media_type in _TYPES or media_type.endswith("+json")
 
 
 async def body_of(receive: Receive) -> bytes:
@@ -178,7 +189,8 @@ async def body_of(receive: Receive) -> bytes:
     RequestProblem
         When it is too large, or does not arrive in time.
     """
-    patience, parts, length = _Patience(), list[bytes](), 0
+    task, parts, length = asyncio.current_task(), list[bytes](), 0
+    _PATIENCE.start(task)
     try:
         while True:
             message = await receive()
@@ -189,31 +201,52 @@ async def body_of(receive: Receive) -> bytes:
             if not message.get("more_body"):
                 return b"".join(parts)
     except asyncio.CancelledError:
-        if patience.is_over:
+        if _PATIENCE.has_ended(task):
             raise _slow() from None
         raise
     finally:
-        patience.stop()
+        _PATIENCE.stop(task)
 
 
 class _Patience:
-    """Cancels the current task after some seconds; ``asyncio.timeout`` takes three times as long to set up."""
+    """Cancels tasks that wait for more than some seconds, looked for once a second: a timer for each takes longer than a look-up."""
 
     def __init__(self) -> None:
-        self.is_over = False
-        self._task = asyncio.current_task()
-        self._timer = asyncio.get_running_loop().call_later(BODY_SECONDS, self._end)
+        self._until: dict[asyncio.Task[Any], float] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
 
-    def _end(self) -> None:
-        self.is_over = True
-        if self._task:
-            self._task.cancel()
+    def start(self, task: asyncio.Task[Any] | None) -> None:
+        """Wait for the current task."""
+        if task is None:
+            return
+        loop = task.get_loop()
+        self._until[task] = loop.time() + BODY_SECONDS
+        if loop is not self._loop:
+            self._loop = loop
+            loop.call_later(_LOOK_SECONDS, self._look)
 
-    def stop(self) -> None:
+    def has_ended(self, task: asyncio.Task[Any] | None) -> bool:
+        """Tell whether the task was cancelled here."""
+        return task is not None and self._until.get(task) == _ENDED
+
+    def stop(self, task: asyncio.Task[Any] | None) -> None:
         """Wait no more."""
-        self._timer.cancel()
-        if self.is_over and self._task:
-            self._task.uncancel()
+        if task is not None and self._until.pop(task, None) == _ENDED:
+            task.uncancel()
+
+    def _look(self) -> None:
+        loop = asyncio.get_running_loop()
+        for task, until in self._until.items():
+            if _ENDED < until < loop.time() and task.get_loop() is loop:
+                self._until[task] = _ENDED
+                task.cancel()
+        if self._until:
+            loop.call_later(_LOOK_SECONDS, self._look)
+        else:
+            self._loop = None
+
+
+_PATIENCE = _Patience()
 
 
 def _slow() -> RequestProblem:
@@ -235,10 +268,16 @@ def _too_large() -> RequestProblem:
 
 async def _send(answer: Answer, send: Send, *, names: Names) -> None:
     headers = [
-        (b"content-type", answer.media_type.encode()),
         (b"content-length", str(len(answer.content)).encode()),
-        *SECURITY_HEADERS,
-        *((name.lower().encode(), value.encode()) for name, value in (*echoed(names), *answer.headers)),
+        *((name.lower().encode(), value.encode()) for name, value in echoed(names)),
+        *_encoded(answer.media_type, answer.headers),
     ]
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": answer.content})
+
+
+@lru_cache(maxsize=256)
+def _encoded(media_type: str, headers: Headers) -> tuple[tuple[bytes, bytes], ...]:
+    """Return the headers that many answers share."""
+    encoded = ((name.lower().encode(), value.encode()) for name, value in (("Content-Type", media_type), *headers))
+    return (*encoded, *SECURITY_HEADERS)

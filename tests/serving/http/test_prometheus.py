@@ -1,3 +1,4 @@
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 
 import prometheus_client
@@ -5,7 +6,8 @@ import pytest
 
 from serving.http.contract import ModelInfo
 from serving.http.problems import Answer
-from serving.http.prometheus import Metrics, RequestMetrics
+from serving.http.prometheus import DURATION_SECONDS, Metrics, RequestMetrics
+from serving.http.tally import Tally, observe, write_tallies
 
 
 @pytest.fixture
@@ -14,7 +16,8 @@ def metrics() -> Metrics:
 
 
 def samples(collector: prometheus_client.metrics.MetricWrapperBase) -> dict[str, float]:
-    """Samples of a metric by name and labels."""
+    """Samples of a metric by name and labels, with all that was counted."""
+    write_tallies()
     registry = prometheus_client.CollectorRegistry()
     registry.register(collector)
     lines = prometheus_client.generate_latest(registry).decode().splitlines()
@@ -106,3 +109,26 @@ def test_a_request_is_counted_under_the_names_of_the_servers_middleware():
     assert [name for name in total if 'http_response_code="503"' in name and 'endpoint="/v1/score"' in name]
     durations = samples(metrics._duration)
     assert sum(value for name, value in durations.items() if 'le="0.005"' in name) == 2
+
+
+def test_several_values_are_observed_as_one_by_one():
+    histograms = [prometheus_client.Histogram("t", "t", buckets=DURATION_SECONDS, registry=None) for _ in range(2)]
+    values = [*DURATION_SECONDS, 0.0, 0.0003, 7.5, 0.0003]
+    observe(histograms[0], values)
+    for value in values:
+        histograms[1].observe(value)
+    one, other = ({n: v for n, v in samples(one).items() if "_created" not in n} for one in histograms)
+    assert one == pytest.approx(other)
+    assert one["t_count"] == len(values)
+
+
+def test_what_is_added_while_it_is_written_is_counted_once():
+    counted: list[int] = []
+    tally = Tally[int](counted.extend)
+    with ThreadPoolExecutor(4) as threads:
+        for number in range(20_000):
+            tally.add(number)
+            if number % 500 == 0:
+                threads.submit(tally.write)
+    tally.write()
+    assert counted == list(range(20_000))
