@@ -15,7 +15,7 @@ export DO_NOT_TRACK := 1
 export UV_SYSTEM_CERTS := true
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup demo test test-slow test-faults system check fmt docs serve bench bench-serving bench-accuracy bench-training bench-list bench-report bench-effect bench-replay wheel lock clean
+.PHONY: help setup demo test test-slow test-faults system check fmt docs serve bench bench-serving bench-open-loop bench-accuracy bench-training bench-list bench-report bench-effect bench-replay wheel lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' Makefile
@@ -74,6 +74,9 @@ bench: bench-serving ## How fast the service answers, and online profiles
 
 bench-serving: setup ## How fast the service answers, compared with bare Starlette that does the same
 	@$(BIN)/python -m benchmarks.serving
+
+bench-open-loop: setup ## What users find by a schedule, during swaps and at four times what it can do (SECONDS=30: shorter)
+	@SECONDS="$(SECONDS)" USERS="$(USERS)" $(BIN)/python -m benchmarks.serving_open_loop
 
 SIZE ?=
 bench-profiles: setup ## Time and memory of profiles at 1M and 10M events (SIZE=100m: at 100M)

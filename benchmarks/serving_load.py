@@ -11,15 +11,13 @@ import selectors
 import socket
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-REQUESTS = 400  # different ones, sent in turns
+SCORE_PATH = "/v1/score"
 _LENGTH = b"content-length: "
-Body = Callable[[], bytes]
 
 
 @dataclass
@@ -31,12 +29,10 @@ class Client:
     received: bytes = b""
 
 
-def request(body: bytes) -> bytes:
-    """Return a request to score."""
-    head = (
-        f"POST /v1/score HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-    )
-    return head.encode() + body
+def request(body: bytes, path: str = SCORE_PATH) -> bytes:
+    """Return a request with a body."""
+    about = f"Host: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
+    return f"POST {path} HTTP/1.1\r\n{about}\r\n\r\n".encode() + body
 
 
 def is_whole(received: bytes) -> bool:
@@ -50,9 +46,9 @@ def is_whole(received: bytes) -> bool:
     return len(received) >= end + 4 + int(received[start : received.find(b"\r", start)])
 
 
-def measure(port: int, bodies: list[bytes], *, connections: int, seconds: float) -> list[float]:
+def measure(port: int, requests: list[bytes], *, connections: int, seconds: float) -> list[float]:
     """Return the latency in seconds of each request that was sent in the time; all are answered when it returns."""
-    requests, found = [request(body) for body in bodies], list[float]()
+    found = list[float]()
     with selectors.DefaultSelector() as poll:
         for _ in range(connections):
             client = Client(socket.create_connection(("127.0.0.1", port)))
@@ -87,15 +83,16 @@ def _read(client: Client, found: list[float]) -> None:
 
 
 def main() -> None:
-    """Read a port, a number of connections, the seconds and a file of bodies, one a line; print the result as JSON."""
-    port, connections, seconds, bodies = int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]), Path(sys.argv[4])
-    lines = bodies.read_bytes().splitlines()
-    before = measure(port, lines, connections=connections, seconds=min(1.0, seconds))  # to warm up
-    start = time.perf_counter()
-    latencies = np.array(measure(port, lines, connections=connections, seconds=seconds)) * 1000
+    """Read a port, a number of connections, the seconds, a file of bodies, one a line, and a path; print the result as JSON."""
+    port, connections, seconds, path = int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]), sys.argv[5]
+    requests = [request(line, path) for line in Path(sys.argv[4]).read_bytes().splitlines()]
+    before = measure(port, requests, connections=connections, seconds=min(1.0, seconds))  # to warm up
+    began, start = time.monotonic(), time.perf_counter()
+    latencies = np.array(measure(port, requests, connections=connections, seconds=seconds)) * 1000
     rate = len(latencies) / (time.perf_counter() - start)
     p50, p99, p999 = np.percentile(latencies, [50, 99, 99.9])
-    print(json.dumps({"all": len(before) + len(latencies), "rate": rate, "p50": p50, "p99": p99, "p999": p999}))
+    quantiles = {"p50": p50, "p99": p99, "p999": p999}
+    print(json.dumps({"began": began, "all": len(before) + len(latencies), "rate": rate} | quantiles))
 
 
 if __name__ == "__main__":

@@ -129,7 +129,7 @@ class Metrics:
             self._scores.labels(model, band, f"0.{tenth}").inc(times)
 
 
-class _Ended(msgspec.Struct, frozen=True):
+class _RequestEnd(msgspec.Struct, frozen=True):
     """A request that was answered."""
 
     status: int
@@ -189,7 +189,7 @@ class RequestMetrics:
             buckets=DURATION_SECONDS,
             registry=None,
         )
-        self._ended = Tally[_Ended](self._count)
+        self._ended = Tally[_RequestEnd](self._count)
 
     def start(self) -> None:
         """Count a request that is under way."""
@@ -199,9 +199,9 @@ class RequestMetrics:
         """Count a request that was answered, with its status and duration; ``key`` is the name of the key that came with it."""
         self._under_way -= 1
         kind = self._kind or (answer.kind if answer else "refused")
-        self._ended.add(_Ended(status, kind, answer.model if answer else "", key, seconds))
+        self._ended.add(_RequestEnd(status, kind, answer.model if answer else "", key, seconds))
 
-    def _count(self, requests: Sequence[_Ended]) -> None:
+    def _count(self, requests: Sequence[_RequestEnd]) -> None:
         self._gauge.labels(**self._about).set(self._under_way)
         about = Counts((one.status, one.kind, one.model, one.key) for one in requests)
         for (status, *rest), times in about.items():
