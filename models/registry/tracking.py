@@ -215,9 +215,7 @@ def write(into: OpenRun, run: RunRecord) -> tuple[entities.LoggedModel, entities
     client.update_run(run_id, name=run.name or None)
     _log(into, params=_params(run.parameters), tags=_tags(run))
     contexts = {context: [entities.InputTag("mlflow.data.context", context)] for context in run.datasets}
-    client.log_inputs(
-        run_id, [entities.DatasetInput(_dataset(run, context), tags) for context, tags in contexts.items()]
-    )
+    _log_inputs(into, [entities.DatasetInput(_dataset(run, context), tags) for context, tags in contexts.items()])
     client.log_artifacts(run_id, str(run.artifacts))
     tested = _log_model(into, run.model, name="model", parameters=run.parameters)
     refitted = _log_model(into, run.refitted, name="refitted", parameters=run.parameters) if run.refitted else None
@@ -226,6 +224,16 @@ def write(into: OpenRun, run: RunRecord) -> tuple[entities.LoggedModel, entities
     for child in run.children:
         _log_child(into, child)
     return tested, refitted
+
+
+def _log_inputs(into: OpenRun, datasets: list[entities.DatasetInput]) -> None:
+    """Log datasets; where another run writes the same ones at this moment, MLflow fails, and finds them the second time."""
+    try:
+        into.store.client.log_inputs(into.run_id, datasets)
+    except MlflowException as error:
+        if "unique constraint" not in str(error).lower():  # as SQLite and PostgreSQL say it
+            raise
+        into.store.client.log_inputs(into.run_id, datasets)
 
 
 def _tags(run: RunRecord) -> list[entities.RunTag]:

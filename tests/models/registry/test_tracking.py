@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import uuid
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -171,6 +172,29 @@ def test_a_run_spans_the_training(registry: Registry, client: Any, logged: Regis
     after = client.get_run(found.run_id)
     assert (found.run_id, after.info.status, after.info.run_name) == (recorder.run_id, "FINISHED", "2026-05-25 14d")
     assert (found.tested_version, "tested_version" in after.data.tags) == (None, False)
+
+
+def test_another_run_that_writes_the_same_data_sets_at_the_same_moment_disturbs_nobody(
+    registry: Registry, client: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """MLflow looks a data set up and then adds it: here the other run comes in between."""
+    data = {"training": DatasetRecord("c" * 64, "/data/log.parquet", {"num_rows": 800})}
+    others = [replace(full_run(tmp_path / name), name=name, datasets=data) for name in ("first", "second")]
+    made, between = uuid.uuid4, list[RegisteredModel]()
+
+    def uuid4() -> uuid.UUID:
+        monkeypatch.setattr(uuid, "uuid4", made)
+        between.append(registry.log(others[1]))
+        return made()
+
+    with registry.run() as recorder:
+        monkeypatch.setattr(uuid, "uuid4", uuid4)
+        logged = recorder.log(others[0])
+    (digests, others_digests) = (
+        [one.dataset.digest for one in client.get_run(one.run_id).inputs.dataset_inputs] for one in (logged, *between)
+    )
+    assert digests == others_digests
+    assert len(digests) == 1
 
 
 @pytest.mark.parametrize(
