@@ -102,7 +102,7 @@ bench-report: setup ## What the report finds in simulated shops, and what it doe
 bench-effect: setup ## How often the account of contacts errs, in 1,000 simulated seasons (SEASONS=100: fewer)
 	@$(BIN)/python -m benchmarks.weekly_effect
 
-bench-replay: setup ## What replaying 52 Mondays costs next to one training (USERS=2000: fewer)
+bench-replay: setup ## What replaying 52 Mondays costs next to one training (USERS=4500: fewer)
 	@USERS="$(USERS)" $(BIN)/python -m benchmarks.replay
 
 wheel: setup ## Build the wheel into dist/

@@ -1,6 +1,6 @@
 """What replaying a year of Mondays costs, next to one training on the same log: ``make bench-replay``.
 
-A simulated world of 600 days; 52 Mondays with monthly retraining. ``USERS=2000`` measures a smaller one. The page is ``replay.md``.
+A simulated world of 600 days; 52 Mondays with monthly retraining. ``USERS=4500`` measures a smaller one. The page is ``replay.md``.
 """
 
 from __future__ import annotations

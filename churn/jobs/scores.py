@@ -23,6 +23,7 @@ from features.profiles.specification import Specification
 from features.schema import COLUMNS
 from features.settings import EventsSettings
 from features.storage.full_disk import full_disk, is_full
+from features.storage.stores import without_secrets
 from features.storage.versions import Place, current_of
 from models.registry import CHAMPION
 from models.registry.registry import RegisteredModel
@@ -245,8 +246,8 @@ def publish(project: Project, to: str) -> Publication:
     release = current_of(home.releases(project.name))
     if release is None:
         raise InputError("there is no release to publish", hint="write one: churn score --as-of DATE")
-    found = publish_release(release, place)
-    return Publication(found.place, found.version, found.copied, found.bytes_copied)
+    copied = publish_release(release, place)
+    return Publication(without_secrets(place), release.name, len(copied), sum(path.stat().st_size for path in copied))
 
 
 def fetched(project: Project) -> tuple[Path, Callable[[], object]]:

@@ -82,14 +82,8 @@ def _of_orders(log: ActiveDays, payment: PaymentWindow) -> Section:
     overall, weeks = lost(log, payment), lost_by_week(log, payment)
     if not overall.whole:
         return Section("orders", [text("orders.too_short", hours=payment.hours)])
-    sentence = text(
-        "orders.order_sentence",
-        orders=formats.count(overall.whole),
-        share=formats.share(overall.value),
-        low=formats.share(overall.low),
-        high=formats.share(overall.high),
-        hours=payment.hours,
-    )
+    whole = formats.count(overall.whole)
+    sentence = text("orders.order_sentence", orders=whole, **_shares(overall), hours=payment.hours)
     facts = {
         "orders": overall.whole,
         "order_loss": overall.value,
@@ -148,14 +142,8 @@ def _of_carts(log: ActiveDays, event_types: Sequence[str], *, within_days: int) 
         return Section("orders", [], needs={text("orders.carts"): "event_type"})
     overall, weeks = abandoned(log, within_days), by_week(log, within_days)
     facts = {"carts": overall.whole, "abandonment": overall.value, "low": overall.low, "high": overall.high}
-    sentence = text(
-        "orders.sentence",
-        carts=formats.count(overall.whole),
-        share=formats.share(overall.value),
-        low=formats.share(overall.low),
-        high=formats.share(overall.high),
-        days=within_days,
-    )
+    whole = formats.count(overall.whole)
+    sentence = text("orders.sentence", carts=whole, **_shares(overall), days=within_days)
     kinds = columns("date", "week") | columns("count", "carts", "left") | _ENDS | columns("name", "mark")
     picture = _picture(weeks, text("orders.picture_title"), words=text("orders.picture"))
     return Section("orders", [sentence], [Figures("carts", weeks, kinds)], [picture], facts)
@@ -189,6 +177,12 @@ def by_week(log: ActiveDays, within_days: int) -> list[Row]:
     first = -log.first_day.weekday()
     is_open = f"{first} + (floor((max(d) - {first}) / {WEEK}) + 1) * {WEEK} + {within_days} > {log.days}"
     return _by_week(log, "carts", names=("left", "carts"), of=(_left(within_days), is_open))
+
+
+def _shares(found: Share) -> dict[str, str]:
+    """Return a share and its interval, as a sentence gives them."""
+    ends = {"share": found.value, "low": found.low, "high": found.high}
+    return {name: formats.share(value) for name, value in ends.items()}
 
 
 _ENDS = columns("share", "share", "share_low", "share_high")

@@ -14,7 +14,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
@@ -31,25 +30,7 @@ _AGAIN = "publish it again: churn publish"
 _VERSION = re.compile(r"[0-9a-f]{16}")
 
 
-@dataclass(frozen=True)
-class PublishedFiles:
-    """What is in a place now.
-
-    Attributes
-    ----------
-    place
-        Fit to be shown.
-    copied, bytes_copied
-        Files that were not there yet, and their size.
-    """
-
-    place: str
-    version: str
-    copied: int
-    bytes_copied: int
-
-
-def publish(release: Path, to: str) -> PublishedFiles:
+def publish(release: Path, to: str) -> list[Path]:
     """Copy a release to a place, and make it the current one there. Doing it again completes what a killed run left half-done.
 
     Parameters
@@ -57,22 +38,26 @@ def publish(release: Path, to: str) -> PublishedFiles:
     to
         A folder, or a URL that fsspec knows: ``s3://bucket/churn``.
 
+    Returns
+    -------
+    The files that were not there yet.
+
     Raises
     ------
     InputError
         When the release is damaged or has no store, or the place refuses.
     """
-    version, shown = release.name, without_secrets(to)
+    version = release.name
     check_release(release)
     if not _VERSION.fullmatch(version) or store_of(release) is None:
         raise InputError(
             f"{release} cannot be published: there is no profile store", hint="fill it: churn score --as-of DATE"
         )
-    with _errors(to, f"the release cannot be taken to {shown}"):
+    with _errors(to, f"the release cannot be taken to {without_secrets(to)}"):
         store, top = _opened(to)
         copied = [path for path in _files(release) if _copy(path, release, store=store, top=f"{top}/{version}")]
         write_to(version.encode(), store, target=f"{top}/{CURRENT}")
-    return PublishedFiles(shown, version, len(copied), sum(path.stat().st_size for path in copied))
+    return copied
 
 
 def fetch(place: Place, source: str) -> Path | None:
