@@ -22,6 +22,8 @@ from churn.progress import Progress, progress_of
 from churn.results.replay import Monday, Replay, Users
 from features.errors import CheckFailed, SettingsError
 from features.profiles.build import build_profiles
+from features.profiles.shared import SharedProfiles
+from features.snapshots import Coverage, LabelWindow
 from features.storage.versions import Place
 from models.churn_model import ChurnModel
 from models.evaluation.baselines import RULES, rule_scores
@@ -67,8 +69,12 @@ def replay(project: Project, mondays: int, *, retrain: Retrain, say: Progress) -
         hint = 'set [compute] engine = "duckdb"'
         raise SettingsError("churn replay reads kept activity, and Spark keeps none", hint=hint)
     say("reading the log")
-    machine = _TimeMachine(project, project.activity(say=say.within), retrain, say)
-    days, found, skipped = machine.past_mondays(mondays), list[_MondayResult](), dict[date, str]()
+    activity, window = project.activity(say=say.within), project.recipe.window
+    days, found, skipped = _past_mondays(activity.coverage, window, mondays), list[_MondayResult](), dict[date, str]()
+    labelled = [day - timedelta(days=window.days_to_label) for day in days]
+    max_rows = project.recipe.training.max_training_rows
+    shared = SharedProfiles(activity, ahead=[*days, *labelled], max_rows=max_rows)
+    machine = _TimeMachine(project, replace(activity, shared=shared), retrain, say)
     say(f"replaying {len(days)} Mondays")
     for day in days:
         say.within(f"replaying {day}, {days.index(day) + 1} of {len(days)}")
@@ -77,13 +83,20 @@ def replay(project: Project, mondays: int, *, retrain: Retrain, say: Progress) -
         except CheckFailed as error:  # the log was too short to train on
             skipped[day] = error.message
     if not found:
-        why = next(iter(skipped.values()), f"the log covers no Monday whose {machine.days_to_label} days are over")
+        why = next(iter(skipped.values()), f"the log covers no Monday whose {window.days_to_label} days are over")
         raise CheckFailed(f"no Monday can be replayed: {why}", hint="replay again when the log is longer")
     choices = [choice for one in found for choice in one.choices]
     contacted = pa.concat_tables([one.contacts for one in found])
     done = Replay(tuple(one.monday for one in found), _users(found), skipped, _pays(choices), contacted)
     say("writing the page")
     return write_replay(done, Place(project.home.replay(project.name), say=say.within))
+
+
+def _past_mondays(coverage: Coverage, window: LabelWindow, count: int) -> list[date]:
+    """Return the latest Mondays whose horizons are over, in order of time."""
+    latest = window.latest_finished(coverage.covered_until)
+    monday = latest - timedelta(days=latest.weekday())
+    return [day for day in (monday - _WEEK * back for back in range(count)) if day > coverage.first_day][::-1]
 
 
 @dataclass(frozen=True)
@@ -125,18 +138,6 @@ class _TimeMachine:
     say: Progress
     models: dict[date, ChurnModel | CheckFailed] = field(default_factory=dict[date, "ChurnModel | CheckFailed"])
     lists: list[PastList] = field(default_factory=list[PastList])
-
-    @property
-    def days_to_label(self) -> int:
-        """From a Monday until it is known who left."""
-        return self.project.recipe.window.days_to_label
-
-    def past_mondays(self, count: int) -> list[date]:
-        """Return the latest Mondays whose horizons are over, in order of time."""
-        latest = self.project.recipe.window.latest_finished(self.activity.coverage.covered_until)
-        monday = latest - timedelta(days=latest.weekday())
-        first = self.activity.coverage.first_day
-        return [day for day in (monday - _WEEK * back for back in range(count)) if day > first][::-1]
 
     def monday(self, day: date) -> _MondayResult:
         """Replay one Monday.

@@ -18,9 +18,11 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
 from pathlib import Path
+from typing import Any, Protocol
 
 import duckdb
 import msgspec
+import pyarrow as pa
 
 from features.activity.batches import (
     batch_by_day,
@@ -57,6 +59,14 @@ _LAYOUT = "batches in the order of users, texts read as SQL needs them"
 Say = Callable[[str], None]
 
 
+class ProfileSource(Protocol):
+    """Gives out profiles that several readers of one log share."""
+
+    def profiles(self, specification: Any, *, cutoffs: Sequence[date], where: str) -> pa.Table | None:
+        """Return profiles at some cutoffs; None: these are to be built."""
+        ...
+
+
 @dataclass(frozen=True)
 class Activity:
     """The stored activity of one log under one mapping.
@@ -73,6 +83,8 @@ class Activity:
         Zone of the log's timestamps that carry none, in which it was rolled up.
     until
         What happened or became known from this day on is not seen; None: everything is.
+    shared
+        Where profiles come from that need not be built again; None: all are built.
     """
 
     connection: duckdb.DuckDBPyConnection
@@ -83,6 +95,7 @@ class Activity:
     tables: KnownUsers = field(default_factory=KnownUsers)
     naive_zone: str = "UTC"
     until: date | None = None
+    shared: ProfileSource | None = None
 
     @property
     def is_reused(self) -> bool:

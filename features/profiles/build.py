@@ -26,7 +26,7 @@ from features.sql import literal
 from features.storage.atomic import atomic_file
 from features.storage.duckdb import new_session
 
-__all__ = ["KEYS", "Shard", "build_in_parts", "build_profiles", "write"]
+__all__ = ["KEYS", "Shard", "build_in_parts", "build_profiles", "by_cutoff", "write"]
 
 _CUTOFFS_LIKE_THE_LOG = 6  # so many cutoffs need about as much memory again as the log of one
 
@@ -92,14 +92,19 @@ def build_profiles(
     InputError
         When the log does not cover a cutoff.
     """
+    if activity.shared:
+        check_buildable(specification, activity.facts, cutoffs=cutoffs, coverage=activity.coverage)
+        shared = activity.shared.profiles(specification, cutoffs=cutoffs, where=where)
+        if shared is not None:
+            return shared
     parts = list(build_in_parts(activity, specification, cutoffs=cutoffs, where=where))
-    pieces = [_by_cutoff(part) for part in parts]
+    pieces = [by_cutoff(part) for part in parts]
     empty = parts[0].slice(0, 0)
     return pa.concat_tables([empty, *(of[at] for at in sorted(set(cutoffs)) for of in pieces if at in of)])
 
 
-def _by_cutoff(part: pa.Table) -> dict[date, pa.Table]:
-    """Split a part by cutoff, without a copy: its rows are sorted by it."""
+def by_cutoff(part: pa.Table) -> dict[date, pa.Table]:
+    """Split profiles by cutoff, without a copy: they are sorted by it."""
     found: dict[date, pa.Table] = {}
     start = 0
     counted: Any = part.column("cutoff").value_counts()  # its dates as objects: as an array they would import pandas

@@ -125,9 +125,8 @@ class Kernel:
         first, *more = self._parts()
         others = "".join(f" left join {name} using (u, cutoff)" for name in more)
         found = ", ".join(f"{_when_absent(f)} as {f.name}" for f in features if not isinstance(f, Derived))
-        derived = "".join(f", {typed(f, f.sql)} as {f.name}" for f in features if isinstance(f, Derived))
         names = ", ".join((*KEYS, *self.specification.feature_names))
-        return f"""select {names} from (select *{derived} from (select u, cutoff, {found} from {first}{others}))
+        return f"""select {names} from (select *{derived_sql(features)} from (select u, cutoff, {found} from {first}{others}))
             join users using (u)"""
 
     def _of(self, kind: type[Feature]) -> list[Feature]:
@@ -288,6 +287,11 @@ class Kernel:
 def _grouped(source: str, features: Iterable[Feature]) -> str:
     columns = "".join(f", {typed(feature, feature.sql)} as {feature.name}" for feature in features)
     return f"select u, cutoff{columns} from {source} group by u, cutoff"
+
+
+def derived_sql(features: Iterable[Feature]) -> str:
+    """Return the columns of derived features, each after a comma: they read the features that they are derived from."""
+    return "".join(f", {typed(one, one.sql)} as {one.name}" for one in features if isinstance(one, Derived))
 
 
 def typed(feature: Feature, sql: str) -> str:
