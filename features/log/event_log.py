@@ -20,6 +20,7 @@ from features.log.files import LOG, LogFile
 from features.log.formats import files_of
 from features.log.inventory import FileInventory, LogInventory
 from features.log.rejected import rejected_of, write_by_file
+from features.log.sources.broken_rows import FAULTS
 from features.log.sources.mapping import Mapper
 from features.log.sources.source import LOG_FILE, LOG_ROW, Source
 from features.log.validation import DURATIONS, NULLS, Span, checked_sql, is_number_text
@@ -217,14 +218,20 @@ class EventLog:
         for file in files:
             if not file.rejected:
                 rejected_of(file.name, folder).unlink(missing_ok=True)
-        if bad := [file for file in files if file.rejected]:
-            kept = ", ".join(f"raw_{name} as {name}" for name in self.columns)
-            rows = (
-                f"select {LOG_FILE}, {kept}, reason from ({self.checked_sql}) "
-                f"where reason is not null and {among(self._names(bad))}"
-            )
-            places = {file.name: rejected_of(file.key, folder) for file in self.files}
+        bad = self._names([file for file in files if file.rejected])
+        places = {file.name: rejected_of(file.key, folder) for file in self.files}
+        for text in {source.row_text: None for source in self.sources if not set(bad).isdisjoint(source.files)}:
+            rows = self._rejected([source for source in self.sources if source.row_text == text], bad, text=text)
             write_by_file(rows, places, by=LOG_FILE, connection=self.connection)
+
+    def _rejected(self, sources: Sequence[Source], names: Collection[str], *, text: str) -> str:
+        """Return the SELECT of the invalid rows of some files; a row whose fields may be in other columns, with all that it holds."""
+        kept = ", ".join(f"raw_{name} as {name}" for name in self.columns)
+        whole = (
+            f", case when reason in ({', '.join(map(literal, FAULTS))}) then {text} end as whole_row" if text else ""
+        )
+        checked = " union all ".join(self._checked(replace(source, more=(text,) if text else ())) for source in sources)
+        return f"select {LOG_FILE}, {kept}, reason{whole} from ({checked}) where reason is not null and {among(names)}"
 
     def _names(self, files: Collection[FileInventory]) -> list[str]:
         """Return the names under which files are read just now."""

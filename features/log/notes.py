@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 
 from features.log.inventory import FileInventory, LogInventory
+from features.log.sources.broken_rows import TOO_MANY
 from features.log.sources.times import meanings
 from features.log.validation import AMBIGUOUS_ZONE, FUTURE, NULL_MARKER
 from features.settings import EventsSettings
@@ -87,6 +88,8 @@ def _where(reason: str, file: FileInventory, *, mapping: Mapping[str, str], samp
     """Return where the first such row is, the form of its value, and what would read it."""
     row, value = sample(file.name, reason)
     where = f": first in {file.name}, row {row}"
+    if reason == TOO_MANY:
+        return f"{where}; a value that holds the delimiter must be in quotes"
     column = reason.partition(" ")[0]
     if value is None or column not in mapping:
         return where

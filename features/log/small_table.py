@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
+
+import duckdb
 
 from features.errors import InputError
 from features.log.files import Subject
 from features.log.formats import Mapped, files_of
 from features.log.sources.binding import Texts
+from features.log.sources.broken_rows import FAULT
 from features.log.sources.mapping import Mapper
-from features.log.sources.source import Source
+from features.log.sources.source import LOG_ROW, Source
 from features.log.sources.times import instant_of
 from features.log.sources.values import text_of
 from features.log.validation import present_rows
@@ -60,6 +63,7 @@ class SmallTable:
         )
         names = list(sources[0].mapping)
         with duckdb_errors(*subject.unreadable):
+            self._refuse_broken_rows(connection, [source for source in sources if source.row_text])
             connection.execute(f"create table read as {' union all '.join(map(self._values, sources))}")
         for name in names:
             absent = f" and shown_{name} is not null" if name in self.optional else ""
@@ -70,6 +74,14 @@ class SmallTable:
                 raise self._unreadable(name, bad[0][0])
         rows = connection.execute(f"select {', '.join(names)} from read order by all").fetchall()
         return [dict(zip(names, row, strict=True)) for row in rows]
+
+    def _refuse_broken_rows(self, connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> None:
+        for name, one in ((name, source.of_file(name)) for source in sources for name in source.files):
+            broken = f"select {LOG_ROW}, {FAULT} from {one.sql} where {FAULT} is not null"
+            if found := connection.execute(f"{broken} limit 1").fetchall():
+                ((row, why),) = found
+                what = f"[{self.section}]: {name}, row {row}: {why}"
+                raise InputError(what, hint="fix the row; a value that holds the delimiter must be in quotes")
 
     def _values(self, source: Source) -> str:
         values = ", ".join(

@@ -108,7 +108,8 @@ class PointInTimeTable:
 
     def _rules(self, source: Source) -> str:
         mapping = source.mapping
-        rules = {"failed_where": f"[{self.name}] where fails on it"} if source.has_guarded_where else {}
+        rules = {f"fault_{place}": why for place, why in enumerate(source.faults)}
+        rules |= {"failed_where": f"[{self.name}] where fails on it"} if source.has_guarded_where else {}
         rules |= {f"failed_{name}": f"{name} is unreadable" for name, one in mapping.items() if one.is_guarded}
         rules |= {f"raw_{name} is null": f"{name} is null" for name in self.settings.ids}
         rules |= {

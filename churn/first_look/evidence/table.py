@@ -15,9 +15,10 @@ from churn.first_look.evidence.text_files import TextFormat, text_format_of
 from features.errors import InputError
 from features.log.files import LOG, LogFile, mount
 from features.log.formats import files_of, format_of
+from features.log.sources.broken_rows import FAULT, TEXT
 from features.log.sources.json_files import FieldPath, Fields, name_of
 from features.log.sources.mapping import Mapper
-from features.log.sources.source import LOG_FILE, file_list, folder_keys
+from features.log.sources.source import LOG_FILE, Source, file_list, folder_keys
 from features.log.validation import NULLS
 from features.settings import EventsSettings
 from features.sql import identifier, literal
@@ -119,7 +120,14 @@ def _spread(files: Sequence[LogFile]) -> tuple[LogFile, ...]:
 
 def _tabular(connection: duckdb.DuckDBPyConnection, settings: EventsSettings, *, files: Sequence[LogFile]) -> str:
     sources = Mapper(connection, settings, is_merged=True).sources(files)
-    return " union all by name ".join(f"select * from {source.sql}" for source in sources)
+    return " union all by name ".join(_whole_rows(source) for source in sources)
+
+
+def _whole_rows(source: Source) -> str:
+    """Return the SELECT of the rows that have a field for each column."""
+    if not source.row_text:
+        return f"select * from {source.sql}"
+    return f"select * exclude ({FAULT}, {TEXT}) from {source.sql} where {FAULT} is null"
 
 
 def _paths(connection: duckdb.DuckDBPyConnection, files: Sequence[LogFile]) -> list[FieldPath]:

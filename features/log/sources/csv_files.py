@@ -1,7 +1,8 @@
 """CSV and TSV as texts: no type is guessed, and quotes are read as the whole file is written.
 
 The bytes of a file tell whether it has quotes and how its lines end. Where there are quotes, it is parsed once to see that none
-is left open and swallows the rows below: a record that spans several lines, each of which is a row by itself.
+is left open and swallows the rows below: a record that spans several lines, each of which is a row by itself. Rows with another
+number of fields than there are columns are read with room for all of them, and set aside.
 """
 
 from __future__ import annotations
@@ -9,20 +10,21 @@ from __future__ import annotations
 import codecs
 import csv
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import duckdb
-import msgspec
 import pyarrow as pa
 from msgspec import structs
 
 from features.errors import InputError
 from features.log.files import Subject, open_file
+from features.log.sources.broken_rows import FAULT, TEXT, LineCheck
+from features.log.sources.dialect import Dialect, apart
 from features.log.sources.quotes import BEGINS_WITH_DIGIT, are_rows
-from features.log.sources.source import LOG_FILE, LOG_ROW, file_list, hive_options
+from features.log.sources.source import LOG_FILE, LOG_ROW, file_list
 from features.settings import FormatSettings
 from features.sql import identifier, literal
 
@@ -31,58 +33,11 @@ _HEADER_BYTES, _CHUNK_BYTES = 65_536, 4_194_304
 _DELIMITERS = ",;\t|"
 _MARKS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 _LINES_LOOKED_AT = 20
+_MAX_FIELDS = 4096
+_OF_ASCII = ("utf-8", "latin-1")
+_OTHER_NUMBER = re.compile(r"Expected Number of Columns: \d+ Found: (\d+)")
 _IN_QUOTES = '"([^"]|"")*"'
 _VALUE = re.compile(r"[-+]?\d+([.,]\d+)*|\d{4}-\d\d-\d\d.*")
-
-
-class Dialect(msgspec.Struct, frozen=True):
-    """How a CSV file is written.
-
-    Attributes
-    ----------
-    quote, escape
-        Empty: quotes are characters like any other.
-    has_mixed_ends
-        Some lines end as on Windows, others as on Unix.
-    """
-
-    columns: tuple[str, ...]
-    delimiter: str
-    quote: str
-    escape: str
-    skip: int = 0
-    has_header: bool = True
-    encoding: str = "utf-8"
-    has_mixed_ends: bool = False
-
-    def reader(self, files: str, filename: str, *, keys: Collection[str] = ()) -> str:
-        """Return the FROM clause that reads files as texts.
-
-        Parameters
-        ----------
-        files
-            SQL list of their names.
-        filename
-            Column that names the file of a row.
-        keys
-            Keys of their folders, which are columns too.
-        """
-        kinds = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in apart(self.columns))
-        options = {
-            "header": str(self.has_header).lower(),
-            "delim": literal(self.delimiter),
-            "quote": literal(self.quote),
-            "escape": literal(self.escape),
-            "skip": str(self.skip),
-            "filename": literal(filename),
-            "auto_detect": "false",
-            "columns": "{" + kinds + "}",
-        }
-        if self.encoding != "utf-8":
-            options["encoding"] = literal(self.encoding)
-        if self.has_mixed_ends:  # the only parser of DuckDB that takes both
-            options["strict_mode"] = "false"
-        return f"read_csv({files}, {hive_options(keys)}, {', '.join(f'{name} = {value}' for name, value in options.items())})"
 
 
 @dataclass(frozen=True)
@@ -110,8 +65,7 @@ class CsvFile:
         InputError
             When its header cannot be meant, it is of another encoding, or no reading of its quotes is consistent.
         """
-        marks = self._marks()
-        encoding = marks.encoding or self.settings.encoding
+        encoding = _MARKS.get(next(self._chunks(), b"")[:2], self.settings.encoding)
         lines = self._first_lines(encoding)
         skip = self.settings.skip or _above_header(lines)
         if not any(line.strip() for line in lines):
@@ -128,7 +82,7 @@ class CsvFile:
         found = Dialect(columns, delimiter, "", "", skip, has_header, encoding)
         if has_header:
             self._check_header(found, lines[skip + 1 :])
-        return self._with_quotes(found, marks)
+        return self._with_quotes(found, self._marks(found))
 
     def _delimiter(self, header: str) -> str:
         """Return the mark that the first line has most of outside quotes; the one that gives as many fields as there are names."""
@@ -141,19 +95,24 @@ class CsvFile:
         """Return the first reading of quotes under which the whole file is consistent."""
         if self.settings.quote is not None or self.settings.escape:
             quote = '"' if self.settings.quote is None else self.settings.quote
-            named = structs.replace(plain, quote=quote, escape=self.settings.escape or quote)
-            return self._of_mixed_ends([named]) if marks.has_mixed_ends else named
-        doubled = structs.replace(plain, quote='"', escape='"')
-        escaped = [structs.replace(plain, quote='"', escape="\\")] if marks.has_escaped_quotes else []
+            readings = [structs.replace(plain, quote=quote, escape=self.settings.escape or quote)]
+            are_regular = marks.are_regular and quote in ("", '"')
+        else:
+            doubled = structs.replace(plain, quote='"', escape='"')
+            escaped = [structs.replace(plain, quote='"', escape="\\")] if marks.has_escaped_quotes else []
+            readings = [doubled, *escaped, plain] if marks.has_quotes else [plain]
+            are_regular = marks.are_regular
         if marks.has_mixed_ends:
-            return self._of_mixed_ends([doubled, *escaped, plain] if marks.has_quotes else [plain])
-        if not marks.has_quotes:
-            return plain
-        fault = self._fault(doubled)
-        found = next((one for one in (*escaped, plain) if not self._fault(one)), None) if fault else doubled
-        if fault and fault.is_of_quotes and not found:
-            raise self._faulty(fault)
-        return found or doubled  # reading the file says what is wrong with it
+            return self._of_mixed_ends(readings)
+        if len(readings) == 1:
+            return readings[0] if are_regular else self._with_room(readings[0])
+        faults = self._faults(readings)
+        if len(faults) < len(readings):
+            return readings[len(faults)]
+        broken = [one for one, fault in zip(readings[:-1], faults[:-1], strict=True) if not fault.is_of_quotes]
+        if not broken:
+            raise self._faulty(faults[0])
+        return self._with_room(broken[0])
 
     def _of_mixed_ends(self, readings: Sequence[Dialect]) -> Dialect:
         """Return the first reading that is consistent; where ends of lines differ within quoted values only, they are values.
@@ -164,22 +123,60 @@ class CsvFile:
         if found := next((one for one in strict if not self._fault(one)), None):
             return found
         lenient = [structs.replace(one, has_mixed_ends=True) for one in readings]
-        faults = [self._fault(one) for one in lenient]
-        if faults[0] and all(faults):
+        faults = self._faults(lenient)
+        if len(faults) < len(lenient):
+            return lenient[len(faults)]
+        kept = lenient[: max(1, len(lenient) - 1)]
+        broken = [
+            structs.replace(one, widest=fault.widest) for one, fault in zip(kept, faults, strict=False) if fault.widest
+        ]
+        if not broken:
             raise self._faulty(faults[0])
-        return lenient[faults.index(None)]
+        return self._consistent(broken[0])
+
+    def _with_room(self, dialect: Dialect) -> Dialect:
+        """Return a reading with room for the fields of all rows, where some have more or fewer than there are columns."""
+        widest = self._widest(dialect)
+        return self._consistent(structs.replace(dialect, widest=widest)) if widest else dialect
+
+    def _consistent(self, dialect: Dialect) -> Dialect:
+        if dialect.quote and (fault := self._fault(dialect)):
+            raise self._faulty(fault)
+        return dialect
+
+    def _widest(self, dialect: Dialect) -> int:
+        """Return how many fields there is room for when each row can be read; 0: each has a field for each column."""
+        widest = 0
+        while widest <= _MAX_FIELDS:
+            reader = structs.replace(dialect, widest=widest).reader(file_list([self.name]), LOG_FILE)
+            try:
+                self.connection.execute(f"select count(*) from {reader}").fetchall()
+            except duckdb.InvalidInputException as error:
+                if not (found := _OTHER_NUMBER.search(str(error))):
+                    break  # of another kind: reading the file names it
+                widest = max(int(found[1]), len(dialect.columns), 2 * widest)
+            else:
+                return widest
+        return 0
 
     def _faulty(self, fault: _Fault) -> InputError:
-        if not fault.is_of_quotes:
-            return self._error(f"{self.name}: {fault.words}", hint="a value that holds the delimiter must be in quotes")
         hint = f'{self._section} quote = "" reads quotes as they stand, escape = "\\\\" those after a backslash'
         return self._error(f"the quotes of {self.name}: {fault.words}", hint=hint)
+
+    def _faults(self, readings: Sequence[Dialect]) -> list[_Fault]:
+        """Return what is wrong with each reading, up to the first with which nothing is."""
+        found: list[_Fault] = []
+        for one in readings:
+            if not (fault := self._fault(one)):
+                break
+            found.append(fault)
+        return found
 
     def _fault(self, dialect: Dialect) -> _Fault | None:
         """Return what is wrong with the file under a dialect; None: nothing is."""
         reader = dialect.reader(file_list([self.name]), LOG_FILE)
-        if dialect.has_mixed_ends and (words := self._irregular(dialect)):
-            return _Fault(words, is_of_quotes="quote" in words)
+        if dialect.has_mixed_ends and not dialect.widest and (fault := self._irregular(dialect)):
+            return fault
         try:
             number = self._open_quote(dialect, reader) if dialect.quote else self._enclosed(dialect, reader)
         except duckdb.InvalidInputException as error:
@@ -187,13 +184,14 @@ class CsvFile:
                 raise self._not_text(dialect.encoding) from error
             line = re.search(r"CSV Error on Line: (\d+)", str(error))
             words = f"one is left open on line {line.group(1) if line else '?'}"
-            return _Fault(words, is_of_quotes="quote" in str(error))
-        words = f"one is left open in row {number}, and the rows below become part of its value"
-        return _Fault(words, is_of_quotes=True) if number else None
+            return _Fault(words, is_of_quotes=not _OTHER_NUMBER.search(str(error)))
+        return (
+            _Fault(f"one is left open in row {number}, and the rows below become part of its value") if number else None
+        )
 
-    def _irregular(self, dialect: Dialect) -> str:
-        """Say what is wrong with the lines of a file, which DuckDB's parser for mixed ends of lines passes over; empty: nothing."""
-        wanted = len(dialect.columns)
+    def _irregular(self, dialect: Dialect) -> _Fault | None:
+        """Return what is wrong with the lines of a file, which DuckDB's parser for mixed ends of lines passes over."""
+        wanted, widest = len(dialect.columns), 0
         rows = csv.reader(
             self._lines(dialect.encoding),
             delimiter=dialect.delimiter,
@@ -206,10 +204,10 @@ class CsvFile:
         try:
             for row in rows:
                 if row and len(row) != wanted and rows.line_num > dialect.skip:
-                    return f"line {rows.line_num} has {len(row)} fields, expected {wanted}"
+                    widest = max(widest, wanted, len(row))
         except csv.Error:
-            return f"one is left open on line {rows.line_num}, or a quote stands within a value"
-        return ""
+            return _Fault(f"one is left open on line {rows.line_num}, or a quote stands within a value")
+        return _Fault("", is_of_quotes=False, widest=widest) if widest else None
 
     def _lines(self, encoding: str) -> Iterator[str]:
         rest = ""
@@ -222,7 +220,7 @@ class CsvFile:
         """Return the first row, counted from 1, with a field in quotes where quotes are characters; 0: none, or tabs separate."""
         names = map(identifier, apart(dialect.columns))
         condition = " or ".join(f"regexp_full_match({name}, {literal(_IN_QUOTES)})" for name in names)
-        rows = self._numbered(reader, "''", condition="false" if dialect.delimiter == "\t" else condition)
+        rows = self._numbered(reader, "''", condition=f"{LOG_ROW} < 0" if dialect.delimiter == "\t" else condition)
         return next((number for number, _ in rows), 0)
 
     def _open_quote(self, dialect: Dialect, reader: str) -> int:
@@ -230,6 +228,10 @@ class CsvFile:
         names = [identifier(name) for name in apart(dialect.columns)]
         spans = " or ".join(f"contains({name}, chr(10))" for name in names)
         joined = f" || {literal(dialect.delimiter)} || ".join(f"coalesce({name}, '')" for name in names)
+        if dialect.widest and (
+            broken := self._numbered(reader, "''", condition=f"{FAULT} is not null and contains({TEXT}, chr(10))")
+        ):
+            return broken[0][0]
         found = self._numbered(reader, joined, condition=spans)
         if not found or len(names) == 1:
             return 0
@@ -246,18 +248,22 @@ class CsvFile:
             f"select {LOG_ROW}, {value} from (select row_number() over () as {LOG_ROW}, * from {reader}) where {condition}"
         ).fetchall()
 
-    def _marks(self) -> _Marks:
+    def _marks(self, plain: Dialect) -> _Marks:
+        """Look at the bytes of the file; its quotes decide whether its lines tell of its rows."""
         quotes = escaped = windows = ends = 0
-        encoding, last = "", b""
-        for place, chunk in enumerate(self._chunks()):
-            if not place:
-                encoding = _MARKS.get(chunk[:2], "")
+        is_ascii = plain.encoding in _OF_ASCII and len(plain.delimiter) == 1 and plain.delimiter.isascii()
+        check = LineCheck(plain.delimiter.encode(), len(plain.columns), plain.skip) if is_ascii else None
+        last = b""
+        for chunk in self._chunks():
             quotes += chunk.count(b'"')
-            escaped += (last + chunk).count(b'\\"')
-            windows += (last + chunk).count(b"\r\n")
+            escaped += (last + chunk).count(b'\\"') if quotes else 0
+            windows += (last + chunk).count(b"\r\n") if b"\r" in chunk or last == b"\r" else 0
+            if check and not quotes:
+                check.read(chunk)
             ends += chunk.count(b"\n")
             last = chunk[-1:]
-        return _Marks(quotes > 0, escaped > 0, 0 < windows < ends, encoding)
+        are_regular = check is not None and not quotes and check.end()
+        return _Marks(quotes > 0, escaped > 0, 0 < windows < ends, are_regular)
 
     def _chunks(self) -> Iterator[bytes]:
         packed: Any = _PACKED.get(Path(self.name).suffix.lower())
@@ -320,20 +326,21 @@ class CsvFile:
 
 @dataclass(frozen=True)
 class _Marks:
-    """What the bytes of a file tell."""
+    """What the bytes of a file tell; without quotes, also whether each line has a field for each column."""
 
     has_quotes: bool
     has_escaped_quotes: bool
     has_mixed_ends: bool
-    encoding: str
+    are_regular: bool
 
 
 @dataclass(frozen=True)
 class _Fault:
-    """What is wrong with a reading of a file."""
+    """What is wrong with a reading of a file; of rows with another number of fields, the most that one has, where it is known."""
 
     words: str
-    is_of_quotes: bool
+    is_of_quotes: bool = True
+    widest: int = 0
 
 
 def _above_header(lines: Sequence[str]) -> int:
@@ -343,20 +350,3 @@ def _above_header(lines: Sequence[str]) -> int:
 
 def _is_wide(line: str) -> bool:
     return any(mark in line for mark in _DELIMITERS)
-
-
-def apart(columns: Sequence[str]) -> list[str]:
-    """Return names that SQL tells apart: one that differs from an earlier one in case only is numbered, and cannot be mapped."""
-    found: list[str] = []
-    for name in columns:
-        is_alike = name.casefold() in {other.casefold() for other in found}
-        found.append(f"{name} ({len(found)})" if is_alike else name)
-    return found
-
-
-def same_but_for_case(columns: Sequence[str]) -> Mapping[str, list[str]]:
-    """Return the names that differ in case only, under the name in lower case."""
-    found: dict[str, list[str]] = {}
-    for name in columns:
-        found.setdefault(name.casefold(), []).append(name)
-    return {key: names for key, names in found.items() if len(names) > 1}

@@ -17,8 +17,10 @@ from features.expressions import column_paths, parsed, rewritten
 from features.log.files import LOG, LogFile, Subject, mount, open_file
 from features.log.formats import Mapped, format_of
 from features.log.sources.binding import Binder, Bound, Texts
-from features.log.sources.csv_files import CsvFile, Dialect, apart, same_but_for_case
+from features.log.sources.broken_rows import FAULT, FAULTS, TEXT
+from features.log.sources.csv_files import CsvFile
 from features.log.sources.demands import takes_lists
+from features.log.sources.dialect import Dialect, apart, same_but_for_case
 from features.log.sources.json_files import FieldPath, Fields, faults, name_of, path_of
 from features.log.sources.parquet_files import grouped, merged, united
 from features.log.sources.source import LOG_FILE, Source, file_list, folder_keys, suggestion
@@ -38,6 +40,8 @@ class _Group:
         Columns of which only SQL decides how they are read: texts, keys of folders, unmarked bytes.
     alike
         Names of columns that differ in case only, under the name in lower case.
+    has_broken_rows
+        Some rows have another number of fields than there are columns.
     """
 
     sql: str
@@ -45,6 +49,7 @@ class _Group:
     kinds: dict[str, str]
     texts: frozenset[str]
     alike: Mapping[str, list[str]] = field(default_factory=dict[str, list[str]])
+    has_broken_rows: bool = False
 
 
 @dataclass(frozen=True)
@@ -132,7 +137,8 @@ class Mapper:
         for (dialect, keys), names in found.items():
             kinds = dict.fromkeys((*apart(dialect.columns), *keys), "VARCHAR")
             sql = dialect.reader(file_list(names), LOG_FILE, keys=keys)
-            groups.append(_Group(sql, tuple(names), kinds, frozenset(kinds), same_but_for_case(dialect.columns)))
+            alike = same_but_for_case(dialect.columns)
+            groups.append(_Group(sql, tuple(names), kinds, frozenset(kinds), alike, dialect.widest > 0))
         return groups
 
     def _dialect(self, file: LogFile) -> Dialect | None:
@@ -177,7 +183,12 @@ class Mapper:
             with duckdb_errors(what, hint):
                 mapping[name] = _bound(binder, expression)
         where = self._condition(binder, columns, alike=alike) if self.settings.where else None
-        return Source(group.sql, mapping, where, tuple(group.kinds), group.files, self.subject, self._reading)
+        found = Source(group.sql, mapping, where, tuple(group.kinds), group.files, self.subject, self._reading)
+        return (
+            found
+            if not group.has_broken_rows
+            else replace(found, faults=FAULTS, row_text=TEXT, where=where and _or_broken(where))
+        )
 
     def _condition(self, binder: Binder, columns: Collection[str], *, alike: Mapping[str, list[str]]) -> Bound:
         what = f"[{self.subject.section}] where = {self.settings.where!r}"
@@ -294,6 +305,12 @@ class _Flat:
 def _bound(binder: Binder, expression: str) -> Bound:
     column = bare(expression, binder.kinds)
     return binder.bound(expression) if column is None else binder.column(column)
+
+
+def _or_broken(where: Bound) -> Bound:
+    """Return a condition that holds for broken rows too: their fields may stand in other columns, and none is lost."""
+    held = "{'v': true}" if where.is_guarded else "true"
+    return replace(where, sql=f"case when {FAULT} is not null then {held} else {where.sql} end")
 
 
 def _refuse_alike(what: str, expression: str, *, alike: Mapping[str, list[str]]) -> None:

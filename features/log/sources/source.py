@@ -55,6 +55,8 @@ class Source:
         Reason to the condition over their own columns under which a row has none of the values that it seems to have.
     more
         Own columns that are handed on as they are.
+    row_text
+        Own column with the fields of a row as they stand, where faults may keep them from their columns; empty: there is none.
     """
 
     sql: str
@@ -66,6 +68,7 @@ class Source:
     reading: Texts = field(default_factory=Texts)
     faults: Mapping[str, str] = field(default_factory=dict[str, str])
     more: tuple[str, ...] = ()
+    row_text: str = ""
 
     @property
     def rows(self) -> str:

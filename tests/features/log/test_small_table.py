@@ -55,3 +55,9 @@ def test_no_row_is_lost_in_silence(tmp_path: Path):
         table(tmp_path / "p.csv", item="item", price="price").read(tmp_path)
     with pytest.raises(InputError, match="prices"):
         table(tmp_path / "gone.csv", item="item").read(tmp_path)
+
+
+def test_a_row_with_another_number_of_fields_is_refused_by_its_place(tmp_path: Path):
+    (tmp_path / "p.csv").write_text("item,price\nhat,2,5\n")
+    with pytest.raises(InputError, match=r"p\.csv, row 1: the row has too many fields"):
+        table(tmp_path / "p.csv", item="item", price="price").read(tmp_path)

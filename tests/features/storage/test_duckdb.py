@@ -62,7 +62,7 @@ def test_names_are_shown(sql: str, said: str):
         (
             "x.csv",
             f"{HEADER}{ID},2026-01-01,x\n{ID},2026-01-01,x,4,5\n",
-            "x.csv\nExpected Number of Columns: 3 Found: 4",
+            "1 of 2 rows are invalid (1 x the row has too many fields)",
         ),
         (
             "x.jsonl",

@@ -101,6 +101,14 @@ def test_text_files_keep_ids_as_text_and_numbers_as_numbers(tmp_path: Path):
         assert told(profiles(with_users(world, place), "2026-01-08")) == [("007", "free", 2)]
 
 
+def test_a_row_of_a_csv_with_another_number_of_fields_is_set_aside(tmp_path: Path):
+    (tmp_path / "users.csv").write_text(
+        "user_id,valid_from,plan,seats\nanna,2026-01-01,free,2\nben,2026-01-01,free, at times,3\n"
+    )
+    activity = with_users(world_of(tmp_path, LOG), tmp_path / "users.csv", max_rejected_share=0.5)
+    assert activity.tables.rejected == {"users": {"the row has too many fields": 1}}
+
+
 @pytest.mark.parametrize(("known", "is_said"), [(0, True), (1, True), (2, False)])
 def test_a_table_that_knows_hardly_any_user_of_the_log_is_a_warning(tmp_path: Path, known: int, *, is_said: bool):
     users = [f"u{place}" for place in range(20)]
