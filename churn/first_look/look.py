@@ -11,7 +11,7 @@ from churn.first_look.evidence.columns import Column, columns_of, percent
 from churn.first_look.evidence.names import person_rank
 from churn.first_look.evidence.split_dates import split_date
 from churn.first_look.evidence.table import LogTable
-from churn.first_look.evidence.text_files import is_wide
+from churn.first_look.evidence.text_files import refuse_wide
 from churn.first_look.evidence.times import TimeReading, column_name, readings_of, sql_name, zoned_share
 from churn.first_look.known_layouts import KnownLayout, KnownMapping, known_layout, mapping_of
 from churn.first_look.questions import Answers, Option, Question
@@ -81,12 +81,7 @@ def _refuse_shapes(table: LogTable) -> None:
     InputError
         With what it looks like.
     """
-    names = list(table.kinds)
-    if is_wide(table.text.header or names) or is_wide(names):
-        raise InputError(
-            f"this is a wide table and not an event log: it has a column per period ({', '.join(names[:6])}, ...)",
-            hint="turn the columns into rows first: one row for each user and period, with the value as a count",
-        )
+    refuse_wide(list(table.kinds))
     if not table.rows:
         raise InputError("the log is empty: it has columns and no rows", hint="check its path")
 

@@ -29,7 +29,7 @@ def _plain(text: str) -> str:
 # a word that comes before or after a noun, as in customer_no, id_cliente, 用户编号
 _KEY = (
     "id|ids|no|nr|num|number|nummer|key|code|uuid|guid|hash|ref|sk|kennung|identifiant|identificador|numero|codigo|номер|код|ид"
-    "|番号|コード|编号|編號|代码|号|pseudo_id|identifier|codice|cod|رقم|identyfikator|numer|sifra|matricola|번호|아이디|ma|kodu|numarasi|unique_id"
+    "|番号|コード|编号|編號|代码|号|pseudo_id|identifier|codice|cod|رقم|identyfikator|numer|ід|מזהה|sifra|matricola|번호|아이디|ma|kodu|numarasi|unique_id"
 )
 _OF = "de|du|da|do|del|des|la|le|of"
 _PERSON = (
@@ -41,7 +41,7 @@ _PERSON = (
     "|пользователь|пользователя|клиент|клиента|покупатель|покупателя|абонент|абонента|игрок|игрока|участник|посетитель|посетителя"
     "|ユーザー|ユーザ|顧客|会員|お客様|利用者|購入者|プレイヤー|用户|用戶|客户|客戶|会员|會員|顾客|买家|買家|玩家|访客"
     "|utente|klant|gebruiker|klient|uzytkownik|kullanici|musteri|사용자|고객|회원|유저|kund|anvandare|bruker|bruger|kayttaja|asiakas|klienta|uzytkownika|nabywca|utenti|iscritto|acquirente|deelnemer|abonnee|medlem|zakaznik|zakaznika|uzivatel"
-    "|ugyfel|vasarlo|felhasznalo|uye|abone|pelanggan|pengguna|khach_hang|πελατης|πελατη|χρηστης|χρηστη|العميل|عميل|المستخدم|مستخدم|לקוח|משתמש"
+    "|користувач|користувача|клієнта|клієнт|покупець|покупця|kupac|kupca|korisnik|korisnika|utilizator|ugyfel|vasarlo|felhasznalo|uye|abone|pelanggan|pengguna|khach_hang|πελατης|πελατη|χρηστης|χρηστη|العميل|عميل|المستخدم|مستخدم|לקוח|משתמש"
 )
 _CONTACT = (
     "email|e_mail|mail|email_address|e_mail_adresse|mail_address|correo|correo_electronico|courriel|почта|эл_почта|requester_email|customer_email|user_email|client_email|メール"
@@ -66,7 +66,7 @@ _EVENT_TIMES = (
     "|время_события|дата_события|дата_заказа|дата_покупки|дата_создания|момент|метка_времени|日時|時刻|日付|発生日時|発生時刻|注文日|注文日時"
     "|購入日|購入日時|イベント日時|イベント時刻|タイムスタンプ|作成日時|利用日|利用日時|时间|日期|时间戳|事件时间|行为时间|下单时间|购买时间|创建时间|发生时间|订单日期|操作时间"
     "|tijdstip|besteldatum|orario|tarih|zaman|czas|czas_zdarzenia|data_zamowienia|data_zakupu|data_ordine|data_acquisto|data_e_ora|giorno|islem_tarihi|siparis_tarihi|tarih_saat|kopdatum|orderdatum"
-    "|dato|ordredato|paivamaara|datum_objednavky|cas|idopont|datum_es_ido|tanggal|waktu|ngay|thoi_gian|ημερομηνια|التاريخ|تاريخ|تاريخ_الطلب|الوقت|תאריך|זמן"
+    "|dato|ordredato|paivamaara|datum_objednavky|cas|idopont|datum_es_ido|tanggal|waktu|ngay|thoi_gian|data_comenzii|дата_події|дата_замовлення|дата_покупки|datum_kupnje|datum_kupovine|datum_narudzbe|aika|ημερομηνια|التاريخ|تاريخ|تاريخ_الطلب|الوقت|תאריך|זמן"
     "|결제일시|주문일시|주문일|구매일시|구매일|일시|날짜|시간|타임스탬프"
 )
 _OTHER_TIMES = (
@@ -96,10 +96,10 @@ _OF_GOODS = (  # of _INGESTED: what a parcel, too, can be
     r"|接收时间|入库时间)(_.*)?"
 )
 _TYPES = (  # the first that a log has is its type
-    "event_name|event_type|ereignis|ereignisname|evenement|nom_evenement|evento|nombre_evento|nome_evento|событие|название_события|イベント|イベント名|事件|事件名称|事件名|이벤트|zdarzenie|handelse|esemeny|olay|udalost|gebeurtenis|이벤트명",
+    "event_name|event_type|ereignis|ereignisname|evenement|nom_evenement|evento|nombre_evento|nome_evento|событие|название_события|イベント|イベント名|事件|事件名称|事件名|이벤트|zdarzenie|handelse|esemeny|olay|udalost|подія|tapahtuma|eveniment|dogadaj|gebeurtenis|이벤트명",
     "event|ereignistyp|ereignis_typ|ereignisart|type_evenement|tipo_evento|tipo_de_evento|тип_события|イベント種別|イベントタイプ|事件类型",
     "action|activity|activity_type|action_type|behavior|behaviour|behavior_type|verb|aktion|aktivitat|vorgang|activite|accion|acao|действие|行動|アクション|行动|行为|行为类型|操作|操作类型|動作",
-    "type|kind|typ|art|was|tipo|тип|種別|種類|类型|actie|eylem|akcja",
+    "type|kind|typ|art|was|tipo|тип|種別|種類|类型|actie|eylem|akcja|дія|what",
 )
 _STATUS = "status|order_status|financial_status|zustand|statut|estado|situacao|статус|状態|ステータス|状态|订单状态|payment_status|fulfillment_status|zahlungsstatus|bestellstatus"
 _OTHERS = {
@@ -115,7 +115,7 @@ _OTHERS = {
 }
 _COUNTS = (
     "count|counts|n|cnt|event_count|events|num_events|hits|n_events|number_of_events|times|anzahl|ereignisse|nombre|nb|nb_evenements|cantidad_eventos"
-    "|conteo|contagem|количество_событий|число|回数|件数|次数|数量_事件|aantal"
+    "|conteo|contagem|количество_событий|число|occurrences|frequency|回数|件数|次数|数量_事件|aantal"
 )
 _COUNTS_OF_EVENTS = (  # the others may count pieces, where a row has money
     "event_count|events|num_events|hits|n_events|number_of_events|ereignisse|nb_evenements|cantidad_eventos|количество_событий|数量_事件"
@@ -124,7 +124,7 @@ _TOTALS = (
     "amount|total|total_amount|grand_total|order_total|revenue|total_price|total_value|sales|spend|paid_amount|payment_amount|payment_value|purchase_amount"
     "|order_value|amount_paid|transaction_amount|trans_amount|net_amount|dollars|usd|eur|value|umsatz|betrag|summe|gesamtbetrag|gesamt|rechnungsbetrag|bestellwert"
     "|montant|montant_total|total_ttc|chiffre_affaires|importe|importe_total|monto|monto_total|valor|valor_total|montante|сумма|сумма_заказа|выручка|金額|売上"
-    "|合計|合計金額|購入金額|注文金額|金额|总金额|销售额|订单金额|支付金额|实付金额|importo|bedrag|kwota|tutar|nettobetrag|bruttobetrag|amt|tran_amt|trans_amt|txn_amount|сумма_операции|vl_total|importo_totale|belopp|castka|osszeg|ποσο|so_tien|jumlah|결제금액|주문금액|المبلغ|סכום"
+    "|合計|合計金額|購入金額|注文金額|金额|总金额|销售额|订单金额|支付金额|实付金额|importo|bedrag|kwota|tutar|nettobetrag|bruttobetrag|amt|tran_amt|trans_amt|txn_amount|сумма_операции|vl_total|importo_totale|belopp|beløb|belob|suma|сума|iznos|castka|osszeg|ποσο|so_tien|jumlah|결제금액|주문금액|المبلغ|סכום"
 )
 _PRICES = (
     "price|unit_price|preis|einzelpreis|stuckpreis|prix|prix_unitaire|precio|precio_unitario|preco|preco_unitario|цена|価格|単価|价格|单价|prezzo|prezzo_unitario"

@@ -11,7 +11,7 @@ from typing import Any, cast
 import duckdb
 from duckdb.sqltypes import DuckDBPyType
 
-from churn.first_look.evidence.text_files import TextFormat, text_format_of
+from churn.first_look.evidence.text_files import TextFormat, refuse_wide, text_format_of
 from features.errors import InputError
 from features.log.files import LOG, LogFile, mount
 from features.log.formats import files_of, format_of
@@ -97,6 +97,7 @@ def open_table(path: str, base: Path, *, names: Sequence[str] = ()) -> LogTable:
     files = files_of(EventsSettings(path=path), base)
     kind = str(format_of(files[0].name))
     text = text_format_of(files[0].name) if kind == "csv" else TextFormat()
+    refuse_wide(text.header)  # before names that are dates are taken for a row of values
     settings = EventsSettings.model_validate(
         {"path": path, "columns": _NOWHERE, "format": text.settings | ({"names": list(names)} if names else {})}
     )

@@ -235,6 +235,21 @@ def is_wide(names: Sequence[str]) -> bool:
     return periods >= _MIN_PERIODS and periods >= len(names) / 2 and not _is_row_of_values(names)
 
 
+def refuse_wide(names: Sequence[str]) -> None:
+    """Refuse a table with a column per period.
+
+    Raises
+    ------
+    InputError
+        With its first columns.
+    """
+    if is_wide(names):
+        raise InputError(
+            f"this is a wide table and not an event log: it has a column per period ({', '.join(names[:6])}, ...)",
+            hint="turn the columns into rows first: one row for each user and period, with the value as a count",
+        )
+
+
 def _is_row_of_values(names: Sequence[str]) -> bool:
     """Tell whether fields that look like periods are numbers without an order, as in a row of ids."""
     numbers = [int(one) for one in names if one.strip().isdigit()]

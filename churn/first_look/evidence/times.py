@@ -32,7 +32,7 @@ _CALENDAR_HOURS, _FIRST_CALENDAR_HOUR = (
 _ZONE = r"\d ?(Z|UTC|GMT|[B-OQ-Z][A-Z]{1,3}|[AP][A-LN-Z][A-Z]{0,2})$|:\d\d(\.\d+)? ?[-+]\d\d(:?\d\d)?$"
 _SAMPLED = 2000
 _NUMERIC = re.compile(
-    r"(?P<a>\d{1,4})(?P<sep>[-/. ])(?P<b>\d{1,2})(?P=sep)(?P<c>\d{1,4})\.?"
+    r"(?P<a>\d{1,4})(?P<sep>[-/. ])(?P<b>\d{1,2})(?P=sep)(?P<c>\d{1,4})(?P<dot>\.?)"
     r"((?P<mark>T|,? )(?P<clock>\d{1,2}:\d\d(:\d\d)?(?P<fraction>\.\d+)?)(?P<half> ?[AaPp][Mm])?)?"
 )
 _COMPACT = re.compile(r"\d{6}|\d{8}")
@@ -65,6 +65,7 @@ _WRITTEN = (  # months in words, beyond those that the log's reader knows
     *("%a %b %d %Y", "%a, %d %b %Y", "%A, %B %d, %Y", "%Y年%m月%d日", "%Y年%m月%d日 %H:%M", "%Y年%m月%d日 %H:%M:%S"),
     *("%b %d %Y %H:%M", "%b %d %Y %H:%M:%S", "%b %d %Y %I:%M %p"),
     *("%b %d, %Y %I:%M %p", "%b %d, %Y %I:%M:%S %p", "%B %d, %Y %H:%M:%S", "%a %b %d %H:%M:%S %Y", "%d-%b-%y %H:%M:%S"),
+    *("%a %b %d %H:%M:%S %Y %z", "%a %b %d %H:%M:%S %z %Y"),  # of Git, and of Twitter
 )
 
 
@@ -256,7 +257,7 @@ def _numeric(column: Column, table: LogTable) -> list[Candidate]:
     matches = [match for text in texts if (match := _NUMERIC.fullmatch(text))]
     if len(matches) < _FITS * len(texts):
         return _compact(column, table) if texts and all(_COMPACT.fullmatch(text) for text in texts) else []
-    shapes = {(one["sep"], len(one["a"]) > _SHORT, len(one["c"]) > _SHORT, _clock(one)) for one in matches}
+    shapes = {(one["sep"], len(one["a"]) > _SHORT, len(one["c"]) > _SHORT, one["dot"] + _clock(one)) for one in matches}
     found: list[Candidate] = []
     for order, letters in ORDERS.items():
         formats = sorted({_format(letters, shape) for shape in shapes} - {""})

@@ -199,4 +199,38 @@ DOUBTFUL = (
         {"event_time": "date"},
         notes="time holds times of day and is not read",
     ),
+    # --- Found by forty logs that nobody had seen -------------------------------------------------------------------------
+    Awkward(
+        "a point behind the year, and words of Croatian",
+        text("log.csv", "kupac_id;datum_kupnje;iznos", lambda row: f"K{user(row)};{moment(row):%d.%m.%Y.};{row},50"),
+        {"user_id": "kupac_id", "event_time": "strptime(datum_kupnje, '%d.%m.%Y.')", "amount": "iznos"},
+        settings={"decimal": ","},
+    ),
+    Awkward(
+        "times as Git writes them",
+        text(
+            "log.csv",
+            "email,date,action",
+            lambda row: f"u{user(row)}@x.io,{moment(row):%a %b %d %H:%M:%S %Y} +0100,{kind(row)}",
+        ),
+        {"event_time": "strptime(\"date\", '%a %b %d %H:%M:%S %Y %z')", "event_type": "action"},
+    ),
+    Awkward(
+        "counts of each type",
+        text(
+            "log.csv",
+            "account,day,action,occurrences",
+            lambda row: f"a{user(row)},{moment(row):%Y-%m-%d},{kind(row)},{1 + row % 7}",
+        ),
+        {"count": "occurrences", "event_type": "action"},
+    ),
+    Awkward(
+        "a column for each day",
+        text(
+            "log.csv",
+            ",".join(["user_id", *(f"2024-01-{day:02}" for day in range(1, 15))]),
+            lambda row: ",".join([f"u{row}", *(str((row + day) % 5) for day in range(14))]),
+        ),
+        refuses=r"a wide table and not an event log: it has a column per period \(user_id, 2024-01-01",
+    ),
 )
