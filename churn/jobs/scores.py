@@ -259,7 +259,7 @@ def fetched(project: Project) -> tuple[Path, Callable[[], object]]:
     place = Place(project.home.fetched_releases(project.name), keeps_all=False)
     source = named.get_secret_value() if named else ""
     try:
-        fetch(place, source)
+        fetch(place, source, heals=True)
     except InputError as error:
         if last_good(place.folder) is None:
             raise

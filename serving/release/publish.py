@@ -22,7 +22,7 @@ from fsspec.spec import AbstractFileSystem
 
 from features.errors import InputError
 from features.storage.stores import copy_to, has_buckets, store_errors, without_secrets, write_to
-from features.storage.versions import CURRENT, Place, current_of, digest_of
+from features.storage.versions import CURRENT, Place, current_of, digest_of, is_damaged
 from serving.release.release import check_release, store_of
 
 SETTING = "[serving] releases"
@@ -60,8 +60,13 @@ def publish(release: Path, to: str) -> list[Path]:
     return copied
 
 
-def fetch(place: Place, source: str) -> Path | None:
+def fetch(place: Place, source: str, *, heals: bool = False) -> Path | None:
     """Fetch the release that is current in a place, unless it is current here; return its folder, None where nothing has changed.
+
+    Parameters
+    ----------
+    heals
+        Read the one that is current here, and fetch it again where it is damaged.
 
     Raises
     ------
@@ -73,7 +78,7 @@ def fetch(place: Place, source: str) -> Path | None:
         store, top = _opened(source)
         version = cast("bytes", store.cat_file(f"{top}/{CURRENT}")).decode("ascii", "replace").strip()
         here = current_of(place.folder)
-        if here is not None and here.name == version:
+        if here is not None and here.name == version and not (heals and is_damaged(here)):
             return None
         if not _VERSION.fullmatch(version):
             raise InputError(f"{shown}/{CURRENT} names no release", hint=_AGAIN)

@@ -42,23 +42,46 @@ class Verb:
     is_done_once: bool = False
 
     def run(self, world: TrainedWorld, home: Path) -> Callable[[], int | None]:
-        if self.name == "serve":  # what it does before it listens
-            return partial(bundle, world, home)
+        if self.name in BEFORE_IT_LISTENS:
+            return partial(BEFORE_IT_LISTENS[self.name], world, home)
         return partial(churn, self.name, "--config", world.config, "--home", home, *self.options)
 
 
 def bundle(world: TrainedWorld, home: Path) -> int:
     """Write what the service reads and check it, as `churn serve` does, with its errors."""
+
+    def release_of() -> Path:
+        project = Project(world.config, home=home)
+        release = project.bundle()
+        project.keys.access().environment()
+        return release
+
+    return _checked(release_of)
+
+
+def fetched_bundle(world: TrainedWorld, home: Path) -> int:
+    """Fetch what was published and check it, as `churn serve` does where `[serving] releases` names the place."""
+    from churn.jobs.scores import fetched
+
+    settings = {"serving.releases": str(published(world))}
+    return _checked(lambda: fetched(Project(world.config, home=home, settings=settings))[0])
+
+
+def published(world: TrainedWorld) -> Path:
+    """Where the release of a world is published."""
+    return world.folder / "published"
+
+
+def _checked(release_of: Callable[[], Path]) -> int:
+    """Read a release as a server does; say what is wrong as the command does."""
     from churn.cli.app import as_churn_error
     from serving.release.bundle import read_bundle
     from serving.release.release import check_release
 
     try:
-        project = Project(world.config, home=home)
-        release = project.bundle()
+        release = release_of()
         read_bundle(release)
         check_release(release)
-        project.keys.access().environment()
     except Exception as error:  # noqa: BLE001  # as the command does
         known = as_churn_error(error)
         print(known)  # noqa: T201
@@ -117,11 +140,14 @@ def trained(home: Path) -> object:
     return [hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.iterdir())], still_open
 
 
+# what `churn serve` does before it listens: with a release of this home, and with one that was published
+BEFORE_IT_LISTENS = {"serve": bundle, "serve fetched": fetched_bundle}
 FEW = ("--set", "training.min_class_users=10")  # users of each class
 VERBS = {
     "score": Verb("score", ("--as-of", NEXT_WEEK), forget_days),
     "export": Verb("export", ("--as-of", NEXT_WEEK)),
     "serve": Verb("serve", prepare=lambda home: shutil.rmtree(home / "releases")),
+    "serve fetched": Verb("serve fetched", prepare=lambda home: shutil.rmtree(home / "fetched_releases")),
     "promote": Verb("promote", FEW, without_champion, aliases, is_done_once=True),
     "rollback": Verb("rollback", prepare=with_an_earlier_champion, facts=aliases, is_done_once=True),
     "train": Verb("train", FEW, with_artifacts_of_its_own, trained),
@@ -187,6 +213,8 @@ def settled(world: TrainedWorld, folder: Path) -> Base:
     KeyFolder(keys.access().keys or base.home).mark_used(keys.add("app").key.id)
     for verb in (Verb("score", ("--as-of", AS_OF)), Verb("export", ("--as-of", AS_OF)), Verb("serve")):
         warmed(verb.run(base.world, base.home), base.log)
+    Project(base.world.config, home=base.home).publish(str(published(base.world)))
+    warmed(Verb("serve fetched").run(base.world, base.home), base.log)
     return base
 
 

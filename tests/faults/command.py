@@ -23,7 +23,7 @@ from features.storage.versions import current_of, digest_of
 from tests.races import ignoring_threads
 
 Run = Callable[[], int | None]
-PLACES = ("scores/*/*/*", "ledger/*/*/*", "lists/*/*/*", "releases/*")
+PLACES = ("scores/*/*/*", "ledger/*/*/*", "lists/*/*/*", "releases/*", "fetched_releases/*")
 
 
 @dataclass(frozen=True)

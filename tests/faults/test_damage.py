@@ -16,13 +16,14 @@ from tests.faults.command import Ended, forked, results
 from tests.faults.outcomes import EQUAL, REFUSED, Outcomes
 
 AT = ("--as-of", AS_OF)
-SCORE, EXPORT, SERVE = Verb("score", AT), Verb("export", AT), Verb("serve")
+SCORE, EXPORT, SERVE, FETCH = Verb("score", AT), Verb("export", AT), Verb("serve"), Verb("serve fetched")
 READ_AGAIN = Verb("score", AT, forget_manifests)
 VERBS = (SCORE, EXPORT, SERVE)
 WRITES = {
     "score": ("scores", "ledger", "releases", "rejected"),
     "export": ("ledger", "lists", "rejected"),
     "serve": ("releases",),
+    "serve fetched": ("fetched_releases",),
 }
 # kind to where its files are, and the verbs that read or replace them
 KINDS: dict[str, tuple[tuple[str, ...], tuple[Verb, ...]]] = {
@@ -42,6 +43,7 @@ KINDS: dict[str, tuple[tuple[str, ...], tuple[Verb, ...]]] = {
     "list": (("lists/*/*/*/*/*",), (EXPORT,)),
     "release": (("releases/*/*/release.json", "releases/*/*/model/*"), (SCORE, SERVE)),
     "profile store": (("releases/*/*/store/*",), (SCORE, SERVE)),
+    "release that was fetched": (("fetched_releases/*/*/*", "fetched_releases/*/*/*/*"), (FETCH,)),
     "keys": (("keys/*/*.json", "keys/*/used/*"), (SERVE,)),
     "MLflow's database": (("mlflow.db",), VERBS),
     "registered model": (("artifacts/models/*/artifacts/data/model/*",), (SCORE, SERVE)),

@@ -50,6 +50,19 @@ def test_what_is_fetched_is_what_was_published_and_nothing_is_copied_twice(relea
     assert fetch(place, there) is None
 
 
+def test_what_was_fetched_and_is_damaged_is_fetched_again_where_that_is_asked_for(
+    release: Path, there: str, place: Place
+):
+    publish(release, there)
+    found = fetch(place, there)
+    assert found is not None
+    (found / "release.json").write_text("{}")
+    assert fetch(place, there) is None
+    assert fetch(place, there, heals=True) == found
+    assert files(found) == files(release)
+    assert fetch(place, there, heals=True) is None
+
+
 def test_a_server_takes_what_was_published_later(
     release: Path, there: str, place: Place, bundle: ServingBundle, profiles: pa.Table, tmp_path: Path
 ):
