@@ -1,4 +1,7 @@
-"""A real Chromium without a window, spoken to over a pipe by its DevTools protocol: no driver, no port, nothing from the network."""
+"""A real Chromium without a window, spoken to over a pipe by its DevTools protocol: no driver, no port, nothing from the network.
+
+``accessibility_faults`` has axe-core check whatever page is open; it comes in a package, too.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -106,6 +110,14 @@ class Tab:
     def picture(self, place: Path) -> None:
         found = self.call("Page.captureScreenshot", captureBeyondViewport=True)
         place.write_bytes(base64.b64decode(found["data"]))
+
+
+def accessibility_faults(page: Tab) -> list[str]:
+    """What axe-core finds serious or critical on the page as it is now: the rule, in words, and where."""
+    page.evaluate((files("axe_core_python") / "axe.min.js").read_text())
+    found = json.loads(page.evaluate("axe.run().then((found) => JSON.stringify(found.violations))"))
+    serious = [one for one in found if one["impact"] in {"serious", "critical"}]
+    return [f"{one['id']}: {one['help']}: {node['target']}" for one in serious for node in one["nodes"]]
 
 
 @contextmanager

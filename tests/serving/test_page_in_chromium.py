@@ -16,7 +16,7 @@ from serving.keys import KeyFolder, NewKey
 from serving.release.bundle import ServingBundle, write_bundle
 from serving.settings import ScoringSettings, ServingSettings
 from serving.store.profile_store import write_store
-from tests.chromium import Tab, browser, tab
+from tests.chromium import Tab, accessibility_faults, browser, tab
 from tests.serving.finished import NEVER_STALE
 from tests.serving.running import Server, running
 
@@ -24,6 +24,7 @@ pytestmark = pytest.mark.skipif(browser() is None, reason="no Chromium on this m
 
 ANSWERED = "!document.getElementById('answer').hidden && document.getElementById('status').textContent === ''"
 REFUSED = "document.getElementById('alert').textContent !== ''"
+ROW_PIXELS = 60  # what stands in one row need not begin at one height
 PICTURES = os.environ.get("TEST_PICTURES", "")  # folder where pictures are kept, to be looked at
 
 
@@ -208,3 +209,51 @@ def test_everything_has_a_name_for_those_who_do_not_see_it(page: Tab, server: Se
     ]
     assert nameless == []
     assert sum(one["role"]["value"] == "spinbutton" for one in nodes) > 10
+
+
+def test_axe_sees_what_is_wrong(page: Tab):
+    page.evaluate("document.body.innerHTML = '<main><h1>Wrong</h1><img src=x><input><p>pale</p></main>'")
+    page.evaluate("Object.assign(document.querySelector('p').style, {color: '#bbb', backgroundColor: '#fff'})")
+    assert {one.partition(":")[0] for one in accessibility_faults(page)} == {"color-contrast", "image-alt", "label"}
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_axe_finds_nothing_serious_on_the_page_in_any_state(page: Tab, server: Server, dark: bool):
+    page.look(width=390 if dark else 1100, dark=dark)
+    assert accessibility_faults(page) == []
+    ask(page, riskiest(server))
+    page.evaluate("document.getElementById('change').open = true")
+    assert accessibility_faults(page) == []
+    page.evaluate("document.getElementById('f-active_days_7d').select()")
+    page.type("9")
+    page.press("Enter", 13, "\r")
+    page.wait_for(REFUSED)
+    assert accessibility_faults(page) == []
+
+
+FOCUS = """(() => {
+  const one = document.activeElement, place = one.getBoundingClientRect(), style = getComputedStyle(one);
+  const isMarked = style.outlineStyle !== "none" || style.boxShadow !== "none";
+  const shown = document.elementFromPoint(place.left + place.width / 2, place.top + place.height / 2);
+  return [one.id || one.tagName, Math.round(place.top + scrollY), isMarked && one.contains(shown)];
+})()"""
+
+
+def test_the_keyboard_goes_from_top_to_bottom_and_shows_where_it_is(page: Tab, server: Server):
+    ask(page, riskiest(server))
+    page.evaluate("document.getElementById('change').open = true")
+    page.evaluate(
+        "document.querySelector('h1').tabIndex = -1; document.querySelector('h1').focus()"
+    )  # the start of the page
+    stops: list[tuple[str, int, bool]] = []
+    while len(stops) < 200:
+        page.press("Tab", 9)
+        name, top, is_marked = page.evaluate(FOCUS)
+        if name == "BODY":
+            break
+        stops.append((name, top, is_marked))
+    names, tops = [name for name, _, _ in stops], [top for _, top, _ in stops]
+    assert names[:2] == ["A", "user"]
+    assert sum(name.startswith("f-") for name in names) > 10
+    assert [name for name, _, is_marked in stops if not is_marked] == []  # or behind the bar at the bottom
+    assert [names[place] for place in range(1, len(tops)) if tops[place] < tops[place - 1] - ROW_PIXELS] == []
