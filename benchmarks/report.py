@@ -13,6 +13,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
+
 from benchmarks.report_page import write_page
 from benchmarks.report_worlds import (
     BROKEN_WEEK,
@@ -26,9 +28,10 @@ from benchmarks.report_worlds import (
     write,
 )
 from churn.project import Project
-from insights.core_users import watched
+from insights.core_users import AFTER, APART, DAYS, FIRST, WEEK, compared, followed, prediction_limit, watched
+from insights.engine.active_days import ActiveDays
 from insights.engine.steps import make_steps
-from insights.findings import Finding, found_changes
+from insights.findings import ALARM, Finding, found_changes
 from insights.report import opened
 from insights.settings import ReportSettings
 
@@ -38,8 +41,10 @@ KINDS = {
     "standing": ReportWorld(),
     "version": ReportWorld(users=24_000, planted="version"),
     "channel": ReportWorld(users=24_000, planted="channel"),
+    "calm": ReportWorld(users=12_000),
     "core": ReportWorld(users=12_000, planted="core"),
 }
+_ALARM_ONLY = ("calm", "core")
 _COLUMNS = ("channel", "device_model", "app_version")
 _NEAR = timedelta(days=10)
 
@@ -51,46 +56,49 @@ def main() -> None:
     for name in wanted:
         for seed in range(first, first + worlds):
             results: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
-            results.setdefault(name, {})[str(seed)] = measured(KINDS[name], seed=seed)
+            results.setdefault(name, {})[str(seed)] = measured(
+                KINDS[name], seed=seed, is_alarm_only=name in _ALARM_ONLY
+            )
             path.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n")
             print(name, seed, results[name][str(seed)], flush=True)
     write_page(json.loads(path.read_text()), HERE)
 
 
-def measured(world: ReportWorld, *, seed: int) -> dict[str, Any]:
+def measured(world: ReportWorld, *, seed: int, is_alarm_only: bool) -> dict[str, Any]:
     """Return what the report says of a world, and what who knows where to look would say."""
     people, sessions = simulate(world, seed=seed)
+    result: dict[str, Any] = {"sessions": len(sessions.day)}
     with TemporaryDirectory() as folder:
         log = write(sessions, Path(folder) / "log.parquet")
         columns = {name: name for name in _COLUMNS}
         project = Project(home=Path(folder) / "home", events=str(log), settings={"events.columns": columns})
         active = opened(project.activity(), ReportSettings())
-        steps = make_steps(active, funnel=(), purchase_event_types=("purchase",))
-        found = list(found_changes(active, steps))
-        watch = watched(active, at_least=20)
-    changes = [
-        [
-            one.dimension,
-            one.value,
-            one.step,
-            str(active.day(one.start)),
-            str(active.day(one.stop - 1)),
-            round(one.p_value, 4),
-        ]
-        for one in found
-    ]
-    result: dict[str, Any] = {
-        "sessions": len(sessions.day),
-        "changes": changes,
-        "alarm": bool(watch and watch.is_alarm),
-    }
-    result["change"] = round(watch.change, 4) if watch else None
-    if world.planted in ("version", "channel"):
-        result |= {
-            "found": any(_is_it(world, one, first=active.day(0)) for one in found),
-            "oracle": round(oracle(world, people, sessions=sessions), 5),
-        }
-    return result
+        if is_alarm_only:
+            result |= _alarms(active)
+        else:
+            steps = make_steps(active, funnel=(), purchase_event_types=("purchase",))
+            found = list(found_changes(active, steps))
+            result["changes"] = [_shown(active, one) for one in found]
+            result["found"] = any(_is_it(world, one, first=active.day(0)) for one in found)
+    return result | ({"oracle": round(oracle(world, people, sessions=sessions), 5)} if world.planted else {})
+
+
+def _shown(active: ActiveDays, one: Finding) -> list[Any]:
+    days = (str(active.day(one.start)), str(active.day(one.stop - 1)))
+    return [one.dimension, one.value, one.step, *days, round(one.p_value, 4)]
+
+
+def _alarms(active: ActiveDays) -> dict[str, Any]:
+    """Return whether the latest weeks are an alarm, and of how many of the weeks before the report would have said so."""
+    watch = watched(active, at_least=20)
+    if not watch:
+        raise RuntimeError("a world without core users")
+    ends = np.arange(active.days - 1, DAYS + AFTER - 2, -WEEK)[::-1]
+    users, days = followed(active, ends)
+    past = [compared(users[:stop], days[:stop]) for stop in range(FIRST + 1, len(ends) - APART + 1)]
+    is_past = [one.change < prediction_limit(one.past, chance=ALARM) for one in past if one]
+    now = {"alarm": watch.is_alarm, "change": round(watch.change, 4), "limit": round(watch.limit, 4)}
+    return now | {"past_alarms": sum(is_past), "past_weeks": len(is_past)}
 
 
 def _is_it(world: ReportWorld, one: Finding, *, first: Any) -> bool:

@@ -24,12 +24,12 @@ oracle knows group, step and days, and tests them alone, one-sided at 5 %: nobod
 
 ## Nothing there
 
-| world | worlds | with a finding | 95 % interval | with an alarm on core users |
-|---|---|---|---|---|
+| world | worlds | with a finding | 95 % interval |
+|---|---|---|---|
 {nothing}
 
-The report promises at most 4 % for findings and 1 % for the alarm. Of the worlds below, those in which core users stay had {alarms} of
-{calm} with an alarm.
+The report promises at most 4 % for findings, and 1 % a week for the alarm on core users: in {calm} worlds in which they come as ever it
+would have been raised in {alarms} of {weeks} weeks (of which neighbours share days).
 
 ## Something there
 
@@ -45,15 +45,16 @@ def write_page(results: Mapping[str, Mapping[str, Any]], folder: Path) -> None:
     """Write the page from what is there."""
     nothing = [_nothing(name, results[name]) for name in ("null", "standing") if name in results]
     something = [_something(name, results[name]) for name in ("version", "channel", "core") if name in results]
-    calm = [one for name in ("version", "channel") for one in results.get(name, {}).values()]
-    counts = {"alarms": sum(one["alarm"] for one in calm), "calm": len(calm)}
+    calm = [*results.get("calm", {}).values()]
+    alarms, weeks = sum(one["alarm"] + one["past_alarms"] for one in calm), sum(1 + one["past_weeks"] for one in calm)
+    counts = {"alarms": alarms, "weeks": weeks, "calm": len(calm)}
     page = _TEXT.format(nothing="\n".join(nothing), something="\n".join(something), **counts)
     (folder / "report.md").write_text(page)
 
 
 def _nothing(name: str, worlds: Mapping[str, Any]) -> str:
-    found, alarms = (sum(bool(one[key]) for one in worlds.values()) for key in ("changes", "alarm"))
-    return f"| {_WORDS[name]} | {len(worlds)} | {found} | {_interval(found, len(worlds))} | {alarms} |"
+    found = sum(bool(one["changes"]) for one in worlds.values())
+    return f"| {_WORDS[name]} | {len(worlds)} | {found} | {_interval(found, len(worlds))} |"
 
 
 def _something(name: str, worlds: Mapping[str, Any]) -> str:

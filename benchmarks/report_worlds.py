@@ -23,7 +23,7 @@ DAYS, CHANNELS, PHONES, VERSIONS = 7 * WEEKS, 12, 40, 10
 RATES = (0.55, 0.6, 0.7)  # of going on
 PLANTED_CHANNEL, PLANTED_PHONE = 3, 0
 _SHARE_OF_FIRST_PHONE, _SHARE_OF_FIRST_CHANNEL = 0.25, 0.12
-BROKEN_WEEK, CHANNEL_WEEKS, CORE_DAYS = 20, (14, 20), 14
+BROKEN_WEEK, CHANNEL_WEEKS, CORE_DAYS, CORE_RATE = 20, (14, 20), 14, 0.7
 
 Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]
@@ -111,7 +111,7 @@ def _active(world: ReportWorld, people: People, *, chance: np.random.Generator) 
     day = np.arange(DAYS)
     rate = np.broadcast_to(people.rate[:, None], (world.users, DAYS)).copy()
     if world.planted == "core":
-        is_hit = (people.rate > 0.7) & (chance.random(world.users) < 0.15)
+        is_hit = (people.rate > CORE_RATE) & (chance.random(world.users) < 0.15)
         rate[is_hit, -CORE_DAYS:] *= 0.3
     is_alive = (day >= people.first[:, None]) & (day < (people.first + people.life)[:, None])
     return is_alive & ((chance.random((world.users, DAYS)) < rate) | (day == people.first[:, None]))
@@ -175,6 +175,8 @@ def oracle(world: ReportWorld, people: People, *, sessions: Sessions) -> float:
             inside.sum(),
             others=((bought & of_phone & ~inside).sum(), (of_phone & ~inside).sum()),
         )
+    if world.planted == "core":
+        return _less_often(people, sessions)
     start, stop = (7 * week for week in CHANNEL_WEEKS)
     is_new = (people.channel == PLANTED_CHANNEL) & (people.first >= 28) & (people.first + 35 <= DAYS)
     inside = (people.first >= start) & (people.first < stop)
@@ -184,6 +186,18 @@ def oracle(world: ReportWorld, people: People, *, sessions: Sessions) -> float:
         (is_new & inside).sum(),
         others=((is_new & ~inside & came).sum(), (is_new & ~inside).sum()),
     )
+
+
+def _less_often(people: People, sessions: Sessions) -> float:
+    """Return the p-value of the last two weeks of those who come nearly daily and came the week before, against earlier weeks."""
+    active = np.zeros((len(people.first), DAYS), np.int64)
+    active[sessions.user, sessions.day] = 1
+    active = active[people.rate > CORE_RATE]
+    starts = range(DAYS - CORE_DAYS, CORE_DAYS, -CORE_DAYS)
+    last, *earlier = (active[active[:, one - 7 : one].any(axis=1), one : one + CORE_DAYS].sum(axis=1) for one in starts)
+    before = np.concatenate(earlier)
+    error = np.sqrt(before.var() * (1 / len(last) + 1 / len(before)))
+    return float(norm.cdf((last.mean() - before.mean()) / error))
 
 
 def _came_back(people: People, sessions: Sessions) -> Bools:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import exp, sqrt
+from math import sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,10 @@ from models.page import Picture
 from models.shares import wilson
 
 DAYS, WEEK = 28, 7
-MIN_PAST_WEEKS, MIN_CORE_USERS = 8, 20
+MIN_PAST_WEEKS, PAST_WEEKS, MIN_CORE_USERS = 8, 12, 20
+AFTER = 14  # days for which core users are followed
+APART = AFTER // WEEK  # weeks until the days that follow have no day in common
+FIRST = MIN_PAST_WEEKS + APART - 1  # week that has enough weeks before it
 
 
 def core_users(log: ActiveDays, *, at_least: int) -> Section:
@@ -58,8 +61,13 @@ def core_users(log: ActiveDays, *, at_least: int) -> Section:
     if not watch:
         words = text("core_users.not_watched", weeks=MIN_PAST_WEEKS, users=MIN_CORE_USERS)
         return Section("core_users", [sentence, words], [table], [_picture(histogram)], facts | {"is_alarm": None})
-    kinds = columns("date", "day") | columns("count", "core", "active") | columns("share", "share", "expected")
-    tables = [table, Figures("core_weeks", watch.weeks, kinds | columns("change", "change"))]
+    kinds = columns("date", "day") | columns("count", "core", "active") | columns("share", "share")
+    tables = [
+        table,
+        Figures(
+            "core_weeks", watch.weeks, kinds | columns("number", "mean_days", "expected") | columns("change", "change")
+        ),
+    ]
     facts |= {"is_alarm": watch.is_alarm, "core_change": watch.change, "core_change_limit": watch.limit}
     facts |= {"past_weeks": watch.past, "false_alarm_rate": ALARM}
     pictures = [_picture(histogram), _watch_picture(watch)]
@@ -88,14 +96,14 @@ def l28(log: ActiveDays) -> list[Row]:
 
 @dataclass(frozen=True)
 class Watch:
-    """The core users of the last day of each week, against the same weekday of the four weeks before.
+    """On how many days of two weeks the core users came who were there before them, against earlier weeks.
 
     Attributes
     ----------
     weeks
-        The latest week last.
+        The latest two weeks last.
     change
-        Of the latest week: by which share there are more or fewer core users among active ones than the four weeks before let expect.
+        Of the latest two weeks: by which share they came on more or fewer days than the weeks before let expect.
     limit
         The change below which there is an alarm.
     past
@@ -109,7 +117,7 @@ class Watch:
 
     @property
     def is_alarm(self) -> bool:
-        """True where core users have become fewer than past weeks let expect."""
+        """True where core users come on fewer days than past weeks let expect."""
         return self.change < self.limit
 
 
@@ -120,39 +128,99 @@ def core_by_day(log: ActiveDays, *, at_least: int) -> Counts:
     """
     log.make(
         "core_spans",
-        f"""select d, least(coalesce(next_d, {log.days}), nth + {DAYS}) as stop from (select *,
+        f"""select uid, d, least(coalesce(next_d, {log.days}), nth + {DAYS}) as stop from (select *,
             lag(d, {at_least - 1}) over (partition by uid order by d) as nth from spells) where nth is not null""",
     )
     return log.over_days("d", "stop", table="core_spans")
 
 
 def watched(log: ActiveDays, *, at_least: int) -> Watch | None:
-    """Return the latest week against what earlier weeks let expect; None where there are too few weeks or core users.
+    """Return the latest two weeks against what earlier weeks let expect; None where there are too few weeks or core users.
 
-    The log of the core share, in which growth of all users cancels, is compared with the median of the four weeks before. The limit is
-    the lower end of a prediction interval of these differences, of past weeks.
+    Who was a core user on the last day before the two weeks is followed through them. How many of the days they come is compared with the
+    users who were core users in earlier weeks, and had come as often in the last of their 28 days: so growth and users who had left before
+    cancel. The limit is the lower end of a prediction interval, of the weeks before these two.
 
     Source
     ------
     Prediction interval of a further value: Hahn and Meeker 1991, "Statistical Intervals", section 4.7.
     """
-    core, active = (
-        core_by_day(log, at_least=at_least),
-        log.over_days("d", f"least(d + {DAYS}, coalesce(next_d, {log.days}))"),
-    )
-    ends = np.arange(log.days - 1, max(DAYS - 1, log.new_from) - 1, -WEEK)[::-1]
-    if len(ends) < MIN_PAST_WEEKS + 5 or np.median(core[ends]) < MIN_CORE_USERS or not core[ends].all():
+    core = core_by_day(log, at_least=at_least)
+    active = log.over_days("d", f"least(d + {DAYS}, coalesce(next_d, {log.days}))")
+    ends = np.arange(log.days - 1, DAYS + AFTER - 2, -WEEK)[::-1]
+    if len(ends) < FIRST + 1 or np.median(core[ends]) < MIN_CORE_USERS:
         return None
-    shares = core[ends] / active[ends]
-    expected = np.array([np.exp(np.median(np.log(shares[week - 4 : week]))) for week in range(4, len(ends))])
-    changes = np.log(shares[4:] / expected)
-    limit = prediction_limit(changes[:-1], chance=ALARM)
+    users, days = followed(log, ends)
+    found = [compared(users[: week + 1], days[: week + 1]) for week in range(FIRST, len(ends))]
     rows = [
-        {"day": log.day(end), "core": int(core[end]), "active": int(active[end]), "share": float(share)}
-        | {"expected": float(usual), "change": float(np.expm1(change))}
-        for end, share, usual, change in zip(ends[4:], shares[4:], expected, changes, strict=True)
+        {"day": log.day(end), "core": int(core[end]), "active": int(active[end]), "share": core[end] / active[end]}
+        | {"mean_days": one.observed, "expected": one.expected, "change": one.change}
+        for end, one in zip(ends[-len(found) :], found, strict=True)
+        if one
     ]
-    return Watch(rows, float(np.expm1(changes[-1])), exp(limit) - 1, len(changes) - 1)
+    last = found[-1]
+    if not last:
+        return None
+    return Watch(rows, last.change, prediction_limit(last.past, chance=ALARM), len(last.past))
+
+
+def followed(log: ActiveDays, ends: NDArray[np.int64]) -> tuple[Counts, Counts]:
+    """Return the core users before the two weeks up to each day, and the days on which they came in them, shape (ends, 8).
+
+    The second axis: days active in the last of their weeks as core users.
+    """
+    weeks = ", ".join(f"({place}, {end - AFTER})" for place, end in enumerate(ends))
+    sql = f"""select place, recent, count(*) as users, cast(sum(since) as bigint) as days from (
+            select place, uid, count(*) filter (s.d > before - {WEEK} and s.d <= before) as recent,
+                count(*) filter (s.d > before and s.d <= before + {AFTER}) as since
+            from (values {weeks}) w(place, before) join core_spans c on c.d <= before and before < c.stop
+                join spells s using (uid)
+            group by place, uid) group by place, recent"""
+    found = log.table(sql)
+    counts = np.zeros((2, len(ends), WEEK + 1), np.int64)
+    for values, name in zip(counts, ("users", "days"), strict=True):
+        values[found.column("place").to_numpy(), found.column("recent").to_numpy()] = found.column(name).to_numpy()
+    return counts[0], counts[1]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Active days of core users in two weeks, against what was expected of them.
+
+    Attributes
+    ----------
+    observed, expected
+        Days of a user, of 14.
+    past
+        The changes of the earlier weeks that the expectation is from, shape (weeks,).
+    """
+
+    observed: float
+    expected: float
+    past: NDArray[np.float64]
+
+    @property
+    def change(self) -> float:
+        """By which share there are more or fewer days."""
+        return self.observed / self.expected - 1
+
+
+def compared(users: Counts, days: Counts) -> Comparison | None:
+    """Compare the last row with the twelve before it that end when it begins, or earlier; None where nobody is there to compare.
+
+    Parameters
+    ----------
+    users, days
+        Shape (weeks, 8): core users by how often they had come in the week before, and the days on which they came in the two weeks.
+    """
+    earlier = slice(max(0, len(users) - APART - PAST_WEEKS), len(users) - APART)
+    n, came = users[earlier].sum(axis=0), days[earlier].sum(axis=0)
+    if not came.sum() or not users[earlier].sum(axis=1).all() or not users[-1].sum():
+        return None
+    usual = np.where(n > 0, came / np.maximum(n, 1), came.sum() / n.sum())
+    expected, total = users @ usual, users.sum(axis=1)
+    changes = days.sum(axis=1) / expected - 1
+    return Comparison(float(days[-1].sum() / total[-1]), float(expected[-1] / total[-1]), changes[earlier])
 
 
 def prediction_limit(past: NDArray[np.float64], *, chance: float) -> float:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from insights.core_users import core_by_day, core_users, l28, prediction_limit, watched
+from insights.core_users import compared, core_by_day, core_users, followed, l28, prediction_limit, watched
 from tests.builders import Row
 from tests.insights.conftest import Random
 from tests.insights.logs import opened
@@ -77,10 +77,46 @@ def test_a_drop_of_core_users_is_an_alarm_and_a_quiet_week_is_none(tmp_path: Pat
     assert calm
     assert drop
     assert (calm.is_alarm, drop.is_alarm) == (False, True)
-    assert calm.past == drop.past == 10
-    assert drop.change < -0.15 < calm.change
+    assert calm.past == drop.past == 11
+    assert drop.change < -0.1 < calm.change
     last = drop.weeks[-1]
-    assert last["change"] == pytest.approx(last["share"] / last["expected"] - 1)
+    assert last["change"] == pytest.approx(last["mean_days"] / last["expected"] - 1) == drop.change
+
+
+def test_core_users_are_followed_through_the_two_weeks_after(random_log: Random):
+    log, first = random_log.log, random_log.log.first_day
+    core_by_day(log, at_least=3)
+    ends = np.array([60, 83, log.days - 1])
+    users, days = followed(log, ends)
+    for place, end in enumerate(ends):
+        expected = np.zeros((2, 8), int)
+        for active in random_log.days.values():
+            ago = [int(end) - (day - first).days for day in active]
+            if sum(14 <= one < 42 for one in ago) >= 3:
+                recent = sum(14 <= one < 21 for one in ago)
+                expected[:, recent] += 1, sum(0 <= one < 14 for one in ago)
+        assert expected[0].sum() > 0
+        assert (users[place].tolist(), days[place].tolist()) == (expected[0].tolist(), expected[1].tolist())
+
+
+def test_weeks_are_compared_with_users_who_had_come_as_often():
+    # of ten users a week, those who had come on 7 days come on 12, those who had come on 2 days on 4: first half and half, then 8 to 2
+    users, days = np.zeros((12, 8), int), np.zeros((12, 8), int)
+    users[:, [2, 7]], days[:, [2, 7]] = (5, 5), (20, 60)
+    users[-1, [2, 7]], days[-1, [2, 7]] = (2, 8), (8, 96)
+    found = compared(users, days)
+    assert found
+    assert (found.observed, found.expected, found.change) == (10.4, 10.4, 0)
+    assert found.past.tolist() == [0.0] * 10  # the week before the last shares days with it
+    days[-1, 7] = 48
+    assert (worse := compared(users, days))
+    assert worse.change == pytest.approx(5.6 / 10.4 - 1)
+
+
+def test_a_week_without_core_users_is_compared_with_nothing():
+    users = np.ones((12, 8), int)
+    assert compared(np.where(np.arange(12)[:, None] == 11, 0, users), users) is None
+    assert compared(np.where(np.arange(12)[:, None] == 3, 0, users), users) is None
 
 
 def test_the_answer_says_the_chance_of_a_false_alarm(tmp_path: Path):
