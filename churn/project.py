@@ -159,7 +159,7 @@ class Project(Workspace):
         progress("reading the log")
         activity = self.activity(say=progress.within)
         progress("following users after they were last seen")
-        return Horizon(advise(activity, self.recipe, settings=self.settings.advice))
+        return Horizon(advise(activity, self.recipe, settings=self.settings.advice), self.settings.churn)
 
     def audit(self, *, say: Progress | Say | None = None) -> Audit:
         """Look for leaks in what a model would be trained and tested on; nothing is registered.

@@ -101,3 +101,27 @@ def test_the_installed_command_recognises_the_exports_of_known_products(installe
 
 def test_the_installed_command_lists_its_features(installed: Environment):
     assert json.loads(installed.run("churn", "features", "--json"))
+
+
+@pytest.mark.parametrize(
+    ("package", "arguments", "hint"),
+    [
+        ("mcp", ("mcp",), 'pip install mcp (the extra "mcp")'),
+        ("s3fs", ("init", "s3://nobody/log.csv"), 'Install s3fs to access S3 (the extra "s3")'),
+        (
+            "psycopg",
+            ("init", "--connection", "postgresql+psycopg://nobody@127.0.0.1:1/x", "--query", "q"),
+            'the extra "postgres"',
+        ),
+    ],
+)
+def test_an_extra_that_is_missing_is_named(installed: Environment, package: str, arguments: tuple[str, ...], hint: str):
+    code = f"import sys; sys.modules[{package!r}] = None; from churn import main; main()"
+    run = subprocess.run(
+        [installed.bin / "python", "-c", code, *arguments],
+        cwd=installed.elsewhere,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (run.returncode, hint in run.stderr) == (2, True), run.stderr

@@ -23,7 +23,7 @@ _WEEK, _WEEKS_UP_TO = 7, 56
 
 def _next(found: Horizon) -> tuple[str, ...]:
     days, within = found.recommended_days, found.advice.active_within_days
-    if days is None:
+    if days is None or found.is_set:
         return ("train",)
     return ("train", "--set", f"churn.horizon_days={days}", "--set", f"churn.active_within_days={within}")
 
@@ -75,7 +75,7 @@ def _words(advice: Advice) -> list[str]:
         else f"{advice.recommended} days, of users active within {advice.active_within_days}"
     )
     return [
-        "Shares with 95 % intervals: users are drawn again, each with all that is known of them.",
+        "Shares with 95 % intervals: users are resampled, each with all that is known of them.",
         *_against(advice),
         f"Rule: {advice.rule}",
         f"Recommended: {days}; {advice.why}",

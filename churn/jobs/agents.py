@@ -111,7 +111,9 @@ def server_of(numbers: WrittenNumbers) -> Any:
         from mcp.server import MCPServer
         from mcp_types import ToolAnnotations
     except ImportError as error:
-        raise InputError("churn mcp: the package mcp is not installed", hint='pip install "churn[mcp]"') from error
+        raise InputError(
+            "churn mcp: the package mcp is not installed", hint='pip install mcp (the extra "mcp")'
+        ) from error
     server = MCPServer("churn", instructions="Numbers about users who may leave, and about the product. Read-only.")
     for name, function in numbers.tools().items():
         server.tool(name=name, annotations=ToolAnnotations(read_only_hint=True))(_with_errors(function))

@@ -11,6 +11,7 @@ from churn.results.result import Result
 from features.errors import CheckFailed
 
 if TYPE_CHECKING:
+    from features.settings import ChurnSettings
     from models.churn_model import ChurnModel
     from models.registry.registry import RegisteredModel
     from training.audit.audit import AuditReport
@@ -23,9 +24,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, repr=False)
 class Horizon(Result):
-    """Which horizon the log suggests."""
+    """Which horizon the log suggests.
+
+    Attributes
+    ----------
+    configured
+        The definition of churn that is set.
+    """
 
     advice: Advice
+    configured: ChurnSettings
+
+    @property
+    def is_set(self) -> bool:
+        """Whether what is recommended is set."""
+        within = self.configured.active_within_days
+        return (self.configured.horizon_days, within) == (self.recommended_days, self.advice.active_within_days)
 
     @property
     def recommended_days(self) -> int | None:
