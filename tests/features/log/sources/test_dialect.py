@@ -22,13 +22,13 @@ def test_names_that_differ_in_case_only_are_told_apart():
 def test_it_reads_texts_as_they_are_and_empty_ones_as_absent(tmp_path: Path, widest: int, rows: list[tuple[str, ...]]):
     (tmp_path / "x.csv").write_text("a;b\n007;1.10\nx;\n")
     reader = Dialect(("a", "b"), ";", '"', '"', widest=widest).reader(f"['{tmp_path / 'x.csv'}']", "file")
-    assert duckdb.sql(f"select * exclude (file) from {reader}").fetchall() == rows
+    assert duckdb.connect().execute(f"select * exclude (file) from {reader}").fetchall() == rows
 
 
 def test_room_for_the_widest_row_tells_which_have_too_many_fields(tmp_path: Path):
     (tmp_path / "x.csv").write_text('a;b\n1\n1;2\n1;2;\n1;2;3\n1;2;;""\n')
     reader = Dialect(("a", "b"), ";", '"', '"', widest=4).reader(f"['{tmp_path / 'x.csv'}']", "file")
-    found = duckdb.sql(f"select {FAULT}, {TEXT} from {reader}").fetchall()
+    found = duckdb.connect().execute(f"select {FAULT}, {TEXT} from {reader}").fetchall()
     assert found == [(TOO_FEW, "1"), (None, "1;2"), (None, "1;2;"), (TOO_MANY, "1;2;3"), (TOO_MANY, "1;2;;")]
 
 
