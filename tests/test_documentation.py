@@ -107,6 +107,12 @@ def links(page: Path) -> list[str]:
     return [link.partition("#")[0] for link in found if not re.match(r"[a-z]+:|#", link)]
 
 
+def test_the_menu_of_the_site_names_every_page():
+    menu = (TOP / "mkdocs.yml").read_text()
+    pages = [path.relative_to(TOP / "docs").as_posix() for path in PAGES if path.is_relative_to(TOP / "docs")]
+    assert [page for page in pages if page not in menu] == []
+
+
 @EACH_PAGE
 def test_links_lead_to_files_that_exist(page: Path):
     assert [link for link in links(page) if not (page.parent / link).exists()] == []

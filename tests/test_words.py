@@ -31,7 +31,6 @@ PARTICIPLE = re.compile(rf"_?(?:[A-Z][a-z]*[^e]ed|{'|'.join(VERB_FORMS)})")
 
 # what is still to be renamed; nothing is added here
 STILL_THERE = {
-    ("churn/cli/horizon.py", "drawn again"),
     ("churn/results/data.py", "stands in for"),
     ("churn/settings.py", "Loaded"),
     ("features/catalogue/definition.py", "Derived"),
