@@ -43,6 +43,22 @@ def shifted(probability: Values, by: float) -> Values:
     return np.asarray(expit(logit(probability) + by), dtype=np.float64) if by else probability
 
 
+def shift_between(probability: Values, churned: Labels) -> float:
+    """Return the shift that makes the mean probability the churn rate; with half a churner and half a retained user more, so finite."""
+    odds, rate = _odds(probability), (float(churned.sum()) + 0.5) / (len(churned) + 1)
+    reach = float(np.abs(odds).max(initial=0.0)) + abs(float(logit(rate))) + 1
+    return cast("float", brentq(lambda by: float(expit(odds + by).mean()) - rate, -reach, reach))
+
+
+def overlaps(times: Values) -> Values:
+    """Return the share of the days that the horizons of two cutoffs have in common, shape (n, n); ``times`` are in horizons."""
+    return np.asarray(np.maximum(0.0, 1 - np.abs(np.subtract.outer(times, times))), dtype=np.float64)
+
+
+def _odds(probability: Values) -> Values:
+    return np.asarray(logit(np.clip(probability, _TINY, 1 - _TINY)), dtype=np.float64)
+
+
 class KnownCutoff(msgspec.Struct, frozen=True):
     """How far off a model was at a cutoff whose labels are known, on rows that it was not fitted on.
 
@@ -62,14 +78,11 @@ class KnownCutoff(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, cutoff: date, *, probability: Values, churned: Labels) -> KnownCutoff:
-        """Compare probabilities, shape (n,), with labels; with half a churner and half a retained user more, so that it is finite."""
-        odds, rows = logit(np.clip(probability, _TINY, 1 - _TINY)), len(churned)
-        rate = (float(churned.sum()) + 0.5) / (rows + 1)
-        reach = float(np.abs(odds).max(initial=0.0)) + abs(float(logit(rate))) + 1
-        shift = cast("float", brentq(lambda by: float(expit(odds + by).mean()) - rate, -reach, reach))
-        fitted = expit(odds + shift)
+        """Compare probabilities, shape (n,), with labels."""
+        shift = shift_between(probability, churned)
+        fitted = expit(_odds(probability) + shift)
         information = float(np.sum(fitted * (1 - fitted)))
-        return cls(cutoff, rows, float(churned.mean()), shift, 1 / float(np.sqrt(information)))
+        return cls(cutoff, len(churned), float(churned.mean()), shift, 1 / float(np.sqrt(information)))
 
 
 @dataclass(frozen=True)
@@ -110,11 +123,6 @@ class _Series:
         found: list[int] = np.searchsorted(self.times, self.times - 1 + _TINY, side="right").tolist()
         return found
 
-    @property
-    def overlaps(self) -> Values:
-        """Share of the days that the horizons of two cutoffs have in common, shape (n, n)."""
-        return np.asarray(np.maximum(0.0, 1 - np.abs(np.subtract.outer(self.times, self.times))), dtype=np.float64)
-
     def first(self, count: int) -> _Series:
         """Return the earliest ones."""
         return _Series(self.times[:count], self.shifts[:count], self.errors[:count])
@@ -136,7 +144,7 @@ class _Way:
             + self.slope**2 * np.outer(elapsed, elapsed)
             + self.wandering**2 * np.minimum.outer(elapsed, elapsed)
         )
-        errors = series.overlaps * (np.outer(series.errors, series.errors) + self.noise**2)
+        errors = overlaps(series.times) * (np.outer(series.errors, series.errors) + self.noise**2)
         known = covariance[:-1, :-1] + errors + _TINY * np.eye(len(errors))
         weights = np.linalg.solve(known, covariance[:-1, -1])
         return float(weights @ series.shifts), float(covariance[-1, -1] - weights @ covariance[:-1, -1])
@@ -148,7 +156,7 @@ class _Way:
 
     def log_score(self, series: _Series) -> float:
         """Return the log likelihood of the shifts that were predicted from those known at their cutoff; those that overlap share one."""
-        score, shares = 0.0, 1 / series.overlaps.sum(axis=1)
+        score, shares = 0.0, 1 / overlaps(series.times).sum(axis=1)
         for place, before in enumerate(series.known_before):
             if before < _FEWEST:
                 continue

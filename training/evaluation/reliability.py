@@ -94,9 +94,14 @@ def known_reliability(
     shift = ShiftAt.of(model, rows, follows=follows)
     given, seed = shift.probability(rows), recipe.training.seed
     cutoffs = tuple(_at(rows, given, cutoff=one, shift=shift.given(one), seed=seed) for one in rows.snapshots)
-    numbers = np.unique(rows.cutoffs, return_inverse=True)[1]
-    rates = ScoreRates.fit(LabelledScores(unshifted(model, rows), rows.churned, rows.users, numbers))
+    rates = ScoreRates.fit(_scores_of(model, rows))
     return KnownReliability(cutoffs, rates, covered_until, shift.expected(covered_until), shift.given(covered_until))
+
+
+def _scores_of(model: ChurnModel, rows: Dataset) -> LabelledScores:
+    days, numbers = np.unique(rows.cutoffs, return_inverse=True)
+    times = days.astype(np.float64) / model.definition.window.days_to_label
+    return LabelledScores(unshifted(model, rows), rows.churned, rows.users, numbers, times)
 
 
 def _unseen(activity: Activity, model: ChurnModel) -> list[date]:
