@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 from churn.contacts.base_rate import follow
+from churn.contacts.past import PastContacts
 from churn.progress import Progress
 from churn.results import Log, Profiles
 from churn.results.data import counts_of
@@ -42,12 +43,15 @@ class ScoredUsers:
         Of the same users, by user id.
     shift
         Of the base rate, by which the probabilities are shifted, and why.
+    contacts
+        Before the cutoff.
     """
 
     model: ChurnModel
     profiles: pa.Table
     scores: pa.Table
     shift: Prediction
+    contacts: PastContacts
     activity: Activity | None = None
 
 
@@ -128,9 +132,10 @@ class OneMachine:
         self.project.reader.check_mapping(model)
         activity = self.project.activity(frozen=model, say=say.within)
         activity.coverage.check_cutoff(cutoff)
+        contacts = PastContacts(self.project, cutoff, model.specification.timezone)
         found = kept(activity)
         if not found:
-            model, shift = follow(self.project, model, cutoff, activity=activity, say=say)
+            model, shift = follow(contacts, model, activity=activity, say=say)
         else:
             shift = Prediction(found.base_rate_shift, f"as an earlier run found: {found.folder}")
             model = replace(model, shift=shift.shift)
@@ -138,7 +143,7 @@ class OneMachine:
         profiles = build_profiles(activity, with_context(model.specification, activity.facts), cutoffs=[cutoff])
         say("nothing is scored again" if found else f"scoring {profiles.num_rows:,} users")
         scores = found.of(profiles) if found else score_table(model, profiles, bands=self.project.settings.scoring)
-        return ScoredUsers(model, profiles, scores, shift, activity)
+        return ScoredUsers(model, profiles, scores, shift, contacts, activity)
 
 
 def with_context(specification: Specification, facts: Collection[str]) -> Specification:
@@ -194,7 +199,8 @@ class Spark:
         del kept  # Spark keeps no activity, so that it is unknown what they would be made from
         self.project.reader.check_mapping(model)
         log = self._log(model, say=say)
-        model, shift = follow(self.project, model, cutoff, activity=None, say=say)
+        contacts = PastContacts(self.project, cutoff, model.specification.timezone)
+        model, shift = follow(contacts, model, activity=None, say=say)
         say(f"building profiles at {cutoff} in {log.buckets} buckets of users")
         with temporary_folder(self.project.home.root) as temporary:  # written once: both scored and kept for serving
             folder = temporary / "profiles"
@@ -203,7 +209,7 @@ class Spark:
             say(f"scoring {profiles.num_rows:,} users")
             frame = read_back(folder, log.raw.sparkSession)
             scores = collect_scores(frame, model, bands=self.project.settings.scoring)
-            return ScoredUsers(model, profiles, scores, shift)
+            return ScoredUsers(model, profiles, scores, shift, contacts)
 
     def _log(self, model: ChurnModel, *, say: Progress) -> SparkLog:
         from features.spark.cluster import open_session, read_log

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,11 +13,10 @@ from numpy.typing import NDArray
 from churn.progress import Progress
 
 if TYPE_CHECKING:
-    from churn.project import Project
+    from churn.contacts.past import PastContacts
     from features.activity.store import Activity
     from models.churn_model import ChurnModel
     from models.scorers.base_rate import Prediction
-    from serving.weekly.list_ledger import PastList
 
 
 @dataclass(frozen=True)
@@ -29,27 +27,10 @@ class LeftAlone:
     ----------
     days_to_label
         From a cutoff until its label is known: a list so long before or after it may have changed what happened.
-    before
-        Only lists of earlier cutoffs count.
     """
 
-    project: Project
+    contacts: PastContacts
     days_to_label: int
-    before: date
-
-    @cached_property
-    def lists(self) -> list[PastList]:
-        """Every list of an earlier cutoff."""
-        from serving.weekly.list_ledger import past_lists
-
-        return past_lists(self.project.home.list_ledgers(self.project.name), before=self.before)
-
-    @cached_property
-    def given_arms(self) -> dict[str, str]:
-        """Arms that another tool assigned."""
-        from churn.contacts.recorded import RecordedContacts
-
-        return RecordedContacts(self.project, self.project.settings.churn.timezone).given_arms
 
     def mask(self, cutoff: date, user_ids: Sequence[str]) -> NDArray[np.bool_] | None:
         """Tell who was held out in every epoch whose lists are near a cutoff, shape (n,); None: there was no such list.
@@ -58,29 +39,33 @@ class LeftAlone:
         """
         from serving.weekly.arms import TREATED, Arms, ArmsFolder
 
-        near = [one for one in self.lists if abs((one.cutoff - cutoff).days) < self.days_to_label]
+        near = [one for one in self.contacts.lists if abs((one.cutoff - cutoff).days) < self.days_to_label]
         epochs = {one.epoch: one.share for one in near}
         if not any(epochs.values()):  # nobody was held out: there is nothing better than everybody
             return None
-        key = ArmsFolder(self.project.home.arms(self.project.name)).known_key()
-        arms = [Arms(key, epoch, share, given=self.given_arms) for epoch, share in epochs.items() if share]
+        project, given = self.contacts.project, self.contacts.recorded.given_arms
+        key = ArmsFolder(project.home.arms(project.name)).known_key()
+        arms = [Arms(key, epoch, share, given=given) for epoch, share in epochs.items() if share]
         treated = {user for one in near for user, arm in one.arms().items() if arm == TREATED}
         is_treated = np.array([user in treated for user in user_ids], dtype=np.bool_)
         return np.logical_and.reduce([one.held_out(user_ids) for one in arms]) & ~is_treated
 
 
 def follow(
-    project: Project, model: ChurnModel, cutoff: date, *, activity: Activity | None, say: Progress
+    contacts: PastContacts, model: ChurnModel, *, activity: Activity | None, say: Progress
 ) -> tuple[ChurnModel, Prediction]:
     """Shift a model's probabilities to the base rate at a cutoff, and say by how much and why.
 
     Parameters
     ----------
+    contacts
+        Those before the cutoff.
     activity
         None: only the cutoffs that the model itself knows are used.
     """
     from models.scorers.base_rate import Prediction, predict_shift
 
+    project, cutoff = contacts.project, contacts.before
     if not project.settings.scoring.follow_base_rate:
         return replace(model, shift=0.0), Prediction(0.0, "[scoring] follow_base_rate is false")
     if not model.known_cutoffs:
@@ -89,7 +74,7 @@ def follow(
     if activity:
         from training.evaluation.known_cutoffs import known_since
 
-        alone = LeftAlone(project, model.definition.window.days_to_label, before=cutoff)
+        alone = LeftAlone(contacts, model.definition.window.days_to_label)
         known += known_since(activity, model, cutoff=cutoff, recipe=project.recipe, left_alone=alone.mask)
     shift = predict_shift(known, at=cutoff, purge_days=model.definition.window.days_to_label)
     say.within(f"probabilities are shifted by {shift.shift:+.2f} in log-odds to the base rate: {shift.why}")

@@ -13,6 +13,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from churn.contacts.base_rate import follow
+from churn.contacts.past import PastContacts
 from churn.contacts.treatment import treatment_of
 from churn.engine import ScoredUsers, with_context
 from churn.jobs.outcomes import Ledger
@@ -190,7 +191,8 @@ class _TimeMachine:
         """Return a week with a model that could have been known, and nobody held out."""
         trained, known = self._training_day(day), self.activity.as_of(day)
         quiet = progress_of(self.say.within)
-        model, shift = follow(self.project, self._model(trained), day, activity=known, say=quiet)
+        model = self._model(trained)
+        model, shift = follow(self._contacts_before(day, model), model, activity=known, say=quiet)
         self.models[trained] = replace(model, shift=0.0)  # what it has learned of closed cutoffs is not computed again
         users = self._scored(model, day, known, shift)
         earlier = [one for one in self._ledger.lists if one.cutoff < day] + self.lists
@@ -240,7 +242,10 @@ class _TimeMachine:
     def _scored(self, model: ChurnModel, day: date, known: Activity, shift: Prediction) -> ScoredUsers:
         profiles = build_profiles(known, with_context(model.specification, known.facts), cutoffs=[day])
         scores = score_table(model, profiles, bands=self.project.settings.scoring)
-        return ScoredUsers(model, profiles, scores, shift, known)
+        return ScoredUsers(model, profiles, scores, shift, self._contacts_before(day, model), known)
+
+    def _contacts_before(self, day: date, model: ChurnModel) -> PastContacts:
+        return PastContacts(self.project, day, model.specification.timezone)
 
     def _what_happened(self, week: Week, selections: Sequence[Selection], as_it_was: bool | None) -> _MondayResult:
         users = week.users

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from churn.contacts.base_rate import LeftAlone
+from churn.contacts.past import PastContacts
 from churn.contacts.treatment import treatment_of
 from churn.progress import Progress
 from churn.results import Reliability, Training
@@ -69,12 +70,12 @@ def reliability(project: Project, probabilities: tuple[float, ...], *, model: st
     say("reading the log")
     activity = project.activity(frozen=registered.model, say=say.within)
     say("scoring earlier cutoffs again")
-    days = registered.model.definition.window.days_to_label
+    days, zone = registered.model.definition.window.days_to_label, registered.model.specification.timezone
     known = known_reliability(
         activity,
         registered.model,
         recipe=project.recipe,
-        left_alone=LeftAlone(project, days, before=activity.coverage.covered_until).mask,
+        left_alone=LeftAlone(PastContacts(project, activity.coverage.covered_until, zone), days).mask,
         follows=project.settings.scoring.follow_base_rate,
     )
     return Reliability(registered.name, registered.version, known, probabilities)

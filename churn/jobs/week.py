@@ -21,7 +21,7 @@ from serving.settings import ListSettings
 from serving.weekly.arms import Arms, ArmsFolder, Epoch, epoch_of, start_of
 from serving.weekly.candidates import Candidates, attributes_at, in_cool_down
 from serving.weekly.holdout import HoldoutPlan
-from serving.weekly.list_ledger import PastList, last_contacts, open_arms, past_lists
+from serving.weekly.list_ledger import PastList, last_contacts, open_arms
 from serving.weekly.selection import Mask, Ranking, Selection, select
 
 if TYPE_CHECKING:
@@ -52,9 +52,7 @@ class Week:
     @cached_property
     def past(self) -> list[PastList]:
         """Every list of an earlier cutoff."""
-        if self.lists_before is not None:
-            return [*self.lists_before]
-        return past_lists(self.project.home.list_ledgers(self.project.name), before=self.batch.cutoff)
+        return self.users.contacts.lists if self.lists_before is None else [*self.lists_before]
 
     @cached_property
     def _connection(self) -> duckdb.DuckDBPyConnection:
@@ -114,10 +112,10 @@ class Week:
     def _days_to_outcome(self) -> int:
         return self.users.model.definition.window.days_to_label + self.project.settings.holdout.grace_days
 
-    @cached_property
+    @property
     def recorded(self) -> RecordedContacts:
         """What the team's tools record of contacts and arms."""
-        return RecordedContacts(self.project, self.users.model.specification.timezone)
+        return self.users.contacts.recorded
 
     @cached_property
     def held_out(self) -> Mask:

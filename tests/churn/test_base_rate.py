@@ -11,6 +11,7 @@ import pytest
 from scipy.special import logit
 
 from churn.contacts.base_rate import LeftAlone, follow
+from churn.contacts.past import PastContacts
 from churn.progress import progress_of
 from churn.project import Project
 from models.churn_model import ChurnModel
@@ -36,6 +37,10 @@ def project(trained_world: TrainedWorld) -> Project:
 @pytest.fixture
 def model(trained_world: TrainedWorld) -> ChurnModel:
     return Registry(trained_world.home, "churn").get("champion").model
+
+
+def contacts_before(project: Project, day: date) -> PastContacts:
+    return PastContacts(project, day, project.settings.churn.timezone)
 
 
 def without_test(model: ChurnModel, *, weeks: int = 0) -> ChurnModel:
@@ -64,14 +69,16 @@ def test_only_cutoffs_with_known_labels_are_scored_again_and_they_give_what_the_
 
 def test_a_base_rate_that_was_higher_raises_probabilities_and_no_rank(project: Project, model: ChurnModel):
     higher = tuple(KnownCutoff(one.cutoff, one.rows, one.churn_rate, 0.5, 0.01) for one in model.known_cutoffs)
-    shifted, why = follow(project, replace(model, known_cutoffs=higher), CUTOFF, activity=project.activity(), say=SAY)
+    shifted, why = follow(
+        contacts_before(project, CUTOFF), replace(model, known_cutoffs=higher), activity=project.activity(), say=SAY
+    )
     assert shifted.shift == why.shift == pytest.approx(0.5, abs=0.05)
     assert (shifted.calibration, shifted.reference) == (model.calibration, model.reference)
 
 
 def test_it_can_be_switched_off(trained_world: TrainedWorld, model: ChurnModel):
     project = Project(trained_world.config, home=trained_world.home, settings=("scoring.follow_base_rate=false",))
-    shifted, why = follow(project, model, CUTOFF, activity=None, say=SAY)
+    shifted, why = follow(contacts_before(project, CUTOFF), model, activity=None, say=SAY)
     assert shifted.shift == 0
     assert "follow_base_rate" in why.why
 
@@ -118,15 +125,16 @@ def test_the_shift_of_another_version_is_not_used(trained_world: TrainedWorld):
 
 def test_near_a_list_only_held_out_users_count_and_elsewhere_everybody(project: Project, trained_world: TrainedWorld):
     users = [f"u{number:06d}" for number in range(2_000)]
-    after = LeftAlone(project, 14, before=CUTOFF + timedelta(days=1))
-    (kept,) = after.lists
+    after = LeftAlone(contacts_before(project, CUTOFF + timedelta(days=1)), 14)
+    (kept,) = after.contacts.lists
     arms = Arms(ArmsFolder(project.home.arms(project.name)).key(), kept.epoch, kept.share)
     for days in (-13, 0, 13):
         found = after.mask(CUTOFF + timedelta(days=days), users)
         assert found is not None
         assert found.tolist() == arms.held_out(users).tolist()
     assert after.mask(CUTOFF - timedelta(days=14), users) is None
-    assert LeftAlone(project, 14, before=CUTOFF).mask(CUTOFF, users) is None  # a list of that day is not known yet
+    on_the_day = LeftAlone(contacts_before(project, CUTOFF), 14)
+    assert on_the_day.mask(CUTOFF, users) is None  # a list of that day is not known yet
 
 
 def test_the_base_rate_is_that_of_the_users_who_were_left_alone(project: Project, model: ChurnModel):
@@ -149,10 +157,10 @@ def test_arms_of_another_tool_win_and_whom_a_list_was_to_contact_is_not_left_alo
     )
     settings = (f"contacts.path={tmp_path / 'arms.csv'}", "contacts.columns.arm=arm")
     project = Project(trained_world.config, home=trained_world.home, settings=settings)
-    after = LeftAlone(project, 14, before=CUTOFF + timedelta(days=1))
-    (kept,) = after.lists
+    after = LeftAlone(contacts_before(project, CUTOFF + timedelta(days=1)), 14)
+    (kept,) = after.contacts.lists
     treated = [user for user, arm in kept.arms().items() if arm == "treated"]
-    after.given_arms[treated[0]] = "held_out"  # but it was on a list
+    after.contacts.recorded.given_arms[treated[0]] = "held_out"  # but it was on a list
     found = after.mask(CUTOFF, ["u1", "u2", treated[0]])
     assert found is not None
     assert found.tolist() == [True, False, False]

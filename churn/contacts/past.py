@@ -1,0 +1,44 @@
+"""Who was to be contacted before a cutoff, by lists and by other tools: read once for all that a week needs of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from churn.contacts.recorded import RecordedContacts
+    from churn.project import Project
+    from serving.weekly.list_ledger import PastList
+
+
+@dataclass(frozen=True)
+class PastContacts:
+    """Lists of earlier cutoffs, and the contacts and arms that other tools recorded.
+
+    Attributes
+    ----------
+    before
+        Only lists of earlier cutoffs count.
+    zone
+        In which a date starts: that of the model.
+    """
+
+    project: Project
+    before: date
+    zone: str
+
+    @cached_property
+    def lists(self) -> list[PastList]:
+        """Every list of an earlier cutoff."""
+        from serving.weekly.list_ledger import past_lists
+
+        return past_lists(self.project.home.list_ledgers(self.project.name), before=self.before)
+
+    @cached_property
+    def recorded(self) -> RecordedContacts:
+        """What the team's tools record of contacts and arms."""
+        from churn.contacts.recorded import RecordedContacts
+
+        return RecordedContacts(self.project, self.zone)
