@@ -31,7 +31,7 @@ RATES = {
     "dormant": "",
 }
 POINT, AHEAD = 0.01, 90  # what a rate is changed by, and for how many days its effect adds up
-_STATE_OF_A_DAY = f"""case when prev_d is null then 'new' when d - prev_d <= {AT_RISK_WAU} then 'current'
+STATE_OF_A_DAY = f"""case when prev_d is null then 'new' when d - prev_d <= {AT_RISK_WAU} then 'current'
     when d - prev_d <= {AT_RISK_MAU} then 'reactivated' else 'resurrected' end"""
 
 
@@ -117,7 +117,7 @@ def counts_by_state(log: ActiveDays) -> dict[str, Counts]:
     ------
     Duolingo's growth model (2023), "Meaningful metrics: how data sharpened the focus of product teams".
     """
-    active = {name: log.over_days("d", "d + 1", where=f"{_STATE_OF_A_DAY} = '{name}'") for name in ACTIVE}
+    active = {name: log.over_days("d", "d + 1", where=f"{STATE_OF_A_DAY} = '{name}'") for name in ACTIVE}
     end = f"coalesce(next_d, {log.days})"
     week, month = f"least(d + 1 + {AT_RISK_WAU}, {end})", f"least(d + 1 + {AT_RISK_MAU}, {end})"
     return active | {
@@ -189,7 +189,7 @@ def latest_flows(log: ActiveDays) -> Flows:
 
 def _moves_sql(first: int, last: int) -> str:
     """Return the SELECT of ``before, after, part, n``: user-days of ``[first, last)`` by the states of the day and of the next one."""
-    idle = f"""case when {{age}} = 0 then {_STATE_OF_A_DAY} when {{age}} <= {AT_RISK_WAU} then 'at_risk_wau'
+    idle = f"""case when {{age}} = 0 then {STATE_OF_A_DAY} when {{age}} <= {AT_RISK_WAU} then 'at_risk_wau'
         when {{age}} <= {AT_RISK_MAU} then 'at_risk_mau' else 'dormant' end"""
     arrived = f"""case when {{age}} <= {AT_RISK_WAU} then 'current' when {{age}} <= {AT_RISK_MAU} then 'reactivated'
         else 'resurrected' end"""

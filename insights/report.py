@@ -22,6 +22,7 @@ from insights.growth import growth
 from insights.leaving import leaving
 from insights.lifetime import lifetime
 from insights.presentation.section import Section
+from insights.projection import projection
 from insights.retention import retention
 from insights.settings import ReportSettings
 from insights.shop.members import members
@@ -75,6 +76,7 @@ def sections(
     questions: dict[str, Callable[[], Section]] = {
         "counts": lambda: counts(log),
         "growth": lambda: growth(log),
+        "projection": lambda: projection(log),
         "findings": lambda: findings(log, steps, annotations=context.annotations, past=context.past),
         "acquisition": lambda: acquisition(log),
         "devices": lambda: devices(log),
