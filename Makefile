@@ -72,8 +72,9 @@ serve: setup ## Serve the champion on 127.0.0.1
 bench: bench-serving ## How fast the service answers, and online profiles
 	@$(BIN)/python -m benchmarks.online_profiles
 
-bench-serving: setup ## How fast the service answers, compared with bare Starlette that does the same
+bench-serving: setup ## How fast the service answers, compared with bare Starlette that does the same, and with other servers
 	@$(BIN)/python -m benchmarks.serving
+	@$(BIN)/python -m benchmarks.serving_others
 
 bench-open-loop: setup ## What users find by a schedule, during swaps and at four times what it can do (SECONDS=30: shorter)
 	@SECONDS="$(SECONDS)" USERS="$(USERS)" $(BIN)/python -m benchmarks.serving_open_loop

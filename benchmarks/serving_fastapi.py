@@ -1,0 +1,52 @@
+"""The same work in FastAPI, as its guide has it: pydantic reads the request, and FastAPI encodes the answer."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from fastapi import FastAPI
+from pydantic import BaseModel
+
+from serving.http.contract import ModelInfo
+from serving.http.endpoint import quality_of
+from serving.release.bundle import read_bundle
+from serving.score import score
+from serving.store.profile_store import ProfileStore
+
+BUNDLE = read_bundle(Path(os.environ["CHURN_SERVED"]))
+STORE = ProfileStore(BUNDLE.store)
+MODEL = BUNDLE.model
+ABOUT = msgspec.to_builtins(ModelInfo(BUNDLE.name, BUNDLE.version, BUNDLE.alias, MODEL.quality.trained_through))
+QUALITY = msgspec.to_builtins(quality_of(MODEL))
+
+
+class UserItem(BaseModel):
+    """A user id, or a profile."""
+
+    user_id: str | None = None
+    profile: dict[str, float | str | None] | None = None
+
+
+class UserItems(BaseModel):
+    """Users to score."""
+
+    items: list[UserItem]
+    reasons: bool = True
+
+
+app = FastAPI()
+
+
+@app.post("/v1/score")
+async def answer(asked: UserItems) -> dict[str, Any]:
+    """Answer user ids from the store, and profiles with the model."""
+    if asked.items[0].profile is None:
+        found = STORE.answers([str(item.user_id) for item in asked.items])
+        results = [msgspec.json.decode(one.json(with_reasons=asked.reasons)) for one in found if one]
+    else:
+        profiles = [item.profile or {} for item in asked.items]
+        results = msgspec.to_builtins(score(MODEL, profiles, bands=BUNDLE.scoring, with_reasons=asked.reasons))
+    return {"request_id": os.urandom(16).hex(), "model": ABOUT, "quality": QUALITY, "results": results}
