@@ -186,7 +186,8 @@ def _posterior(scores: LabelledScores, *, cell: NDArray[np.int64], prior: Matrix
         rate = expit(odds + found[cell])
         gradient = np.bincount(cell, scores.churned - rate, cells) / design
         root = np.sqrt(np.bincount(cell, rate * (1 - rate), cells) / design)
-        reduction = root[:, None] * np.linalg.inv(np.eye(cells) + np.outer(root, root) * prior) * root
+        inverse = np.linalg.inv(np.eye(cells) + np.outer(root, root) * prior)
+        reduction = np.asarray(np.outer(root, root) * inverse, dtype=np.float64)
         towards = root**2 * found + gradient
         weights = towards - reduction @ (prior @ towards)
         step = np.clip(prior @ weights - found, -_MAX_STEP, _MAX_STEP)
