@@ -26,7 +26,7 @@ def _after_export(found: Export | ListCheck) -> tuple[str, ...]:
     if isinstance(found, ListCheck):
         return ()
     written = any(one.export_id for one in found.lists)
-    return ("score", "--as-of", str(found.cutoff)) if written else ("export", "--as-of", str(found.cutoff))
+    return ("outcomes",) if written else ("export", "--as-of", str(found.cutoff))
 
 
 def _allowing(project: Project, mapping_change: bool) -> Project:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from models.scorers.trees import explainable
 from training.data.date_tellers import TELLS
+from training.plan.outages import describe_outages
 from training.plan.plan import Strategy
 from training.trained import TrainingResult
 
@@ -32,7 +33,10 @@ def _warnings(trained: TrainingResult) -> Iterator[str]:
     if told:
         yield f"excluded because they tell the date: {', '.join(told)}"
     if plan.outages:
-        yield f"{plan.lost_snapshots} snapshots are lost to outages; if nothing was open on these days, name them in [outages] closed"
+        yield (
+            f"incomplete days: {describe_outages(plan.outages)}; {plan.lost_snapshots} snapshots near them are excluded; "
+            "if nothing was open then, name these days in [outages] closed"
+        )
     if fit.shift.shift:
         yield f"probabilities are shifted by {fit.shift.shift:+.2f} in log-odds to the base rate: {fit.shift.why}"
 
