@@ -30,7 +30,7 @@ def projection(log: ActiveDays) -> Section:
     course = course_of(log)
     found = projected(course, log.days)
     if not found:
-        return Section("projection", [text("projection.too_short", weeks=WEEKS, past=MIN_PAST)])
+        return Section("projection", [text("projection.too_short", weeks=WEEKS, past=MIN_PAST)], facts={"weeks": WEEKS})
     tests = backtest(course)
     weeks = [_week(log, found, week=week) for week in range(WEEKS)]
     last = weeks[-1]

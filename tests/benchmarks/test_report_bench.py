@@ -67,9 +67,11 @@ def test_the_page_counts_worlds(tmp_path: Path):
         "null": {"0": quiet, "1": quiet | {"changes": [["all"]]}},
         "version": {"0": quiet | {"found": True, "oracle": 0.01}, "1": quiet | {"found": False, "oracle": 0.2}},
         "core": {"0": quiet | {"alarm": True}},
+        "calm": {"0": quiet | {"past_alarms": 1, "past_weeks": 10}, "1": quiet | {"past_alarms": 0, "past_weeks": 10}},
     }
     write_page(results, tmp_path)
     page = (tmp_path / "report.md").read_text()
-    assert "| no differences at all | 2 | 1 | 9% to 91% | 0 |" in page
+    assert "| no differences at all | 2 | 1 | 9% to 91% |" in page
+    assert "in 2 worlds in which they come as ever it\nwould have been raised in 1 of 22 weeks" in page
     assert "| 2 | 100 | 1 | 9% to 91% | 1 of 2 |" in page
     assert "| 1 | 100 | 1 | 21% to 100% | - |" in page
