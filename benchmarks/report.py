@@ -13,8 +13,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import numpy as np
-
 from benchmarks.report_page import write_page
 from benchmarks.report_worlds import (
     BROKEN_WEEK,
@@ -28,7 +26,7 @@ from benchmarks.report_worlds import (
     write,
 )
 from churn.project import Project
-from insights.core_users import AFTER, APART, DAYS, FIRST, WEEK, compared, followed, prediction_limit, watched
+from insights.core_users import APART, FIRST, compared, ends_of, followed, prediction_limit, watched
 from insights.engine.active_days import ActiveDays
 from insights.engine.steps import make_steps
 from insights.findings import ALARM, Finding, found_changes
@@ -93,7 +91,7 @@ def _alarms(active: ActiveDays) -> dict[str, Any]:
     watch = watched(active, at_least=20)
     if not watch:
         raise RuntimeError("a world without core users")
-    ends = np.arange(active.days - 1, DAYS + AFTER - 2, -WEEK)[::-1]
+    ends = ends_of(active)
     users, days = followed(active, ends)
     past = [compared(users[:stop], days[:stop]) for stop in range(FIRST + 1, len(ends) - APART + 1)]
     is_past = [one.change < prediction_limit(one.past, chance=ALARM) for one in past if one]

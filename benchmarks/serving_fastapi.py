@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Any
 
 import msgspec
 from fastapi import FastAPI
 from pydantic import BaseModel
 
-from serving.http.contract import ModelInfo
-from serving.http.endpoint import quality_of
-from serving.release.bundle import read_bundle
+from benchmarks import serving_bare
+from benchmarks.serving_bare import BUNDLE, MODEL, STORE
 from serving.score import score
-from serving.store.profile_store import ProfileStore
 
-BUNDLE = read_bundle(Path(os.environ["CHURN_SERVED"]))
-STORE = ProfileStore(BUNDLE.store)
-MODEL = BUNDLE.model
-ABOUT = msgspec.to_builtins(ModelInfo(BUNDLE.name, BUNDLE.version, BUNDLE.alias, MODEL.quality.trained_through))
-QUALITY = msgspec.to_builtins(quality_of(MODEL))
+ABOUT, QUALITY = msgspec.to_builtins(serving_bare.ABOUT), msgspec.to_builtins(serving_bare.QUALITY)
 
 
 class UserItem(BaseModel):

@@ -147,7 +147,7 @@ def watched(log: ActiveDays, *, at_least: int) -> Watch | None:
     """
     core = core_by_day(log, at_least=at_least)
     active = log.over_days("d", f"least(d + {DAYS}, coalesce(next_d, {log.days}))")
-    ends = np.arange(log.days - 1, DAYS + AFTER - 2, -WEEK)[::-1]
+    ends = ends_of(log)
     if len(ends) < FIRST + 1 or np.median(core[ends]) < MIN_CORE_USERS:
         return None
     users, days = followed(log, ends)
@@ -162,6 +162,11 @@ def watched(log: ActiveDays, *, at_least: int) -> Watch | None:
     if not last:
         return None
     return Watch(rows, last.change, prediction_limit(last.past, chance=ALARM), len(last.past))
+
+
+def ends_of(log: ActiveDays) -> NDArray[np.int64]:
+    """Return the last day of each two weeks, a week apart, before which there are days enough to be a core user."""
+    return np.arange(log.days - 1, DAYS + AFTER - 2, -WEEK)[::-1]
 
 
 def followed(log: ActiveDays, ends: NDArray[np.int64]) -> tuple[Counts, Counts]:

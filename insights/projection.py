@@ -36,11 +36,10 @@ def projection(log: ActiveDays) -> Section:
     last = weeks[-1]
     facts = {name: last[name] for name in ("dau", "low", "high")} | {"weeks": WEEKS, "coverage": COVERAGE}
     sentences = [_sentence(last)]
+    tables = [Figures("projection_weeks", weeks, columns("date", "first_day", "last_day") | _NUMBERS)]
     if tests:
         facts |= {"tested": len(tests), **summary(tests)}
         sentences.append(_account(facts))
-    tables = [Figures("projection_weeks", weeks, columns("date", "first_day", "last_day") | _NUMBERS)]
-    if tests:
         shown = [{"day": log.day(one.origin - 1)} | vars(one) | {"mark": _mark(one)} for one in tests]
         kinds = (
             columns("date", "day") | _NUMBERS | columns("number", "actual", "as_last_month") | columns("name", "mark")

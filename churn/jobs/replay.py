@@ -182,7 +182,8 @@ class _TimeMachine:
             words = f"the horizon of version {batch.version}, which scored on {batch.cutoff}, is not over"
             raise CheckFailed(words, hint="replay again when the log is longer")
         known = self._ledger.log_of(model).as_of(batch.cutoff)
-        users = self._scored(model, batch.cutoff, known, Prediction(shift, "as the ledger keeps it"))
+        contacts = self._contacts_before(batch.cutoff, model)
+        users = self._scored(contacts, model, known, Prediction(shift, "as the ledger keeps it"))
         return Week(self.project, users, Batch(batch.cutoff, self.project.name, batch.version, "", shift), dry_run=True)
 
     # --- Weeks that could have been run ----------------------------------------------------------------------------
@@ -191,10 +192,10 @@ class _TimeMachine:
         """Return a week with a model that could have been known, and nobody held out."""
         trained, known = self._training_day(day), self.activity.as_of(day)
         quiet = progress_of(self.say.within)
-        model = self._model(trained)
-        model, shift = follow(self._contacts_before(day, model), model, activity=known, say=quiet)
+        contacts = self._contacts_before(day, self._model(trained))
+        model, shift = follow(contacts, self._model(trained), activity=known, say=quiet)
         self.models[trained] = replace(model, shift=0.0)  # what it has learned of closed cutoffs is not computed again
-        users = self._scored(model, day, known, shift)
+        users = self._scored(contacts, model, known, shift)
         earlier = [one for one in self._ledger.lists if one.cutoff < day] + self.lists
         batch = Batch(day, self.project.name, f"as of {trained}", "", shift.shift)
         return Week(self.project, users, batch, dry_run=True, lists_before=sorted(earlier, key=lambda one: one.cutoff))
@@ -239,10 +240,11 @@ class _TimeMachine:
 
     # --- Both ------------------------------------------------------------------------------------------------------
 
-    def _scored(self, model: ChurnModel, day: date, known: Activity, shift: Prediction) -> ScoredUsers:
-        profiles = build_profiles(known, with_context(model.specification, known.facts), cutoffs=[day])
+    def _scored(self, contacts: PastContacts, model: ChurnModel, known: Activity, shift: Prediction) -> ScoredUsers:
+        specification = with_context(model.specification, known.facts)
+        profiles = build_profiles(known, specification, cutoffs=[contacts.before])
         scores = score_table(model, profiles, bands=self.project.settings.scoring)
-        return ScoredUsers(model, profiles, scores, shift, self._contacts_before(day, model), known)
+        return ScoredUsers(model, profiles, scores, shift, contacts, known)
 
     def _contacts_before(self, day: date, model: ChurnModel) -> PastContacts:
         return PastContacts(self.project, day, model.specification.timezone)

@@ -180,12 +180,20 @@ def _id_rules(kind: str) -> list[tuple[str, str]]:
     return [("raw_user_id is not null", "user_id is a list")] if kind.endswith("]") else []
 
 
+def failures(source: Source) -> list[tuple[str, str]]:
+    """Return (condition, reason) pairs of rows from which nothing can be read, or on which an expression of the settings fails."""
+    faults = [(f"fault_{place}", why) for place, why in enumerate(source.faults)]
+    where = [("failed_where", f"[{source.subject.section}] where fails on it")] if source.has_guarded_where else []
+    return (
+        faults
+        + where
+        + [(f"failed_{name}", f"{name} is unreadable") for name, one in source.mapping.items() if one.is_guarded]
+    )
+
+
 def _rules(source: Source, span: Span) -> list[tuple[str, str]]:
     """Return (condition, reason) pairs; the first that holds names the row. What is of the wanted type needs no reading."""
     mapping = source.mapping
-    faults = [(f"fault_{place}", why) for place, why in enumerate(source.faults)]
-    where = [("failed_where", "[events] where fails on it")] if source.has_guarded_where else []
-    failed = [(f"failed_{name}", f"{name} is unreadable") for name, one in mapping.items() if one.is_guarded]
     missing = [(f"raw_{name} is null", f"{name} is null") for name in REQUIRED]
     markers = _id_rules(mapping["user_id"].kind)
     zones = [(f"event_time is null and {has_abbreviation('raw_event_time')}", AMBIGUOUS_ZONE)]
@@ -217,9 +225,7 @@ def _rules(source: Source, span: Span) -> list[tuple[str, str]]:
     }
     bounded = [rule for name in mapping for rule in bounds.get(name, [])]
     return (
-        faults
-        + where
-        + failed
+        failures(source)
         + missing
         + markers
         + (zones if mapping["event_time"].kind == "VARCHAR" else [])

@@ -17,7 +17,7 @@ from features.log.sources.binding import Bound
 from features.log.sources.mapping import Mapper
 from features.log.sources.source import Source
 from features.log.sources.times import instant_of
-from features.log.validation import NULLS, id_of, is_number_text, present_rows, text_of
+from features.log.validation import NULLS, failures, id_of, is_number_text, present_rows, text_of
 from features.settings import ComputeSettings, TableSettings
 from features.sql import literal
 from features.storage.duckdb import connect, duckdb_errors
@@ -108,9 +108,7 @@ class PointInTimeTable:
 
     def _rules(self, source: Source) -> str:
         mapping = source.mapping
-        rules = {f"fault_{place}": why for place, why in enumerate(source.faults)}
-        rules |= {"failed_where": f"[{self.name}] where fails on it"} if source.has_guarded_where else {}
-        rules |= {f"failed_{name}": f"{name} is unreadable" for name, one in mapping.items() if one.is_guarded}
+        rules = dict(failures(source))
         rules |= {f"raw_{name} is null": f"{name} is null" for name in self.settings.ids}
         rules |= {
             f"raw_{name} in ({NULLS})": f"{name} is a word for no value"

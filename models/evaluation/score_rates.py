@@ -105,9 +105,9 @@ class ScoreRates:
     def _row(self, odds: float) -> Values:
         """Return the weight of each bin: the line through the two nearest ones, and beyond the outer ones no further than once as far."""
         row = np.zeros(len(self.places))
-        right = int(np.clip(np.searchsorted(self.places, odds), 1, max(len(row) - 1, 1)))
         if len(row) == 1:
             return row + 1
+        right = int(np.clip(np.searchsorted(self.places, odds), 1, len(row) - 1))
         left, apart = self.places[right - 1], self.places[right] - self.places[right - 1]
         share = float(np.clip((odds - left) / apart, -1, 2))
         row[right - 1], row[right] = 1 - share, share

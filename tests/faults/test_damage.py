@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.churn.command import AS_OF
+from tests.damage import alter, cut_short
 from tests.faults.base import Base, Verb, forget_manifests
 from tests.faults.command import Ended, forked, results
 from tests.faults.outcomes import EQUAL, REFUSED, Outcomes
@@ -49,17 +50,6 @@ KINDS: dict[str, tuple[tuple[str, ...], tuple[Verb, ...]]] = {
     "registered model": (("artifacts/models/*/artifacts/data/model/*",), (SCORE, SERVE)),
     "MLflow's description of a model": (("artifacts/models/*/artifacts/*",), (SCORE,)),
 }
-
-
-def cut_short(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-
-
-def alter(path: Path) -> None:
-    """Turn one bit in the middle."""
-    content = bytearray(path.read_bytes() or b"0")
-    content[len(content) // 2] ^= 1
-    path.write_bytes(content)
 
 
 DAMAGES: dict[str, Callable[[Path], None]] = {"cut short": cut_short, "one bit turned": alter, "deleted": Path.unlink}

@@ -27,6 +27,7 @@ from serving.release.watch import ReleaseWatch
 from serving.score import score
 from serving.settings import ScoringSettings, ServingSettings
 from serving.store.profile_store import FILE as STORE_FILE
+from tests.damage import alter, cut_short
 from tests.models.model_builder import fit_model, profiles_of, rows_of, tiny_model
 from tests.serving.finished import NEVER_STALE, finished_release
 
@@ -52,17 +53,6 @@ class Row(NamedTuple):
     fault: str
     outcome: str
     words: str
-
-
-def cut_short(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-
-
-def alter(path: Path) -> None:
-    """Turn one bit in the middle."""
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 4
-    path.write_bytes(content)
 
 
 def of_format(change: int) -> Callable[[Path], None]:

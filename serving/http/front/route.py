@@ -10,7 +10,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import msgspec
 from starlette.types import Receive, Scope, Send
@@ -189,8 +189,7 @@ async def body_of(receive: Receive) -> bytes:
     RequestProblem
         When it is too large, or does not arrive in time.
     """
-    task, parts, length = asyncio.current_task(), list[bytes](), 0
-    _PATIENCE.start(task)
+    task, parts, length = _PATIENCE.start(), list[bytes](), 0
     try:
         while True:
             message = await receive()
@@ -215,23 +214,22 @@ class _Patience:
         self._until: dict[asyncio.Task[Any], float] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    def start(self, task: asyncio.Task[Any] | None) -> None:
-        """Wait for the current task."""
-        if task is None:
-            return
-        loop = task.get_loop()
+    def start(self) -> asyncio.Task[Any]:
+        """Wait for the current task; return it."""
+        task, loop = cast("asyncio.Task[Any]", asyncio.current_task()), asyncio.get_running_loop()
         self._until[task] = loop.time() + BODY_SECONDS
         if loop is not self._loop:
             self._loop = loop
             loop.call_later(_LOOK_SECONDS, self._look)
+        return task
 
-    def has_ended(self, task: asyncio.Task[Any] | None) -> bool:
+    def has_ended(self, task: asyncio.Task[Any]) -> bool:
         """Tell whether the task was cancelled here."""
-        return task is not None and self._until.get(task) == _ENDED
+        return self._until.get(task) == _ENDED
 
-    def stop(self, task: asyncio.Task[Any] | None) -> None:
+    def stop(self, task: asyncio.Task[Any]) -> None:
         """Wait no more."""
-        if task is not None and self._until.pop(task, None) == _ENDED:
+        if self._until.pop(task, None) == _ENDED:
             task.uncancel()
 
     def _look(self) -> None:

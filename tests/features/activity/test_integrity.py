@@ -14,6 +14,7 @@ from features.activity.store import open_activity
 from features.settings import ComputeSettings
 from features.storage.marks import sealed, unsealed
 from tests.builders import World, world_of
+from tests.damage import alter, cut_short
 
 LINES = [f"u{user} 2026-01-{day:02}T10:00 open device_os=ios" for day in (5, 6) for user in range(50)]
 ALL = [*(f"{name}.parquet" for name in RELATIONS), "days.json", "files.json"]
@@ -39,16 +40,6 @@ def batches(world: World) -> list[Path]:
 
 def everything(world: World) -> list[list[tuple[object, ...]]]:
     return [world.daily("* exclude (user_id, day)", relation=relation) for relation in RELATIONS]
-
-
-def cut_short(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-
-
-def alter(path: Path) -> None:
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 4
-    path.write_bytes(content)
 
 
 def alter_in_secret(path: Path) -> None:

@@ -17,6 +17,7 @@ from filelock import FileLock
 from features.errors import InputError
 from features.log import database_cursor as tables
 from features.log.database import fetch
+from tests.damage import alter, cut_short
 from tests.features.log_tables import ANNA, BOB, EVE, QUERY, Database
 from tests.races import race
 
@@ -179,16 +180,6 @@ def test_two_runs_at_once_fetch_every_row_once(sqlite: Database):
 
 
 # --- Damage ----------------------------------------------------------------------------------------------------------
-
-
-def cut_short(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-
-
-def alter(path: Path) -> None:
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
-    path.write_bytes(content)
 
 
 @pytest.mark.parametrize("pattern", ["_day=*/*.parquet", "fetched.json"])
