@@ -70,41 +70,41 @@ serve: setup ## Serve the champion on 127.0.0.1
 	@$(BIN)/churn serve
 
 bench: bench-serving ## How fast the service answers, and online profiles
-	@$(BIN)/python -m benchmarks.online_profiles
+	@$(BIN)/python -m benchmarks.profiles.online
 
 bench-serving: setup ## How fast the service answers, compared with bare Starlette that does the same, and with other servers
-	@$(BIN)/python -m benchmarks.serving
-	@$(BIN)/python -m benchmarks.serving_others
+	@$(BIN)/python -m benchmarks.serving.bench
+	@$(BIN)/python -m benchmarks.serving.others
 
 bench-open-loop: setup ## What users find by a schedule, during swaps and at four times what it can do (SECONDS=30: shorter)
-	@SECONDS="$(SECONDS)" USERS="$(USERS)" $(BIN)/python -m benchmarks.serving_open_loop
+	@SECONDS="$(SECONDS)" USERS="$(USERS)" $(BIN)/python -m benchmarks.serving.open_loop
 
 SIZE ?=
 bench-profiles: setup ## Time and memory of profiles at 1M and 10M events (SIZE=100m: at 100M)
-	@SIZE="$(SIZE)" $(BIN)/python -m benchmarks.profiles
+	@SIZE="$(SIZE)" $(BIN)/python -m benchmarks.profiles.bench
 
 bench-ablation: setup ## Which families carry the AUC, on the real logs in REAL_LOGS
-	@$(BIN)/python -m benchmarks.ablation
+	@$(BIN)/python -m benchmarks.accuracy.ablation
 
 bench-accuracy: setup ## How good the model is with defaults, on the real logs in REAL_LOGS and against a simulated truth
-	@SIZE="$(SIZE)" $(BIN)/python -m benchmarks.accuracy
-	@$(BIN)/python -m benchmarks.shifting
-	@$(BIN)/python -m benchmarks.score_rates
+	@SIZE="$(SIZE)" $(BIN)/python -m benchmarks.accuracy.bench
+	@$(BIN)/python -m benchmarks.accuracy.shifting
+	@$(BIN)/python -m benchmarks.accuracy.score_rates
 
 bench-training: setup ## What a training costs at 50,000 users (SIZE=5m: at five million)
-	@SIZE="$(SIZE)" $(BIN)/python -m benchmarks.training
+	@SIZE="$(SIZE)" $(BIN)/python -m benchmarks.training.bench
 
 bench-list: setup ## What the weekly list costs at a million stored users (USERS=200000: fewer)
-	@USERS="$(USERS)" $(BIN)/python -m benchmarks.weekly_list
+	@USERS="$(USERS)" $(BIN)/python -m benchmarks.weekly.at_risk_list
 
 bench-report: setup ## What the report finds in simulated shops, and what it does not (KINDS="null version" WORLDS=5: fewer)
-	@KINDS="$(KINDS)" WORLDS="$(WORLDS)" $(BIN)/python -m benchmarks.report
+	@KINDS="$(KINDS)" WORLDS="$(WORLDS)" $(BIN)/python -m benchmarks.report.bench
 
 bench-effect: setup ## How often the account of contacts errs, in 1,000 simulated seasons (SEASONS=100: fewer)
-	@$(BIN)/python -m benchmarks.weekly_effect
+	@$(BIN)/python -m benchmarks.weekly.effect
 
 bench-replay: setup ## What replaying 52 Mondays costs next to one training (USERS=4500: fewer)
-	@USERS="$(USERS)" $(BIN)/python -m benchmarks.replay
+	@USERS="$(USERS)" $(BIN)/python -m benchmarks.weekly.replay
 
 wheel: setup ## Build the wheel into dist/
 	@$(BIN)/python -m hatchling build -t wheel

@@ -15,6 +15,7 @@ from typing import Any
 
 import psutil
 
+PAGES = Path(__file__).parent  # where every benchmark writes its page, and the figures it is made of
 LIBRARIES = ("duckdb", "numpy", "pandas", "polars", "pyarrow", "pyspark")
 Work = Callable[[], Any]
 

@@ -117,9 +117,9 @@ def test_no_file_has_a_name_that_says_nothing():
 
 
 def test_every_benchmark_starts_where_its_folder_hides_no_package():
-    """As a script its folder would come first, and `benchmarks/training.py` stand in for `training/`."""
+    """As a script its folder would come first, and `benchmarks/training/bench.py` stand in for `training/`."""
     recipes = [line for line in (TOP / "Makefile").read_text().splitlines() if "$(BIN)/python" in line]
-    started = re.findall(r"-m (benchmarks\.\w+)", "\n".join(recipes))
+    started = re.findall(r"-m (benchmarks\.[\w.]+)", "\n".join(recipes))
     assert len(started) > 3
     assert not [line for line in recipes if "benchmarks/" in line]
     assert loaded_by(f"import {', '.join(started)}") >= {"training", "features"}

@@ -12,16 +12,16 @@ import numpy as np
 import pytest
 
 import training.pipeline
-from benchmarks.accuracy import in_own_process
-from benchmarks.accuracy_bars import Bar, bars
-from benchmarks.accuracy_logs import latest_cutoff, real_logs
-from benchmarks.accuracy_measured import compared
-from benchmarks.accuracy_page import write_page
-from benchmarks.accuracy_twice import logged
-from benchmarks.training_crowd import crowded
-from benchmarks.training_page import bars as costs
-from benchmarks.training_page import everything_else
-from benchmarks.training_steps import REST, STEPS, Clock, timed
+from benchmarks.accuracy.bars import Bar, bars
+from benchmarks.accuracy.bench import in_own_process
+from benchmarks.accuracy.logs import latest_cutoff, real_logs
+from benchmarks.accuracy.measured import compared
+from benchmarks.accuracy.page import write_page
+from benchmarks.accuracy.twice import logged
+from benchmarks.training.crowd import crowded
+from benchmarks.training.page import bars as costs
+from benchmarks.training.page import everything_else
+from benchmarks.training.steps import REST, STEPS, Clock, timed
 from churn.project import Project
 from seeds.simulate import World
 from tests.churn.command import TrainedWorld

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.serving_open_loop import popular_ids
-from benchmarks.serving_open_loop_page import targets, write_page
-from benchmarks.serving_schedule import Load, Outcome, Schedule
+from benchmarks.serving.open_loop import popular_ids
+from benchmarks.serving.open_loop_page import targets, write_page
+from benchmarks.serving.schedule import Load, Outcome, Schedule
 
 END = b"\r\n\r\n"
 SERVICE_SECONDS = 0.01

@@ -13,13 +13,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from benchmarks import profiles_ours as ours
 from benchmarks.measuring import measure
-from benchmarks.profiles_bars import bars
-from benchmarks.profiles_compared import DOZEN, check_equal, shared_features
-from benchmarks.profiles_page import write_page
-from benchmarks.profiles_steps import STEPS, perform
-from benchmarks.profiles_world import Bench, simulate
+from benchmarks.profiles import ours
+from benchmarks.profiles.bars import bars
+from benchmarks.profiles.compared import DOZEN, check_equal, shared_features
+from benchmarks.profiles.page import write_page
+from benchmarks.profiles.steps import STEPS, perform
+from benchmarks.profiles.world import Bench, simulate
 
 
 @pytest.fixture(scope="session")
@@ -48,7 +48,7 @@ def changed(table: pa.Table, name: str, value: object) -> pa.Table:
 
 @pytest.mark.parametrize("is_tuned", [True, False])
 def test_pandas_builds_the_shared_features_as_we_do(bench: Bench, shared: pa.Table, is_tuned: bool):
-    from benchmarks.profiles_pandas import build
+    from benchmarks.profiles.in_pandas import build
 
     theirs = build(bench.events, bench.cutoff, event_types=bench.event_types, is_tuned=is_tuned)
     assert check_equal(shared, theirs)["features"] == len(shared_features(bench.event_types))
@@ -56,14 +56,14 @@ def test_pandas_builds_the_shared_features_as_we_do(bench: Bench, shared: pa.Tab
 
 def test_polars_builds_the_shared_features_as_we_do(bench: Bench, shared: pa.Table):
     pytest.importorskip("polars")
-    from benchmarks.profiles_polars import build
+    from benchmarks.profiles.in_polars import build
 
     theirs = build(bench.events, bench.cutoff, event_types=bench.event_types)
     assert check_equal(shared, theirs)["users"] == shared.num_rows
 
 
 def test_they_agree_at_a_cutoff_in_the_middle_of_the_log(bench: Bench):
-    from benchmarks.profiles_pandas import build
+    from benchmarks.profiles.in_pandas import build
 
     cutoff = bench.cutoffs[0]
     names = shared_features(bench.event_types)
@@ -75,7 +75,7 @@ def test_they_agree_at_a_cutoff_in_the_middle_of_the_log(bench: Bench):
 @pytest.mark.filterwarnings("ignore")  # PySpark 4 warns of pandas 3 and leaves sockets open
 def test_pyspark_builds_the_dozen_as_we_do(bench: Bench):
     pytest.importorskip("pyspark")
-    from benchmarks.profiles_pyspark import build, open_session
+    from benchmarks.profiles.in_pyspark import build, open_session
 
     session = open_session()
     try:
@@ -145,7 +145,7 @@ def test_the_last_day_comes_and_profiles_are_those_of_the_whole_log(bench: Bench
 
 
 def test_a_step_reports_its_cost_and_leaves_its_table(bench: Bench, tmp_path: Path):
-    report = perform("benchmarks.profiles_ours:one_from_kept", bench, table=tmp_path / "profiles.parquet")
+    report = perform("benchmarks.profiles.ours:one_from_kept", bench, table=tmp_path / "profiles.parquet")
     assert json.loads(json.dumps(report)) == report
     assert report["wall_seconds"] > 0
     assert report["peak_bytes"] > 2**20
@@ -226,10 +226,10 @@ def test_the_page_holds_every_size_with_its_date_and_a_picture(tmp_path: Path):
 
 
 def test_one_size_is_put_beside_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    from benchmarks import profiles
+    from benchmarks.profiles import bench
 
-    monkeypatch.setattr(profiles, "HERE", tmp_path)
-    keep: Callable[..., None] = profiles.keep
+    monkeypatch.setattr(bench, "PAGES", tmp_path)
+    keep: Callable[..., None] = bench.keep
     for size, users in (("1m", 1), ("100m", 2), ("1m", 3)):
         keep(size, {"users": users})
     assert json.loads((tmp_path / "profiles.json").read_text()) == {"1m": {"users": 3}, "100m": {"users": 2}}
@@ -237,14 +237,14 @@ def test_one_size_is_put_beside_the_others(tmp_path: Path, monkeypatch: pytest.M
 
 @pytest.mark.parametrize(("asked", "sizes"), [("", ["1m", "10m"]), ("100m", ["100m"]), ("1M 10M", ["1m", "10m"])])
 def test_sizes_come_from_the_environment(asked: str, sizes: list[str], monkeypatch: pytest.MonkeyPatch):
-    from benchmarks.profiles import wanted
+    from benchmarks.profiles.bench import wanted
 
     monkeypatch.setenv("SIZE", asked)
     assert wanted() == sizes
 
 
 def test_an_unknown_size_is_refused(monkeypatch: pytest.MonkeyPatch):
-    from benchmarks.profiles import wanted
+    from benchmarks.profiles.bench import wanted
 
     monkeypatch.setenv("SIZE", "7m")
     with pytest.raises(SystemExit, match="7m"):

@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from benchmarks.report_page import write_page
-from benchmarks.report_worlds import (
+from benchmarks.report.page import write_page
+from benchmarks.report.worlds import (
     CHANNELS,
     DAYS,
     PHONES,

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 from starlette.testclient import TestClient
 
-from benchmarks.serving_others import Peer, log_model, peers, write_page
+from benchmarks.serving.others import Peer, log_model, peers, write_page
 from features.storage.versions import Place
 from serving.release.bundle import ServingBundle
 from serving.score import score
@@ -76,7 +76,7 @@ def test_the_dataframe_service_of_bentoml_gives_the_probability(
     servers: tuple[Peer, ...], row: dict[str, Any], expected: float, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setenv("CHURN_SERVED", servers[0].command(1)(1)[3])
-    service: Any = importlib.import_module("benchmarks.serving_dataframe").DataFrameService
+    service: Any = importlib.import_module("benchmarks.serving.in_bentoml").DataFrameService
     assert asked(service.to_asgi(), servers[3], "computed", row=row) == pytest.approx([expected], abs=1e-9)
 
 

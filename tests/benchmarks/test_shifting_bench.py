@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from benchmarks.shifting_page import bars, write_page
-from benchmarks.shifting_worlds import TEST, WORLDS, simulate
+from benchmarks.accuracy.shifting_page import bars, write_page
+from benchmarks.accuracy.shifting_worlds import TEST, WORLDS, simulate
 
 
 def rate(name: str, folder: Path, *, cutoff: int) -> float:

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.weekly_effect import list_results, mismatch_results, smallest_scored
-from benchmarks.weekly_effect_page import bars, write_page
-from benchmarks.weekly_effect_seasons import BAND_EFFECT, BAND_OF, LOOKS, Plant, expected, readings, season_of
-from benchmarks.weekly_effect_small import Setting, rates_of
+from benchmarks.weekly.effect import list_results, mismatch_results, smallest_scored
+from benchmarks.weekly.effect_page import bars, write_page
+from benchmarks.weekly.effect_seasons import BAND_EFFECT, BAND_OF, LOOKS, Plant, expected, readings, season_of
+from benchmarks.weekly.effect_small import Setting, rates_of
 
 
 @pytest.fixture(scope="module")
