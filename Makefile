@@ -15,7 +15,7 @@ export DO_NOT_TRACK := 1
 export UV_SYSTEM_CERTS := true
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup demo test test-slow test-faults system check fmt docs serve bench bench-serving bench-open-loop bench-accuracy bench-training bench-list bench-report bench-effect bench-replay wheel lock clean
+.PHONY: help setup demo test test-slow test-faults system check fmt docs serve bench bench-serving bench-open-loop bench-accuracy bench-training bench-list bench-report bench-effect bench-replay bench-profit wheel lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' Makefile
@@ -105,6 +105,9 @@ bench-effect: setup ## How often the account of contacts errs, in 1,000 simulate
 
 bench-replay: setup ## What replaying 52 Mondays costs next to one training (USERS=4500: fewer)
 	@USERS="$(USERS)" $(BIN)/python -m benchmarks.weekly.replay
+
+bench-profit: setup ## Whether a list that is cut by profit ends where it should, in 20 simulated worlds (WORLDS=5: fewer)
+	@WORLDS="$(WORLDS)" $(BIN)/python -m benchmarks.weekly.profit
 
 wheel: setup ## Build the wheel into dist/
 	@$(BIN)/python -m hatchling build -t wheel

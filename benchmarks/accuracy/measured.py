@@ -68,10 +68,10 @@ def contenders(trained: TrainingResult, log: Log) -> dict[str, Values]:
     profiles = trained.test.profiles
     found = {MODEL: trained.model.predict_probability(profiles)}
     found |= {baseline.name: baseline.probability(profiles) for baseline in trained.baselines}
-    return found | ({TRUTH: _truth(trained, log.world)} if log.world else {})
+    return found | ({TRUTH: truth_of(trained, log.world)} if log.world else {})
 
 
-def _truth(trained: TrainingResult, world: Path) -> Values:
+def truth_of(trained: TrainingResult, world: Path) -> Values:
     """Return the true probabilities in the order of the test users."""
     known = true_probabilities(world, trained.split.test)
     place = pc.index_in(trained.test.profiles.column("user_id"), value_set=known.column("user_id").combine_chunks())
