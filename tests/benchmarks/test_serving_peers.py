@@ -44,8 +44,8 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> tuple[Peer, ...]:
     served = finished_release(Place(home / "releases"), bundle, profiles)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CHURN_SERVED", str(served))
-        for name in ("serving_bare", "serving_fastapi"):
-            importlib.import_module(f"benchmarks.{name}")
+        for name in ("bare", "in_fastapi"):
+            importlib.import_module(f"benchmarks.serving.{name}")
     return peers(served, log_model(tiny_model(), home))
 
 
@@ -59,11 +59,11 @@ def asked(application: Any, peer: Peer, path: str, *, row: dict[str, Any]) -> An
 
 
 @pytest.mark.parametrize("path", ["stored", "computed"])
-@pytest.mark.parametrize(("place", "module"), [(1, "serving_bare"), (2, "serving_fastapi")])
+@pytest.mark.parametrize(("place", "module"), [(1, "bare"), (2, "in_fastapi")])
 def test_starlette_and_fastapi_answer_as_the_service_does(
     servers: tuple[Peer, ...], row: dict[str, Any], expected: float, *, path: str, place: int, module: str
 ):
-    application = importlib.import_module(f"benchmarks.{module}").app
+    application = importlib.import_module(f"benchmarks.serving.{module}").app
     (found,) = asked(application, servers[place], path, row=row)["results"]
     assert found["churn_probability"] == pytest.approx(expected, abs=1e-9)
     assert found["reasons"]
