@@ -15,7 +15,7 @@ from insights.presentation import formats
 from insights.presentation.section import Figures, Row, Section, columns, with_interval
 from insights.presentation.texts import text
 from insights.statistics.resampling import ratio_interval
-from insights.statistics.shrinkage import ShrunkRate, shrunk
+from insights.statistics.shrinkage import ShrunkRate, shrunk, verdicts
 from insights.statistics.small_groups import shown_groups
 from models.charts import Axis, card, intervals, level, svg
 from models.page import Picture
@@ -106,16 +106,11 @@ def by_group(log: ActiveDays, dimension: str, *, days: int) -> list[Row]:
         found[text("groups.other", n=len(rest))] = other
     if not found:
         return []
-    rates = shrunk([one.stayed for one in found.values()], [one.size for one in found.values()])
-    mean = sum(one.stayed for one in found.values()) / sum(one.size for one in found.values())
+    counts = [one.stayed for one in found.values()], [one.size for one in found.values()]
     return [
-        _row(log, name, one=one, rate=rate) | {"verdict": text(f"groups.{_verdict(rate, mean)}")}
-        for (name, one), rate in zip(found.items(), rates, strict=True)
+        _row(log, name, one=one, rate=rate) | {"verdict": text(f"groups.{verdict}")}
+        for (name, one), rate, verdict in zip(found.items(), shrunk(*counts), verdicts(*counts), strict=True)
     ]
-
-
-def _verdict(rate: ShrunkRate, mean: float) -> str:
-    return "above" if rate.low > mean else "below" if rate.high < mean else "alike"
 
 
 def _row(log: ActiveDays, name: str, *, one: Cohort, rate: ShrunkRate) -> dict[str, Any]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import asin, sqrt
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import false_discovery_control, norm, ttest_ind
+from scipy.stats import false_discovery_control, norm, ttest_ind_from_stats
 
 from features.sql import identifier
 from insights.engine.active_days import ActiveDays
@@ -23,7 +23,9 @@ from models.page import Picture
 
 ACTIVE, SILENT, GONE = "active", "silent", "gone"
 FIRST_DAYS, FALSE_DISCOVERIES = 28, 0.05
-_MOST, _IN_PICTURE = 6, 10
+_LARGEST, _IN_PICTURE = 6, 10
+_SAME = 1e-9  # relative spread of numbers that differ by rounding alone
+_VERSION = "app_version"  # tells when somebody was last here, so the gone differ in it whatever the reason
 _BEHAVIOUR = {"active_days": "count(*)", "minutes": "sum(minutes) / count(*)", "sessions": "sum(sessions) / count(*)"}
 
 
@@ -79,6 +81,8 @@ class Difference:
     ----------
     effect
         Cohen's d of a number, Cohen's h of a share.
+    is_large
+        Not a small group: it is shown whether or not it differs.
     """
 
     measure: str
@@ -87,10 +91,13 @@ class Difference:
     of_active: float
     effect: float
     p_value: float
+    is_large: bool = True
 
 
 def ranked(found: Sequence[Difference], group: str) -> list[Row]:
     """Return the differences, the largest effect first; those that remain after Benjamini and Yekutieli's correction are marked.
+
+    All are corrected together; of small groups only those that are marked are returned.
 
     Source
     ------
@@ -106,7 +113,8 @@ def ranked(found: Sequence[Difference], group: str) -> list[Row]:
         | {"mark": text("contrast.certain") if p < FALSE_DISCOVERIES else ""}
         for one, p in zip(found, adjusted, strict=True)
     ]
-    return sorted(rows, key=lambda row: (-abs(row["effect"]), row["measure"], row["value"]))
+    shown = [row for row in rows if row.pop("is_large") or row["is_certain"]]
+    return sorted(shown, key=lambda row: (-abs(row["effect"]), row["measure"], row["value"]))
 
 
 def _differences(log: ActiveDays, group: str) -> list[Difference]:
@@ -129,9 +137,13 @@ def _of_numbers(log: ActiveDays, group: str) -> Iterator[Difference]:
 
 def _of_number(name: str, *of: NDArray[np.float64]) -> Iterator[Difference]:
     group, active = (one[np.isfinite(one)] for one in of)
-    if min(len(group), len(active)) < FIRST_DAYS or not (spread := sqrt((group.var(ddof=1) + active.var(ddof=1)) / 2)):
+    if min(len(group), len(active)) < FIRST_DAYS:
         return
-    p_value = float(np.asarray(ttest_ind(group, active, equal_var=False))[1])
+    spread = sqrt((group.var(ddof=1) + active.var(ddof=1)) / 2)
+    if spread <= _SAME * abs(active.mean()):
+        return
+    of_each = [number for one in (group, active) for number in (one.mean(), one.std(ddof=1), len(one))]
+    p_value = float(np.asarray(ttest_ind_from_stats(*of_each, equal_var=False))[1])
     effect = float(group.mean() - active.mean()) / spread
     yield Difference(
         text(f"contrast.{name}"), "", float(np.median(group)), float(np.median(active)), effect, float(p_value)
@@ -139,7 +151,7 @@ def _of_number(name: str, *of: NDArray[np.float64]) -> Iterator[Difference]:
 
 
 def _of_shares(log: ActiveDays, group: str) -> Iterator[Difference]:
-    for dimension in known_dimensions(log):
+    for dimension in (name for name in known_dimensions(log) if name != _VERSION):
         values = (
             f"select state, coalesce(cast({dimension} as varchar), '-') as v from standing left join latest using (uid)"
         )
@@ -168,9 +180,10 @@ def _of_values(log: ActiveDays, *of: str) -> Iterator[Difference]:
     totals = {state: sum(n for (one, _), n in counts.items() if one == state) for state in (group, ACTIVE)}
     if not all(totals.values()) or len(sizes) < 2:  # noqa: PLR2004
         return
-    for value in shown_groups(sizes, most=_MOST):
+    for place, value in enumerate(shown_groups(sizes, most=len(sizes))):
         parts = [counts.get((state, value), 0) for state in (group, ACTIVE)]
-        yield _of_share(measure, value, parts=parts, wholes=list(totals.values()))
+        found = _of_share(measure, value, parts=parts, wholes=list(totals.values()))
+        yield replace(found, is_large=place < _LARGEST)
 
 
 def _of_share(measure: str, value: str, *, parts: Sequence[int], wholes: Sequence[int]) -> Difference:

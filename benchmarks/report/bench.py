@@ -18,21 +18,29 @@ from benchmarks.report.page import write_page
 from benchmarks.report.worlds import (
     BROKEN_WEEK,
     CHANNEL_WEEKS,
+    FADING_PHONE,
+    GONE_DAYS,
     PLANTED_CHANNEL,
     PLANTED_PHONE,
+    People,
     ReportWorld,
+    costs_of,
     day_of,
     oracle,
     simulate,
     write,
 )
 from churn.project import Project
+from insights.acquisition import acquisition
+from insights.contrast import Limits, contrast
 from insights.core_users import APART, FIRST, compared, ends_of, followed, prediction_limit, watched
 from insights.engine.active_days import ActiveDays
 from insights.engine.steps import make_steps
 from insights.findings import ALARM, Finding, found_changes
+from insights.presentation.texts import text
 from insights.report import opened
 from insights.settings import ReportSettings
+from insights.shop.unit_economics import unit_economics
 
 KINDS = {
     "null": ReportWorld(has_differences=False),
@@ -41,6 +49,8 @@ KINDS = {
     "channel": ReportWorld(users=24_000, planted="channel"),
     "calm": ReportWorld(users=12_000),
     "core": ReportWorld(users=12_000, planted="core"),
+    "fading": ReportWorld(users=12_000, planted="fading"),
+    "cheap": ReportWorld(users=12_000, planted="cheap"),
 }
 _ALARM_ONLY = ("calm", "core")
 _COLUMNS = ("channel", "device_model", "app_version")
@@ -70,9 +80,13 @@ def measured(world: ReportWorld, *, seed: int, is_alarm_only: bool) -> dict[str,
         log = write(sessions, Path(folder) / "log.parquet")
         columns = {name: name for name in _COLUMNS}
         project = Project(home=Path(folder) / "home", events=str(log), settings={"events.columns": columns})
-        active = opened(project.activity(), ReportSettings())
+        active = opened(project.activity(), ReportSettings(purchase_event_types=("purchase",)))
         if is_alarm_only:
             result |= _alarms(active)
+        elif world.planted == "fading":
+            result["found"] = _is_contrast(active)
+        elif world.planted == "cheap":
+            result["found"] = _is_bargain(active, people)
         else:
             steps = make_steps(active, funnel=(), purchase_event_types=("purchase",))
             found = list(found_changes(active, steps))
@@ -97,6 +111,22 @@ def _alarms(active: ActiveDays) -> dict[str, Any]:
     is_past = [one.change < prediction_limit(one.past, chance=ALARM) for one in past if one]
     now = {"alarm": watch.is_alarm, "change": round(watch.change, 4), "limit": round(watch.limit, 4)}
     return now | {"past_alarms": sum(is_past), "past_weeks": len(is_past)}
+
+
+def _is_contrast(active: ActiveDays) -> bool:
+    """Tell whether the phone is marked among those who are gone, as one that they have more often."""
+    rows = contrast(active, Limits(GONE_DAYS // 2, GONE_DAYS)).tables[1].rows
+    gone = [row for row in rows if row["group"] == text("contrast.gone") and row["value"] == f"phone{FADING_PHONE}"]
+    return any(row["is_certain"] and row["effect"] > 0 for row in gone)
+
+
+def _is_bargain(active: ActiveDays, people: People) -> bool:
+    """Tell whether more than on average stay of the channel, and each of them costs less, by the interval."""
+    channel, costs = f"channel{PLANTED_CHANNEL}", unit_economics(active, costs_of(people)).tables[0].rows
+    stays = {row["group"]: row["verdict"] for row in acquisition(active).tables[0].rows}
+    upper = {row["group"]: row["cost_per_retained_high"] for row in costs}
+    average = sum(row["spend"] for row in costs) / sum(row["spend"] / row["cost_per_retained"] for row in costs)
+    return stays[channel] == text("groups.above") and upper[channel] < average
 
 
 def _is_it(world: ReportWorld, one: Finding, *, first: Any) -> bool:

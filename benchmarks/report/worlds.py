@@ -17,13 +17,17 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from scipy.stats import norm
 
+from insights.engine.tables import Costs, Spend
+
 STEPS = ("view", "cart", "pay", "purchase")
 FIRST, WEEKS = date(2026, 1, 5), 26  # a Monday
 DAYS, CHANNELS, PHONES, VERSIONS = 7 * WEEKS, 12, 40, 10
 RATES = (0.55, 0.6, 0.7)  # of going on
-PLANTED_CHANNEL, PLANTED_PHONE = 3, 0
+PLANTED_CHANNEL, PLANTED_PHONE, FADING_PHONE = 3, 0, 10
 _SHARE_OF_FIRST_PHONE, _SHARE_OF_FIRST_CHANNEL = 0.25, 0.12
 BROKEN_WEEK, CHANNEL_WEEKS, CORE_DAYS, CORE_RATE = 20, (14, 20), 14, 0.7
+FADING_WEEKS, FADING, GONE_DAYS = 8, 0.75, 14
+COST, CHEAP_COST = 2.0, 1.0  # of a new user
 
 Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]
@@ -42,7 +46,8 @@ class ReportWorld:
     planted
         ``""``, ``"version"``: from a week on, sessions of the newest version on one phone convert 4 points less often;
         ``"channel"``: new users of some weeks of one channel stay less often, by 6 points on day 30; ``"core"``: in the last two weeks
-        15 % of the users who come nearly daily come much less often.
+        15 % of the users who come nearly daily come much less often; ``"fading"``: in the last eight weeks the users of one phone, 3 %
+        of all, come less and less often; ``"cheap"``: new users of one channel stay longer than others, and cost half as much.
     """
 
     users: int = 6_000
@@ -104,6 +109,8 @@ def _people(world: ReportWorld, chance: np.random.Generator) -> People:
         start, stop = (7 * week for week in CHANNEL_WEEKS)
         is_hit = (channel == PLANTED_CHANNEL) & (first >= start) & (first < stop)
         life[is_hit] *= 0.5  # on day 30, of 60 % who are alive 36 % remain, of whom a quarter are active: 6 points
+    if world.planted == "cheap":
+        life[channel == PLANTED_CHANNEL] *= 2
     return People(first, channel, phone, rate, life)
 
 
@@ -113,6 +120,8 @@ def _active(world: ReportWorld, people: People, *, chance: np.random.Generator) 
     if world.planted == "core":
         is_hit = (people.rate > CORE_RATE) & (chance.random(world.users) < 0.15)
         rate[is_hit, -CORE_DAYS:] *= 0.3
+    if world.planted == "fading":
+        rate[people.phone == FADING_PHONE] *= FADING ** np.clip((day - DAYS) // 7 + FADING_WEEKS + 1, 0, None)
     is_alive = (day >= people.first[:, None]) & (day < (people.first + people.life)[:, None])
     return is_alive & ((chance.random((world.users, DAYS)) < rate) | (day == people.first[:, None]))
 
@@ -177,10 +186,20 @@ def oracle(world: ReportWorld, people: People, *, sessions: Sessions) -> float:
         )
     if world.planted == "core":
         return _less_often(people, sessions)
+    if world.planted == "fading":
+        return _gone_more_often(people, sessions)
     start, stop = (7 * week for week in CHANNEL_WEEKS)
     is_new = (people.channel == PLANTED_CHANNEL) & (people.first >= 28) & (people.first + 35 <= DAYS)
     inside = (people.first >= start) & (people.first < stop)
-    came = _came_back(people, sessions)
+    if world.planted == "cheap":
+        came = _came_on(people, sessions, days=range(30, 31))
+        is_new, inside = (people.first >= 28) & (people.first + 30 < DAYS), people.channel == PLANTED_CHANNEL
+        return _fall(
+            (is_new & ~inside & came).sum(),
+            (is_new & ~inside).sum(),
+            others=((is_new & inside & came).sum(), (is_new & inside).sum()),
+        )
+    came = _came_on(people, sessions, days=range(28, 35))
     return _fall(
         (is_new & inside & came).sum(),
         (is_new & inside).sum(),
@@ -200,12 +219,40 @@ def _less_often(people: People, sessions: Sessions) -> float:
     return float(norm.cdf((last.mean() - before.mean()) / error))
 
 
-def _came_back(people: People, sessions: Sessions) -> Bools:
-    """Tell which users were active on days 28 to 34."""
+def _gone_more_often(people: People, sessions: Sessions) -> float:
+    """Return the p-value of how many users of the phone are gone, against all others who were ever here."""
+    last = np.full(len(people.first), -1)
+    np.maximum.at(last, sessions.user, sessions.day)
+    is_here, of_phone, stayed = last >= 0, people.phone == FADING_PHONE, DAYS - last <= GONE_DAYS
+    return _fall(
+        (is_here & of_phone & stayed).sum(),
+        (is_here & of_phone).sum(),
+        others=((is_here & ~of_phone & stayed).sum(), (is_here & ~of_phone).sum()),
+    )
+
+
+def _came_on(people: People, sessions: Sessions, *, days: range) -> Bools:
+    """Tell which users were active on some day after their first."""
     since = sessions.day - people.first[sessions.user]
     found = np.zeros(len(people.first), np.bool_)
-    found[sessions.user[(since >= 28) & (since < 35)]] = True
+    found[sessions.user[(since >= days.start) & (since < days.stop)]] = True
     return found
+
+
+def costs_of(people: People) -> Costs:
+    """Return what the new users of each channel cost, month by month."""
+    starts = sorted({day_of(day).replace(day=1) for day in range(DAYS)})
+    months = np.array([starts.index(day_of(day).replace(day=1)) for day in range(DAYS)])
+    is_new = people.first >= 0
+    return Costs(
+        tuple(
+            Spend(f"channel{channel}", start, float(number * (CHEAP_COST if channel == PLANTED_CHANNEL else COST)))
+            for channel in range(CHANNELS)
+            for start, number in zip(
+                starts, np.bincount(months[people.first[is_new & (people.channel == channel)]]), strict=False
+            )
+        )
+    )
 
 
 def _fall(part: int, whole: int, *, others: Sequence[int]) -> float:

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import hypot
+from typing import Literal
 
 import numpy as np
 from scipy.stats import beta
+
+from models.shares import wilson
+
+Verdict = Literal["above", "below", "alike"]
 
 
 @dataclass(frozen=True)
@@ -44,3 +50,38 @@ def shrunk(parts: Sequence[int], wholes: Sequence[int]) -> list[ShrunkRate]:
     low, high = beta.ppf(0.025, a, b), beta.ppf(0.975, a, b)
     ends = zip((a / (a + b)).tolist(), np.nan_to_num(low).tolist(), np.nan_to_num(high, nan=1.0).tolist(), strict=True)
     return [ShrunkRate(*one) for one in ends]
+
+
+def verdicts(parts: Sequence[int], wholes: Sequence[int]) -> list[Verdict]:
+    """Compare each group with all others together: its shrunk rate with theirs, less the error of both.
+
+    A large group is a large part of the mean of all, which would hide in what it differs.
+
+    Source
+    ------
+    Zou and Donner 2008, "Construction of Confidence Limits About Effect Measures", Statistics in Medicine 27(10): the interval of a
+    difference from those of its terms.
+
+    Examples
+    --------
+    >>> verdicts([300, 100, 95], [1000, 1000, 1000])
+    ['above', 'below', 'below']
+    """
+    x, n = sum(parts), sum(wholes)
+    return [
+        _verdict(rate, part, whole=whole, total=(x, n))
+        for rate, part, whole in zip(shrunk(parts, wholes), parts, wholes, strict=True)
+    ]
+
+
+def _verdict(rate: ShrunkRate, part: int, *, whole: int, total: tuple[int, int]) -> Verdict:
+    others = wilson(total[0] - part, total[1] - whole)
+    if rate.value > others.value and rate.value - others.value > hypot(
+        rate.value - rate.low, others.high - others.value
+    ):
+        return "above"
+    if rate.value < others.value and others.value - rate.value > hypot(
+        rate.high - rate.value, others.value - others.low
+    ):
+        return "below"
+    return "alike"  # also where there are no others

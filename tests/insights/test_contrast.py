@@ -93,3 +93,26 @@ def test_attributes_of_users_are_compared_too(tmp_path: Path):
     }
     assert genders["f"]["effect"] > 0.5
     assert not found.needs
+
+
+def test_a_small_group_is_shown_only_where_it_differs():
+    found = ranked(
+        [Difference("phone", "p1", 0.9, 0.1, 2.0, 1e-9, False), Difference("phone", "p2", 0, 0, 0.1, 0.5, False)],
+        "gone",
+    )
+    assert [row["value"] for row in found] == ["p1"]
+
+
+def test_a_phone_of_few_users_who_left_is_found_among_many_phones(tmp_path: Path):
+    chance = random.Random(5)
+    lines = [
+        f"u{user} 2026-0{1 + day // 31}-{1 + day % 31:02d}T10:00 open device_model=p{user % 40} app_version={day // 20}"
+        for user in range(1200)
+        for day in (chance.randrange(5), 35 if user % 40 == 30 else chance.choice([35, 80, 80, 80]))
+    ]
+    log = opened(tmp_path, lines)
+    make_groups(log)
+    rows = [row for row in contrast(log, Limits(20, 30)).tables[1].rows if row["group"] == "gone"]
+    assert [row["value"] for row in rows if row["is_certain"]] == ["p30"]
+    assert len(rows) < 15
+    assert "app version" not in {row["measure"] for row in rows}  # the gone had older ones, whatever made them leave
