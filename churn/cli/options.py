@@ -117,5 +117,8 @@ def cutoff_of(as_of: str | None, week: str | None) -> date:
     from features.snapshots import monday_of
 
     if (as_of is None) == (week is None):
-        raise InputError("give one of --as-of and --week", hint="--as-of DATE or --week 2026-W47; churn status names the latest week that the log reaches")
+        raise InputError(
+            "give one of --as-of and --week",
+            hint="--as-of DATE or --week 2026-W47; churn status names the latest week that the log reaches",
+        )
     return a_date(as_of, "--as-of") if as_of is not None else monday_of(str(week))

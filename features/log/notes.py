@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 
+from features.log.corrections import correction_of
 from features.log.inventory import FileInventory, LogInventory
 from features.log.sources.broken_rows import TOO_MANY
 from features.log.sources.times import meanings
@@ -14,26 +15,6 @@ from features.settings import EventsSettings
 Sample = Callable[[str, str], tuple[int, str | None]]
 _MAX_REASONS, _MAX_FORM = 6, 40
 _MAX_EARLY_SHARE = 0.01
-_OF_COUNTS = ((r"-?\d+\.\d+", "a fraction, expected a whole number"),)
-_OF_TIMES = (
-    (r"[34]\d{4}(\.\d+)?", "a day number of spreadsheets? timestamp '1899-12-30' + to_seconds(86400 * {column})"),
-    (r"6\d{17}", "ticks of .NET? make_timestamp((cast({column} as bigint) - 621355968000000000) // 10)"),
-    (r"1[23]\d{16}", "a file time of Windows? make_timestamp((cast({column} as bigint) - 116444736000000000) // 10)"),
-    (r"\d{9}(\.\d+)?", "seconds since 2001? to_timestamp(978307200 + {column}); since 1970: to_timestamp({column})"),
-)
-_FORMS = (
-    (r"\d\d?/\d\d?/\d{4}", "day or month first? name its format: strptime({column}, '%d/%m/%Y')"),
-    (r"\d\d?/\d\d?/\d{4} \d\d?:\d\d.*", "day or month first? name its format: strptime({column}, '%d/%m/%Y %H:%M:%S')"),
-    (r"\d\d?/\d\d?/\d\d( .*)?", "name its format: strptime({column}, '%m/%d/%y')"),
-    (r"\d\d?\.\d\d?\.\d{2,4}( .*)?", "name its format: strptime({column}, '%d.%m.%Y')"),
-    (r".*\d ?[AaPp][Mm]", "name its format: strptime({column}, '%Y-%m-%d %I:%M:%S %p')"),
-    (r"\d{12}", "name its format: strptime({column}, '%y%m%d%H%M%S')"),
-    (r"-?\d{1,3}(\.\d{3})*,\d+", 'a comma before decimals: [events.format] decimal = ","'),
-    (r"-?\d{1,3}(,\d{3})+(\.\d+)?", "commas between thousands: replace({column}, ',', '')"),
-    (r"\d+:\d\d(:\d\d)?(\.\d+)?", "a time of day for a duration: epoch(cast({column} as time))"),
-    (r"[^\d\w\s-]\s?[\d.,]+|[\d.,]+\s?[^\d\w\s]", "remove the unit: regexp_replace({column}, '[^0-9.-]', '', 'g')"),
-)
-_FORMS_OF = {"event_time": _OF_TIMES, "ingested_at": _OF_TIMES, "count": _OF_COUNTS}
 
 
 def notes_on(
@@ -117,6 +98,5 @@ def _way_out(reason: str, value: str, *, expression: str) -> str:
         return f"; {means}: write the zone with SQL, or set [churn] timezone to that place"
     if reason in (FUTURE, NULL_MARKER) or not reason.endswith(("unreadable", "is absurd")):
         return ""
-    column = expression if re.fullmatch(r"\w+", expression) else f'"{expression}"'
-    forms = _FORMS_OF.get(reason.partition(" ")[0], ()) + _FORMS
-    return next((f"; {way.format(column=column)}" for form, way in forms if re.fullmatch(form, value.strip())), "")
+    found = correction_of(reason.partition(" ")[0], value, expression=expression)
+    return f"; {found}" if found else ""
