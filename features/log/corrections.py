@@ -12,6 +12,7 @@ _OTHER_COUNTS = (  # of time
     (r"\d{12}", "name its format: strptime({column}, '%y%m%d%H%M%S')"),
     (r"\d{9}(\.\d+)?", "seconds since 2001? to_timestamp(978307200 + {column}); since 1970: to_timestamp({column})"),
 )
+_CTIME = (r"[A-Z][a-z]{2} [A-Z][a-z]{2} +\d\d? \d\d:\d\d:\d\d \d{4}", "%a %b %d %H:%M:%S %Y")  # as C's ctime writes it
 _DATE = r"(?P<first>\d{1,4})(?P<mark>[-/. ])(?P<second>\d\d?|[A-Za-z]{3,9})(?P=mark)(?P<third>\d{4}|\d\d?)"
 _CLOCK = r"(?P<before> |T|, )\d\d?:\d\d(?P<seconds>:\d\d(?P<fraction>\.\d+)?)?(?P<half> ?[AaPp][Mm])?(?P<zone> ?([+-]\d\d:?\d\d|Z))?"
 _MONTHS, _YEAR_DIGITS, _SHORT = 12, 4, 3
@@ -58,6 +59,8 @@ def correction_of(name: str, value: str, *, expression: str) -> str:
 def _of_time(value: str) -> str:
     if counted := next((way for form, way in _OTHER_COUNTS if re.fullmatch(form, value)), ""):
         return counted
+    if re.fullmatch(_CTIME[0], value):
+        return f"name its format: strptime({{column}}, '{_CTIME[1]}')"
     found = re.fullmatch(f"{_DATE}({_CLOCK})?", value)
     date = _date_format(found) if found else ""
     if not found or not date:
@@ -93,6 +96,10 @@ def _clock_format(found: re.Match[str]) -> str:
     return found["before"] + clock + (zone if zone.strip() in ("", "Z") else zone.replace(zone.strip(), "%z"))
 
 
+def _of_id(value: str) -> str:
+    return "bytes that are no text: lower(hex({column}))" if r"\x" in value else ""
+
+
 def _of_count(value: str) -> str:
     return "a fraction, expected a whole number" if re.fullmatch(r"-?\d+\.\d+", value) else _of_number(value)
 
@@ -117,4 +124,9 @@ def _without_a_unit(value: str) -> str:
     return f"remove {what}: {read}"
 
 
-_WAYS: dict[str, Callable[[str], str]] = {"event_time": _of_time, "ingested_at": _of_time, "count": _of_count}
+_WAYS: dict[str, Callable[[str], str]] = {
+    "event_time": _of_time,
+    "ingested_at": _of_time,
+    "user_id": _of_id,
+    "count": _of_count,
+}

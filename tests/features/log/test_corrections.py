@@ -24,6 +24,7 @@ TIMES = {
     "5-Jan-2026": "2026-01-05 00:00:00",
     "05-Jan-26 10:11:12": "2026-01-05 10:11:12",
     "5 January 2026 10:11": "2026-01-05 10:11:00",
+    "Mon Jan  5 10:11:12 2026": "2026-01-05 10:11:12",
     "260105223000": "2026-01-05 22:30:00",
 }
 NUMBERS = {
@@ -91,6 +92,12 @@ def test_a_mark_that_may_be_between_thousands_is_said(value: str, mark: str):
 )
 def test_nothing_is_said_of_what_cannot_be_read(name: str, value: str):
     assert correction_of(name, value, expression="x") == ""
+
+
+def test_an_id_of_bytes_is_read_as_their_digits():
+    words = correction_of("user_id", r"\xFF\xFE", expression="x")
+    assert read(b"\xff\xfe", words.replace("hex(x)", "hex(cast(x as blob))")) == "fffe"
+    assert correction_of("user_id", "?", expression="x") == ""
 
 
 def test_an_expression_is_quoted_as_the_column_that_it_is():
