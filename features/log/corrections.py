@@ -51,7 +51,7 @@ def correction_of(name: str, value: str, *, expression: str) -> str:
     >>> correction_of("amount", "9,50 €", expression="price")
     "remove the unit: replace(regexp_replace(price, '[^0-9,-]', '', 'g'), ',', '.')"
     """
-    column = expression if re.fullmatch(r"\w+", expression) else f'"{expression}"'
+    column = expression if re.search(r"^\w+$|[('|\"]", expression) else f'"{expression}"'
     words = _WAYS.get(name, _of_number)(value.strip())
     return words.format(column=column)
 

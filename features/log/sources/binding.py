@@ -19,7 +19,7 @@ import duckdb
 
 from features.errors import InputError
 from features.expressions import NUMBER, column_paths, nodes, parsed, rewritten
-from features.log.sources.demands import ORDERS, demanded_of, differences_in, ordered, with_texts
+from features.log.sources.demands import ORDERS, demanded_of, differences_in, ordered, takes_bytes, with_texts
 from features.log.sources.json_numbers import quoted
 from features.log.sources.times import instant_of_text
 from features.log.sources.values import text_of
@@ -290,7 +290,8 @@ class Binder:
                 else [as_it_is]
             )
         if self.kinds[name] == "BLOB":
-            return [_BYTES, Reading("BLOB", "{}")]
+            as_it_is = Reading("BLOB", "{}")
+            return [as_it_is] if takes_bytes(tree, name) else [_BYTES, as_it_is]
         texts = self.reading
         demand = demanded_of(tree, name)
         only = {"json": texts.object, "boolean": texts.boolean, "local": texts.local_time, "time": texts.time}

@@ -20,6 +20,15 @@ _OF_LISTS = (
     "contains",
     "reverse",
 )
+_OF_BYTES = (
+    "hex",
+    "to_hex",
+    "base64",
+    "to_base64",
+    "md5",
+    "sha1",
+    "sha256",
+)  # of a text, of the bytes that it is written in
 _EQUALS = ("COMPARE_EQUAL", "COMPARE_NOTEQUAL", "COMPARE_DISTINCT_FROM", "COMPARE_NOT_DISTINCT_FROM")
 _TEMPORAL = ("DATE", "TIMESTAMP", "TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ")
 
@@ -56,6 +65,14 @@ def takes_lists(tree: Any) -> bool:
     """Tell whether an expression has a meaning over texts too, but over lists another one: a text is no list of letters."""
     return any(
         node.get("type") in ("ARRAY_EXTRACT", "ARRAY_SLICE") or node.get("function_name") in _OF_LISTS
+        for node in nodes(tree)
+    )
+
+
+def takes_bytes(tree: Any, name: str) -> bool:
+    """Tell whether an expression says of the bytes of a column what it would say of the text that they write, if they write one."""
+    return any(
+        node.get("function_name") in _OF_BYTES and any(_is_column(one["expression"], name) for one in node["arguments"])
         for node in nodes(tree)
     )
 

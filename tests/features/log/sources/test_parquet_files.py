@@ -1,5 +1,6 @@
 """Parquet: each file in its own types; the types of one never change what another holds."""
 
+import hashlib
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -146,6 +147,18 @@ def test_texts_without_the_mark_of_texts_are_texts(tmp_path: Path):
 def test_texts_without_their_mark_are_texts_in_an_expression_too(tmp_path: Path):
     path = parquet_of(tmp_path / "log.parquet", {"user_id": [b"jos\xc3\xa9"]})
     assert users_in(read(path, columns={"user_id": "'x-' || user_id"})) == ["x-josé"]
+
+
+@pytest.mark.parametrize(
+    ("expression", "users"),
+    [
+        ("lower(hex(user_id))", ["626f62", "fffe00"]),
+        ("md5(user_id)", [*(hashlib.md5(one, usedforsecurity=False).hexdigest() for one in (b"bob", b"\xff\xfe\x00"))]),
+    ],
+)
+def test_bytes_that_are_not_text_have_digits(tmp_path: Path, expression: str, users: list[str]):
+    path = parquet_of(tmp_path / "log.parquet", {"user_id": [b"bob", b"\xff\xfe\x00"]})
+    assert users_in(read(path, columns={"user_id": expression})) == sorted(users)
 
 
 def test_bytes_that_are_not_text_are_set_aside_and_not_the_log(tmp_path: Path):
