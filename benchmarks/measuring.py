@@ -11,13 +11,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import psutil
 
 PAGES = Path(__file__).parent  # where every benchmark writes its page, and the figures it is made of
 LIBRARIES = ("duckdb", "numpy", "pandas", "polars", "pyarrow", "pyspark")
 Work = Callable[[], Any]
+Run = TypeVar("Run", bound=tuple[float, ...])
 
 
 @dataclass(frozen=True)
@@ -45,10 +46,11 @@ def measure(work: Work, *, times: int = 1) -> tuple[Measured, Any]:
         wall, cpu = time.perf_counter(), _cpu_seconds()
         result = work()
         runs.append((time.perf_counter() - wall, _cpu_seconds() - cpu))
-    return Measured(*median(runs), _peak_bytes()), result
+    wall, cpu = median(runs)
+    return Measured(wall, cpu, _peak_bytes()), result
 
 
-def median(runs: Sequence[Any]) -> Any:
+def median(runs: Sequence[Run]) -> Run:
     """Return the middle one of the runs in rising order; of an even number, the slower of the two."""
     return sorted(runs)[len(runs) // 2]
 

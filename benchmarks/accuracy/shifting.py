@@ -26,6 +26,7 @@ from benchmarks.accuracy.shifting_worlds import TEST, WEEKS_AFTER, WORLDS, Shift
 from benchmarks.measuring import PAGES
 from churn.cli.console import steps
 from churn.contacts.base_rate import follow
+from churn.contacts.past import PastContacts
 from churn.progress import progress_of
 from churn.project import Project
 from models.arrays import Labels, Values
@@ -104,9 +105,10 @@ class _Scored:
         """Score as ``churn score`` does, with only the labels that are known at the cutoff."""
         cutoff = TEST + timedelta(weeks=weeks_after)
         activity = project.activity()
-        model, _ = follow(project, trained.model, cutoff, activity=activity, say=progress_of(lambda _: None))
+        contacts = PastContacts(project, cutoff, trained.model.specification.timezone)
+        model, _ = follow(contacts, trained.model, activity=activity, say=progress_of(lambda _: None))
         profiles = eligible_profiles(activity, model.specification, cutoffs=[cutoff], churn=trained.recipe.churn)
-        users: list[str] = profiles.column("user_id").to_pylist()
+        users: list[Any] = profiles.column("user_id").to_pylist()
         churned = simulated.churned(users, cutoff=7 * weeks_after, horizon_days=world.horizon_days)
         closed = cutoff - timedelta(days=world.horizon_days)
         known = tuple(one for one in model.known_cutoffs if one.cutoff <= closed)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -119,7 +120,7 @@ class Simulated:
         place = {user: row for row, user in enumerate(self.users)}
         rows = np.array([place[user] for user in users])
         start = cutoff - self.first
-        return ~self.active[rows, start : start + horizon_days].any(axis=1)
+        return ~np.any(self.active[rows, start : start + horizon_days], axis=1)
 
 
 def simulate(world: ShiftingWorld, folder: Path, *, people: int) -> Simulated:
@@ -181,7 +182,7 @@ def _log(world: ShiftingWorld, random: np.random.Generator, *, active: NDArray[n
     users, days = np.repeat(users, repeats), np.repeat(places, repeats) - world.history_days
     seconds = random.integers(7 * 3600, 23 * 3600, len(users)).astype("timedelta64[s]")
     device = random.choice(["ios", "android", "web"], len(active))
-    columns = {
+    columns: dict[str, NDArray[Any]] = {
         "user_id": users,
         "event_time": (np.datetime64(TEST, "us") + days.astype("timedelta64[D]") + seconds),
         "event_type": np.where(random.random(len(users)) < _PURCHASES, "purchase", "visit"),

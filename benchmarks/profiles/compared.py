@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from features.catalogue.definition import slugs
 
@@ -58,11 +59,11 @@ def check_equal(ours: pa.Table, theirs: pa.Table) -> dict[str, float]:
     return {"users": ours.num_rows, "features": len(names), "largest_difference": max(differences.values())}
 
 
-def _same_texts(ours: pa.ChunkedArray, theirs: pa.ChunkedArray) -> bool:
+def _same_texts(ours: pa.ChunkedArray[Any], theirs: pa.ChunkedArray[Any]) -> bool:
     return ours.cast(pa.string()).to_pylist() == theirs.cast(pa.string()).to_pylist()
 
 
-def _difference(ours: pa.ChunkedArray, theirs: pa.ChunkedArray) -> float:
+def _difference(ours: pa.ChunkedArray[Any], theirs: pa.ChunkedArray[Any]) -> float:
     """Return the largest difference; infinite where texts differ, or a value is absent on one side only."""
     if pa.types.is_string(ours.type):
         return 0.0 if _same_texts(ours, theirs) else np.inf
@@ -72,5 +73,5 @@ def _difference(ours: pa.ChunkedArray, theirs: pa.ChunkedArray) -> float:
     return float(np.nanmax(np.abs(left - right) / np.maximum(1, np.abs(left)), initial=0.0))
 
 
-def _numbers(column: pa.ChunkedArray) -> np.ndarray:
-    return pc.fill_null(column.cast(pa.float64()), np.nan).to_numpy()
+def _numbers(column: pa.ChunkedArray[Any]) -> NDArray[np.float64]:
+    return column.cast(pa.float64()).fill_null(pa.scalar(np.nan)).to_numpy()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -31,7 +32,9 @@ def build(events: Path, cutoff: date, *, event_types: Sequence[str], is_tuned: b
     parts = (_lifetimes(days, cutoff), _rhythm(days), _decayed(days), _event_mix(log, event_types), _contexts(log))
     profiles = pd.concat([part.reindex(users) for part in (_windows(days), *parts)], axis=1)
     profiles["overdue_ratio"] = profiles["days_since_last_event"] / profiles["gap_days_mean"]
-    counted = [name for name in profiles if str(name).startswith(("events_of_", "event_types_", *_windowed()))]
+    counted = [
+        name for name in profiles.columns.astype(str) if name.startswith(("events_of_", "event_types_", *_windowed()))
+    ]
     profiles[counted] = profiles[counted].fillna(0)
     ids = log["user_id"].cat.categories[users].astype(str)
     profiles.insert(0, "user_id", ids)
@@ -43,7 +46,7 @@ def _windowed() -> tuple[str, ...]:
 
 
 def _read(events: Path, cutoff: date, *, is_tuned: bool) -> pd.DataFrame:
-    options = {"read_dictionary": list(TEXTS)} if is_tuned else {}
+    options: dict[str, Any] = {"read_dictionary": list(TEXTS)} if is_tuned else {}
     log = pd.read_parquet(events, columns=list(COLUMNS), **options).astype(dict.fromkeys(TEXTS, "category"))
     log = log[log["event_time"] < pd.Timestamp(cutoff, tz="UTC")]
     us = log["event_time"].dt.as_unit("us").astype("int64")
@@ -143,7 +146,7 @@ def _contexts(log: pd.DataFrame) -> pd.DataFrame:
     return contexts.assign(device_models=contexts["device_models"].fillna(0))
 
 
-def _edge(log: pd.DataFrame, column: str, *, which: str) -> pd.Series:
+def _edge(log: pd.DataFrame, column: str, *, which: Literal["min", "max"]) -> pd.Series:
     """Return the value of the first or last event that has one; of several at one instant the least or greatest."""
     known = log.loc[log[column].notna(), ["user", "us", column]]
     ties = known[known["us"] == known.groupby("user")["us"].transform(which)]

@@ -55,7 +55,8 @@ def active_pairs(seed: int) -> tuple[Ints, Ints]:
     day = np.arange(DAYS)
     chances = rate[:, None] * (_WEEKEND[day % WEEK] * np.exp(np.repeat(_habits(chance), WEEK)))
     is_alive = (day >= first[:, None]) & (day < (first + life)[:, None])
-    return np.nonzero((is_alive & (chance.random(chances.shape) < chances)) | (day == first[:, None]))
+    users, days = np.nonzero((is_alive & (chance.random(chances.shape) < chances)) | (day == first[:, None]))
+    return users, days
 
 
 def _habits(chance: np.random.Generator) -> Values:
@@ -68,7 +69,7 @@ def _habits(chance: np.random.Generator) -> Values:
 
 def _log(user: Ints, day: Ints) -> ActiveDays:
     connection = duckdb.connect(config={"threads": 1})
-    connection.register("pairs", pa.table({"uid": user, "d": day.astype(np.int32)}))
+    connection.register("pairs", pa.table({"uid": pa.array(user), "d": pa.array(day.astype(np.int32))}))
     connection.execute(
         """create table spells as select uid, d, lead(d) over w as next_d, lag(d) over w as prev_d
         from pairs window w as (partition by uid order by d)"""

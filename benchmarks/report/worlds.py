@@ -170,7 +170,7 @@ def write(sessions: Sessions, path: Path) -> Path:
 
 
 def _named(prefix: str, values: Ints) -> pa.Array[pa.StringScalar]:
-    return pa.array(np.char.add(prefix, values.astype(str)))
+    return pa.array(np.char.add(prefix, values.astype(str)), pa.string())
 
 
 def oracle(world: ReportWorld, people: People, *, sessions: Sessions) -> float:

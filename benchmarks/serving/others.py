@@ -111,7 +111,7 @@ def log_model(model: ChurnModel, folder: Path) -> Path:
 
     of, logged, data = model.specification, folder / "logged", folder / "model"
     sides = {"inputs": columns(of), "outputs": [{"type": "double", "required": True}]}
-    about = {
+    about: dict[str, Any] = {
         "signature": ModelSignature.from_dict({side: json.dumps(found) for side, found in sides.items()}),
         "input_example": example(of),
         "pip_requirements": ["mlflow"],

@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Any
 
 import psutil
 import pyarrow as pa
@@ -167,8 +166,7 @@ def running(command: Command, **environment: str) -> Generator[Server]:
     with socket.create_server(("127.0.0.1", 0)) as found:
         port: int = found.getsockname()[1]
     with TemporaryFile() as log:
-        here: dict[str, Any] = {"env": os.environ | environment, "stdout": log, "stderr": log}
-        server = subprocess.Popen(command(port), process_group=0, **here)
+        server = subprocess.Popen(command(port), process_group=0, env=os.environ | environment, stdout=log, stderr=log)
         try:
             if not _is_ready(server, port):
                 log.seek(0)

@@ -6,7 +6,7 @@ follows is a training as it is: fits, baselines, evaluation, audit, pictures, ML
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -15,10 +15,11 @@ from unittest.mock import patch
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from features.activity.store import Activity
+from features.activity.store import Activity, Say
 from features.settings import ChurnSettings
 from training.data.dataset import Dataset, label, sample_condition
 from training.data.snapshots import ProfileSet
+from training.data.treatment import Treatment
 from training.plan.plan import TrainingPlan
 
 _AT_ONCE = 8  # times that the world is repeated in one query
@@ -33,8 +34,10 @@ def crowded(times: int) -> Generator[list[int]]:
         """Every profile so many times; the label is that of the person who is repeated."""
 
         @classmethod
-        def of(cls, activity: Activity, plans: Sequence[TrainingPlan], *, say: Callable[[str], None]) -> ProfileSet:
-            build = super().of(activity, plans, say=say)
+        def of(
+            cls, activity: Activity, plans: Sequence[TrainingPlan], *, say: Say, treatment: Treatment | None = None
+        ) -> ProfileSet:
+            build = super().of(activity, plans, say=say, treatment=treatment)
             rows[:] = [times * some.num_rows for some in (build.training_rows, build.tests)]
             say(f"drawing from {sum(rows):,} rows")
             training_rows, tests = (

@@ -27,6 +27,7 @@ from seeds.simulate import World
 from tests.churn.command import TrainedWorld
 from training.data.dataset import Dataset
 from training.data.snapshots import ProfileSet
+from training.data.treatment import Treatment
 from training.plan.plan import make_plan
 
 AT = "2026-11-22 10:00 UTC"
@@ -206,7 +207,7 @@ def test_a_crowd_is_drawn_by_the_same_share_with_the_labels_of_its_persons(train
     few = project.recipe.training.model_copy(update={"max_training_rows": most})
     plan = make_plan(activity, replace(project.recipe, training=few))
     with crowded(4) as rows:
-        crowd = training.pipeline.ProfileSet.of(activity, [plan], say=lambda _: None)
+        crowd = training.pipeline.ProfileSet.of(activity, [plan], say=lambda _: None, treatment=Treatment())
     assert rows == [4 * once.training_rows.num_rows, 4 * once.tests.num_rows]
     found, persons = crowd.training_rows_of(plan), labels(once.training_rows_of(plan))
     assert len(found.churned) == pytest.approx(most, rel=0.1)

@@ -21,8 +21,13 @@ from benchmarks.serving.schedule import Load, Outcome, Schedule
 
 END = b"\r\n\r\n"
 SERVICE_SECONDS = 0.01
-PART = {"sent": 100, "late": 0, "statuses": {"200": 100}, "models": {"churn/1": 60, "churn/2": 40}}
-PART |= dict.fromkeys(("p50", "p99", "p999", "max"), 2.0)
+PART: dict[str, Any] = {
+    "sent": 100,
+    "late": 0,
+    "statuses": {"200": 100},
+    "models": {"churn/1": 60, "churn/2": 40},
+    **dict.fromkeys(("p50", "p99", "p999", "max"), 2.0),
+}
 FLOOD = {
     "load": PART | {"sent": 400, "statuses": {"200": 100, "429": 100, "503": 200}},
     "probes": PART,

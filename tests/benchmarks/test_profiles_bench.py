@@ -215,7 +215,8 @@ def test_growth_is_told_by_event():
 
 
 def test_the_page_holds_every_size_with_its_date_and_a_picture(tmp_path: Path):
-    stopped = results() | {"date": "2026-11-20 09:00 UTC"}
+    stopped = results()
+    stopped["date"] = "2026-11-20 09:00 UTC"
     stopped["steps"]["polars"] = {"why_not": "polars is not installed"}
     write_page({"100m": stopped, "10m": results()}, tmp_path)
     page = (tmp_path / "profiles.md").read_text()

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from numpy.typing import NDArray
 
 from benchmarks.accuracy.shifting_page import bars, write_page
 from benchmarks.accuracy.shifting_worlds import TEST, WORLDS, simulate
@@ -18,7 +19,7 @@ def rate(name: str, folder: Path, *, cutoff: int) -> float:
     world = WORLDS[name]
     found = simulate(world, folder / name, people=6_000)
     start = cutoff - found.first
-    recent = found.active[:, max(0, start - world.horizon_days) : start].any(axis=1)
+    recent: NDArray[np.bool_] = np.any(found.active[:, max(0, start - world.horizon_days) : start], axis=1)
     users = [user for user, was_active in zip(found.users, recent, strict=True) if was_active]
     return float(found.churned(users, cutoff=cutoff, horizon_days=world.horizon_days).mean())
 
@@ -50,7 +51,7 @@ def test_before_the_step_it_is_the_same(tmp_path: Path, name: str):
 def test_a_closed_shop_has_no_event(tmp_path: Path):
     world = replace(WORLDS["holidays"], closed=(-30, -29))
     found = simulate(world, tmp_path / "world", people=300)
-    a_day = found.active.any(axis=0)
+    a_day: NDArray[np.bool_] = np.any(found.active, axis=0)
     assert not a_day[[-30 - found.first, -29 - found.first]].any()
     assert a_day.sum() == len(a_day) - 2
 

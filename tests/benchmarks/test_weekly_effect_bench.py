@@ -1,6 +1,7 @@
 """Simulated seasons of the weekly list hold what they say; a few dozen keep the error rates that the benchmark measures on 1,000."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from benchmarks.weekly.effect_small import Setting, rates_of
 
 
 @pytest.fixture(scope="module")
-def small_list() -> dict:
+def small_list() -> dict[str, Any]:
     return list_results(762, seasons=150, seed=11)
 
 
@@ -44,7 +45,7 @@ def test_the_last_look_knows_the_entries_of_22_weeks():
     assert found.users[..., 1:].sum(-1) == pytest.approx(found.users[..., 0])
 
 
-def test_errors_stay_rare_over_all_looks(small_list: dict):
+def test_errors_stay_rare_over_all_looks(small_list: dict[str, Any]):
     # with 150 seasons, a rate of 2.5 % shows above 6 % in one of 100 tries
     for look in small_list["looks"]:
         assert look["zero_shown"] <= 0.06
@@ -56,7 +57,7 @@ def test_errors_stay_rare_over_all_looks(small_list: dict):
     assert small_list["power"] == pytest.approx(0.8, abs=0.15)
 
 
-def test_contamination_is_flagged_where_it_should_be(small_list: dict):
+def test_contamination_is_flagged_where_it_should_be(small_list: dict[str, Any]):
     little, much = small_list["contamination"]
     assert max(little["flagged"]) <= 0.09
     assert much["flagged"][1] >= 0.95
@@ -75,7 +76,7 @@ def test_fifteen_outcomes_of_each_kind_are_enough_where_one_is_not():
     assert max(rate for _, minimum, rate in found if minimum == 1) > 1.5
 
 
-def test_the_page_says_which_targets_are_missed(small_list: dict, tmp_path: Path):
+def test_the_page_says_which_targets_are_missed(small_list: dict[str, Any], tmp_path: Path):
     results = {
         "measured_on": "2026-11-26",
         "seasons": 150,
