@@ -70,7 +70,8 @@ def last_in(log: ReadLog) -> list[Any]:
 
 def world_at(folder: Path, path: Path, *, zone: str = "UTC", **events: Any) -> World:
     """A world over files that lie there already."""
-    settings = EventsSettings(path=str(path), **{"covered_until": date(2026, 12, 31)} | events)
+    given: dict[str, Any] = {"path": str(path), "covered_until": date(2026, 12, 31)}
+    settings = EventsSettings(**given | events)
     return World(ActivitySettings(settings, ChurnSettings(timezone=zone), FeatureSettings()), folder / "home")
 
 

@@ -25,7 +25,7 @@ def test_columns_are_replaced_and_nothing_else(sql: str, columns: dict[tuple[str
 
 
 def value(sql: str, columns: dict[tuple[str, ...], str]) -> object:
-    return duckdb.sql(f"select {rewritten(sql, columns)}").fetchall()[0][0]
+    return duckdb.execute(f"select {rewritten(sql, columns)}").fetchall()[0][0]
 
 
 def test_fields_of_a_column_that_is_replaced_are_kept():

@@ -60,8 +60,10 @@ def test_a_file_that_leaves_types_alone_changes_its_own_days_only(tmp_path: Path
 # Clocks that stay, that skip a midnight, and that go by another year's calendar; the others only more of the kind.
 ZONES = ("Europe/Berlin", "America/Havana", "Pacific/Apia")
 TELLING = [("UTC", "2026-11-01"), ("America/Sao_Paulo", "2018-11-02"), ("America/Vancouver", "2026-11-01")]
-REST = [("UTC", "2018-11-02"), ("America/Sao_Paulo", "2026-11-01"), ("America/Vancouver", "2018-11-02")]
-REST += [(zone, first) for zone in ZONES for first in ("2018-11-02", "2026-11-01")]
+REST = [
+    *(("UTC", "2018-11-02"), ("America/Sao_Paulo", "2026-11-01"), ("America/Vancouver", "2018-11-02")),
+    *((zone, first) for zone in ZONES for first in ("2018-11-02", "2026-11-01")),
+]
 
 
 @pytest.mark.parametrize(("zone", "first"), [*TELLING, *(pytest.param(*one, marks=pytest.mark.slow) for one in REST)])

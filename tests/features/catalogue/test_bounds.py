@@ -31,7 +31,7 @@ def test_a_count_is_not_negative_and_days_are_not_more_than_their_window(name: s
 
 
 def test_nothing_is_known_of_a_custom_feature():
-    own = CustomFeature("windowed", "taps", Unit.EVENTS, "Taps.", "{value} taps", daily={"taps": "sum(n)"})
+    own = CustomFeature("windowed", "taps", Unit.EVENTS, "Taps.", "{value} taps", daily="sum(n)")
     custom: list[Feature] = [
         one for one in catalogue((7,), FittedConstants(), custom=(own,)) if one.name.startswith("taps")
     ]

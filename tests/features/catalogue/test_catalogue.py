@@ -62,7 +62,7 @@ def test_a_feature_reads_well(feature: Feature):
     assert "recency" not in feature.name
     assert feature.family in {family.__name__.rpartition(".")[2] for family in FAMILIES}
     assert feature.reason
-    assert feature.reason.format_map(dict.fromkeys(PLACEHOLDERS, 3))
+    assert feature.reason.format(**dict.fromkeys(PLACEHOLDERS, 3))
 
 
 @pytest.mark.parametrize("feature", ALL, ids=lambda feature: feature.name)

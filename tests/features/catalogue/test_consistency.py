@@ -23,7 +23,7 @@ NAMES = (
 )
 KNOWN = {one.name: one for one in catalogue((7, 28), FittedConstants())}
 FEATURES = [KNOWN[name] for name in NAMES]
-ANNA = dict(zip(NAMES, (5.0, 9.0, 2.0, 3.0, 2.0, 1.5, 40.0), strict=True))
+ANNA: dict[str, Any] = dict(zip(NAMES, (5.0, 9.0, 2.0, 3.0, 2.0, 1.5, 40.0), strict=True))
 
 
 @examples(4, 30)

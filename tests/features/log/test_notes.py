@@ -1,6 +1,7 @@
 """What a user is told of a log that was read, and of one that is refused."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,15 +10,16 @@ from tests.builders import World
 from tests.features.log_files import HEADER, put, world_at
 
 GOOD = "anna,2026-01-05 10:00:00,open"
+LENIENT: dict[str, Any] = {"max_rejected_share": 0.9}
 
 
-def notes(folder: Path, *lines: str, header: str = HEADER, **events: object) -> tuple[str, ...]:
+def notes(folder: Path, *lines: str, header: str = HEADER, **events: Any) -> tuple[str, ...]:
     return world(folder, *lines, header=header, **events).activity().notes
 
 
-def world(folder: Path, *lines: str, header: str = HEADER, **events: object) -> World:
+def world(folder: Path, *lines: str, header: str = HEADER, **events: Any) -> World:
     path = put(folder / "log.csv", "".join(f"{line}\n" for line in (header, *lines)))
-    return world_at(folder, path, **{"max_rejected_share": 0.9} | events)
+    return world_at(folder, path, **LENIENT | events)
 
 
 def test_a_log_of_valid_rows_has_nothing_to_be_said(tmp_path: Path):
@@ -116,7 +118,7 @@ def test_a_copy_is_named_with_its_original(tmp_path: Path):
 
 # --- Arrivals --------------------------------------------------------------------------------------------------------
 
-ARRIVED = {"header": f"{HEADER},arrived", "columns": {"ingested_at": "arrived"}}
+ARRIVED: dict[str, Any] = {"header": f"{HEADER},arrived", "columns": {"ingested_at": "arrived"}}
 
 
 def arrivals(folder: Path, *, early: int, of: int) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -11,11 +11,12 @@ import pytest
 
 from features.errors import InputError
 from features.settings import EventsSettings
-from tests.builders import ReadLog, Row, found_in, log_of, open_log, read, write
+from tests.builders import ReadLog, found_in, log_of, open_log, read, write
 
 TWO = ["anna 2026-01-05T10:00 open", "bob 2026-01-06T11:30 buy"]
+Unit = Literal["s", "ms", "us", "ns"]
 LENIENT: dict[str, Any] = {"max_rejected_share": 0.99}
-GOOD = {"user_id": "anna", "event_time": "2026-01-05 10:00", "event_type": "open"}
+GOOD: dict[str, Any] = {"user_id": "anna", "event_time": "2026-01-05 10:00", "event_type": "open"}
 
 
 def parquet(folder: Path, /, **columns: Any) -> Path:
@@ -92,14 +93,14 @@ def test_an_epoch_may_be_any_kind_of_number(tmp_path: Path, kind: pa.DataType):
 
 
 @pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
-def test_a_naive_timestamp_is_in_the_zone_of_the_events(tmp_path: Path, unit: str):
+def test_a_naive_timestamp_is_in_the_zone_of_the_events(tmp_path: Path, unit: Unit):
     times = pa.array([datetime(2026, 1, 5, 11)], pa.timestamp(unit))  # noqa: DTZ001
     path = parquet(tmp_path, user_id=["anna"], event_time=times, event_type=["open"])
     assert times_in(read(path, timezone="Europe/Berlin")) == ["2026-01-05 10:00:00"]
 
 
 @pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
-def test_a_timestamp_with_zone_needs_no_zone_of_the_events(tmp_path: Path, unit: str):
+def test_a_timestamp_with_zone_needs_no_zone_of_the_events(tmp_path: Path, unit: Unit):
     times = pa.array([datetime(2026, 1, 5, 10, tzinfo=UTC)], pa.timestamp(unit, "Asia/Tokyo"))
     path = parquet(tmp_path, user_id=["anna"], event_time=times, event_type=["open"])
     assert times_in(read(path, timezone="Europe/Berlin")) == ["2026-01-05 10:00:00"]
@@ -193,7 +194,7 @@ BAD = [
 
 
 @pytest.mark.parametrize(("bad", "reason"), BAD, ids=[f"{bad}" for bad, _ in BAD])
-def test_a_bad_row_is_set_aside_with_its_reason(tmp_path: Path, bad: Row, reason: str):
+def test_a_bad_row_is_set_aside_with_its_reason(tmp_path: Path, bad: dict[str, Any], reason: str):
     rows = [GOOD, GOOD | bad]
     log = log_of(tmp_path, [dict.fromkeys(GOOD | bad) | row for row in rows], **LENIENT)
     assert (log.rows, log.rejected) == (1, {reason: 1})

@@ -250,8 +250,8 @@ def test_shards_are_all_users_once(tmp_path: Path):
         for number in (1, 2, 3)
     ]
     assert all(shard.num_rows for shard in shards)
-    order = [("cutoff", "ascending"), ("user_id", "ascending")]
-    assert pa.concat_tables(shards).sort_by(order) == build_profiles(activity, specification, cutoffs=CUTOFFS)
+    found = pa.concat_tables(shards).sort_by([("cutoff", "ascending"), ("user_id", "ascending")])
+    assert found == build_profiles(activity, specification, cutoffs=CUTOFFS)
 
 
 @pytest.mark.parametrize("text", ["0/2", "3/2", "1", "a/b", "1/2/3", "-1/2", ""])

@@ -159,7 +159,7 @@ def test_a_log_of_several_files_folders_and_kinds_of_time_is_read_as_on_one_mach
 
 @pytest.mark.parametrize("zone", [None, "UTC"])
 @pytest.mark.parametrize("unit", ["ns", *(pytest.param(unit, marks=pytest.mark.slow) for unit in ("ms", "us"))])
-def test_a_time_of_any_unit_is_the_same_instant(tmp_path: Path, spark: SparkSession, zone: str | None, unit: str):
+def test_a_time_of_any_unit_is_the_same_instant(tmp_path: Path, spark: SparkSession, zone: Any, unit: Any):
     at = pa.array([1_772_668_799_999_999_999], pa.timestamp("ns", zone)).cast(pa.timestamp(unit, zone), safe=False)
     path = tmp_path / "log.parquet"
     pq.write_table(pa.table({"user_id": ["anna"], "event_time": at, "event_type": ["open"]}), path)

@@ -18,8 +18,9 @@ def of_another_machine(path: Path, age_seconds: float) -> Path:
     found = path.with_name(f".{path.name}.00000000-{NOBODY}-12345678.tmp")
     found.mkdir()
     (found / "half").touch()
+    at = time.time() - age_seconds
     for place in (found / "half", found):
-        os.utime(place, (time.time() - age_seconds,) * 2)
+        os.utime(place, (at, at))
     return found
 
 

@@ -22,7 +22,7 @@ JSON = st.recursive(
 
 
 def answer(sql: str) -> str:
-    ((found,),) = duckdb.sql(f"select {sql}").fetchall()
+    ((found,),) = duckdb.execute(f"select {sql}").fetchall()
     return found
 
 

@@ -168,8 +168,10 @@ def test_bytes_that_are_not_text_are_set_aside_and_not_the_log(tmp_path: Path):
 
 
 def test_a_fractional_count_is_set_aside_in_whatever_type_it_is_written(tmp_path: Path):
-    kinds = [pa.array([2.5, 0.4, 3.0]), pa.array(["2.5", "0.4", "3.0"])]
-    kinds.append(pa.array([Decimal("2.5"), Decimal("0.4"), Decimal("3.0")]))
+    kinds = (
+        *(pa.array([2.5, 0.4, 3.0]), pa.array(["2.5", "0.4", "3.0"])),
+        pa.array([Decimal("2.5"), Decimal("0.4"), Decimal("3.0")]),
+    )
     for place, values in enumerate(kinds):
         parquet_of(tmp_path / f"{place}.parquet", {"user_id": ["a", "b", "c"], "n": values})
     put(tmp_path / "csv/log.csv", f"{HEADER},n\na,{TEN},x,2.5\nb,{TEN},x,0.4\nc,{TEN},x,3.0\n")
@@ -215,7 +217,7 @@ def test_columns_that_differ_in_case_are_refused_by_name(tmp_path: Path):
 
 def test_a_duration_within_an_object_is_seconds_in_whatever_unit_it_is_written(tmp_path: Path):
     for unit in ("s", "ms", "us", "ns"):
-        kind = pa.struct({"of": pa.struct({"watched": pa.duration(unit)}), "id": pa.int64()})
+        kind = pa.struct([("of", pa.struct([("watched", pa.duration(unit))])), ("id", pa.int64())])
         play = pa.array([{"of": {"watched": timedelta(minutes=10)}, "id": 7}, None], kind)
         parquet_of(tmp_path / f"{unit}.parquet", {"user_id": [unit, f"{unit} none"], "play": play})
     log = read(tmp_path, columns={"duration_seconds": "play.of.watched", "session_id": "play.id"})

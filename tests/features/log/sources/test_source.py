@@ -14,7 +14,7 @@ NUMBER = Bound("try({'v': cast(a as int)})", "INTEGER", is_guarded=True, inputs=
 
 
 def rows(source: Source, *columns: str) -> list[tuple[object, ...]]:
-    return duckdb.sql(f"select {', '.join(columns)} from {source.rows} order by all").fetchall()
+    return duckdb.execute(f"select {', '.join(columns)} from {source.rows} order by all").fetchall()
 
 
 def test_an_expression_that_fails_on_a_row_shows_what_it_read():
@@ -65,7 +65,7 @@ def test_how_rows_are_read_is_the_same_for_other_files_and_not_for_another_mappi
 def test_names_of_files_are_no_globs(tmp_path: Path):
     own = put(tmp_path / "it's [1]*.csv", "a\nb\n")
     put(tmp_path / "it's 1x.csv", "a\nother\n")
-    found = duckdb.sql(f"select a from read_csv({file_list([str(own)])})").fetchall()
+    found = duckdb.execute(f"select a from read_csv({file_list([str(own)])})").fetchall()
     assert found == [("b",)]
 
 
