@@ -140,6 +140,11 @@ def read(path: Path, /, **options: Any) -> ReadLog:
     return open_log(EventsSettings(path=str(path), **options))
 
 
+def values_of(table: pa.Table, name: str) -> list[Any]:
+    """The values of a column, of which pyarrow's stubs say that each may be absent."""
+    return table.column(name).to_pylist()
+
+
 def found_in(log: ReadLog) -> list[tuple[Any, ...]]:
     """The valid rows as tuples, sorted: user, UTC time, type, then what else is mapped."""
     values = log.to_arrow().to_pylist()

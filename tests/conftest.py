@@ -5,6 +5,7 @@ import os
 from collections import OrderedDict
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from filelock import FileLock
@@ -31,7 +32,7 @@ for _name in ("COLUMNS", "LINES"):
     os.environ.pop(_name, None)
 
 # A busy machine is slow, which is not a failure. `make test` tries some random logs, `make test-slow` many more.
-_SLOW_IS_FINE = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+_SLOW_IS_FINE: dict[str, Any] = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
 settings.register_profile("dev", max_examples=12, **_SLOW_IS_FINE)
 settings.register_profile("ci", max_examples=100, **_SLOW_IS_FINE)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))

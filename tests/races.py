@@ -7,7 +7,7 @@ import sys
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 
 from threadpoolctl import threadpool_limits
@@ -38,7 +38,7 @@ def in_turns(values: Sequence[Callable[[], object]], rounds: int) -> list[tuple[
 
 
 @contextmanager
-def ignoring_threads() -> Iterator[None]:
+def ignoring_threads() -> Generator[None]:
     """Python 3.12 warns, at a fork, of threads that a child does not have."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)

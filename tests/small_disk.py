@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,7 +13,7 @@ import pytest
 
 
 @contextmanager
-def small_disk(place: Path, *, kilobytes: int) -> Iterator[Path]:
+def small_disk(place: Path, *, kilobytes: int) -> Generator[Path]:
     """Mount an empty file system of this size (to be sized anew by :func:`resize`) for the time of the block."""
     if not may_mount():
         pytest.skip("only root of a Linux machine may mount a file system")

@@ -1,6 +1,9 @@
 """The base rate is followed from cutoffs whose labels have become known since the training."""
 
+# pyright: reportPrivateUsage=false
+
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -14,6 +17,7 @@ from churn.contacts.base_rate import LeftAlone, follow
 from churn.contacts.past import PastContacts
 from churn.progress import progress_of
 from churn.project import Project
+from models.arrays import Matrix
 from models.churn_model import ChurnModel
 from models.registry.registry import Registry
 from models.scorers.base_rate import KnownCutoff
@@ -106,7 +110,7 @@ def test_scores_list_and_service_give_one_probability(command: Command, trained_
     )
 
 
-def _matrix(profile: object, model: ChurnModel) -> object:
+def _matrix(profile: Mapping[str, object], model: ChurnModel) -> Matrix:
     from models.encoding import encode_rows
 
     return encode_rows([profile], model.specification)

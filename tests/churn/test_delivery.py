@@ -18,6 +18,7 @@ from churn.project import Project
 from features.profiles.build import build_profiles
 from models.registry.registry import Registry
 from serving.store.profile_store import ProfileStore
+from tests.builders import values_of
 from tests.churn.command import AS_OF, WEEK, TrainedWorld
 from tests.churn.conftest import Command
 
@@ -59,7 +60,7 @@ def test_scores_are_those_of_the_registered_model_on_profiles_of_the_cutoff(trai
     activity = Project(trained_world.config, home=trained_world.home).activity()
     profiles = build_profiles(activity, model.specification, cutoffs=[date.fromisoformat(AS_OF)])
     model = replace(model, shift=trained_world.said["score"]["base_rate_shift"])
-    expected = dict(zip(profiles["user_id"].to_pylist(), model.predict_probability(profiles).tolist(), strict=True))
+    expected = dict(zip(values_of(profiles, "user_id"), model.predict_probability(profiles).tolist(), strict=True))
     found = rows(Path(trained_world.said["score"]["path"]) / "scores.parquet")
     assert [row["user_id"] for row in found] == sorted(expected, key=str.encode)
     scored = {row["user_id"]: row["churn_probability"] for row in found if row["status"] == "scored"}

@@ -129,7 +129,7 @@ def store_of(world: TrainedWorld) -> Any:
 def written_down(world: TrainedWorld, version: str) -> tuple[str, Any]:
     """The tag of a version, and the decision in the artifacts of its run."""
     found = store_of(world).get_model_version("churn", version)
-    import mlflow
+    import mlflow.artifacts
 
     at_run = {"run_id": found.run_id, "tracking_uri": f"sqlite:///{world.home}/mlflow.db"}
     paths = [mlflow.artifacts.download_artifacts(artifact_path=f"decision.{kind}", **at_run) for kind in ("json", "md")]

@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from tests.builders import values_of
 from tests.churn.command import AS_OF, WEEK, TrainedWorld
 from tests.churn.conftest import Command
 
@@ -20,7 +21,7 @@ def world(trained_world: TrainedWorld, tmp_path: Path) -> TrainedWorld:
 
 
 def ids(folder: str | Path, name: str = "at_risk.parquet") -> list[str]:
-    return pq.ParquetFile(Path(folder) / name).read()["user_id"].to_pylist()
+    return values_of(pq.ParquetFile(Path(folder) / name).read(), "user_id")
 
 
 def exported(command: Command, world: TrainedWorld, *more: str, at: str = AS_OF) -> Any:

@@ -55,13 +55,10 @@ def add_event(world: TrainedWorld, user: str, day: str) -> None:
     """Events come late: one more file of a day."""
     folder = world.folder / f"events/day={day}"
     (first, *_) = sorted(folder.iterdir())
-    event = pq.read_table(first).slice(0, 1)
-    at = pa.array([datetime.fromisoformat(day).replace(hour=12, tzinfo=UTC)], event.schema.field("event_time").type)
-    columns = {name: event.column(name) for name in event.column_names} | {
-        "user_id": pa.array([user]),
-        "event_time": at,
-    }
-    pq.write_table(pa.table(columns, schema=event.schema), folder / f"late-{user}.parquet")
+    known = pq.read_table(first)
+    (event,) = known.slice(0, 1).to_pylist()
+    event |= {"user_id": user, "event_time": datetime.fromisoformat(day).replace(hour=12, tzinfo=UTC)}
+    pq.write_table(pa.Table.from_pylist([event], known.schema), folder / f"late-{user}.parquet")
 
 
 def churners(found: Outcomes) -> list[str]:

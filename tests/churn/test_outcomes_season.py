@@ -14,6 +14,7 @@ import pytest
 
 import churn
 from seeds.simulate import World, simulate
+from tests.builders import values_of
 
 USERS, TRAINED_DAYS, WEEKS = 3_000, 126, 26
 HORIZON = timedelta(days=14)
@@ -54,7 +55,7 @@ class Season:
         self._show_days()
         for monday in MONDAYS:
             exported = self.project.export(monday, force=True)  # a young season moves more than a list may
-            self._save(exported.to_arrow().column("user_id").to_pylist(), monday)
+            self._save(values_of(exported.to_arrow(), "user_id"), monday)
 
     def _hide_days(self) -> None:
         """The log ends where the training does: what comes later is not known yet."""

@@ -1,8 +1,12 @@
 """The application object: what the command does, from Python, with results that can be read."""
 
+# pyright: reportPrivateUsage=false
+
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -57,11 +61,11 @@ def test_a_project_and_a_log_fit_a_line(project: churn.Project):
 
 
 @pytest.mark.parametrize("kind", [lambda frame: frame, pl.from_pandas, lambda frame: pl.from_pandas(frame).to_arrow()])
-def test_a_log_may_be_a_dataframe(kind: object, tmp_path: Path):
-    project = churn.Project(home=tmp_path / "home", events=kind(EVENTS))  # type: ignore[operator]
+def test_a_log_may_be_a_dataframe(kind: Callable[[pd.DataFrame], Any], tmp_path: Path):
+    project = churn.Project(home=tmp_path / "home", events=kind(EVENTS))
     assert project.log().to_json()["rows"] == 3
     profiles = project.profiles("2026-01-07").to_pandas().set_index("user_id")
-    assert profiles.loc["007", ["events_1d", "purchases_1d"]].tolist() == [1, 1]
+    assert profiles.loc[["007"], ["events_1d", "purchases_1d"]].to_numpy().tolist() == [[1, 1]]
 
 
 def test_a_dataframe_gives_the_profiles_of_the_same_log_in_a_file(tmp_path: Path):
@@ -101,7 +105,7 @@ def test_the_training_data_is_ready_for_a_model_of_ones_own(project: churn.Proje
     assert latest["train"] < latest["validation"] < latest["calibration"] < data.time[data.part == "test"].min()
     assert 0 < data.y[data.part == "test"].mean() < 1
     assert "rows" in repr(data)
-    assert data.X.dtypes.map(lambda kind: kind.kind in "fOi" or str(kind) == "str").all()
+    assert all(kind.kind in "fOi" or str(kind) == "str" for kind in data.X.dtypes)
     assert np.issubdtype(data.time.dtype, np.datetime64)
 
 

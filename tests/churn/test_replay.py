@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from churn.project import Project
+from tests.builders import values_of
 from tests.churn.command import Ran, TrainedWorld, churn
 from tests.churn.conftest import Command
 
@@ -78,11 +79,12 @@ def test_who_left_is_what_the_log_says(world: TrainedWorld, mondays: list[dict[s
         between = f"event_time >= '{window.start(monday)}' and event_time < '{window.end(monday)}'"
         log = f"read_parquet('{world.folder}/events/**/*.parquet')"
         seen = {
-            user for (user,) in duckdb.sql(f"select distinct user_id::varchar from {log} where {between}").fetchall()
+            user
+            for (user,) in duckdb.execute(f"select distinct user_id::varchar from {log} where {between}").fetchall()
         }
         own = rows.filter(pc.equal(rows["cutoff"], pa.scalar(monday)))
         assert own["churned"].to_pylist() == [user not in seen for user in own["user_id"].to_pylist()]
-        assert one["reached"] == sum(own["churned"].to_pylist())
+        assert one["reached"] == sum(values_of(own, "churned"))
         assert one["contacts"] == own.num_rows
         assert 0 < max(one["reached_by"].values()) <= one["contacts"]
         assert one["reached"] <= one["leavers"] < one["scored"]
@@ -124,9 +126,9 @@ def test_costs_say_from_which_save_rate_it_would_have_paid(command: Command, wor
     own = world.copy_to(tmp_path / "home")
     ran = command("replay", *options(own, COSTS), "--mondays", "1", "--json")
     rows = contacted(own)
-    vip = rows.filter(pc.equal(rows["list"], "vip"))
+    vip = rows.filter(pc.equal(rows["list"], pa.scalar("vip")))
     assert set(rows["list"].to_pylist()) == {"vip", "rest"}
-    left = sum(vip["churned"].to_pylist())
+    left = sum(values_of(vip, "churned"))
     assert ran.json()["pays_from"] == pytest.approx(0.5 * vip.num_rows / (20.0 * left))
     assert ran.json()["mondays"][0]["is_as_it_was"] is False  # other lists were written
 

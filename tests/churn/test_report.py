@@ -22,7 +22,7 @@ EVIL = "</script><img src=x onerror=alert(1)>"
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> churn.Project:
     place = tmp_path_factory.mktemp("report")
-    rows = [row | {"channel": EVIL if index % 3 else "organic"} for index, row in enumerate(random_rows(1, users=120))]
+    rows = [{**row, "channel": EVIL if index % 3 else "organic"} for index, row in enumerate(random_rows(1, users=120))]
     log = write(place / "log.parquet", rows)
     settings = {"churn.timezone": "Europe/Berlin", "events.columns": {"channel": "channel"}}
     return churn.Project(home=place / "home", events=str(log), settings=settings)

@@ -1,5 +1,7 @@
 """File, then environment, then flags; what nobody knows is an error that says where and suggests a way out."""
 
+# pyright: reportPrivateUsage=false
+
 import json
 from pathlib import Path
 from typing import Any

@@ -44,7 +44,7 @@ def artifacts(project: Project, name: str, run_id: str) -> Path:
     from mlflow import MlflowClient
 
     store = project.registry_of(name).uri
-    return Path(MlflowClient(store, store).get_run(run_id).info.artifact_uri.removeprefix("file://"))
+    return Path(str(MlflowClient(store, store).get_run(run_id).info.artifact_uri).removeprefix("file://"))
 
 
 def test_each_horizon_is_a_model_of_its_own_name(found: dict[str, Any], project: Project):
@@ -96,7 +96,7 @@ def test_the_trials_of_a_search_are_runs_inside_the_run(found: dict[str, Any], p
     client = MlflowClient(project.registry.uri, project.registry.uri)
     parent = client.get_run(found["7"]["model"]["run_id"])
     inside = client.search_runs([parent.info.experiment_id], f"tags.`mlflow.parentRunId` = '{parent.info.run_id}'")
-    assert sorted(run.info.run_name for run in inside) == ["trial 0", "trial 1"]
+    assert sorted(str(run.info.run_name) for run in inside) == ["trial 0", "trial 1"]
     assert all(run.data.metrics["inner.log_loss"] > 0 for run in inside)
 
 

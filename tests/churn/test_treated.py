@@ -2,6 +2,7 @@
 
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -32,6 +33,10 @@ def entered(world: TrainedWorld) -> pa.Table:
     return pq.ParquetFile(world.home / "ledger/churn/lists/2026-W13/at_risk/current/entries.parquet").read()
 
 
+def treated_in(world: TrainedWorld) -> list[Any]:
+    return [one["user_id"] for one in entered(world).to_pylist() if one["arm"] == "treated"]
+
+
 def test_every_entry_of_a_past_list_is_known_with_its_arm(world: TrainedWorld):
     found = treatment_of(Project(world.config, home=world.home)).before(date(2026, 4, 1)).entries
     expected = entered(world)
@@ -57,7 +62,7 @@ def test_a_training_excludes_treated_users_and_says_so(world: TrainedWorld):
     training = project.train()
     (said,) = (one for one in training.to_json()["warnings"] if "held out on the same lists stand for them" in one)
     assert "with weights up to 2.0" in said
-    treated = entered(world).filter(pc.equal(entered(world)["arm"], "treated"))["user_id"].to_pylist()
+    treated = treated_in(world)
     rows = training.trained.training_rows.profiles
     cutoffs = [day for day in training.trained.split.training_cutoffs if day <= LISTED < day + timedelta(days=14)]
     near = rows.filter(pc.is_in(rows["cutoff"], pa.array(cutoffs, pa.date32())))
@@ -69,5 +74,5 @@ def test_a_training_excludes_treated_users_and_says_so(world: TrainedWorld):
 def test_treated_users_can_be_kept(world: TrainedWorld):
     kept = Project(world.config, home=world.home, settings=(*QUICK, "training.treated_users=keep")).train()
     users = kept.trained.training_rows.profiles["user_id"].to_pylist()
-    assert set(users) & set(entered(world).filter(pc.equal(entered(world)["arm"], "treated"))["user_id"].to_pylist())
+    assert set(users) & set(treated_in(world))
     assert not [one for one in kept.to_json()["warnings"] if "were contacted" in one]

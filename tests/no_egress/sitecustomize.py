@@ -10,6 +10,7 @@ import os
 import socket
 import sys
 from pathlib import Path
+from typing import Any
 
 LOG = Path(os.environ["NO_EGRESS_LOG"])
 OWN_NAMES = {"", "localhost", socket.gethostname()}
@@ -38,7 +39,7 @@ def refuse(event: str, target: object) -> None:
     raise PermissionError(f"{event} {target!r}: outbound traffic is blocked")
 
 
-def watch(event: str, arguments: tuple[object, ...]) -> None:
+def watch(event: str, arguments: tuple[Any, ...]) -> None:
     if event in {"socket.connect", "socket.sendto", "socket.sendmsg"}:
         address = arguments[1]
         if isinstance(address, tuple) and isinstance(address[0], str) and not is_local_address(address[0]):
