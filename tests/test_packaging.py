@@ -7,16 +7,19 @@ them again needs the network.
 
 import json
 import os
+import re
 import subprocess
 import sys
 import sysconfig
 import tomllib
 import venv
 import zipfile
+from importlib.metadata import distribution, requires
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from packaging.requirements import Requirement
 
 TOP = Path(__file__).parents[1]
 PYPROJECT = tomllib.loads((TOP / "pyproject.toml").read_text())
@@ -125,3 +128,35 @@ def test_an_extra_that_is_missing_is_named(installed: Environment, package: str,
         check=False,
     )
     assert (run.returncode, hint in run.stderr) == (2, True), run.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the guide says how large it is on Linux")
+def test_the_base_is_as_large_as_the_guide_says():
+    """The files of what a user without extras installs, as they are in the environment of the tests, without bytecode."""
+    page = (TOP / "docs/guides/installing.md").read_text()
+    (said,) = re.findall(r"The base is (\d+) MB", page)
+    size = sum(size_of(name) for name in needed_by("churn")) / 1e6
+    assert size == pytest.approx(int(said), rel=0.03)
+    assert size < 900
+
+
+def test_every_extra_is_in_the_guide():
+    page = (TOP / "docs/guides/installing.md").read_text()
+    assert set(re.findall(r"^\| `(\w+)` \|", page, flags=re.MULTILINE)) == set(
+        PYPROJECT["project"]["optional-dependencies"]
+    )
+
+
+def needed_by(name: str, found: frozenset[str] = frozenset()) -> frozenset[str]:
+    """Names of what a distribution needs here, itself aside, and of what these need."""
+    for text in requires(name) or []:
+        one = Requirement(text)
+        key = one.name.lower().replace("_", "-")
+        if key not in found and (one.marker is None or one.marker.evaluate({"extra": ""})):
+            found = needed_by(key, found | {key})
+    return found
+
+
+def size_of(name: str) -> int:
+    files = (Path(str(one.locate())) for one in distribution(name).files or [] if one.suffix != ".pyc")
+    return sum(path.stat().st_size for path in files if path.is_file())
