@@ -192,6 +192,11 @@ class ServingSettings(Section):
     log_requests: bool = setting(
         default=False, words="Write a line to the log for every request, not only for refused ones."
     )
+    shadow: str = setting(
+        "",
+        "Alias or version of a model that is compared with the champion and answers nobody, as challenger; empty: none.",
+        pattern="^([a-z][a-z0-9_-]*|[1-9][0-9]*)?$",
+    )
     keep_activity: bool = setting(
         default=False,
         words="Keep each user's days in the profile store, so that events since its cutoff can be added to these days.",

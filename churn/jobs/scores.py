@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from churn.engine import ScoredUsers
 from churn.jobs.promotion import moving_champion
 from churn.jobs.week import Week
-from churn.progress import Progress
+from churn.progress import Progress, progress_of
 from churn.results import Publication, Scoring
 from features.errors import InputError, SettingsError
 from features.profiles.specification import Specification
@@ -28,11 +28,19 @@ from features.storage.versions import Place, current_of
 from models.registry import CHAMPION
 from models.registry.registry import RegisteredModel
 from serving.batch.score import with_reasons
-from serving.batch.scored_batch import Batch, KeptScores, kept_scores, write_ledger, write_scores
-from serving.release.bundle import ServingBundle, answers_of
+from serving.batch.scored_batch import (
+    Batch,
+    KeptScores,
+    difference_of_scores,
+    kept_scores,
+    write_ledger,
+    write_scores,
+)
+from serving.release.bundle import ServingBundle, answers_of, names_of, shadow_of
 from serving.release.publish import fetch
 from serving.release.publish import publish as publish_release
 from serving.release.release import last_good, later_profiles, link_store, store_for, write_release
+from serving.release.shadow import Shadow
 from serving.store.answers import BatchAnswers
 from serving.store.kept_activity import KeptRows
 from serving.store.profile_store import StoreArms, StoreBatch, StoreShift, write_store
@@ -58,10 +66,14 @@ def score(project: Project, cutoff: date, *, model: str, say: Progress) -> Scori
         keep(project, registered, users=users, cutoff=cutoff, written=written)
         if model == CHAMPION:  # the service answers for the champion; another model may read other features
             say("refreshing the profile store")
-            why_not = _release(project, registered, replace(users, scores=explained), cutoff=cutoff, say=say)
+            shadow = _shadow(project, registered, users, cutoff=cutoff, say=say)
+            release = replace(_bundle(project, registered, CHAMPION), shadow=shadow)
+            why_not = _release(project, release, replace(users, scores=explained), cutoff=cutoff, say=say)
         else:
+            shadow = None
             why_not = f"it holds the champion's profiles, and version {registered.version} was scored by its name"
-    return Scoring(registered.name, registered.version, cutoff, explained, folder, users.shift, not why_not, why_not)
+    about = (explained, folder, users.shift, not why_not, why_not, shadow and shadow.about)
+    return Scoring(registered.name, registered.version, cutoff, *about)
 
 
 def scored(project: Project, cutoff: date, *, model: str, say: Progress) -> tuple[RegisteredModel, ScoredUsers]:
@@ -76,7 +88,9 @@ def scored(project: Project, cutoff: date, *, model: str, say: Progress) -> tupl
     return registered, project.engine.score(registered.model, cutoff, kept=kept, say=say)
 
 
-def batch_of(project: Project, registered: RegisteredModel, users: ScoredUsers, *, cutoff: date) -> Batch:
+def batch_of(
+    project: Project, registered: RegisteredModel | ServingBundle, users: ScoredUsers, *, cutoff: date
+) -> Batch:
     """Describe the scoring of all users."""
     return Batch(cutoff, registered.name, registered.version, project.digest, users.shift.shift)
 
@@ -129,41 +143,58 @@ def telling_what_is_written(say: Progress) -> Generator[Written]:
         raise InputError(f"{known.message}; what is written already is whole: {places}", hint=known.hint) from error
 
 
-def _release(project: Project, registered: RegisteredModel, users: ScoredUsers, *, cutoff: date, say: Progress) -> str:
+def _shadow(
+    project: Project, champion: RegisteredModel, users: ScoredUsers, *, cutoff: date, say: Progress
+) -> Shadow | None:
+    """Score with the model that ``[serving] shadow`` names, too; without it where it cannot, which is a line of the log."""
+    named = project.settings.serving.shadow
+    version = project.registry.version_of(named) if named else None
+    if not named or version == champion.version:
+        return None
+    say.within(f"scoring with the shadow, {named}")
+    try:
+        found, others = scored(project, cutoff, model=named, say=progress_of(say.within))
+    except InputError as error:
+        _log.warning("[serving] shadow: %s cannot score, and is not compared: %s", named, error.message)
+        return None
+    return Shadow(others.model, found.version, named, difference_of_scores(users.scores, others.scores))
+
+
+def _release(project: Project, champion: ServingBundle, users: ScoredUsers, *, cutoff: date, say: Progress) -> str:
     """Release the champion with the profiles of all users, unless its current release has those of a later cutoff.
 
     Returns
     -------
     Why it is not the current release now, as where another version became champion in the meantime; empty where it is.
     """
-    specification = registered.model.specification
+    specification = champion.model.specification
     place = _releases(project, say=say)
     if why_not := _why_not_released(current_of(place.folder), users, specification, cutoff=cutoff):
         return why_not
     keep = project.settings.serving.keep_activity
     kept = KeptRows(users.activity, cutoff) if users.activity and keep else None
     refused: list[str] = []
-    arms = _arms(project, registered, users, cutoff=cutoff)
+    arms = _arms(project, champion, users, cutoff=cutoff)
 
     def fill(store: Path) -> None:
-        found = answers_of(store.parent, version=registered.version, scoring=project.settings.scoring)
-        answers = BatchAnswers(found, users.scores, registered.model.eligibility)
-        batch = StoreBatch(StoreShift(registered.version, users.shift.shift), arms, answers)
+        found = answers_of(store.parent, version=champion.version, scoring=project.settings.scoring)
+        answers = BatchAnswers(found, users.scores, champion.model.eligibility)
+        batch = StoreBatch(StoreShift(champion.version, users.shift.shift), arms, answers)
         write_store(store, users.profiles, specification=specification, kept=kept, batch=batch)
 
     def is_wanted(current: Path | None) -> bool:
         later = _why_not_released(current, users, specification, cutoff=cutoff)
-        refused.append(later or _why_not_champion(project, registered, say=say))
+        refused.append(later or _why_not_champion(project, champion, say=say))
         return not refused[-1]
 
-    release = write_release(place, _bundle(project, registered, CHAMPION), fill=fill, becomes_current=is_wanted)
+    release = write_release(place, champion, fill=fill, becomes_current=is_wanted)
     replaced = "" if current_of(place.folder) == release else "another run has written a later one meanwhile"
     return refused[-1] or replaced
 
 
-def _arms(project: Project, registered: RegisteredModel, users: ScoredUsers, *, cutoff: date) -> StoreArms:
+def _arms(project: Project, champion: ServingBundle, users: ScoredUsers, *, cutoff: date) -> StoreArms:
     """Return who is held out of all users, listed or not: an app may contact them too."""
-    week = Week(project, users, batch_of(project, registered, users, cutoff=cutoff))
+    week = Week(project, users, batch_of(project, champion, users, cutoff=cutoff))
     ids: list[Any] = users.profiles.column("user_id").to_pylist()
     held_out = week.arms.held_out(ids)
     return StoreArms(week.arms.epoch, [one for one, is_held in zip(ids, held_out, strict=True) if is_held])
@@ -182,7 +213,7 @@ def _releases(project: Project, *, say: Progress) -> Place:
     return Place(folder, keeps_all=False, say=say.within, guard=lambda: moving_champion(project, say=say))
 
 
-def _why_not_champion(project: Project, registered: RegisteredModel, *, say: Progress) -> str:
+def _why_not_champion(project: Project, registered: RegisteredModel | ServingBundle, *, say: Progress) -> str:
     now = project.registry.version_of(CHAMPION)
     if now == registered.version:
         return ""
@@ -220,6 +251,7 @@ def bundle(project: Project, *, model: str, say: Progress) -> Path:
         _log.warning("%s; the last good release is served: %s", error.message, kept)
         return kept
     store = store_for(place.folder, found.model.specification)
+    release = replace(_bundle(project, found, model), shadow=store and _kept_shadow(project, found, store.parent))
 
     def fill(folder: Path) -> None:
         if store:
@@ -232,7 +264,14 @@ def bundle(project: Project, *, model: str, say: Progress) -> Path:
             and not _why_not_champion(project, found, say=say)
         )
 
-    return write_release(place, _bundle(project, found, model), fill=fill, becomes_current=is_wanted)
+    return write_release(place, release, fill=fill, becomes_current=is_wanted)
+
+
+def _kept_shadow(project: Project, found: RegisteredModel, release: Path) -> Shadow | None:
+    """Return the shadow of a release, where it was compared with this version, and is still set."""
+    shadow = shadow_of(release)
+    is_of_this = names_of(release).get("version") == found.version
+    return shadow if is_of_this and shadow and shadow.alias == project.settings.serving.shadow else None
 
 
 def publish(project: Project, to: str) -> Publication:

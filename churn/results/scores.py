@@ -33,6 +33,8 @@ class Scoring(Result):
         By which the probabilities follow the base rate, in log-odds, and why.
     not_refreshed_because
         Why the profile store of the service stays as it is; empty where it was refreshed.
+    shadow
+        Version and alias of the model that was compared, and how it scored the same users; None where none was.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Scoring(Result):
     shift: Prediction | None = None
     store_refreshed: bool = False
     not_refreshed_because: str = ""
+    shadow: dict[str, Any] | None = None
 
     @property
     def title(self) -> str:
@@ -76,6 +79,7 @@ class Scoring(Result):
             "path": str(self.path),
             "store_refreshed": self.store_refreshed,
             **({"not_refreshed_because": self.not_refreshed_because} if self.not_refreshed_because else {}),
+            **({"shadow": self.shadow} if self.shadow else {}),
         }
 
     def _counts(self) -> dict[str, Any]:

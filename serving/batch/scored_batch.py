@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
@@ -15,6 +16,7 @@ import pyarrow.parquet as pq
 
 from features.storage.atomic import write_atomic
 from features.storage.versions import Place, is_damaged
+from serving.batch.difference import BandAndProbability, Difference, difference_of
 from serving.batch.score import SCORE_SCHEMA
 
 FORMAT_VERSION = 3  # of scores, ledger and lists; 1 had no number, and its folder no versions; 2 had no raw score
@@ -134,3 +136,22 @@ def _read_json(path: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def difference_of_scores(champion: pa.Table, challenger: pa.Table) -> Difference:
+    """Compare the scores of all users at a cutoff, as :func:`serving.batch.score.score_table` gives them.
+
+    Who is in one table alone counts as scored by one, where that one scores the user.
+    """
+    ids = pa.chunked_array([*champion.column("user_id").chunks, *challenger.column("user_id").chunks], pa.string())
+    users: Any = pc.unique(ids)
+    return difference_of(zip(_scored(champion, users), _scored(challenger, users), strict=True))
+
+
+def _scored(scores: pa.Table, users: pa.Array[Any]) -> Iterator[BandAndProbability]:
+    places = pc.index_in(users, value_set=scores.column("user_id").combine_chunks())
+    columns: list[list[Any]] = [
+        scores.column(name).take(places).to_pylist() for name in ("risk_band", "churn_probability")
+    ]
+    for band, probability in zip(*columns, strict=True):
+        yield None if probability is None else (band, probability)

@@ -19,6 +19,7 @@ from serving.http.explanation import Explainer
 from serving.http.prometheus import Metrics
 from serving.http.raw_events import EventProfiles, UserEvents
 from serving.http.request import ReadRequest, RequestReader, ScoreInput
+from serving.http.shadow.shadow import ShadowScoring
 from serving.http.standing import Standing
 from serving.release.bundle import ServingBundle, check_golden
 from serving.score import Profile, Score, score
@@ -67,6 +68,11 @@ class Endpoint:
     metrics
         Of the worker; default: new ones.
 
+    Attributes
+    ----------
+    shadow
+        Compares what is computed with the scores of a challenger; None: nothing is compared.
+
     Raises
     ------
     InputError
@@ -89,6 +95,7 @@ class Endpoint:
         self._explainer = Explainer(self._model, bundle.scoring)
         self._has_answers = bool(bundle.digest) and self._store.info.answers == bundle.answers_of
         self._encoder = msgspec.json.Encoder()
+        self.shadow: ShadowScoring | None = None
         check_golden(bundle)
         self._try()
         if bundle.serving.keep_activity:  # then events are expected
@@ -200,6 +207,8 @@ class Endpoint:
         answers = [one if isinstance(one, StoredAnswer | Score) else next(scores) for one in items.found]
         self._metrics.count([one.outcome for one in answers])
         self._metrics.count_scores([one.scored for one in answers], model=self.model_id)
+        if self.shadow:
+            self.shadow.compare(_computed_users(items, answers))
         results = [
             msgspec.Raw(one.json(with_reasons=with_reasons)) if isinstance(one, StoredAnswer) else one
             for one in answers
@@ -233,6 +242,17 @@ class Endpoint:
             return [found or _unknown(one) for one, found in zip(ids, self._store.answers(ids), strict=True)]
         profiles = self._store.get(ids)
         return [profiles.get(one) or _unknown(one) for one in ids]
+
+
+def _computed_users(
+    items: FoundItems, answers: Sequence[StoredAnswer | Score]
+) -> list[tuple[UserEvents | Profile, Score]]:
+    """Return what was asked of each user who was not simply looked up, and the answer."""
+    return [
+        (asked if isinstance(asked, UserEvents) else found, answer)
+        for asked, found, answer in zip(items.request.inputs, items.found, answers, strict=True)
+        if not isinstance(found, StoredAnswer | Score) and isinstance(answer, Score)
+    ]
 
 
 def _shifted(model: ChurnModel, store: ProfileStore, *, version: str) -> ChurnModel:

@@ -10,6 +10,7 @@ from bentoml import IODescriptor
 from starlette.requests import Request
 
 from models.reasons import Reason
+from serving.batch.difference import Difference
 from serving.http.contract import (
     ExplainRequest,
     Explanation,
@@ -20,7 +21,14 @@ from serving.http.contract import (
     ScoreRequest,
     ScoreResponse,
 )
-from serving.http.front.about import REASON_UNIT, ModelDocument, ReasonFamily, ReasonFeature, ReasonsDocument
+from serving.http.front.about import (
+    REASON_UNIT,
+    ModelDocument,
+    ReasonFamily,
+    ReasonFeature,
+    ReasonsDocument,
+    ShadowDocument,
+)
 from serving.http.front.headers import request_id_of
 from serving.http.front.paths import EXPLAIN_PATH, MODEL_PATH, PROBES, REASONS_PATH
 from serving.http.front.route import body_of
@@ -222,6 +230,7 @@ class ModelBody(ContractDescriptor):
             *("churn", "3", "champion", "ok", ""),
             *(date(2026, 6, 1), date(2026, 6, 15), {"auc": 0.81, "calibration_error": 0.012}),
             *(28, 0, 28, 0, 90.0, 70.0, ["days_since_last_event"], date(2026, 6, 29), 18240),
+            ShadowDocument("4", "challenger", Difference(16911, 37, 412, -0.0021, 0.0113)),
         )
     )
 

@@ -33,6 +33,7 @@ DURATION_SECONDS = [
     5.0,
 ]
 _ABOUT = ("name", "version", "alias")
+DIFFERENCES = (-0.5, -0.2, -0.1, -0.05, -0.02, -0.01, -0.001, 0, 0.001, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 ITEMS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 
 
@@ -40,6 +41,11 @@ class Metrics:
     """Counters of one worker, created after it has started: created earlier, the workers' counts would not be summed.
 
     They are not registered: each worker writes to its own files, and ``/metrics`` reads the files of all.
+
+    Attributes
+    ----------
+    shadow_users, shadow_difference
+        What a challenger found of users whom the champion has scored.
     """
 
     def __init__(self) -> None:
@@ -77,6 +83,19 @@ class Metrics:
             ["status"],
             registry=None,
             multiprocess_mode="livemax",
+        )
+        self.shadow_users = prometheus.Counter(
+            "churn_shadow_users",
+            "Users of computed answers, by how the score of the shadow differs, or why it was not compared.",
+            ["model", "shadow", "outcome"],
+            registry=None,
+        )
+        self.shadow_difference = prometheus.Histogram(
+            "churn_shadow_difference",
+            "Churn probability by the shadow minus that by the model in service.",
+            ["model", "shadow"],
+            buckets=DIFFERENCES,
+            registry=None,
         )
         self._cutoff, self._written = (
             prometheus.Gauge(name, about, registry=None, multiprocess_mode="livemin")

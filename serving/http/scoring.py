@@ -19,6 +19,7 @@ from serving.http.endpoint import Endpoint
 from serving.http.front.limits import any_number
 from serving.http.problems import MODEL_HEADER, OTHER_MODEL, TIMEOUT, Answer, PathKind, RequestProblem, not_ready
 from serving.http.prometheus import Metrics
+from serving.http.shadow.shadow import shadow_scoring
 from serving.http.standing import Standing, cutoff_of, standing
 from serving.release.watch import ReleaseWatch
 
@@ -76,6 +77,7 @@ class Scoring:
     def _take(self, endpoint: Endpoint, folder: Path) -> None:
         used, before = ExitStack(), self.endpoint
         used.enter_context(in_use(folder))
+        endpoint.shadow = shadow_scoring(endpoint.bundle, endpoint.store, metrics=self._metrics)
         self.endpoint, self._why_refused = endpoint, ""
         self.admission.limits = endpoint.limits
         self._used.close()
@@ -84,6 +86,8 @@ class Scoring:
         info = endpoint.store.info
         self._metrics.show_age(cutoff_of(info).timestamp(), written=endpoint.store.written)
         gc.freeze()  # what was loaded stays in memory; without this, each garbage collection scans it again
+        if before and before.shadow:
+            before.shadow.close()
         if before:
             _log.info("%s is in service now, with profiles as of %s", endpoint.title, endpoint.as_of)
 

@@ -5,6 +5,7 @@
     release.json             name, version and alias of the model, settings of the service
     model/                   as models.churn_model saves it
     store/profiles.sqlite    the profile store; none until all users have been scored
+    shadow/                  a challenger's model, where one is compared with this (serving.release.shadow)
 
 It needs neither MLflow nor training code.
 """
@@ -27,6 +28,7 @@ from features.storage.atomic import atomic_folder
 from features.storage.versions import digest_of
 from models.churn_model import ChurnModel, load
 from models.encoding import encode_rows
+from serving.release.shadow import Shadow, read_shadow, save_shadow
 from serving.settings import ScoringSettings, ServingSettings
 from serving.store.answers import AnswersOf
 
@@ -57,6 +59,8 @@ class ServingBundle:
         Of the files of the model; empty: it is not read from any.
     golden
         A profile with the raw score that it had when the bundle was written; None: not read from a file, or from an older one.
+    shadow
+        A challenger that scores too, and answers nobody; None: there is none, or ``why_no_shadow``.
     """
 
     model: ChurnModel
@@ -69,6 +73,8 @@ class ServingBundle:
     columns: tuple[str, ...] = ()
     digest: str = ""
     golden: Golden | None = None
+    shadow: Shadow | None = None
+    why_no_shadow: str = ""
 
     @property
     def answers_of(self) -> AnswersOf:
@@ -101,7 +107,7 @@ def save_bundle(folder: Path, bundle: ServingBundle, *, store: str = STORE) -> N
         "serving": bundle.serving.model_dump(mode="json"),
         "columns": bundle.columns,
         "golden": golden_of(bundle.model),
-    }
+    } | save_shadow(folder, bundle.shadow)
     bundle.model.save(folder / MODEL)
     _write(folder, about, store=store)
 
@@ -141,6 +147,7 @@ def read_bundle(folder: Path) -> ServingBundle:
             f"{place} holds nothing to serve: {type(error).__name__}",
             hint="churn serve writes a release and serves it",
         ) from error
+    shadow, why_no_shadow = read_shadow(place, about)
     return ServingBundle(
         load(model, threads=1),
         **names,
@@ -150,7 +157,18 @@ def read_bundle(folder: Path) -> ServingBundle:
         columns=columns,
         digest=digest_of(model),
         golden=msgspec.convert(about.get("golden"), Golden | None),
+        shadow=shadow,
+        why_no_shadow=why_no_shadow,
     )
+
+
+def shadow_of(folder: Path) -> Shadow | None:
+    """Return the shadow of a release, as far as it can be read."""
+    try:
+        about, _ = _read(folder)
+    except (OSError, msgspec.DecodeError, KeyError, TypeError, InputError):
+        return None
+    return read_shadow(folder, about)[0]
 
 
 def _read(place: Path) -> tuple[dict[str, Any], Path]:

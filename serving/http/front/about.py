@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 from msgspec import Meta
 
+from serving.batch.difference import Difference
 from serving.http.contract import Status
 from serving.http.standing import Standing
 
@@ -17,6 +18,16 @@ if TYPE_CHECKING:  # the process that supervises the workers reads this file too
     from serving.store.profile_store import StoreInfo
 
 REASON_UNIT = "log-odds of the churn probability"
+
+
+class ShadowDocument(msgspec.Struct, frozen=True):
+    """A challenger that is compared with the model in service, and answers nobody."""
+
+    version: str
+    alias: str
+    difference: Annotated[
+        Difference, Meta(description="Between the scores of all stored users, when the release was written.")
+    ]
 
 
 class ModelDocument(msgspec.Struct, frozen=True):
@@ -45,6 +56,9 @@ class ModelDocument(msgspec.Struct, frozen=True):
     features: list[str]
     as_of: Annotated[date, Meta(description="Cutoff of the stored profiles.")]
     users: Annotated[int, Meta(description="Stored users.")]
+    shadow: Annotated[
+        ShadowDocument | None, Meta(description="null where none is compared, or it is broken: the log says why.")
+    ] = None
 
 
 class ReasonFeature(msgspec.Struct, frozen=True):
@@ -71,7 +85,7 @@ class ReasonsDocument(msgspec.Struct, frozen=True):
 
 def model_document(bundle: ServingBundle, info: StoreInfo, *, standing: Standing) -> ModelDocument:
     """Describe what is in service: a model, and a store by what it says of itself."""
-    model, bands = bundle.model, bundle.scoring
+    model, bands, shadow = bundle.model, bundle.scoring, bundle.shadow
     return ModelDocument(
         bundle.name,
         bundle.version,
@@ -90,6 +104,7 @@ def model_document(bundle: ServingBundle, info: StoreInfo, *, standing: Standing
         list(model.specification.feature_names),
         info.cutoff,
         info.users,
+        shadow and ShadowDocument(shadow.version, shadow.alias, shadow.difference),
     )
 
 

@@ -1,0 +1,1 @@
+"""A challenger that scores what the champion has computed, after the answer."""
