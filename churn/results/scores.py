@@ -82,6 +82,15 @@ class Scoring(Result):
             **({"shadow": self.shadow} if self.shadow else {}),
         }
 
+    @property
+    def summary(self) -> dict[str, Any]:
+        """The few values that people look at first."""
+        if self.shadow is None:
+            return super().summary
+        found = self.shadow["difference"]
+        words = f"version {self.shadow['version']}: {found['other_band']:,} of {found['users']:,} users in another band"
+        return super().summary | {"shadow": f"{words}, probability {found['mean']:+.4f} on average"}
+
     def _counts(self) -> dict[str, Any]:
         return {
             "model": self.name,

@@ -32,6 +32,7 @@ def test_the_release_carries_the_challenger_with_what_the_two_batches_say(traine
     found = scoring.to_json()["shadow"]
     assert (found["version"], found["alias"]) == (other, "challenger")
 
+    assert f"version {other}: {found['difference']['other_band']} of" in repr(scoring)
     served = project.bundle()  # as churn serve starts
     shadow = read_bundle(served).shadow
     assert shadow
