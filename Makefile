@@ -15,7 +15,7 @@ export DO_NOT_TRACK := 1
 export UV_SYSTEM_CERTS := true
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup demo test test-slow test-faults system check fmt docs serve bench bench-serving bench-open-loop bench-accuracy bench-training bench-list bench-report bench-effect bench-replay bench-profit wheel lock clean
+.PHONY: help setup demo test test-slow test-faults system check fmt docs serve bench bench-serving bench-open-loop bench-accuracy bench-new-users bench-training bench-list bench-report bench-effect bench-replay bench-profit wheel lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' Makefile
@@ -90,6 +90,9 @@ bench-accuracy: setup ## How good the model is with defaults, on the real logs i
 	@SIZE="$(SIZE)" $(BIN)/python -m benchmarks.accuracy.bench
 	@$(BIN)/python -m benchmarks.accuracy.shifting
 	@$(BIN)/python -m benchmarks.accuracy.score_rates
+
+bench-new-users: setup ## How good the model of new users is, in a simulated world with 5,000 of them (USERS=20000: fewer people)
+	@USERS="$(USERS)" $(BIN)/python -m benchmarks.accuracy.new_users
 
 bench-training: setup ## What a training costs at 50,000 users (SIZE=5m: at five million)
 	@SIZE="$(SIZE)" $(BIN)/python -m benchmarks.training.bench

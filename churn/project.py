@@ -235,7 +235,7 @@ class Project(Workspace):
         progress("reading the log")
         log = self.log(say=progress)
         progress(log.describe())
-        names = [f"{self.name}_{one}d" if len(days) > 1 else self.name for one in days]
+        names = [f"{self.model_name}_{one}d" if len(days) > 1 else self.model_name for one in days]
         return train_horizons(self, log.activity, dict(zip(names, days, strict=True)), say=progress)
 
     # --- Promotion -------------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,7 +49,7 @@ class Workspace:
         self.root = home_of(home)
         self.base = found.parent if found else Path()
         given = dict(settings) if isinstance(settings, Mapping) else parse_flags(settings)
-        self.loaded = self._loaded(given, events)
+        self.loaded = self._of_population(self._loaded(given, events))
 
     def _loaded(self, given: Mapping[str, Any], events: Any) -> Loaded:
         from churn.settings import in_place_of_the_log, load_settings
@@ -64,6 +65,17 @@ class Workspace:
         if "events.columns" not in load_settings(self.config, flags=given).origins:
             flags["events.columns"] = columns
         return load_settings(self.config, flags=flags)
+
+    @staticmethod
+    def _of_population(loaded: Loaded) -> Loaded:
+        """Return the settings as they are for whom the model is: ``[training] population``."""
+        s = loaded.settings
+        if s.training.population != "new":
+            return loaded
+        from training.plan.new_users import new_users_only
+
+        churn, features = new_users_only(s.churn, s.features, training=s.training)
+        return replace(loaded, settings=s.model_copy(update={"churn": churn, "features": features}))
 
     def __repr__(self) -> str:
         """One line."""
@@ -81,8 +93,20 @@ class Workspace:
 
     @property
     def name(self) -> str:
-        """The name of the registered model and of the experiment."""
+        """The name of the project: of its champion in the registry, of its lists and of its releases."""
         return self.settings.project.name
+
+    @property
+    def model_name(self) -> str:
+        """The name of the registered model that is trained and promoted, and of its experiment: new users have one of their own."""
+        return self.new_users_name if self.settings.training.population == "new" else self.name
+
+    @property
+    def new_users_name(self) -> str:
+        """The name of the registered model of new users."""
+        from training.plan.new_users import SUFFIX
+
+        return f"{self.name}{SUFFIX}"
 
     @property
     def digest(self) -> str:
@@ -105,8 +129,8 @@ class Workspace:
 
     @cached_property
     def registry(self) -> Registry:
-        """The project's registered model in MLflow."""
-        return self.registry_of(self.name)
+        """The registered model in MLflow that is trained and promoted."""
+        return self.registry_of(self.model_name)
 
     @property
     def reader(self) -> LogReader:
@@ -122,6 +146,22 @@ class Workspace:
         registry = Registry(self.home.root, name)
         mark(self.home)
         return registry
+
+    def check_population(self) -> None:
+        """Refuse settings that are for training the model of new users, where all users are meant.
+
+        Raises
+        ------
+        SettingsError
+            Then.
+        """
+        if self.model_name != self.name:
+            from features.errors import SettingsError
+
+            raise SettingsError(
+                f'[training] population is "new": {self.model_name} is trained, promoted and checked by itself, and never scores alone',
+                hint=f"leave it out, or set it to all: scores, lists and releases of {self.name} are of all users",
+            )
 
     def activity(self, *, frozen: ChurnModel | None = None, say: Say = lambda _: None) -> Activity:
         """Return the kept activity of the log; under a model's frozen settings where one is given.

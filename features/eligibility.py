@@ -23,6 +23,8 @@ class Eligibility:
     ----------
     has_leaving_event
         True where an event means that a user left: who has left, and was not active on a later day, has already churned.
+    max_tenure_days
+        Only users who were first seen at most this many days before the cutoff; 0: no limit.
 
     Examples
     --------
@@ -33,6 +35,7 @@ class Eligibility:
     active_within_days: int
     min_tenure_days: int
     has_leaving_event: bool = False
+    max_tenure_days: int = 0
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -52,6 +55,8 @@ class Eligibility:
             Where there is a leaving event: shape (n,), days from the last day with the leaving event; NaN where there was none.
         """
         tenured = tenure_days >= self.min_tenure_days
+        if self.max_tenure_days:
+            tenured = tenured & (tenure_days <= self.max_tenure_days)
         for left in days_since_leaving:
             tenured = tenured & (np.isnan(left) | (left > days_since_qualifying))
         return tenured & (days_since_qualifying <= self.active_within_days) if self.active_within_days else tenured
@@ -71,6 +76,10 @@ class Eligibility:
             return (
                 f"too new: first seen {tenure_days:g} days before the cutoff, expected at least {self.min_tenure_days}"
             )
+        if self.max_tenure_days and not tenure_days <= self.max_tenure_days:
+            return (
+                f"not new: first seen {tenure_days:g} days before the cutoff, expected at most {self.max_tenure_days}"
+            )
         if self.active_within_days and not days_since_qualifying <= self.active_within_days:
             last = "never active" if isnan(days_since_qualifying) else f"last active {days_since_qualifying:g} days"
             return f"inactive: {last} before the cutoff, expected at most {self.active_within_days}"
@@ -80,4 +89,5 @@ class Eligibility:
         """The same rule as a condition over profile columns, to exclude users before they reach memory."""
         recent = f" and {RECENT} <= {self.active_within_days}" if self.active_within_days else ""
         left = f" and ({LEFT} is null or coalesce({LEFT} > {RECENT}, false))" if self.has_leaving_event else ""
-        return f"{TENURE} >= {self.min_tenure_days}{recent}{left}"
+        new = f" and {TENURE} <= {self.max_tenure_days}" if self.max_tenure_days else ""
+        return f"{TENURE} >= {self.min_tenure_days}{new}{recent}{left}"

@@ -284,6 +284,9 @@ class ChurnSettings(Section):
     min_tenure_days: int = setting(
         0, "Eligible: first seen at least this many days before the cutoff.", unit="days", ge=0
     )
+    max_tenure_days: int = setting(
+        0, "Eligible: first seen at most this many days before the cutoff; 0: no limit.", unit="days", ge=0
+    )
     qualifying: str = setting("", "SQL condition over the contract: which events count as staying; default: all.")
     event: str = setting(
         "", "SQL condition over the contract; when set, churned means that it happened in the horizon."

@@ -129,6 +129,8 @@ def _predicts(facts: CardFacts) -> str:
         else "seen before the cutoff"
     )
     tenure = f" and first seen at least {d.min_tenure_days} days before it" if d.min_tenure_days else ""
+    if d.max_tenure_days:
+        tenure = f" and first seen {d.min_tenure_days} to {d.max_tenure_days} days before it"
     return (
         f"The probability that a user churns: that {what} in the {d.horizon_days} days{gap} from the cutoff on. "
         f"It is meant for users {who}{tenure}; days are local days of {d.timezone}. "

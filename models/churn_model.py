@@ -187,13 +187,14 @@ class _SavedPart(msgspec.Struct, frozen=True, omit_defaults=True, rename={"logis
     bg_nbd: BgNbdPart | None = None
 
 
-class _SavedDefinition(msgspec.Struct, frozen=True):
+class _SavedDefinition(msgspec.Struct, frozen=True, omit_defaults=True):
     """The definition of churn without time zone and conditions, which the specification holds."""
 
     horizon_days: int
     gap_days: int
     active_within_days: int
     min_tenure_days: int
+    max_tenure_days: int = 0
 
     def with_conditions_of(self, spec: Specification) -> ChurnDefinition:
         """Return the whole definition."""

@@ -24,7 +24,7 @@ class ChurnDefinition:
     ----------
     horizon_days, gap_days
         The label sees ``[cutoff + gap, cutoff + gap + horizon)``.
-    active_within_days, min_tenure_days
+    active_within_days, min_tenure_days, max_tenure_days
         Who is eligible, see :class:`features.eligibility.Eligibility`.
     timezone
         Cutoffs and days are local midnights of this zone.
@@ -39,6 +39,7 @@ class ChurnDefinition:
     timezone: str = "UTC"
     qualifying: str = ""
     event: str = ""
+    max_tenure_days: int = 0
 
     @classmethod
     def of(cls, churn: ChurnSettings) -> ChurnDefinition:
@@ -57,7 +58,8 @@ class ChurnDefinition:
     @property
     def eligibility(self) -> Eligibility:
         """The rule who is scored: one for training, evaluation and scoring."""
-        return Eligibility(self.active_within_days, self.min_tenure_days, has_leaving_event=self.is_event)
+        limit = self.max_tenure_days
+        return Eligibility(self.active_within_days, self.min_tenure_days, self.is_event, max_tenure_days=limit)
 
     @property
     def is_event(self) -> bool:

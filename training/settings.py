@@ -14,8 +14,23 @@ class TrainingSettings(Section):
     """``[training]``: which snapshots the model is trained and tested on."""
 
     test_cutoff: date | None = setting(None, "The test cutoff; default: the latest whose horizon the log covers.")
+    population: Literal["all", "new"] = setting(
+        "all",
+        'Whom the model is for: all whom [churn] makes eligible; or "new": only new users, as a model of its own, <project>-new.',
+    )
+    new_user_days: int | None = setting(
+        None,
+        'With population = "new": users first seen 1 to this many days before a cutoff; default: who is younger than '
+        "[churn] min_tenure_days, else 7.",
+        unit="days",
+        ge=1,
+        le=90,
+    )
     snapshot_every_days: int | None = setting(
-        None, "Days between snapshots; default: 1 for horizons up to 7 days, else 7.", unit="days", ge=1
+        None,
+        "Days between snapshots; default: 1 for horizons up to 7 days, else 7; for new users 3.",
+        unit="days",
+        ge=1,
     )
     calibration_snapshots: int = setting(
         4, "Number of latest labelled snapshots that probabilities are calibrated on.", ge=1

@@ -95,6 +95,7 @@ def _options(short: Mapping[str, Any], *, events: bool) -> list[inspect.Paramete
 
 Show = Callable[[Any], None]
 _SHOWN: dict[type, Show] = {}
+_POPULATION = "training.population"
 
 
 def shown_by(kind: type) -> Callable[[Show], Show]:
@@ -116,4 +117,6 @@ def next_command(project: Project, *words: str) -> str:
     """Return a command on the same project, as it is typed."""
     options = ["--config", str(project.config)] if project.config not in (None, DEFAULT_CONFIG) else []
     options += ["--home", str(project.root)] if project.root != DEFAULT_HOME else []
+    if words[0] == "promote" and project.loaded.origins.get(_POPULATION) == "flag":
+        options += ["--set", f"{_POPULATION}={project.settings.training.population}"]
     return shlex.join(["churn", *words, *options])

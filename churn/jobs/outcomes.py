@@ -53,6 +53,7 @@ def outcomes(project: Project, as_of: date | None, *, say: Progress) -> Outcomes
     InputError
         When the log does not reach the day.
     """
+    project.check_population()
     say("reading the ledger")
     ledger = Ledger(project, say=say)
     day = ledger.checked(as_of)

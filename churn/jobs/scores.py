@@ -78,6 +78,7 @@ def score(project: Project, cutoff: date, *, model: str, say: Progress) -> Scori
 
 def scored(project: Project, cutoff: date, *, model: str, say: Progress) -> tuple[RegisteredModel, ScoredUsers]:
     """Return the model and the users with their scores: those of an earlier run, where they were made from the same."""
+    project.check_population()
     say(f"loading {model}")
     registered = project.registry.get(model)
     place = project.home.ledger(project.name, cutoff, registered.version)
@@ -241,6 +242,7 @@ def bundle(project: Project, *, model: str, say: Progress) -> Path:
     The champion's becomes the current one. Without profiles that fit, only where there is no release yet: an earlier one that
     answers is kept until ``churn score`` has filled the new one. Where the registry does not answer, the last good release is served.
     """
+    project.check_population()
     place = _releases(project, say=say)
     try:
         found = project.registry.get(model)

@@ -67,6 +67,7 @@ class _Standing:
             training=self._training(),
             champion=self._version(CHAMPION),
             challenger=self._version(CHALLENGER),
+            new_users=self._new_users(),
             release=self._release(),
             lists=self._lists(),
         )
@@ -97,6 +98,14 @@ class _Standing:
 
     def _version(self, alias: str) -> str | None:
         return self._registry.version_of(alias) if self._registry else None
+
+    def _new_users(self) -> dict[str, str]:
+        """Return the versions of the model of new users by alias; empty where it was never trained."""
+        if not self._registry or self._project.model_name != self._project.name:
+            return {}
+        registry = self._project.registry_of(self._project.new_users_name)
+        found = {alias: registry.version_of(alias) for alias in (CHAMPION, CHALLENGER)}
+        return {alias: version for alias, version in found.items() if version}
 
     def _release(self) -> dict[str, Any]:
         from serving.release.bundle import FILE

@@ -44,6 +44,8 @@ class Status(Result):
         Version, grade, audit and day of the latest training; empty: there was none.
     champion, challenger
         Versions; None: there is none.
+    new_users
+        Versions of the model of new users, champion and challenger; empty: there is none.
     release
         Version, cutoff and age in days of what the service answers from; empty: there is none.
     lists
@@ -58,6 +60,7 @@ class Status(Result):
     training: dict[str, Any] = field(default_factory=dict[str, Any])
     champion: str | None = None
     challenger: str | None = None
+    new_users: dict[str, str] = field(default_factory=dict[str, str])
     release: dict[str, Any] = field(default_factory=dict[str, Any])
     lists: tuple[ListState, ...] = ()
     next: tuple[str, ...] = ()
@@ -67,6 +70,8 @@ class Status(Result):
         plain = asdict(self)
         for one in plain["lists"]:
             one["label_ends"] = str(one["label_ends"]) if one["label_ends"] else None
+        if not self.new_users:
+            del plain["new_users"]
         return plain | {"next": " ".join(("churn", *self.next))}
 
     @property
@@ -87,9 +92,15 @@ class Status(Result):
             or "none",
             "champion": f"version {self.champion}" if self.champion else "none",
             "challenger": f"version {self.challenger}" if self.challenger else "none",
+            **self._of_new_users(),
             "release": _line(self.release, "version {version}, profiles of {cutoff}, {age_days} days old") or "none",
             "lists": f"outcome known: {', '.join(closed) or 'none'}; still open: {', '.join(open_) or 'none'}",
         }
+
+    def _of_new_users(self) -> dict[str, str]:
+        """Return the line on the model of new users, where there is one."""
+        versions = "; ".join(f"{alias} version {version}" for alias, version in self.new_users.items())
+        return {"model of new users": versions} if versions else {}
 
 
 def _line(values: dict[str, Any], words: str) -> str:

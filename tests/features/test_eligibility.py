@@ -33,10 +33,13 @@ def selected(rule: Eligibility, found: Found) -> list[bool]:
 
 
 @settings(max_examples=50, derandomize=True)
-@given(profiles, st.integers(0, 30), st.integers(0, 30), st.booleans())
-def test_arrays_and_sql_choose_the_same_users(found: Found, within: int, tenure: int, told: bool):
-    rule = Eligibility(active_within_days=within, min_tenure_days=tenure, has_leaving_event=told)
-    assert masked(rule, found) == selected(rule, found)
+@given(profiles, st.integers(0, 30), st.integers(0, 30), st.booleans(), st.integers(0, 30))
+def test_arrays_and_sql_choose_the_same_users(found: Found, within: int, tenure: int, told: bool, newest: int):
+    rule = Eligibility(within, tenure, has_leaving_event=told, max_tenure_days=newest)
+    chosen = masked(rule, found)
+    assert chosen == selected(rule, found)
+    columns = [[np.nan if day is None else float(day) for day in row[: len(rule.columns)]] for row in found]
+    assert chosen == [not rule.why_not(*row) for row in columns]
 
 
 def test_active_within_seven_days_includes_the_seventh():
@@ -52,6 +55,12 @@ def test_active_within_no_days_means_everyone_seen():
 def test_tenure_is_asked_for_beside_activity():
     rule = Eligibility(active_within_days=7, min_tenure_days=5)
     assert masked(rule, [(1, 4), (1, 5), (8, 5)]) == [False, True, False]
+
+
+def test_new_users_are_those_whose_tenure_is_within_both_limits():
+    rule = Eligibility(active_within_days=0, min_tenure_days=1, max_tenure_days=7)
+    assert masked(rule, [(1, 0), (1, 1), (1, 7), (1, 8)]) == [False, True, True, False]
+    assert rule.why_not(1.0, 8.0) == "not new: first seen 8 days before the cutoff, expected at most 7"
 
 
 def test_who_has_left_is_scored_again_after_a_later_active_day():

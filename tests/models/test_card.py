@@ -96,6 +96,14 @@ def test_the_definition_is_in_words(text: str):
     assert "Europe/Berlin" in found
 
 
+def test_a_model_of_new_users_says_how_new_they_are():
+    found = section(
+        card(replace(FACTS, definition=ChurnDefinition(14, 0, 14, 1, max_tenure_days=7))),
+        "What it predicts, and for whom",
+    )
+    assert "active in the 14 days before the cutoff and first seen 1 to 7 days before it" in found
+
+
 def test_an_event_that_means_leaving_is_named():
     definition = ChurnDefinition(30, 0, 0, 0, event="event_type = 'cancel'")
     found = section(card(replace(FACTS, definition=definition)), "What it predicts, and for whom")

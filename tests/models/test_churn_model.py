@@ -61,6 +61,14 @@ def test_a_reloaded_model_is_the_same_in_everything_that_was_frozen(saved: Path)
     assert found.frozen_churn == made.frozen_churn
 
 
+def test_a_limit_of_tenure_is_saved_and_a_model_without_one_is_written_as_before(saved: Path, tmp_path: Path):
+    model = tiny_model()
+    new = replace(model, definition=replace(model.definition, min_tenure_days=1, max_tenure_days=7))
+    new.save(tmp_path / "new")
+    assert load(tmp_path / "new").eligibility == new.eligibility != model.eligibility
+    assert b"max_tenure_days" not in b"".join(bytes_of(saved).values())
+
+
 def test_saving_twice_gives_the_same_bytes(saved: Path, tmp_path: Path):
     tiny_model().save(tmp_path / "again")
     load(saved).save(tmp_path / "reloaded")

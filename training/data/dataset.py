@@ -159,8 +159,12 @@ def sample_condition(
     """Return the condition that keeps about ``maximum`` rows, whole users by seeded hash, at natural class rates."""
     within = f"and day >= cutoff - {churn.active_within_days}" if churn.active_within_days else ""
     values = ", ".join(f"(date '{cutoff}')" for cutoff in cutoffs)
+    days = activity.relation("days")
+    if churn.max_tenure_days:
+        days = f"(select user_id, min(day) as day from {days} group by user_id)"
+        within = f"and day >= cutoff - {churn.max_tenure_days}"
     counted = activity.connection.execute(
-        f"""select count(*) from (select distinct user_id, cutoff from {activity.relation("days")}
+        f"""select count(*) from (select distinct user_id, cutoff from {days}
         join (values {values}) t(cutoff) on day < cutoff {within})"""
     ).fetchall()
     rows = int(counted[0][0])

@@ -173,7 +173,7 @@ def count_waits(activity: Activity, churn: ChurnSettings, *, cutoffs: Sequence[d
     Shape (cutoffs, PARTS, 2, MAX_DAYS + 1), as :class:`SurvivalCurve` takes it for each cutoff.
     """
     until, gap = f"date '{activity.coverage.covered_until}'", churn.gap_days
-    rule = Eligibility(churn.active_within_days, churn.min_tenure_days).sql()
+    rule = Eligibility(churn.active_within_days, churn.min_tenure_days, max_tenure_days=churn.max_tenure_days).sql()
     eligible = f"select * from ({_around(activity, cutoffs, later=0)}) where {rule}"
     if gap:  # a return in the gap is irrelevant: the spell around the start of the horizon decides
         around = _around(activity, cutoffs, later=gap)

@@ -163,8 +163,10 @@ def _comparable_history(recipe: Recipe, split: Split, *, first_day: date) -> tup
     """Limit the days that a profile sees to the shortest history in training, where the test would see far more.
 
     A tenure of nine days is that of most users at the start of a log, and of new users a week later: what was learned of the one is
-    false of the other.
+    false of the other. A model of new users needs no limit: nobody's history is longer than they are new.
     """
+    if recipe.churn.max_tenure_days:
+        return recipe, ""
     shortest, longest = (days(split.training_cutoffs) for days in (min, max))
     known, trained, tested = ((cutoff - first_day).days for cutoff in (shortest, longest, split.test))
     observed = recipe.features.observation_days

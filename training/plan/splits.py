@@ -10,6 +10,7 @@ from features.errors import CheckFailed, HistoryTooShort, InputError
 from features.settings import ChurnSettings
 from features.snapshots import Coverage, LabelWindow, cutoffs_between
 from models.definition import ChurnDefinition
+from training.plan.new_users import SNAPSHOT_DAYS
 from training.settings import TrainingSettings
 
 WEEK = 7  # days
@@ -134,8 +135,9 @@ def _least_history_days(churn: ChurnSettings) -> int:
 
 def _first_cutoff(coverage: Coverage, churn: ChurnSettings, *, last: date, training: TrainingSettings) -> date:
     """Return the first cutoff with enough history; earlier, down to a horizon of history, where few snapshots would be left."""
-    full = coverage.first_day + timedelta(days=_history_days(churn))
-    least = coverage.first_day + timedelta(days=_least_history_days(churn))
+    start = coverage.first_day + timedelta(days=churn.max_tenure_days)  # who is new at the start of a log is not known
+    full = start + timedelta(days=_history_days(churn))
+    least = start + timedelta(days=_least_history_days(churn))
     wanted = last - timedelta(days=(_FEW_SNAPSHOTS - 1) * snapshot_step(churn, training))
     return max(least, min(full, wanted))
 
@@ -145,8 +147,12 @@ def _possible_from(first: date, window: LabelWindow) -> str:
 
 
 def snapshot_step(churn: ChurnSettings, training: TrainingSettings) -> int:
-    """Return the days between snapshots: as set, else a day for horizons up to a week, and a week for longer ones."""
-    return training.snapshot_every_days or (1 if churn.horizon_days <= WEEK else WEEK)
+    """Return the days between snapshots: as set, else a day for horizons up to a week, and a week for longer ones.
+
+    New users are new for some days only: they are seen more often than once a week.
+    """
+    usual = SNAPSHOT_DAYS if churn.max_tenure_days else WEEK
+    return training.snapshot_every_days or (1 if churn.horizon_days <= WEEK else usual)
 
 
 def test_cutoff_of(coverage: Coverage, churn: ChurnSettings, *, training: TrainingSettings) -> date:

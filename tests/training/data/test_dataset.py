@@ -107,6 +107,17 @@ def test_tenure_keeps_newcomers_out(tmp_path: Path):
     assert {user for user, _ in found} == {"anna", "carl"}
 
 
+def test_of_new_users_nobody_is_in_who_was_first_seen_before(tmp_path: Path):
+    # anna was first seen 9 days before, carl 7, dora 8, bob 1, and emil only at the cutoff
+    world = world_of(tmp_path, LINES, churn=CHURN | {"min_tenure_days": 1, "max_tenure_days": 7})
+    assert labels(stacked(world)) == {("bob", "2026-03-10"): True, ("carl", "2026-03-10"): True}
+    # two rows: they fit where two are allowed, though other users were active too
+    allowed = [
+        sample_condition(world.activity(), [CUTOFF], churn=world.settings.churn, maximum=n, seed=7) for n in (1, 2)
+    ]
+    assert (allowed[0] != "true", allowed[1]) == (True, "true")
+
+
 def test_without_a_limit_everybody_seen_before_the_cutoff_is_in(tmp_path: Path):
     found = labels(stacked(world_of(tmp_path, LINES, churn=CHURN | {"active_within_days": 0})))
     assert {user for user, _ in found} == {"anna", "bob", "carl", "dora"}
