@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from features.profiles.specification import Specification
     from features.spark.cluster import SparkLog
     from models.churn_model import ChurnModel
+    from models.registry.registry import RegisteredModel
     from models.scorers.base_rate import Prediction
+    from serving.batch.new_users import NewUsers
     from serving.batch.scored_batch import KeptScores
 
 
@@ -45,6 +47,8 @@ class ScoredUsers:
         Of the base rate, by which the probabilities are shifted, and why.
     contacts
         Before the cutoff.
+    new_users
+        Whom a model of their own has scored; None: there is no such model.
     """
 
     model: ChurnModel
@@ -53,6 +57,7 @@ class ScoredUsers:
     shift: Prediction
     contacts: PastContacts
     activity: Activity | None = None
+    new_users: NewUsers | None = None
 
 
 FindScores = Callable[["Activity"], "KeptScores | None"]
@@ -144,6 +149,37 @@ class OneMachine:
         say("nothing is scored again" if found else f"scoring {profiles.num_rows:,} users")
         scores = found.of(profiles) if found else score_table(model, profiles, bands=self.project.settings.scoring)
         return ScoredUsers(model, profiles, scores, shift, contacts, activity)
+
+
+def with_new_users(users: ScoredUsers, found: RegisteredModel, *, cutoff: date, say: Progress) -> ScoredUsers:
+    """Have the users who are too new for the champion scored by the model of new users.
+
+    Parameters
+    ----------
+    users
+        All users as the champion scores them, or as both models did in an earlier run.
+    found
+        The model of new users.
+    """
+    from features.eligibility import TENURE
+    from features.profiles.build import build_profiles
+    from serving.batch.new_users import NewUsers
+    from serving.batch.score import with_new_users as with_own_scores
+    from serving.score import SCORED_BY
+
+    model, activity = found.model, users.activity
+    if activity is None:
+        say.within(f"{found.name} is not used: Spark keeps no activity to build the profiles of new users from")
+        return users
+    where = f"{TENURE} < {users.model.eligibility.min_tenure_days} and {model.eligibility.sql()}"
+    profiles = build_profiles(activity, model.specification, cutoffs=[cutoff], where=where)
+    say.within(f"{profiles.num_rows:,} new users are scored by {found.name} version {found.version}")
+    if SCORED_BY in users.scores.column_names:
+        return replace(users, new_users=NewUsers(found.name, found.version, model, profiles))
+    model, _ = follow(users.contacts, model, activity=activity, say=say)
+    new_users = NewUsers(found.name, found.version, model, profiles)
+    bands = users.contacts.project.settings.scoring
+    return replace(users, scores=with_own_scores(users.scores, new_users, bands=bands), new_users=new_users)
 
 
 def with_context(specification: Specification, facts: Collection[str]) -> Specification:

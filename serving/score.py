@@ -33,6 +33,7 @@ Code = Literal[
 Profile = Mapping[str, object]
 CHUNK_ROWS = 10_000
 _NAMED = 5  # features that a message names
+SCORED_BY = "scored_by"  # field of a score, and column of scores where there is a model of new users
 CUTOFF_AT = "cutoff_at"  # key of a profile that was built for an instant
 
 
@@ -67,6 +68,13 @@ class Score(msgspec.Struct, frozen=True):
     detail: Annotated[
         str | UnsetType, Meta(description="What is wrong with the item, and where; why the user is not eligible.")
     ] = UNSET
+    scored_by: Annotated[
+        str | UnsetType,
+        Meta(
+            description="name/version of the model that scored this user, where it is another: that of new users. Its percentile is "
+            "among new users."
+        ),
+    ] = UNSET
 
     @property
     def outcome(self) -> str:
@@ -75,8 +83,10 @@ class Score(msgspec.Struct, frozen=True):
 
     @property
     def scored(self) -> tuple[str, float] | None:
-        """Band and probability; None where there is no score."""
-        return None if self.churn_probability is None else (self.risk_band or "", self.churn_probability)
+        """Band and probability; None where there is no score, or it is not the champion's."""
+        if self.churn_probability is None or self.scored_by:
+            return None
+        return self.risk_band or "", self.churn_probability
 
 
 def score(

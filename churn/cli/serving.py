@@ -93,6 +93,8 @@ def export(
 @shown_by(Export)
 def _show_export(found: Export) -> None:
     out = {"model": f"{found.name} version {found.version}", "scored": f"{found.scored:,} users"}
+    if found.new_users:
+        out["new users"] = f"{found.new_users[0]:,} of them, scored by {found.new_users[1]}"
     out |= {"held out": f"{found.held_out_share:.1%} of all users in {found.epoch}", "can show": found.can_show}
     if found.changes:
         out["changes"] = found.changes.words()

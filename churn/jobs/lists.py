@@ -160,7 +160,7 @@ class _Writer:
     def draft(self, one: Selection) -> ListDraft:
         """Find the reasons of a list, and what should be checked."""
         places: list[int] = one.treated.tolist()
-        reasons = list_reasons(self.users.model, self.users.profiles.take(places))
+        reasons = list_reasons(self.users.model, self.users.profiles.take(places), new_users=self.users.new_users)
         leading = leading_feature(reasons.table)
         return ListDraft(one, reasons, leading, tuple(self.review.concerns_of(one, leading=leading)))
 
@@ -199,8 +199,10 @@ class _Writer:
         counts = {"to be contacted": found.treated, "held out": found.held_out, **found.excluded}
         counts["below the cut"] = found.below_the_cut
         summary = ListSummary(counts, one.by_profit, self.review.changes, concerns)
-        batch = self.batch
-        subtitle = f"{week_of(batch.cutoff)}, users as known before {batch.cutoff}, scored by {batch.model} version {batch.version}."
+        batch, new = self.batch, self.users.new_users
+        scored = f"scored by {batch.model} version {batch.version}"
+        scored += f", new users by {new.name} version {new.version}" if new else ""
+        subtitle = f"{week_of(batch.cutoff)}, users as known before {batch.cutoff}, {scored}."
         return page_of(f"Weekly list {found.name}", subtitle, summary=summary).to_html()
 
     def _delivered(self, folder: Path, address: ListAddress, *, say: Progress) -> tuple[str, ...]:

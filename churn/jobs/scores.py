@@ -13,20 +13,22 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from churn.engine import ScoredUsers
+from churn.engine import ScoredUsers, with_new_users
 from churn.jobs.promotion import moving_champion
 from churn.jobs.week import Week
 from churn.progress import Progress, progress_of
 from churn.results import Publication, Scoring
-from features.errors import InputError, SettingsError
+from features.errors import CheckFailed, InputError, SettingsError
 from features.profiles.specification import Specification
 from features.schema import COLUMNS
 from features.settings import EventsSettings
 from features.storage.full_disk import full_disk, is_full
 from features.storage.stores import without_secrets
 from features.storage.versions import Place, current_of
+from models.churn_model import ChurnModel
 from models.registry import CHAMPION
 from models.registry.registry import RegisteredModel
+from serving.batch.new_users import NewUsers
 from serving.batch.score import with_reasons
 from serving.batch.scored_batch import (
     Batch,
@@ -57,7 +59,7 @@ def score(project: Project, cutoff: date, *, model: str, say: Progress) -> Scori
     _check_keeping(project)
     registered, users = scored(project, cutoff, model=model, say=say)
     say("writing scores and ledger")
-    explained = with_reasons(users.scores, users.model, profiles=users.profiles)
+    explained = with_reasons(users.scores, users.model, profiles=users.profiles, new_users=users.new_users)
     batch = batch_of(project, registered, users, cutoff=cutoff)
     place = Place(project.home.scores(project.name, cutoff, registered.version), keeps_all=False, say=say.within)
     with telling_what_is_written(say) as written:
@@ -82,11 +84,42 @@ def scored(project: Project, cutoff: date, *, model: str, say: Progress) -> tupl
     say(f"loading {model}")
     registered = project.registry.get(model)
     place = project.home.ledger(project.name, cutoff, registered.version)
+    new = model_of_new_users(project, registered.model, say=say)
 
     def kept(activity: Activity) -> KeptScores | None:
-        return kept_scores(place, scored_from(project, registered, activity, cutoff=cutoff))
+        return kept_scores(place, scored_from(project, registered, activity, cutoff=cutoff, new_users=new))
 
-    return registered, project.engine.score(registered.model, cutoff, kept=kept, say=say)
+    users = project.engine.score(registered.model, cutoff, kept=kept, say=say)
+    return registered, with_new_users(users, new, cutoff=cutoff, say=say) if new else users
+
+
+def model_of_new_users(project: Project, champion: ChurnModel, *, say: Progress) -> RegisteredModel | None:
+    """Return the promoted model of new users, where users are too new for the champion and both predict the same; else None."""
+    if champion.eligibility.min_tenure_days <= 1:
+        return None
+    registry = project.registry_of(project.new_users_name)
+    if not registry.has(CHAMPION):
+        return None
+    found = registry.get(CHAMPION)
+    if why_not := _why_not_comparable(project, champion, found.model):
+        say.within(f"{found.name} version {found.version} is not used: {why_not}; train it again")
+        return None
+    return found
+
+
+def _why_not_comparable(project: Project, champion: ChurnModel, new: ChurnModel) -> str:
+    """Say why two models cannot score the users of one list; empty where they can."""
+    if champion.definition.window != new.definition.window:
+        return "its horizon is not the champion's"
+    names = ("timezone", "naive_zone", "qualifying", "event", "session_gap_minutes", "custom")
+    for name in names:
+        if getattr(champion.specification, name) != getattr(new.specification, name):
+            return f"{name} is not the champion's"
+    try:
+        project.reader.check_mapping(new)
+    except CheckFailed as error:
+        return error.message
+    return ""
 
 
 def batch_of(
@@ -96,7 +129,14 @@ def batch_of(
     return Batch(cutoff, registered.name, registered.version, project.digest, users.shift.shift)
 
 
-def scored_from(project: Project, registered: RegisteredModel, activity: Activity, *, cutoff: date) -> str:
+def scored_from(
+    project: Project,
+    registered: RegisteredModel,
+    activity: Activity,
+    *,
+    cutoff: date,
+    new_users: RegisteredModel | NewUsers | None,
+) -> str:
     """Return a digest of everything that scores depend on: the same digest, the same scores."""
     settings, model = project.settings, registered.model
     about = (
@@ -106,6 +146,7 @@ def scored_from(project: Project, registered: RegisteredModel, activity: Activit
         settings.scoring.model_dump(),
         settings.outages.model_dump(),
         settings.training.seed,
+        *((new_users.name, new_users.version, repr(new_users.model.quality)) if new_users else ()),
     )
     return hashlib.sha256(json.dumps(about, sort_keys=True, default=str).encode()).hexdigest()
 
@@ -113,7 +154,8 @@ def scored_from(project: Project, registered: RegisteredModel, activity: Activit
 def keep(project: Project, registered: RegisteredModel, *, users: ScoredUsers, cutoff: date, written: Written) -> None:
     """Write who was scored, and how, into the ledger."""
     batch = batch_of(project, registered, users, cutoff=cutoff)
-    source = scored_from(project, registered, users.activity, cutoff=cutoff) if users.activity else ""
+    activity, new = users.activity, users.new_users
+    source = scored_from(project, registered, activity, cutoff=cutoff, new_users=new) if activity else ""
     place = Place(project.home.ledger(project.name, cutoff, registered.version), say=written.say.within)
     written.add(write_ledger(batch, scores=users.scores, place=place, scored_from=source))
 

@@ -91,12 +91,23 @@ class Scoring(Result):
         words = f"version {self.shadow['version']}: {found['other_band']:,} of {found['users']:,} users in another band"
         return super().summary | {"shadow": f"{words}, probability {found['mean']:+.4f} on average"}
 
+    @property
+    def new_users(self) -> tuple[int, str] | None:
+        """How many were scored by the model of new users, and which that is; None: nobody."""
+        from serving.score import SCORED_BY
+
+        if self.scores is None or SCORED_BY not in self.scores.column_names:
+            return None
+        by: list[Any] = self.scores.column(SCORED_BY).drop_null().to_pylist()
+        return (len(by), by[0]) if by else None
+
     def _counts(self) -> dict[str, Any]:
         return {
             "model": self.name,
             "version": self.version,
             "scored": self.scored,
             "unscored": self.unscored,
+            **(dict(zip(("new_users", "new_users_scored_by"), self.new_users, strict=True)) if self.new_users else {}),
             **({"base_rate_shift": self.shift.shift, "base_rate": self.shift.why} if self.shift else {}),
         }
 

@@ -6,13 +6,15 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from features.catalogue.definition import Feature
 from models.churn_model import ChurnModel
 from models.encoding import by_rows, encode
 from models.reasons import MAX_REASONS, ChosenReasons, Narrator
-from serving.score import CHUNK_ROWS, RISK_BANDS, shown_percentile
+from serving.batch.new_users import NewUsers, by_model
+from serving.score import CHUNK_ROWS, RISK_BANDS, SCORED_BY, shown_percentile
 from serving.settings import ScoringSettings
 
 SCORE_SCHEMA = pa.schema(
@@ -63,6 +65,24 @@ def score_table(model: ChurnModel, profiles: pa.Table, *, bands: ScoringSettings
     return pa.table(columns, schema=SCORE_SCHEMA)
 
 
+def with_new_users(scores: pa.Table, new_users: NewUsers, *, bands: ScoringSettings) -> pa.Table:
+    """Give new users the scores of their own model, and append ``scored_by``: which model that is, null where it is the champion.
+
+    Parameters
+    ----------
+    scores
+        Of the champion, of all users, as :func:`score_table` returns them.
+    """
+    own = score_table(new_users.model, new_users.profiles, bands=bands)
+    places = pc.index_in(scores.column("user_id").combine_chunks(), own.column("user_id").combine_chunks())
+    is_new: Any = places.is_valid()
+    for number, name in enumerate(SCORE_SCHEMA.names):
+        column = pc.if_else(is_new, own.column(name).combine_chunks().take(places), scores.column(name))
+        scores = scores.set_column(number, SCORE_SCHEMA.field(name), column)
+    is_scored = pc.and_(is_new, scores.column("raw_score").is_valid())
+    return scores.append_column(SCORED_BY, pc.if_else(is_scored, new_users.scored_by, pa.scalar(None, pa.string())))
+
+
 def is_eligible(model: ChurnModel, profiles: pa.Table) -> Mask:
     """Tell who is scored, shape (n,)."""
     rule = model.eligibility
@@ -70,19 +90,23 @@ def is_eligible(model: ChurnModel, profiles: pa.Table) -> Mask:
     return np.asarray(rule.mask(*days), dtype=np.bool_)
 
 
-def with_reasons(scores: pa.Table, model: ChurnModel, *, profiles: pa.Table) -> pa.Table:
+def with_reasons(
+    scores: pa.Table, model: ChurnModel, *, profiles: pa.Table, new_users: NewUsers | None = None
+) -> pa.Table:
     """Append the columns of :data:`REASON_SCHEMA` to scores: what moved each score most; nulls where there is no score.
 
     Parameters
     ----------
     profiles
         Of the same users, in the same order.
+    new_users
+        Whom a model of their own has scored; None: nobody.
     """
-    scored = np.asarray(scores.column("raw_score").is_valid())
-    found = reasons(model, profiles.filter(pa.array(scored)))
+    scored, schema = np.asarray(scores.column("raw_score").is_valid()), pa.schema([*scores.schema, *REASON_SCHEMA])
+    found = by_model(reasons, model, profiles=profiles.filter(pa.array(scored)), new_users=new_users)
     for name in REASON_SCHEMA.names:
         scores = scores.append_column(name, _where(scored, found.column(name).to_numpy(zero_copy_only=False)))
-    return scores.cast(pa.schema([*SCORE_SCHEMA, *REASON_SCHEMA])) if scores.num_rows else _empty_with_reasons()
+    return scores.cast(schema) if scores.num_rows else schema.empty_table()
 
 
 def reasons(model: ChurnModel, profiles: pa.Table, *, raising: bool = False) -> pa.Table:
@@ -141,7 +165,3 @@ def _where(mask: Mask, values: NDArray[Any]) -> pa.Array[Any]:
     found = np.full(len(mask), None, dtype=object)
     found[mask] = values
     return pa.array(found, from_pandas=True)
-
-
-def _empty_with_reasons() -> pa.Table:
-    return pa.schema([*SCORE_SCHEMA, *REASON_SCHEMA]).empty_table()

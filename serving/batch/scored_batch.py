@@ -18,6 +18,7 @@ from features.storage.atomic import write_atomic
 from features.storage.versions import Place, is_damaged
 from serving.batch.difference import BandAndProbability, Difference, difference_of
 from serving.batch.score import SCORE_SCHEMA
+from serving.score import SCORED_BY
 
 FORMAT_VERSION = 3  # of scores, ledger and lists; 1 had no number, and its folder no versions; 2 had no raw score
 MANIFEST, SCORES, MADE_FROM = "manifest.json", "scores.parquet", "made_from.json"
@@ -57,14 +58,15 @@ class KeptScores:
         places = pc.index_in(users, value_set=self.rows.column("user_id").combine_chunks())
         scored: Any = places.is_valid()
         columns: dict[str, Any] = {
-            name: self.rows.column(name).take(places) for name in LEDGER_COLUMNS if name != "user_id"
+            name: self.rows.column(name).take(places) for name in self.rows.column_names if name != "user_id"
         } | {
             "user_id": users,
             "status": pc.if_else(scored, "scored", "unscored"),
             "code": pc.if_else(scored, pa.scalar(None, pa.string()), "not_eligible"),
             "as_of": profiles.column("cutoff"),
         }
-        return pa.table({name: columns[name] for name in SCORE_SCHEMA.names}, schema=SCORE_SCHEMA)
+        schema = pa.schema([*SCORE_SCHEMA, *_more(self.rows)])
+        return pa.table({name: columns[name] for name in schema.names}, schema=schema)
 
 
 def kept_scores(ledger: Path, scored_from: str) -> KeptScores | None:
@@ -97,11 +99,17 @@ def write_ledger(batch: Batch, *, scores: pa.Table, place: Place, scored_from: s
     What the scores were made from is kept next to the versions: it is about files of this machine, and the scores are not.
     """
     scored = scores.filter(scores.column("raw_score").is_valid())
-    folder = write_tables(place, {SCORES: scored.select(LEDGER_COLUMNS)}, about=asdict(batch))
+    rows = scored.select([*LEDGER_COLUMNS, *_more(scored).names])
+    folder = write_tables(place, {SCORES: rows}, about=asdict(batch))
     if scored_from:
         made = {"scored_from": scored_from, "version": folder.name}
         write_atomic(place.folder / MADE_FROM, json.dumps(made).encode())
     return folder
+
+
+def _more(scores: pa.Table) -> pa.Schema:
+    """Return what scores have where a model of new users gave some of them."""
+    return pa.schema([one for one in scores.schema if one.name == SCORED_BY])
 
 
 def write_tables(place: Place, tables: dict[str, pa.Table], *, about: dict[str, Any]) -> Path:

@@ -13,11 +13,13 @@ from msgspec import UNSET, structs
 
 from features.eligibility import Eligibility
 from models.reasons import MAX_REASONS, Reason
-from serving.score import Score
+from serving.score import SCORED_BY, Score
 
 TABLE = """create table answers (user_id text primary key, code text, answer blob, reasons blob) without rowid"""
 FIND = "select code, answer, reasons from answers where user_id = ?"
-SOME = "select user_id, answer from answers where code is null limit 3"
+# of the champion: who is new was scored by another model
+SOME = """select user_id, answer from answers where code is null
+    and instr(cast(answer as text), '"scored_by":"') = 0 limit 3"""
 INSERT = "insert into answers values (?, ?, ?, ?)"
 _NO_REASONS = b'"reasons":[]'  # as a key, it cannot be inside a text, where quotes are escaped
 _ROWS_AT_ONCE = 10_000
@@ -81,7 +83,8 @@ class BatchAnswers:
 def _score_of(row: Mapping[str, Any]) -> Score:
     """Return the score of a row of the batch, without reasons."""
     names = ("user_id", "status", "code", "churn_probability", "percentile", "risk_band", "as_of")
-    return Score(**{name: row[name] for name in names})
+    found = Score(**{name: row[name] for name in names})
+    return structs.replace(found, scored_by=row[SCORED_BY]) if row.get(SCORED_BY) else found
 
 
 def _reasons_of(row: Mapping[str, Any]) -> list[Reason]:
@@ -96,6 +99,7 @@ def _reasons_of(row: Mapping[str, Any]) -> list[Reason]:
 class _Shown(msgspec.Struct):
     risk_band: str
     churn_probability: float | None
+    scored_by: str | None = None
 
 
 _SHOWN = msgspec.json.Decoder(_Shown)
@@ -115,11 +119,13 @@ class StoredAnswer(NamedTuple):
 
     @property
     def scored(self) -> tuple[str, float] | None:
-        """Band and probability, of all that the bytes say; None where there is no score."""
+        """Band and probability, of all that the bytes say; None where there is no score, or it is not the champion's."""
         if self.code:
             return None
         found = _SHOWN.decode(self.answer)
-        return None if found.churn_probability is None else (found.risk_band, found.churn_probability)
+        if found.churn_probability is None or found.scored_by:
+            return None
+        return found.risk_band, found.churn_probability
 
     def json(self, *, with_reasons: bool) -> bytes:
         """Return the bytes of the answer."""

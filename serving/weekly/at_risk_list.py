@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from features.errors import SettingsError, closest
 from features.sql import identifier
-from serving.score import RISK_BANDS, RiskBand
+from serving.score import RISK_BANDS, SCORED_BY, RiskBand
 from serving.settings import ExportSettings
 from serving.weekly.actions import action_of
 from serving.weekly.arms import HELD_OUT, TREATED
@@ -94,7 +94,10 @@ class ListRows:
             "user_id": chosen.column("user_id"),
         }
         found |= {name: known.column(name) for name in self._ids()}
-        found |= {name: chosen.column(name) for name in ("churn_probability", "percentile", "risk_band")}
+        scored = [
+            name for name in ("churn_probability", "percentile", "risk_band", SCORED_BY) if name in chosen.column_names
+        ]
+        found |= {name: chosen.column(name) for name in scored}
         found |= {name: reasons.table.column(name) for name in _SHOWN}
         found |= {name: known.column(name) for name in ("last_seen", "main_device", "channel")}
         found |= {
@@ -176,7 +179,7 @@ def check_carried(names: Collection[str], attributes: Collection[str], *, settin
             known = sorted(attributes)
             hint = closest(one, known) if known else "map attributes in [users.columns]"
             raise SettingsError(f'{setting}: "{one}" is not an attribute of [users]', hint=hint)
-        if one in OWN_COLUMNS:
+        if one in {*OWN_COLUMNS, SCORED_BY}:
             hint = f'give the attribute another name in [users.columns], as "their_{one}"'
             raise SettingsError(f'{setting}: "{one}" is a column that every list has', hint=hint)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from models.churn_model import ChurnModel
 from models.encoding import encode
+from serving.batch.new_users import NewUsers, by_model
 from serving.batch.score import REASON_SCHEMA, known_values, reason_columns
 from serving.score import CHUNK_ROWS
 
@@ -29,18 +31,24 @@ class ListReasons:
     shared: tuple[str, ...] = ()
 
 
-def list_reasons(model: ChurnModel, profiles: pa.Table) -> ListReasons:
+def list_reasons(model: ChurnModel, profiles: pa.Table, *, new_users: NewUsers | None = None) -> ListReasons:
     """Explain the scores of a list.
 
     Parameters
     ----------
     profiles
         Of its users, in its order.
+    new_users
+        Whom a model of their own has scored; None: nobody.
     """
-    found = ListReasons(_explained(model, profiles))
+
+    def explained(said: Collection[str]) -> pa.Table:
+        return by_model(partial(_explained, said=said), model, profiles=profiles, new_users=new_users)
+
+    found = ListReasons(explained(()))
     while new := _shared(found.table):  # what takes its place may be shared as well
         shared = (*found.shared, *new)
-        found = ListReasons(_explained(model, profiles, said=shared), shared)
+        found = ListReasons(explained(shared), shared)
     return found
 
 
@@ -51,7 +59,7 @@ def _shared(found: pa.Table) -> tuple[str, ...]:
     return tuple(text for text, count in counts.most_common() if count > SHARED * found.num_rows)
 
 
-def _explained(model: ChurnModel, profiles: pa.Table, *, said: Collection[str] = ()) -> pa.Table:
+def _explained(model: ChurnModel, profiles: pa.Table, *, said: Collection[str]) -> pa.Table:
     """Explain in blocks of rows, without the families whose words were said already."""
     blocks = (profiles.slice(start, CHUNK_ROWS) for start in range(0, profiles.num_rows, CHUNK_ROWS))
     return pa.concat_tables([REASON_SCHEMA.empty_table(), *(_block(model, one, said=said) for one in blocks)])

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from serving.score import RISK_BANDS
+from serving.score import RISK_BANDS, SCORED_BY
 from serving.settings import Band, ListSettings
 from serving.weekly.profit import ContactCosts, ProfitRanking
 
@@ -29,7 +29,7 @@ class Ranking:
     Attributes
     ----------
     raw_score, churn_probability
-        NaN where there is none.
+        NaN where there is none. Where two models scored, ``raw_score`` is the place among all by churn probability.
     band
         Place in :data:`serving.score.RISK_BANDS`, 0 the riskiest.
     held_out
@@ -50,6 +50,9 @@ class Ranking:
         raw, probability = (
             np.asarray(scores.column(name).to_numpy(), dtype=np.float64) for name in ("raw_score", "churn_probability")
         )
+        if SCORED_BY in scores.column_names:  # raw scores of two models do not compare, probabilities do
+            _, places = np.unique(np.column_stack([probability, raw]), axis=0, return_inverse=True)
+            raw = np.where(np.isnan(raw), np.nan, places.ravel())
         bands = scores.column("risk_band").to_numpy(zero_copy_only=False)
         places = np.array([RISK_BANDS.index(band) if band else len(RISK_BANDS) for band in bands], dtype=np.int64)
         return cls(raw, probability, places, held_out, excluded)

@@ -6,6 +6,11 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 
 from churn.project import Project
@@ -13,6 +18,7 @@ from features.eligibility import TENURE
 from seeds.simulate import World, simulate
 from tests.churn.command import churn
 
+AS_OF, WEEK = "2026-03-16", "2026-W12"  # a Monday
 NEW = ("--set", "training.population=new")
 # a small model of few features: what is tested is who is trained on and scored by which, not how well
 SMALL = """min_tenure_days = 8
@@ -43,13 +49,25 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def report(folder: Path) -> dict[str, Any]:
+def before(folder: Path) -> pa.Table:
+    """All users as they are scored while there is no model of new users."""
+    return scores_of(folder)
+
+
+@pytest.fixture(scope="module")
+def report(folder: Path, before: pa.Table) -> dict[str, Any]:
     """What the training of the model of new users said."""
+    del before
     return promoted(folder, churn("train", *NEW, "--json", cwd=folder).json())
 
 
 def project_of(folder: Path, *settings: str) -> Project:
     return Project(folder / "churn.toml", home=folder / ".churn", settings=settings)
+
+
+def scores_of(folder: Path) -> pa.Table:
+    found = project_of(folder).score(AS_OF)
+    return found.to_arrow()
 
 
 def promoted(folder: Path, report: dict[str, Any]) -> dict[str, Any]:
@@ -95,3 +113,95 @@ def test_it_never_scores_alone(folder: Path, report: dict[str, Any], verb: tuple
     told = churn(*verb, *NEW, cwd=folder)
     assert told.code == 2
     assert "churn-new is trained, promoted and checked by itself, and never scores alone" in told.err
+
+
+# --- Scores and lists ------------------------------------------------------------------------------------------------
+
+
+def test_who_is_too_new_for_the_champion_is_scored_by_it_and_nobody_elses_score_changes(
+    folder: Path, before: pa.Table, report: dict[str, Any]
+):
+    after = scores_of(folder)
+    is_new = np.asarray(after.column("scored_by").is_valid())
+    assert set(after.column("scored_by").unique().to_pylist()) == {None, "churn-new/1"}
+    others = pa.array(~is_new)
+    assert after.filter(others).drop_columns("scored_by").equals(before.filter(others))
+    assert set(before.filter(pa.array(is_new)).column("code").to_pylist()) == {"not_eligible"}
+    # as the model itself scores the profiles that it reads, at its base rate
+    project = project_of(folder)
+    model, profiles = project.registry_of("churn-new").get("champion").model, new_profiles(project)
+    assert profiles.column("user_id").to_pylist() == after.column("user_id").filter(pa.array(is_new)).to_pylist()
+    odds = {
+        name: np.log(p / (1 - p)) for name, p in (("own", model.predict_probability(profiles)), ("said", said(after)))
+    }
+    shift = odds["said"] - odds["own"]
+    assert np.ptp(shift) < 1e-9
+    assert abs(shift[0]) < 0.5
+    reasons = after.filter(pa.array(is_new)).column("reason_1_feature").to_pylist()
+    assert {one for one in reasons if one} <= set(model.specification.feature_names)
+
+
+def new_profiles(project: Project) -> pa.Table:
+    from features.profiles.build import build_profiles
+
+    model = project.registry_of("churn-new").get("champion").model
+    where = f"{TENURE} between 1 and 7 and {model.eligibility.sql()}"
+    return build_profiles(project.activity(), model.specification, cutoffs=[date.fromisoformat(AS_OF)], where=where)
+
+
+def said(scores: pa.Table) -> Any:
+    new = scores.filter(scores.column("scored_by").is_valid())
+    return new.column("churn_probability").to_numpy()
+
+
+def test_what_was_scored_is_not_scored_again(folder: Path, report: dict[str, Any]):
+    first, steps = scores_of(folder), list[str]()
+    again = project_of(folder).score(AS_OF, say=steps.append)
+    assert "nothing is scored again" in steps
+    assert again.to_arrow().equals(first)
+    assert again.to_json()["new_users"] == len(first.column("scored_by").drop_null())
+    assert again.to_json()["new_users_scored_by"] == "churn-new/1"
+
+
+def test_the_list_has_new_users_among_the_others_by_their_probability(folder: Path, report: dict[str, Any]):
+    ran = churn("export", "--week", WEEK, "--force", "--set", "export.at_least=medium", "--json", cwd=folder).json()
+    (written,) = ran["lists"]
+    assert "too new" not in written["excluded"]
+    place = folder / written["path"]
+    rows = pq.read_table(place / "at_risk.parquet")
+    assert set(rows.column("scored_by").to_pylist()) == {None, "churn-new/1"}
+    probabilities = rows.column("churn_probability").to_numpy()
+    assert (np.diff(probabilities) <= 0).all()
+    assert pc.all(rows.column("reason_1").is_valid()).as_py()
+    assert "scored by churn version 1, new users by churn-new version 1" in (place / "at_risk.html").read_text()
+
+
+def test_the_account_of_past_lists_holds_them_to_the_same_label(folder: Path, report: dict[str, Any]):
+    earlier = project_of(folder).score("2026-03-02").to_arrow()
+    found = project_of(folder).outcomes(date(2026, 3, 20)).weeks[0]
+    assert found.users.num_rows == len(earlier.column("raw_score").drop_null())
+
+
+# --- Service ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_service_answers_for_new_users_and_names_the_model(folder: Path, report: dict[str, Any]):
+    from serving.http.endpoint import Endpoint
+    from serving.release.bundle import read_bundle
+
+    scores = scores_of(folder)
+    endpoint = Endpoint(read_bundle((folder / ".churn/releases/churn/current").resolve()))
+    new, other = (
+        scores.filter(mask).slice(0, 1).to_pylist()[0]
+        for mask in (
+            scores.column("scored_by").is_valid(),
+            pc.and_(scores.column("scored_by").is_null(), scores.column("raw_score").is_valid()),
+        )
+    )
+    body = msgspec.json.encode({"items": [{"user_id": one["user_id"]} for one in (new, other)]})
+    answer = msgspec.json.decode(endpoint.answer(body, request_id="r"))
+    assert answer["model"]["name"] == "churn"
+    first, second = answer["results"]
+    assert (first["scored_by"], first["churn_probability"]) == ("churn-new/1", new["churn_probability"])
+    assert first["reasons"][0]["text"] == new["reason_1"]
+    assert ("scored_by" in second, second["churn_probability"]) == (False, other["churn_probability"])

@@ -81,6 +81,7 @@ _KNOWN = {
         ListColumn("churn_probability", "how likely the user leaves if nothing is done", "percent"),
         ListColumn("percentile", "0 to 100; 100 is as risky as the riskiest users that the model knows"),
         ListColumn("risk_band", "high, medium or low"),
+        ListColumn("scored_by", "the model of new users, where it scored the user; its percentile is among new users"),
         *_reason("first", 1),
         *_reason("second", 2),
         *_reason("third", 3),

@@ -121,6 +121,17 @@ def test_a_log_without_devices_channels_and_amounts_has_the_same_columns():
     assert {row[name] for row in bare for name in ("last_seen", "main_device", "channel", "value")} == {None}
 
 
+def test_where_a_model_of_new_users_scored_some_the_list_says_whom():
+    rows, found = selection()
+    named = SCORES.append_column("scored_by", pa.array([None, "shop-new/3", None, None], pa.string()))
+    table = rows.rows(found, named, reasons=reasons())
+    assert table.select(["user_id", "scored_by"]).to_pylist() == [
+        {"user_id": "b", "scored_by": "shop-new/3"},
+        {"user_id": "a", "scored_by": None},
+        {"user_id": "c", "scored_by": None},
+    ]
+
+
 def test_a_list_that_holds_everybody_out_is_empty_and_has_its_columns():
     rows, found = selection(held_out="abcd")
     empty = rows.rows(found, SCORES, reasons=ListReasons(REASON_SCHEMA.empty_table()))

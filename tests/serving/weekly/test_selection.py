@@ -41,6 +41,18 @@ def names(rows: np.ndarray) -> str:
     return "".join(NAMES[row] for row in rows)
 
 
+def test_where_two_models_scored_users_are_ranked_by_probability_and_ties_by_the_same_model_by_user_id():
+    scores = score_rows(RAW)
+    likely = pa.array(
+        [0.3, 0.6, 0.5, 0.4, 0.5, None]
+    )  # of a raw score of 1.0 the other model makes more than this one of 3.0
+    scores = scores.set_column(scores.column_names.index("churn_probability"), "churn_probability", likely)
+    scores = scores.append_column("scored_by", pa.array([None, "shop-new/2", None, "shop-new/2", None, None]))
+    nobody, why = np.zeros(6, dtype=np.bool_), pa.array([None] * 5 + ["not scored"], pa.string())
+    found = one_list(Ranking.of(scores, held_out=nobody, excluded=why), at_least="low")
+    assert names(found.rows) == "bceda"
+
+
 # --- Three ways to cut -----------------------------------------------------------------------------------------------
 
 
