@@ -109,7 +109,7 @@ def card(facts: CardFacts) -> str:
     Markdown that ends with a newline; equal facts give equal text.
     """
     parts = [f"# {facts.name}, tested on {facts.dates.test}", _summary(facts)]
-    parts += [f"## {title}\n\n{write(facts)}" for title, write in _SECTIONS.items()]
+    parts += [f"## {title}\n\n{text}" for title, write in _SECTIONS.items() if (text := write(facts))]
     return "\n\n".join(parts) + "\n"
 
 
@@ -236,6 +236,23 @@ def _calibration(facts: CardFacts) -> str:
     return " ".join(sentences)
 
 
+def _curve(facts: CardFacts) -> str:
+    """Empty where the model has no curves."""
+    found = facts.evaluation.curve
+    if not found:
+        return ""
+    names = ("churn_rate", "auc", "log_loss", "calibration_error")
+    rows = [
+        (f"{one.days} days", f"{one.mean_probability:.4f}", *(_with_ends(one.metrics[name]) for name in names))
+        for one in found
+    ]
+    head = ("horizon", "mean probability", *(name.replace("_", " ") for name in names))
+    return (
+        f"One curve per user, through the probability at {facts.definition.horizon_days} days. Measured on the test at each horizon "
+        f"that the log covers from there; longer ones are not known yet.\n\n{_table(head, rows)}"
+    )
+
+
 def _audit(facts: CardFacts) -> str:
     return _table(("check", "result"), facts.audit.items()) if facts.audit else "The leakage audit was not run."
 
@@ -276,6 +293,7 @@ _SECTIONS: dict[str, Callable[[CardFacts], str]] = {
     "Compared with baselines": _baselines,
     "By slice": _slices,
     "Calibration": _calibration,
+    "At other horizons": _curve,
     "Leakage audit": _audit,
     "Features used": _columns,
     "Limits": _limits,

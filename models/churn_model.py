@@ -13,13 +13,13 @@ import lightgbm as lgb
 import msgspec
 import numpy as np
 import pyarrow as pa
-from msgspec import structs
+from msgspec import UNSET, UnsetType, structs
 from numpy.typing import NDArray
 
 from features.eligibility import Eligibility
 from features.errors import InputError
 from features.profiles.specification import Specification
-from models.arrays import Matrix
+from models.arrays import Matrix, Values
 from models.definition import ChurnDefinition
 from models.digests import MANIFEST, checked_digests, checked_text, with_digests
 from models.encoding import by_rows
@@ -27,12 +27,13 @@ from models.reasons import Narrator
 from models.scorers.base_rate import KnownCutoff, shifted
 from models.scorers.calibration import Calibration, Platt
 from models.scorers.ensemble import BgNbdPart, Explanation, LogisticPart, Scorer, Trees
+from models.scorers.hazard import Curves, Hazard
 from models.scorers.logistic import Linear
 
 FORMAT_VERSION = 4
 _READ = (3, 4)  # 3 had no shift
 _QUANTILES = 1001
-_BOOSTER = "booster.txt"
+_BOOSTER, _HAZARD = "booster.txt", "hazard.txt"
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,8 @@ class ChurnModel:
         Columns of the log that the profiles read, each with its SQL expression, when the model was trained; empty: unknown.
     known_cutoffs
         How far off the calibrated probabilities were, without the shift, at cutoffs whose labels are known.
+    hazard
+        The shape of each user's curve; None: the model was trained without ``[training] curve``.
     threads
         Of LightGBM when predicting; 0: all cores. Not saved: it belongs to the process, and never changes a score.
     """
@@ -107,6 +110,7 @@ class ChurnModel:
     shift: float = 0.0
     known_cutoffs: tuple[KnownCutoff, ...] = ()
     mapping: dict[str, str] = field(default_factory=dict[str, str])
+    hazard: Hazard | None = None
     threads: int = 0
 
     @property
@@ -144,6 +148,45 @@ class ChurnModel:
         """Churn probability in (0, 1) of each profile, shape (n,)."""
         return self.probability(by_rows(profiles, self.specification, score=self.raw))
 
+    def curves(self, matrix: Matrix, probability: Values) -> Curves:
+        """Return how each churn probability, shape (n,), depends on the horizon: the curves through it at the model's own horizon.
+
+        Raises
+        ------
+        InputError
+            When the model was trained without curves.
+        """
+        hazard = self._hazard_or_refused
+        cumulative = hazard.cumulative(matrix, is_event=self.definition.is_event, threads=self.threads)
+        return self._anchored(cumulative, probability)
+
+    def curve(self, profiles: pa.Table) -> Curves:
+        """Return the curve of each profile, as :meth:`curves` does.
+
+        Raises
+        ------
+        InputError
+            When the model was trained without curves.
+        """
+        hazard, is_event = self._hazard_or_refused, self.definition.is_event
+        flat = by_rows(
+            profiles,
+            self.specification,
+            score=lambda matrix: hazard.cumulative(matrix, is_event=is_event, threads=self.threads).ravel(),
+        )
+        return self._anchored(flat.reshape(-1, len(hazard.days)), self.predict_probability(profiles))
+
+    def _anchored(self, cumulative: Matrix, probability: Values) -> Curves:
+        d = self.definition
+        return Curves(self._hazard_or_refused.days, cumulative, d.is_event).anchored(probability, at=d.horizon_days)
+
+    @property
+    def _hazard_or_refused(self) -> Hazard:
+        if self.hazard is None:
+            hint = "train one with curves: churn train --set training.curve=true"
+            raise InputError("the model has no curves: it knows its own horizon only", hint=hint)
+        return self.hazard
+
     def contributions(self, matrix: Matrix) -> Matrix:
         """Signed contributions to the log-odds, shape (n, features): of the churn probability under Platt's calibration.
 
@@ -168,8 +211,9 @@ class ChurnModel:
         )
         rest = (self.specification, self.calibration, definition, self.reference, self.quality)
         scorer, changed = _write_parts(self.scorer, folder), (self.shift, self.known_cutoffs, self.mapping)
-        saved = _SavedModel(FORMAT_VERSION, *rest, scorer, *changed)
+        saved = _SavedModel(FORMAT_VERSION, *rest, scorer, *changed, _write_hazard(self.hazard, folder))
         files = [part.booster for part in saved.scorer if part.booster]
+        files += [saved.hazard.booster] if saved.hazard else []
         (folder / MANIFEST).write_bytes(with_digests(msgspec.json.encode(saved), folder, files=files))
 
 
@@ -185,6 +229,13 @@ class _SavedPart(msgspec.Struct, frozen=True, omit_defaults=True, rename={"logis
     booster: str = ""
     logistic: Linear | None = None
     bg_nbd: BgNbdPart | None = None
+
+
+class _SavedHazard(msgspec.Struct, frozen=True):
+    """The shape of the curves: the name of the file with its trees, and the ends of its intervals."""
+
+    booster: str
+    days: tuple[int, ...]
 
 
 class _SavedDefinition(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -216,6 +267,22 @@ class _SavedModel(_Format):
     shift: float = 0.0
     known_cutoffs: tuple[KnownCutoff, ...] = ()
     mapping: dict[str, str] = field(default_factory=dict[str, str])
+    hazard: _SavedHazard | UnsetType = UNSET
+
+
+def _write_hazard(hazard: Hazard | None, folder: Path) -> _SavedHazard | UnsetType:
+    if hazard is None:
+        return UNSET
+    (folder / _HAZARD).write_text(hazard.booster.model_to_string())
+    return _SavedHazard(_HAZARD, hazard.days)
+
+
+def _read_hazard(saved: _SavedHazard | UnsetType, folder: Path, *, digests: Mapping[str, str]) -> Hazard | None:
+    return Hazard(_read_trees(folder / saved.booster, digests), saved.days) if saved else None
+
+
+def _read_trees(path: Path, digests: Mapping[str, str]) -> lgb.Booster:
+    return lgb.Booster(model_str=checked_text(path, digests.get(path.name)))
 
 
 def _write_parts(scorer: Scorer, folder: Path) -> tuple[_SavedPart, ...]:
@@ -240,7 +307,7 @@ def _read_part(saved: _SavedPart, folder: Path, *, digests: Mapping[str, str]) -
         return LogisticPart(saved.logistic)
     if saved.bg_nbd:
         return saved.bg_nbd
-    return Trees(lgb.Booster(model_str=checked_text(folder / saved.booster, digests.get(saved.booster))))
+    return Trees(_read_trees(folder / saved.booster, digests))
 
 
 def _unreadable(folder: Path, error: Exception) -> InputError:
@@ -283,8 +350,9 @@ def load(folder: Path, *, threads: int = 0) -> ChurnModel:
         digests = checked_digests(rest, folder / MANIFEST)
         saved = msgspec.json.decode(rest, type=_SavedModel)
         scorer = Scorer(tuple((part.weight, _read_part(part, folder, digests=digests)) for part in saved.scorer))
+        hazard = _read_hazard(saved.hazard, folder, digests=digests)
     except (OSError, msgspec.DecodeError, UnicodeDecodeError, lgb.basic.LightGBMError) as error:
         raise _unreadable(folder, error) from error
     definition = saved.definition.with_conditions_of(saved.specification)
     parts = (saved.specification, saved.calibration, definition, saved.reference, saved.quality)
-    return ChurnModel(scorer, *parts, saved.shift, saved.known_cutoffs, saved.mapping, threads=threads)
+    return ChurnModel(scorer, *parts, saved.shift, saved.known_cutoffs, saved.mapping, hazard, threads)

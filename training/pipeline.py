@@ -25,11 +25,13 @@ from training.data.drift import StableFeatures, stable_features
 from training.data.snapshots import ProfileSet
 from training.data.specification import with_categories
 from training.data.treatment import Treatment
+from training.evaluation.curve import evaluate_curve
 from training.evaluation.evaluate import Evaluation, evaluate
 from training.fit.bg_nbd_fallback import fit_bg_nbd_fallback
 from training.fit.ensemble import Chosen, is_better
 from training.fit.fit import Fit, Fitter
 from training.fit.folds import Folds
+from training.fit.hazard import fit_hazard
 from training.fit.minimum_data import check_classes
 from training.fit.search import Budget, Choice, SearchResult, search
 from training.plan.bots import find_bots
@@ -176,6 +178,9 @@ def _fit(profile_set: ProfileSet, plan: TrainingPlan, *, say: Say) -> _Fit:
     say(f"fitting on {len(training_rows.churned):,} rows")
     fitter = Fitter(stable.specification, recipe.model, recipe.training)
     fit = fitter.fit(training_rows, plan.split, chosen=None if search_result else chosen)
+    if recipe.training.curve:
+        say("fitting the curves: how the probability depends on the horizon")
+        fit = replace(fit, hazard=fit_hazard(profile_set.activity, training_rows, plan=plan, fitter=fitter))
     return _Fit(plan, recipe, stable, training_rows, test, fit, search_result)
 
 
@@ -189,6 +194,9 @@ def _train(profile_set: ProfileSet, plan: TrainingPlan, *, say: Say) -> Training
     calibration = training_rows.at(plan.split.calibration)
     baselines = _fit_baselines(fit, plan, typical=train, calibrate_on=(calibration.profiles, calibration.churned))
     model, evaluation = _test_model(fit, plan, typical=train, test=test, baselines=baselines)
+    if model.hazard:
+        say("measuring the curves on the test users")
+        evaluation = replace(evaluation, curve=evaluate_curve(profile_set.activity, model, test=test, plan=plan))
     excluded = profile_set.excluded | fitted.stable.dropped
     found = TrainingResult(
         model, evaluation, plan, recipe, excluded, training_rows, test, fit, baselines, fitted.stable.pooled
@@ -320,6 +328,7 @@ def _model_of(
         quality,
         fit.shift.shift,
         _with_test(fit, plan, raw=raw, test=rows),
+        hazard=fit.hazard,
     )
 
 

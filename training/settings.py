@@ -50,6 +50,10 @@ class TrainingSettings(Section):
     learning_curve: bool = setting(
         default=False, words="Train on growing shares of the users, to see what more users would add."
     )
+    curve: bool = setting(
+        default=False,
+        words="Also fit a curve for each user: how the churn probability depends on the horizon, over 7 to 90 days.",
+    )
     capacity: int | None = setting(
         None, "Users that the team can contact in a week; lift and recall are reported there too.", unit="users", ge=1
     )

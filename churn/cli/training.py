@@ -63,6 +63,8 @@ def _show_one(report: dict[str, Any]) -> None:
         f"{model['name']}, test cutoff {report['split']['test']}: {test['users']} users, churn rate {test['churn_rate']:.3f}",
         rows,
     )
+    if report.get("curve"):
+        console.print_table("At other horizons", [_at_horizon(one) for one in report["curve"]])
     metrics = ("average_precision", "brier", "calibration_slope", "lift_at_10", "recall_at_10")
     console.print_table("More metrics of the model", [{name: test[name] for name in metrics}])
     console.out.print(f"{report['grade']['name']}: {report['grade']['why']}", markup=False)
@@ -72,6 +74,11 @@ def _show_one(report: dict[str, Any]) -> None:
     for diagnostic in filter(None, (report["backtest"], report["learning_curve"])):
         console.out.print(diagnostic["says"], markup=False)
     console.out.print(_registered(model), markup=False)
+
+
+def _at_horizon(found: dict[str, float]) -> dict[str, str]:
+    columns = {"churn rate": "churn_rate", "AUC": "auc", "calibration error": "calibration_error"}
+    return {"days": str(found["days"])} | {title: _with_interval(found, metric) for title, metric in columns.items()}
 
 
 def _with_interval(found: dict[str, float], metric: str) -> str:

@@ -65,6 +65,27 @@ class Slice:
 
 
 @dataclass(frozen=True)
+class HorizonResults:
+    """The curves of all test users at one horizon.
+
+    Attributes
+    ----------
+    days
+        The horizon.
+    metrics
+        ``churn_rate``, ``auc``, ``log_loss`` and ``calibration_error``.
+    """
+
+    days: int
+    mean_probability: float
+    metrics: dict[str, Interval]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values, the metrics by their names."""
+        return {"days": self.days, "mean_probability": self.mean_probability, **flat(self.metrics)}
+
+
+@dataclass(frozen=True)
 class Grade:
     """How good the model is in one word, the rule of that word, and the metrics that decided."""
 
@@ -85,6 +106,8 @@ class Evaluation:
         Mean of the probabilities; their churn rate is among the metrics.
     reliability
         The calibration error compared with chance.
+    curve
+        The curves at each horizon that the log covers from the test cutoff; empty: the model has none.
     """
 
     users: int
@@ -94,6 +117,7 @@ class Evaluation:
     grade: Grade
     mean_probability: float = float("nan")
     reliability: Reliability | None = None
+    curve: tuple[HorizonResults, ...] = ()
 
     @property
     def auc(self) -> Interval:
@@ -118,7 +142,7 @@ class Evaluation:
             "baselines": {name: flat(found.metrics) for name, found in self.baselines.items()},
             "slices": [part.to_json() for part in self.slices],
             "grade": vars(self.grade),
-        }
+        } | ({"curve": [one.to_json() for one in self.curve]} if self.curve else {})
 
     def flat(self) -> dict[str, float]:
         """The metrics of the test and of the baselines under dotted names, as in MLflow."""
@@ -128,7 +152,10 @@ class Evaluation:
             for key, value in flat(found.metrics).items()
         }
         whole = {"test.users": float(self.users)} | {f"test.{name}": value for name, value in self._of_the_test.items()}
-        return whole | flat(self.metrics, before="test.") | rules
+        curve = {
+            key: value for one in self.curve for key, value in flat(one.metrics, before=f"curve.{one.days}d.").items()
+        }
+        return whole | flat(self.metrics, before="test.") | rules | curve
 
     @property
     def _of_the_test(self) -> dict[str, float]:

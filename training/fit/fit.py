@@ -16,6 +16,7 @@ from models.encoding import by_rows
 from models.scorers.base_rate import UNSHIFTED, KnownCutoff, Prediction, predict_shift, shifted
 from models.scorers.calibration import CalibrationFit, fit_calibration
 from models.scorers.ensemble import Scorer
+from models.scorers.hazard import Hazard
 from models.scorers.trees import Rows, TreeFitter
 from models.settings import ModelSettings
 from training.data.dataset import Dataset
@@ -44,6 +45,8 @@ class Fit:
         What these let expect at the test cutoff.
     why
         How rounds and weights were chosen.
+    hazard
+        The shape of each user's curve; None: none was asked for, or there is too little to fit it on.
     """
 
     specification: Specification
@@ -53,6 +56,7 @@ class Fit:
     known_cutoffs: tuple[KnownCutoff, ...] = ()
     shift: Prediction = UNSHIFTED
     why: str = ""
+    hazard: Hazard | None = None
 
     def predict_probability(self, profiles: pa.Table) -> NDArray[np.float64]:
         """Churn probability in (0, 1) of each profile at the test cutoff, shape (n,)."""

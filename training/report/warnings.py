@@ -37,8 +37,19 @@ def _warnings(trained: TrainingResult) -> Iterator[str]:
             f"incomplete days: {describe_outages(plan.outages)}; {plan.lost_snapshots} snapshots near them are excluded; "
             "if nothing was open then, name these days in [outages] closed"
         )
+    yield from _of_curve(trained)
     if fit.shift.shift:
         yield f"probabilities are shifted by {fit.shift.shift:+.2f} in log-odds to the base rate: {fit.shift.why}"
+
+
+def _of_curve(trained: TrainingResult) -> Iterator[str]:
+    if trained.recipe.training.curve and not trained.model.hazard:
+        why = (
+            "too few users were seen for the horizon"
+            if trained.plan.strategy is Strategy.DIRECT
+            else "no label of the horizon was known"
+        )
+        yield f"no curve was fitted: {why}"
 
 
 def _of_fit(trained: TrainingResult) -> Iterator[str]:

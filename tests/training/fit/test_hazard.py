@@ -1,0 +1,123 @@
+"""Curves of a whole training: anchored, known before the test, better than no shape, and saved."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from features.errors import InputError
+from models.card import card
+from models.churn_model import load
+from tests.training.conftest import Trainer, Training
+from training.data.horizons import by_day
+from training.diagnostics import Diagnostics
+from training.fit.hazard import fit_hazard
+from training.report.training_report import LogFacts, TrainingReport
+
+CURVE = "training.curve=true"
+
+
+@pytest.fixture(scope="module")
+def curved(trainer: Trainer) -> Training:
+    return trainer(CURVE)
+
+
+def test_a_curve_goes_through_the_probability_at_the_horizon_and_never_rises(curved: Training):
+    model, profiles = curved.trained.model, curved.trained.test.profiles
+    found = model.curve(profiles)
+    horizon = curved.recipe.churn.horizon_days
+    assert found.churn_probability(horizon) == pytest.approx(model.predict_probability(profiles), abs=1e-9)
+    assert (np.diff(found.probabilities, axis=1) <= 0).all()
+    assert horizon in found.days
+    assert len(found.days) > 1
+
+
+def test_the_model_itself_is_the_same_without_curves(curved: Training, periods: Training, tmp_path: Path):
+    for name, one in (("with", curved), ("without", periods)):
+        one.trained.model.save(tmp_path / name)
+    with_curves, without = ({p.name: p.read_bytes() for p in (tmp_path / n).iterdir()} for n in ("with", "without"))
+    assert set(with_curves) == {*without, "hazard.txt"}
+    assert with_curves["booster.txt"] == without["booster.txt"]
+    assert b"hazard" not in without["churn_model.json"]
+    assert curved.trained.evaluation.metrics == periods.trained.evaluation.metrics
+
+
+def test_a_reloaded_model_gives_the_same_curves_and_a_damaged_one_is_refused(curved: Training, tmp_path: Path):
+    profiles = curved.trained.test.profiles
+    curved.trained.model.save(tmp_path)
+    assert (
+        load(tmp_path).curve(profiles).cumulative.tobytes() == curved.trained.model.curve(profiles).cumulative.tobytes()
+    )
+    trees = tmp_path / "hazard.txt"
+    trees.write_text(trees.read_text().replace("leaf_value=", "leaf_value=1", 1))
+    with pytest.raises(InputError, match="is damaged"):
+        load(tmp_path)
+
+
+def test_a_model_without_curves_says_how_to_get_them(periods: Training):
+    with pytest.raises(InputError) as refused:
+        periods.trained.model.curve(periods.trained.test.profiles)
+    assert CURVE in refused.value.hint
+
+
+def test_what_happened_by_a_day_is_counted_from_the_log(curved: Training):
+    """The oracle is SQL over the kept days."""
+    trained, activity = curved.trained, curved.activity
+    found = by_day(
+        activity, trained.test, days=7, churn=curved.recipe.churn, until=activity.coverage.covered_until
+    ).happened
+    test = trained.split.test
+    ((seen,),) = activity.connection.execute(
+        f"""select count(distinct user_id) from {activity.relation("days")} where qualifying_events > 0
+        and day >= $1 and day < $1 + 7 and user_id in (select unnest($2))""",
+        [test, trained.test.profiles.column("user_id").to_pylist()],
+    ).fetchall()
+    assert 0 < found.sum() == seen < len(found)
+
+
+def test_labels_that_were_not_known_at_the_test_cutoff_are_not_used(curved: Training):
+    trained, churn = curved.trained, curved.recipe.churn
+    until = trained.split.test
+    for days in trained.model.hazard.days if trained.model.hazard else ():
+        known = by_day(curved.activity, trained.training_rows, days=days, churn=churn, until=until).known
+        ends = trained.training_rows.cutoffs[known].max() + np.timedelta64(days + churn.gap_days, "D")
+        assert ends <= np.datetime64(until)
+
+
+def test_the_curves_are_measured_at_every_horizon_that_the_log_covers(curved: Training):
+    evaluation, horizon = curved.trained.evaluation, curved.recipe.churn.horizon_days
+    measured = {one.days: one for one in evaluation.curve}
+    assert max(measured) == horizon
+    assert measured[horizon].metrics["auc"].value == pytest.approx(evaluation.auc.value, abs=1e-9)
+    assert all(one.metrics["calibration_error"].value < 0.1 for one in measured.values())
+    assert evaluation.flat()[f"curve.{horizon}d.auc"] == measured[horizon].metrics["auc"].value
+
+
+def test_the_card_and_the_json_have_the_horizons_only_with_curves(curved: Training, periods: Training):
+    reports = {
+        name: TrainingReport(one.trained, Diagnostics()) for name, one in (("with", curved), ("without", periods))
+    }
+    log = LogFacts("shop", "log", curved.activity.coverage, {})
+    cards = {name: card(report.card_facts(log, commit="")) for name, report in reports.items()}
+    assert "At other horizons" in cards["with"]
+    assert "At other horizons" not in cards["without"]
+    assert [one["days"] for one in reports["with"].to_json()["curve"]] == [
+        one.days for one in curved.trained.evaluation.curve
+    ]
+    assert "curve" not in reports["without"].to_json()
+
+
+def test_who_may_be_gone_is_back_early_or_not_at_all(curved: Training):
+    """A shape of its own for each user: with one shape for all, the early share of the hazard is everybody's."""
+    trained = curved.trained
+    found = trained.model.curve(trained.test.profiles)
+    early = found.cumulative[:, 0] / found.cumulative[:, found.days.index(curved.recipe.churn.horizon_days)]
+    assert np.corrcoef(early, trained.model.predict_probability(trained.test.profiles))[0, 1] > 0.1
+
+
+def test_where_the_horizon_has_too_few_users_there_is_no_curve(curved: Training):
+    trained = curved.trained
+    training = trained.recipe.training.model_copy(update={"min_class_users": 10**6})
+    plan = replace(trained.plan, recipe=replace(trained.recipe, training=training))
+    assert fit_hazard(curved.activity, trained.training_rows, plan=plan, fitter=trained.fitter) is None

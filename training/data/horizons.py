@@ -1,0 +1,53 @@
+"""The same rows under other horizons: whether the deciding event had happened by each day of a curve."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+import pyarrow as pa
+
+from features.activity.store import Activity
+from features.profiles.build import KEYS
+from features.settings import ChurnSettings
+from models.arrays import Labels
+from models.definition import ChurnDefinition
+from training.data.dataset import Dataset, label
+
+DAYS = (7, 14, 21, 30, 45, 60, 90)
+
+
+def days_of(churn: ChurnSettings) -> tuple[int, ...]:
+    """Return the days of a curve, ascending: :data:`DAYS` and the horizon itself."""
+    return tuple(sorted({*DAYS, churn.horizon_days}))
+
+
+@dataclass(frozen=True)
+class ByDay:
+    """What is known of rows by a day, all of shape (n,).
+
+    Attributes
+    ----------
+    happened
+        Whether the deciding event happened before the end of the day: the next qualifying event, or the event that is churn.
+    known
+        Whether the log tells.
+    """
+
+    happened: Labels
+    known: Labels
+
+
+def by_day(activity: Activity, rows: Dataset, *, days: int, churn: ChurnSettings, until: date) -> ByDay:
+    """Label rows under a horizon of some days, as far as the log up to a date tells."""
+    definition = ChurnDefinition.of(churn.model_copy(update={"horizon_days": days}))
+    known = rows.cutoffs <= np.datetime64(definition.window.latest_finished(until))
+    found = label(
+        activity,
+        rows.profiles.select(KEYS).filter(pa.array(known)),
+        churn=churn.model_copy(update={"horizon_days": days}),
+    )
+    happened = np.zeros(len(known), dtype=np.bool_)
+    happened[known] = found.churned == definition.is_event
+    return ByDay(happened, known)

@@ -1,0 +1,95 @@
+"""The shape of each user's curve: one small tree model of the intervals that the training rows lived through."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from features.activity.store import Activity
+from models.arrays import Labels, Values
+from models.scorers.hazard import INTERVAL, Hazard, with_interval
+from models.scorers.trees import TreeFitter
+from training.data.dataset import Dataset
+from training.data.horizons import by_day, days_of
+from training.fit.fit import Fitter
+from training.plan.plan import Strategy, TrainingPlan
+
+_ROUNDS = (
+    200  # trees: with fewer, the middle of the curve is biased; with more, nothing is gained (benchmarks/curves.md)
+)
+_FEATURES = 0.6  # share that each tree may use: most trees must know which interval it is
+_MAX_ROWS = 300_000
+
+
+@dataclass(frozen=True)
+class _Intervals:
+    """Intervals that began without the deciding event, and are over before the test cutoff.
+
+    Attributes
+    ----------
+    days
+        Their ends, ascending.
+    places, ends, happened
+        Of each: its row, the end of the interval, and whether the event happened in it; all (n,).
+    """
+
+    days: list[int] = field(default_factory=list[int])
+    places: list[NDArray[np.int64]] = field(default_factory=list[NDArray[np.int64]])
+    ends: list[Values] = field(default_factory=list[Values])
+    happened: list[Labels] = field(default_factory=list[Labels])
+
+    def add(self, end: int, *, places: NDArray[np.int64], happened: Labels) -> None:
+        """Add an interval."""
+        self.days.append(end)
+        self.places.append(places)
+        self.ends.append(np.full(len(places), float(end)))
+        self.happened.append(happened)
+
+
+def fit_hazard(activity: Activity, training_rows: Dataset, *, plan: TrainingPlan, fitter: Fitter) -> Hazard | None:
+    """Fit it on what was known before the test cutoff; None where the horizon itself has too few users of either kind.
+
+    Rows of a recent cutoff tell of the intervals that are over, rows of an older one of later intervals too. Of very many, a part is
+    drawn. An interval in which too few users decided is joined with the next one.
+    """
+    known = _intervals(activity, training_rows, plan=plan)
+    if plan.strategy is not Strategy.DIRECT or plan.recipe.churn.horizon_days not in known.days:
+        return None
+    places, ends, happened = (
+        np.concatenate(known.places),
+        np.concatenate(known.ends),
+        np.concatenate(known.happened),
+    )
+    drawn = np.sort(np.random.default_rng(fitter.training.seed).permutation(len(places))[: _maximum(training_rows)])
+    is_event = bool(plan.recipe.churn.event)
+    sample = Dataset(training_rows.profiles.take(pa.array(places[drawn], pa.int64())), happened[drawn] == is_event)
+    rows = fitter.rows(sample)
+    trees = fitter.tree_fitter
+    booster = TreeFitter(
+        trees.settings.model_copy(update={"feature_fraction": max(_FEATURES, trees.settings.feature_fraction)}),
+        trees.seed,
+        (*trees.names, INTERVAL),
+        trees.categorical,
+    ).fit(replace(rows, matrix=with_interval(rows.matrix, ends[drawn])), rounds=_ROUNDS)
+    return Hazard(booster, tuple(known.days))
+
+
+def _maximum(training_rows: Dataset) -> int:
+    """Return how many intervals are used: as many as the model has rows, so that the fit costs about as much as one of its own."""
+    return min(_MAX_ROWS, len(training_rows.churned))
+
+
+def _intervals(activity: Activity, training_rows: Dataset, *, plan: TrainingPlan) -> _Intervals:
+    churn, minimum = plan.recipe.churn, plan.recipe.training.min_class_users
+    found, before = _Intervals(), np.zeros(len(training_rows.churned), dtype=np.bool_)
+    for days in days_of(churn):
+        now = by_day(activity, training_rows, days=days, churn=churn, until=plan.split.test)
+        places = np.flatnonzero(now.known & ~before)
+        happened = now.happened[places]
+        if min(happened.sum(), (~happened).sum()) >= minimum:
+            found.add(days, places=places, happened=happened)
+            before |= now.happened
+    return found
