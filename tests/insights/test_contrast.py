@@ -6,6 +6,7 @@ import random
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from insights.contrast import Difference, Limits, contrast, ranked
@@ -66,7 +67,7 @@ def test_p_values_are_corrected_as_statsmodels_does():
 
     raw = [0.001, 0.01, 0.03, 0.5]
     found = ranked([Difference(str(p), "", 0, 0, p, p) for p in raw], "gone")
-    expected = multipletests(raw, method="fdr_by")[1]
+    expected = np.asarray(multipletests(raw, method="fdr_by")[1])
     assert sorted(row["p_value"] for row in found) == pytest.approx(sorted(expected))
 
 

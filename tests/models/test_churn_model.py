@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from features.errors import InputError
-from models.churn_model import FORMAT_VERSION, ChurnModel, Reference, load
+from models.churn_model import FORMAT_VERSION, Reference, load
 from models.definition import ChurnDefinition
 from models.encoding import encode
+from models.scorers.calibration import Platt
 from tests.models.model_builder import profiles_of, tiny_model
 
 
@@ -168,9 +169,8 @@ def test_contributions_add_up_to_the_log_odds_of_the_probability():
 
 def test_contributions_follow_the_slope_of_the_calibration():
     profiles, model = profiles_of(5, seed=4), tiny_model()
-    steeper: ChurnModel = replace(
-        model, calibration=structs.replace(model.calibration, slope=2 * model.calibration.slope)
-    )
+    assert isinstance(model.calibration, Platt)
+    steeper = replace(model, calibration=structs.replace(model.calibration, slope=2 * model.calibration.slope))
     matrix = encode(profiles, model.specification)
     assert steeper.contributions(matrix) == pytest.approx(2 * model.contributions(matrix))
 

@@ -22,7 +22,7 @@ SCHEMA = pa.schema([("tenure_days", pa.float64()), ("last_device_os", pa.string(
 
 
 def table(*rows: tuple[float | None, str | None]) -> pa.Table:
-    return pa.table(list(zip(*rows, strict=True)), schema=SCHEMA)
+    return pa.Table.from_pylist([dict(zip(SCHEMA.names, row, strict=True)) for row in rows], SCHEMA)
 
 
 def same(left: np.ndarray, right: np.ndarray) -> bool:

@@ -74,7 +74,12 @@ def test_the_strongest_family_comes_first_whatever_its_sign():
 
 
 def test_there_are_at_most_three():
-    four = {"events_7d": 1.0, "days_since_last_event": 0.5, "last_device_os": 0.75, "is_repeat_purchaser": 0.25}
+    four: dict[str, Any] = {
+        "events_7d": 1.0,
+        "days_since_last_event": 0.5,
+        "last_device_os": 0.75,
+        "is_repeat_purchaser": 0.25,
+    }
     assert [one.code for one in reasons(**four)] == ["usage", "device", "recency"]
 
 

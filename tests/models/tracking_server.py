@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -28,7 +28,7 @@ def free_port() -> int:
 
 
 @contextmanager
-def running(arguments: Sequence[str], *, ready: str, log: Path) -> Iterator[None]:
+def running(arguments: Sequence[str], *, ready: str, log: Path) -> Generator[None]:
     """Run ``mlflow <arguments>`` until it answers at ``ready``; stop it, and the workers it started, afterwards."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # mlflow starts uvicorn by its name
     environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "PATH": path}
@@ -56,7 +56,7 @@ def wait_for(address: str, server: subprocess.Popen[bytes], *, log: Path) -> Non
 
 
 @contextmanager
-def tracking_server(folder: Path) -> Iterator[str]:
+def tracking_server(folder: Path) -> Generator[str]:
     """Serve a store and its artifacts, which clients reach through the server only."""
     port = free_port()
     folder.mkdir(parents=True)
@@ -67,7 +67,7 @@ def tracking_server(folder: Path) -> Iterator[str]:
 
 
 @contextmanager
-def gate(server: str, *, refused: str) -> Iterator[str]:
+def gate(server: str, *, refused: str) -> Generator[str]:
     """Hand every request on, except those that would change something at a path ending with ``refused``: they get a 403."""
 
     class Gate(BaseHTTPRequestHandler):
@@ -93,7 +93,7 @@ def gate(server: str, *, refused: str) -> Iterator[str]:
 
         do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = answer  # noqa: N815  # the names that the server looks for
 
-        def log_message(self, *_: object) -> None:
+        def log_message(self, *_: object, **__: object) -> None:
             """Say nothing."""
 
     listening = ThreadingHTTPServer(("127.0.0.1", 0), Gate)

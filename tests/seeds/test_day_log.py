@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from seeds.day_log import SCHEMA
@@ -16,7 +17,7 @@ def one(log: duckdb.DuckDBPyConnection, query: str) -> tuple[float, ...]:
 def test_a_file_has_the_columns_of_the_schema_and_is_sorted_by_time_and_user(out: Path, world: World) -> None:
     table = pq.ParquetFile(out / "events" / f"day={world.start}" / "part-0.parquet").read()
     assert table.schema.equals(SCHEMA)
-    keys = list(zip(table["event_time"].cast("int64").to_pylist(), table["user_id"].to_pylist(), strict=True))
+    keys = list(zip(table["event_time"].cast(pa.int64()).to_pylist(), table["user_id"].to_pylist(), strict=True))
     assert keys == sorted(keys)
 
 

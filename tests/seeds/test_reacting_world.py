@@ -11,6 +11,7 @@ import pytest
 from features.errors import InputError
 from seeds.reacting_world import ContactResult, ReactingWorld, Reaction
 from seeds.simulate import World, simulate
+from tests.builders import values_of
 
 WORLD = World(users=400, days=70)
 MONDAY = WORLD.start + timedelta(days=42)
@@ -24,12 +25,12 @@ def at_monday(folder: Path) -> ReactingWorld:
 
 
 def seen(events: Path) -> set[str]:
-    return set(ds.dataset(events).to_table(columns=["user_id"])["user_id"].to_pylist())
+    return set(values_of(ds.dataset(events).to_table(columns=["user_id"]), "user_id"))
 
 
 def active_days(events: Path) -> dict[str, set[date]]:
     sql = f"select user_id, list(distinct event_time::date) from '{events}/**/*.parquet' group by 1"
-    return {user: set(days) for user, days in duckdb.sql(sql).fetchall()}
+    return {user: set(days) for user, days in duckdb.execute(sql).fetchall()}
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@ import tomllib
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import numpy as np
@@ -93,7 +94,7 @@ class Snapshot:
             "frequency": -past.sum(axis=0).astype(float),
             "frequency of 28 days": -past[-28:].sum(axis=0).astype(float),
         }
-        return cls(belief.probability[eligible], 1.0 - future.any(axis=0), rules)
+        return cls(belief.probability[eligible], 1.0 - np.any(future, axis=0), rules)
 
 
 @pytest.fixture(scope="module")
@@ -197,6 +198,6 @@ def test_the_day_after_the_last_may_be_a_cutoff(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("wrong", [{"users": 0}, {"days": 0}, {"horizon_days": 0}, {"gap_days": -1}, {"seed": -1}])
-def test_an_impossible_world_is_refused(wrong: dict[str, int]) -> None:
+def test_an_impossible_world_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(InputError, match=next(iter(wrong))):
         World(**wrong)

@@ -14,6 +14,7 @@ from seeds.hidden_markov import Floats
 from seeds.population import CHANNELS, SYSTEMS, group_risks, priors
 from seeds.simulate import World, simulate
 from seeds.truth import check_label, true_probabilities
+from tests.builders import values_of
 
 OpenLog = Callable[[Path], duckdb.DuckDBPyConnection]
 CELLS = len(State) * len(KINDS)
@@ -32,7 +33,7 @@ def labels(log: duckdb.DuckDBPyConnection, cutoff: date, *, horizon_days: int, g
 
 def truth(out: Path, cutoff: date) -> dict[str, float]:
     table = true_probabilities(out, cutoff)
-    return dict(zip(table["user_id"].to_pylist(), table["true_probability"].to_pylist(), strict=True))
+    return dict(zip(values_of(table, "user_id"), values_of(table, "true_probability"), strict=True))
 
 
 # --- The truth from nothing but the log: one user at a time, with full matrices ------------------------------------
@@ -63,10 +64,10 @@ def slow_truth(log: duckdb.DuckDBPyConnection, user: str, *, cutoff: date, world
     channel, system = log.execute("select channel, device_os from log where user_id = ? limit 1", [user]).fetchall()[0]
     group = list(CHANNELS).index(channel) * len(SYSTEMS) + list(SYSTEMS).index(system)
     risk, installed = group_risks()[group], days[0][4] == 1
-    symbols = {
-        day: int(symbol(sessions=n, pace=np.searchsorted(PACE_EDGES, seconds / n, side="right") - 1, bought=bought))
-        for day, n, seconds, bought, _ in days
-    }
+    sessions, seconds, bought = (np.array([row[place] for row in days]) for place in (1, 2, 3))
+    pace = np.searchsorted(PACE_EDGES, seconds / sessions, side="right") - 1
+    found = symbol(sessions=sessions, pace=pace, bought=bought).tolist()
+    symbols = dict(zip((row[0] for row in days), found, strict=True))
     today, belief = (days[0][0], priors(world.start)[-1]) if installed else (world.start, priors(world.start)[group])
     first = today if installed else None
     while today < cutoff:
@@ -106,8 +107,8 @@ def test_the_truth_covers_everyone_seen_before_the_cutoff_and_nobody_else(
     for cutoff in cutoffs:
         seen = log.execute("select distinct user_id from log where day < ?", [cutoff]).fetchall()
         table = true_probabilities(out, cutoff)
-        assert sorted(table["user_id"].to_pylist()) == sorted(user for (user,) in seen)
-        assert all(0 <= p <= 1 for p in table["true_probability"].to_pylist())
+        assert sorted(values_of(table, "user_id")) == sorted(user for (user,) in seen)
+        assert all(0 <= p <= 1 for p in values_of(table, "true_probability"))
 
 
 def test_of_the_users_with_a_true_probability_of_one_in_three_one_in_three_leaves(

@@ -1,10 +1,14 @@
 """How certain a metric is: intervals over users, of one model and of the difference between two."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from models.evaluation.metrics import Interval, auc, intervals, paired, summary
 from tests.models.conftest import Users
+
+NEAR: dict[str, dict[str, Any]] = {"calibration_slope": {"rel": 0.05}, "calibration_intercept": {"abs": 0.005}}
 
 
 def test_an_interval_contains_its_metric(users_400: Users):
@@ -32,8 +36,7 @@ def test_a_resample_is_what_the_summary_of_the_sampled_rows_is(users_400: Users,
     rows = np.random.default_rng(7).integers(0, 400, 400)
     expected = summary(churned[rows], probability[rows], capacity=40)
     for name, interval in intervals(churned, probability, seed=7, capacity=40).items():
-        near = {"calibration_slope": {"rel": 0.05}, "calibration_intercept": {"abs": 0.005}}.get(name, {"rel": 1e-9})
-        assert interval.low == interval.high == pytest.approx(expected[name], **near)
+        assert interval.low == interval.high == pytest.approx(expected[name], **NEAR.get(name, {"rel": 1e-9}))
 
 
 def test_an_interval_is_as_wide_as_theory_says(users_400: Users):

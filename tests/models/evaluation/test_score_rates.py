@@ -95,8 +95,13 @@ def test_a_level_that_one_cutoff_has_is_no_part_of_the_curve():
 def test_more_rows_of_the_same_users_make_nothing_more_certain():
     odds = users(2_000)
     once = labelled(expit(odds), expit(odds))
-    rows = [np.tile(one, 4) for one in (once.probability, once.churned, once.users)]
-    again = LabelledScores(*rows, np.repeat(np.arange(4), 2_000), np.zeros(4))
+    again = LabelledScores(
+        np.tile(once.probability, 4),
+        np.tile(once.churned, 4),
+        users=np.tile(once.users, 4),
+        cutoffs=np.repeat(np.arange(4), 2_000),
+        times=np.zeros(4),
+    )
     one, four = (ScoreRates.fit(some).interval(0.4, shift=CERTAIN) for some in (once, again))
     assert four.high - four.low == pytest.approx(one.high - one.low, rel=0.05)
 

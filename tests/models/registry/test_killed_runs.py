@@ -1,5 +1,7 @@
 """A run whose process was killed with -9 does not stay open for ever: who opens the store next closes it."""
 
+# pyright: reportPrivateUsage=false
+
 import shutil
 import signal
 import subprocess
@@ -34,7 +36,7 @@ def home(empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return found
 
 
-def runs(registry: Registry) -> dict[str, Any]:
+def runs(registry: Registry) -> dict[str | None, Any]:
     import mlflow
 
     client = mlflow.MlflowClient(registry.uri)

@@ -227,8 +227,9 @@ def test_a_notebook_with_a_run_and_an_experiment_of_its_own_keeps_both(
         active = mlflow.active_run()
         assert active is not None
         assert active.info.run_id == mine.info.run_id != found.run_id
-    (output,) = client.get_run(found.run_id).outputs.model_outputs
-    assert client.get_logged_model(output.model_id).experiment_id == client.get_run(found.run_id).info.experiment_id
+        run = client.get_run(found.run_id)
+        (output,) = run.outputs.model_outputs
+        assert client.get_logged_model(output.model_id).experiment_id == run.info.experiment_id
 
 
 def test_the_sampling_of_the_machine_can_be_switched_off(

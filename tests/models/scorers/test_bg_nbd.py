@@ -204,7 +204,7 @@ def sample() -> tuple[Buyers, np.ndarray]:
         pytest.skip(f"REAL_LOGS names no folder with {LOG.name}")
     import duckdb
 
-    found = duckdb.sql(
+    found = duckdb.execute(
         f"""select count(*) filter (is_seen) - 1, (max(day) filter (is_seen) - min(day)) / 7, (date '1997-09-30' - min(day)) / 7,
             bool_and(is_seen)
         from (select distinct customer_id, cast(date as date) as day, date <= '1997-09-30' as is_seen from '{LOG}')

@@ -1,11 +1,14 @@
 """The three calibrations: the likelihood's own conditions, the rank, the choice, and what happens to a model that ranks upside down."""
 
+from collections.abc import Callable
+
 import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models.arrays import Labels, Values
 from models.scorers.calibration import (
     Beta,
     Calibration,
@@ -17,7 +20,8 @@ from models.scorers.calibration import (
     fit_platt,
 )
 
-FITS = [fit_platt, fit_beta, fit_isotonic]
+Fit = Callable[[Values, Labels], Calibration]
+FITS: list[Fit] = [fit_platt, fit_beta, fit_isotonic]
 
 
 def simulated(slope: float, intercept: float, *, users: int = 4_000) -> tuple[np.ndarray, np.ndarray]:
@@ -57,13 +61,13 @@ def test_it_is_the_maximum_of_the_likelihood_of_the_targets_of_platt(slope: floa
 
 
 @pytest.mark.parametrize("fit", FITS)
-def test_the_mean_probability_is_the_churn_rate_it_was_fitted_on(fit: type[Calibration]):
+def test_the_mean_probability_is_the_churn_rate_it_was_fitted_on(fit: Fit):
     raw, churned = simulated(1.0, -1.5)
     assert fit(raw, churned).probability(raw).mean() == pytest.approx(churned.mean(), abs=2e-3)
 
 
 def test_a_score_that_separates_the_classes_wholly_still_gives_finite_numbers():
-    raw = np.arange(200) - 99.5
+    raw = np.arange(200, dtype=np.float64) - 99.5
     found = fit_platt(raw, raw > 0)
     assert np.isfinite([found.slope, found.intercept]).all()
     assert 0.95 < found.probability(np.array([30.0]))[0] < 1
@@ -137,7 +141,7 @@ def test_no_calibration_of_any_labels_turns_two_users_around(labels: list[bool])
 
 
 @pytest.mark.parametrize("fit", FITS)
-def test_a_model_that_ranks_upside_down_is_not_turned_around_and_still_says_the_churn_rate(fit: type[Calibration]):
+def test_a_model_that_ranks_upside_down_is_not_turned_around_and_still_says_the_churn_rate(fit: Fit):
     raw = np.linspace(-3, 1, 400)
     churned = np.arange(400) < 100  # the lowest scores left
     found = fit(raw, churned)
@@ -147,7 +151,7 @@ def test_a_model_that_ranks_upside_down_is_not_turned_around_and_still_says_the_
 
 
 @pytest.mark.parametrize("fit", FITS)
-def test_a_model_that_tells_nobody_apart_gives_everybody_the_churn_rate(fit: type[Calibration]):
+def test_a_model_that_tells_nobody_apart_gives_everybody_the_churn_rate(fit: Fit):
     assert fit(np.full(400, 0.2), np.arange(400) % 4 == 0).probability(np.array([0.2])) == pytest.approx([0.25])
 
 

@@ -107,7 +107,9 @@ def branch(node: dict[str, Any], row: Values) -> Values:
     left, right = (branch(node[side], row) for side in ("left_child", "right_child"))
     counts = [rows_in(node[side]) for side in ("left_child", "right_child")]
     mean = (counts[0] * left + counts[1] * right) / sum(counts)
-    return np.where(knows(node["split_feature"]), left if goes_left(node, row[node["split_feature"]]) else right, mean)
+    return np.where(
+        knows(node["split_feature"]), left if goes_left(node, float(row[node["split_feature"]])) else right, mean
+    )
 
 
 def rows_in(node: dict[str, Any]) -> int:
@@ -163,6 +165,6 @@ def test_those_of_the_ensemble_are_shapley_values_of_the_whole(
     """Of many rows and of a single one, which LightGBM computes on another path."""
     weights = {"trees": 0.5, "logistic": 0.3, "bg_nbd": 0.2}
     scorer = Scorer(tuple((weight, parts[name]) for name, weight in weights.items()))
-    whole = sum(weight * expected[name] for name, weight in weights.items())
+    whole = np.sum([weight * expected[name] for name, weight in weights.items()], axis=0)
     assert scorer.contributions(matrix[:ROWS], threads=1) == pytest.approx(whole, abs=1e-9)
     assert scorer.explain(matrix[:1], threads=1).contributions == pytest.approx(whole[:1], abs=1e-9)

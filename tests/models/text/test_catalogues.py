@@ -43,6 +43,7 @@ def test_the_report_is_translated_text_by_text_with_the_same_places(name: str):
                 wanted.add((f"{section}.{key}", forms[-1]))
     assert known.keys() == wanted  # an English text that changes needs another translation
     for (context, words), one in known.items():
+        assert one.string, context
         found = one.string if isinstance(one.string, str) else one.string[-1]
         assert found.strip(), context
         assert set(PLACES.findall(found)) == set(PLACES.findall(words)), context
