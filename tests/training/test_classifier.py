@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -28,15 +28,19 @@ def test_it_does_what_scikit_learn_expects_of_an_estimator(estimator: Any, check
 def _frame(rows: int, *, seed: int) -> tuple[pd.DataFrame, np.ndarray]:
     """Users who leave the more likely the longer they are idle, twice as likely where they came through ads."""
     chance = np.random.default_rng(seed)
-    idle, channel = chance.exponential(10, rows), chance.choice(["ads", "friend", None], rows)
+    idle, channel = chance.exponential(10, rows), chance.choice(np.array(["ads", "friend", None]), rows)
     left = chance.random(rows) < 1 / (1 + np.exp(2 - idle / 8 - (channel == "ads")))
     noise = np.where(chance.random(rows) < 0.1, np.nan, chance.normal(size=rows))
     return pd.DataFrame({"days_since_last_event": idle, "channel": channel, "noise": noise}), left
 
 
+def _quick() -> ChurnClassifier:
+    return cast("ChurnClassifier", clone(QUICK))
+
+
 @pytest.fixture(scope="module")
 def fitted() -> ChurnClassifier:
-    return clone(QUICK).fit(*_frame(600, seed=1))
+    return _quick().fit(*_frame(600, seed=1))
 
 
 def test_it_ranks_users_that_it_has_not_seen_and_its_probabilities_are_calibrated(fitted: ChurnClassifier):
@@ -50,15 +54,15 @@ def test_it_ranks_users_that_it_has_not_seen_and_its_probabilities_are_calibrate
 
 def test_a_value_of_a_category_that_was_never_seen_is_no_error(fitted: ChurnClassifier):
     frame, _ = _frame(3, seed=3)
-    assert np.isfinite(fitted.predict_proba(frame.assign(channel=["radio", None, "ads"]))).all()
+    assert np.isfinite(fitted.predict_proba(frame.assign(channel=pd.Series(["radio", None, "ads"])))).all()
 
 
 def test_contributions_add_up_to_the_raw_score_but_for_a_constant(fitted: ChurnClassifier):
     frame, _ = _frame(50, seed=4)
     effects = fitted.explain(frame)
     assert list(effects.columns) == list(fitted.get_feature_names_out()) == list(frame.columns)
-    base = fitted.raw_score(frame) - effects.sum(axis=1)
-    assert base.to_numpy() == pytest.approx(base[0])
+    base = fitted.raw_score(frame) - effects.sum(axis=1).to_numpy()
+    assert base == pytest.approx(base[0])
 
 
 def test_a_copy_gives_the_same_numbers_also_after_a_single_row_was_scored(fitted: ChurnClassifier):
@@ -77,13 +81,13 @@ def test_its_defaults_are_those_of_a_training():
 def test_bad_input_is_refused_in_words():
     frame, left = _frame(60, seed=6)
     with pytest.raises(ValueError, match="Only binary classification is supported"):
-        clone(QUICK).fit(frame, np.arange(60) % 3)
+        _quick().fit(frame, np.arange(60) % 3)
     with pytest.raises(ValueError, match="expected 5 users or more"):
-        clone(QUICK).fit(frame, left, groups=np.arange(60) % 4)
+        _quick().fit(frame, left, groups=np.arange(60) % 4)
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
-        clone(QUICK).fit(frame, left, groups=np.arange(59))
+        _quick().fit(frame, left, groups=np.arange(59))
     with pytest.raises(ValueError, match="infinity"):
-        clone(QUICK).fit(frame.assign(noise=np.inf), left)
+        _quick().fit(frame.assign(noise=np.inf), left)
 
 
 def test_it_fits_what_a_training_fits(folds: Training):

@@ -1,5 +1,7 @@
 """A whole training: what it learns from, what it never sees, and that it can be done again."""
 
+# pyright: reportPrivateUsage=false
+
 from dataclasses import replace
 from pathlib import Path
 from typing import Any

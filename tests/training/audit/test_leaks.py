@@ -118,7 +118,7 @@ def tomorrow(clean: AuditedTraining) -> AuditedTraining:
     return planted(clean, NUMBER, lambda part: random.poisson(np.where(away(part), 0.05, 6.0)).astype(float))
 
 
-LEAKS = {
+LEAKS: dict[Callable[[AuditedTraining], AuditedTraining], tuple[str, str]] = {
     plan_of_today: ("REWRITTEN_HISTORY", TEXT),
     device_of_deleted_accounts: ("REWRITTEN_HISTORY", TEXT),
     snapshot_of_today: ("REWRITTEN_HISTORY", NUMBER),

@@ -15,7 +15,7 @@ from features.errors import SettingsError
 from features.profiles.build import build_profiles
 from features.profiles.specification import Specification
 from features.settings import FeatureSettings
-from tests.builders import World, world_of
+from tests.builders import World, values_of, world_of
 from training.data.dataset import Dataset, build_dataset, sample_condition
 from training.data.specification import freeze, main_event_types, with_categories
 
@@ -55,7 +55,7 @@ def stacked(world: World, *cutoffs: date, where: str = "true", only: tuple[str, 
 
 
 def labels(dataset: Dataset) -> dict[tuple[str, str], bool]:
-    keys = zip(dataset.profiles["user_id"].to_pylist(), map(str, dataset.profiles["cutoff"].to_pylist()), strict=True)
+    keys = zip(values_of(dataset.profiles, "user_id"), map(str, values_of(dataset.profiles, "cutoff")), strict=True)
     return dict(zip(keys, dataset.churned.tolist(), strict=True))
 
 

@@ -1,6 +1,7 @@
 """Numbers that tell the date within a group of users."""
 
 from datetime import date, timedelta
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -25,16 +26,15 @@ def profiles(*, lag: float = 1.0) -> pa.Table:
     product = np.tile(random.choice(list(RELEASED_EVERY), USERS), len(WEEKS))
     week = np.repeat(np.arange(len(WEEKS)), USERS)
     since = week % np.array([RELEASED_EVERY[one] for one in product])
-    return pa.table(
-        {
-            "user_id": np.tile([f"u{user}" for user in range(USERS)], len(WEEKS)),
-            "cutoff": pa.array(np.repeat(WEEKS, USERS), pa.date32()),
-            "acquisition_channel": product,
-            "app_version_age_days": 7.0 * since + random.gamma(2.0, lag, len(week)),
-            "days_since_last_event": random.gamma(2.0, 3.0, len(week)),
-            "active_days_7d": random.poisson(3.0, len(week)).astype(float),
-        }
-    )
+    columns: dict[str, Any] = {
+        "user_id": np.tile([f"u{user}" for user in range(USERS)], len(WEEKS)),
+        "cutoff": pa.array(np.repeat(np.array(WEEKS), USERS), pa.date32()),
+        "acquisition_channel": product,
+        "app_version_age_days": 7.0 * since + random.gamma(2.0, lag, len(week)),
+        "days_since_last_event": random.gamma(2.0, 3.0, len(week)),
+        "active_days_7d": random.poisson(3.0, len(week)).astype(float),
+    }
+    return pa.table(columns)
 
 
 def test_an_age_that_tells_the_date_within_a_product_is_found_and_behaviour_is_not():

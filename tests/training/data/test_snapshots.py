@@ -8,7 +8,7 @@ import pytest
 from features.activity.store import Activity
 from features.eligibility import RECENT, TENURE
 from features.settings import ChurnSettings
-from tests.builders import World, world_of
+from tests.builders import World, values_of, world_of
 from tests.training.untrained import plan_of, recipe_of, split_of
 from training.data.dataset import Dataset, eligible_profiles
 from training.data.snapshots import ProfileSet, condition
@@ -49,7 +49,7 @@ def plan(*train: date, test: date = TEST, label_days: int | None = None) -> Trai
 
 
 def labels(dataset: Dataset) -> dict[tuple[str, int], bool]:
-    keys = zip(dataset.profiles["user_id"].to_pylist(), dataset.profiles["cutoff"].to_pylist(), strict=True)
+    keys = zip(values_of(dataset.profiles, "user_id"), values_of(dataset.profiles, "cutoff"), strict=True)
     return {(user, cutoff.day): churned for (user, cutoff), churned in zip(keys, dataset.churned.tolist(), strict=True)}
 
 

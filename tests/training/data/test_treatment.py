@@ -7,6 +7,7 @@ import pyarrow as pa
 import pytest
 
 from features.snapshots import LabelWindow
+from tests.builders import values_of
 from training.data.dataset import WEIGHT, Dataset
 from training.data.treatment import ENTRIES, MAX_WEIGHT, Treatment
 
@@ -81,9 +82,9 @@ def test_untreated_rows_with_their_weights_are_those_of_a_log_in_which_nobody_wa
     entries = pa.Table.from_arrays(columns, ENTRIES.names).cast(ENTRIES)
     churned = leaves & ~is_kept
     untreated = Treatment(entries).of(Dataset(found, churned), WINDOW).untreated()
-    weights, kept = untreated.profiles.column(WEIGHT).to_numpy(), set(untreated.profiles.column("user_id").to_pylist())
-    on_list = np.array([is_listed[int(user[1:])] for user in untreated.profiles.column("user_id").to_pylist()])
+    weights, left = untreated.profiles.column(WEIGHT).to_numpy(), values_of(untreated.profiles, "user_id")
+    on_list = np.array([is_listed[int(user[1:])] for user in left])
     assert churned[listed].mean() == pytest.approx(0.41, abs=0.02)  # what the log says
     assert untreated.churned[on_list].mean() == pytest.approx(0.75, abs=0.04)
     assert np.average(untreated.churned, weights=weights) == pytest.approx(leaves.mean(), abs=0.02)
-    assert len(kept) == len(users) - int((is_listed & ~is_held_out).sum())
+    assert len(set(left)) == len(users) - int((is_listed & ~is_held_out).sum())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -186,7 +187,7 @@ def test_what_is_frozen_knows_nothing_of_the_earliest_test(periods: Training):
 
 def test_past_tests_avoid_outages(periods: Training):
     recipe, low = periods.recipe, replace(OUT, day=date(2026, 4, 8))
-    dates = {"latest": LATEST, "maximum": 3}
+    dates: dict[str, Any] = {"latest": LATEST, "maximum": 3}
     every = past_splits_of(periods.activity, recipe, outages=(), **dates)
     kept = past_splits_of(periods.activity, recipe, outages=(low,), **dates)
     assert [split.test for split in every] == [LATEST - timedelta(days=days) for days in (14, 7, 0)]

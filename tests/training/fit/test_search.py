@@ -1,5 +1,7 @@
 """The search: inner folds that run forward, the settings as they are first, the same result for the same seed."""
 
+# pyright: reportPrivateUsage=false
+
 import sys
 from dataclasses import replace
 

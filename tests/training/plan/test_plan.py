@@ -12,6 +12,7 @@ import pytest
 
 from features.errors import CheckFailed
 from models.evaluation.metrics import auc
+from models.scorers.ensemble import BgNbdPart
 from models.settings import ModelSettings
 from tests.builders import World, world_of
 from training.data.dataset import label
@@ -31,7 +32,7 @@ WEEKS = {"windows_days": (7, 28)}
 
 
 def recipe_of(world: World, **training: Any) -> Recipe:
-    few = {"min_class_users": 20} | training
+    few: dict[str, Any] = {"min_class_users": 20} | training
     model = ModelSettings(max_rounds=20, early_stopping_rounds=5, min_data_in_leaf=10)
     return Recipe(world.settings.churn, world.settings.features, model, TrainingSettings(**few))
 
@@ -93,6 +94,7 @@ def test_contributions_of_how_people_buy_add_up_to_the_distance_from_the_typical
     model = bought.model
     matrix = encode(bought.test.profiles.slice(0, 20), model.specification)
     ((_, part),) = model.scorer.parts
+    assert isinstance(part, BgNbdPart)
     typical = part.score(np.array([part.usual]))[0]
     contributions = model.scorer.contributions(matrix)
     assert contributions.sum(axis=1) + typical == pytest.approx(model.scorer.raw(matrix))

@@ -2,6 +2,7 @@
 
 import re
 from datetime import date, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -22,7 +23,7 @@ def days(count: int) -> date:
 
 
 def planned(
-    covered_days: int, *, windows: tuple[int, ...] = WINDOWS, test: date | None = None, **settings: int
+    covered_days: int, *, windows: tuple[int, ...] = WINDOWS, test: date | None = None, **settings: Any
 ) -> Split:
     """The split of a log of so many days; the settings belong to [churn] or [training], wherever they are known."""
     churn = ChurnSettings(**{key: value for key, value in settings.items() if key in ChurnSettings.model_fields})
@@ -46,7 +47,7 @@ def window_of(log: dict[str, int]) -> LabelWindow:
     return LabelWindow(log.get("gap_days", 0), log["horizon_days"])
 
 
-def split_of(log: dict[str, int]) -> Split | None:
+def split_of(log: dict[str, Any]) -> Split | None:
     try:
         return planned(**log)
     except CheckFailed:
@@ -196,12 +197,12 @@ def possible_from(refused: CheckFailed) -> date:
 
 
 @given(log=logs)
-def test_a_refusal_names_the_test_cutoff_from_which_on_it_is_possible(log: dict[str, int]):
+def test_a_refusal_names_the_test_cutoff_from_which_on_it_is_possible(log: dict[str, Any]):
     try:
         planned(**log)
     except CheckFailed as refused:
         named = possible_from(refused)
-        covered = (window_of(log).end(named) - FIRST).days
+        covered: Any = (window_of(log).end(named) - FIRST).days
         assert planned(**log | {"covered_days": covered}).test == named
         with pytest.raises(CheckFailed):  # and not from the day before
             planned(**log | {"covered_days": covered - 1})

@@ -2,6 +2,7 @@
 
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,7 +10,7 @@ from models.evaluation.metrics import Interval
 from training.report.rendering import Chart, Series, draw, page
 
 
-def chart(*series: Series, **changes: bool) -> Chart:
+def chart(*series: Series, **changes: Any) -> Chart:
     return Chart("test", "A title", "A caption.", "when", "how much", series, **changes)
 
 
