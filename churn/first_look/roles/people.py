@@ -40,7 +40,7 @@ _MUCH = 0.1
 _FEW_USERS, _FEW_SHARE, _FAR_MORE = 20, 0.01, 5
 _SEVERAL = 2
 _HALF = 0.5
-_DATE_LETTERS = len("2026-01-31")
+_DATE_LETTERS, _COMPACT_LETTERS = len("2026-01-31"), len("20260131")
 
 
 def find_user(
@@ -287,13 +287,18 @@ def _refuse_totals(columns: Sequence[Column], times: Collection[str]) -> None:
     InputError
         When dates without a time of day do not repeat.
     """
-    dates = [one for one in columns if one.name in times and all(len(value) <= _DATE_LETTERS for value in one.values)]
+    dates = [one for one in columns if one.name in times and all(map(_is_a_date, one.values))]
     unique = [one for one in dates if one.is_unique and one.rows >= _FEW_ROWS]
     if unique:
         raise InputError(
             f"this is not an event log: it has one row per date of {unique[0].name}, as totals have, and no column says who did it",
             hint="give the log that was added up; if a column says who did it: --answer user_id=COLUMN",
         )
+
+
+def _is_a_date(value: str) -> bool:
+    """Tell whether a time is as short as a date, and no count of seconds."""
+    return len(value) <= (_COMPACT_LETTERS if value.isdigit() else _DATE_LETTERS)
 
 
 def _is_unnamed(column: Column) -> bool:

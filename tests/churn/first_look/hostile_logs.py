@@ -256,6 +256,15 @@ HOSTILE = (
         {"amount": "amount"},
         notes="if they are cents",
     ),
+    Awkward(
+        "calls, each at a second of its own, of numbers that no name tells apart",
+        text(
+            "log.csv",
+            "a_number,b_number,start,dur_s",
+            lambda row: f"4479{user(row)},4478{9000 + 7 * row},{int(moment(row).timestamp())},{row}",
+        ),
+        asks=frozenset({"user_id"}),
+    ),
     # --- Files ------------------------------------------------------------------------------------------------------------
     Awkward("objects in Parquet", _structs, {"user_id": '"user"."id"', "event_time": '"event"."time"'}),
     Awkward(
