@@ -33,7 +33,7 @@ _KEY = (
 )
 _OF = "de|du|da|do|del|des|la|le|of"
 _PERSON = (
-    "user|usr|customer|cust|client|member|subscriber|player|visitor|buyer|shopper|patient|learner|student|rider|passenger|donor"
+    "athlete|runner|respondent|guest|borrower|cardholder|attendee|caller|applicant|pupil|trainee|bettor|gambler|user|usr|customer|cust|client|member|subscriber|player|visitor|buyer|shopper|patient|learner|student|rider|passenger|donor"
     "|listener|reader|viewer|person|uid|distinct|full_visitor|msno|idfv|amplitude|cookie_user"
     "|kunde|kunden|nutzer|benutzer|mitglied|mitglieds|besucher|anwender|kaufer|teilnehmer|spieler|versicherter"
     "|utilisateur|usager|abonne|membre|adherent|acheteur|visiteur|client_e|joueur"
@@ -154,7 +154,7 @@ _NO_DURATION = re.compile(
 )
 _CENTS = r"(.*_)?(cents|cent|minor|pence|kopeken|centimes|centavos)(_.*)?"
 _DURATIONS = (
-    r"(.*_)?(duration|dwell|watch_time|play_time|listen_time|time_spent|engagement_time|elapsed|session_length|total_secs|dauer|verweildauer|duree|duracion|duracao"
+    r"(.*_)?(duration|dur|dwell|watch_time|play_time|listen_time|time_spent|engagement_time|elapsed|session_length|total_secs|dauer|verweildauer|duree|duracion|duracao"
     r"|длительность|продолжительность|再生時間|滞在時間|利用時間|时长|停留时间|seconds|secs)(_.*)?"
 )
 _UNITS = {  # of a duration, by the words of its name: how many of them are a second

@@ -22,6 +22,7 @@ from churn.first_look.roles.files import check_order
 from churn.first_look.roles.zones import zone_options
 from churn.results.first_look import Finding
 from features.errors import InputError
+from features.log.corrections import correction_of
 from features.log.sources.times import instant_of_text
 from features.sql import identifier
 
@@ -36,6 +37,7 @@ _CLOCKS = re.compile(
     r"(.*_)?(time|uhrzeit|hora|heure|hour|time_of_day|zeit|tijd|ora|saat|godzina|время|час|時刻|時間|时间|시간|clock|horaire)(_.*)?|.*(時刻|時間|时间|시간)"
 )
 _TIME_OF_DAY = re.compile(r"\d{1,2}:\d\d(:\d\d(\.\d+)?)?( ?[ap]\.?m\.?)?", re.IGNORECASE)
+_FORMAT = "such as strptime(COLUMN, '%d.%m.%Y %H:%M')"
 _LAST_OF_DAY = 235959
 _LATER, _FULL = 0.99, 0.95
 _SOON = 3600  # seconds that a row takes to arrive, and a parcel does not
@@ -340,14 +342,15 @@ def find_arrival(
 
 def _no_times(columns: Sequence[Column]) -> InputError:
     named = [one for one in columns if is_event_time(one.normal)]
-    why = "no column holds times"
+    why, way = "no column holds times", ""
     if named:
         from churn.first_look.roles.people import shape_of
 
         why = (
             f"no column can be read as times; {named[0].name} is named as one, with values such as {shape_of(named[0])}"
         )
+        way = correction_of("event_time", named[0].values[0] if named[0].values else "", expression=named[0].name)
     return InputError(
         f"this is not an event log, or its times are written in a way that churn does not know: {why}",
-        hint="if an SQL expression gives the time of a row: --answer \"event_time=strptime(COLUMN, '%d.%m.%Y %H:%M')\"",
+        hint=f'if an SQL expression gives the time of a row: --answer "event_time=EXPRESSION"; {way or _FORMAT}',
     )

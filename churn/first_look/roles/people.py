@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from churn.first_look.evidence.columns import Column, percent
-from churn.first_look.evidence.names import is_event_id, is_keyed, money_of, person_rank, role_of, type_rank
+from churn.first_look.evidence.names import (
+    is_duration,
+    is_event_id,
+    is_keyed,
+    money_of,
+    person_rank,
+    role_of,
+    type_rank,
+)
 from churn.first_look.evidence.table import TABLE, LogTable
 from churn.first_look.evidence.times import column_name, column_of
 from churn.first_look.questions import Answers, Option
@@ -303,7 +311,12 @@ def _is_a_date(value: str) -> bool:
 
 def _is_unnamed(column: Column) -> bool:
     """Tell whether a name says nothing else."""
-    return type_rank(column.normal) is None and role_of(column.normal) is None and not is_event_id(column.normal)
+    return not (
+        type_rank(column.normal) is not None
+        or role_of(column.normal) is not None
+        or is_event_id(column.normal)
+        or is_duration(column.normal)
+    )
 
 
 def _no_user(columns: Sequence[Column], possible: Sequence[Column]) -> InputError:

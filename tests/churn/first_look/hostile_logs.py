@@ -265,6 +265,20 @@ HOSTILE = (
         ),
         asks=frozenset({"user_id"}),
     ),
+    Awkward(
+        "times as a spreadsheet counts them",
+        text("log.csv", "user_id,time,event", lambda row: f"{user(row)},{45352 + 0.7 * row:.4f},{kind(row)}"),
+        refuses=r"time is named as one, with values such as 99999\.9999",
+    ),
+    Awkward(
+        "answers of a survey, one row a person",
+        text(
+            "log.csv",
+            "respondent,submitted,q1,q2",
+            lambda row: f"r{row},{moment(row):%Y-%m-%d %H:%M},{row % 5},{row % 4}",
+        ),
+        refuses=r"one row per user: respondent",
+    ),
     # --- Files ------------------------------------------------------------------------------------------------------------
     Awkward("objects in Parquet", _structs, {"user_id": '"user"."id"', "event_time": '"event"."time"'}),
     Awkward(
