@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections import deque
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from serving.http.problems import BUSY, Headers, RequestProblem
 from serving.settings import ServingSettings
 
 RETRY_SECONDS = 1
+ROUND_SECONDS = 0.02  # at most: large requests must go on
 
 
 class Admission:
@@ -118,3 +120,13 @@ class Turns:
                 turn.set_result(None)
                 return
         self._is_taken = False
+
+
+def wait_for_round(loop: asyncio.AbstractEventLoop) -> None:
+    """Wait in another thread until the event loop has done what was ready, though not for long.
+
+    Whoever computes there lets look-ups and probes go first, in place of competing with them for a core and the interpreter.
+    """
+    is_done = threading.Event()
+    loop.call_soon_threadsafe(is_done.set)
+    is_done.wait(ROUND_SECONDS)

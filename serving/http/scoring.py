@@ -9,12 +9,13 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 from features.errors import InputError
 from features.storage.versions import in_use
-from serving.http.admission import Admission, Turns
+from serving.http.admission import Admission, Turns, wait_for_round
 from serving.http.endpoint import Endpoint
 from serving.http.front.limits import any_number
 from serving.http.problems import MODEL_HEADER, OTHER_MODEL, TIMEOUT, Answer, PathKind, RequestProblem, not_ready
@@ -158,24 +159,31 @@ class Scoring:
     async def _answered(
         self, endpoint: Endpoint, content: bytes, *, request_id: str, spend: Callable[[int], object]
     ) -> tuple[PathKind, bytes]:
+        after_others = partial(wait_for_round, asyncio.get_running_loop())
         if len(content) > QUICK_BODY_BYTES:
             self.admission.check_items()
             number = endpoint.count(content)
             spend(number)
             with self.admission.items(number):
-                return "large", await self._in_thread(lambda: endpoint.answer(content, request_id=request_id))
+                return "large", await self._in_thread(
+                    lambda: endpoint.answer(content, request_id=request_id, pause=after_others)
+                )
         request = endpoint.read(content)
         spend(len(request.inputs))
         if request.has_events:
             with self.admission.items(len(request.inputs)):
-                body = await self._in_thread(lambda: endpoint.finish(endpoint.find(request), request_id=request_id))
+                body = await self._in_thread(
+                    lambda: endpoint.finish(endpoint.find(request), request_id=request_id, pause=after_others)
+                )
                 return "events", body
         found = endpoint.find(request)
         if not found.to_compute:
             return "stored", endpoint.finish(found, request_id=request_id)
         with self.admission.items(found.to_compute):
             if found.to_compute > QUICK_ITEMS:
-                return "large", await self._in_thread(lambda: endpoint.finish(found, request_id=request_id))
+                return "large", await self._in_thread(
+                    lambda: endpoint.finish(found, request_id=request_id, pause=after_others)
+                )
             await self._turns.take()
             return "computed", endpoint.finish(found, request_id=request_id)
 

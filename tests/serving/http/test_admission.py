@@ -1,8 +1,9 @@
 import asyncio
+import time
 
 import pytest
 
-from serving.http.admission import Admission, Turns
+from serving.http.admission import Admission, Turns, wait_for_round
 from serving.http.problems import BUSY, RequestProblem
 from serving.settings import ServingSettings
 
@@ -84,3 +85,26 @@ def test_who_gives_up_waiting_does_not_keep_the_turn():
 
     asyncio.run(asyncio.wait_for(main(), 5))
     assert done == ["a", "c", "d", "e"]
+
+
+def test_another_thread_waits_until_the_loop_has_done_what_was_ready():
+    done: list[str] = []
+
+    async def both() -> None:
+        loop = asyncio.get_running_loop()
+        for name in ("one", "two"):
+            loop.call_soon(done.append, name)
+        await loop.run_in_executor(None, lambda: (wait_for_round(loop), done.append("thread")))
+
+    asyncio.run(both())
+    assert done == ["one", "two", "thread"]
+
+
+def test_another_thread_does_not_wait_long_for_a_loop_that_is_busy():
+    async def busy() -> float:
+        loop, started = asyncio.get_running_loop(), time.perf_counter()
+        waiting = loop.run_in_executor(None, lambda: (wait_for_round(loop), time.perf_counter() - started)[1])
+        time.sleep(0.5)  # the loop stands still
+        return await waiting
+
+    assert asyncio.run(busy()) < 0.4

@@ -11,7 +11,8 @@ import pyarrow as pa
 import pytest
 
 from features.storage.versions import Place
-from serving.http.endpoint import Endpoint, FoundItems
+from serving.http.admission import wait_for_round
+from serving.http.endpoint import BLOCK, Endpoint, FoundItems
 from serving.http.problems import BUSY, NOT_READY, OTHER_MODEL, TIMEOUT, RequestProblem
 from serving.http.scoring import QUICK_ITEMS, Scoring
 from serving.release.bundle import ServingBundle
@@ -47,9 +48,9 @@ def is_in_thread(scoring: Scoring, content: bytes, monkeypatch: pytest.MonkeyPat
     threads: list[int] = []
     finish = Endpoint.finish
 
-    def observed(self: Endpoint, items: FoundItems, *, request_id: str) -> bytes:
+    def observed(self: Endpoint, items: FoundItems, **about: Any) -> bytes:
         threads.append(threading.get_ident())
-        return finish(self, items, request_id=request_id)
+        return finish(self, items, **about)
 
     monkeypatch.setattr(Endpoint, "finish", observed)
     assert json.loads(asyncio.run(scoring.answer(content, request_id="r1")).content)["request_id"] == "r1"
@@ -90,6 +91,24 @@ def test_computing_lets_others_in_between(scoring: Scoring, profiles: pa.Table):
     rows = rows_of(profiles)
     asyncio.run(all_at_once())
     assert order.index("id") < 3
+
+
+def test_a_large_request_lets_the_event_loop_go_first_between_its_blocks(
+    scoring: Scoring, profiles: pa.Table, monkeypatch: pytest.MonkeyPatch
+):
+    """And its answer is that of all its items one by one."""
+    rounds: list[asyncio.AbstractEventLoop] = []
+
+    def observed(loop: asyncio.AbstractEventLoop) -> None:
+        rounds.append(loop)
+        wait_for_round(loop)
+
+    monkeypatch.setattr("serving.http.scoring.wait_for_round", observed)
+    items = [{"profile": row} for row in rows_of(profiles)[: 4 * BLOCK + 5]]
+    found = asked(scoring, *items)["results"]
+    assert len(rounds) == 4
+    assert found == [asked(scoring, one)["results"][0] for one in items]
+    assert len(rounds) == 4  # a small one waits for its turn in the loop
 
 
 def test_what_takes_too_long_is_given_up(scoring: Scoring, profiles: pa.Table, monkeypatch: pytest.MonkeyPatch):
