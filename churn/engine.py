@@ -151,7 +151,9 @@ class OneMachine:
         return ScoredUsers(model, profiles, scores, shift, contacts, activity)
 
 
-def with_new_users(users: ScoredUsers, found: RegisteredModel, *, cutoff: date, say: Progress) -> ScoredUsers:
+def with_new_users(
+    users: ScoredUsers, found: RegisteredModel, *, cutoff: date, shift: float | None, say: Progress
+) -> ScoredUsers:
     """Have the users who are too new for the champion scored by the model of new users.
 
     Parameters
@@ -160,12 +162,13 @@ def with_new_users(users: ScoredUsers, found: RegisteredModel, *, cutoff: date, 
         All users as the champion scores them, or as both models did in an earlier run.
     found
         The model of new users.
+    shift
+        Of its log-odds to the base rate, by an earlier run that has scored all users; None: there was none.
     """
     from features.eligibility import TENURE
     from features.profiles.build import build_profiles
     from serving.batch.new_users import NewUsers
     from serving.batch.score import with_new_users as with_own_scores
-    from serving.score import SCORED_BY
 
     model, activity = found.model, users.activity
     if activity is None:
@@ -174,8 +177,9 @@ def with_new_users(users: ScoredUsers, found: RegisteredModel, *, cutoff: date, 
     where = f"{TENURE} < {users.model.eligibility.min_tenure_days} and {model.eligibility.sql()}"
     profiles = build_profiles(activity, model.specification, cutoffs=[cutoff], where=where)
     say.within(f"{profiles.num_rows:,} new users are scored by {found.name} version {found.version}")
-    if SCORED_BY in users.scores.column_names:
-        return replace(users, new_users=NewUsers(found.name, found.version, model, profiles))
+    if shift is not None:
+        known = replace(model, shift=shift)
+        return replace(users, new_users=NewUsers(found.name, found.version, known, profiles))
     model, _ = follow(users.contacts, model, activity=activity, say=say)
     new_users = NewUsers(found.name, found.version, model, profiles)
     bands = users.contacts.project.settings.scoring

@@ -38,7 +38,7 @@ from serving.batch.scored_batch import (
     write_ledger,
     write_scores,
 )
-from serving.release.bundle import ServingBundle, answers_of, names_of, shadow_of
+from serving.release.bundle import ServingBundle, answers_of, names_of, new_users_of, shadow_of
 from serving.release.publish import fetch
 from serving.release.publish import publish as publish_release
 from serving.release.release import last_good, later_profiles, link_store, store_for, write_release
@@ -85,12 +85,18 @@ def scored(project: Project, cutoff: date, *, model: str, say: Progress) -> tupl
     registered = project.registry.get(model)
     place = project.home.ledger(project.name, cutoff, registered.version)
     new = model_of_new_users(project, registered.model, say=say)
+    earlier: list[KeptScores] = []
 
     def kept(activity: Activity) -> KeptScores | None:
-        return kept_scores(place, scored_from(project, registered, activity, cutoff=cutoff, new_users=new))
+        found = kept_scores(place, scored_from(project, registered, activity, cutoff=cutoff, new_users=new))
+        earlier.extend([found] if found else [])
+        return found
 
     users = project.engine.score(registered.model, cutoff, kept=kept, say=say)
-    return registered, with_new_users(users, new, cutoff=cutoff, say=say) if new else users
+    if new:
+        shift = earlier[0].new_users_shift if earlier else None
+        users = with_new_users(users, new, cutoff=cutoff, shift=shift, say=say)
+    return registered, users
 
 
 def model_of_new_users(project: Project, champion: ChurnModel, *, say: Progress) -> RegisteredModel | None:
@@ -126,7 +132,8 @@ def batch_of(
     project: Project, registered: RegisteredModel | ServingBundle, users: ScoredUsers, *, cutoff: date
 ) -> Batch:
     """Describe the scoring of all users."""
-    return Batch(cutoff, registered.name, registered.version, project.digest, users.shift.shift)
+    new = users.new_users.model.shift if users.new_users else None
+    return Batch(cutoff, registered.name, registered.version, project.digest, users.shift.shift, new)
 
 
 def scored_from(
@@ -230,7 +237,7 @@ def _release(project: Project, champion: ServingBundle, users: ScoredUsers, *, c
         refused.append(later or _why_not_champion(project, champion, say=say))
         return not refused[-1]
 
-    release = write_release(place, champion, fill=fill, becomes_current=is_wanted)
+    release = write_release(place, replace(champion, new_users=users.new_users), fill=fill, becomes_current=is_wanted)
     replaced = "" if current_of(place.folder) == release else "another run has written a later one meanwhile"
     return refused[-1] or replaced
 
@@ -295,7 +302,10 @@ def bundle(project: Project, *, model: str, say: Progress) -> Path:
         _log.warning("%s; the last good release is served: %s", error.message, kept)
         return kept
     store = store_for(place.folder, found.model.specification)
-    release = replace(_bundle(project, found, model), shadow=store and _kept_shadow(project, found, store.parent))
+    release = _bundle(project, found, model)
+    if store:
+        shadow, new_users = _kept_shadow(project, found, store.parent), new_users_of(store.parent)
+        release = replace(release, shadow=shadow, new_users=new_users)
 
     def fill(folder: Path) -> None:
         if store:

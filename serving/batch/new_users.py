@@ -15,28 +15,30 @@ Explain = Callable[[ChurnModel, pa.Table], pa.Table]
 
 
 @dataclass(frozen=True)
-class NewUsers:
-    """The users who are too new for the champion and not for the model of new users.
-
-    Attributes
-    ----------
-    name, version
-        Of the model of new users in the registry.
-    model
-        As it scores at this cutoff: with its shift.
-    profiles
-        One row per new user, by user id, as that model reads them.
-    """
+class NewUsersModel:
+    """The model of new users, as it scores at a cutoff: with its shift; name and version are those of the registry."""
 
     name: str
     version: str
     model: ChurnModel
-    profiles: pa.Table
 
     @property
     def scored_by(self) -> str:
         """Name and version of the model, as an answer says them."""
         return f"{self.name}/{self.version}"
+
+
+@dataclass(frozen=True)
+class NewUsers(NewUsersModel):
+    """The users who are too new for the champion and not for the model of new users.
+
+    Attributes
+    ----------
+    profiles
+        One row per new user, by user id, as that model reads them.
+    """
+
+    profiles: pa.Table
 
 
 def by_model(explain: Explain, model: ChurnModel, *, profiles: pa.Table, new_users: NewUsers | None) -> pa.Table:

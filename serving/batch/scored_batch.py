@@ -33,8 +33,9 @@ class Batch:
     ----------
     settings_digest
         Of every setting, for the record.
-    base_rate_shift
-        By which the probabilities follow the base rate, in log-odds.
+    base_rate_shift, new_users_shift
+        By which the probabilities follow the base rate, in log-odds: the champion's, and those of the model of new users, None where there
+        is none.
     """
 
     cutoff: date
@@ -42,15 +43,23 @@ class Batch:
     version: str
     settings_digest: str
     base_rate_shift: float = 0.0
+    new_users_shift: float | None = None
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What a manifest says of it."""
+        found = asdict(self)
+        return found if self.new_users_shift is not None else {k: v for k, v in found.items() if k != "new_users_shift"}
 
 
 @dataclass(frozen=True)
 class KeptScores:
-    """What the ledger keeps of a scoring: the users with a score, and the shift of the base rate."""
+    """What the ledger keeps of a scoring: the users with a score, and the shifts of the base rate."""
 
     rows: pa.Table
     base_rate_shift: float
     folder: Path
+    new_users_shift: float | None = None
 
     def of(self, profiles: pa.Table) -> pa.Table:
         """Return the scores of profiles, the same as :func:`serving.batch.score.score_table` gave."""
@@ -85,12 +94,13 @@ def kept_scores(ledger: Path, scored_from: str) -> KeptScores | None:
     is_same = bool(scored_from) and made.get("scored_from") == scored_from
     if not is_same or manifest.get("format_version") != FORMAT_VERSION or is_damaged(folder):
         return None
-    return KeptScores(pq.ParquetFile(folder / SCORES).read(), float(manifest["base_rate_shift"]), folder)
+    rows = pq.ParquetFile(folder / SCORES).read()
+    return KeptScores(rows, float(manifest["base_rate_shift"]), folder, manifest.get("new_users_shift"))
 
 
 def write_scores(batch: Batch, *, scores: pa.Table, place: Place) -> Path:
     """Write all scores as a version of their place; return its folder. The same rows are the same version."""
-    return write_tables(place, {SCORES: scores}, about=asdict(batch))
+    return write_tables(place, {SCORES: scores}, about=batch.about)
 
 
 def write_ledger(batch: Batch, *, scores: pa.Table, place: Place, scored_from: str = "") -> Path:
@@ -100,7 +110,7 @@ def write_ledger(batch: Batch, *, scores: pa.Table, place: Place, scored_from: s
     """
     scored = scores.filter(scores.column("raw_score").is_valid())
     rows = scored.select([*LEDGER_COLUMNS, *_more(scored).names])
-    folder = write_tables(place, {SCORES: rows}, about=asdict(batch))
+    folder = write_tables(place, {SCORES: rows}, about=batch.about)
     if scored_from:
         made = {"scored_from": scored_from, "version": folder.name}
         write_atomic(place.folder / MADE_FROM, json.dumps(made).encode())

@@ -17,7 +17,7 @@ from models.churn_model import ChurnModel
 from serving.http.contract import ExplainRequest, ModelInfo, ModelQuality
 from serving.http.explanation import Explainer
 from serving.http.prometheus import Metrics
-from serving.http.raw_events import EventProfiles, UserEvents
+from serving.http.raw_events import EventProfiles, NewUserScorer, UserEvents
 from serving.http.request import ReadRequest, RequestReader, ScoreInput
 from serving.http.shadow.shadow import ShadowScoring
 from serving.http.standing import Standing
@@ -43,6 +43,12 @@ class FoundItems(msgspec.Struct, frozen=True):
     request: ReadRequest
     found: Sequence[FoundItem]
     profiles: list[Profile]
+
+    @property
+    def sent(self) -> list[tuple[ScoreInput, Profile]]:
+        """What was sent for each profile, with it."""
+        both = zip(self.request.inputs, self.found, strict=True)
+        return [(item, one) for item, one in both if not isinstance(one, StoredAnswer | Score)]
 
     @property
     def to_compute(self) -> int:
@@ -94,6 +100,7 @@ class Endpoint:
         self._metrics = metrics or Metrics()
         self._model = _shifted(model, self._store, version=bundle.version)
         self._explainer = Explainer(self._model, bundle.scoring)
+        self._new_users = NewUserScorer(bundle, bundle.new_users) if bundle.new_users else None
         self._has_answers = bool(bundle.digest) and self._store.info.answers == bundle.answers_of
         self._encoder = msgspec.json.Encoder()
         self.shadow: ShadowScoring | None = None
@@ -101,6 +108,8 @@ class Endpoint:
         self._try()
         if bundle.serving.keep_activity:  # then events are expected
             self._events.prepare(self._store)
+            if self._new_users:
+                self._new_users.prepare(self._store)
 
     def _try(self) -> None:
         """Score before the first request: it checks the model, that the store's answers are its own, and warms both up."""
@@ -231,6 +240,8 @@ class Endpoint:
                 pause()
             block = items.profiles[start : start + BLOCK]
             found += score(self._model, block, bands=bands, with_reasons=with_reasons)
+        if self._new_users:
+            found = self._new_users.rescored(found, items.sent, store=self._store, with_reasons=with_reasons)
         return _with_arms(found, self._store)
 
     def _found(self, inputs: Sequence[ScoreInput]) -> list[FoundItem]:

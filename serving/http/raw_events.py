@@ -7,10 +7,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from msgspec import structs
+
+from features.eligibility import TENURE
 from features.errors import InputError
 from features.profiles.specification import Specification
 from features.snapshots import instant, zone_of
-from serving.score import CUTOFF_AT, Code, Profile, Score
+from serving.batch.new_users import NewUsersModel
+from serving.release.bundle import ServingBundle
+from serving.score import CUTOFF_AT, Code, Profile, Score, score
 from serving.store.profile_store import ProfileStore
 
 if TYPE_CHECKING:
@@ -108,6 +113,56 @@ class EventProfiles:
             except InputError as error:
                 self._engines[chosen] = error
         return self._engines[chosen]
+
+
+class NewUserScorer:
+    """Scores those whom the champion refuses because they are too new.
+
+    Parameters
+    ----------
+    found
+        The model of new users, with the shift of the last batch.
+    """
+
+    def __init__(self, bundle: ServingBundle, found: NewUsersModel) -> None:
+        self._found, self._bands = found, bundle.scoring
+        self._least_days = bundle.model.eligibility.min_tenure_days
+        self._events = EventProfiles(found.model.specification, bundle.columns)
+
+    def prepare(self, store: ProfileStore) -> None:
+        """Load the engine now, so that the first new user need not wait."""
+        self._events.prepare(store)
+
+    def rescored(
+        self,
+        scores: Sequence[Score],
+        items: Sequence[tuple[object, Profile]],
+        *,
+        store: ProfileStore,
+        with_reasons: bool,
+    ) -> list[Score]:
+        """Return the scores of the champion, in their order, with those of the other model for who is new.
+
+        Parameters
+        ----------
+        items
+            What was sent for each score, and the profile that the champion read.
+        """
+        found = list(scores)
+        new = {place: one for place, (one, profile) in enumerate(items) if self._is_new(one, profile)}
+        events = [one for one in new.values() if isinstance(one, UserEvents)]
+        profiles = dict(zip(new, self._events.profiles(events, store) if events else (), strict=True))
+        built = {place: one for place, one in profiles.items() if not isinstance(one, Score)}
+        own = score(self._found.model, list(built.values()), bands=self._bands, with_reasons=with_reasons)
+        for place, one in zip(built, own, strict=True):
+            if one.status == "scored":
+                found[place] = structs.replace(one, scored_by=self._found.scored_by)
+        return found
+
+    def _is_new(self, item: object, profile: Profile) -> bool:
+        """Tell who is younger than the champion asks for; a profile that was sent is that of the champion, and stays its own."""
+        tenure = profile.get(TENURE)
+        return isinstance(item, UserEvents) and isinstance(tenure, int | float) and tenure < self._least_days
 
 
 def _built(items: Sequence[UserEvents], engine: OnlineProfiles, *, store: ProfileStore | None) -> list[Profile | Score]:

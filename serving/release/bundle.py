@@ -6,6 +6,7 @@
     model/                   as models.churn_model saves it
     store/profiles.sqlite    the profile store; none until all users have been scored
     shadow/                  a challenger's model, where one is compared with this (serving.release.shadow)
+    new_users/               the model of new users, as of the last scoring; none where there is none
 
 It needs neither MLflow nor training code.
 """
@@ -28,13 +29,14 @@ from features.storage.atomic import atomic_folder
 from features.storage.versions import digest_of
 from models.churn_model import ChurnModel, load
 from models.encoding import encode_rows
+from serving.batch.new_users import NewUsersModel
 from serving.release.shadow import Shadow, read_shadow, save_shadow
 from serving.settings import ScoringSettings, ServingSettings
 from serving.store.answers import AnswersOf
 
 FORMAT_VERSION = 2
 FILE, FIRST_FILE = "release.json", "served.json"  # the latter next to the files of the model, in format 1
-MODEL, STORE = "model", "store"
+MODEL, STORE, NEW_USERS = "model", "store", "new_users"
 _NAMES = ("name", "version", "alias")
 
 
@@ -61,6 +63,8 @@ class ServingBundle:
         A profile with the raw score that it had when the bundle was written; None: not read from a file, or from an older one.
     shadow
         A challenger that scores too, and answers nobody; None: there is none, or ``why_no_shadow``.
+    new_users
+        The model of new users; None: there is none.
     """
 
     model: ChurnModel
@@ -75,6 +79,7 @@ class ServingBundle:
     golden: Golden | None = None
     shadow: Shadow | None = None
     why_no_shadow: str = ""
+    new_users: NewUsersModel | None = None
 
     @property
     def answers_of(self) -> AnswersOf:
@@ -109,6 +114,9 @@ def save_bundle(folder: Path, bundle: ServingBundle, *, store: str = STORE) -> N
         "golden": golden_of(bundle.model),
     } | save_shadow(folder, bundle.shadow)
     bundle.model.save(folder / MODEL)
+    if new := bundle.new_users:
+        new.model.save(folder / NEW_USERS)
+        about[NEW_USERS] = {"name": new.name, "version": new.version}
     _write(folder, about, store=store)
 
 
@@ -159,6 +167,7 @@ def read_bundle(folder: Path) -> ServingBundle:
         golden=msgspec.convert(about.get("golden"), Golden | None),
         shadow=shadow,
         why_no_shadow=why_no_shadow,
+        new_users=_new_users(about, place),
     )
 
 
@@ -169,6 +178,24 @@ def shadow_of(folder: Path) -> Shadow | None:
     except (OSError, msgspec.DecodeError, KeyError, TypeError, InputError):
         return None
     return read_shadow(folder, about)[0]
+
+
+def new_users_of(folder: Path) -> NewUsersModel | None:
+    """Return the model of new users of a bundle; None where it has none.
+
+    Raises
+    ------
+    InputError
+        When the model cannot be read.
+    """
+    about, _ = _read(folder)
+    return _new_users(about, folder)
+
+
+def _new_users(about: Mapping[str, Any], place: Path) -> NewUsersModel | None:
+    """Read the model of new users; None where the bundle has none."""
+    named = about.get(NEW_USERS)
+    return NewUsersModel(named["name"], named["version"], load(place / NEW_USERS, threads=1)) if named else None
 
 
 def _read(place: Path) -> tuple[dict[str, Any], Path]:

@@ -51,7 +51,7 @@ class PastList:
 
 def write_entries(batch: Batch, entry: ListEntry, *, entries: pa.Table, place: Place) -> Path:
     """Write who was entered as a version of the place of a list; return its folder."""
-    return write_tables(place, {ENTRIES: entries}, about=asdict(batch) | asdict(entry))
+    return write_tables(place, {ENTRIES: entries}, about=batch.about | asdict(entry))
 
 
 def past_lists(folder: Path, *, before: date) -> list[PastList]:

@@ -92,6 +92,6 @@ def write_list(place: Place, content: ListContent, *, batch: Batch, entry: ListE
             (draft / f"{NAME}.html").write_text(content.page, encoding="utf-8")
             counts[f"{NAME}.html"] = rows.num_rows
         more = {"shared_reasons": list(content.shared), **content.recorded}
-        write_manifest(draft, about=asdict(batch) | asdict(entry) | more, rows=counts)
+        write_manifest(draft, about=batch.about | asdict(entry) | more, rows=counts)
 
     return place.add(write)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import msgspec
 import numpy as np
 import pyarrow as pa
@@ -16,6 +17,8 @@ import pytest
 from churn.project import Project
 from features.eligibility import TENURE
 from seeds.simulate import World, simulate
+from serving.http.endpoint import Endpoint
+from serving.release.bundle import read_bundle
 from tests.churn.command import churn
 
 AS_OF, WEEK = "2026-03-16", "2026-W12"  # a Monday
@@ -186,9 +189,6 @@ def test_the_account_of_past_lists_holds_them_to_the_same_label(folder: Path, re
 
 
 def test_the_service_answers_for_new_users_and_names_the_model(folder: Path, report: dict[str, Any]):
-    from serving.http.endpoint import Endpoint
-    from serving.release.bundle import read_bundle
-
     scores = scores_of(folder)
     endpoint = Endpoint(read_bundle((folder / ".churn/releases/churn/current").resolve()))
     new, other = (
@@ -205,3 +205,50 @@ def test_the_service_answers_for_new_users_and_names_the_model(folder: Path, rep
     assert (first["scored_by"], first["churn_probability"]) == ("churn-new/1", new["churn_probability"])
     assert first["reasons"][0]["text"] == new["reason_1"]
     assert ("scored_by" in second, second["churn_probability"]) == (False, other["churn_probability"])
+
+
+def test_events_of_a_new_user_are_scored_by_it_and_those_of_others_by_the_champion(
+    folder: Path, report: dict[str, Any]
+):
+    scores = scores_of(folder)
+    endpoint = Endpoint(read_bundle((folder / ".churn/releases/churn/current").resolve()))
+    is_new, is_known = scores.column("scored_by").is_valid(), scores.column("raw_score").is_valid()
+    chosen = [scores.filter(mask).slice(0, 3).to_pylist() for mask in (is_new, pc.and_(is_known, pc.invert(is_new)))]
+    expected = [one for some in chosen for one in some]
+    answer = msgspec.json.decode(
+        endpoint.answer(msgspec.json.encode({"items": items_of(folder, expected)}), request_id="r")
+    )
+    found = [(one["user_id"], one.get("scored_by"), one["churn_probability"]) for one in answer["results"]]
+    assert found == [
+        (one["user_id"], one["scored_by"], pytest.approx(one["churn_probability"], abs=1e-9)) for one in expected
+    ]
+    # without events before as_of nobody is scored, as ever
+    item = items_of(folder, expected[:1])[0] | {"as_of": "2026-01-05T00:00:00Z"}
+    (none,) = msgspec.json.decode(endpoint.answer(msgspec.json.encode({"items": [item]}), request_id="r"))["results"]
+    assert (none["code"], "scored_by" in none) == ("no_events", False)
+
+
+def items_of(folder: Path, users: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """All events of users, as an app would send them."""
+    log = duckdb.connect().sql(
+        f"select * exclude (day) from read_parquet('{folder}/events/**/*.parquet', hive_partitioning = true)"
+    )
+    at = f"{AS_OF}T00:00:00Z"
+    items: list[dict[str, Any]] = []
+    for user in (one["user_id"] for one in users):
+        rows = (
+            log.filter(f"user_id = '{user}'").order("event_time").to_arrow_table().drop_columns("user_id").to_pylist()
+        )
+        events = [{name: value for name, value in row.items() if value is not None} for row in rows]
+        for event in events:
+            event["event_time"] = event["event_time"].replace(tzinfo=UTC)
+        items.append({"user_id": user, "events": events, "as_of": at})
+    return items
+
+
+def test_what_the_service_starts_from_keeps_the_model_of_new_users(folder: Path, report: dict[str, Any]):
+    scores_of(folder)
+    written = read_bundle(project_of(folder).bundle().resolve())
+    assert written.new_users is not None
+    assert written.new_users.scored_by == "churn-new/1"
+    assert written.new_users.model.shift != written.model.shift

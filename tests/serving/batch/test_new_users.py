@@ -82,3 +82,9 @@ def test_a_ledger_without_such_a_model_has_no_more_columns_than_before(tmp_path:
     assert kept is not None
     assert "scored_by" not in kept.rows.column_names
     assert kept.of(PROFILES).equals(plain)
+
+
+def test_a_manifest_says_nothing_of_new_users_where_no_model_of_theirs_scored():
+    batch = Batch(CUTOFF, "shop", "1", "settings")
+    assert "new_users_shift" not in batch.about
+    assert replace(batch, new_users_shift=0.25).about == batch.about | {"new_users_shift": 0.25}

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -5,8 +6,9 @@ import pyarrow as pa
 import pytest
 
 from features.errors import InputError
+from serving.batch.new_users import NewUsersModel
 from serving.batch.score import reasons, score_table
-from serving.release.bundle import FILE, ServingBundle, read_bundle, write_bundle
+from serving.release.bundle import FILE, ServingBundle, new_users_of, read_bundle, write_bundle
 from serving.settings import ScoringSettings, ServingSettings
 from tests.models.model_builder import tiny_model
 
@@ -39,6 +41,20 @@ def test_the_same_model_gives_the_same_bytes(bundle: ServingBundle, tmp_path: Pa
         {path.name: path.read_bytes() for path in (tmp_path / name).rglob("*.*")} for name in ("served", "again")
     )
     assert first == second
+
+
+def test_a_model_of_new_users_comes_with_it_and_without_one_nothing_tells_of_it(
+    bundle: ServingBundle, profiles: pa.Table, tmp_path: Path
+):
+    assert new_users_of(tmp_path / "served") is read_bundle(tmp_path / "served").new_users is None
+    assert b"new_users" not in (tmp_path / "served" / FILE).read_bytes()
+    new = NewUsersModel("shop-new", "3", replace(tiny_model(), shift=0.25))
+    write_bundle(tmp_path / "both", replace(bundle, new_users=new))
+    found = new_users_of(tmp_path / "both")
+    assert found is not None
+    assert (found.scored_by, found.model.shift, found.model.threads) == ("shop-new/3", 0.25, 1)
+    same = found.model.predict_probability(profiles) == new.model.predict_probability(profiles)
+    assert same.all()
 
 
 def test_the_former_bundle_is_replaced(bundle: ServingBundle, tmp_path: Path):
