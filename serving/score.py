@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
+from math import isnan
 from typing import Annotated, Literal
 
 import msgspec
 import numpy as np
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import UNSET, Meta, UnsetType, structs
 from numpy.typing import NDArray
 
 from models.arrays import Matrix, Values
@@ -35,6 +36,23 @@ CHUNK_ROWS = 10_000
 _NAMED = 5  # features that a message names
 SCORED_BY = "scored_by"  # field of a score, and column of scores where there is a model of new users
 CUTOFF_AT = "cutoff_at"  # key of a profile that was built for an instant
+
+
+class Curve(msgspec.Struct, frozen=True):
+    """How the churn probability of one user depends on the horizon: monotone, and churn_probability at the model's own horizon."""
+
+    days: Annotated[list[int], Meta(description="Horizons in days, ascending; the model's own is one of them.")]
+    churn_probability: Annotated[
+        list[float],
+        Meta(description="At each of the days: rising where churn is an event, falling where it is inactivity."),
+    ]
+    expected_days: Annotated[
+        float | None,
+        Meta(
+            description="Days from the start of the horizon by which it is as likely as not that the user has left or, where churn is "
+            "inactivity, is back; null: later than the last of the days."
+        ),
+    ]
 
 
 class Score(msgspec.Struct, frozen=True):
@@ -75,6 +93,12 @@ class Score(msgspec.Struct, frozen=True):
             "among new users."
         ),
     ] = UNSET
+    curve: Annotated[
+        Curve | UnsetType | None,
+        Meta(
+            description="Only with curve: true, of whom the champion scores; null where the model in service has no curves."
+        ),
+    ] = UNSET
 
     @property
     def outcome(self) -> str:
@@ -90,7 +114,12 @@ class Score(msgspec.Struct, frozen=True):
 
 
 def score(
-    model: ChurnModel, profiles: Sequence[Profile], *, bands: ScoringSettings, with_reasons: bool = True
+    model: ChurnModel,
+    profiles: Sequence[Profile],
+    *,
+    bands: ScoringSettings,
+    with_reasons: bool = True,
+    with_curve: bool = False,
 ) -> list[Score]:
     """Score profiles, in their order. No profile's score depends on another's.
 
@@ -100,6 +129,8 @@ def score(
         Each maps feature names to text, numbers or None, with ``user_id`` and ``cutoff`` where known.
     with_reasons
         False: nobody gets any, which takes a third of the time.
+    with_curve
+        True: who is scored has a curve; None where the model has none.
 
     Returns
     -------
@@ -107,7 +138,7 @@ def score(
     """
     refused = _refused(model, profiles)
     chosen = [profile for profile, why in zip(profiles, refused, strict=True) if why is None]
-    scored = iter(_scored(model, chosen, bands=bands, with_reasons=with_reasons))
+    scored = iter(_scored(model, chosen, bands=bands, with_reasons=with_reasons, with_curve=with_curve))
     return [next(scored) if why is None else why for why in refused]
 
 
@@ -147,7 +178,7 @@ def _numbers(profiles: Sequence[Profile], name: str) -> NDArray[np.float64]:
 
 
 def _scored(
-    model: ChurnModel, profiles: Sequence[Profile], *, bands: ScoringSettings, with_reasons: bool
+    model: ChurnModel, profiles: Sequence[Profile], *, bands: ScoringSettings, with_reasons: bool, with_curve: bool
 ) -> Iterator[Score]:
     for start in range(0, len(profiles), CHUNK_ROWS):
         chunk = profiles[start : start + CHUNK_ROWS]
@@ -155,7 +186,18 @@ def _scored(
         raw, reasons = (
             _explained(model, chunk, matrix=matrix) if with_reasons else (model.raw(matrix), [[]] * len(chunk))
         )
-        yield from _answers(model, chunk, raw=raw, reasons=reasons, bands=bands)
+        answers = _answers(model, chunk, raw=raw, reasons=reasons, bands=bands)
+        yield from _with_curves(answers, model, matrix=matrix, raw=raw) if with_curve else answers
+
+
+def _with_curves(answers: Iterable[Score], model: ChurnModel, *, matrix: Matrix, raw: Values) -> Iterator[Score]:
+    if model.hazard is None:
+        yield from (structs.replace(answer, curve=None) for answer in answers)
+        return
+    found = model.curves(matrix, model.probability(raw))
+    days, rows = list(found.days), zip(found.probabilities.tolist(), found.median_days.tolist(), strict=True)
+    for answer, (probabilities, median) in zip(answers, rows, strict=True):
+        yield structs.replace(answer, curve=Curve(days, probabilities, None if isnan(median) else median))
 
 
 def _explained(model: ChurnModel, profiles: Sequence[Profile], *, matrix: Matrix) -> tuple[Values, list[list[Reason]]]:

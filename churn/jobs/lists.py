@@ -24,6 +24,7 @@ from features.storage.versions import Place, current_of
 from serving.batch.scored_batch import Batch
 from serving.weekly.at_risk_list import ListRows, export_id_of, week_of
 from serving.weekly.checks import Concern, leading_feature
+from serving.weekly.curve_columns import curve_columns
 from serving.weekly.files.destinations import deliver
 from serving.weekly.files.list_address import ListAddress
 from serving.weekly.files.upload import read_upload
@@ -60,6 +61,7 @@ class ListDraft:
 
     selection: Selection
     reasons: ListReasons
+    curves: pa.Table | None
     leading: str
     concerns: tuple[Concern, ...]
 
@@ -160,16 +162,18 @@ class _Writer:
     def draft(self, one: Selection) -> ListDraft:
         """Find the reasons of a list, and what should be checked."""
         places: list[int] = one.treated.tolist()
-        reasons = list_reasons(self.users.model, self.users.profiles.take(places), new_users=self.users.new_users)
+        model, profiles = self.users.model, self.users.profiles.take(places)
+        reasons = list_reasons(model, profiles, new_users=self.users.new_users)
+        curves = curve_columns(model, profiles, cutoff=self.batch.cutoff)
         leading = leading_feature(reasons.table)
-        return ListDraft(one, reasons, leading, tuple(self.review.concerns_of(one, leading=leading)))
+        return ListDraft(one, reasons, curves, leading, tuple(self.review.concerns_of(one, leading=leading)))
 
     def write(self, draft: ListDraft, *, concerns: Sequence[Concern], say: Progress) -> WeeklyList:
         """Write the account of a list, and its files."""
         one, reasons = draft.selection, draft.reasons
         project, scores, arms, name = self.project, self.users.scores, self.week.arms, one.settings.name
         week, entries = week_of(self.batch.cutoff), self.rows.entries(one, scores)
-        table = self.rows.rows(one, scores, reasons=reasons)
+        table = self.rows.rows(one, scores, reasons=reasons, curves=draft.curves)
         about = f"{self.batch.model} {self.batch.version} {self.batch.cutoff} {arms.epoch}"
         export_id = export_id_of((entries, table), about, one.settings.model_dump_json())
         content = ListContent(

@@ -83,6 +83,10 @@ class ScoreRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reasons: Annotated[
         bool, Meta(description="false: without reasons, which is faster where answers are computed.")
     ] = True
+    curve: Annotated[
+        bool,
+        Meta(description="true: with the churn probability at other horizons, and the expected day; always computed."),
+    ] = False
 
 
 class ModelInfo(msgspec.Struct, frozen=True):

@@ -206,7 +206,7 @@ class Endpoint:
 
     def find(self, request: ReadRequest) -> FoundItems:
         """Look up what the store has of each item."""
-        found = self._found(request.inputs)
+        found = self._found(request)
         profiles = [one for one in found if not isinstance(one, StoredAnswer | Score)]
         return FoundItems(request, found, profiles)
 
@@ -233,23 +233,28 @@ class Endpoint:
 
     def _computed(self, items: FoundItems, pause: Callable[[], object]) -> list[Score]:
         """Score the profiles that were found, each with its arm."""
-        bands, with_reasons = self._bundle.scoring, items.request.reasons
-        found: list[Score] = []
+        request, found = items.request, list[Score]()
         for start in range(0, items.to_compute, BLOCK):
             if start:
                 pause()
-            block = items.profiles[start : start + BLOCK]
-            found += score(self._model, block, bands=bands, with_reasons=with_reasons)
+            found += score(
+                self._model,
+                items.profiles[start : start + BLOCK],
+                bands=self._bundle.scoring,
+                with_reasons=request.reasons,
+                with_curve=request.curve,
+            )
         if self._new_users:
-            found = self._new_users.rescored(found, items.sent, store=self._store, with_reasons=with_reasons)
+            found = self._new_users.rescored(found, items.sent, store=self._store, with_reasons=request.reasons)
         return _with_arms(found, self._store)
 
-    def _found(self, inputs: Sequence[ScoreInput]) -> list[FoundItem]:
+    def _found(self, request: ReadRequest) -> list[FoundItem]:
         """Return for each item the finished answer, the profile, or the score that says why there is none."""
+        inputs = request.inputs
         ids = [one for one in inputs if isinstance(one, str)]
         if len(ids) == len(inputs):
-            return list(self._known(ids))
-        known = iter(self._known(ids))
+            return list(self._known(ids, finished=not request.curve))
+        known = iter(self._known(ids, finished=not request.curve))
         built = iter(self._built([one for one in inputs if isinstance(one, UserEvents)]))
         return [
             next(known) if isinstance(one, str) else next(built) if isinstance(one, UserEvents) else one
@@ -260,12 +265,14 @@ class Endpoint:
         """Build the profiles of users with events."""
         return _with_arms(self._events.profiles(items, self._store), self._store) if items else []
 
-    def _known(self, ids: Sequence[str]) -> Sequence[FoundItem]:
-        """Look users up: finished answers where they are this model's, else profiles."""
-        if self._has_answers:
+    def _known(self, ids: Sequence[str], *, finished: bool) -> Sequence[FoundItem]:
+        """Look users up: finished answers where they are this model's and will do, or another model scored, else profiles."""
+        if self._has_answers and finished:
             return [found or _unknown(one) for one, found in zip(ids, self._store.answers(ids), strict=True)]
         profiles = self._store.get(ids)
-        return [profiles.get(one) or _unknown(one) for one in ids]
+        answers = self._store.answers(ids) if self._has_answers else [None] * len(ids)
+        new = {one: found for one, found in zip(ids, answers, strict=True) if found and found.scored_by}
+        return [new.get(one) or profiles.get(one) or _unknown(one) for one in ids]
 
 
 def _computed_users(

@@ -37,10 +37,11 @@ ScoreInput = str | dict[str, Any] | UserEvents | Score
 
 
 class ReadRequest(msgspec.Struct, frozen=True):
-    """The users to score, and whether with reasons."""
+    """The users to score, and whether with reasons, and with curves."""
 
     inputs: Sequence[ScoreInput]
     reasons: bool
+    curve: bool = False
 
     @property
     def has_events(self) -> bool:
@@ -53,6 +54,7 @@ class _AnyRequest(msgspec.Struct, forbid_unknown_fields=True):
 
     items: Annotated[list[msgspec.Raw], Meta(min_length=1)]
     reasons: bool = True
+    curve: bool = False
 
 
 class _WithUser(msgspec.Struct):
@@ -90,11 +92,12 @@ class RequestReader:
         InputError
             When the body is not JSON, or breaks the contract outside of the items.
         """
-        items, reasons = self._decode(body)
+        items, request = self._decode(body)
         _check_number("items", len(items), maximum=self._limits.max_items, setting="max_items")
         events = sum(len(item.events or ()) + len(item.events_since or ()) for item in items if isinstance(item, Item))
         _check_number("events of all items", events, maximum=self._limits.max_events, setting="max_events")
-        return ReadRequest([self._input(item) if isinstance(item, Item) else item for item in items], reasons)
+        inputs = [self._input(item) if isinstance(item, Item) else item for item in items]
+        return ReadRequest(inputs, request.reasons, request.curve)
 
     def count(self, body: bytes) -> int:
         """Return the number of items, which are not read: a millisecond for a megabyte.
@@ -127,18 +130,18 @@ class RequestReader:
             raise InputError(f"the body: got {got}, expected either user_id or profile", hint='{"user_id": "..."}')
         return found if found.profile is None else structs.replace(found, profile=self._profile(found.profile))
 
-    def _decode(self, body: bytes) -> tuple[Sequence[Item | Score], bool]:
+    def _decode(self, body: bytes) -> tuple[Sequence[Item | Score], ScoreRequest | _AnyRequest]:
         try:
             found = self._decoder.decode(body)
         except msgspec.ValidationError:
             return self._decode_one_by_one(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise _not_json(error) from None
-        return found.items, found.reasons
+        return found.items, found
 
-    def _decode_one_by_one(self, body: bytes) -> tuple[Sequence[Item | Score], bool]:
+    def _decode_one_by_one(self, body: bytes) -> tuple[Sequence[Item | Score], _AnyRequest]:
         found = self._outside(body)
-        return [self._decode_item(one) for one in found.items], found.reasons
+        return [self._decode_item(one) for one in found.items], found
 
     def _outside(self, body: bytes) -> _AnyRequest:
         """Read a request without its items."""

@@ -118,6 +118,11 @@ class StoredAnswer(NamedTuple):
         return self.code or "scored"
 
     @property
+    def scored_by(self) -> str:
+        """The model of new users, where it scored the user; empty where it did not."""
+        return "" if self.code else _SHOWN.decode(self.answer).scored_by or ""
+
+    @property
     def scored(self) -> tuple[str, float] | None:
         """Band and probability, of all that the bytes say; None where there is no score, or it is not the champion's."""
         if self.code:

@@ -20,6 +20,7 @@ from serving.settings import ExportSettings
 from serving.weekly.actions import action_of
 from serving.weekly.arms import HELD_OUT, TREATED
 from serving.weekly.candidates import Candidates
+from serving.weekly.curve_columns import CURVE_COLUMNS
 from serving.weekly.list_reasons import ListReasons
 from serving.weekly.selection import Selection
 
@@ -82,8 +83,16 @@ class ListRows:
         }
         return pa.table(columns)
 
-    def rows(self, selection: Selection, scores: pa.Table, *, reasons: ListReasons) -> pa.Table:
-        """Return who is to be contacted, in the order of the list; without the id of the export, which is made of them."""
+    def rows(
+        self, selection: Selection, scores: pa.Table, *, reasons: ListReasons, curves: pa.Table | None = None
+    ) -> pa.Table:
+        """Return who is to be contacted, in the order of the list; without the id of the export, which is made of them.
+
+        Parameters
+        ----------
+        curves
+            As :func:`serving.weekly.curve_columns.curve_columns` returns them, of the same users.
+        """
         places = pa.array(selection.treated, pa.int64())
         chosen, known = scores.take(places), self._known(selection).take(places)
         value = pa.array(selection.value[~selection.held_out], pa.float64(), from_pandas=True)
@@ -98,6 +107,7 @@ class ListRows:
             name for name in ("churn_probability", "percentile", "risk_band", SCORED_BY) if name in chosen.column_names
         ]
         found |= {name: chosen.column(name) for name in scored}
+        found |= _of_champion(curves, chosen) if curves is not None else {}
         found |= {name: reasons.table.column(name) for name in _SHOWN}
         found |= {name: known.column(name) for name in ("last_seen", "main_device", "channel")}
         found |= {
@@ -166,6 +176,14 @@ def change(before: RiskBand | None, now: RiskBand) -> str:
     return "rose" if is_now < was else "fell" if is_now > was else "same"
 
 
+def _of_champion(curves: pa.Table, scores: pa.Table) -> dict[str, pa.ChunkedArray[Any]]:
+    """Return the columns of curves, empty where another model scored: they go through the champion's probability."""
+    if SCORED_BY not in scores.column_names:
+        return {name: curves.column(name) for name in curves.column_names}
+    is_own = scores.column(SCORED_BY).is_null()
+    return {name: pc.if_else(is_own, curves.column(name), None) for name in curves.column_names}
+
+
 def check_carried(names: Collection[str], attributes: Collection[str], *, setting: str) -> None:
     """Refuse a column to carry along that is not an attribute, or is called like a column that every list has.
 
@@ -179,7 +197,7 @@ def check_carried(names: Collection[str], attributes: Collection[str], *, settin
             known = sorted(attributes)
             hint = closest(one, known) if known else "map attributes in [users.columns]"
             raise SettingsError(f'{setting}: "{one}" is not an attribute of [users]', hint=hint)
-        if one in {*OWN_COLUMNS, SCORED_BY}:
+        if one in {*OWN_COLUMNS, *CURVE_COLUMNS, SCORED_BY}:
             hint = f'give the attribute another name in [users.columns], as "their_{one}"'
             raise SettingsError(f'{setting}: "{one}" is a column that every list has', hint=hint)
 

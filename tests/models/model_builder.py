@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 from functools import cache
 from typing import Any
@@ -23,6 +24,7 @@ from models.definition import ChurnDefinition
 from models.encoding import encode
 from models.scorers.calibration import fit_platt
 from models.scorers.ensemble import Scorer
+from models.scorers.hazard import INTERVAL, Hazard, with_interval
 from models.scorers.trees import Rows, TreeFitter, raw_scores
 from models.settings import ModelSettings
 
@@ -104,6 +106,20 @@ def fit_model(
             date(2026, 5, 18), date(2026, 5, 4), {"auc": 0.8125, "calibration_error": 0.0125, "users": float(users)}
         ),
     )
+
+
+@cache
+def curved_model() -> ChurnModel:
+    """The same model with curves: who has been away for long comes back later, and less after the first week."""
+    model, profiles = tiny_model(), profiles_of(800)
+    matrix, churned = encode(profiles, model.specification), churned_among(profiles)
+    ends = np.repeat([7.0, 14.0, 30.0], len(matrix))
+    stays = np.concatenate([churned, churned | (np.arange(len(churned)) % 2 == 0), np.ones(len(churned), np.bool_)])
+    stays[-50:] = False
+    settings = ModelSettings(num_leaves=8, min_data_in_leaf=10, feature_fraction=1.0)
+    fitter = TreeFitter(settings, 0, (*model.specification.feature_names, INTERVAL), tuple(CATEGORIES))
+    rows = Rows(with_interval(np.tile(matrix, (3, 1)), ends), stays, np.arange(len(ends)))
+    return replace(model, hazard=Hazard(fitter.fit(rows, rounds=10), (7, 14, 30)))
 
 
 def _medians(profiles: pa.Table, of: Specification) -> dict[str, float]:

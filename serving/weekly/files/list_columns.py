@@ -73,6 +73,14 @@ def _reason(place: str, number: int) -> list[ListColumn]:
     ]
 
 
+_AT_DAYS = [
+    ListColumn(
+        f"churn_probability_{days}d",
+        f"the same over {days} days; where leaving means staying away, how likely the user is not back after {days} days",
+        "percent",
+    )
+    for days in (7, 30, 90)
+]
 _KNOWN = {
     column.name: column
     for column in (
@@ -82,6 +90,12 @@ _KNOWN = {
         ListColumn("percentile", "0 to 100; 100 is as risky as the riskiest users that the model knows"),
         ListColumn("risk_band", "high, medium or low"),
         ListColumn("scored_by", "the model of new users, where it scored the user; its percentile is among new users"),
+        *_AT_DAYS,
+        ListColumn(
+            "expected_day",
+            "the day by which the user has as likely left as not or, where leaving means staying away, is as likely back as not; "
+            "empty: later than the model looks ahead",
+        ),
         *_reason("first", 1),
         *_reason("second", 2),
         *_reason("third", 3),

@@ -28,12 +28,12 @@ def refer(node: object):
 
 
 def test_the_document_describes_request_and_answer():
-    assert set(schema_of(OPERATION["requestBody"])["properties"]) == {"items", "reasons"}
+    assert set(schema_of(OPERATION["requestBody"])["properties"]) == {"items", "reasons", "curve"}
     answer = schema_of(OPERATION["responses"]["200"])
     assert set(answer["properties"]) == {"request_id", "model", "quality", "results"}
     score = DOCUMENT["components"]["schemas"]["Score"]["properties"]
     always = {"user_id", "status", "code", "churn_probability", "percentile", "risk_band", "as_of", "reasons"}
-    assert always | {"cutoff_at", "detail", "arm", "epoch", "scored_by"} == set(score)
+    assert always | {"cutoff_at", "detail", "arm", "epoch", "scored_by", "curve"} == set(score)
     codes = {"unknown_user", "not_eligible", "incomplete_profile"}
     codes |= {"invalid_event", "no_events", "no_kept_activity", "not_midnight", "unsupported", "invalid"}
     assert codes == set(score["code"]["anyOf"][0]["enum"])

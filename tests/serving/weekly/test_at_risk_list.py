@@ -132,6 +132,21 @@ def test_where_a_model_of_new_users_scored_some_the_list_says_whom():
     ]
 
 
+def test_where_the_model_has_curves_their_columns_follow_the_band():
+    rows, found = selection()
+    curves = pa.table({"churn_probability_7d": [0.9, 0.8, 0.7], "expected_day": [None, date(2026, 12, 1), None]})
+    with_curves = rows.rows(found, SCORES, reasons=reasons(), curves=curves)
+    after = with_curves.column_names.index("risk_band") + 1
+    assert with_curves.column_names[after : after + 2] == curves.column_names
+    assert with_curves.select(curves.column_names).equals(curves)
+    nobody, empty = selection(held_out="abcd")[1], ListReasons(REASON_SCHEMA.empty_table())
+    assert {*curves.column_names} <= {*rows.rows(nobody, SCORES, reasons=empty, curves=curves[:0]).column_names}
+    named = SCORES.append_column("scored_by", pa.array([None, "shop-new/3", None, None], pa.string()))
+    of_two = rows.rows(found, named, reasons=reasons(), curves=curves)
+    assert of_two.column("churn_probability_7d").to_pylist() == [None, 0.8, 0.7]  # the curves are the champion's
+    assert with_curves.drop_columns(curves.column_names).equals(rows.rows(found, SCORES, reasons=reasons()))
+
+
 def test_a_list_that_holds_everybody_out_is_empty_and_has_its_columns():
     rows, found = selection(held_out="abcd")
     empty = rows.rows(found, SCORES, reasons=ListReasons(REASON_SCHEMA.empty_table()))

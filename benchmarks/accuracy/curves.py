@@ -1,8 +1,8 @@
 """Whether the curve of each user is monotone, true at every horizon, and better than BG/NBD's.
 
-``REAL_LOGS=folder python -m benchmarks.curves`` trains with curves on cdnow, twice, and on a simulated world of 55,000 people, and writes
-``curves.md``. The test cutoff is 90 days before the end of the log, so that every horizon is known from it. Takes ten minutes on two
-cores; ``LOGS=cdnow`` measures only those with such a name, and says so without writing.
+``REAL_LOGS=folder python -m benchmarks.accuracy.curves`` trains with curves on cdnow, twice, and on a simulated world of 78,000
+people, and writes ``curves.md``. The test cutoff is 90 days before the end of the log, so that every horizon is known from it. Takes
+ten minutes on two cores; ``LOGS=cdnow`` measures only those with such a name, and writes nothing.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from benchmarks.accuracy_logs import EXAMPLES, kept
-from benchmarks.profiles_world import simulate
+from benchmarks.accuracy.logs import EXAMPLES, kept
+from benchmarks.measuring import PAGES
+from benchmarks.profiles.world import simulate
 from churn.project import Project
 from features.catalogue.fitted import BgNbd
 from models.arrays import Labels, Matrix
@@ -29,7 +30,7 @@ from training.data.horizons import DAYS, by_day
 from training.pipeline import train
 from training.trained import TrainingResult
 
-PEOPLE, LOG_DAYS, START = 55_000, 360, date(2025, 1, 6)
+PEOPLE, LOG_DAYS, START = 78_000, 360, date(2025, 1, 6)
 TEST = START + timedelta(days=LOG_DAYS - max(DAYS))
 SIMULATED = "simulated, 14 days"
 _FIT, _MEASURE = "fitting the curves", "measuring the curves"
@@ -59,7 +60,7 @@ def main() -> None:
     rows = {name: measured(*log[:2], events=log[2]) for name, log in logs().items() if wanted in name}
     print(rows)
     if not wanted:
-        (Path(__file__).parent / "curves.md").write_text(page(rows))
+        (PAGES / "curves.md").write_text(page(rows))
 
 
 def logs() -> dict[str, tuple[Path, dict[str, Any], Path | None]]:
@@ -145,14 +146,18 @@ def page(rows: dict[str, dict[str, Any]]) -> str:
     tables = "\n\n".join(_table(name, row, head=head) for name, row in rows.items())
     return f"""# How good the curves are
 
-`python -m benchmarks.curves`: the test cutoff is {max(DAYS)} days before the end of the log, so that every horizon is known from it.
+`python -m benchmarks.accuracy.curves`: the test cutoff is {max(DAYS)} days before the end of the log, so that every horizon is
+known from it.
 Difference: mean probability less the share that had not come back, so that below 0 more stayed away than expected. Integrated Brier
 score: the mean of the Brier score over {min(DAYS)} to {max(DAYS)} days, by trapezoids (Graf et al. 1999; nobody is censored here).
 
 {tables}
 
 Curves go through the probability of the model at its horizon, so an error of the base rate there is in the whole curve. On cdnow
-customers came back less from one quarter to the next: more stayed away than any label known at the test cutoff says.
+customers came back less from one quarter to the next: more stayed away than any label known at the test cutoff says. BG/NBD, whose
+four parameters describe the whole history, follows such a change less. So the curve has the better AUC nearly everywhere, and where the
+model's base rate is further off, BG/NBD has the better Brier score. 200 trees were chosen on these logs: read differences of a few
+thousandths as none.
 """
 
 
