@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import httpx
 import pyarrow as pa
@@ -45,12 +46,12 @@ class Door:
     keys: KeyFolder
     tokens: dict[str, str]
 
-    def ask(self, key: str = "", method: str = "GET", path: str = "/v1/score", **options: object) -> httpx.Response:
+    def ask(self, key: str = "", method: str = "GET", path: str = "/v1/score", **options: Any) -> httpx.Response:
         headers = {"Authorization": f"Bearer {self.tokens[key]}"} if key else {}
-        return self.server.client.request(method, path, headers=headers, **options)  # type: ignore[arg-type]
+        return self.server.client.request(method, path, headers=headers, **options)
 
-    def score(self, key: str = "", **options: object) -> httpx.Response:
-        return self.ask(key, "POST", **{"json": BODY, **options})
+    def score(self, key: str = "", json: object = BODY) -> httpx.Response:
+        return self.ask(key, "POST", json=json)
 
     def add(self, name: str, *scopes: Scope, limit: str = "") -> None:
         self.tokens[name] = self.keys.add(NewKey(name, scopes, limit=limit), now=NOW)[1]

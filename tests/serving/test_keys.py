@@ -49,7 +49,8 @@ def test_what_is_kept_holds_no_key(tmp_path: Path):
 
 def test_a_key_is_found_by_what_is_presented_and_nothing_else_is(tmp_path: Path):
     folder = KeyFolder(tmp_path)
-    made = dict(folder.add(NewKey(name), now=NOW)[::-1] for name in ("one", "two", "three"))
+    added = [folder.add(NewKey(name), now=NOW) for name in ("one", "two", "three")]
+    made = {token: key for key, token in added}
     ring = Keyring(folder.read())
     assert {token: ring.find(token) for token in made} == made
     assert ring.find(new_token()) is None

@@ -18,6 +18,7 @@ from models.scorers.logistic import fit_linear
 from serving.batch.score import REASON_SCHEMA, SCORE_SCHEMA, is_eligible, reasons, score_table, with_reasons
 from serving.score import CHUNK_ROWS, score
 from serving.settings import ScoringSettings
+from tests.builders import values_of
 from tests.models.model_builder import CUTOFF, churned_among, profiles_of, rows_of, tiny_model
 from tests.serving.score_rows import rows_of_scores, rows_of_table
 
@@ -103,7 +104,7 @@ def test_a_band_begins_at_its_percentile_of_2000_reference_users(
     model: ChurnModel, at_most_as_high: int, shown: float, band: str
 ):
     profiles = profiles_of(1, seed=1)
-    (raw,) = score_table(model, profiles, bands=BANDS).column("raw_score").to_pylist()
+    (raw,) = values_of(score_table(model, profiles, bands=BANDS), "raw_score")
     population = (raw,) * at_most_as_high + (raw + 1,) * (2000 - at_most_as_high)
     ranked = replace(model, reference=replace(model.reference, raw_scores=population))
     (row,) = score_table(ranked, profiles, bands=BANDS).to_pylist()

@@ -1,3 +1,5 @@
+from __future__ import annotations
+
 import hashlib
 import json
 import os
@@ -5,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -31,7 +34,7 @@ def scores(*users: str) -> pa.Table:
     """The first was scored, the second was not, and so on."""
     is_scored = [place % 2 == 0 for place in range(len(users))]
 
-    def known(value: object, kind: pa.DataType) -> pa.Array:
+    def known(value: object, kind: pa.DataType) -> pa.Array[Any]:
         return pa.array([value if one else None for one in is_scored], kind)
 
     columns = {

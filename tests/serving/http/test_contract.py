@@ -8,7 +8,7 @@ import pytest
 from serving.http.contract import Event, Item, ModelInfo, ModelQuality, Refusal, ScoreRequest, ScoreResponse
 from serving.score import Score
 
-FIELDS = {
+FIELDS: dict[type[msgspec.Struct], str] = {
     Event: "event_time event_type count session_id duration_seconds device_os device_model app_version network channel "
     "amount ingested_at",
     Item: "user_id profile events events_since as_of",

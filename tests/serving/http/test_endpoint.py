@@ -142,11 +142,11 @@ def test_answers_of_another_model_version_or_other_bands_are_not_used(
     body = b'{"items":[{"user_id":"u1"}]}'
     served = read_bundle(tmp_path / "served")
     bands = ScoringSettings(high_percentile=1, medium_percentile=0)
-    others = [replace(served, version="8"), replace(served, digest="another"), replace(served, scoring=bands)]
+    endpoint = Endpoint(replace(served, scoring=bands))
+    others = [Endpoint(replace(served, version="8")), Endpoint(replace(served, digest="another")), endpoint]
     assert stored.find(stored.read(body)).to_compute == 0
     for other in others:
-        endpoint = Endpoint(other)
-        assert endpoint.find(endpoint.read(body)).to_compute == 1
+        assert other.find(other.read(body)).to_compute == 1
     assert answer(endpoint, {"user_id": "u1"})["results"][0]["risk_band"] == "high"
 
 

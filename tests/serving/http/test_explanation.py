@@ -77,7 +77,7 @@ def test_a_change_changes_the_score_and_what_is_derived(endpoint: Endpoint, prof
     after = explained(endpoint, user_id=user, changes=changes)
     assert after.before == before.result
     assert "events_per_active_day_7d" in after.recomputed
-    shown = {one.name: one.value for one in after.features}
+    shown: dict[str, Any] = {one.name: one.value for one in after.features}
     assert (shown["events_7d"], shown["is_in_first_week"]) == (25, 1)
     assert shown["events_per_active_day_7d"] == pytest.approx(25 / shown["active_days_7d"])
     assert all(shown[name] == values[name] for name in values if name not in after.recomputed)

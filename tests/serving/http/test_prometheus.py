@@ -1,3 +1,5 @@
+# pyright: reportPrivateUsage=false
+
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 

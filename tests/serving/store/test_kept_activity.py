@@ -1,5 +1,6 @@
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -24,7 +25,7 @@ def kept(tmp_path: Path) -> KeptRows:
     return KeptRows(world_of(tmp_path, LINES).activity(), CUTOFF)
 
 
-def unpacked(kept: KeptRows, relation: str) -> dict[str, dict[str, list[object]]]:
+def unpacked(kept: KeptRows, relation: str) -> dict[str, dict[str, list[Any]]]:
     return {user: msgspec.msgpack.decode(packed) for user, name, packed in kept.rows() if name == relation}
 
 

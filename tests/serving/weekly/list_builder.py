@@ -18,6 +18,7 @@ from serving.settings import ExportSettings, ListSettings, ScoringSettings
 from serving.weekly.arms import Arms
 from serving.weekly.candidates import Candidates
 from serving.weekly.selection import Ranking, Selection, select
+from tests.builders import values_of
 from tests.models.model_builder import profiles_of, tiny_model
 
 MONDAY = date(2026, 11, 16)
@@ -81,7 +82,7 @@ def real_lists(
 ) -> tuple[Candidates, tuple[Selection, ...]]:
     """Lists of the users of a model."""
     model, profiles, scores = real_users()
-    users = scores.column("user_id").to_pylist()
+    users = values_of(scores, "user_id")
     candidates = candidates_of(profiles, scores, attributes_of(users))
     excluded = candidates.excluded(export or ExportSettings(), model.eligibility)
     ranked = Ranking.of(scores, held_out=Arms(bytes(32), "2026-Q4", share).held_out(users), excluded=excluded)

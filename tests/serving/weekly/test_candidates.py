@@ -16,7 +16,7 @@ from features.storage.duckdb import connect
 from features.users.attributes import AttributesSettings, open_known_users
 from serving.settings import ExportSettings, ListSettings
 from serving.weekly.candidates import Candidates, attributes_at, in_cool_down
-from tests.builders import write
+from tests.builders import values_of, write
 from tests.serving.weekly.list_builder import MONDAY, candidates_of, profile_table, score_rows
 
 RULE = Eligibility(active_within_days=14, min_tenure_days=10)
@@ -36,7 +36,7 @@ def candidates(attributes: pa.Table | None = ATTRIBUTES) -> Candidates:
 
 def wanted(**settings: Any) -> tuple[list[bool], list[float | None]]:
     found = candidates().wanted(ListSettings(name="vip", at_least="low", **settings))
-    return found.column("is_wanted").to_pylist(), found.column("value").to_pylist()
+    return values_of(found, "is_wanted"), values_of(found, "value")
 
 
 def test_everyone_is_a_row_by_user_id_with_profile_score_and_attributes():
@@ -144,7 +144,8 @@ def test_a_condition_that_fails_is_named_with_the_way_out(setting: str, sql: str
         if "where" in setting:
             wanted(where=sql)
         else:
-            candidates().excluded(ExportSettings(**{setting.split()[1]: sql}), RULE)
+            given: dict[str, Any] = {setting.split()[1]: sql}
+            candidates().excluded(ExportSettings(**given), RULE)
 
     with pytest.raises(InputError, match=FAILING[sql]) as caught:
         ask()

@@ -12,6 +12,7 @@ from models.churn_model import ChurnModel
 from models.encoding import encode
 from serving.batch.score import reasons
 from serving.weekly.list_reasons import MIN_ROWS, ListReasons, list_reasons
+from tests.builders import values_of
 from tests.models.model_builder import profiles_of, rows_of, tiny_model
 
 RANKS = (1, 2, 3)
@@ -67,9 +68,9 @@ def test_of_all_reasons_only_those_that_raise_the_risk_are_told():
     profiles = profiles_of(200, seed=2)
     table = list_reasons(tiny_model(), profiles).table
     for rank in RANKS:
-        assert min(table.column(f"reason_{rank}_contribution").drop_null().to_pylist()) > 0
+        assert min(one for one in values_of(table, f"reason_{rank}_contribution") if one is not None) > 0
     both = reasons(tiny_model(), profiles)
-    assert any(value < 0 for value in both.column("reason_1_contribution").to_pylist())  # which argue for staying
+    assert any(value < 0 for value in values_of(both, "reason_1_contribution"))  # which argue for staying
 
 
 def test_what_all_share_is_said_once_and_no_row_repeats_it():

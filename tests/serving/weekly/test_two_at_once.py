@@ -12,6 +12,7 @@ import pytest
 
 from features.storage.versions import current_of, versions_of
 from serving.batch.scored_batch import Batch
+from tests.builders import values_of
 from tests.races import in_turns, race
 from tests.serving.weekly.list_builder import MONDAY
 from tests.serving.weekly.list_writers import export, score
@@ -28,7 +29,7 @@ def version_in(folder: Path) -> str:
     for name, about in manifest["files"].items():
         assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == about["sha256"]
     (table,) = folder.glob("*.parquet")
-    users = pq.ParquetFile(table).read()["user_id"].to_pylist()
+    users = values_of(pq.ParquetFile(table).read(), "user_id")
     assert {user.partition("-")[0] for user in users} == {manifest["version"]}
     return manifest["version"]
 

@@ -19,7 +19,7 @@ from serving.batch.scored_batch import Batch, write_ledger
 from serving.weekly.account.outcomes import ScoredWeek, Split, open_week, scored_batches, with_outcomes
 from serving.weekly.arms import Arms
 from serving.weekly.list_ledger import ListEntry, past_lists, write_entries
-from tests.builders import World, world_of
+from tests.builders import World, values_of, world_of
 
 FIRST, WEEKS, USERS = date(2026, 1, 5), 10, 300
 HORIZON_DAYS, GRACE_DAYS = 7, 3
@@ -91,11 +91,9 @@ class TenWeeks:
             scores = self.scores(week)
             write_ledger(batch, scores=scores, place=Place(self.ledger / f"cutoff={cutoff}" / "model=churn-v1"))
             listed = scores.filter(pa.array(self.band[week] != "low"))
-            arms = ["held_out" if is_held_out(user) else "treated" for user in listed.column("user_id").to_pylist()]
-            more = {"arm": arms, "value": [10.0] * len(arms)}
-            entries = pa.table(
-                {name: listed.column(name) for name in listed.column_names if name != "percentile"} | more
-            )
+            arms = ["held_out" if is_held_out(user) else "treated" for user in values_of(listed, "user_id")]
+            entries = listed.drop_columns(["percentile"]).append_column("arm", pa.array(arms))
+            entries = entries.append_column("value", pa.array([10.0] * len(arms)))
             entry = ListEntry("at_risk", "x", EPOCH, SHARE)
             write_entries(batch, entry, entries=entries, place=Place(self.ledger / "lists" / f"w{week}" / "at_risk"))
 

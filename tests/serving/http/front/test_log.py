@@ -3,6 +3,7 @@
 import json
 import logging
 import sys
+from typing import Any
 
 import pytest
 
@@ -24,6 +25,7 @@ def test_a_line_is_one_json_object_whatever_is_in_it():
 
 
 def test_a_traceback_is_a_field_of_its_line():
+    found: dict[str, Any] = {}
     try:
         json.loads("{")
     except ValueError:

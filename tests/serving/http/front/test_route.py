@@ -104,7 +104,7 @@ def test_json_is_read_whatever_it_is_called(media_type: str):
         ({"content_length": str(MAX_BODY_BYTES + 1)}, 413),
     ],
 )
-def test_a_body_that_cannot_be_read_is_refused_by_its_headers(headers: dict[str, str], status: int):
+def test_a_body_that_cannot_be_read_is_refused_by_its_headers(headers: dict[str, Any], status: int):
     found = ask(b"1", scorer=Scorer(), **headers)
     assert (found.status, found.content["status"]) == (status, status)
     assert found.headers["content-type"] == "application/problem+json"

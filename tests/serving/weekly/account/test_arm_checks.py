@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from scipy.stats import binom
@@ -101,6 +103,6 @@ def test_a_campaign_to_everybody_is_noticed_in_its_week():
         (lambda: contamination(np.zeros(3, dtype=bool), np.zeros(2, dtype=bool)), "contacts of"),
     ],
 )
-def test_bad_input_is_refused(make, words: str):
+def test_bad_input_is_refused(make: Callable[[], object], words: str):
     with pytest.raises(InputError, match=words):
         make()

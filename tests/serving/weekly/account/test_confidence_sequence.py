@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from scipy.optimize import minimize_scalar
@@ -129,6 +131,6 @@ def test_the_outlook_says_when_it_is_over_or_hopeless():
         (lambda: Outlook(STEADY, 0.05, week=0), "after the first week at the earliest"),
     ],
 )
-def test_bad_input_is_refused(make, words: str):
+def test_bad_input_is_refused(make: Callable[[], object], words: str):
     with pytest.raises(InputError, match=words):
         make()

@@ -34,7 +34,7 @@ from tests.serving.weekly.weeks_builder import (
 )
 
 AS_OF = CUTOFFS[-1] + timedelta(days=DEFINITION.horizon_days + GRACE_DAYS)
-CLOSE = {"rel": 0, "abs": 1e-9}
+CLOSE: dict[str, Any] = {"rel": 0, "abs": 1e-9}
 
 
 @pytest.fixture(scope="module")
