@@ -98,7 +98,7 @@ def test_every_package_with_folders_has_layers_that_name_each_of_them():
 def test_every_package_is_built_typed_and_held_by_the_contracts():
     tool = PYPROJECT["tool"]
     assert set(PACKAGES) <= set(tool["hatch"]["build"]["targets"]["wheel"]["only-include"])
-    assert {*PACKAGES, "benchmarks"} == set(tool["basedpyright"]["include"])
+    assert {*PACKAGES, "benchmarks", "tests"} == set(tool["basedpyright"]["include"])
     assert set(PACKAGES) == set(tool["importlinter"]["root_packages"])
 
 
