@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from churn.jobs.service_keys import ServiceKeys
     from churn.results import (
         Audit,
+        Bento,
         Diagnosis,
         Export,
         Horizon,
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
         TrainingData,
     )
     from features.profiles.build import Shard
-    from models.churn_model import ChurnModel
 
 
 class Project(Workspace):
@@ -186,21 +186,6 @@ class Project(Workspace):
 
         progress = progress_of(say)
         return training_data(to_audit(self.activity(say=progress.within), self.recipe, say=progress))
-
-    def load_model(self, model: str = CHAMPION) -> ChurnModel:
-        """Return a registered model, which scores profiles and explains them.
-
-        Parameters
-        ----------
-        model
-            Alias or version number.
-
-        Raises
-        ------
-        InputError
-            When there is no such model.
-        """
-        return self.registry.get(model).model
 
     def train(self, *, say: Progress | Say | None = None) -> Training:
         """Train a challenger, test it on a later cutoff, and register it in MLflow.
@@ -391,6 +376,12 @@ class Project(Workspace):
         from churn.jobs.scores import publish
 
         return publish(self, to)
+
+    def bento(self) -> Bento:
+        """Build a Bento of the current release: a folder that starts the service, without MLflow and the code that trains."""
+        from churn.jobs.scores import bento
+
+        return bento(self)
 
     @property
     def keys(self) -> ServiceKeys:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from churn.home import Home
 from churn.progress import Say
 from churn.upgrade import mark, open_home
+from models.registry import CHAMPION
 
 if TYPE_CHECKING:
     from churn.reader import LogReader
@@ -162,6 +163,21 @@ class Workspace:
                 f'[training] population is "new": {self.model_name} is trained, promoted and checked by itself, and never scores alone',
                 hint=f"leave it out, or set it to all: scores, lists and releases of {self.name} are of all users",
             )
+
+    def load_model(self, model: str = CHAMPION) -> ChurnModel:
+        """Return a registered model, which scores profiles and explains them.
+
+        Parameters
+        ----------
+        model
+            Alias or version number.
+
+        Raises
+        ------
+        InputError
+            When there is no such model.
+        """
+        return self.registry.get(model).model
 
     def activity(self, *, frozen: ChurnModel | None = None, say: Say = lambda _: None) -> Activity:
         """Return the kept activity of the log; under a model's frozen settings where one is given.

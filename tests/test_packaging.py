@@ -16,10 +16,18 @@ import venv
 import zipfile
 from importlib.metadata import distribution, requires
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import httpx
 import pytest
 from packaging.requirements import Requirement
+
+from features.storage.versions import Place
+from serving.release.bundle import ServingBundle
+from serving.settings import ScoringSettings, ServingSettings
+from tests.models.model_builder import profiles_of, tiny_model
+from tests.serving.finished import NEVER_STALE, finished_release
+from tests.serving.running import free_port, wait_for
 
 TOP = Path(__file__).parents[1]
 PYPROJECT = tomllib.loads((TOP / "pyproject.toml").read_text())
@@ -160,3 +168,94 @@ def needed_by(name: str, found: frozenset[str] = frozenset()) -> frozenset[str]:
 def size_of(name: str) -> int:
     files = (Path(str(one.locate())) for one in distribution(name).files or [] if one.suffix != ".pyc")
     return sum(path.stat().st_size for path in files if path.is_file())
+
+
+def environment_of(requirements: Path, folder: Path) -> Path:
+    """An environment with these packages and nothing else, linked from the one that the tests run in; return its Python."""
+    venv.create(folder, with_pip=False, symlinks=True)
+    (site_packages,) = folder.glob("lib/python*/site-packages")
+    for line in requirements.read_text().splitlines():
+        name, _, pin = line.partition("==")
+        found = distribution(name)
+        assert found.version == pin
+        for file in found.files or ():
+            target = site_packages / file
+            if ".." not in file.parts and not target.exists():
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.symlink_to(file.locate())
+    return folder / "bin/python"
+
+
+def is_up(address: str) -> bool:
+    try:
+        return httpx.get(f"{address}/readyz").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+@pytest.fixture(scope="module")
+def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The current one of a home."""
+    home = tmp_path_factory.mktemp("home")
+    serving = ServingSettings(**NEVER_STALE)
+    bundle = ServingBundle(tiny_model(), "churn", "7", "champion", home, ScoringSettings(), serving)
+    return finished_release(Place(home / "releases/churn"), bundle, profiles_of(120, seed=3))
+
+
+@pytest.fixture(scope="module")
+def bento(installed: Environment, release: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What the installed command says of the Bento that it built, twice: the same content is the same Bento."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BENTOML_HOME", str(tmp_path_factory.mktemp("bentoml")))
+        command = ("churn", "bento", "--home", str(release.parents[2]), "--json")
+        found = json.loads(installed.run(*command))
+        assert json.loads(installed.run(*command)) == found
+        return found
+
+
+@pytest.mark.slow
+def test_a_bento_of_the_installed_command_holds_the_service_and_the_release(bento: dict[str, Any], release: Path):
+    folder = Path(bento["path"])
+    assert bento["image"] == f"bentoml containerize churn:{folder.name}"
+    assert 0 < bento["bytes"] < 400e6
+    held = {path.name for path in (folder / "src").iterdir()}
+    assert held >= {"features", "models", "serving", "release"}
+    assert not held & {"churn", "training", "insights", "seeds"}
+    assert not (folder / "src/models/registry").exists()
+    for path in release.rglob("*"):
+        assert path.is_dir() or (folder / "src/release" / path.relative_to(release)).read_bytes() == path.read_bytes()
+    dockerfile = (folder / "env/docker/Dockerfile").read_text()
+    assert "libgomp1" in dockerfile
+    assert f"python:{sys.version_info.major}.{sys.version_info.minor}" in dockerfile
+
+
+@pytest.mark.slow
+def test_a_bento_answers_with_its_own_requirements_and_nothing_else(bento: dict[str, Any], tmp_path: Path):
+    """Neither MLflow, nor `churn`, nor the checkout is there."""
+    python = environment_of(Path(bento["path"]) / "env/python/requirements.txt", tmp_path / "alone")
+    surroundings = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    surroundings |= {"BENTOML_HOME": str(tmp_path / "run"), "BENTOML_DO_NOT_TRACK": "true"}
+    lacks = "from importlib.util import find_spec; print(*map(find_spec, ('mlflow', 'churn', 'training')))"
+    ran = subprocess.run([python, "-c", lacks], env=surroundings, cwd=tmp_path, capture_output=True, check=True)
+    assert ran.stdout.split() == [b"None"] * 3
+    port, log = free_port(), tmp_path / "server.log"
+    serve = [python, "-m", "bentoml", "serve", bento["path"], "--port", str(port)]
+    with (
+        log.open("wb") as output,
+        subprocess.Popen(serve, env=surroundings, cwd=tmp_path, stdout=output, stderr=output) as server,
+    ):
+        try:
+            wait_for(lambda: server.poll() is not None or is_up(f"http://127.0.0.1:{port}"))
+            assert server.poll() is None, log.read_text()
+            check_answers(f"http://127.0.0.1:{port}")
+        finally:
+            server.terminate()
+
+
+def check_answers(address: str) -> None:
+    """By id, by events, and the pages."""
+    event = {"event_time": "2026-06-01T10:00:00Z", "event_type": "open"}
+    items = [{"user_id": "u1"}, {"user_id": "u2", "events": [event], "as_of": "2026-06-02T00:00:00Z"}]
+    results = httpx.post(f"{address}/v1/score", json={"items": items}).json()["results"]
+    assert [(one["user_id"], one["status"]) for one in results] == [("u1", "scored"), ("u2", "scored")]
+    assert {httpx.get(address + path).status_code for path in ("/", "/docs", "/docs.json", "/metrics")} == {200}

@@ -26,7 +26,7 @@ for verb in (
     *(horizon.horizon, audit.audit),
     *(training.train, training.promote, training.rollback, training.reliability),
     *(serving.score, serving.export, outcomes.outcomes, outcomes.replay),
-    *(serving.serve, serving.publish, serving.keys),
+    *(serving.serve, serving.publish, serving.bento, serving.keys),
     *(report.report, serving.mcp),
 ):
     app.command()(verb)

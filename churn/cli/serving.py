@@ -1,4 +1,4 @@
-"""Verbs about scores: score, export, serve, publish, keys."""
+"""Verbs about scores: score, export, serve, publish, bento, keys."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from churn.cli.options import AllowMappingChange, AsOf, Config, Home, Model, Set
 from churn.cli.verb import opened, shown_by, verb
 from churn.progress import Progress
 from churn.project import Project
-from churn.results import Export, KeyMade, Keys, ListCheck, Publication, Scoring
+from churn.results import Bento, Export, KeyMade, Keys, ListCheck, Publication, Scoring
 from features.errors import InputError
 from models.registry import CHAMPION
 
@@ -150,6 +150,21 @@ def publish(
     """
     del say
     return project.publish(to)
+
+
+@verb(events=False)
+def bento(project: Project, say: Progress) -> Bento:
+    """Build a Bento of the current release, for a container.
+
+    It holds the service and the release, with every requirement pinned to the version that is installed here, and neither MLflow nor the
+    code that trains. BENTOML_HOME names where Bentos are kept.
+
+    Example:
+
+        churn bento --config world/churn.toml
+    """
+    del say
+    return project.bento()
 
 
 @verb(events=False)

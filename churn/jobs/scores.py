@@ -17,7 +17,7 @@ from churn.engine import ScoredUsers, with_new_users
 from churn.jobs.promotion import moving_champion
 from churn.jobs.week import Week
 from churn.progress import Progress, progress_of
-from churn.results import Publication, Scoring
+from churn.results import Bento, Publication, Scoring
 from features.errors import CheckFailed, InputError, SettingsError
 from features.profiles.specification import Specification
 from features.schema import COLUMNS
@@ -38,6 +38,7 @@ from serving.batch.scored_batch import (
     write_ledger,
     write_scores,
 )
+from serving.release.bento import build_bento
 from serving.release.bundle import ServingBundle, answers_of, names_of, new_users_of, shadow_of
 from serving.release.publish import fetch
 from serving.release.publish import publish as publish_release
@@ -330,17 +331,28 @@ def _kept_shadow(project: Project, found: RegisteredModel, release: Path) -> Sha
 
 def publish(project: Project, to: str) -> Publication:
     """Take the current release to a place that servers reach."""
-    home, named = project.home, project.settings.serving.releases
+    releases, named = project.home.releases(project.name), project.settings.serving.releases
     place = to or (named.get_secret_value() if named else "")
     if not place:
         raise SettingsError(
             "no place is named", hint="churn publish PLACE, or [serving] releases: a folder, or s3://bucket/churn"
         )
-    release = current_of(home.releases(project.name))
-    if release is None:
-        raise InputError("there is no release to publish", hint="write one: churn score --as-of DATE")
+    release = _current(releases, "publish")
     copied = publish_release(release, place)
     return Publication(without_secrets(place), release.name, len(copied), sum(path.stat().st_size for path in copied))
+
+
+def bento(project: Project) -> Bento:
+    """Build a Bento of the current release."""
+    found = build_bento(_current(project.home.releases(project.name), "build a Bento of"))
+    return Bento(found.tag, found.path, found.bytes)
+
+
+def _current(releases: Path, what: str) -> Path:
+    release = current_of(releases)
+    if release is None:
+        raise InputError(f"there is no release to {what}", hint="write one: churn score --as-of DATE")
+    return release
 
 
 def fetched(project: Project) -> tuple[Path, Callable[[], object]]:

@@ -8,11 +8,12 @@ from churn.results.outcomes import Outcomes
 from churn.results.replay import Replay
 from churn.results.report import Report
 from churn.results.result import Result
-from churn.results.scores import Export, ListCheck, Publication, Scoring, WeeklyList
+from churn.results.scores import Bento, Export, ListCheck, Publication, Scoring, WeeklyList
 from churn.results.status import Diagnosis, Status
 
 __all__ = [
     "Audit",
+    "Bento",
     "Diagnosis",
     "Export",
     "FirstLook",

@@ -285,3 +285,29 @@ class Publication(Result):
     def title(self) -> str:
         """Where it is."""
         return f"Release {self.version} is current at {self.place}"
+
+
+@dataclass(frozen=True, repr=False)
+class Bento(Result):
+    """A Bento of the current release.
+
+    Attributes
+    ----------
+    path
+        Its folder, in BentoML's store.
+    bytes
+        Size of its content.
+    """
+
+    tag: str
+    path: Path
+    bytes: int
+
+    @property
+    def title(self) -> str:
+        """What it is called."""
+        return f"Bento {self.tag}"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return tag, folder and size, and the command that makes a container image of it."""
+        return asdict(self) | {"path": str(self.path), "image": f"bentoml containerize {self.tag}"}
