@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from features.activity.store import Activity
 from features.settings import ChurnSettings
-from insights.acquisition import acquisition, devices
+from insights.acquisition.channels import acquisition, devices
+from insights.acquisition.early_quality import early_quality
 from insights.contrast import Limits, contrast
 from insights.conversion import conversion
 from insights.core_users import core_users
@@ -79,6 +80,7 @@ def sections(
         "projection": lambda: projection(log),
         "findings": lambda: findings(log, steps, annotations=context.annotations, past=context.past),
         "acquisition": lambda: acquisition(log),
+        "early_quality": lambda: early_quality(log),
         "devices": lambda: devices(log),
         "conversion": lambda: conversion(log, steps, benchmark=settings.conversion_benchmark),
         "usage_time": lambda: usage_time(log, settings.minutes_expected),

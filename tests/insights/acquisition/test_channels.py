@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from insights.acquisition import acquisition, by_group, closed_days, devices
+from insights.acquisition.channels import acquisition, by_group, closed_days, devices
 from insights.engine.active_days import ActiveDays
 from insights.engine.groups import make_groups
 from tests.insights.logs import opened
