@@ -1,11 +1,14 @@
-"""S9: the life of a normal user, from the first day to the start of the first long silence."""
+"""S9: the life of a normal user, from the first day to the start of the first long silence; and when today's users leave, or are back."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date
 from warnings import catch_warnings, simplefilter
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.stats import CensoredData, ecdf
 
 from insights.engine.active_days import ActiveDays
@@ -19,8 +22,101 @@ MARKS = (30, 90, 180, 365)
 _POINTS = 120
 
 
-def lifetime(log: ActiveDays, *, horizon_days: int) -> Section:
-    """Return the survival curve of new users, who end when they begin to be idle for longer than the horizon."""
+@dataclass(frozen=True)
+class Outlook:
+    """The curves of all users who are scored just after the log, as one.
+
+    Attributes
+    ----------
+    day
+        The cutoff of their scores.
+    is_event
+        True where churn is an event; else it is staying away.
+    probabilities
+        Churn probability of each user at each of ``days``, shape (users, days).
+    median_days
+        Days by which each is as likely as not to have left, or to be back, shape (users,); NaN: later.
+    """
+
+    day: date
+    is_event: bool
+    days: Sequence[int]
+    probabilities: NDArray[np.float64]
+    median_days: NDArray[np.float64]
+
+    def rows(self) -> list[Row]:
+        """Return by day the users expected to have left, or not to be back, and those whose expected day is after the day before."""
+        starts = (0, *self.days)
+        return [
+            {"horizon_days": end, "users": len(p)}
+            | _within_chance(p)
+            | {"expected_day_users": int(((self.median_days > start) & (self.median_days <= end)).sum())}
+            for start, end, p in zip(starts, self.days, self.probabilities.T, strict=False)
+        ]
+
+
+def _within_chance(probability: NDArray[np.float64]) -> dict[str, float]:
+    """Return the expected number of churners, and what chance does to it: 95 % of a sum of independent events, by its variance."""
+    expected, spread = float(probability.sum()), 1.96 * float(np.sqrt((probability * (1 - probability)).sum()))
+    ends = {
+        "expected_low": max(0.0, expected - spread),
+        "expected_high": min(float(len(probability)), expected + spread),
+    }
+    return {"expected_users": expected} | ends
+
+
+def lifetime(log: ActiveDays, *, horizon_days: int, outlook: Outlook | None = None) -> Section:
+    """Return the survival curve of new users, who end when they begin to be idle for longer than the horizon.
+
+    Parameters
+    ----------
+    outlook
+        Of today's users; None: no champion has curves.
+    """
+    found = _survival_section(log, horizon_days=horizon_days)
+    return _with_outlook(found, outlook) if outlook and len(outlook.probabilities) else found
+
+
+def _with_outlook(found: Section, outlook: Outlook) -> Section:
+    rows, key = outlook.rows(), "lifetime.outlook_left" if outlook.is_event else "lifetime.outlook_away"
+    first, last = rows[0], rows[-1]
+    sentence = text(
+        key,
+        users=formats.count(last["users"]),
+        day=formats.date_words(outlook.day),
+        first=formats.count(round(first["expected_users"])),
+        first_days=first["horizon_days"],
+        last=formats.count(round(last["expected_users"])),
+        last_days=last["horizon_days"],
+        known=formats.count(sum(row["expected_day_users"] for row in rows)),
+    )
+    kinds = columns("count", "horizon_days", "users") | columns(
+        "number", "expected_users", "expected_low", "expected_high"
+    )
+    table = Figures("outlook", rows, kinds | columns("count", "expected_day_users"))
+    return replace(
+        found,
+        sentences=[*found.sentences, sentence],
+        tables=[*found.tables, table],
+        pictures=[*found.pictures, _outlook_picture(rows, key)],
+    )
+
+
+def _outlook_picture(rows: Sequence[Row], key: str) -> Picture:
+    x, series = Axis("horizon_days", text("lifetime.outlook_axis")), text(f"{key}_series")
+    layers = (
+        band(rows, x, low=Axis("expected_low", ""), high="expected_high"),
+        lines(
+            [dict(row) | {"series": series} for row in rows],
+            x,
+            y=Axis("expected_users", ""),
+            by=Series("series", {series: SHADES[0]}),
+        ),
+    )
+    return Picture(text("lifetime.outlook_title"), svg(card(*layers)), text("lifetime.outlook_picture"))
+
+
+def _survival_section(log: ActiveDays, *, horizon_days: int) -> Section:
     curve = survival(log, horizon_days=horizon_days)
     if not curve:
         return Section("lifetime", [text("lifetime.unknown", days=horizon_days)])

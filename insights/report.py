@@ -21,7 +21,7 @@ from insights.engine.tables import Annotation, Costs
 from insights.findings import Past, findings
 from insights.growth import growth
 from insights.leaving import leaving
-from insights.lifetime import lifetime
+from insights.lifetime import Outlook, lifetime
 from insights.presentation.section import Section
 from insights.projection import projection
 from insights.retention import retention
@@ -38,11 +38,12 @@ Say = Callable[[str], object]
 
 @dataclass(frozen=True)
 class Context:
-    """What is known besides the log: costs, what happened when, and the findings of an earlier report."""
+    """What is known besides the log: costs, what happened when, the findings of an earlier report, and the champion's curves."""
 
     costs: Costs = field(default_factory=Costs)
     annotations: tuple[Annotation, ...] = ()
     past: Past | None = None
+    outlook: Outlook | None = None
 
 
 def opened(activity: Activity, settings: ReportSettings) -> ActiveDays:
@@ -88,7 +89,7 @@ def sections(
         "leaving": lambda: leaving(log, horizon_days=churn.horizon_days),
         "core_users": lambda: core_users(log, at_least=settings.core_active_days),
         "contrast": lambda: contrast(log, limits),
-        "lifetime": lambda: lifetime(log, horizon_days=churn.horizon_days),
+        "lifetime": lambda: lifetime(log, horizon_days=churn.horizon_days, outlook=context.outlook),
         "orders": lambda: orders(
             log, settings.cart_event_types, within_days=settings.cart_days, payment=PaymentWindow.of(settings, churn)
         ),

@@ -1,10 +1,13 @@
 """Survival from the first day to the start of the first long silence, by hand."""
 
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from insights.lifetime import lifetime, spans, survival
+from insights.lifetime import Outlook, lifetime, spans, survival
 from tests.insights.logs import opened
 
 # Forty days, horizon 5: what happens on the last five is not judged.
@@ -42,3 +45,43 @@ def test_the_sentence_names_the_median(tmp_path: Path):
 def test_a_log_shorter_than_the_horizon_knows_no_lifetime(tmp_path: Path):
     found = lifetime(opened(tmp_path, ROWS, **NEW), horizon_days=60)
     assert "too short" in found.sentences[0]
+
+
+# --- What is expected of today's users -------------------------------------------------------------------------------
+
+OUTLOOK = Outlook(
+    day=date(2026, 2, 10),
+    is_event=False,
+    days=(7, 30),
+    probabilities=np.array([[0.9, 0.4], [0.5, 0.2], [0.8, 0.6]]),
+    median_days=np.array([20.0, 7.0, np.nan]),
+)
+
+
+def test_the_outlook_adds_up_the_curves_and_counts_expected_days():
+    week, month = OUTLOOK.rows()
+    assert (week["users"], week["horizon_days"], month["horizon_days"]) == (3, 7, 30)
+    assert (week["expected_users"], month["expected_users"]) == pytest.approx((2.2, 1.2))
+    assert (week["expected_day_users"], month["expected_day_users"]) == (1, 1)  # the third is later than 30 days
+    spread = 1.96 * (0.09 + 0.25 + 0.16) ** 0.5
+    assert (week["expected_low"], week["expected_high"]) == pytest.approx((2.2 - spread, 3))
+
+
+@pytest.mark.parametrize(
+    ("is_event", "words"), [(False, "not to be back after 7 days"), (True, "to have left within 7 days")]
+)
+def test_the_section_tells_the_outlook_after_the_survival(tmp_path: Path, is_event: bool, words: str):
+    log = opened(tmp_path, ROWS, **NEW)
+    without = lifetime(log, horizon_days=5)
+    found = lifetime(log, horizon_days=5, outlook=replace(OUTLOOK, is_event=is_event))
+    assert [*found.sentences[:-1]] == [*without.sentences]
+    assert words in found.sentences[-1]
+    assert "2 " in found.sentences[-1]  # of three, 2.2 are away after a week
+    assert [one.name for one in found.tables] == ["survival", "outlook"]
+    assert len(found.pictures) == len(without.pictures) + 1
+
+
+def test_an_outlook_on_nobody_says_nothing(tmp_path: Path):
+    log = opened(tmp_path, ROWS, **NEW)
+    nobody = replace(OUTLOOK, probabilities=np.zeros((0, 2)), median_days=np.zeros(0))
+    assert lifetime(log, horizon_days=5, outlook=nobody).to_json() == lifetime(log, horizon_days=5).to_json()

@@ -9,6 +9,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from churn.jobs.reporting.outlook import outlook
 from churn.jobs.reporting.page import page_of
 from churn.jobs.reporting.pdf import browser_of, print_pdf
 from churn.progress import Progress
@@ -41,7 +42,7 @@ def report(project: Project, *, say: Progress) -> Report:
     log = opened(activity, settings.report)
     say("answering the questions")
     place = Place(project.home.reports(project.name), keeps_all=False, say=say.within)
-    context = _context(project, log.last_day, place)
+    context = replace(_context(project, log.last_day, place), outlook=outlook(project, say=say.within))
     with in_language(settings.report.language):
         answers = sections(log, settings.report, churn=settings.churn, context=context, say=say.within)
     found = Report(

@@ -1,0 +1,29 @@
+"""The curves of the champion for all users just after the log: what the report expects of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from churn.jobs.scores import scored
+from churn.jobs.status import existing_registry
+from churn.progress import Say, progress_of
+from insights.lifetime import Outlook
+from models.registry import CHAMPION
+
+if TYPE_CHECKING:
+    from churn.project import Project
+
+
+def outlook(project: Project, *, say: Say) -> Outlook | None:
+    """Score all users on the day after the log; None where there is no champion, or it has no curves."""
+    registry = existing_registry(project)
+    if registry is None or not registry.has(CHAMPION):
+        return None
+    model = registry.get(CHAMPION).model
+    if model.hazard is None:
+        return None
+    cutoff = project.activity(frozen=model, say=say).coverage.covered_until
+    _, users = scored(project, cutoff, model=CHAMPION, say=progress_of(say))
+    is_scored = users.scores.column("churn_probability").is_valid()
+    curves = users.model.curve(users.profiles.filter(is_scored.combine_chunks()))
+    return Outlook(cutoff, curves.is_event, curves.days, curves.probabilities, curves.median_days)

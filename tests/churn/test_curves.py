@@ -1,0 +1,55 @@
+"""A champion with curves, end to end: the list and the report say when, too."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+import churn
+from churn.jobs.reporting.outlook import outlook
+from tests.churn.command import AS_OF, WEEK, TrainedWorld
+from tests.training.conftest import QUICK
+
+
+@pytest.fixture(scope="module")
+def project(trained_world: TrainedWorld, empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -> churn.Project:
+    home = tmp_path_factory.mktemp("curves") / "home"
+    shutil.copytree(empty_store, home)
+    found = churn.Project(trained_world.config, home=home, settings=(*QUICK, "training.curve=true"))
+    found.registry.promote(found.train().registered.version, why="a test")
+    return found
+
+
+def test_a_list_has_the_expected_day_and_the_probabilities_by_day(project: churn.Project):
+    found = project.export(AS_OF)
+    rows = pq.read_table(found.lists[0].path / "at_risk.parquet")
+    week, own = rows.column("churn_probability_7d").to_numpy(), rows.column("churn_probability").to_numpy()
+    assert len(own) > 0
+    assert (week >= own).all()  # the horizon is 14 days: it takes more to stay away for longer
+    assert all(day is None or str(day) >= AS_OF for day in rows.column("expected_day").to_pylist())
+    assert WEEK in str(found.lists[0].path)
+
+
+def test_the_report_says_what_is_expected_of_todays_users(project: churn.Project):
+    (lifetime,) = (one for one in project.report().sections if one.name == "lifetime")
+    (table,) = (one for one in lifetime.tables if one.name == "outlook")
+    expected = [row["expected_users"] for row in table.rows]
+    assert expected == sorted(expected, reverse=True)
+    assert 0 < expected[-1] < expected[0] < table.rows[0]["users"]
+    assert sum(row["expected_day_users"] for row in table.rows) <= table.rows[0]["users"]
+
+
+def test_the_curves_of_the_report_are_those_of_the_scores(project: churn.Project):
+    found = outlook(project, say=lambda _: None)
+    assert found is not None
+    horizon = found.probabilities[:, found.days.index(project.settings.churn.horizon_days)]
+    scores = project.score(str(found.day)).scores.column("churn_probability").drop_null().to_numpy()
+    assert np.sort(horizon) == pytest.approx(np.sort(scores), abs=1e-9)
+
+
+def test_without_curves_or_without_a_model_the_report_expects_nothing(trained_world: TrainedWorld, tmp_path: Path):
+    for home in (trained_world.home, tmp_path / "new"):
+        assert outlook(churn.Project(trained_world.config, home=home), say=lambda _: None) is None
+    assert not (tmp_path / "new/mlflow.db").exists()
