@@ -31,7 +31,7 @@ from benchmarks.report.worlds import (
     write,
 )
 from churn.project import Project
-from insights.acquisition import acquisition
+from insights.acquisition.channels import acquisition
 from insights.contrast import Limits, contrast
 from insights.core_users import APART, FIRST, compared, ends_of, followed, prediction_limit, watched
 from insights.engine.active_days import ActiveDays

@@ -45,7 +45,9 @@ def test_the_curves_of_the_report_are_those_of_the_scores(project: churn.Project
     found = outlook(project, say=lambda _: None)
     assert found is not None
     horizon = found.probabilities[:, found.days.index(project.settings.churn.horizon_days)]
-    scores = project.score(str(found.day)).scores.column("churn_probability").drop_null().to_numpy()
+    table = project.score(str(found.day)).scores
+    assert table is not None
+    scores = table.column("churn_probability").drop_null().to_numpy()
     assert np.sort(horizon) == pytest.approx(np.sort(scores), abs=1e-9)
 
 

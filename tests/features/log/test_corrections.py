@@ -45,7 +45,7 @@ NUMBERS = {
 }
 
 
-def read(value: str, words: str) -> object:
+def read(value: str | bytes, words: str) -> object:
     """What the expression at the end of some words makes of a value, and of others of its column."""
     expression = words.partition(": ")[2]
     return DATABASE.execute(f"select {expression} from (select cast(? as varchar) as x)", [value]).fetchall()[0][0]

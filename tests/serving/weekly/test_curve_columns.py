@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import numpy as np
 import pytest
@@ -31,7 +32,8 @@ def test_probabilities_fall_with_the_days_and_are_empty_beyond_the_curve():
 def test_the_expected_day_is_the_one_within_which_the_curve_passes_one_half():
     found = curve_columns(curved_model(), PROFILES, cutoff=CUTOFF)
     assert found is not None
-    days, curves = found.column("expected_day").to_pylist(), curved_model().curve(PROFILES)
+    days: list[Any] = found.column("expected_day").to_pylist()
+    curves = curved_model().curve(PROFILES)
     beyond = curves.churn_probability(30) > 0.5
     assert 0 < beyond.sum() < 60
     assert [day is None for day in days] == beyond.tolist()
