@@ -78,6 +78,7 @@ _SECONDS = {
     "tests/benchmarks/test_profiles_bench.py": 12,
     "tests/serving/test_page_in_chromium.py": 25,
     "tests/serving/test_access.py": 20,
+    "tests/serving/test_shadow.py": 25,
 }
 
 
