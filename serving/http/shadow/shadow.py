@@ -1,4 +1,4 @@
-"""A challenger that scores too, off the path of answers: it can neither delay nor fail one."""
+"""A challenger that scores too, off the path of answers: none waits for it, or fails by it."""
 
 from __future__ import annotations
 
