@@ -90,6 +90,7 @@ bench-accuracy: setup ## How good the model is with defaults, on the real logs i
 	@SIZE="$(SIZE)" $(BIN)/python -m benchmarks.accuracy.bench
 	@$(BIN)/python -m benchmarks.accuracy.shifting
 	@$(BIN)/python -m benchmarks.accuracy.score_rates
+	@$(BIN)/python -m benchmarks.accuracy.curves
 
 bench-new-users: setup ## How good the model of new users is, in a simulated world with 5,000 of them (USERS=20000: fewer people)
 	@USERS="$(USERS)" $(BIN)/python -m benchmarks.accuracy.new_users
