@@ -59,8 +59,8 @@ def _within_chance(probability: NDArray[np.float64]) -> dict[str, float]:
     """Return the expected number of churners, and what chance does to it: 95 % of a sum of independent events, by its variance."""
     expected, spread = float(probability.sum()), 1.96 * float(np.sqrt((probability * (1 - probability)).sum()))
     ends = {
-        "expected_low": max(0.0, expected - spread),
-        "expected_high": min(float(len(probability)), expected + spread),
+        "chance_low": max(0.0, expected - spread),
+        "chance_high": min(float(len(probability)), expected + spread),
     }
     return {"expected_users": expected} | ends
 
@@ -90,9 +90,7 @@ def _with_outlook(found: Section, outlook: Outlook) -> Section:
         last_days=last["horizon_days"],
         known=formats.count(sum(row["expected_day_users"] for row in rows)),
     )
-    kinds = columns("count", "horizon_days", "users") | columns(
-        "number", "expected_users", "expected_low", "expected_high"
-    )
+    kinds = columns("count", "horizon_days", "users") | columns("number", "expected_users", "chance_low", "chance_high")
     table = Figures("outlook", rows, kinds | columns("count", "expected_day_users"))
     return replace(
         found,
@@ -105,7 +103,7 @@ def _with_outlook(found: Section, outlook: Outlook) -> Section:
 def _outlook_picture(rows: Sequence[Row], key: str) -> Picture:
     x, series = Axis("horizon_days", text("lifetime.outlook_axis")), text(f"{key}_series")
     layers = (
-        band(rows, x, low=Axis("expected_low", ""), high="expected_high"),
+        band(rows, x, low=Axis("chance_low", ""), high="chance_high"),
         lines(
             [dict(row) | {"series": series} for row in rows],
             x,

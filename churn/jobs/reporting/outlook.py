@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
+
 from churn.jobs.scores import scored
 from churn.jobs.status import existing_registry
 from churn.progress import Say, progress_of
 from insights.lifetime import Outlook
 from models.registry import CHAMPION
+from serving.batch.score import is_eligible
 
 if TYPE_CHECKING:
     from churn.project import Project
 
 
 def outlook(project: Project, *, say: Say) -> Outlook | None:
-    """Score all users on the day after the log; None where there is no champion, or it has no curves."""
+    """Draw the curves of whom the champion scores on the day after the log; None where there is no champion, or it has no curves."""
     registry = existing_registry(project)
     if registry is None or not registry.has(CHAMPION):
         return None
@@ -24,6 +27,6 @@ def outlook(project: Project, *, say: Say) -> Outlook | None:
         return None
     cutoff = project.activity(frozen=model, say=say).coverage.covered_until
     _, users = scored(project, cutoff, model=CHAMPION, say=progress_of(say))
-    is_scored = users.scores.column("churn_probability").is_valid()
-    curves = users.model.curve(users.profiles.filter(is_scored.combine_chunks()))
+    own = is_eligible(users.model, users.profiles)  # who is too new may have the score of another model
+    curves = users.model.curve(users.profiles.filter(pa.array(own)))
     return Outlook(cutoff, curves.is_event, curves.days, curves.probabilities, curves.median_days)

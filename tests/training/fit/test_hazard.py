@@ -121,3 +121,19 @@ def test_where_the_horizon_has_too_few_users_there_is_no_curve(curved: Training)
     training = trained.recipe.training.model_copy(update={"min_class_users": 10**6})
     plan = replace(trained.plan, recipe=replace(trained.recipe, training=training))
     assert fit_hazard(curved.activity, trained.training_rows, plan=plan, fitter=trained.fitter) is None
+
+
+def test_where_churn_is_an_event_the_curve_rises_to_the_probability_and_the_log_agrees(trainer: Trainer):
+    """In a log without cancellations, a purchase stands for one."""
+    found = trainer(CURVE, "churn.event=event_type = 'purchase'", "training.min_class_users=30")
+    trained, activity = found.trained, found.activity
+    model, test, horizon = trained.model, trained.test, found.recipe.churn.horizon_days
+    curves = model.curve(test.profiles)
+    assert model.definition.is_event
+    assert (np.diff(curves.probabilities, axis=1) >= 0).all()
+    assert curves.churn_probability(horizon) == pytest.approx(model.predict_probability(test.profiles), abs=1e-9)
+    week = by_day(activity, test, days=7, churn=found.recipe.churn, until=activity.coverage.covered_until).happened
+    assert 0 < week.mean() < test.churned.mean()
+    measured = {one.days: one for one in trained.evaluation.curve}
+    assert measured[7].metrics["churn_rate"].value == pytest.approx(week.mean())
+    assert measured[7].mean_probability == pytest.approx(week.mean(), abs=0.06)
