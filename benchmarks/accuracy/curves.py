@@ -110,8 +110,8 @@ def measured(config: Path, settings: dict[str, Any], *, events: Path | None) -> 
         "log_loss_off": abs(own["log_loss"] - of_curve["log_loss"]),
         "cost": spent / (spent - extra),
         "known_median": float(np.isfinite(curves.median_days).mean()),
-        "model": _figures(ours, churned),
-        "bg_nbd": _figures(bg_nbd, churned) if (bg_nbd := _bg_nbd(trained)) is not None else None,
+        "model": figures(ours, churned),
+        "bg_nbd": figures(bg_nbd, churned) if (bg_nbd := _bg_nbd(trained)) is not None else None,
     }
 
 
@@ -129,7 +129,8 @@ def _bg_nbd(trained: TrainingResult) -> Matrix | None:
     return np.column_stack([no_purchase_probability(fitted, buyers, gap_days=0, horizon_days=days) for days in DAYS])
 
 
-def _figures(probability: Matrix, churned: dict[int, Labels]) -> dict[str, Any]:
+def figures(probability: Matrix, churned: dict[int, Labels]) -> dict[str, Any]:
+    """Compare probabilities, shape (n, days), with who churned by each day, and integrate the Brier score over the days."""
     pairs = dict(zip(churned, probability.T, strict=True))
     brier = [float(np.mean((pairs[days] - churned[days]) ** 2)) for days in churned]
     return {
