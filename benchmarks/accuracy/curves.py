@@ -90,8 +90,7 @@ def measured(config: Path, settings: dict[str, Any], *, events: Path | None) -> 
         clock("done")
         until = activity.coverage.covered_until
         churned = {
-            days: ~by_day(activity, trained.test, days=days, churn=project.recipe.churn, until=until).happened
-            for days in DAYS
+            days: ~by_day(activity, trained.test, days=days, plan=trained.plan, until=until).happened for days in DAYS
         }
     profiles, model = trained.test.profiles, trained.model
     curves, horizon = model.curve(profiles), model.definition.horizon_days

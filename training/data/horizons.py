@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 import numpy as np
@@ -14,6 +14,7 @@ from features.settings import ChurnSettings
 from models.arrays import Labels
 from models.definition import ChurnDefinition
 from training.data.dataset import Dataset, label
+from training.plan.plan import TrainingPlan, is_sound
 
 DAYS = (7, 14, 21, 30, 45, 60, 90)
 
@@ -39,15 +40,14 @@ class ByDay:
     known: Labels
 
 
-def by_day(activity: Activity, rows: Dataset, *, days: int, churn: ChurnSettings, until: date) -> ByDay:
-    """Label rows under a horizon of some days, as far as the log up to a date tells."""
-    definition = ChurnDefinition.of(churn.model_copy(update={"horizon_days": days}))
-    known = rows.cutoffs <= np.datetime64(definition.window.latest_finished(until))
-    found = label(
-        activity,
-        rows.profiles.select(KEYS).filter(pa.array(known)),
-        churn=churn.model_copy(update={"horizon_days": days}),
-    )
+def by_day(activity: Activity, rows: Dataset, *, days: int, plan: TrainingPlan, until: date) -> ByDay:
+    """Label rows under a horizon of some days, as far as the log up to a date tells; it tells nothing across an outage."""
+    churn = plan.recipe.churn.model_copy(update={"horizon_days": days})
+    definition = ChurnDefinition.of(churn)
+    latest, sound = definition.window.latest_finished(until), is_sound(replace(plan.recipe, churn=churn), plan.outages)
+    chosen = [cutoff for cutoff in rows.snapshots if cutoff <= latest and sound(cutoff)]
+    known = np.isin(rows.cutoffs, np.asarray(chosen, dtype="datetime64[D]"))
+    found = label(activity, rows.profiles.select(KEYS).filter(pa.array(known)), churn=churn)
     happened = np.zeros(len(known), dtype=np.bool_)
     happened[known] = found.churned == definition.is_event
     return ByDay(happened, known)

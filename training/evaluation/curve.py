@@ -27,7 +27,7 @@ def evaluate_curve(
 def _measured(activity: Activity, model: ChurnModel, *, test: Dataset, plan: TrainingPlan) -> Iterator[HorizonResults]:
     curves, recipe = model.curve(test.profiles), plan.recipe
     for days, probability in zip(curves.days, curves.probabilities.T, strict=True):
-        found = by_day(activity, test, days=days, churn=recipe.churn, until=activity.coverage.covered_until)
+        found = by_day(activity, test, days=days, plan=plan, until=activity.coverage.covered_until)
         churned = found.happened == model.definition.is_event
         if not found.known.all() or churned.all() or not churned.any():
             continue

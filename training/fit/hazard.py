@@ -84,12 +84,13 @@ def _maximum(training_rows: Dataset) -> int:
 
 def _intervals(activity: Activity, training_rows: Dataset, *, plan: TrainingPlan) -> _Intervals:
     churn, minimum = plan.recipe.churn, plan.recipe.training.min_class_users
-    found, before = _Intervals(), np.zeros(len(training_rows.churned), dtype=np.bool_)
+    found, at_risk = _Intervals(), np.ones(len(training_rows.churned), dtype=np.bool_)
     for days in days_of(churn):
-        now = by_day(activity, training_rows, days=days, churn=churn, until=plan.split.test)
-        places = np.flatnonzero(now.known & ~before)
+        now = by_day(activity, training_rows, days=days, plan=plan, until=plan.split.test)
+        at_risk &= now.known  # what an outage hides of a row is not made up for by a longer horizon
+        places = np.flatnonzero(at_risk)
         happened = now.happened[places]
         if min(happened.sum(), (~happened).sum()) >= minimum:
             found.add(days, places=places, happened=happened)
-            before |= now.happened
+            at_risk &= ~now.happened
     return found

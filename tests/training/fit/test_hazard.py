@@ -1,6 +1,7 @@
 """Curves of a whole training: anchored, known before the test, better than no shape, and saved."""
 
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from tests.training.conftest import Trainer, Training
 from training.data.horizons import by_day
 from training.diagnostics import Diagnostics
 from training.fit.hazard import fit_hazard
+from training.plan.outages import Kind, Outage
 from training.report.training_report import LogFacts, TrainingReport
 
 CURVE = "training.curve=true"
@@ -64,9 +66,7 @@ def test_a_model_without_curves_says_how_to_get_them(periods: Training):
 def test_what_happened_by_a_day_is_counted_from_the_log(curved: Training):
     """The oracle is SQL over the kept days."""
     trained, activity = curved.trained, curved.activity
-    found = by_day(
-        activity, trained.test, days=7, churn=curved.recipe.churn, until=activity.coverage.covered_until
-    ).happened
+    found = by_day(activity, trained.test, days=7, plan=trained.plan, until=activity.coverage.covered_until).happened
     test = trained.split.test
     ((seen,),) = activity.connection.execute(
         f"""select count(distinct user_id) from {activity.relation("days")} where qualifying_events > 0
@@ -80,7 +80,7 @@ def test_labels_that_were_not_known_at_the_test_cutoff_are_not_used(curved: Trai
     trained, churn = curved.trained, curved.recipe.churn
     until = trained.split.test
     for days in trained.model.hazard.days if trained.model.hazard else ():
-        known = by_day(curved.activity, trained.training_rows, days=days, churn=churn, until=until).known
+        known = by_day(curved.activity, trained.training_rows, days=days, plan=trained.plan, until=until).known
         ends = trained.training_rows.cutoffs[known].max() + np.timedelta64(days + churn.gap_days, "D")
         assert ends <= np.datetime64(until)
 
@@ -132,8 +132,22 @@ def test_where_churn_is_an_event_the_curve_rises_to_the_probability_and_the_log_
     assert model.definition.is_event
     assert (np.diff(curves.probabilities, axis=1) >= 0).all()
     assert curves.churn_probability(horizon) == pytest.approx(model.predict_probability(test.profiles), abs=1e-9)
-    week = by_day(activity, test, days=7, churn=found.recipe.churn, until=activity.coverage.covered_until).happened
+    week = by_day(activity, test, days=7, plan=trained.plan, until=activity.coverage.covered_until).happened
     assert 0 < week.mean() < test.churned.mean()
     measured = {one.days: one for one in trained.evaluation.curve}
     assert measured[7].metrics["churn_rate"].value == pytest.approx(week.mean())
     assert measured[7].mean_probability == pytest.approx(week.mean(), abs=0.06)
+
+
+def test_nothing_is_known_of_rows_whose_longer_horizon_has_an_outage(curved: Training):
+    """One that hides all activity from ten days after the test cutoff on: the first week is known, the second is not."""
+    trained, until = curved.trained, curved.activity.coverage.covered_until
+    outages = tuple(
+        Outage(trained.split.test + timedelta(days=days), 0, 100, -9.0, Kind.MISSING) for days in (10, 11, 12, 13)
+    )
+    plan = replace(trained.plan, outages=outages)
+    week, fortnight = (
+        by_day(curved.activity, trained.test, days=days, plan=plan, until=until).known for days in (7, 14)
+    )
+    assert week.all()
+    assert not fortnight.any()
