@@ -261,7 +261,7 @@ def test_rows_set_aside_are_found_in_one_reading_of_all_files(tmp_path: Path):
     log = open_lazily(EventsSettings(path=str(tmp_path / "log"), columns={"amount": "amount"}), "UTC")
     files = log.examine(log.files)
     heard = Heard(log.connection)
-    replace(log, connection=heard).save_rejected(files, tmp_path / "rejected")  # pyright: ignore[reportArgumentType]
+    replace(log, connection=heard).save_rejected(files, tmp_path / "rejected")
     assert sum("read_parquet" in sql for sql in heard.said) == 1
     written = [pq.read_table(rejected_of(file.name, tmp_path / "rejected")).to_pylist() for file in files]
     assert [[row["amount"] for row in rows] for rows in written] == [["free a"], ["free b"], ["free c"]]

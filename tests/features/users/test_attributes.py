@@ -156,7 +156,7 @@ def test_an_id_that_is_no_number_is_no_user(tmp_path: Path):
 
 
 def test_a_table_may_be_left_without_a_valid_row_where_that_is_asked_for(tmp_path: Path):
-    table = write(tmp_path / "users.csv", [said("anna", "soon", "free")])  # pyright: ignore[reportArgumentType]
+    table = write(tmp_path / "users.csv", [said("anna", "soon", "free")])
     activity = with_users(world_of(tmp_path, LOG), table, max_rejected_share=1.0)
     assert activity.tables.rejected == {"users": {"valid_from is unreadable": 1}}
     assert told(profiles(activity, "2026-01-08"))[0] == ("anna", None, None)
