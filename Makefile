@@ -55,7 +55,7 @@ system: ## System packages that some tests need: a Java runtime (Spark), Postgre
 check: setup ## Style, types and architecture
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/basedpyright
+	$(BIN)/basedpyright --threads 2
 	$(BIN)/lint-imports --no-logo
 
 fmt: setup ## Format, and fix what can be fixed
