@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 
 from threadpoolctl import threadpool_limits
 
@@ -37,18 +37,21 @@ def in_turns(values: Sequence[Callable[[], object]], rounds: int) -> list[tuple[
     return [tuple(values if turn % 2 else values[::-1]) for turn in range(rounds)]
 
 
-@contextmanager
-def ignoring_threads() -> Generator[None]:
-    """Python 3.12 warns, at a fork, of threads that a child does not have."""
+def fork() -> int:
+    """Fork; return the child's number, 0 in the child, which never collects what earlier tests left behind.
+
+    Some of it belongs to libraries whose threads a child does not have: to finalize it there ends in a segmentation fault.
+    """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        yield
+        warnings.simplefilter("ignore", DeprecationWarning)  # of Python 3.12, of these threads
+        child = os.fork()
+    if not child:
+        gc.freeze()
+    return child
 
 
 def _forked(writer: Callable[[], object], begin: float) -> int:
-    with ignoring_threads():
-        child = os.fork()
-    if child:
+    if child := fork():
         return child
     try:
         threadpool_limits(1)  # OpenMP waits for ever for the threads that a child does not have

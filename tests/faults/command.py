@@ -20,7 +20,7 @@ from typing import Any
 from threadpoolctl import threadpool_limits
 
 from features.storage.versions import current_of, digest_of
-from tests.races import ignoring_threads
+from tests.races import fork
 
 Run = Callable[[], int | None]
 PLACES = ("scores/*/*/*", "ledger/*/*/*", "lists/*/*/*", "releases/*", "fetched_releases/*")
@@ -48,8 +48,7 @@ class Trace:
 
 def forked(run: Run, log: Path) -> Ended:
     """Run a function in a child; return its exit code, negative for a signal."""
-    with ignoring_threads():
-        child = os.fork()
+    child = fork()
     if not child:
         os._exit(_in_a_child(run, log))
     _, status = os.waitpid(child, 0)
