@@ -59,6 +59,17 @@ def test_the_rest_of_the_answer_is_the_finished_one(endpoint: Endpoint):
         assert rest == {name: known[name] for name in rest}
 
 
+def test_who_was_scored_by_the_model_of_new_users_keeps_that_answer(
+    curved: ServingBundle, profiles: pa.Table, tmp_path: Path
+):
+    folder = finished_release(Place(tmp_path / "releases", keeps_all=False), curved, profiles, new=["u9"])
+    found = answers(Endpoint(read_bundle(folder)), [{"user_id": "u9"}, {"user_id": "u12"}], curve=True)
+    assert [(one["status"], one.get("scored_by"), "curve" in one) for one in found] == [
+        ("scored", "shop-new/3", False),
+        ("scored", None, True),
+    ]
+
+
 def test_an_item_that_breaks_the_contract_costs_no_other_its_curve(endpoint: Endpoint, profiles: pa.Table):
     profile = rows_of(profiles)[9]
     found = answers(endpoint, [{"user_id": 1.5}, {"profile": profile}], curve=True, reasons=False)
