@@ -5,14 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-_OTHER_COUNTS = (  # of time
+_TIMES = (  # other counts of time, and what is written by one rule alone
     (r"[34]\d{4}(\.\d+)?", "a day number of spreadsheets? timestamp '1899-12-30' + to_seconds(86400 * {column})"),
     (r"6\d{17}", "ticks of .NET? make_timestamp((cast({column} as bigint) - 621355968000000000) // 10)"),
     (r"1[23]\d{16}", "a file time of Windows? make_timestamp((cast({column} as bigint) - 116444736000000000) // 10)"),
+    (  # as C's ctime writes it
+        r"[A-Z][a-z]{2} [A-Z][a-z]{2} +\d\d? \d\d:\d\d:\d\d \d{4}",
+        "name its format: strptime({column}, '%a %b %d %H:%M:%S %Y')",
+    ),
     (r"\d{12}", "name its format: strptime({column}, '%y%m%d%H%M%S')"),
     (r"\d{9}(\.\d+)?", "seconds since 2001? to_timestamp(978307200 + {column}); since 1970: to_timestamp({column})"),
 )
-_CTIME = (r"[A-Z][a-z]{2} [A-Z][a-z]{2} +\d\d? \d\d:\d\d:\d\d \d{4}", "%a %b %d %H:%M:%S %Y")  # as C's ctime writes it
 _DATE = r"(?P<first>\d{1,4})(?P<mark>[-/. ])(?P<second>\d\d?|[A-Za-z]{3,9})(?P=mark)(?P<third>\d{4}|\d\d?)"
 _CLOCK = r"(?P<before> |T|, )\d\d?:\d\d(?P<seconds>:\d\d(?P<fraction>\.\d+)?)?(?P<half> ?[AaPp][Mm])?(?P<zone> ?([+-]\d\d:?\d\d|Z))?"
 _MONTHS, _YEAR_DIGITS, _SHORT = 12, 4, 3
@@ -57,10 +60,8 @@ def correction_of(name: str, value: str, *, expression: str) -> str:
 
 
 def _of_time(value: str) -> str:
-    if counted := next((way for form, way in _OTHER_COUNTS if re.fullmatch(form, value)), ""):
-        return counted
-    if re.fullmatch(_CTIME[0], value):
-        return f"name its format: strptime({{column}}, '{_CTIME[1]}')"
+    if known := next((way for form, way in _TIMES if re.fullmatch(form, value)), ""):
+        return known
     found = re.fullmatch(f"{_DATE}({_CLOCK})?", value)
     date = _date_format(found) if found else ""
     if not found or not date:

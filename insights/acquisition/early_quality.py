@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -72,8 +72,7 @@ class Early:
         None where too little was known, or nobody is new.
         """
         first, last = max(self.new_from, today - DAY - REFERENCE), today - DAY  # half-open, of the first days
-        cohort = slice(max(self.new_from, today - DAY), today - EARLY + 1)
-        users = self.users[:, :, cohort].sum(axis=2)
+        users = self.users[:, :, self._cohort(today)].sum(axis=2)
         if last - first < LEAST or not users.sum():
             return None
         known, stayed = (one[:, :, first:last].sum(axis=2) for one in (self.users, self.stayed))
@@ -95,9 +94,12 @@ class Early:
 
     def seen(self, today: int) -> Floats:
         """Return the share of that cohort who were active on day 30, once it is over; shape (channels,)."""
-        cohort = slice(max(self.new_from, today - DAY), today - EARLY + 1)
-        users, stayed = (one[:, :, cohort].sum(axis=(1, 2)) for one in (self.users, self.stayed))
+        users, stayed = (one[:, :, self._cohort(today)].sum(axis=(1, 2)) for one in (self.users, self.stayed))
         return stayed / np.maximum(users, 1)
+
+    def _cohort(self, today: int) -> slice:
+        """Return the first days of those whose first three days are over and whose day 30 is not."""
+        return slice(max(self.new_from, today - DAY), today - EARLY + 1)
 
 
 def early_quality(log: ActiveDays) -> Section:
@@ -112,8 +114,8 @@ def early_quality(log: ActiveDays) -> Section:
     tests = backtest(early, log.days)
     shares = columns("share", "expected", "expected_low", "expected_high", "before")
     kinds = columns("name", "group") | columns("count", "users") | shares
-    facts = {"users": sum(row["users"] for row in rows), "expected": _overall(rows)} | _account(tests)
-    sentences = [_sentence(rows), _words(tests)]
+    facts = {"users": sum(row["users"] for row in rows), "expected": _overall(rows)} | (account := _account(tests))
+    sentences = [_sentence(rows), _words(account)]
     tables = [Figures("early_quality", rows, kinds)]
     if tests:
         kinds = columns("date", "day") | columns("name", "group") | columns("count", "users") | shares
@@ -207,10 +209,9 @@ def _sentence(rows: Sequence[Row]) -> str:
     return text("early_quality.sentence", users=users, share=share, day=DAY, **ends)
 
 
-def _words(tests: Sequence[Row]) -> str:
-    if not tests:
+def _words(found: Mapping[str, float]) -> str:
+    if not found["tested"]:
         return text("early_quality.untested")
-    found = _account(tests)
     shares = {name: formats.share(found[name]) for name in ("error", "error_as_before", "inside")}
     return text("early_quality.account", tested=formats.count(found["tested"]), weeks=int(found["weeks"]), **shares)
 

@@ -59,7 +59,7 @@ def by_model(explain: Explain, model: ChurnModel, *, profiles: pa.Table, new_use
     """
     if new_users is None:
         return explain(model, profiles)
-    places = pc.index_in(profiles.column("user_id").combine_chunks(), _ids(new_users.profiles))
+    places = pc.index_in(_ids(profiles), _ids(new_users.profiles))
     is_new = np.asarray(places.is_valid())
     others = explain(model, profiles.filter(pa.array(~is_new)))
     found = pa.concat_tables([others, explain(new_users.model, new_users.profiles.take(places.drop_null()))])

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Literal
 
+from serving.weekly.curve_columns import SHOWN_DAYS
+
 CARRIED = "a value of the users table, carried along"
 
 
@@ -79,7 +81,7 @@ _AT_DAYS = [
         f"the same over {days} days; where leaving means staying away, how likely the user is not back after {days} days",
         "percent",
     )
-    for days in (7, 30, 90)
+    for days in SHOWN_DAYS
 ]
 _KNOWN = {
     column.name: column
