@@ -15,7 +15,7 @@ from models.registry import CHAMPION
 if TYPE_CHECKING:
     from churn.engine import Engine
     from churn.jobs.replay import Retrain
-    from churn.jobs.service_keys import ServiceKeys
+    from churn.jobs.service.keys import ServiceKeys
     from churn.results import (
         Audit,
         Bento,
@@ -361,31 +361,31 @@ class Project(Workspace):
 
     def bundle(self, *, model: str = CHAMPION, say: Progress | Say | None = None) -> Path:
         """Write what the service reads, model, settings and profile store, as a release; return its folder."""
-        from churn.jobs.scores import bundle
+        from churn.jobs.service.releases import bundle
 
         return bundle(self, model=model, say=progress_of(say))
 
     def serve(self, *, model: str = CHAMPION, port: int | None = None) -> int:
         """Serve scores over HTTP at ``[serving] host`` until stopped; return the server's exit code."""
-        from churn.jobs.scores import serve
+        from churn.jobs.service.delivery import serve
 
         return serve(self, model=model, port=port)
 
     def publish(self, to: str = "") -> Publication:
         """Take the current release to a place that servers fetch it from; default: ``[serving] releases``."""
-        from churn.jobs.scores import publish
+        from churn.jobs.service.delivery import publish
 
         return publish(self, to)
 
     def bento(self) -> Bento:
         """Build a Bento of the current release: a folder that starts the service, without MLflow and the code that trains."""
-        from churn.jobs.scores import bento
+        from churn.jobs.service.delivery import bento
 
         return bento(self)
 
     @property
     def keys(self) -> ServiceKeys:
         """Keys of the service: ``keys.list()``, ``keys.add("shop-app")``, ``keys.revoke("shop-app")``."""
-        from churn.jobs.service_keys import ServiceKeys
+        from churn.jobs.service.keys import ServiceKeys
 
         return ServiceKeys(self)

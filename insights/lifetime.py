@@ -17,6 +17,7 @@ from insights.presentation.section import Figures, Row, Section, columns
 from insights.presentation.texts import text
 from models.charts import SHADES, Axis, Series, band, card, lines, svg
 from models.page import Picture
+from models.shares import Z_95
 
 MARKS = (30, 90, 180, 365)
 _POINTS = 120
@@ -57,7 +58,7 @@ class Outlook:
 
 def _within_chance(probability: NDArray[np.float64]) -> dict[str, float]:
     """Return the expected number of churners, and what chance does to it: 95 % of a sum of independent events, by its variance."""
-    expected, spread = float(probability.sum()), 1.96 * float(np.sqrt((probability * (1 - probability)).sum()))
+    expected, spread = float(probability.sum()), Z_95 * float(np.sqrt((probability * (1 - probability)).sum()))
     ends = {
         "chance_low": max(0.0, expected - spread),
         "chance_high": min(float(len(probability)), expected + spread),

@@ -219,6 +219,6 @@ def mcp(config: Config = None, home: Home = None, set_: Set = None) -> None:
 
         churn mcp --config world/churn.toml
     """
-    from churn.jobs.agents import WrittenNumbers, server_of
+    from churn.jobs.service.agents import WrittenNumbers, server_of
 
     server_of(WrittenNumbers(opened(config, set_, home=home))).run("stdio")

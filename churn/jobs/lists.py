@@ -15,8 +15,8 @@ import pyarrow.compute as pc
 
 from churn.engine import ScoredUsers
 from churn.jobs.review import Review
-from churn.jobs.scores import batch_of, keep, scored, telling_what_is_written
-from churn.jobs.week import Week
+from churn.jobs.scores import keep, scored, telling_what_is_written
+from churn.jobs.week import Week, batch_of
 from churn.progress import Progress
 from churn.results import Export, ListCheck, WeeklyList
 from features.errors import CheckFailed

@@ -26,6 +26,8 @@ from serving.weekly.selection import Mask, Ranking, Selection, select
 
 if TYPE_CHECKING:
     from churn.project import Project
+    from models.registry.registry import RegisteredModel
+    from serving.release.bundle import ServingBundle
 
 
 @dataclass(frozen=True)
@@ -153,3 +155,11 @@ class Week:
     @cached_property
     def _wanted(self) -> list[pa.Table]:
         return [self.candidates.wanted(one) for one in self.lists]
+
+
+def batch_of(
+    project: Project, registered: RegisteredModel | ServingBundle, users: ScoredUsers, *, cutoff: date
+) -> Batch:
+    """Describe the scoring of all users."""
+    new = users.new_users.model.shift if users.new_users else None
+    return Batch(cutoff, registered.name, registered.version, project.digest, users.shift.shift, new)

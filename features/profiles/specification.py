@@ -14,6 +14,8 @@ from features.catalogue.fitted import FittedConstants
 from features.errors import SettingsError
 from features.expressions import NUMBER, check_single_user
 
+_COUNTING = ("timezone", "naive_zone", "qualifying", "event", "session_gap_minutes")
+
 
 class Specification(msgspec.Struct, frozen=True, dict=True, rename={"fitted": "learnt", "custom": "own"}):
     """The frozen profile specification, saved under the keys of its first format (``learnt``, ``own``).
@@ -58,6 +60,17 @@ class Specification(msgspec.Struct, frozen=True, dict=True, rename={"fitted": "l
         """The literals behind the names, in order."""
         known = {feature.name: feature for feature in catalogue(self.windows_days, self.fitted, custom=self.custom)}
         return tuple(known[name] for name in self.feature_names)
+
+    def differing(self, other: Specification, *, besides: str) -> str:
+        """Name the first setting that makes what is counted of a user another thing here than there; empty where none does.
+
+        Parameters
+        ----------
+        besides
+            One more attribute to compare.
+        """
+        differing = (name for name in (*_COUNTING, besides) if getattr(self, name) != getattr(other, name))
+        return next(differing, "")
 
     def check_custom(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Try each custom derived feature on a profile of nulls, as the kernel evaluates it.

@@ -15,7 +15,7 @@ from insights.presentation import formats
 from insights.presentation.section import Figures, Row, Section, columns, with_interval
 from insights.presentation.texts import text
 from insights.statistics.resampling import ratio_interval
-from insights.statistics.shrinkage import ShrunkRate, shrunk, verdicts
+from insights.statistics.shrinkage import ShrunkRate, shrunk
 from insights.statistics.small_groups import shown_groups
 from models.charts import Axis, card, intervals, level, svg
 from models.page import Picture
@@ -108,8 +108,8 @@ def by_group(log: ActiveDays, dimension: str, *, days: int) -> list[Row]:
         return []
     counts = [one.stayed for one in found.values()], [one.size for one in found.values()]
     return [
-        _row(log, name, one=one, rate=rate) | {"verdict": text(f"groups.{verdict}")}
-        for (name, one), rate, verdict in zip(found.items(), shrunk(*counts), verdicts(*counts), strict=True)
+        _row(log, name, one=one, rate=rate) | {"verdict": text(f"groups.{rate.verdict}")}
+        for (name, one), rate in zip(found.items(), shrunk(*counts), strict=True)
     ]
 
 

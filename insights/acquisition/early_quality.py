@@ -16,6 +16,7 @@ from insights.presentation.texts import text
 from insights.statistics.small_groups import MIN_USERS, shown_groups
 from models.charts import Axis, card, intervals, level, svg
 from models.page import Picture
+from models.shares import Z_95
 
 CHANNEL = "channel"
 DAY, EARLY = 30, 3  # retention on this day, by the days 0 to 2
@@ -26,7 +27,6 @@ COHORT, REFERENCE, LEAST = (
 )  # days: of the cohort that is predicted, of those it is predicted from, and at least
 PRIOR = 20.0  # retained users that a channel's own retention counts against
 MAX_TESTS, WEEK = 26, 7
-_WIDTH_95 = 1.96
 
 Floats = NDArray[np.float64]
 
@@ -86,7 +86,7 @@ class Early:
         share = (seen / (known @ rates + PRIOR)) * (users @ rates) / np.maximum(users.sum(axis=1), 1)
         share = np.clip(share, 0.0, 1.0)
         # a factor rests on so many retained users; what will be seen scatters around it
-        spread = _WIDTH_95 * np.sqrt(share**2 / seen + share * (1 - share) / np.maximum(users.sum(axis=1), 1))
+        spread = Z_95 * np.sqrt(share**2 / seen + share * (1 - share) / np.maximum(users.sum(axis=1), 1))
         before = np.where(known.sum(axis=1) > 0, stayed.sum(axis=1) / np.maximum(known.sum(axis=1), 1), np.nan)
         return Expectation(
             users.sum(axis=1), share, np.clip(share - spread, 0, 1), np.clip(share + spread, 0, 1), before

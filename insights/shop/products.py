@@ -9,7 +9,7 @@ from insights.engine.active_days import ActiveDays
 from insights.presentation import formats
 from insights.presentation.section import Figures, Row, Section, columns, with_interval
 from insights.presentation.texts import text
-from insights.statistics.shrinkage import shrunk, verdicts
+from insights.statistics.shrinkage import shrunk
 from insights.statistics.small_groups import MIN_USERS, shown_groups
 from models.charts import Axis, card, intervals, level, svg
 from models.page import Picture
@@ -85,10 +85,8 @@ def _rows(groups: Sequence[tuple[str, int, int, str | None]]) -> list[Row]:
         {"group": name, "category": category, "viewed": n, "lost": x, "missing": rate.value * n - mean * n}
         | with_interval("loss", wilson(x, n))
         | with_interval("shrunk", rate)
-        | {"verdict": text(f"groups.{verdict}")}
-        for (name, n, x, category), rate, verdict in zip(
-            groups, shrunk(lost, viewed), verdicts(lost, viewed), strict=True
-        )
+        | {"verdict": text(f"groups.{rate.verdict}")}
+        for (name, n, x, category), rate in zip(groups, shrunk(lost, viewed), strict=True)
     ]
 
 

@@ -11,7 +11,7 @@ import pytest
 from mcp import Client
 
 import churn
-from churn.jobs.agents import WrittenNumbers, server_of
+from churn.jobs.service.agents import WrittenNumbers, server_of
 from features.storage.versions import Place
 from serving.release.bundle import ServingBundle
 from serving.settings import ScoringSettings, ServingSettings

@@ -29,7 +29,7 @@ def test_a_release_is_published_and_fetched_by_another_home(command: Command, re
     assert ran.code == 0, ran.err
     assert json.loads(ran.out)["version"] == release.name
     server = Project(home=tmp_path / "server", settings={"serving.releases": str(tmp_path / "there")})
-    from churn.jobs.scores import fetched
+    from churn.jobs.service.delivery import fetched
 
     found, again = fetched(server)
     assert found == current_of(server.home.fetched_releases("churn"))
@@ -40,7 +40,7 @@ def test_a_release_is_published_and_fetched_by_another_home(command: Command, re
 def test_where_the_place_does_not_answer_the_last_good_release_is_served(
     command: Command, release: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ):
-    from churn.jobs.scores import fetched
+    from churn.jobs.service.delivery import fetched
 
     server = Project(home=tmp_path / "server", settings={"serving.releases": str(tmp_path / "there")})
     with pytest.raises(InputError, match="no release can be fetched from"):

@@ -61,7 +61,7 @@ def bundle(world: TrainedWorld, home: Path) -> int:
 
 def fetched_bundle(world: TrainedWorld, home: Path) -> int:
     """Fetch what was published and check it, as `churn serve` does where `[serving] releases` names the place."""
-    from churn.jobs.scores import fetched
+    from churn.jobs.service.delivery import fetched
 
     settings = {"serving.releases": str(published(world))}
     return _checked(lambda: fetched(Project(world.config, home=home, settings=settings))[0])

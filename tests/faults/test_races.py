@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import sqlite3
 import subprocess
@@ -39,7 +40,6 @@ from serving.store.profile_store import ProfileStore, write_store
 from serving.weekly.arms import ArmsFolder, Epoch
 from tests.builders import events_at, write
 from tests.churn.command import AS_OF, CHURN, TrainedWorld
-from tests.faults.command import warmed
 from tests.faults.outcomes import EQUAL, Outcomes
 from tests.features.log_tables import QUERY, Database
 from tests.models.model_builder import profiles_of, specification, tiny_model
@@ -146,8 +146,8 @@ def fetch_log(place: Path, _: Batch) -> None:
 
 
 def lay_out_store(folder: Path) -> None:
-    """In a child, as MLflow keeps connections open."""
-    warmed(partial(train, folder / "warm", FIRST), folder / "said.txt")
+    """In a child, as MLflow keeps connections open; in this process another one, as what SQLAlchemy sets up takes children a second."""
+    train(folder / "warm", FIRST)
     assert race(lambda: Registry(folder / "before", "shop").has("champion")) == [0]
 
 
@@ -342,7 +342,8 @@ def test_the_real_command_twice_at_once(
 
 
 def places(world: TrainedWorld, parts: tuple[str, ...]) -> list[Path]:
-    return [path.parent for part in parts for path in (world.home / part).rglob("current") if path.is_symlink()]
+    """Return the places of versions. A draft may be renamed while one looks into it, which ``os.walk`` takes and ``rglob`` does not."""
+    return [Path(at) for part in parts for at, folders, _ in os.walk(world.home / part) if "current" in folders]
 
 
 # --- The readers

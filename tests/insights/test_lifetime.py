@@ -63,7 +63,7 @@ def test_the_outlook_adds_up_the_curves_and_counts_expected_days():
     assert (week["users"], week["horizon_days"], month["horizon_days"]) == (3, 7, 30)
     assert (week["expected_users"], month["expected_users"]) == pytest.approx((2.2, 1.2))
     assert (week["expected_day_users"], month["expected_day_users"]) == (1, 1)  # the third is later than 30 days
-    spread = 1.96 * (0.09 + 0.25 + 0.16) ** 0.5
+    spread = 1.959964 * (0.09 + 0.25 + 0.16) ** 0.5
     assert (week["chance_low"], week["chance_high"]) == pytest.approx((2.2 - spread, 3))
 
 

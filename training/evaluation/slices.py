@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from models.evaluation.metrics import Interval, intervals
 from models.evaluation.reliability import Reliability
 from models.evaluation.results import Slice
+from models.shares import Z_95
 from training.data.dataset import Dataset
 
 MIN_USERS = 100
@@ -21,7 +22,6 @@ MIN_OF_A_CLASS = 10
 MAX_VALUES = 8
 OTHER, UNKNOWN = "other", "unknown"
 _SHOWN = ("churn_rate", "auc", "calibration_error", "calibration_slope", "calibration_intercept")
-_WITHIN_95 = 1.96
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ def _mean(values: NDArray[np.float64], weights: NDArray[np.float64] | None) -> I
     """The mean, with the interval of the central limit theorem: resampling would give the same."""
     each = np.ones(len(values)) if weights is None else weights
     mean = float(np.mean(each * values))
-    reach = _WITHIN_95 * float(np.sqrt(np.mean((each * (values - mean)) ** 2) / len(values)))
+    reach = Z_95 * float(np.sqrt(np.mean((each * (values - mean)) ** 2) / len(values)))
     return Interval(mean, mean - reach, mean + reach)
 
 

@@ -13,9 +13,6 @@ from serving.http.raw_events import EventProfiles, UserEvents
 from serving.score import Profile, Score
 from serving.store.profile_store import ProfileStore
 
-# what every feature depends on, besides its own expression
-_SHARED = ("observation_days", "timezone", "session_gap_minutes", "qualifying", "event", "naive_zone")
-
 
 class ChallengerProfiles:
     """Makes profiles of a challenger's specification out of what the champion was asked about.
@@ -34,7 +31,7 @@ class ChallengerProfiles:
     def __init__(self, specification: Specification, *, served: Specification, columns: tuple[str, ...]) -> None:
         known = {one.name: one for one in served.features}
         self._specification = specification
-        self._is_same_kind = all(getattr(specification, name) == getattr(served, name) for name in _SHARED)
+        self._is_same_kind = not specification.differing(served, besides="observation_days")
         counted = [one for one in specification.features if not isinstance(one, Derived)]
         self._lacking = [one.name for one in counted if known.get(one.name) != one]
         self._counted = [one.name for one in counted]

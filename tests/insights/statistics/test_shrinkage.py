@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from insights.statistics.shrinkage import shrunk, verdicts
+from insights.statistics.shrinkage import shrunk
 
 
 def test_groups_that_differ_by_chance_alone_get_nearly_the_same_rate():
@@ -41,14 +41,14 @@ def test_groups_that_do_not_differ_are_called_alike(groups: int):
     chance, other, times = np.random.default_rng(4), 0, 1000
     for _ in range(times):
         wholes = list(chance.integers(100, 2000, groups))
-        other += sum(one != "alike" for one in verdicts(list(chance.binomial(wholes, 0.2)), wholes))
+        other += sum(one.verdict != "alike" for one in shrunk(list(chance.binomial(wholes, 0.2)), wholes))
     assert other / (times * groups) < 0.05
 
 
 def test_a_large_group_is_compared_with_the_others_and_not_with_itself():
-    assert verdicts([330, 480], [1000, 1600]) == ["alike", "alike"]
-    assert verdicts([330, 400], [1000, 1600]) == ["above", "below"]
+    assert [one.verdict for one in shrunk([330, 480], [1000, 1600])] == ["alike", "alike"]
+    assert [one.verdict for one in shrunk([330, 400], [1000, 1600])] == ["above", "below"]
 
 
 def test_one_group_is_like_itself():
-    assert verdicts([3], [30]) == ["alike"]
+    assert [one.verdict for one in shrunk([3], [30])] == ["alike"]

@@ -1,0 +1,1 @@
+"""What the service answers from, and how it gets there."""
