@@ -49,6 +49,8 @@ class ScoredUsers:
         Before the cutoff.
     new_users
         Whom a model of their own has scored; None: there is no such model.
+    kept
+        The scores of an earlier run that were made from the same; None: all were scored now.
     """
 
     model: ChurnModel
@@ -58,9 +60,10 @@ class ScoredUsers:
     contacts: PastContacts
     activity: Activity | None = None
     new_users: NewUsers | None = None
+    kept: KeptScores | None = None
 
 
-FindScores = Callable[["Activity"], "KeptScores | None"]
+FindScores = Callable[["Activity", PastContacts], "KeptScores | None"]
 
 
 class Engine(Protocol):
@@ -138,7 +141,7 @@ class OneMachine:
         activity = self.project.activity(frozen=model, say=say.within)
         activity.coverage.check_cutoff(cutoff)
         contacts = PastContacts(self.project, cutoff, model.specification.timezone)
-        found = kept(activity)
+        found = kept(activity, contacts)
         if not found:
             model, shift = follow(contacts, model, activity=activity, say=say)
         else:
@@ -148,12 +151,10 @@ class OneMachine:
         profiles = build_profiles(activity, with_context(model.specification, activity.facts), cutoffs=[cutoff])
         say("nothing is scored again" if found else f"scoring {profiles.num_rows:,} users")
         scores = found.of(profiles) if found else score_table(model, profiles, bands=self.project.settings.scoring)
-        return ScoredUsers(model, profiles, scores, shift, contacts, activity)
+        return ScoredUsers(model, profiles, scores, shift, contacts, activity, kept=found)
 
 
-def with_new_users(
-    users: ScoredUsers, found: RegisteredModel, *, cutoff: date, shift: float | None, say: Progress
-) -> ScoredUsers:
+def with_new_users(users: ScoredUsers, found: RegisteredModel, *, cutoff: date, say: Progress) -> ScoredUsers:
     """Have the users who are too new for the champion scored by the model of new users.
 
     Parameters
@@ -162,8 +163,6 @@ def with_new_users(
         All users as the champion scores them, or as both models did in an earlier run.
     found
         The model of new users.
-    shift
-        Of its log-odds to the base rate, by an earlier run that has scored all users; None: there was none.
     """
     from features.eligibility import TENURE
     from features.profiles.build import build_profiles
@@ -177,7 +176,7 @@ def with_new_users(
     where = f"{TENURE} < {users.model.eligibility.min_tenure_days} and {model.eligibility.sql()}"
     profiles = build_profiles(activity, model.specification, cutoffs=[cutoff], where=where)
     say.within(f"{profiles.num_rows:,} new users are scored by {found.name} version {found.version}")
-    if shift is not None:
+    if users.kept and (shift := users.kept.new_users_shift) is not None:
         known = replace(model, shift=shift)
         return replace(users, new_users=NewUsers(found.name, found.version, known, profiles))
     model, _ = follow(users.contacts, model, activity=activity, say=say)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from churn.home import Home
 from churn.progress import Say
 from churn.upgrade import mark, open_home
+from features.storage.stores import without_secrets
 from models.registry import CHAMPION
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ class Workspace:
     def source(self) -> str:
         """The place of the log, in words that hold no secret."""
         events = self.settings.events
-        return "a database" if events.is_in_a_database else str(events.path)
+        return "a database" if events.is_in_a_database else without_secrets(str(events.path))
 
     @property
     def recipe(self) -> Recipe:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from features.sql import literal
 from insights.engine.active_days import ActiveDays
 from insights.engine.steps import ALL, CAME_BACK, WEEK, Steps
 from insights.engine.tables import Annotation
@@ -195,7 +196,9 @@ def _once_a_week(dimension: str) -> str:
 
 
 def _group(dimension: str) -> str:
-    return f"'{ALL}'" if dimension == ALL else f"coalesce(cast({dimension} as varchar), '{text('groups.unknown')}')"
+    return (
+        f"'{ALL}'" if dimension == ALL else f"coalesce(cast({dimension} as varchar), {literal(text('groups.unknown'))})"
+    )
 
 
 def _counts(log: ActiveDays, steps: Steps, *, dimension: str) -> tuple[list[tuple[int, str]], Counts, Counts]:
@@ -221,7 +224,7 @@ def _counts(log: ActiveDays, steps: Steps, *, dimension: str) -> tuple[list[tupl
 
 def _finding(log: ActiveDays, steps: Steps, *of: Any) -> Finding:
     deviation, dimension, (step, value) = of
-    rows = f"(from ({_once_a_week(dimension)}) where step = {step} and v = {_text(value)})"
+    rows = f"(from ({_once_a_week(dimension)}) where step = {step} and v = {literal(value)})"
     n, x = (np.zeros(steps.weeks * WEEK, np.int64) for _ in range(2))
     for d, reached, converted in log.rows(f"select d, count(*), count(*) filter (converted) from {rows} group by d"):
         n[d - steps.first_week], x[d - steps.first_week] = reached, converted
@@ -244,17 +247,13 @@ def _finding(log: ActiveDays, steps: Steps, *of: Any) -> Finding:
     )
 
 
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"
-
-
 def _set_aside(log: ActiveDays, steps: Steps, *, found: Finding) -> None:
     """Remove the users of a change from the weeks that it touches, and from the rates of other dimensions in all weeks.
 
     Without them the mixture of the others is the same in every week: a group that is better than others would be missed in those weeks.
     """
     first, last = ((day - steps.first_week) // WEEK for day in (found.start, found.stop - 1))
-    of_group = f"step = {found.step} and {_group(found.dimension)} = {_text(found.value)}"
+    of_group = f"step = {found.step} and {_group(found.dimension)} = {literal(found.value)}"
     log.connection.execute(f"delete from open where {of_group} and week between {first} and {last}")
     if found.dimension != ALL:
         log.connection.execute(f"update open set kept_for = '{found.dimension}' where {of_group}")

@@ -71,7 +71,7 @@ def make_leavers(log: ActiveDays, *, horizon_days: int) -> None:
                 coalesce(max(d - prev_d - 1), 0) as longest from lives join spells using (uid) group by uid)
         select uid, {log.days} - last_d > {horizon_days} as is_gone, case
             when last_d < first_d + {START_DAYS} then 'never_started' when {version} then 'after_version'
-            when longest > {horizon_days} then 'seasonal' when 2 * recent < earlier then 'fading' else 'sudden' end as kind
+            when longest >= {horizon_days} then 'seasonal' when 2 * recent < earlier then 'fading' else 'sudden' end as kind
         from lives join days using (uid) {_last_versions(log)}""",
     )
 

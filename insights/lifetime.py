@@ -135,8 +135,8 @@ def _survival_section(log: ActiveDays, *, horizon_days: int) -> Section:
 def spans(log: ActiveDays, *, horizon_days: int) -> list[tuple[int, bool]]:
     """Return of each new user the days lived, and whether the end was seen; the living are censored at coverage - horizon."""
     known = log.days - horizon_days
-    sql = f"""select coalesce(min(d + 1) filter (coalesce(next_d, {log.days}) - d - 1 > {horizon_days}), {known}) - first_d,
-            count(*) filter (coalesce(next_d, {log.days}) - d - 1 > {horizon_days}) > 0
+    sql = f"""select coalesce(min(d + 1) filter (coalesce(next_d, {log.days}) - d - 1 >= {horizon_days}), {known}) - first_d,
+            count(*) filter (coalesce(next_d, {log.days}) - d - 1 >= {horizon_days}) > 0
         from spells join users using (uid) where first_d >= {log.new_from} and first_d < {known} group by uid, first_d order by uid"""
     return log.rows(sql)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -35,6 +37,14 @@ class PastContacts:
         from serving.weekly.list_ledger import past_lists
 
         return past_lists(self.project.home.list_ledgers(self.project.name), before=self.before)
+
+    @property
+    def digest(self) -> str:
+        """Of all that :class:`churn.contacts.base_rate.LeftAlone` goes by; empty: there are neither lists nor arms."""
+        lists, given = [(str(one.cutoff), one.name, one.digest) for one in self.lists], self.recorded.given_arms
+        if not lists and not given:
+            return ""
+        return hashlib.sha256(json.dumps((lists, sorted(given.items()))).encode()).hexdigest()
 
     @cached_property
     def recorded(self) -> RecordedContacts:

@@ -157,7 +157,8 @@ class _Writer:
     @cached_property
     def rows(self) -> ListRows:
         """What makes the rows."""
-        return ListRows(self.week.candidates, self.project.settings.export, self.review.bands_before)
+        zone = self.users.model.specification.timezone
+        return ListRows(self.week.candidates, self.project.settings.export, self.review.bands_before, zone)
 
     def draft(self, one: Selection) -> ListDraft:
         """Find the reasons of a list, and what should be checked."""

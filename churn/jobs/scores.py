@@ -12,6 +12,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from churn.contacts.past import PastContacts
 from churn.engine import ScoredUsers, with_new_users
 from churn.jobs.service import releases
 from churn.jobs.week import batch_of
@@ -83,18 +84,12 @@ def scored(project: Project, cutoff: date, *, model: str, say: Progress) -> tupl
     registered = project.registry.get(model)
     place = project.home.ledger(project.name, cutoff, registered.version)
     new = model_of_new_users(project, registered.model, say=say)
-    earlier: list[KeptScores] = []
 
-    def kept(activity: Activity) -> KeptScores | None:
-        found = kept_scores(place, scored_from(project, registered, activity, cutoff=cutoff, new_users=new))
-        earlier.extend([found] if found else [])
-        return found
+    def kept(activity: Activity, contacts: PastContacts) -> KeptScores | None:
+        return kept_scores(place, scored_from(project, registered, activity, contacts=contacts, new_users=new))
 
     users = project.engine.score(registered.model, cutoff, kept=kept, say=say)
-    if new:
-        shift = earlier[0].new_users_shift if earlier else None
-        users = with_new_users(users, new, cutoff=cutoff, shift=shift, say=say)
-    return registered, users
+    return registered, with_new_users(users, new, cutoff=cutoff, say=say) if new else users
 
 
 def model_of_new_users(project: Project, champion: ChurnModel, *, say: Progress) -> RegisteredModel | None:
@@ -129,12 +124,18 @@ def scored_from(
     registered: RegisteredModel,
     activity: Activity,
     *,
-    cutoff: date,
+    contacts: PastContacts,
     new_users: RegisteredModel | NewUsers | None,
 ) -> str:
-    """Return a digest of everything that scores depend on: the same digest, the same scores."""
-    settings, model = project.settings, registered.model
-    about = (
+    """Return a digest of everything that scores at a cutoff depend on: the same digest, the same scores.
+
+    Parameters
+    ----------
+    contacts
+        Those before the cutoff.
+    """
+    settings, model, cutoff = project.settings, registered.model, contacts.before
+    parts = (
         (registered.name, registered.version, repr(model.quality), cutoff),
         project.reader.mapping_of(model.specification),
         activity.state_before(cutoff),
@@ -142,15 +143,16 @@ def scored_from(
         settings.outages.model_dump(),
         settings.training.seed,
         *((new_users.name, new_users.version, repr(new_users.model.quality)) if new_users else ()),
+        *((contacts.digest,) if contacts.digest else ()),
     )
-    return hashlib.sha256(json.dumps(about, sort_keys=True, default=str).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def keep(project: Project, registered: RegisteredModel, *, users: ScoredUsers, cutoff: date, written: Written) -> None:
     """Write who was scored, and how, into the ledger."""
     batch = batch_of(project, registered, users, cutoff=cutoff)
-    activity, new = users.activity, users.new_users
-    source = scored_from(project, registered, activity, cutoff=cutoff, new_users=new) if activity else ""
+    activity, contacts, new = users.activity, users.contacts, users.new_users
+    source = scored_from(project, registered, activity, contacts=contacts, new_users=new) if activity else ""
     place = Place(project.home.ledger(project.name, cutoff, registered.version), say=written.say.within)
     written.add(write_ledger(batch, scores=users.scores, place=place, scored_from=source))
 

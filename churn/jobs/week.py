@@ -76,14 +76,14 @@ class Week:
 
     @cached_property
     def arms(self) -> Arms:
-        """Who is held out at this cutoff."""
+        """Who is held out at this cutoff. The first in an epoch to ask fixes its share, but for a dry run."""
         holdout, cutoff = self.project.settings.holdout, self.batch.cutoff
         folder, name = ArmsFolder(self.project.home.arms(self.project.name)), epoch_of(cutoff, holdout.epoch)
         if self.dry_run:
-            key, epoch = folder.key_or_any(), folder.epochs().get(name) or self._first(name)
+            key, epoch = folder.key_or_any(), folder.epochs().get(name) or self._new_epoch(name)
         else:
             with folder.alone():
-                key, epoch = folder.key(), folder.fix(name, self._first(name))
+                key, epoch = folder.key(), folder.fix(name, self._new_epoch(name))
         share = 0.0 if holdout.share == 0 else epoch.share  # to hold nobody out any more needs no new epoch
         kept = open_arms(self.past, epoch=name, cutoff=cutoff, holds_days=self._days_to_outcome)
         merged = merged_ids(
@@ -95,7 +95,7 @@ class Week:
         given = self.recorded.given_arms
         return Arms(key, name, share, merged=merged, kept=kept, given=given)
 
-    def _first(self, name: str) -> Epoch:
+    def _new_epoch(self, name: str) -> Epoch:
         """Return what an epoch starts with: what its lists say, if there are any, else what is planned now."""
         shares = [one.share for one in self.past if one.epoch == name and one.share]
         return Epoch(shares[0], "the first list of this epoch") if shares else self.plan.epoch()

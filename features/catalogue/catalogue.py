@@ -87,7 +87,7 @@ def _expanded(
 
 
 def daily_columns(facts: Collection[str]) -> dict[str, Daily]:
-    """All daily columns that a log with these facts can answer, by name."""
+    """All daily columns that a log with these facts can answer, by name: features that share a name share its definition."""
     columns: dict[str, Daily] = {}
     for family in FAMILIES:
         for literal in family.FEATURES:

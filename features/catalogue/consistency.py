@@ -11,6 +11,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from features.catalogue.bounds import bounds_of
+from features.catalogue.catalogue import CUSTOM
 from features.catalogue.definition import Feature, OverWindow, Unit
 
 _HOUR = 1 / 24
@@ -29,7 +30,11 @@ class Contradiction(NamedTuple):
 def contradictions(
     features: Sequence[Feature], profile: Mapping[str, Any], *, changed: Collection[str]
 ) -> list[Contradiction]:
-    """Return what contradicts itself in a profile, as far as a changed feature is part of it."""
+    """Return what contradicts itself in a profile, as far as a changed feature is part of it.
+
+    Of a custom feature nothing is known: net revenue falls with refunds, whatever its window.
+    """
+    features = [one for one in features if one.family != CUSTOM]
     numbers = {name: float(value) for name, value in profile.items() if isinstance(value, int | float)}
     found = (
         *_out_of_bounds(features, numbers),

@@ -117,6 +117,10 @@ class Daily:
         return merge
 
 
+EVENTS, SESSIONS = Daily("sum(n)"), Daily("count(*)", over_visits=True)
+USAGE = Daily("sum(visit_ms)", over_visits=True)  # milliseconds
+
+
 @dataclass(frozen=True)
 class Feature(Literal):
     """One column of a profile.

@@ -10,7 +10,6 @@ import json
 import re
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from io import IOBase
@@ -22,9 +21,18 @@ import duckdb
 from fsspec.core import url_to_fs
 from fsspec.spec import AbstractFileSystem
 
-from features.errors import InputError, SettingsError, translated
+from features.errors import InputError, translated
+from features.storage.stores import store_errors, without_secrets
 
 ANSWERS_WITHIN_SECONDS = 30  # a store that is silent for longer is blocked or does not exist
+_SILENT = (
+    f"did not answer within {ANSWERS_WITHIN_SECONDS} seconds",
+    "check its name, its endpoint (for S3: AWS_ENDPOINT_URL) and whether this machine may reach it",
+)
+_REFUSED = (
+    "check its name, the credentials (for S3: AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY) "
+    "and whether this machine may reach it"
+)
 # What a store is opened with. DuckDB knows which bytes it needs; s3fs would fetch 50 MB around each of them.
 _OPTIONS = {"s3": {"default_cache_type": "none"}, "s3a": {"default_cache_type": "none"}}
 _ETAGS = ("ETag", "etag", "md5Hash", "content_md5")
@@ -102,20 +110,14 @@ def listed(place: str, base: Path, *, subject: Subject = LOG) -> list[LogFile]:
         When no package that is installed knows the store.
     """
     if is_remote(place):
-        with store_errors(place, subject):
+        setting = f"[{subject.section}] path"
+        what = f"{setting}: {without_secrets(place)}"
+        with (
+            store_errors(place, f"{what} cannot be listed", setting=setting, hint=_REFUSED),
+            translated(TimeoutError, lambda _: InputError(f"{what} {_SILENT[0]}", hint=_SILENT[1])),
+        ):
             return _remote_files(_with_lower_case_scheme(place))
     return _local_files(base / place.removeprefix("file://"))
-
-
-def without_password(url: str) -> str:
-    """Return a URL fit to be shown.
-
-    Examples
-    --------
-    >>> without_password("sftp://anna:secret@host/logs")
-    'sftp://anna:***@host/logs'
-    """
-    return re.sub(r"(://[^/@:]*):[^/]*@", r"\1:***@", url)
 
 
 def is_hidden(path: str, pattern: str) -> bool:
@@ -210,39 +212,6 @@ def _in_time(ask: Callable[[], Answer]) -> Answer:
 
     Thread(target=run, daemon=True).start()
     return answer.result(timeout=ANSWERS_WITHIN_SECONDS)
-
-
-def store_errors(url: str, subject: Subject = LOG) -> AbstractContextManager[None]:
-    """Translate errors of an object store into ours; each client has its own exceptions.
-
-    Raises
-    ------
-    InputError
-        When the store refuses, or does not answer.
-    SettingsError
-        When the package of its client is missing.
-    """
-    what, scheme = f"[{subject.section}] path: {without_password(url)}", url.partition(":")[0].lower()
-
-    def words(error: Exception) -> InputError:
-        match error:
-            case ImportError():
-                extra = ' (the extra "s3")' if scheme.startswith("s3") else ""
-                return SettingsError(f"{what} needs a package", hint=f"{error}{extra}")
-            case TimeoutError():
-                return InputError(
-                    f"{what} did not answer within {ANSWERS_WITHIN_SECONDS} seconds",
-                    hint="check its name, its endpoint (for S3: AWS_ENDPOINT_URL) and whether this machine may reach it",
-                )
-            case _:
-                reason = " ".join(str(error).split()) or type(error).__name__
-                return InputError(
-                    f"{what} cannot be listed: {reason}",
-                    hint="check its name, the credentials (for S3: AWS_PROFILE, or AWS_ACCESS_KEY_ID and "
-                    "AWS_SECRET_ACCESS_KEY) and whether this machine may reach it",
-                )
-
-    return translated(Exception, words)
 
 
 def mount(connection: duckdb.DuckDBPyConnection, names: Collection[str]) -> None:

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Protocol
 
 from features.errors import InputError
-from features.log.files import LOG, LogFile, Subject, is_remote, listed, without_password
+from features.log.files import LOG, LogFile, Subject, is_remote, listed
 from features.settings import FormatSettings
+from features.storage.stores import without_secrets
 
 _READERS = {".parquet": "parquet", ".csv": "csv", ".tsv": "csv", ".json": "json", ".jsonl": "json", ".ndjson": "json"}
 _MAX_SHOWN = 3
@@ -77,7 +78,7 @@ def files_of(settings: Mapped, base: Path, *, subject: Subject = LOG) -> tuple[L
     InputError
         When there is none, they are of several formats, belong to a table with a log of its own, or a store does not hand them out.
     """
-    place = without_password(settings.path) if is_remote(settings.path) else base / settings.path
+    place = without_secrets(settings.path) if is_remote(settings.path) else base / settings.path
     what = f"[{subject.section}] path:"
     _refuse_tables(settings.path, base, what=what)
     listing = listed(settings.path, base, subject=subject)
@@ -96,7 +97,8 @@ def files_of(settings: Mapped, base: Path, *, subject: Subject = LOG) -> tuple[L
 def _what_is_there(listing: Sequence[LogFile], place: Path | str) -> str:
     """Say what is at a place where nothing can be read."""
     others = [
-        (Path(file.name).name, _OTHERS.get(Path(file.name.lower()).suffix, "of an unknown format")) for file in listing
+        (Path(without_secrets(file.name)).name, _OTHERS.get(Path(file.name.lower()).suffix, "of an unknown format"))
+        for file in listing
     ]
     if not others:
         return f"no Parquet, CSV or JSON Lines file at {place}"

@@ -15,6 +15,7 @@ from features.log.sources.json_files import OTHER_CASE
 from features.log.validation import FUTURE
 from features.settings import EventsSettings
 from features.snapshots import Coverage
+from features.storage.stores import without_secrets
 
 
 @dataclass(frozen=True)
@@ -201,4 +202,5 @@ class LogInventory:
 
 
 def _empty(settings: EventsSettings) -> InputError:
-    return InputError(f"the log is empty: 0 rows at {settings.path}", hint="check [events] path and where")
+    place = f"at {without_secrets(settings.path)}" if settings.path else "in the answer to [events] query"
+    return InputError(f"the log is empty: 0 rows {place}", hint="check [events] path and where")

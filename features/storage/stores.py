@@ -74,11 +74,13 @@ def store_errors(url: str, what: str, *, setting: str, hint: str) -> AbstractCon
 
 
 def without_secrets(url: str) -> str:
-    """Mask a password, and the signature that may be behind a question mark.
+    """Mask a password, and the signature that may be behind a question mark; one that is a wildcard stays.
 
     Examples
     --------
     >>> without_secrets("sftp://anna:secret@host/lists"), without_secrets("https://host/lists?sig=secret")
     ('sftp://anna:***@host/lists', 'https://host/lists?***')
+    >>> without_secrets("s3://bucket/logs/part-?.parquet")
+    's3://bucket/logs/part-?.parquet'
     """
-    return re.sub(r"(://[^\s?]*\?)\S+", r"\1***", re.sub(_LOGIN, r"\1***\3", url))
+    return re.sub(r"(://\S*?\?)(?=[^\s/?]*=)\S+", r"\1***", re.sub(_LOGIN, r"\1***\3", url))

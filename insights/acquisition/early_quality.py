@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from features.sql import literal
 from insights.engine.active_days import ActiveDays
 from insights.engine.groups import known_dimensions
 from insights.presentation import formats
@@ -159,8 +160,8 @@ def counted(log: ActiveDays) -> Early:
     sql = f"""with came as (select uid, first_d, bool_or(d = first_d + 1) as next_day, bool_or(d = first_d + 2) as third_day,
             bool_or(d = first_d + {DAY}) as stayed
         from users join spells using (uid) where first_d >= {log.new_from} and d <= first_d + {DAY} group by uid, first_d)
-        select coalesce(cast({CHANNEL} as varchar), '{text("groups.unknown")}') as name, cast(next_day as integer) + 2 * cast(third_day as
-            integer), first_d, count(*), count(*) filter (stayed)
+        select coalesce(cast({CHANNEL} as varchar), {literal(text("groups.unknown"))}) as name,
+            cast(next_day as integer) + 2 * cast(third_day as integer), first_d, count(*), count(*) filter (stayed)
         from came left join origins using (uid) group by all order by all"""
     rows = log.rows(sql)
     sizes: dict[str, int] = {}

@@ -53,18 +53,24 @@ def repeat_purchase(log: ActiveDays, *, within_days: int) -> Section:
     if not log.knows_amounts:
         needs |= {text("repeat_purchase.rfm"): "amount"}
         return Section("repeat_purchase", sentences, tables, [], facts, needs)
-    now, before = (rfm(log, log.days - (back - 1) * within_days, days=within_days) for back in (1, 2))
+    now = rfm(log, log.days, days=within_days)
     groups = _groups_table(now)
     of_groups = (
         columns("name", "group") | columns("count", "users") | columns("number", "recency", "frequency", "money")
     )
     flows = columns("name", "from_group", "to_group") | columns("count", "users")
-    tables += [Figures("rfm", groups, of_groups), Figures("rfm_flows", flows_between(before, now), flows)]
+    tables.append(Figures("rfm", groups, of_groups))
+    if _has_window_before(log, within_days):
+        before = rfm(log, log.days - within_days, days=within_days)
+        tables.append(Figures("rfm_flows", flows_between(before, now), flows))
     return Section("repeat_purchase", sentences, tables, [_picture(groups)], facts, needs)
 
 
 def rates_of(log: ActiveDays, within: int) -> dict[str, Share]:
-    """Return the shares; where the log has no order ids, a day of a user with purchases counts as one order."""
+    """Return the shares; where the log has no order ids, a day of a user with purchases counts as one order.
+
+    Repurchase is omitted where the log does not reach back for the window before.
+    """
     start = log.days - within
     sql = {
         "by_cohort": f"""select count(*) filter (second <= first_buy + {within}), count(*)
@@ -78,7 +84,13 @@ def rates_of(log: ActiveDays, within: int) -> dict[str, Share]:
         "returning": f"""select count(*) filter (first_d < {start}), count(*) from users
             where uid in (select uid from spells where d >= {start})""",
     }
+    if not _has_window_before(log, within):
+        del sql["repurchase"]
     return {name: wilson(*log.rows(query)[0]) for name, query in sql.items()}
+
+
+def _has_window_before(log: ActiveDays, within: int) -> bool:
+    return log.days >= 2 * within
 
 
 # each order's place among those of its buyer

@@ -15,7 +15,7 @@ from features.eligibility import RECENT, TENURE
 from features.errors import InputError
 from models.churn_model import ChurnModel
 from serving.http.contract import ExplainRequest, ModelInfo, ModelQuality
-from serving.http.explanation import Explainer
+from serving.http.explanation import Explainer, Header
 from serving.http.prometheus import Metrics
 from serving.http.raw_events import EventProfiles, NewUserScorer, UserEvents
 from serving.http.request import ReadRequest, RequestReader, ScoreInput
@@ -182,8 +182,8 @@ class Endpoint:
             When the body breaks the contract, or a change cannot be.
         """
         asked = self._reader.read_explain(body)
-        about = (request_id, self.info, self._quality)
-        found = self._explainer.explain(self._profile_of(asked), asked.changes, about=about)
+        header = Header(request_id, self.info, self._quality)
+        found = self._explainer.explain(self._profile_of(asked), asked.changes, header=header)
         (result,) = _with_arms([found.result], self._store)
         return self._encoder.encode(structs.replace(found, result=result))
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from math import isinf, log
-from typing import Any
+from typing import Any, NamedTuple
+
+import msgspec
 
 from features.catalogue.bounds import bounds_of
 from features.catalogue.consistency import contradictions
@@ -23,6 +25,14 @@ from serving.settings import ScoringSettings
 _LARGEST = 1e15  # of a value that a feature can be changed to: larger ones have no meaning, and no exact sums
 
 
+class Header(NamedTuple):
+    """What every answer begins with."""
+
+    request_id: str
+    model: ModelInfo
+    quality: ModelQuality
+
+
 class Explainer:
     """Explains the scores of one model; the engine is loaded with the first change."""
 
@@ -35,7 +45,7 @@ class Explainer:
         found: Profile | Score,
         changes: Mapping[str, Value],
         *,
-        about: tuple[str, ModelInfo, ModelQuality],
+        header: Header,
     ) -> Explanation:
         """Explain a profile, after some changes; or say why there is none.
 
@@ -44,14 +54,35 @@ class Explainer:
         RequestProblem
             When a feature cannot be changed, or the changed profile contradicts itself.
         """
-        bands = (self._bands.high_percentile, self._bands.medium_percentile)
         if isinstance(found, Score):
-            return Explanation(*about, found, None, [], *bands, None, [], [])
+            return self._explanation(header, found)
         profile, recomputed = self._changed_or_refused(found, changes) if changes else (found, [])
-        before, result = self._result(found) if changes else None, self._result(profile)
+        result = self._result(profile)
         base, reasons = self._reasons(profile, result.churn_probability)
-        features = values_of(self._model.specification, profile)
-        return Explanation(*about, result, before, recomputed, *bands, base, reasons, features)
+        return msgspec.structs.replace(
+            self._explanation(header, result),
+            before=self._result(found) if changes else None,
+            recomputed=recomputed,
+            base=base,
+            reasons=reasons,
+            features=values_of(self._model.specification, profile),
+        )
+
+    def _explanation(self, header: Header, result: Score) -> Explanation:
+        """Return an explanation that says no more than the result."""
+        return Explanation(
+            request_id=header.request_id,
+            model=header.model,
+            quality=header.quality,
+            result=result,
+            before=None,
+            recomputed=[],
+            high_percentile=self._bands.high_percentile,
+            medium_percentile=self._bands.medium_percentile,
+            base=None,
+            reasons=[],
+            features=[],
+        )
 
     def _changed_or_refused(self, profile: Profile, changes: Mapping[str, Value]) -> tuple[Profile, list[str]]:
         try:
@@ -98,9 +129,18 @@ def values_of(specification: Specification, profile: Profile) -> list[FeatureVal
 
 def _value_of(feature: Feature, profile: Profile, *, known: Sequence[str]) -> FeatureValue:
     low, high = (None if isinf(bound) else bound for bound in bounds_of(feature))
-    about = (feature.name, feature.family, feature.unit.value, feature.description)
     value: Any = profile.get(feature.name)
-    return FeatureValue(*about, value, isinstance(feature, Derived), low, high, list(known))
+    return FeatureValue(
+        feature.name,
+        feature.family,
+        feature.unit.value,
+        feature.description,
+        value=value,
+        is_derived=isinstance(feature, Derived),
+        low=low,
+        high=high,
+        known=list(known),
+    )
 
 
 def _checked(feature: Feature, value: Value) -> Value:

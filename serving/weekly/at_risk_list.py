@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from features.errors import SettingsError, closest
-from features.sql import identifier
+from features.sql import identifier, literal
 from serving.score import RISK_BANDS, SCORED_BY, RiskBand
 from serving.settings import ExportSettings
 from serving.weekly.actions import action_of
@@ -63,11 +63,14 @@ class ListRows:
     ----------
     before
         User to the risk band of the week before; None: there was no batch.
+    zone
+        In which a day starts.
     """
 
     candidates: Candidates
     settings: ExportSettings
     before: Mapping[str, str] | None = None
+    zone: str = "UTC"
 
     def entries(self, selection: Selection, scores: pa.Table) -> pa.Table:
         """Return all who are entered, of both arms, for the account of the list, in its order."""
@@ -146,7 +149,7 @@ class ListRows:
         check_carried(carried, candidates.attributes, setting=f"[[lists]] {name}: columns")
         shown = {
             "user_id": "user_id",
-            "last_seen": "cast(cutoff - cast(ceil(days_since_last_event) as integer) as date)",
+            "last_seen": _last_day(self.zone),
             "main_device": _first_of(_DEVICE, candidates.columns),
             "channel": _first_of(_CHANNEL, candidates.columns),
             **{name: identifier(name) for name in (*self._ids(), *carried)},
@@ -160,6 +163,13 @@ class ListRows:
         before: list[Any] = [None if self.before is None else self.before.get(user) for user in users]
         changed = [None if self.before is None else change(was, band) for was, band in zip(before, bands, strict=True)]
         return {"band_last_week": pa.array(before, pa.string()), "change": pa.array(changed, pa.string())}
+
+
+def _last_day(zone: str) -> str:
+    """Return the SQL of the local day of the last event: a day on which clocks change does not have 24 hours."""
+    ago = "to_milliseconds(cast(round(days_since_last_event * 86400000) as bigint))"
+    name = literal(zone)
+    return f"cast(timezone({name}, timezone({name}, cast(cutoff as timestamp)) - {ago}) as date)"
 
 
 def change(before: RiskBand | None, now: RiskBand) -> str:

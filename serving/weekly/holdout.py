@@ -11,7 +11,6 @@ from serving.settings import HoldoutSettings
 from serving.weekly.account.confidence_sequence import (
     SEASON_WEEKS,
     Season,
-    cost_of_holdout,
     detectable,
     holdout_share,
     points,
@@ -34,7 +33,7 @@ class HoldoutPlan:
     Attributes
     ----------
     season
-        Expected first entries of 26 weeks; None: nobody is on a list.
+        Expected first entries of 26 weeks, or of as many as it takes until the first outcome is known; None: nobody is on a list.
     """
 
     settings: HoldoutSettings
@@ -63,10 +62,11 @@ class HoldoutPlan:
             return cls(settings, None)
         new = new_per_week(past)
         per_week = _NEW_PER_WEEK * size if new is None else new
-        entries = np.full(SEASON_WEEKS, per_week)
+        weeks_to_outcome = max(1, -(-days_to_outcome // 7))
+        entries = np.full(max(SEASON_WEEKS, weeks_to_outcome), per_week)
         entries[:: _WEEKS[settings.epoch]] = size  # in the first week of an epoch everybody enters
         rate = float(np.clip(np.mean(probabilities), 0.001, 0.999))
-        return cls(settings, Season(entries, rate, max(1, -(-days_to_outcome // 7))))
+        return cls(settings, Season(entries, rate, weeks_to_outcome))
 
     def epoch(self) -> Epoch:
         """Return the share for an epoch that starts now, and why it is that."""
@@ -77,19 +77,21 @@ class HoldoutPlan:
             return Epoch(DEFAULT_SHARE, "the default")
         effect = min(asked.smallest_effect / 100, self.season.churn_rate)
         share = round(holdout_share(self.season, effect), 4)
-        return Epoch(share, f"so that {points(effect)} points are shown within {SEASON_WEEKS} weeks")
+        return Epoch(share, f"so that {points(effect)} points are shown within {self.season.weeks} weeks")
 
     def words(self, share: float) -> str:
         """Say what a share can show and by when, and what it costs at most."""
         if not share or not self.season:
             return "nobody is held out: whether contacting helps cannot be told"
-        found = detectable(self.season, share)
+        found, weeks = detectable(self.season, share), self.season.weeks
         effect = (self.settings.smallest_effect or 0) / 100 or _COSTED_EFFECT
-        cost = cost_of_holdout(self.season, share, effect=effect)
-        costs = f"if contacting saves {points(effect)} of 100, leaving them alone loses {cost.leavers:,.0f} users in {SEASON_WEEKS} weeks"
+        lost = self.season.lost(share, effect=effect)
+        costs = (
+            f"if contacting saves {points(effect)} of 100, leaving them alone loses {lost:,.0f} users in {weeks} weeks"
+        )
         if np.isnan(found[-1]):
-            return f"too few users to show any effect within {SEASON_WEEKS} weeks; {costs}"
-        shown = f"an effect of {points(float(found[-1]))} points or more is shown within {SEASON_WEEKS} weeks"
+            return f"too few users to show any effect within {weeks} weeks; {costs}"
+        shown = f"an effect of {points(float(found[-1]))} points or more is shown within {weeks} weeks"
         enough = np.flatnonzero(found <= effect)
         by = f", {points(effect)} points by week {int(enough[0]) + 1}" if len(enough) else ""
         return f"{shown}{by}; {costs}"

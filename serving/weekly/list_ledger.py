@@ -35,6 +35,8 @@ class PastList:
     ----------
     entries
         ``user_id, arm, raw_score, churn_probability, risk_band, value`` of all who were entered, the riskiest first.
+    digest
+        Of the files of the ledger; empty where it is not read from there.
     """
 
     cutoff: date
@@ -42,6 +44,7 @@ class PastList:
     epoch: str
     share: float
     entries: pa.Table
+    digest: str = ""
 
     def arms(self) -> dict[str, str]:
         """User to arm."""
@@ -85,7 +88,7 @@ def _past_list(version: Path) -> PastList:
         )
     with translated((OSError, KeyError, ValueError, pa.ArrowException), lambda _: damaged):
         cutoff, entries = date.fromisoformat(manifest["cutoff"]), pq.ParquetFile(version / ENTRIES).read()
-        return PastList(cutoff, manifest["list"], manifest["epoch"], float(manifest["share"]), entries)
+        return PastList(cutoff, manifest["list"], manifest["epoch"], float(manifest["share"]), entries, version.name)
 
 
 def last_contacts(lists: Iterable[PastList]) -> dict[str, date]:

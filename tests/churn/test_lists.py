@@ -120,6 +120,14 @@ def test_scores_that_are_kept_are_not_made_again(command: Command, world: Traine
     assert "nothing is scored again" not in late.err
 
 
+def test_scores_are_made_again_where_an_earlier_list_says_who_was_left_alone(command: Command, world: TrainedWorld):
+    exported(command, world)
+    exported(command, world, at="2026-04-20")
+    ran = command("export", *world.options(), "--week", WEEK)
+    assert "nothing is scored again" not in ran.err
+    assert "nothing is scored again" in command("export", *world.options(), "--week", WEEK).err
+
+
 def test_the_key_of_the_arms_is_in_no_file_that_is_handed_out(world: TrainedWorld):
     (key,) = (path.read_text().strip() for path in (world.home / "arms").rglob("key"))
     for path in files_of(world.home / "lists") | files_of(world.home / "ledger") | files_of(world.home / "releases"):

@@ -16,9 +16,13 @@ ROWS = [
         "a 2026-01-01T10:00",
         "a 2026-01-06T10:00",
         "a 2026-01-20T10:00",
-    ),  # five idle days... then silent from the 7th: 6 days
+    ),  # four idle days, then silent from the 7th on: 6 days
     *(f"b 2026-01-{day:02d}T10:00" for day in range(10, 32, 3)),
-    *("b 2026-02-03T10:00", "b 2026-02-09T10:00"),  # five idle days are no silence: alive until the 35th day
+    *(
+        "b 2026-02-03T10:00",
+        "b 2026-02-08T10:00",
+        "b 2026-02-09T10:00",
+    ),  # never idle for five days: alive until the 35th day
     "c 2026-02-01T10:00",  # one day, then silent
     "d 2026-02-06T10:00",  # first seen within the last five days
 ]
@@ -29,6 +33,12 @@ def test_days_lived_and_who_is_censored(tmp_path: Path):
     log = opened(tmp_path, ROWS, **NEW)
     assert log.days == 40
     assert spans(log, horizon_days=5) == [(6, True), (26, False), (1, True)]
+
+
+def test_a_silence_is_as_long_as_the_horizon_in_which_the_label_sees_none(tmp_path: Path):
+    rows = ["a 2026-01-01T10:00", "a 2026-01-07T10:00", "b 2026-01-30T10:00"]  # five idle days
+    assert spans(opened(tmp_path / "5", rows, **NEW), horizon_days=5)[0] == (1, True)
+    assert spans(opened(tmp_path / "6", rows, **NEW), horizon_days=6)[0] == (7, True)
 
 
 def test_the_curve_is_kaplan_meiers(tmp_path: Path):

@@ -1,6 +1,6 @@
 """Purchases: a row with an amount above zero is a purchase, below zero a refund."""
 
-from features.catalogue.definition import Daily, Derived, OverDays, Unit, Windowed, WithConstants
+from features.catalogue.definition import SESSIONS, Daily, Derived, OverDays, Unit, Windowed, WithConstants
 
 _PURCHASES = {"purchases": Daily("coalesce(sum(n) filter (amount > 0), 0)")}
 _AMOUNT = {"amount_micros": Daily("coalesce(sum(amount_micros) filter (amount > 0), 0)")}
@@ -9,7 +9,7 @@ _REFUNDS = {
     "refunded_micros": Daily("coalesce(-sum(amount_micros) filter (amount < 0), 0)"),
 }
 _VISITS = {
-    "sessions": Daily("count(*)", over_visits=True),
+    "sessions": SESSIONS,
     "purchase_sessions": Daily("count(*) filter (purchases > 0)", over_visits=True),
 }
 _FIRST, _LAST = "max(case when purchases > 0 then age end)", "min(case when purchases > 0 then age end)"

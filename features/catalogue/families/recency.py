@@ -1,6 +1,17 @@
 """How long ago: the last event, session and event of each main type, the last day that counts; the first day and week."""
 
-from features.catalogue.definition import Daily, Derived, Feature, OverDays, OverValues, PerEventType, Unit
+from features.catalogue.definition import (
+    EVENTS,
+    SESSIONS,
+    USAGE,
+    Daily,
+    Derived,
+    Feature,
+    OverDays,
+    OverValues,
+    PerEventType,
+    Unit,
+)
 
 
 def _first_week(measure: str, unit: Unit, *, words: str, daily: Daily, needs: tuple[str, ...] = ()) -> Feature:
@@ -84,15 +95,13 @@ FEATURES = (
         sql="sum(case when day < first_day + 7 then 1 else 0 end)",
         reason="{value} active days in the first week",
     ),
-    _first_week("events", Unit.EVENTS, words="events", daily=Daily("sum(n)")),
-    _first_week(
-        "sessions", Unit.SESSIONS, words="sessions", daily=Daily("count(*)", over_visits=True), needs=("sessions",)
-    ),
+    _first_week("events", Unit.EVENTS, words="events", daily=EVENTS),
+    _first_week("sessions", Unit.SESSIONS, words="sessions", daily=SESSIONS, needs=("sessions",)),
     _first_week(
         "usage_minutes",
         Unit.MINUTES,
         words="minutes of usage",
-        daily=Daily("sum(visit_ms)", over_visits=True),
+        daily=USAGE,
         needs=("usage",),
     ),
     Derived(

@@ -1,6 +1,6 @@
 """How regular: the gaps between active days, how overdue the next one is, the hours of the day and the days of the week."""
 
-from features.catalogue.definition import Daily, Derived, Feature, OverDays, Unit
+from features.catalogue.definition import EVENTS, Daily, Derived, Feature, OverDays, Unit
 
 # Counts of days are packed into one integer, five bits an hour and three a weekday: 28 days fit, and one sum counts them all.
 _HOURS = {
@@ -36,7 +36,7 @@ def _part_of_day(name: str, hours: str, *, words: str) -> Feature:
         f"Share of the events of 28 days {hours}, local time.",
         sql=f"sum(case when age <= 28 then {name}_events else 0 end) / nullif(sum(case when age <= 28 then events else 0 end), 0)",
         reason=f"{{value}} of activity is {words}",
-        daily={f"{name}_events": _PARTS_OF_DAY[name], "events": Daily("sum(n)")},
+        daily={f"{name}_events": _PARTS_OF_DAY[name], "events": EVENTS},
         needs=("time_of_day",),
         window_days=28,
     )

@@ -1,6 +1,6 @@
 """Trend: the latest window compared with the one before, the slope over four weeks, streaks, and the peak week."""
 
-from features.catalogue.definition import Daily, Derived, Feature, OverDays, Unit
+from features.catalogue.definition import USAGE, Derived, Feature, OverDays, Unit
 
 _PERIODS = {7: "week", 28: "four weeks"}
 
@@ -80,7 +80,7 @@ FEATURES = (
         "Slope of the minutes of usage per day over 28 days, in minutes per day and week.",
         sql="7 * sum(case when age <= 28 then (29 - 2 * age) * usage_minutes else 0 end) / (2 * 1827) / 60000",
         reason="usage minutes per day trending {trend} per week",
-        daily={"usage_minutes": Daily("sum(visit_ms)", over_visits=True)},
+        daily={"usage_minutes": USAGE},
         needs=("usage",),
         window_days=28,
         when_absent=0,

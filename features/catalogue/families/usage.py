@@ -1,10 +1,18 @@
 """How much: events, active days, sessions, minutes of usage."""
 
-from features.catalogue.definition import FOUR_WEEKS, Daily, Derived, Feature, OverDays, Unit, Windowed
+from features.catalogue.definition import (
+    EVENTS,
+    FOUR_WEEKS,
+    SESSIONS,
+    USAGE,
+    Daily,
+    Derived,
+    Feature,
+    OverDays,
+    Unit,
+    Windowed,
+)
 
-_EVENTS = Daily("sum(n)")
-_SESSIONS = Daily("count(*)", over_visits=True)
-_USE = Daily("sum(visit_ms)", over_visits=True)
 # of 86,400 seconds at most: the sum of the squares of a million sessions a day still fits
 _SECONDS = "least(visit_ms // 1000, 86400)"
 
@@ -49,7 +57,7 @@ def _per_active_day(measure: str, unit: Unit, *, words: str, window: int) -> Fea
 
 
 FEATURES = (
-    Windowed("events", Unit.EVENTS, "Events.", daily=_EVENTS, reason="{value} events in the last {window} days"),
+    Windowed("events", Unit.EVENTS, "Events.", daily=EVENTS, reason="{value} events in the last {window} days"),
     Windowed(
         "active_days",
         Unit.DAYS,
@@ -61,7 +69,7 @@ FEATURES = (
         "sessions",
         Unit.SESSIONS,
         "Sessions; one across midnight counts on both days, rows without an id form one per day.",
-        daily=_SESSIONS,
+        daily=SESSIONS,
         reason="{value} sessions in the last {window} days",
         needs=("sessions",),
     ),
@@ -69,7 +77,7 @@ FEATURES = (
         "usage_minutes",
         Unit.MINUTES,
         "Minutes of usage: recorded durations, each cut at the end of its day; else from first to last event of each session.",
-        daily=_USE,
+        daily=USAGE,
         scale=1 / 60_000,
         reason="{value} minutes of usage in the last {window} days",
         needs=("usage",),
@@ -90,8 +98,8 @@ FEATURES = (
     ),
     *(_share(window) for window in (7, 28, 90)),
     *(_decayed("active_days", days, unit=Unit.DAYS, words="active days") for days in (3, 7, 28)),
-    *(_decayed("events", days, unit=Unit.EVENTS, words="events", daily=_EVENTS) for days in (3, 7, 28)),
-    *(_decayed("usage_minutes", days, unit=Unit.MINUTES, words="minutes of usage", daily=_USE) for days in (7, 28)),
+    *(_decayed("events", days, unit=Unit.EVENTS, words="events", daily=EVENTS) for days in (3, 7, 28)),
+    *(_decayed("usage_minutes", days, unit=Unit.MINUTES, words="minutes of usage", daily=USAGE) for days in (7, 28)),
     *(_per_active_day("events", Unit.EVENTS, words="events", window=window) for window in (7, 28)),
     *(_per_active_day("sessions", Unit.SESSIONS, words="sessions", window=window) for window in (7, 28)),
     *(_per_active_day("usage_minutes", Unit.MINUTES, words="minutes", window=window) for window in (7, 28)),
@@ -126,7 +134,7 @@ FEATURES = (
         " / sum(case when age <= 28 then sessions end) / 60",
         reason="session length varies by {value} minutes",
         daily={
-            "sessions": _SESSIONS,
+            "sessions": SESSIONS,
             "visit_seconds": Daily(f"sum({_SECONDS})", over_visits=True),
             "visit_seconds_squared": Daily(f"sum({_SECONDS} * {_SECONDS})", over_visits=True),
         },

@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import msgspec
+from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
 from features.errors import InputError
@@ -100,6 +101,8 @@ class ScoreRoute:
                 answer = refusal(error, request_id=names["request_id"])
             await _send(answer, send, names=names)
             status = answer.status
+        except ClientDisconnect:
+            return  # nobody is there to be answered
         finally:
             seconds, name = time.perf_counter() - start, key.name if key else ""
             metrics.end(status, seconds, answer=answer, key=name)
@@ -188,11 +191,15 @@ async def body_of(receive: Receive) -> bytes:
     ------
     RequestProblem
         When it is too large, or does not arrive in time.
+    ClientDisconnect
+        When the client leaves before its end.
     """
     task, parts, length = _PATIENCE.start(), list[bytes](), 0
     try:
         while True:
             message = await receive()
+            if message["type"] == "http.disconnect":
+                raise ClientDisconnect
             parts.append(message.get("body", b""))
             length += len(parts[-1])
             if length > MAX_BODY_BYTES:

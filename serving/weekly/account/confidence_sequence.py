@@ -122,6 +122,15 @@ class Season:
         return cls(np.full(SEASON_WEEKS, float(per_week)), churn_rate, known_after_weeks)
 
     @property
+    def weeks(self) -> int:
+        """How long it lasts."""
+        return len(self.first_entries)
+
+    def lost(self, share: float, *, effect: float) -> float:
+        """Return how many users holding out a share loses at most, if contacts reduce the churn rate by an effect (a share, too)."""
+        return share * float(self.first_entries.sum()) * effect
+
+    @property
     def known(self) -> Values:
         """Users whose outcome is known at the end of each week, shape (weeks,)."""
         entered = np.cumsum(self.first_entries)
@@ -286,27 +295,3 @@ def points(share: float) -> str:
     ('4.1', '4')
     """
     return f"{100 * share:.1f}".removesuffix(".0")
-
-
-@dataclass(frozen=True)
-class HoldoutCost:
-    """What leaving people alone costs at most in a season: the contacts would have saved so many of them.
-
-    Attributes
-    ----------
-    held_out, leavers
-        Users held out, and those of them whom contacts would have kept.
-    money
-        Their value, less nothing for the contacts saved; None where no value is known.
-    """
-
-    held_out: float
-    leavers: float
-    money: float | None
-
-
-def cost_of_holdout(season: Season, share: float, *, effect: float, value: float | None = None) -> HoldoutCost:
-    """Return what the control group costs if contacts reduce churn by ``effect`` (a share), each user being worth ``value``."""
-    held_out = share * float(season.first_entries.sum())
-    leavers = held_out * effect
-    return HoldoutCost(held_out, leavers, None if value is None else leavers * value)

@@ -5,8 +5,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from features.catalogue.catalogue import catalogue
+from features.catalogue.catalogue import CUSTOM, catalogue
 from features.catalogue.consistency import contradictions
+from features.catalogue.custom import CustomFeature
+from features.catalogue.definition import Unit
 from features.catalogue.fitted import FittedConstants
 from features.profiles.build import build_profiles
 from tests.builders import passing_world
@@ -71,3 +73,14 @@ def test_what_is_not_changed_is_not_held_against_anybody():
 def test_a_day_on_which_clocks_change_is_no_contradiction():
     last = ANNA | {"days_since_last_event": 7 + 1 / 24}
     assert contradictions(FEATURES, last, changed=["days_since_last_event"]) == []
+
+
+def test_nothing_is_known_of_a_custom_feature():
+    net = CustomFeature("windowed", "net", Unit.MONEY, "Net revenue.", "{value} of revenue", daily="sum(amount)")
+    half = CustomFeature(
+        "windowed", "taps", Unit.EVENTS, "Pairs of taps.", "{value} pairs", daily="count(*)", scale=0.5
+    )
+    features = [one for one in catalogue((7, 28), FittedConstants(), custom=(net, half)) if one.family == CUSTOM]
+    profile = {"net_7d": 90.0, "net_28d": 40.0, "taps_7d": 1.5, "taps_28d": 2.5}  # a refund in the third week
+    assert contradictions(features, profile, changed=tuple(profile)) == []
+    assert len(features) == 4

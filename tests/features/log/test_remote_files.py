@@ -245,6 +245,14 @@ def test_an_unknown_store_is_said():
         listing("nosuch://logs/*.parquet")
 
 
+@pytest.mark.parametrize("url", ["nosuch://anna:hunter2@host/logs", "nosuch://host/logs?sig=hunter2"])
+def test_no_secret_of_a_url_is_shown(url: str):
+    with pytest.raises(InputError) as raised:
+        listing(url)
+    assert "***" in str(raised.value)
+    assert "hunter2" not in str(raised.value)
+
+
 def test_a_missing_package_is_named():
     fsspec.register_implementation("absent", "no_such_package.Store", errtxt="Install no_such_package")
     with pytest.raises(SettingsError, match=r"absent://logs needs a package\nHint: Install no_such_package"):

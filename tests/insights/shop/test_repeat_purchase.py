@@ -43,6 +43,13 @@ def test_rates_counted_by_hand(log: ActiveDays):
     }
 
 
+def test_without_a_whole_window_before_there_is_no_repurchase_and_no_flow(log: ActiveDays):
+    assert "repurchase" in rates_of(log, within=20)
+    assert "repurchase" not in rates_of(log, within=21)
+    names = [[one.name for one in repeat_purchase(log, within_days=days).tables] for days in (20, 21)]
+    assert names == [["repeat_rates", "rfm", "rfm_flows"], ["repeat_rates", "rfm"]]
+
+
 def test_orders_of_one_day_are_one_and_refunds_are_none(log: ActiveDays):
     assert rfm(log, 20, days=20)[2] == (0, 2, 15.0)
     assert rfm(log, 40, days=20)[4] == (11, 1, 1.0)

@@ -54,13 +54,13 @@ def reasons() -> ListReasons:
 
 def selection(held_out: str = "d", **settings: Any) -> tuple[ListRows, Selection]:
     export = {name: settings.pop(name) for name in ("id_column", "actions") if name in settings}
-    before = settings.pop("before", None)
+    before, zone = settings.pop("before", None), settings.pop("zone", "UTC")
     candidates = candidates_of(settings.pop("profiles", PROFILES), SCORES, settings.pop("attributes", ATTRIBUTES))
     one = ListSettings(name="vip", at_least="low", **settings)
     excluded = pa.array([None] * 4, pa.string())
     of = Ranking.of(SCORES, held_out=pa.array([user in held_out for user in "abcd"]).to_numpy(False), excluded=excluded)
     (found,) = select(of, [one], wanted=[candidates.wanted(one)])
-    return ListRows(candidates, ExportSettings(**export), before), found
+    return ListRows(candidates, ExportSettings(**export), before, zone), found
 
 
 def listed(**settings: Any) -> list[dict[str, Any]]:
@@ -103,6 +103,22 @@ def test_the_others_follow_with_what_is_known_of_them():
     assert (third["main_device"], third["channel"]) == (None, None)
     assert second["expected_loss"] == 10.0 * second["churn_probability"]
     assert [row["action"] for row in (second, third)] == ["show what they have not tried yet", "get in touch"]
+
+
+@pytest.mark.parametrize(
+    ("cutoff", "hours", "last_seen"),
+    [
+        (date(2026, 10, 26), 24.5, date(2026, 10, 25)),  # that Sunday has 25 hours
+        (date(2026, 10, 26), 25.5, date(2026, 10, 24)),
+        (date(2026, 3, 30), 23.5, date(2026, 3, 28)),  # and that one 23
+        (date(2026, 3, 30), 23.0, date(2026, 3, 29)),  # its first moment
+    ],
+)
+def test_the_last_day_is_a_local_one_also_where_clocks_change(cutoff: date, hours: float, last_seen: date):
+    profiles = PROFILES.set_column(
+        PROFILES.column_names.index("days_since_last_event"), "days_since_last_event", pa.array([hours / 24] * 4)
+    ).set_column(PROFILES.column_names.index("cutoff"), "cutoff", pa.array([cutoff] * 4, pa.date32()))
+    assert {row["last_seen"] for row in listed(profiles=profiles, zone="Europe/Berlin")} == {last_seen}
 
 
 def test_without_a_batch_of_last_week_nothing_is_said_of_it():

@@ -18,12 +18,12 @@ def past(week: int, *users: str, epoch: str = "2026-Q4", name: str = "at_risk") 
     return PastList(MONDAY + timedelta(weeks=week), name, epoch, 0.1, entries)
 
 
-def plan(size: int, lists: list[PastList] | None = None, **settings: float) -> HoldoutPlan:
+def plan(size: int, lists: list[PastList] | None = None, *, days: int = 17, **settings: float) -> HoldoutPlan:
     return HoldoutPlan.of(
         HoldoutSettings(**settings),  # type: ignore[arg-type]
         lists or [],
         probabilities=[0.3] * size,
-        days_to_outcome=17,
+        days_to_outcome=days,
     )
 
 
@@ -71,6 +71,14 @@ def test_where_nothing_can_be_shown_the_words_say_so():
     assert "nobody is held out" in plan(5_000).words(0)
     assert "too few users" in plan(20).words(0.1)
     assert "nobody is held out" in plan(0).words(0.1)
+
+
+@pytest.mark.parametrize(("days", "weeks"), [(182, 26), (183, 27), (733, 105)])
+def test_a_season_lasts_until_an_outcome_is_known_however_long_the_horizon(days: int, weeks: int):
+    found = plan(5_000, days=days, smallest_effect=5)
+    assert found.season
+    assert found.season.weeks == weeks
+    assert f"is shown within {weeks} weeks" in found.words(found.epoch().share)
 
 
 def test_the_cost_is_of_those_who_are_held_out():

@@ -122,6 +122,22 @@ def test_a_body_that_stalls_is_cut(monkeypatch: pytest.MonkeyPatch):
     assert (found.status, found.headers["connection"]) == (408, "close")
 
 
+def test_a_client_that_leaves_is_sent_nothing(caplog: pytest.LogCaptureFixture):
+    caplog.set_level("INFO")
+    coming: list[Message] = [{"type": "http.request", "body": b"1", "more_body": True}, {"type": "http.disconnect"}]
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return coming.pop(0)
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "POST", "path": "/v1/score", "headers": []}
+    asyncio.run(ScoreRoute(Scorer, Gate())(scope, receive, send))  # type: ignore[arg-type,return-value]
+    assert not sent
+
+
 def test_another_method_is_refused_with_the_one_there_is():
     found = ask(b"", scorer=Scorer(), method="GET")
     assert (found.status, found.headers["allow"]) == (405, "POST")

@@ -9,7 +9,6 @@ from serving.weekly.account.confidence_sequence import (
     ConfidenceSequence,
     Outlook,
     Season,
-    cost_of_holdout,
     detectable,
     holdout_share,
 )
@@ -83,9 +82,7 @@ def test_nothing_can_be_shown_before_fifteen_of_each_kind_are_expected():
 
 
 def test_the_control_group_costs_the_leavers_that_contacts_would_have_kept():
-    cost = cost_of_holdout(SMALL, 0.2, effect=0.1, value=30.0)  # 15 entries, 3 held out
-    assert (cost.held_out, cost.leavers, cost.money) == pytest.approx((3, 0.3, 9))
-    assert cost_of_holdout(SMALL, 0.2, effect=0.1).money is None
+    assert SMALL.lost(0.2, effect=0.1) == pytest.approx(0.3)  # 15 entries, 3 held out
 
 
 def test_the_outlook_counts_the_weeks_until_the_effect_would_be_shown():
