@@ -15,13 +15,16 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from benchmarks.accuracy.logs import latest_cutoff
 from benchmarks.accuracy.measured import truth_of
 from benchmarks.measuring import PAGES
+from churn.engine import with_context
 from churn.progress import progress_of
 from churn.project import Project
+from features.profiles.build import build_profiles
 from features.storage.duckdb import connect
 from seeds.simulate import World, simulate
 from serving.batch.score import score_table
@@ -69,14 +72,18 @@ def main() -> None:
     (PAGES / "profit.md").write_text(_page(cuts))
 
 
-def measured(seed: int, *, users: int = USERS) -> Cut:
+def measured(seed: int, *, size: int = USERS) -> Cut:
     """Train on one world, and cut the ranking of its test users."""
     with TemporaryDirectory() as folder:
-        world, parameters = Path(folder) / "world", World(users=users, seed=seed)
+        world, parameters = Path(folder) / "world", World(users=size, seed=seed)
         simulate(parameters, world, cutoffs=[latest_cutoff(parameters)])
         project = Project(world / "churn.toml", home=Path(folder) / "home")
         trained = project.train(say=progress_of(lambda _: None)).trained
-        profiles, truth = trained.test.profiles, truth_of(trained, world)
+        truth, activity = truth_of(trained, world), project.activity(frozen=trained.model)
+        specification = with_context(trained.model.specification, activity.facts)  # what users paid, too
+        built = build_profiles(activity, specification, cutoffs=[trained.split.test])
+        users = trained.test.profiles.column("user_id")
+        profiles = built.take(pc.index_in(users, value_set=built.column("user_id").combine_chunks()))
         scores = score_table(trained.model, profiles, bands=ScoringSettings())
         return cut_of(profiles, scores, truth=truth, seed=seed)
 
