@@ -217,7 +217,7 @@ class Spark:
         from features.spark.cluster import read_back, write
 
         if shard.of > 1:
-            raise SettingsError("--shard: Spark splits the users itself", hint="leave --shard out")
+            raise SettingsError("--shard: Spark splits the users itself", hint="omit --shard")
         if out.is_file():
             raise SettingsError(f"--out: {out} is a file, and Spark writes a folder", hint="name another place")
         found = self.project.registry.get(model or CHAMPION).model

@@ -273,7 +273,7 @@ def _read(config: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(config.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise SettingsError(f"--config: there is no file {config}", hint="write one, or leave --config out") from error
+        raise SettingsError(f"--config: there is no file {config}", hint="write one, or omit --config") from error
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SettingsError(f"{config} cannot be read: {error}", hint="it must be TOML, as in examples/") from error
 

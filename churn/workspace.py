@@ -162,7 +162,7 @@ class Workspace:
 
             raise SettingsError(
                 f'[training] population is "new": {self.model_name} is trained, promoted and checked by itself, and never scores alone',
-                hint=f"leave it out, or set it to all: scores, lists and releases of {self.name} are of all users",
+                hint=f"omit it, or set it to all: scores, lists and releases of {self.name} are of all users",
             )
 
     def load_model(self, model: str = CHAMPION) -> ChurnModel:

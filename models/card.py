@@ -191,7 +191,7 @@ def _baselines(facts: CardFacts) -> str:
     ]
     differences = ("AUC difference (model - baseline)", "log loss difference (model - baseline)")
     head = ("baseline", "AUC", "log loss", "calibration error", *differences)
-    better = f" The better rule is {facts.evaluation.better_rule}." if facts.evaluation.better_rule else ""
+    better = f" The best rule is {facts.evaluation.better_rule}." if facts.evaluation.better_rule else ""
     return f"{_table(head, rows)}\n\nDifferences are paired: both were measured on the same resampled users.{better}"
 
 

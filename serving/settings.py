@@ -53,7 +53,7 @@ class ListSettings(Section):
     capacity: int | None = setting(None, "Cut: number of users who can be contacted.", unit="users", ge=1)
     budget: float | None = setting(None, "Cut: money for contacting, of cost_per_contact each.", gt=0)
     cost_per_contact: float | None = setting(None, "Money that one contact costs.", gt=0)
-    incentive: float | None = setting(None, "Money that who takes the offer gets.", ge=0)
+    incentive: float | None = setting(None, "Money paid to each user who takes the offer.", ge=0)
     save_rate: float | None = setting(
         None,
         "Share of leavers who stay when they are contacted, as far as known; the list is then ranked and cut by expected profit.",

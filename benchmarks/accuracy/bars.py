@@ -46,7 +46,7 @@ def bars(found: Found) -> tuple[Bar, ...]:
 
 
 def _rule(found: Found, name: str) -> Bar:
-    what, bound = f"{name}: AUC over the better rule, lower end of the interval", "above 0"
+    what, bound = f"{name}: AUC over the best rule, lower end of the interval", "above 0"
     log = _of(found, name)
     if not log:
         return Bar(what, bound)

@@ -79,7 +79,7 @@ def _facts(of: Measured) -> str:
 
 def _row(contender: str, of: Measured) -> list[str]:
     figures, differences = of["figures"][contender], of["differences"].get(contender, {})
-    name = f"{contender} (the better rule)" if contender == of["better_rule"] else contender
+    name = f"{contender} (the best rule)" if contender == of["better_rule"] else contender
     return [
         f"**{name}**" if contender == "model" else name,
         *(_with_ends(figures[key]) for key in TITLES),

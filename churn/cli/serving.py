@@ -19,7 +19,7 @@ from models.registry import CHAMPION
 
 
 def _next(found: Scoring) -> tuple[str, ...]:
-    return ("serve",) if found.store_refreshed else ("export", "--as-of", str(found.cutoff))
+    return ("export", "--as-of", str(found.cutoff))
 
 
 def _after_export(found: Export | ListCheck) -> tuple[str, ...]:

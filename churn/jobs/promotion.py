@@ -99,7 +99,7 @@ def _decided(
     sides = (
         "that neither has seen"
         if champion
-        else "that the model has not seen, with the better rule: there is no champion yet"
+        else "that the model has not seen, with the best rule: there is no champion yet"
     )
     say(f"comparing on every finished week {sides}")
     reader = project.reader.with_nothing_set()

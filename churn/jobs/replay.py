@@ -1,4 +1,4 @@
-"""The time machine: what the lists of past Mondays would have reached, with the models that could have been known then."""
+"""Replay: what the lists of past Mondays would have reached, with the models that could have been known then."""
 
 from __future__ import annotations
 

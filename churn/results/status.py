@@ -93,7 +93,8 @@ class Status(Result):
             "champion": f"version {self.champion}" if self.champion else "none",
             "challenger": f"version {self.challenger}" if self.challenger else "none",
             **self._of_new_users(),
-            "release": _line(self.release, "version {version}, profiles of {cutoff}, {age_days} days old") or "none",
+            "release": _line(self.release, "version {version}, profiles of {cutoff}, written {age_days} days ago")
+            or "none",
             "lists": f"outcome known: {', '.join(closed) or 'none'}; still open: {', '.join(open_) or 'none'}",
         }
 

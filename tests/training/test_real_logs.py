@@ -1,4 +1,4 @@
-"""The three real logs that `examples/` maps, with defaults: not below the better rule, and not too good to be true.
+"""The three real logs that `examples/` maps, with defaults: not below the best rule, and not too good to be true.
 
 The logs are not part of this repository. REAL_LOGS names the folder that holds them.
 """

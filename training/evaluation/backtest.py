@@ -101,7 +101,7 @@ class Backtest:
         return (
             f"The AUC is {self.verdict}: {min(values):.3f} to {max(values):.3f} on {len(values)} past tests, "
             f"{self.slope.value:+.4f} a week ({self.slope.low:+.4f} to {self.slope.high:+.4f}); "
-            f"ahead of the better rule on {ahead} of {len(values)}."
+            f"ahead of the best rule on {ahead} of {len(values)}."
         )
 
     def to_json(self) -> dict[str, Any]:

@@ -14,11 +14,11 @@ STRONG_GAIN = 0.01
 STRONG_CALIBRATION, GOOD_CALIBRATION = 0.03, 0.05
 
 RULES = {
-    "suspicious (likely leak)": f"AUC of {SUSPICIOUS_AUC:.2f} or more, and {ABOVE_RULE:.2f} above the better rule: churn is not "
+    "suspicious (likely leak)": f"AUC of {SUSPICIOUS_AUC:.2f} or more, and {ABOVE_RULE:.2f} above the best rule: churn is not "
     "that easy to predict, so a feature probably knows the future, or users are scored who had already left",
-    "no better than a rule": "the interval of the gain in AUC over the better rule reaches down to 0 or below",
+    "no better than a rule": "the interval of the gain in AUC over the best rule reaches down to 0 or below",
     "weak": f"better than every rule, but AUC under {WEAK_AUC:.2f} or calibration error above {GOOD_CALIBRATION:.2f}",
-    "strong": f"the whole interval of the gain in AUC over the better rule is {STRONG_GAIN:.2f} or more, and the calibration "
+    "strong": f"the whole interval of the gain in AUC over the best rule is {STRONG_GAIN:.2f} or more, and the calibration "
     f"error is at most {STRONG_CALIBRATION:.2f}",
     "good": f"better than every rule by more than chance, AUC of {WEAK_AUC:.2f} or more, and calibration error at most "
     f"{GOOD_CALIBRATION:.2f}",
@@ -39,7 +39,7 @@ def grade(metrics: Mapping[str, Interval], *, better: BaselineResults | None, by
     name = _name(auc.value, is_suspicious=is_suspicious, gain=gain.low, error=error, by_chance=by_chance)
     limit = STRONG_CALIBRATION if name == "strong" else GOOD_CALIBRATION
     why = (
-        f"AUC {auc.value:.3f}, {gain.value:+.3f} over the better rule ({gain.low:+.3f} to {gain.high:+.3f}), "
+        f"AUC {auc.value:.3f}, {gain.value:+.3f} over the best rule ({gain.low:+.3f} to {gain.high:+.3f}), "
         f"calibration error {error:.3f}, {_allowance(limit, by_chance)}"
     )
     return Grade(name, RULES[name], why)

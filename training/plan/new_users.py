@@ -36,7 +36,7 @@ def new_users_only(
     if observed and observed <= days:
         raise SettingsError(
             f"[features] observation_days is {observed}, and new users are up to {days} days old: everybody would look new",
-            hint=f"set it to more than {days}, or leave it out",
+            hint=f"set it to more than {days}, or omit it",
         )
     if not (features.custom or features.exclude):
         features = features.model_copy(update={"windows_days": _windows_within(days, features.windows_days)})

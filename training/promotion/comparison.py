@@ -159,7 +159,7 @@ def _with_row_numbers(found: pa.Table, name: str) -> pa.Table:
 
 
 def compare_with_rule(own: Predictions) -> Comparison:
-    """Use the better rule as champion, with the best calibration on these very users: an advantage of two parameters."""
+    """Use the best rule as champion, with the best calibration on these very users: an advantage of two parameters."""
     test = own.test
     rule, _ = better_rule(test) if len(test.churned) else ("", 0.5)
     scores = rule_scores(test.profiles, rule) if rule else np.zeros(len(test.churned))

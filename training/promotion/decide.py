@@ -124,7 +124,7 @@ def decide(
 ) -> Decision:
     """Compare on every finished week that neither model has seen; where there is none, compare their recipes on past weeks.
 
-    Without a champion the better rule takes its place.
+    Without a champion the best rule takes its place.
 
     Parameters
     ----------

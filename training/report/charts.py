@@ -189,7 +189,7 @@ def backtest_chart(backtest: Backtest) -> Chart:
         value_label="AUC",
         series=(
             Series("model", at, tuple(one.value for one in found), "line and dots", BLUE, found),
-            Series("better rule", at, tuple(week.better_rule_auc for week in weeks), "line and dots", ORANGE),
+            Series("best rule", at, tuple(week.better_rule_auc for week in weeks), "line and dots", ORANGE),
         ),
     )
 

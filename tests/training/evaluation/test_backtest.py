@@ -125,7 +125,7 @@ def test_the_sentence_holds_the_metrics():
     assert weeks_of([0.84, 0.83, 0.815, 0.81, 0.80], rule=0.805).summary.startswith(
         "The AUC is falling: 0.800 to 0.840 on 5 past tests"
     )
-    assert weeks_of([0.84, 0.83, 0.815, 0.81, 0.80], rule=0.805).summary.endswith("ahead of the better rule on 4 of 5.")
+    assert weeks_of([0.84, 0.83, 0.815, 0.81, 0.80], rule=0.805).summary.endswith("ahead of the best rule on 4 of 5.")
     assert weeks_of([0.9]).summary == "1 past tests fit the log, at least 4 are needed for a trend."
 
 
