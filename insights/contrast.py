@@ -122,11 +122,14 @@ def _differences(log: ActiveDays, group: str) -> list[Difference]:
 
 
 def _of_numbers(log: ActiveDays, group: str) -> Iterator[Difference]:
-    """Compare behaviour in the first four weeks of users whose first four weeks are over: the same window for everyone."""
+    """Compare behaviour in the first four weeks of users who were still there after them: the same window for everyone.
+
+    Of those who left earlier the empty days would only say that they left.
+    """
     measures = {name: sql for name, sql in _BEHAVIOUR.items() if name == "active_days" or name in log.measures}
     listed = ", ".join(f"{sql} as {name}" for name, sql in measures.items())
     sql = f"""select state, {", ".join(measures)} from standing join (select uid, {listed} from user_days join users using (uid)
-            where is_active and d < first_d + {FIRST_DAYS} and first_d + {FIRST_DAYS} <= {log.days} group by uid) using (uid)
+            where is_active and d < first_d + {FIRST_DAYS} and last_d >= first_d + {FIRST_DAYS} group by uid) using (uid)
         order by uid"""
     found = log.table(sql)
     states = np.array(found.column("state").to_pylist(), dtype=object)

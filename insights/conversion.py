@@ -104,15 +104,16 @@ def by_step(log: ActiveDays, steps: Steps) -> list[Row]:
 def by_version(log: ActiveDays, steps: Steps) -> list[Row]:
     """Return the conversion of each version from the first step to the next, against all others of the same weeks, platforms and tenure.
 
-    A cell of week, platform and tenure counts where several versions live in it; the expected share is that of all versions in the
-    same cells.
+    A cell of week, platform and tenure counts where several versions live in it; the expected share is that of the other versions in
+    the same cells.
     """
     os = "device_os" if "device_os" in steps.dimensions else "''"
     sql = f"""with cells as (select {VERSION} as version, week, {os} as os, tenure, count(*) as n, count(*) filter (converted) as x
             from reached where step = 0 and {VERSION} is not null group by all),
         sums as (select *, sum(n) over cell as all_n, sum(x) over cell as all_x, count(*) over cell as versions
             from cells window cell as (partition by week, os, tenure))
-        select version, sum(n), sum(x), sum(n * all_x / all_n), sum(n * all_x / all_n * (1 - all_x / all_n) * (1 - n / all_n))
+        select version, sum(n), sum(x), sum(n * (all_x - x) / (all_n - n)),
+            sum(n * all_x / all_n * (1 - all_x / all_n) * all_n / (all_n - n))
         from sums where versions > 1 group by version having sum(n) >= {MIN_USERS} order by version"""
     return [_version_row(*row) for row in log.rows(sql)]
 

@@ -113,7 +113,7 @@ def lost_by_week(log: ActiveDays, payment: PaymentWindow) -> list[Row]:
 
 
 def _by_week(log: ActiveDays, table: str, *, names: tuple[str, str], of: tuple[str, str]) -> list[Row]:
-    """Return part, whole and share of each week from Monday; of an open week there is no share.
+    """Return part, whole and share of each week from Monday; there is no share of a week that is open or not covered completely.
 
     Parameters
     ----------
@@ -127,8 +127,9 @@ def _by_week(log: ActiveDays, table: str, *, names: tuple[str, str], of: tuple[s
     rows: list[Row] = []
     sql = f"select {week} as week, {of[0]}, count(*), {of[1]} from {table} group by week order by week"
     for number, part, whole, has_open in log.rows(sql):
-        is_open = has_open or first + (number + 1) * WEEK > log.days
-        row = {"week": log.day(first + number * WEEK), names[1]: whole} | ({} if is_open else {names[0]: part})
+        start = first + number * WEEK
+        is_open = has_open or start < 0 or start + WEEK > log.days
+        row = {"week": log.day(start), names[1]: whole} | ({} if is_open else {names[0]: part})
         row |= with_interval("share", wilson(0, 0) if is_open else wilson(part, whole))
         rows.append(row | {"mark": text("columns.open") if is_open else ""})
     return rows

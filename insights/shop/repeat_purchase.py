@@ -99,7 +99,7 @@ _PLACED = "select uid, d, row_number() over (partition by uid order by d, placed
 
 def median_days_to_second(log: ActiveDays) -> float | None:
     """Return the days after which half of the buyers have bought again (Kaplan-Meier); None where fewer ever do."""
-    sql = f"""select coalesce(min(d) filter (place = 2), {log.days}) - min(d), count(*) > 1
+    sql = f"""select coalesce(min(d) filter (place = 2), {log.days - 1}) - min(d), count(*) > 1
         from ({_PLACED}) group by uid order by uid"""
     found = log.rows(sql)
     days = np.array([one for one, _ in found])

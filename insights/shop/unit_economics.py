@@ -145,7 +145,7 @@ def monthly(books: Books) -> list[Row]:
         row: dict[str, Any] = {"month": one.start, "spend": spend, "customers": everybody, "paid_customers": paid}
         row |= {"cac": _ratio(spend, everybody), "paid_cac": _ratio(spend, paid)}
         if log.knows_amounts:
-            sales = log.value(f"select coalesce(sum(amount), 0.0) from buys where {inside}")
+            sales = log.value(f"select coalesce(sum(amount), 0.0) from purchases where {inside}")
             row |= {"sales": sales, "marketing_share": _ratio(spend, sales)}
         rows.append(row)
     return rows
@@ -180,13 +180,13 @@ class ChannelCosts:
 
 
 def channels(books: Books) -> list[ChannelCosts]:
-    """Return the channels with new users or costs in the months, the largest first; the smallest are one."""
+    """Return the channels with new users, customers or costs in the months, the largest first; the smallest are one."""
     followed = books.closed(RETAINED_DAY)
     users, customers = _new_users(books.log, books.months), _customers(books.log, books.months)
     retained = _new_users(books.log, followed, more=_CAME)
     spend, followed_spend = books.spent(books.months), books.spent(followed)
     shown = shown_groups(users)
-    rest = tuple(sorted({*users, *spend} - {*shown}))
+    rest = tuple(sorted({*users, *customers, *spend} - {*shown}))
     groups = [(name, (name,)) for name in shown] + ([(text("groups.other", n=len(rest)), rest)] if rest else [])
     return [
         ChannelCosts(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -60,6 +61,22 @@ def test_a_planted_difference_is_found_and_a_tossed_one_is_not(log: ActiveDays):
     assert not by_value["wifi"]["is_certain"]
     effects = [abs(row["effect"]) for row in rows]
     assert effects == sorted(effects, reverse=True)
+
+
+def test_leaving_early_is_not_taken_for_a_cause_of_leaving(tmp_path: Path):
+    chance = random.Random(5)
+    rows = ["last 2026-04-10T10:00"]
+    for user in range(600):  # active on a quarter of the days, until they leave by chance alone
+        end = min(100, int(chance.expovariate(1 / 60)))
+        rows += [f"u{user} 2026-01-01T10:00"]
+        rows += [
+            f"u{user} {date(2026, 1, 1) + timedelta(day)}T10:00" for day in range(1, end) if chance.random() < 0.25
+        ]
+    log = opened(tmp_path, rows)
+    make_groups(log)
+    (found,) = (row for row in contrast(log, Limits(10, 20)).tables[1].rows if row["group"] == "gone")
+    assert not found["is_certain"]
+    assert abs(found["effect"]) < 0.3
 
 
 def test_p_values_are_corrected_as_statsmodels_does():

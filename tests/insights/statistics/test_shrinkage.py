@@ -26,6 +26,22 @@ def test_rates_at_the_ends_stay_within_them(parts: list[int], wholes: list[int])
         assert 0 <= one.low <= one.value <= one.high <= 1
 
 
+def test_where_nothing_or_everything_happened_the_interval_is_as_short_as_the_group_is_large():
+    nothing, everything = shrunk([0, 0, 0], [1000, 500, 200]), shrunk([1000, 500], [1000, 500])
+    assert [one.low for one in nothing] == [0, 0, 0]
+    assert nothing[0].high < nothing[1].high < nothing[2].high < 0.02
+    assert [one.high for one in everything] == [1, 1]
+    assert min(one.low for one in everything) > 0.99
+
+
+@pytest.mark.parametrize("sizes", [[100], [900, 60, 40], [50] * 12])
+def test_intervals_of_groups_that_are_alike_cover_their_rate(sizes: list[int]):
+    chance = np.random.default_rng(6)
+    found = [shrunk(list(chance.binomial(sizes, 0.3)), sizes) for _ in range(400)]
+    inside = np.array([[one.low <= 0.3 <= one.high for one in groups] for groups in found])
+    assert inside.mean(axis=0).min() > 0.92
+
+
 def test_intervals_cover_the_true_rates():
     chance, inside = np.random.default_rng(2), []
     for _ in range(200):
