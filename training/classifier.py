@@ -21,10 +21,11 @@ from sklearn.utils.validation import (  # pyright: ignore[reportMissingTypeStubs
     validate_data,
 )
 
+from features.profiles.build import KEYS
 from features.profiles.specification import Specification
 from models.encoding import encode, fit_categories
 from models.settings import ModelSettings
-from training.data.dataset import Dataset
+from training.data.dataset import WEIGHT, Dataset
 from training.fit.fit import Fit, Fitter
 from training.plan.splits import Split
 from training.settings import TrainingSettings
@@ -35,6 +36,7 @@ _MIN_USERS = 5  # folds
 _TWO = 2
 _PLAIN = re.compile(r"\w+")  # what LightGBM takes for the name of a feature
 _EPOCH = date(1970, 1, 1)
+_RESERVED = {*KEYS, WEIGHT}  # columns that are added to the features, or that mean something else than one
 
 
 class ChurnClassifier(ClassifierMixin, BaseEstimator):
@@ -138,7 +140,8 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            When there are not two classes, fewer than five users, or arrays of different lengths.
+            When there are not two classes, fewer than five users, or arrays of different lengths; or when a column of ``X`` is named as
+            what is no feature: ``user_id``, ``cutoff`` or ``sample_weight``.
         """
         table = self._table(X, is_fit=True)
         labels = self._labels(y)
@@ -208,6 +211,11 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):
             )
             return pa.table([pa.array(column, from_pandas=False) for column in matrix.T], self._names(matrix.shape[1]))
         validate_data(self, cast("Any", X), reset=is_fit, skip_check_array=True)
+        if reserved := sorted(_RESERVED & set(X.columns)):
+            raise ValueError(
+                f"Input X has the columns {', '.join(reserved)}: expected features only; users are passed as groups, cutoffs as time, and "
+                "rows have no weights; rename a feature that has such a name"
+            )
         numbers = X.select_dtypes(include=["number"]).to_numpy(dtype=np.float64, na_value=np.nan)
         if np.isinf(numbers).any():
             raise ValueError("Input X contains infinity: expected numbers, NaN where a value is absent")

@@ -83,7 +83,8 @@ def train_horizons(
 
 
 def _with_bots(plan: TrainingPlan, activity: Activity) -> TrainingPlan:
-    return replace(plan, bots=find_bots(activity, before=plan.split.test))
+    bots = find_bots(activity, before=plan.split.test, timezone=plan.recipe.churn.timezone)
+    return replace(plan, bots=bots)
 
 
 def to_audit(activity: Activity, recipe: Recipe, *, say: Say) -> AuditedTraining:
@@ -211,19 +212,17 @@ def _train(profile_set: ProfileSet, plan: TrainingPlan, *, say: Say) -> Training
 
 def _without_treated(profile_set: ProfileSet, plan: TrainingPlan) -> tuple[TrainingPlan, Dataset, Dataset]:
     """Return training and test rows without those whose label a contact may have changed, unless too few were left."""
-    every = profile_set.training_rows_of(plan), profile_set.test_of(plan)
-    training_rows, test, words = profile_set.without_treated(*every, plan=plan)
+    all_rows, all_tested = profile_set.training_rows_of(plan), profile_set.test_of(plan)
+    training_rows, test, words = profile_set.without_treated(all_rows, all_tested, plan=plan)
     try:
-        found = _with_enough_users(plan, training_rows=training_rows, test=test)
+        checked = _with_enough_users(plan, training_rows=training_rows, test=test)
     except CheckFailed:
-        if training_rows is every[0]:
+        if training_rows is all_rows:
             raise
-        (training_rows, test), words = (
-            every,
-            f"rows of contacted users are kept: without them, too few are left ({words})",
-        )
-        found = _with_enough_users(plan, training_rows=training_rows, test=test)
-    return replace(found, treated=words), training_rows, test
+        checked = _with_enough_users(plan, training_rows=all_rows, test=all_tested)
+        kept = f"rows of contacted users are kept: without them, too few are left ({words})"
+        return replace(checked, treated=kept), all_rows, all_tested
+    return replace(checked, treated=words), training_rows, test
 
 
 def _with_enough_users(plan: TrainingPlan, *, training_rows: Dataset, test: Dataset) -> TrainingPlan:

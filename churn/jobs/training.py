@@ -48,10 +48,11 @@ def train_horizons(
     with ExitStack() as open_runs:
         recorders = [open_runs.enter_context(project.registry_of(name).run()) for name in horizons]
         recipes = [replace(recipe, churn=one) for one in churn]
-        trained = fit_horizons(activity, recipes, say=say, treatment=treatment_of(project))
+        treatment = treatment_of(project)
+        trained = fit_horizons(activity, recipes, say=say, treatment=treatment)
         found: list[Training] = []
         for name, recorder, one in zip(horizons, recorders, trained, strict=True):
-            diagnostics = diagnose(activity, one, advice=project.settings.advice, say=say)
+            diagnostics = diagnose(activity, one, advice=project.settings.advice, say=say, treatment=treatment)
             say("registering the challenger")
             one = _with_mapping(one, project)  # noqa: PLW2901
             facts = LogFacts(name, project.source, activity.coverage, withheld)

@@ -83,9 +83,16 @@ class KnownUsers:
 
     def person_today(self, user_id: str) -> str:
         """Return the FROM clause of ``user_id, person``: whose an id of a SELECT is, by all that is known today."""
-        today = f"(from {self.relations['identities']} where valid_until = {FOREVER})"
+        return self._person(user_id, f"valid_until = {FOREVER}")
+
+    def person_at(self, user_id: str, instant: str) -> str:
+        """Return the FROM clause of ``user_id, person``: whose an id of a SELECT is, by what was known before an instant, given in SQL."""
+        return self._person(user_id, f"valid_from < {instant} and valid_until >= {instant}")
+
+    def _person(self, user_id: str, is_valid: str) -> str:
+        known = f"(from {self.relations['identities']} where {is_valid})"
         return f"""(select ids.user_id, coalesce(i.user_id, ids.user_id) as person
-            from ({user_id}) ids left join {today} i on i.alias_id = ids.user_id)"""
+            from ({user_id}) ids left join {known} i on i.alias_id = ids.user_id)"""
 
     def notes(self, connection: duckdb.DuckDBPyConnection, days: str) -> tuple[str, ...]:
         """Say where hardly any user of the log has attributes.

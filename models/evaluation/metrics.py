@@ -299,10 +299,16 @@ def _interval(value: float, resampled: Values) -> Interval:
     return Interval(value, float(low), float(high))
 
 
-def auc(churned: Labels, score: Values) -> float:
-    """Area under the ROC curve: the probability that a random churner scores above a random retained user; a tie counts half."""
+def auc(churned: Labels, score: Values, *, weights: Values | None = None) -> float:
+    """Area under the ROC curve: the probability that a random churner scores above a random retained user; a tie counts half.
+
+    Parameters
+    ----------
+    weights
+        As of :func:`summary`.
+    """
     with np.errstate(divide="ignore", invalid="ignore"):
-        return RankedUsers.by_score(churned, score).sample().auc()
+        return RankedUsers.by_score(churned, score).sample(weights).auc()
 
 
 def calibration_error(churned: Labels, probability: Values, *, bins: int = BINS) -> float:

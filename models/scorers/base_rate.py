@@ -43,11 +43,20 @@ def shifted(probability: Values, by: float) -> Values:
     return np.asarray(expit(logit(probability) + by), dtype=np.float64) if by else probability
 
 
-def shift_between(probability: Values, churned: Labels) -> float:
-    """Return the shift that makes the mean probability the churn rate; with half a churner and half a retained user more, so finite."""
-    odds, rate = _odds(probability), (float(churned.sum()) + 0.5) / (len(churned) + 1)
+def shift_between(probability: Values, churned: Labels, *, weights: Values | None = None) -> float:
+    """Return the shift that makes the mean probability the churn rate; with half a churner and half a retained user more, so finite.
+
+    Parameters
+    ----------
+    probability, churned
+        Shape (n,).
+    weights
+        For how many users each row stands, shape (n,), with mean 1; None: one each.
+    """
+    churners = float((churned if weights is None else weights[churned]).sum())
+    odds, rate = _odds(probability), (churners + 0.5) / (len(churned) + 1)
     reach = float(np.abs(odds).max(initial=0.0)) + abs(float(logit(rate))) + 1
-    return cast("float", brentq(lambda by: float(expit(odds + by).mean()) - rate, -reach, reach))
+    return cast("float", brentq(lambda by: float(np.average(expit(odds + by), weights=weights)) - rate, -reach, reach))
 
 
 def overlaps(times: Values) -> Values:
@@ -77,12 +86,20 @@ class KnownCutoff(msgspec.Struct, frozen=True):
     error: float
 
     @classmethod
-    def of(cls, cutoff: date, *, probability: Values, churned: Labels) -> KnownCutoff:
-        """Compare probabilities, shape (n,), with labels."""
-        shift = shift_between(probability, churned)
+    def of(cls, cutoff: date, *, probability: Values, churned: Labels, weights: Values | None = None) -> KnownCutoff:
+        """Compare probabilities, shape (n,), with labels; ``weights``: for how many users each row stands, shape (n,), None: one each.
+
+        Rows that stand for several users are no more evidence than one: with weights, the error is that of a weighted mean.
+        """
+        weights = None if weights is None else weights / weights.mean()
+        shift = shift_between(probability, churned, weights=weights)
         fitted = expit(_odds(probability) + shift)
-        information = float(np.sum(fitted * (1 - fitted)))
-        return cls(cutoff, len(churned), float(churned.mean()), shift, 1 / float(np.sqrt(information)))
+        variances = fitted * (1 - fitted)
+        information = float(np.sum(variances))
+        if weights is not None:
+            information = float(np.sum(weights * variances) ** 2 / np.sum(weights**2 * variances))
+        rate = float(np.average(churned, weights=weights))
+        return cls(cutoff, len(churned), rate, shift, 1 / float(np.sqrt(information)))
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,8 @@ predicts unseen rows as well as the best one is chosen; none of them changes the
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import cast
+from typing import Protocol, cast
 
 import msgspec
 import numpy as np
@@ -21,6 +20,8 @@ from models.arrays import Labels, Values
 from models.weights import weighted
 
 _FLAT = 1e-12
+_FOLDS = 5
+_DIGITS = 12  # of a rate: weighted means of one step may differ in the last ones
 
 
 class Platt(msgspec.Struct, frozen=True, tag="platt"):
@@ -91,10 +92,22 @@ class CalibrationFit:
     log_losses: dict[str, float]
 
 
+class _Fitter(Protocol):
+    def __call__(self, raw: Values, churned: Labels, *, weights: Values | None = None) -> Calibration: ...
+
+
 def fit_calibration(
-    raw: Values, churned: Labels, *, seed: int, users: NDArray[np.int64] | None = None, folds: int = 5
+    raw: Values,
+    churned: Labels,
+    *,
+    seed: int,
+    users: NDArray[np.int64] | None = None,
+    weights: Values | None = None,
 ) -> CalibrationFit:
     """Fit the simplest calibration that predicts unseen rows as well as the best one.
+
+    "As well" means within one standard error of the difference in log loss, over five parts of the users with about the same churn
+    rate, assigned by ``seed``, each predicted from the others.
 
     Parameters
     ----------
@@ -102,20 +115,23 @@ def fit_calibration(
         Shape (n,): rows that the model was not fitted on.
     users
         One number per user, shape (n,), where a user has several rows; default: one row per user.
-    folds
-        Parts of the users with about the same churn rate, assigned by ``seed``, each predicted from the others. "As well" means
-        within one standard error of the difference in log loss.
+    weights
+        For how many users each row stands, shape (n,), with mean 1; None: one each. They weigh the fits and the log loss. The age of a
+        snapshot is no such weight: how old a row is does not make it another share of the users.
     """
     groups = np.arange(len(raw)) if users is None else np.unique(users, return_inverse=True)[1]
-    folds = min(folds, *(len(np.unique(groups[churned == kind])) for kind in (True, False)))
+    folds = min(_FOLDS, *(len(np.unique(groups[churned == kind])) for kind in (True, False)))
     if folds < 2:  # noqa: PLR2004
-        return CalibrationFit(fit_platt(raw, churned), {})
+        return CalibrationFit(fit_platt(raw, churned, weights=weights), {})
     fold = _folds_of_users(groups, churned, folds=folds, seed=seed)
     parts = [(np.flatnonzero(fold != held_out), np.flatnonzero(fold == held_out)) for held_out in range(folds)]
-    losses = {name: _unseen_losses(fit, raw, churned=churned, parts=parts) for name, fit in _KINDS.items()}
+    losses = {
+        name: _unseen_losses(fit, raw, churned=churned, parts=parts, weights=weights) for name, fit in _KINDS.items()
+    }
     best = min(losses.values(), key=lambda values: float(values.mean()))
     chosen = next(name for name, values in losses.items() if _is_as_good(values, best))
-    return CalibrationFit(_KINDS[chosen](raw, churned), {name: float(values.mean()) for name, values in losses.items()})
+    fitted = _KINDS[chosen](raw, churned, weights=weights)
+    return CalibrationFit(fitted, {name: float(values.mean()) for name, values in losses.items()})
 
 
 def _folds_of_users(groups: NDArray[np.int64], churned: Labels, *, folds: int, seed: int) -> NDArray[np.int64]:
@@ -128,17 +144,20 @@ def _folds_of_users(groups: NDArray[np.int64], churned: Labels, *, folds: int, s
 
 
 def _unseen_losses(
-    fit: Callable[[Values, Labels], Calibration],
+    fit: _Fitter,
     raw: Values,
     *,
     churned: Labels,
     parts: list[tuple[NDArray[np.int64], NDArray[np.int64]]],
+    weights: Values | None,
 ) -> Values:
+    """Return the log loss of each row, times its weight, by the fit on the parts that do not have it."""
     losses = np.empty(len(raw))
     for seen, unseen in parts:
-        probability = fit(raw[seen], churned[seen]).probability(raw[unseen])
+        known = None if weights is None else weights[seen]
+        probability = fit(raw[seen], churned[seen], weights=known).probability(raw[unseen])
         losses[unseen] = -np.log(np.clip(np.where(churned[unseen], probability, 1 - probability), 1e-15, 1))
-    return losses
+    return losses if weights is None else losses * weights
 
 
 def _is_as_good(losses: Values, best: Values) -> bool:
@@ -146,7 +165,7 @@ def _is_as_good(losses: Values, best: Values) -> bool:
     return bool(worse.mean() <= worse.std() / np.sqrt(len(worse)))
 
 
-def fit_platt(raw: Values, churned: Labels | Values) -> Platt:
+def fit_platt(raw: Values, churned: Labels | Values, *, weights: Values | None = None) -> Platt:
     """Fit slope and intercept by maximum likelihood; the mean probability is then within 1 / n of the churn rate.
 
     Parameters
@@ -155,22 +174,28 @@ def fit_platt(raw: Values, churned: Labels | Values) -> Platt:
         Shape (n,); where no label is known, ``churned`` may hold probabilities instead. A slope that is not above zero
         would reverse the ranking, or make all users equal; it falls back to 1, with the intercept that makes the mean
         probability the churn rate.
+    weights
+        As of :func:`fit_calibration`.
     """
-    (slope,), intercept = _logistic(raw[:, None], churned)
-    return Platt(slope, intercept) if slope > 0 else _matching_churn_rate(raw, churned)
+    (slope,), intercept = _logistic(raw[:, None], churned, weights=weights)
+    return Platt(slope, intercept) if slope > 0 else _matching_churn_rate(raw, churned, weights=weights)
 
 
-def _matching_churn_rate(raw: Values, churned: Labels | Values) -> Platt:
+def _matching_churn_rate(raw: Values, churned: Labels | Values, *, weights: Values | None) -> Platt:
     few = 1 / (len(raw) + 2)
-    rate = float(np.clip(churned.mean(), few, 1 - few))
+    rate = float(np.clip(np.average(churned, weights=weights), few, 1 - few))
     bound = float(np.abs(raw).max()) + abs(float(logit(rate))) + 1
-    return Platt(1.0, cast("float", brentq(lambda shift: float(expit(raw + shift).mean()) - rate, -bound, bound)))
+
+    def excess(shift: float) -> float:
+        return float(np.average(expit(raw + shift), weights=weights)) - rate
+
+    return Platt(1.0, cast("float", brentq(excess, -bound, bound)))
 
 
-def fit_beta(raw: Values, churned: Labels) -> Beta | Platt:
+def fit_beta(raw: Values, churned: Labels, *, weights: Values | None = None) -> Beta | Platt:
     """Fit beta calibration by maximum likelihood; where neither power is above zero, as :func:`fit_platt` does."""
-    (a, b), c = _logistic(_both_logarithms(raw), churned)
-    return Beta(a, b, c) if max(a, b) > 0 else _matching_churn_rate(raw, churned)
+    (a, b), c = _logistic(_both_logarithms(raw), churned, weights=weights)
+    return Beta(a, b, c) if max(a, b) > 0 else _matching_churn_rate(raw, churned, weights=weights)
 
 
 def _both_logarithms(raw: Values) -> Values:
@@ -178,52 +203,59 @@ def _both_logarithms(raw: Values) -> Values:
     return np.stack([log_expit(raw), -log_expit(-raw)], axis=-1)
 
 
-def fit_isotonic(raw: Values, churned: Labels) -> Isotonic | Platt:
+def fit_isotonic(raw: Values, churned: Labels, *, weights: Values | None = None) -> Isotonic | Platt:
     """Fit isotonic regression; where all rows fall into one step, as :func:`fit_platt` does."""
-    platt = fit_platt(raw, churned)
-    fitted = IsotonicRegression(out_of_bounds="clip").fit(raw, churned).predict(raw)
-    _, step, rows = np.unique(fitted, return_inverse=True, return_counts=True)
-    if len(rows) == 1:
+    platt = fit_platt(raw, churned, weights=weights)
+    fitted = IsotonicRegression(out_of_bounds="clip").fit(raw, churned, sample_weight=weights).predict(raw)
+    steps = fitted if weights is None else fitted.round(_DIGITS)
+    _, step = np.unique(steps, return_inverse=True)
+    users = np.bincount(step, weights)
+    if len(users) == 1:
         return platt
-    middles, rates = (np.bincount(step, values) / rows for values in (raw, churned.astype(np.float64)))
+    by_row = 1.0 if weights is None else weights
+    middles, rates = (np.bincount(step, values * by_row) / users for values in (raw, churned.astype(np.float64)))
     few = 1 / (len(raw) + 2)  # nobody is certain to leave or to stay
     return Isotonic(tuple(middles.tolist()), tuple(np.clip(rates, few, 1 - few).tolist()), platt.slope)
 
 
-_KINDS: dict[str, Callable[[Values, Labels], Calibration]] = {
+_KINDS: dict[str, _Fitter] = {
     "platt": fit_platt,
     "beta": fit_beta,
     "isotonic": fit_isotonic,
 }
 
 
-def _targets(churned: Labels | Values) -> Values:
+def _targets(churned: Labels | Values, weights: Values | None) -> Values:
     """Platt's targets instead of 0 and 1: they keep curves finite where the raw score separates the classes."""
     if churned.dtype != np.bool_:
         return np.asarray(churned, dtype=np.float64)
-    churners, retained = int(churned.sum()), int((churned == 0).sum())
+    if weights is None:
+        churners, retained = int(churned.sum()), int((churned == 0).sum())
+    else:
+        churners, retained = float(weights[churned == 1].sum()), float(weights[churned == 0].sum())
     return np.where(churned, (churners + 1) / (churners + 2), 1 / (retained + 2))
 
 
-def _logistic(columns: Values, churned: Labels | Values) -> tuple[tuple[float, ...], float]:
+def _logistic(columns: Values, churned: Labels | Values, *, weights: Values | None) -> tuple[tuple[float, ...], float]:
     """Fit logistic regression with coefficients not below zero.
 
     Returns
     -------
     The coefficients of the columns, and the intercept.
     """
-    targets = _targets(churned)
+    targets = _targets(churned, weights)
     centres, scales = columns.mean(axis=0), columns.std(axis=0)
     scales[scales < _FLAT] = np.inf  # a constant column carries no information
     scaled = (columns - centres) / scales
 
     def loss(numbers: Values) -> tuple[float, Values]:
         odds = np.einsum("ij,j->i", scaled, numbers[:-1]) + numbers[-1]
-        residual = expit(odds) - targets
+        residual = (expit(odds) - targets) * (1.0 if weights is None else weights)
         slopes = np.append(weighted(residual, scaled), residual.sum())
-        return float(np.mean(np.logaddexp(0, odds) - targets * odds)), slopes / len(targets)
+        return float(np.average(np.logaddexp(0, odds) - targets * odds, weights=weights)), slopes / total
 
-    start = np.append(np.zeros(columns.shape[1]), logit(targets.mean()))
+    total = len(targets) if weights is None else float(weights.sum())
+    start = np.append(np.zeros(columns.shape[1]), logit(np.average(targets, weights=weights)))
     bounds = [(0, None)] * columns.shape[1] + [(None, None)]
     found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"ftol": 1e-14, "gtol": 1e-9}).x
     coefficients = found[:-1] / scales

@@ -121,7 +121,9 @@ class Linear:
         return found
 
 
-def fit_linear(matrix: Matrix, churned: Labels, *, specification: Specification, seed: int) -> Linear:
+def fit_linear(
+    matrix: Matrix, churned: Labels, *, specification: Specification, seed: int, weights: Values | None = None
+) -> Linear:
     """Fit by penalised maximum likelihood.
 
     Parameters
@@ -132,17 +134,24 @@ def fit_linear(matrix: Matrix, churned: Labels, *, specification: Specification,
         Which columns are categories, and of how many values.
     seed
         Samples the training rows where there are more than 100,000.
+    weights
+        Of the rows, shape (n,); None: all alike. They weigh the likelihood and the mean of contributions; the scale of a column is that
+        of the rows as they are.
     """
     if len(matrix) > _MAX_ROWS:
         sample = np.sort(np.random.default_rng(seed).choice(len(matrix), _MAX_ROWS, replace=False))
         matrix, churned = matrix[sample], churned[sample]
+        weights = None if weights is None else weights[sample]
+    weights = None if weights is None else weights / weights.mean()  # so that the penalty stays the same
     design = _Design.of(matrix, specification)
     columns = design.columns(matrix)
-    means = columns.mean(axis=0)
+    means = np.average(columns, axis=0, weights=weights)
     with threadpool_limits(
         limits=1, user_api="blas"
     ):  # on matrices of this size, waiting threads take ten times as long
-        model = LogisticRegression(C=1 / (_L2 * len(columns)), max_iter=_MAX_STEPS).fit(columns, churned)
+        model = LogisticRegression(C=1 / (_L2 * len(columns)), max_iter=_MAX_STEPS).fit(
+            columns, churned, sample_weight=weights
+        )
     return design.linear(float(model.intercept_[0]), model.coef_[0], means=means)
 
 

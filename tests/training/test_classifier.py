@@ -90,6 +90,13 @@ def test_bad_input_is_refused_in_words():
         _quick().fit(frame.assign(noise=np.inf), left)
 
 
+@pytest.mark.parametrize("name", ["user_id", "cutoff", "sample_weight"])
+def test_a_column_that_would_be_taken_for_something_else_is_refused(name: str):
+    frame, left = _frame(60, seed=6)
+    with pytest.raises(ValueError, match=f"Input X has the columns {name}: expected features only"):
+        _quick().fit(frame.assign(**{name: 1.0}), left)
+
+
 def test_it_fits_what_a_training_fits(folds: Training):
     trained, settings = folds.trained, folds.recipe.model
     specification, rows = trained.fit.specification, trained.training_rows

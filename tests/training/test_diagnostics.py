@@ -1,5 +1,6 @@
 """Which further fits are run, and what a refit takes from its own rows."""
 
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -9,12 +10,15 @@ import pytest
 
 from features.activity.store import Activity
 from features.profiles.specification import Specification
+from features.settings import ChurnSettings
 from models.settings import ModelSettings
 from tests.builders import world_of
 from tests.training.untrained import WEEKS, recipe_of, result_of, split_of
 from training.data.dataset import Dataset
 from training.diagnostics import Diagnostics, Refit, diagnose
+from training.plan.plan import Strategy
 from training.plan.splits import Split
+from training.report.warnings import warnings_of
 from training.settings import AdviceSettings
 
 ONE_TREE = ModelSettings(num_leaves=2, max_rounds=1, min_data_in_leaf=1, logistic_weight=0)
@@ -39,6 +43,15 @@ def test_without_a_request_or_without_labels_nothing_is_refitted(
         activity, result_of(recipe_of(**training), split), advice=AdviceSettings(), say=said.append
     ) == Diagnostics(None, None)
     assert said == []
+
+
+@pytest.mark.parametrize("strategy", [Strategy.SHORTER, Strategy.BG_NBD])
+def test_a_backtest_that_no_label_allows_is_skipped_and_a_warning_says_so(activity: Activity, strategy: Strategy):
+    made = result_of(recipe_of(ChurnSettings(horizon_days=365), backtest_weeks=2), split_of(WEEKS[0], test=WEEKS[3]))
+    short = replace(made, plan=replace(made.plan, strategy=strategy))
+    assert diagnose(activity, short, advice=AdviceSettings(), say=lambda _: None).backtest is None
+    assert [one for one in warnings_of(short) if one.startswith("no backtest was made")]
+    assert not [one for one in warnings_of(made) if one.startswith("no backtest was made")]
 
 
 def rows_at(cutoff: date, system: str) -> Dataset:

@@ -148,7 +148,7 @@ class Evidence:
 
     @cached_property
     def rebuilt(self) -> tuple[RebuiltRows, ...]:
-        """RebuiltRows profiles, at some of the training cutoffs and, last, at the test."""
+        """Profiles rebuilt from their past, at some of the training cutoffs and, last, at the test."""
         training, random = self.training, np.random.default_rng(self.seed)
         others = [cutoff for cutoff in training.training_rows.snapshots if cutoff != training.split.test]
         chosen = sorted(random.permutation(len(others))[: _REBUILT_CUTOFFS - 1].tolist())

@@ -10,6 +10,7 @@ from models.arrays import Labels
 from models.evaluation.baselines import RULES
 from training.audit.column_checks import aucs_by_value
 from training.audit.evidence import CheckResult, Evidence, Finding, Part
+from training.plan.persons import of_every_id, rows_of_persons
 
 _MIN_USERS = 30  # with the event
 _FINAL_SHARE, _TIMES_USUAL = 0.8, 3.0
@@ -29,13 +30,13 @@ def final_events(evidence: Evidence) -> CheckResult:
     training = evidence.training
     horizon, until = training.window.horizon_days, training.split.test
     rows = training.activity.connection.execute(
-        f"""with seen as (select distinct user_id, day from {training.activity.relation("days")} where day < $until),
+        f"""with seen as (select distinct user_id, day from {rows_of_persons(training.activity, "days")} where day < $until),
         next_seen as (select *, lead(day) over (partition by user_id order by day) as next_day from seen),
         judged as (
             select *, coalesce(next_day > day + {horizon}, true) as is_final from next_seen where day < $last)
         select event_type, count(distinct user_id), avg(cast(is_final as integer)),
             (select avg(cast(is_final as integer)) from judged)
-        from judged join (select distinct user_id, day, event_type from {training.activity.relation("event_types")})
+        from judged join (select distinct user_id, day, event_type from {rows_of_persons(training.activity, "event_types")})
             using (user_id, day)
         group by event_type order by event_type""",
         {"until": until, "last": until - timedelta(days=horizon)},
@@ -110,13 +111,14 @@ def coming_days(evidence: Evidence) -> CheckResult:
 
 
 def away_in_each_half(evidence: Evidence, *, half_days: int) -> tuple[Labels, Labels]:
-    """Whether each test user has no qualifying day in the first half of the horizon, and in the second."""
+    """Whether each test user has no qualifying day in the first half of the horizon, and in the second: under any id, as labels see it."""
     training = evidence.training
     test, window = training.split.test, training.window
+    came = f"""select user_id, max(day) >= $middle as comes_late, min(day) < $middle as comes_early
+        from {rows_of_persons(training.activity, "days")}
+        where day >= $start and day < $end and qualifying_events > 0 group by user_id"""
     rows = training.activity.connection.execute(
-        f"""select user_id, max(day) >= $middle as comes_late, min(day) < $middle as comes_early
-        from {training.activity.relation("days")}
-        where day >= $start and day < $end and qualifying_events > 0 group by user_id""",
+        of_every_id(training.activity, came),
         {
             "start": window.start(test),
             "middle": window.start(test) + timedelta(days=half_days),

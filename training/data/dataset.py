@@ -71,9 +71,15 @@ class Dataset:
         return self if mask.all() else Dataset(self.profiles.filter(pa.array(mask)), self.churned[mask])
 
     def known_cutoffs(self, probability: NDArray[np.float64]) -> tuple[KnownCutoff, ...]:
-        """Return how far off probabilities, shape (n,), were at each cutoff, ascending."""
+        """Return how far off probabilities, shape (n,), were at each cutoff, ascending; with the weights of the rows, if any."""
+        weights = self.weights
         return tuple(
-            KnownCutoff.of(cutoff, probability=probability[at], churned=self.churned[at])
+            KnownCutoff.of(
+                cutoff,
+                probability=probability[at],
+                churned=self.churned[at],
+                weights=None if weights is None else weights[at],
+            )
             for cutoff in self.snapshots
             for at in [self.cutoffs == np.datetime64(cutoff)]
         )

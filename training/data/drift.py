@@ -189,11 +189,6 @@ def _stable(ends: _Ends, name: str, *, known: tuple[str, ...]) -> tuple[str, ...
     return tuple(value for value, changed in zip(known, has_changed, strict=True) if not changed)
 
 
-def reasons_to_drop(drifts: Mapping[str, Drift]) -> dict[str, str]:
-    """Return why each feature is excluded that drifts even with its categories pooled."""
-    return {name: drift.description for name, drift in drifts.items()}
-
-
 @dataclass(frozen=True)
 class StableFeatures:
     """A specification without the features and categories that drift.
@@ -237,7 +232,7 @@ def stable_features(profiles: pa.Table, specification: Specification, *, setting
     stable = {
         name: _without(specification.categories[name], categories[name]) for name in names if name not in remaining
     }
-    dropped = reasons_to_drop({name: drift for name, drift in drifts.items() if name not in stable})
+    dropped = {name: drift.description for name, drift in drifts.items() if name not in stable}
     return StableFeatures(pooled, {}, stable).without(dropped)
 
 

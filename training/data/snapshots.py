@@ -6,10 +6,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from features.activity.store import Activity, Say
+from features.profiles.build import KEYS
 from features.profiles.specification import Specification
 from training.data.dataset import Dataset, eligible_profiles, label, sample_condition, snapshots_of
 from training.data.specification import freeze
@@ -81,11 +83,20 @@ class ProfileSet:
         return found.untreated(), self.treatment.of(test, plan.recipe.window).untreated(), words
 
     def dataset_at(self, cutoffs: Sequence[date], plan: TrainingPlan) -> Dataset:
-        """Label rows at any finished cutoffs with the target horizon; missing profiles are built."""
+        """Label rows at any finished cutoffs with the target horizon; missing profiles are built.
+
+        Where there are many users, the same ones are sampled at all cutoffs: at most as many rows as the settings allow, and no
+        cutoff has a greater share of its users than another.
+        """
         training_rows, tested = _cutoffs(self.training_rows), _cutoffs(self.tests)
         tables = [_at(self.training_rows, cutoffs), _at(self.tests, set(cutoffs) - training_rows)]
+        where = condition(self.activity, sorted({*cutoffs, *training_rows, *tested}), recipe=plan.recipe)
+        tables = [_where(self.activity, table, where=where) for table in tables]
         if missing := sorted(set(cutoffs) - training_rows - tested):
-            tables.append(_profiles(self.activity, self.specification, cutoffs=missing, recipe=plan.recipe))
+            built = eligible_profiles(
+                self.activity, self.specification, cutoffs=missing, churn=plan.recipe.churn, where=where
+            )
+            tables.append(built)
         return label(self.activity, pa.concat_tables(tables), churn=plan.recipe.churn)
 
 
@@ -100,6 +111,15 @@ def _at(profiles: pa.Table, cutoffs: Iterable[date]) -> pa.Table:
     return profiles.filter(pc.is_in(profiles.column("cutoff"), value_set=pa.array(sorted(wanted), pa.date32())))
 
 
+def _where(activity: Activity, profiles: pa.Table, *, where: str) -> pa.Table:
+    """Return the rows of profiles that a condition on their keys is true of, in their order."""
+    keys = profiles.select(KEYS).append_column("place", pa.array(np.arange(profiles.num_rows)))
+    activity.connection.register("sampled_profiles", keys)
+    found = activity.connection.sql(f"select place from sampled_profiles where {where} order by place").to_arrow_table()
+    activity.connection.unregister("sampled_profiles")
+    return profiles if found.num_rows == profiles.num_rows else profiles.take(found.column("place"))
+
+
 def _profiles(activity: Activity, specification: Specification, *, cutoffs: Sequence[date], recipe: Recipe) -> pa.Table:
     """Build the profiles of the eligible users that a training uses."""
     where = condition(activity, cutoffs, recipe=recipe)
@@ -112,5 +132,5 @@ def condition(activity: Activity, cutoffs: Sequence[date], *, recipe: Recipe) ->
     where = sample_condition(activity, cutoffs, churn=recipe.churn, maximum=t.max_training_rows, seed=t.seed)
     if not recipe.bots.exclude:
         return where
-    bots = [find_bots(activity, before=cutoff) for cutoff in cutoffs]
+    bots = [find_bots(activity, before=cutoff, timezone=recipe.churn.timezone) for cutoff in cutoffs]
     return f"{where} and {exclusion_condition(activity.connection, bots)}"

@@ -35,7 +35,7 @@ def freeze(
     observed = features.observation_days
     given = {"observation_days": observed, "leaving": churn.event}
     facts = activity.facts | {fact for fact, value in given.items() if value}
-    fitted = fit_constants(activity, features, before=max(training_cutoffs))
+    fitted = fit_constants(activity, features, before=max(training_cutoffs), timezone=churn.timezone)
     selection = select(
         catalogue(features.windows_days, fitted, custom=features.custom),
         facts,
@@ -78,12 +78,14 @@ def unused(features: Sequence[Feature], exclude: Collection[str]) -> tuple[str, 
     return tuple(feature.name for feature in features if {feature.name, feature.family} & set(exclude))
 
 
-def fit_constants(activity: Activity, features: FeatureSettings, *, before: date) -> FittedConstants:
-    """Fit the constants across users that profiles need, from the log before a date."""
+def fit_constants(
+    activity: Activity, features: FeatureSettings, *, before: date, timezone: str = "UTC"
+) -> FittedConstants:
+    """Fit the constants across users that profiles need, from the log before a date, which is a midnight of the zone."""
     return FittedConstants(
         event_types=main_event_types(activity, before=before, maximum=features.main_event_types),
         versions=versions(activity, before=before) if "app_version" in activity.facts else {},
-        bg_nbd=fit_bg_nbd(activity, before=before, since=features.observation_days)
+        bg_nbd=fit_bg_nbd(activity, before=before, since=features.observation_days, timezone=timezone)
         if "amount" in activity.facts
         else None,
         attributes=activity.tables.allowed(features.allow_sensitive),

@@ -192,12 +192,14 @@ def has_enough_users(dataset: Dataset, split: Split, *, minimum: int) -> bool:
 
 def _week(test: Dataset, model: Predictor, *, cutoff: date, seed: int) -> Week:
     probability = model.predict_probability(test.profiles)
-    found = intervals(test.churned, probability, seed=seed, of=("auc", "log_loss", "calibration_error"))
+    found = intervals(
+        test.churned, probability, seed=seed, of=("auc", "log_loss", "calibration_error"), weights=test.weights
+    )
     rule, rule_auc = better_rule(test)
     return Week(
         cutoff=cutoff,
         users=len(test.churned),
-        churn_rate=float(test.churned.mean()),
+        churn_rate=float(np.average(test.churned, weights=test.weights)),
         auc=found["auc"],
         log_loss=found["log_loss"],
         calibration_error=found["calibration_error"],
@@ -209,5 +211,5 @@ def _week(test: Dataset, model: Predictor, *, cutoff: date, seed: int) -> Week:
 def better_rule(test: Dataset) -> tuple[str, float]:
     """Return the rule with the highest AUC on a test, and that AUC; empty and .5 where the profiles have no rule's column."""
     known = [name for name, rule in RULES.items() if rule.column in test.profiles.column_names]
-    found = {name: auc(test.churned, rule_scores(test.profiles, name)) for name in known}
+    found = {name: auc(test.churned, rule_scores(test.profiles, name), weights=test.weights) for name in known}
     return max(found.items(), key=lambda pair: pair[1], default=("", 0.5))

@@ -103,7 +103,7 @@ def learning_curve(training_rows: Dataset, test: Dataset, *, split: Split, fit: 
 
 
 def _auc(test: Dataset, probability: NDArray[np.float64], *, seed: int) -> Interval:
-    return intervals(test.churned, probability, seed=seed, of=("auc",))["auc"]
+    return intervals(test.churned, probability, seed=seed, of=("auc",), weights=test.weights)["auc"]
 
 
 def _nested(training_rows: Dataset, split: Split, *, seed: int) -> Iterator[tuple[int, Dataset]]:

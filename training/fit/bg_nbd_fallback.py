@@ -55,7 +55,8 @@ def _midpoint_part(
 
 def _fitted_before(day: date, profile_set: ProfileSet, *, specification: Specification) -> Specification | None:
     """Return the specification with BG/NBD fitted before a day; None where too few buy again."""
-    fitted = fit_bg_nbd(profile_set.activity, before=day, since=specification.observation_days)
+    since, timezone = specification.observation_days, specification.timezone
+    fitted = fit_bg_nbd(profile_set.activity, before=day, since=since, timezone=timezone)
     if fitted is None:
         return None
     return structs.replace(specification, fitted=replace(specification.fitted, bg_nbd=fitted))

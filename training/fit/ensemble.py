@@ -54,8 +54,10 @@ class LinearFitter:
     seed: int
 
     def __call__(self, rows: Rows) -> Linear:
-        """Fit on rows."""
-        return fit_linear(rows.matrix, rows.churned, specification=self.specification, seed=self.seed)
+        """Fit on rows, with their weights: those of held-out users, and of the age of a snapshot where the settings say so."""
+        return fit_linear(
+            rows.matrix, rows.churned, specification=self.specification, seed=self.seed, weights=rows.weights
+        )
 
 
 @dataclass(frozen=True)
@@ -119,8 +121,15 @@ def _measure(fold: Fold, fitter: EnsembleFitter, *, weights: Sequence[float]) ->
 
 
 def _losses(raw: Values, rows: Rows) -> Values:
-    probability = fit_platt(raw, rows.churned).probability(raw)
-    return -np.log(np.clip(np.where(rows.churned, probability, 1 - probability), 1e-15, 1))
+    """Return the log loss of each row, shape (n,), times its weight.
+
+    Held-out rows are of one cutoff, so that the age of the snapshot weighs all alike: what is left are the weights of users who stand
+    for others.
+    """
+    weights = None if rows.weights is None else rows.weights / rows.weights.mean()
+    probability = fit_platt(raw, rows.churned, weights=weights).probability(raw)
+    losses = -np.log(np.clip(np.where(rows.churned, probability, 1 - probability), 1e-15, 1))
+    return losses if weights is None else losses * weights
 
 
 def _chosen_weight(losses: dict[float, Values]) -> float:

@@ -119,7 +119,8 @@ class Fitter:
         chosen = chosen or self.choose(self.later_folds(training_rows, split))
         unseen = training_rows.at((*split.validation, *split.calibration))
         raw = chosen.scorer.raw(self.rows(unseen).matrix)
-        return self._calibrated(chosen.scorer, raw, unseen, split, chosen.rounds, chosen.why)
+        calibration, known, shift = self._calibrate(raw, unseen, split=split)
+        return Fit(self.specification, chosen.scorer, calibration, chosen.rounds, known, shift, chosen.why)
 
     def _fit_by_folds(self, training_rows: Dataset, split: Split, *, chosen: Chosen | None) -> Fit:
         rows = self.rows(training_rows)
@@ -133,7 +134,8 @@ class Fitter:
             raw, rounds = self.predict_out_of_fold(rows, weight=weight)
             why = f"{rounds} trees, chosen on users that a fold has not seen: no later period could be predicted"
         scorer, _ = self.ensemble_fitter.fit(rows, weight=weight, rounds=rounds)
-        return self._calibrated(scorer, raw, training_rows, split, rounds, why)
+        calibration, known, shift = self._calibrate(raw, training_rows, split=split)
+        return Fit(self.specification, scorer, calibration, rounds, known, shift, why)
 
     def predict_out_of_fold(
         self, rows: Rows, *, weight: float, rounds: int | None = None
@@ -149,15 +151,25 @@ class Fitter:
             best.append(found)
         return raw, max(1, round(float(np.mean(best))))
 
-    def _calibrated(  # noqa: PLR0913, PLR0917
-        self, scorer: Scorer, raw: NDArray[np.float64], unseen: Dataset, split: Split, rounds: int, why: str
-    ) -> Fit:
-        """Calibrate on the calibration cutoffs; ``raw`` are scores of rows that the scorer, or its fold, was not trained on."""
-        latest, users = _is_in(unseen.cutoffs, split.calibration), unseen.at(split.calibration).users
-        calibration = fit_calibration(raw[latest], unseen.churned[latest], seed=self.training.seed, users=users)
+    def _calibrate(
+        self, raw: NDArray[np.float64], unseen: Dataset, *, split: Split
+    ) -> tuple[CalibrationFit, tuple[KnownCutoff, ...], Prediction]:
+        """Calibrate on the calibration cutoffs; ``raw`` are scores of rows that the scorer, or its fold, was not trained on.
+
+        Rows that stand for several users weigh as many; the age of a snapshot, which weighs the fit of the scorer, does not.
+
+        Returns
+        -------
+        The calibration, how far off it is at the cutoff of each row, and the shift to expect at the test.
+        """
+        latest, calibrating = _is_in(unseen.cutoffs, split.calibration), unseen.at(split.calibration)
+        users, weights = calibrating.users, calibrating.weights
+        calibration = fit_calibration(
+            raw[latest], calibrating.churned, seed=self.training.seed, users=users, weights=weights
+        )
         known = unseen.known_cutoffs(calibration.calibration.probability(raw))
         shift = predict_shift(known, at=split.test, purge_days=split.purge_days) if split.purge_days else UNSHIFTED
-        return Fit(self.specification, scorer, calibration, rounds, known, shift, why)
+        return calibration, known, shift
 
     def rows(self, dataset: Dataset) -> Rows:
         """Encode, and weight by the age of the snapshot where the settings say so."""

@@ -184,4 +184,6 @@ def _loss(fold: Fold, tree_fitter: TreeFitter, *, choice: Choice) -> float:
         fold.train.with_recency_weights(fold.cutoffs, choice.recency_half_life_days), validation=fold.held_out
     )
     raw, churned = raw_scores(booster, fold.held_out.matrix), fold.held_out.churned
-    return float(log_loss(churned, fit_platt(raw, churned).probability(raw), labels=[False, True]))
+    weights = fold.held_out.weights  # of users who stand for others; the half-life weighs the rows to fit on only
+    probability = fit_platt(raw, churned, weights=weights).probability(raw)
+    return float(log_loss(churned, probability, labels=[False, True], sample_weight=weights))

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from features.activity.store import Activity
 from features.eligibility import RECENT, TENURE, Eligibility
 from features.settings import ChurnSettings
+from training.plan.persons import days_of_persons
 
 Counts = NDArray[np.int64]
 PARTS = 100
@@ -207,12 +208,8 @@ def _around(activity: Activity, cutoffs: Sequence[date], *, later: int) -> str:
 
 def _days(activity: Activity) -> str:
     """Return the SELECT of ``user_id, day, is_qualifying``; ids that are known today to be one person are one user."""
-    days = activity.relation("days")
-    if not activity.tables.has_identities:
-        return f"select user_id, day, qualifying_events > 0 as is_qualifying from {days}"
-    persons = activity.tables.person_today(f"select distinct user_id from {days}")
-    return f"""select person as user_id, day, bool_or(qualifying_events > 0) as is_qualifying
-        from {days} join {persons} using (user_id) group by person, day"""
+    days = days_of_persons(activity, ["qualifying_events"])
+    return f"select user_id, day, qualifying_events > 0 as is_qualifying from {days}"
 
 
 def _counted(activity: Activity, stretches: str, *, by: str) -> pa.Table:

@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from features.activity.store import Activity
 from training.plan.outages import SIGMA_PER_MAD
+from training.plan.persons import days_of_persons
 
 _DAYS = 28
 _MAX_SHARE = 0.1
@@ -63,7 +64,10 @@ class Bots:
         '2 users look like bots before 2026-03-02: 2 x sleepless, 1 x too_much'
         """
         why = ", ".join(f"{count} x {reason}" for reason, count in self.reasons.items() if count)
-        common = "".join(f"; {rule} is not applied: {share:.0%} break it" for rule, share in self.too_common.items())
+        common = "".join(
+            f"; {rule} is not applied: it would flag {share:.0%} of the users"
+            for rule, share in self.too_common.items()
+        )
         return f"{len(self.users)} users look like bots before {self.before}" + (f": {why}" if why else "") + common
 
     def to_json(self) -> dict[str, Any]:
@@ -76,12 +80,20 @@ class Bots:
         }
 
 
-def find_bots(activity: Activity, *, before: date) -> Bots:
+def find_bots(activity: Activity, *, before: date, timezone: str = "UTC") -> Bots:
     """Find the users that a rule of :data:`RULES` flags, from the four weeks before a cutoff.
 
-    The limits depend on the other users of that cutoff, so the rules select training rows and are never part of a profile.
+    The limits depend on the other users of that cutoff, so the rules select training rows and are never part of a profile. Several ids
+    of one person, as known at the cutoff, are one user.
+
+    Parameters
+    ----------
+    timezone
+        In which the cutoff is a midnight.
     """
-    rows = activity.connection.execute(_rules_sql(activity), {"before": before}).fetchall()
+    columns = ("events", "hours_before_noon", "hours_after_noon")
+    days = days_of_persons(activity, columns, before=before, timezone=timezone)
+    rows = activity.connection.execute(_rules_sql(days), {"before": before}).fetchall()
     if not rows:
         return Bots(before, (), dict.fromkeys(RULES, 0), {})
     shares = {rule: rows[0][place] for place, rule in enumerate(RULES, start=1 + len(RULES))}
@@ -94,12 +106,12 @@ def find_bots(activity: Activity, *, before: date) -> Bots:
     return Bots(before, users, {rule: len(found) for rule, found in flagged.items()}, too_common)
 
 
-def _rules_sql(activity: Activity) -> str:
-    """Return the SELECT of the users that a rule flags: which rules, and the share of all users that each flags."""
+def _rules_sql(days: str) -> str:
+    """Return the SELECT, from the days of users, of those that a rule flags: which rules, and the share of all users that each flags."""
     shares = ", ".join(f"avg(cast({rule} as integer)) over () as {rule}_share" for rule in RULES)
     return f"""
         with days as (select user_id, events, bit_count(hours_before_noon) + bit_count(hours_after_noon) as hours
-            from {activity.known("days", before="$before")} where day >= $before - {_DAYS}),
+            from {days} where day >= $before - {_DAYS}),
         users as (select user_id, count(*) as days, cast(sum(events) as double) / count(*) as mean,
             stddev_pop(cast(events as double)) as spread, ln(1 + sum(events) / count(*)) as volume,
             count(*) filter (hours >= {_SLEEPLESS_HOURS}) as sleepless_days from days group by user_id),

@@ -19,6 +19,7 @@ from features.activity.store import Activity
 from features.errors import SettingsError
 from features.snapshots import LabelWindow
 from models.arrays import Values
+from training.plan.persons import days_of_persons
 from training.plan.splits import WEEK
 from training.settings import OutagesSettings
 
@@ -31,6 +32,7 @@ SIGMA_PER_MAD = 1.4826  # standard deviations per median absolute deviation of a
 _NOTHING = 0.5  # the volume of an empty day, as zero has no logarithm
 _HOURS_SHORT = 2
 _HOURS = 12
+_LONGEST_CURVE = 90  # days of the longest window of a curve, whatever the horizon
 _BITS = 5  # for each hour, in the packed hours of a day
 
 
@@ -55,8 +57,8 @@ class Outage:
     kind
         Partial is the first or last day of a log that starts later, or ends earlier, than its other days do.
     days_active
-        Share of users by their active days within a horizon, from one day on, among those who were active at all: it tells how many
-        labels a missing day can change.
+        For windows of one day, two, and so on, each as long as its place: the share of users by their active days within such a window,
+        from one day on, among those who were active at all. It tells how many labels a missing day can change.
     """
 
     day: date
@@ -64,7 +66,7 @@ class Outage:
     usual: int
     z: float
     kind: Kind
-    days_active: tuple[float, ...] = (1.0,)
+    days_active: tuple[tuple[float, ...], ...] = ((1.0,),)
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,7 @@ def find_outages(activity: Activity, settings: OutagesSettings, *, horizon_days:
     is_outage, is_partial = is_outage & ~is_closed, is_partial & ~is_closed
     if not (is_outage | is_partial).any():
         return ()
-    days_active = _days_active(activity, days=horizon_days)
+    days_active = _days_active(activity, longest=max(horizon_days, _LONGEST_CURVE))
     return tuple(
         Outage(
             days.first + timedelta(days=int(place)),
@@ -161,17 +163,29 @@ def _low_every_year(days: _Days, is_low: NDArray[np.bool_]) -> NDArray[np.bool_]
     return found
 
 
-def _days_active(activity: Activity, *, days: int) -> tuple[float, ...]:
-    """Return the share of users with one active day, two, and so on, among those active within a number of days; of the last ones."""
+def _days_active(activity: Activity, *, longest: int) -> tuple[tuple[float, ...], ...]:
+    """Return, for the last day, the last two and so on, the share of users with one active day, two, ..., among those active there.
+
+    A user has at least k active days within a window where the k-th latest of them is in it, so one count serves all windows.
+    """
     end = activity.coverage.covered_until
     rows = activity.connection.execute(
-        f"""select active, count(*) from (
-            select count(distinct day) as active from {activity.relation("days")}
-            where day >= $first and day < $end and qualifying_events > 0 group by user_id) group by 1""",
-        {"first": end - timedelta(days=days), "end": end},
+        f"""select nth, days_ago, count(*) from (
+            select $end - day as days_ago, row_number() over (partition by user_id order by day desc) as nth
+            from (select distinct user_id, day from {days_of_persons(activity, ["qualifying_events"])}
+                where day >= $first and day < $end and qualifying_events > 0)) group by all""",
+        {"first": end - timedelta(days=longest), "end": end},
     ).fetchall()
-    counts, users = dict(rows), sum(users for _, users in rows)
-    return tuple(counts.get(active, 0) / users for active in range(1, days + 1)) if users else (1.0,)
+    counts = np.zeros((longest + 2, longest + 1))  # by place of the active day from the latest, and by days ago
+    for nth, days_ago, users in rows:
+        counts[nth, days_ago] = users
+    at_least = counts.cumsum(axis=1)
+    exactly = at_least[1:-1] - at_least[2:]
+    return tuple(_shares(exactly[:days, days], at_least[1, days]) for days in range(1, longest + 1))
+
+
+def _shares(counts: Values, users: float) -> tuple[float, ...]:
+    return tuple((counts / users).tolist()) if users else (1.0,)
 
 
 def _read(activity: Activity) -> _Days:
@@ -274,8 +288,13 @@ def touching(
 
 def _changed_labels(missing: Sequence[Outage], window: LabelWindow) -> float:
     """Share of the labels that missing days change: of users whose active days all fall on them, were these spread at random."""
-    share = len(missing) / window.horizon_days
-    return sum(users * share**active for active, users in enumerate(missing[0].days_active, 1)) if missing else 0.0
+    if not missing:
+        return 0.0
+    share, known = len(missing) / window.horizon_days, missing[0].days_active
+    days_active = known[
+        min(window.horizon_days, len(known)) - 1
+    ]  # of the longest, who come more rarely than in a longer one
+    return sum(users * share**active for active, users in enumerate(days_active, 1))
 
 
 def _within(outages: Sequence[Outage], *, first: date, end: date) -> tuple[Outage, ...]:

@@ -133,7 +133,7 @@ def _plan(activity: Activity, recipe: Recipe, *, outages: tuple[Outage, ...]) ->
     try:
         split = split_of(activity, recipe, sound=sound)
     except HistoryTooShort as short:
-        fallback = _fallback(activity, recipe, short=short, sound=sound)
+        fallback = _fallback(activity, recipe, short=short, outages=outages)
         if fallback is None:
             raise
         return replace(fallback, outages=outages)
@@ -143,12 +143,14 @@ def _plan(activity: Activity, recipe: Recipe, *, outages: tuple[Outage, ...]) ->
 
 
 def _fallback(
-    activity: Activity, recipe: Recipe, *, short: HistoryTooShort, sound: Callable[[date], bool]
+    activity: Activity, recipe: Recipe, *, short: HistoryTooShort, outages: Sequence[Outage]
 ) -> TrainingPlan | None:
     """Without amounts it is not known whether a log is one of purchases: then BG/NBD is the last resort."""
     if "amount" in activity.facts:
-        return _bg_nbd_plan(activity, recipe, short=short) or _shorter_plan(activity, recipe, short=short, sound=sound)
-    return _shorter_plan(activity, recipe, short=short, sound=sound) or _bg_nbd_plan(activity, recipe, short=short)
+        return _bg_nbd_plan(activity, recipe, short=short) or _shorter_plan(
+            activity, recipe, short=short, outages=outages
+        )
+    return _shorter_plan(activity, recipe, short=short, outages=outages) or _bg_nbd_plan(activity, recipe, short=short)
 
 
 def _lost_snapshots(activity: Activity, recipe: Recipe, *, split: Split) -> int:
@@ -235,7 +237,7 @@ def _bg_nbd_plan(activity: Activity, recipe: Recipe, *, short: HistoryTooShort) 
     test = test_cutoff_of(activity.coverage, recipe.churn, training=recipe.training)
     if _share_that_counts(activity, before=test) < _SHARE_THAT_BUYS:
         return None
-    if fit_bg_nbd(activity, before=test, since=since) is None:
+    if fit_bg_nbd(activity, before=test, since=since, timezone=recipe.churn.timezone) is None:
         return None
     half = (test - activity.coverage.first_day) // 2
     counted = (
@@ -264,16 +266,19 @@ def _share_that_counts(activity: Activity, *, before: date) -> float:
 
 
 def _shorter_plan(
-    activity: Activity, recipe: Recipe, *, short: HistoryTooShort, sound: Callable[[date], bool]
+    activity: Activity, recipe: Recipe, *, short: HistoryTooShort, outages: Sequence[Outage]
 ) -> TrainingPlan | None:
     """Train on the longest shorter horizon whose labels are known in time; test on the target horizon."""
+    test_is_sound = is_sound(recipe, outages)
     test = test_cutoff_of(activity.coverage, recipe.churn, training=recipe.training)
     training = recipe.training.model_copy(update={"test_cutoff": test})
     target = recipe.churn.horizon_days
     for days in range(target - 1, max(1, round(_SHORTEST_SHARE * target)) - 1, -1):
         churn = recipe.churn.model_copy(update={"horizon_days": days})
+        shorter = replace(recipe, churn=churn, training=training)
+        sound = _sound_by_role(test, test_is_sound, others=is_sound(shorter, outages))
         try:
-            split = split_of(activity, replace(recipe, churn=churn, training=training), sound=sound)
+            split = split_of(activity, shorter, sound=sound)
         except HistoryTooShort:
             continue
         why = (
@@ -282,3 +287,10 @@ def _shorter_plan(
         )
         return TrainingPlan(recipe, split, Strategy.SHORTER, churn, why)
     return None
+
+
+def _sound_by_role(
+    test: date, test_is_sound: Callable[[date], bool], *, others: Callable[[date], bool]
+) -> Callable[[date], bool]:
+    """The label of the test is that of the target horizon; a day that it alone sees spoils no other cutoff."""
+    return lambda cutoff: test_is_sound(cutoff) if cutoff == test else others(cutoff)

@@ -37,12 +37,12 @@ def _warnings(trained: TrainingResult) -> Iterator[str]:
             f"incomplete days: {describe_outages(plan.outages)}; {plan.lost_snapshots} snapshots near them are excluded; "
             "if nothing was open then, name these days in [outages] closed"
         )
-    yield from _of_curve(trained)
+    yield from _of_what_was_skipped(trained)
     if fit.shift.shift:
         yield f"probabilities are shifted by {fit.shift.shift:+.2f} in log-odds to the base rate: {fit.shift.why}"
 
 
-def _of_curve(trained: TrainingResult) -> Iterator[str]:
+def _of_what_was_skipped(trained: TrainingResult) -> Iterator[str]:
     if trained.recipe.training.curve and not trained.model.hazard:
         why = (
             "too few users were seen for the horizon"
@@ -50,6 +50,8 @@ def _of_curve(trained: TrainingResult) -> Iterator[str]:
             else "no label of the horizon was known"
         )
         yield f"no curve was fitted: {why}"
+    if trained.recipe.training.backtest_weeks and trained.plan.strategy is not Strategy.DIRECT:
+        yield "no backtest was made: no label of the horizon was known before the test, nor before any earlier week"
 
 
 def _of_fit(trained: TrainingResult) -> Iterator[str]:

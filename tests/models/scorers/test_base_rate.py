@@ -42,6 +42,18 @@ def test_the_observed_shift_is_the_one_that_was_there(by: float):
     assert shifted(expit(ODDS), found.shift).mean() == pytest.approx(churned.mean(), abs=1e-4)
 
 
+def test_rows_with_weights_shift_to_the_weighted_rate_and_are_no_more_evidence_than_rows():
+    churned = np.random.default_rng(2).random(len(ODDS)) < expit(ODDS)
+    weights = np.where(np.arange(len(ODDS)) % 3 == 0, 5.0, 1.0) * np.where(churned, 2.0, 1.0)
+    plain = KnownCutoff.of(FIRST, probability=expit(ODDS), churned=churned)
+    found = KnownCutoff.of(FIRST, probability=expit(ODDS), churned=churned, weights=weights)
+    assert found.churn_rate == pytest.approx(np.average(churned, weights=weights))
+    assert np.average(shifted(expit(ODDS), found.shift), weights=weights) == pytest.approx(found.churn_rate, abs=1e-4)
+    assert found.error > 1.1 * plain.error
+    equal = KnownCutoff.of(FIRST, probability=expit(ODDS), churned=churned, weights=np.full(len(ODDS), 3.0))
+    assert (equal.shift, equal.error) == pytest.approx((plain.shift, plain.error))
+
+
 def test_the_error_is_that_of_chance():
     found = [
         KnownCutoff.of(

@@ -1,6 +1,7 @@
 """The three calibrations: the likelihood's own conditions, the rank, the choice, and what happens to a model that ranks upside down."""
 
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -35,6 +36,25 @@ def stepped(users: int) -> tuple[np.ndarray, np.ndarray]:
     random = np.random.default_rng(5)
     raw = random.uniform(0, 3, users)
     return raw, random.random(users) < np.select([raw < 1, raw < 2], [0.1, 0.5], 0.95)
+
+
+# --- Weights -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fit", [fit_platt, fit_beta, fit_isotonic])
+def test_rows_count_by_their_weight(fit: Any):
+    raw, churned = simulated(0.7, -1.2)
+    twice, labels = np.tile(raw, 2), np.concatenate([churned, ~churned])
+    weighted = fit(twice, labels, weights=np.repeat([1.9, 0.1], len(raw)))
+    repeated = fit(np.tile(raw, 20), np.concatenate([np.tile(churned, 19), ~churned]))
+    assert weighted.probability(raw) == pytest.approx(repeated.probability(raw), abs=0.002)
+
+
+def test_the_mean_probability_is_the_churn_rate_of_the_users_that_rows_stand_for():
+    raw, churned = simulated(0.7, -1.2)
+    weights = np.where(churned, 0.5, 1.5)
+    found = fit_calibration(raw, churned, seed=0, weights=weights / weights.mean()).calibration.probability(raw)
+    assert np.average(found, weights=weights) == pytest.approx(np.average(churned, weights=weights), abs=0.01)
 
 
 # --- Platt ---------------------------------------------------------------------------------------------------------

@@ -35,6 +35,19 @@ def fitted() -> tuple[Linear, np.ndarray]:
     return fit_linear(matrix, churned_of(matrix), specification=SPEC, seed=0), matrix
 
 
+def test_rows_count_by_their_weight_and_contributions_have_a_weighted_mean_of_zero():
+    matrix = matrix_of()
+    churned, weights = churned_of(matrix), np.repeat([1.0, 0.0], len(matrix))
+    twice = np.concatenate([matrix, matrix])
+    found = fit_linear(twice, np.concatenate([churned, ~churned]), specification=SPEC, seed=0, weights=weights)
+    assert found.raw(matrix) == pytest.approx(
+        fit_linear(matrix, churned, specification=SPEC, seed=0).raw(matrix), abs=1e-3
+    )
+    uneven = np.where(churned, 3.0, 1.0)
+    found = fit_linear(matrix, churned, specification=SPEC, seed=0, weights=uneven)
+    assert np.average(found.contributions(matrix), axis=0, weights=uneven) == pytest.approx(0, abs=1e-9)
+
+
 def contribution(linear: Linear, **values: float) -> np.ndarray:
     usual = {"away": 8.0, "rare": 6.0, "constant": 7.0, "nobody": np.nan, "os": 0.0}
     return linear.contributions(np.array([list((usual | values).values())]))[0]

@@ -9,7 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.builders import world_of
+from features.settings import IdentitiesSettings
+from features.users.attributes import AttributesSettings, open_known_users
+from tests.builders import world_of, write
+from tests.features.users.test_identities import joined
 from tests.training.planting import DAY, found, planted, said
 from training.audit.audit import AuditedTraining
 from training.audit.evidence import Evidence, users_of
@@ -18,6 +21,7 @@ from training.data.dataset import Dataset
 
 START = date(2026, 1, 5)
 DAYS = 120
+DAWN = datetime(2020, 1, 1, tzinfo=UTC)
 
 
 def visits(*, leaves_with: str = "", launched: int = 0) -> Iterator[dict[str, Any]]:
@@ -56,6 +60,16 @@ def test_an_event_type_that_is_new_is_no_final_event(clean: AuditedTraining, tmp
 
 def test_the_ordinary_events_of_users_who_leave_are_not_final(clean: AuditedTraining, tmp_path: Path):
     assert found("FINAL_EVENT", of_log(clean, tmp_path, visits())) == ()
+
+
+def test_an_id_that_was_given_up_at_a_sign_in_is_not_a_user_who_left(clean: AuditedTraining, tmp_path: Path):
+    cookies = [row(user, 20, "sign_in") | {"user_id": f"c{user}"} for user in range(150)]
+    world = world_of(tmp_path, [*visits(), *cookies])
+    split = replace(clean.split, test=START + timedelta(days=DAYS - 14))
+    alone = replace(clean, activity=world.activity(), split=split)
+    assert said("FINAL_EVENT", alone).startswith("event type sign_in: 100% of the days with it are the last")
+    links = [f"c{user} u{user} {START + timedelta(days=20)}T13:00" for user in range(150)]
+    assert found("FINAL_EVENT", replace(alone, activity=joined(world, links))) == ()
 
 
 def known_from_the_end(training: AuditedTraining, *, share: float) -> AuditedTraining:
@@ -124,3 +138,16 @@ def test_each_half_of_the_horizon_has_its_own_days(clean: AuditedTraining):
     assert near.tolist() == [user not in came[0] for user in users]
     assert far.tolist() == [user not in came[1] for user in users]
     assert (near & far).tolist() == evidence.test.churned.tolist()
+
+
+def test_who_comes_under_another_id_is_not_away(clean: AuditedTraining, tmp_path: Path):
+    near, _ = away_in_each_half(Evidence(clean, seed=7), half_days=7)
+    users = Evidence(clean, seed=7).test.users
+    away, coming = users[near][0], users[~near][0]
+    place = write(tmp_path / "ids.parquet", [{"alias_id": coming, "user_id": away, "valid_from": DAWN}])
+    sections = AttributesSettings(identities=IdentitiesSettings(path=str(place)))
+    tables = open_known_users(clean.activity.connection, sections, rejected=tmp_path)
+    both = replace(clean, activity=replace(clean.activity, tables=tables))
+    found_near, _ = away_in_each_half(Evidence(both, seed=7), half_days=7)
+    assert users[near & ~found_near].tolist() == [away]
+    assert not (found_near & ~near).any()

@@ -12,7 +12,7 @@ from features.catalogue.definition import Unit
 from features.catalogue.fitted import FittedConstants
 from features.profiles.specification import Specification
 from models.encoding import fit_categories
-from training.data.drift import Drift, find_drift, reasons_to_drop, stable_features, stable_values
+from training.data.drift import Drift, find_drift, stable_features, stable_values
 from training.settings import DriftSettings
 
 CUTOFFS = (date(2026, 1, 1), date(2026, 2, 1), date(2026, 3, 1))
@@ -181,9 +181,3 @@ def test_the_order_of_rows_changes_nothing(rng: np.random.Generator) -> None:
 
     assert found(large) == found(shuffled)
     assert list(found(large)) == ["tenure_days", "acquisition_channel"]
-
-
-def test_what_is_dropped_says_why() -> None:
-    assert reasons_to_drop({"tenure_days": Drift(0.99, "it reveals the date")}) == {
-        "tenure_days": "it reveals the date"
-    }

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 
 import pytest
 
@@ -75,6 +76,20 @@ def test_profiles_of_other_cutoffs_are_built_and_those_that_exist_are_used(profi
     assert labels(found.at([THIRD])) == {("anna", 16): False, ("bob", 16): True}
     days = dict(zip(labels(found), found.profiles[RECENT].to_pylist(), strict=True))
     assert (days["bob", 2], days["bob", 16], days["bob", 23]) == (1, 6, 13)
+
+
+def test_a_refit_has_the_same_sample_of_users_at_every_cutoff(tmp_path: Path):
+    users = range(400)
+    lines = [f"u{user} 2026-03-{day:02}T10:00" for user in users for day in (1, 8, 15, 22, 29)]
+    many = world_of(tmp_path, lines, churn={"horizon_days": 7, "active_within_days": 14}).activity()
+    sampled = plan_of(recipe_of(CHURN, max_training_rows=1000), split_of(FIRST, SECOND, test=TEST))
+    found = ProfileSet.of(many, [sampled], say=lambda _: None)
+    assert (found.training_rows.num_rows, found.tests.num_rows) == (800, 400)  # each of them is few enough
+    rows = found.dataset_at([FIRST, SECOND, THIRD, TEST], sampled)
+    ids = [frozenset(values_of(rows.at([cutoff]).profiles, "user_id")) for cutoff in rows.snapshots]
+    assert len(ids) == 4
+    assert len(set(ids)) == 1
+    assert len(rows.churned) == pytest.approx(1000, rel=0.15)  # of 1,600
 
 
 def test_one_specification_is_frozen_at_the_earliest_end_of_training(activity: Activity):

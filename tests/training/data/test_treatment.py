@@ -41,6 +41,13 @@ def test_who_is_held_out_stands_for_all_who_were_on_the_list():
     assert untreated.profiles.column(WEIGHT).to_pylist() == [5.0, 1.0]
 
 
+def test_who_stands_for_others_weighs_as_many_where_probabilities_are_compared_with_labels():
+    found = treatment(("a", 0, "q1", True, 0.25), ("b", 7, "q1", False, 0.25)).of(rows("abcd", churned="a"), WINDOW)
+    (known,) = found.untreated().known_cutoffs(np.full(3, 0.5))
+    assert (known.rows, known.churn_rate) == (3, pytest.approx(4 / 6))
+    assert known.shift > 0  # one of three rows churned, but these are four of six users
+
+
 def test_two_lists_of_one_epoch_have_one_arm_and_two_epochs_have_two():
     one = treatment(("a", 0, "q1", True, 0.2), ("a", 7, "q1", True, 0.2)).of(rows("a"), WINDOW)
     two = treatment(("a", 0, "q1", True, 0.5), ("a", 7, "q2", True, 0.25)).of(rows("a"), WINDOW)

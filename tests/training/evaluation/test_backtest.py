@@ -16,7 +16,8 @@ from features.errors import CheckFailed
 from models.evaluation.metrics import Interval, auc
 from tests.training.conftest import Training
 from tests.training.tested import made_up
-from training.data.dataset import Dataset
+from training.data.dataset import WEIGHT, Dataset
+from training.data.treatment import ENTRIES, Treatment
 from training.diagnostics import diagnose
 from training.evaluation.backtest import Backtest, Week, backtest, better_rule, history, past_splits, past_splits_of
 from training.plan.outages import Kind, Outage
@@ -84,6 +85,23 @@ def test_every_past_week_is_trained_and_tested_on_its_own_rows():
         assert week.auc.value == pytest.approx(auc(test.churned, fit.predict_probability(test.profiles)))
         assert (week.better_rule, week.better_rule_auc) == better_rule(test)
         assert week.users == 300
+
+
+def test_users_who_stand_for_others_weigh_as_many_in_every_past_test():
+    data = whole()
+    weights = np.where(data.churned, 1.0, 1.0 + 9 * (np.arange(len(data.churned)) % 2))
+    weighted = Dataset(data.profiles.append_column(WEIGHT, pa.array(weights)), data.churned)
+    (week,) = backtest(weighted, [split_at(MONDAYS[1])], fit=Knowing(), minimum=10, seed=1).weeks
+    at, test = data.cutoffs == np.datetime64(MONDAYS[1]), data.at([MONDAYS[1]])
+    assert week.churn_rate == pytest.approx(np.average(test.churned, weights=weights[at]))
+    probability = Knowing().predict_probability(test.profiles)
+    assert week.auc.value == pytest.approx(auc(test.churned, probability, weights=weights[at]))
+    rule = (
+        -test.profiles["active_days"].to_numpy()
+        if week.better_rule == "frequency"
+        else test.profiles["days_since_last_event"]
+    )
+    assert week.better_rule_auc == pytest.approx(auc(test.churned, np.asarray(rule), weights=weights[at]))
 
 
 def test_weeks_with_a_handful_of_churners_are_excluded():
@@ -213,3 +231,20 @@ def test_a_training_looks_back_past_the_outages_that_it_knows(easy: Training):
 
     assert latest() == LATEST
     assert latest(OUT) == OUT.day - timedelta(days=14)  # its label ends where the outage begins
+
+
+def test_a_backtest_excludes_treated_rows_where_the_training_did(easy: Training):
+    plain = easy.trained
+    recipe = replace(plain.recipe, training=plain.recipe.training.model_copy(update={"backtest_weeks": 1}))
+    ids = plain.test.profiles["user_id"].to_pylist()[::4]
+    entry = {"day": LATEST, "epoch": "q1", "is_held_out": False, "share": 0.1}
+    treatment = Treatment(pa.Table.from_pylist([{"user_id": one} | entry for one in ids], schema=ENTRIES))
+    excluding = treatment.of(plain.training_rows, recipe.window).untreated()
+
+    def tested(training_rows: Dataset) -> int:
+        known = replace(plain, recipe=recipe, training_rows=training_rows)
+        found = diagnose(easy.activity, known, advice=AdviceSettings(), say=lambda _: None, treatment=treatment)
+        assert found.backtest is not None
+        return found.backtest.weeks[0].users
+
+    assert tested(plain.training_rows) - tested(excluding) == len(ids)

@@ -9,10 +9,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from models.evaluation.metrics import Interval
+from models.evaluation.metrics import Interval, auc
 from tests.training.evaluation.test_backtest import Knowing
 from tests.training.tested import CUTOFF, made_up
-from training.data.dataset import Dataset
+from training.data.dataset import WEIGHT, Dataset
 from training.evaluation.learning_curve import Law, LearningCurve, Point, fit_law, learning_curve
 from training.plan.splits import Split
 
@@ -36,6 +36,16 @@ def test_each_share_lies_within_the_next_and_all_are_tested_alike():
     assert shown[-1] == users_of(training_rows)
     assert [len(users) / 3000 for users in shown] == pytest.approx([0.1, 0.2, 0.4, 0.7, 1.0], abs=0.03)
     assert len({point.auc for point in curve.points}) == 1  # it knows the same at any size
+
+
+def test_users_who_stand_for_others_weigh_as_many_in_the_test():
+    fit, (training_rows, _), (test, _) = Knowing(), made_up(1000), made_up(400, seed=1)
+    weights = np.where(test.churned, 1.0, 1.0 + 9 * (np.arange(400) % 2))
+    weighted = Dataset(test.profiles.append_column(WEIGHT, pa.array(weights)), test.churned)
+    found = learning_curve(training_rows, weighted, split=SPLIT, fit=fit, seed=1).points[-1].auc.value
+    probability = fit.predict_probability(test.profiles)
+    assert found == pytest.approx(auc(test.churned, probability, weights=weights))
+    assert abs(found - auc(test.churned, probability)) > 1e-4
 
 
 def test_whole_users_are_sampled_and_another_seed_samples_others():

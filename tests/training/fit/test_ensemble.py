@@ -43,6 +43,26 @@ def test_logistic_regression_gets_more_weight_where_it_is_better_and_less_where_
     assert bent.scorer.kinds == ("trees",)
 
 
+def with_opposites(known: Rows) -> Rows:
+    """The same rows again with the opposite label, which weigh nothing."""
+    twice = known.take(np.tile(np.arange(len(known.users)), 2))
+    nothing = np.repeat([2.0, 0.0], len(known.users))
+    return replace(twice, churned=np.concatenate([known.churned, ~known.churned]), weights=nothing)
+
+
+def test_rows_count_by_their_weight_in_logistic_regression():
+    known = rows(1, is_linear=True, users=500)
+    plain, weighted = (FITTER.linear(one).raw(known.matrix) for one in (known, with_opposites(known)))
+    assert weighted == pytest.approx(plain, abs=1e-3)
+
+
+def test_rows_count_by_their_weight_in_what_is_chosen():
+    one = fold(1, is_linear=True)
+    weighted = replace(one, held_out=with_opposites(one.held_out))
+    plain, found = (choose([each], replace(FITTER, weight=1.0)).losses.mean() for each in (one, weighted))
+    assert found == pytest.approx(plain, rel=1e-3)
+
+
 def test_a_weight_that_the_settings_name_is_kept():
     found = choose([fold(1, is_linear=True)], replace(FITTER, weight=0.5))
     assert found.weight == 0.5

@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from features.profiles.specification import Specification
@@ -11,8 +12,11 @@ from models.evaluation.metrics import auc
 from models.scorers.ensemble import Scorer
 from models.scorers.trees import Rows
 from models.settings import ModelSettings
+from tests.training.tested import CUTOFF, made_up
+from training.data.dataset import WEIGHT, Dataset
 from training.fit.ensemble import EnsembleFitter
 from training.fit.fit import Fitter
+from training.plan.splits import Split
 from training.settings import TrainingSettings
 
 QUICK = ModelSettings(max_rounds=40, early_stopping_rounds=10, min_data_in_leaf=2, num_leaves=31)
@@ -64,3 +68,18 @@ def test_a_part_without_weight_is_not_fitted(weight: float, kinds: tuple[str, ..
     scorer, _ = FITTER.ensemble_fitter.fit(users_with_a_face(), weight=weight, rounds=5)
     assert scorer.kinds == kinds
     assert sum(weight for weight, _ in scorer.parts) == 1
+
+
+def test_probabilities_are_those_of_the_users_that_rows_stand_for():
+    plain, _ = made_up(800)
+    weights = np.where(plain.churned, 1.0, 5.0)
+    known = Dataset(plain.profiles.append_column(WEIGHT, pa.array(weights)), plain.churned)
+    specification = Specification(("days_since_last_event", "active_days"), (7,))
+    split = Split((CUTOFF,), (), (CUTOFF,), CUTOFF, "folds")
+    found = Fitter(specification, QUICK.model_copy(update={"max_rounds": 5}), TrainingSettings()).fit(known, split)
+    rate = float(np.average(known.churned, weights=weights))
+    assert known.churned.mean() > rate + 0.1
+    assert np.average(found.predict_probability(known.profiles), weights=weights) == pytest.approx(rate, abs=0.03)
+    assert [(one.churn_rate, one.shift) for one in found.known_cutoffs] == [
+        (pytest.approx(rate), pytest.approx(0, abs=0.05))
+    ]

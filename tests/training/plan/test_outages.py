@@ -54,7 +54,8 @@ def test_a_day_that_collapsed_is_named_with_its_events_and_what_is_usual(tmp_pat
 
     # ln(4 / 40) in units of the chance of 40 users, 1 / sqrt(40): -2.303 x 6.325
     # the same 40 users on every day: all were active on 14 of the 14 days of a horizon
-    assert outage == Outage(date(2026, 1, 22), 8, 80, -14.56, Kind.COLLAPSED, (*[0.0] * 13, 1.0))
+    assert outage == Outage(date(2026, 1, 22), 8, 80, -14.56, Kind.COLLAPSED, outage.days_active)
+    assert outage.days_active[13] == (*[0.0] * 13, 1.0)
 
 
 def test_a_day_without_a_single_event_is_an_outage(tmp_path: Path) -> None:
@@ -157,7 +158,7 @@ def test_a_snapshot_is_spoilt_by_its_last_seven_days_and_its_label_window(day: s
 
 
 def test_missing_days_are_tolerated_while_few_labels_can_change() -> None:
-    days = tuple(replace(outage(f"2026-04-{day:02d}"), days_active=(0.5, 0.3, 0.2)) for day in range(1, 6))
+    days = tuple(replace(outage(f"2026-04-{day:02d}"), days_active=((0.5, 0.3, 0.2),)) for day in range(1, 6))
     quarter, cutoff = LabelWindow(0, 90), date(2026, 3, 10)
 
     # one of 90 days: .5 / 90 = .6 % of the labels; four: .5 x 4 / 90 + .3 x (4 / 90)^2 + ... = 2.28 %
@@ -169,10 +170,30 @@ def test_missing_days_are_tolerated_while_few_labels_can_change() -> None:
 
 
 def test_users_who_come_daily_are_not_lost_by_one_missing_day_and_are_by_all() -> None:
-    days = tuple(replace(outage(f"2026-03-{day}"), days_active=(*[0.0] * 6, 1.0)) for day in range(10, 17))
+    days = tuple(replace(outage(f"2026-03-{day}"), days_active=((*[0.0] * 6, 1.0),)) for day in range(10, 17))
 
     assert touching(days[:1], date(2026, 3, 10), window=WEEK, settings=PLAIN) == ()
     assert touching(days, date(2026, 3, 10), window=WEEK, settings=PLAIN) == days
+
+
+def test_a_window_is_judged_by_the_active_days_of_windows_as_long_as_itself(tmp_path: Path) -> None:
+    # 21 users come daily, 21 on every seventh day: within 7 days half of the users have one active day, within 28 four
+    lines = [
+        f"{kind}{user} {FIRST + timedelta(days=day)}T{hour}:00"
+        for kind, every in (("daily", 1), ("weekly", 7))
+        for user in range(21)
+        for day in range(0, 84, every)
+        if day != 30
+        for hour in ("09", "21")
+    ]
+    (hole,) = find_outages(world_of(tmp_path, lines, covered_until=None).activity(), PLAIN, horizon_days=28)
+    assert hole.day == FIRST + timedelta(days=30)
+    assert hole.days_active[6] == (0.5, *[0.0] * 5, 0.5)
+    assert hole.days_active[27] == (*[0.0] * 3, 0.5, *[0.0] * 23, 0.5)
+
+    # one of 7 days: .5 / 7 = 7 % of the labels; one of 28: .5 / 28 ** 4 of them
+    assert touching([hole], hole.day, window=WEEK, settings=PLAIN) == (hole,)
+    assert touching([hole], hole.day, window=LabelWindow(0, 28), settings=PLAIN) == ()
 
 
 def test_a_public_holiday_is_no_outage(tmp_path: Path) -> None:

@@ -223,6 +223,14 @@ def test_the_test_cutoff_steps_back_from_an_outage_and_a_named_one_is_refused(tm
     assert unexcluded.outages == ()
 
 
+def test_a_shorter_label_need_not_avoid_a_day_that_only_the_target_would_see(tmp_path: Path):
+    world = visits(tmp_path, gone=[30], horizon_days=50)
+    plan = make_plan(world.activity(), replace(recipe_of(world), outages=STRICT))
+    assert plan.strategy is Strategy.SHORTER
+    assert plan.split.test == START + timedelta(days=40)
+    assert all(plan.label_window.end(cutoff) <= START + timedelta(days=30) for cutoff in plan.split.training_cutoffs)
+
+
 def test_directions_are_let_go_where_leaving_is_an_event(tmp_path: Path):
     world = visits(tmp_path, event="event_type = 'cancel'")
     assert make_plan(world.activity(), recipe_of(world)).recipe.model.monotone == "none"

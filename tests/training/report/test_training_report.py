@@ -64,7 +64,7 @@ def test_bots_are_counted_in_every_run_and_named_where_there_are_some(report: Tr
     found = replace(report, trained=replace(report.trained, plan=replace(plan, bots=some))).to_json()
     (warning,) = (one for one in found["warnings"] if "bots" in one)
     assert warning.startswith(
-        f"2 users look like bots before {plan.split.test}: 2 x sleepless; too_much is not applied: 20%"
+        f"2 users look like bots before {plan.split.test}: 2 x sleepless; too_much is not applied: it would flag 20% of the users"
     )
     assert warning.endswith("bots are kept in training and test ([bots] exclude)")
     assert (found["bots"]["users"], found["bots"]["reasons"]["sleepless"]) == (2, 2)
