@@ -141,7 +141,7 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):
         ------
         ValueError
             When there are not two classes, fewer than five users, or arrays of different lengths; or when a column of ``X`` is named as
-            what is no feature: ``user_id``, ``cutoff`` or ``sample_weight``.
+            what is not a feature: ``user_id``, ``cutoff`` or ``sample_weight``.
         """
         table = self._table(X, is_fit=True)
         labels = self._labels(y)
