@@ -32,7 +32,7 @@ class Client:
 
 def request(body: bytes, path: str = SCORE_PATH) -> bytes:
     """Return a request with a body."""
-    about = f"Host: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
+    about = f"Host: localhost\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
     return f"POST {path} HTTP/1.1\r\n{about}\r\n\r\n".encode() + body
 
 

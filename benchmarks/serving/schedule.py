@@ -65,7 +65,7 @@ class Schedule:
         if self.bodies:
             lines = Path(self.bodies).read_bytes().splitlines()
             return itertools.cycle([request(line, self.path) for line in lines])
-        return itertools.repeat(f"GET {self.path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+        return itertools.repeat(f"GET {self.path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
 
 
 @dataclass

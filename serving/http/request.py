@@ -31,6 +31,7 @@ _EVENT = (
 _WITH_EVENTS = f"for example {_EVENT}"
 
 _EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+_COUNTS = 2**63  # what the engine reads; less than that can still be absurd
 
 # a user id, a profile, a user with events, or the result of an item that is invalid
 ScoreInput = str | dict[str, Any] | UserEvents | Score
@@ -192,6 +193,7 @@ class RequestReader:
         for place, event in enumerate(events):
             _check_instant(event.event_time, f"{name}[{place}].event_time")
             _check_instant(event.ingested_at, f"{name}[{place}].ingested_at")
+            _check_count(event.count, f"{name}[{place}].count")
         return UserEvents(user_id, item.as_of, _columns(events), item.events_since is not None)
 
     def _profile(self, profile: Mapping[str, Any]) -> dict[str, Any]:
@@ -244,6 +246,11 @@ def _outside(low: float, high: float) -> str:
 def _check_instant(at: datetime | None, place: str) -> None:
     if at is not None and not _EARLIEST <= at < _LATEST:
         raise InputError(f"{place}: expected an instant from 1970 to 2199", hint="for example 2026-06-29T15:37:00Z")
+
+
+def _check_count(count: int | None, place: str) -> None:
+    if count is not None and not -_COUNTS <= count < _COUNTS:
+        raise InputError(f"{place}: integer out of range", hint="how many events this one stands for, as a rule 1")
 
 
 def _invalid(error: InputError, user_id: str | None) -> Score:

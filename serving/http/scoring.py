@@ -68,7 +68,9 @@ class Scoring:
             release = self._watch.look()
             endpoint = release and Endpoint(release.bundle, release.store, metrics=self._metrics)
         except (InputError, OSError) as error:
-            self._refuse(str(error).replace("\n", " "))
+            why = str(error).replace("\n", " ")
+            if why != self._why_refused:  # one that cannot be read is tried again with every look, and told once
+                self._refuse(why)
         else:
             if release and endpoint:
                 self._take(endpoint, release.folder)
@@ -117,7 +119,7 @@ class Scoring:
         pin
             Version, or name/version, of the model that must answer; empty: whichever is in service.
         spend
-            Called with the number of items, as soon as it is known; it raises where these are too many.
+            Called with the number of items, once there is room for them; it raises where these are too many.
 
         Raises
         ------
@@ -140,8 +142,8 @@ class Scoring:
             As of :meth:`answer`, or when a change cannot be.
         """
         endpoint = self._pinned(pin)
-        spend(1)
         with self.admission.items(1):
+            spend(1)
             body = await self._in_thread(lambda: endpoint.explain(content, request_id=request_id))
         model = endpoint.model_id
         return Answer(200, body, headers=((MODEL_HEADER, model),), kind="explain", model=model)
@@ -163,23 +165,26 @@ class Scoring:
         if len(content) > QUICK_BODY_BYTES:
             self.admission.check_items()
             number = endpoint.count(content)
-            spend(number)
             with self.admission.items(number):
+                spend(number)
                 return "large", await self._in_thread(
                     lambda: endpoint.answer(content, request_id=request_id, pause=after_others)
                 )
         request = endpoint.read(content)
-        spend(len(request.inputs))
+        number = len(request.inputs)
         if request.has_events:
-            with self.admission.items(len(request.inputs)):
+            with self.admission.items(number):
+                spend(number)
                 body = await self._in_thread(
                     lambda: endpoint.finish(endpoint.find(request), request_id=request_id, pause=after_others)
                 )
                 return "events", body
         found = endpoint.find(request)
         if not found.to_compute:
+            spend(number)
             return "stored", endpoint.finish(found, request_id=request_id)
         with self.admission.items(found.to_compute):
+            spend(number)
             if found.to_compute > QUICK_ITEMS:
                 return "large", await self._in_thread(
                     lambda: endpoint.finish(found, request_id=request_id, pause=after_others)

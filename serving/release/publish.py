@@ -11,9 +11,11 @@ counts.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from io import BufferedReader
 from pathlib import Path
 from typing import cast
 
@@ -116,11 +118,19 @@ def _files(release: Path) -> list[Path]:
 
 
 def _copy(path: Path, release: Path, *, store: AbstractFileSystem, top: str) -> bool:
-    """Copy a file of a release, unless one of its size is there: a version never changes."""
+    """Copy a file of a release, unless the same one is there; one that was damaged there is replaced."""
     target = f"{top}/{path.relative_to(release).as_posix()}"
-    if store.exists(target) and store.size(target) == path.stat().st_size:
+    if _is_equal(path, store, target=target):
         return False
     if not has_buckets(store):
         store.makedirs(target.rpartition("/")[0], exist_ok=True)
     copy_to(path, store, target=target)
     return True
+
+
+def _is_equal(path: Path, store: AbstractFileSystem, *, target: str) -> bool:
+    """Tell whether a file is in a store as it is here; it is read there, which a run that is done again can afford."""
+    if not store.exists(target) or store.size(target) != path.stat().st_size:
+        return False
+    with path.open("rb") as here, cast("BufferedReader", store.open(target, "rb")) as there:
+        return hashlib.file_digest(here, "sha256").digest() == hashlib.file_digest(there, "sha256").digest()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 from typing import NamedTuple
 
+from features.errors import InputError
 from features.storage.versions import CURRENT, current_of
 from serving.release.bundle import FILE as RELEASE_FILE
 from serving.release.bundle import ServingBundle, names_of, read_bundle, store_folder
@@ -38,7 +40,8 @@ class ReleaseWatch:
 
     def __init__(self, first: Path) -> None:
         self._first = first.resolve()
-        self._seen: tuple[object, ...] = ()
+        self._seen: tuple[object, ...] = ()  # nothing: what is there is looked at, whatever it is
+        self._has_failed = False
         self._served: ServingBundle | None = None
 
     def look(self) -> Release | None:
@@ -48,12 +51,24 @@ class ReleaseWatch:
         ------
         InputError
             When it is damaged, of a newer format, or its store is missing or of another model; once for each.
+        OSError
+            When it cannot be read just now. The next look tries again, also where that comes as an InputError.
         """
         folder = self._folder()
         mark = (folder, _stat(folder / RELEASE_FILE), _stat(store_folder(folder) / FILE))
         if mark == self._seen:
             return None
+        try:
+            found = self._read(folder)
+        except (InputError, OSError, sqlite3.OperationalError) as error:
+            self._seen = () if _may_pass(error) else mark
+            self._has_failed = True
+            raise
         self._seen = mark
+        return found
+
+    def _read(self, folder: Path) -> Release | None:
+        """Check a release and read it; None where it is not of the alias or version that is served."""
         check_release(folder)
         bundle = read_bundle(folder)
         if self._served and bundle.alias != self._served.alias and bundle.version != self._served.version:
@@ -65,7 +80,7 @@ class ReleaseWatch:
         """Return what is current next to the first release, unless it is not followed, or failed before anything was served."""
         link = self._first.parent / CURRENT
         current = current_of(self._first.parent) if link.is_symlink() else None
-        if current is None or (self._served is None and (self._seen or not _follows(self._first, current))):
+        if current is None or (self._served is None and (self._has_failed or not _follows(self._first, current))):
             return self._first
         return current
 
@@ -74,6 +89,13 @@ def _follows(first: Path, current: Path) -> bool:
     """Tell whether a service that starts with the first release may start with the current one: of its alias, or its version."""
     one, other = names_of(first), names_of(current)
     return bool(one) and any(one[name] == other.get(name) for name in ("alias", "version"))
+
+
+def _may_pass(error: Exception) -> bool:
+    """Tell whether a release could not be read, as when a disk or the limit of open files says no; its content may be good."""
+    cause = error.__cause__ if isinstance(error, InputError) else error
+    is_gone = isinstance(cause, FileNotFoundError | NotADirectoryError) and cause is not error
+    return isinstance(cause, OSError | sqlite3.OperationalError) and not is_gone
 
 
 def _stat(path: Path) -> _Stat:

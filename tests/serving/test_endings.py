@@ -37,7 +37,7 @@ def test_a_server_that_is_ended_answers_what_it_has_accepted(release: Path, prof
     """Eight large requests, of which one is answered when the signal comes: the others wait for their turn."""
     items = [{"profile": row} for row in rows_of(profiles)] * 8
     body = json.dumps({"items": items}, default=str).encode()
-    request = b"POST /v1/score HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+    request = b"POST /v1/score HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(body) + body
     with running(release, folder=tmp_path) as server, ExitStack() as stack:
         server.wait_until(200)
         address = ("127.0.0.1", int(server.address.rpartition(":")[2]))

@@ -178,7 +178,7 @@ def test_both_workers_are_counted_and_nothing_is_lost(server: Server):
 
 def test_a_client_that_disconnects_disturbs_no_other(server: Server):
     with socket.create_connection(("127.0.0.1", int(server.address.rpartition(":")[2]))) as client:
-        client.sendall(b"POST /v1/score HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+        client.sendall(b"POST /v1/score HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{")
     assert server.ask("u1").status_code == 200
 
 

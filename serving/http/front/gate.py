@@ -1,8 +1,8 @@
 """The gate: who may ask what, by the key that comes with a request. Probes are for everybody.
 
-Without keys the service answers on loopback only, however it was started; its pages then only under a name of this machine, so that no
-other site can have them shown by a name that it lets point here (DNS rebinding). Once there were keys, a file of theirs that is missing or
-cannot be read lets nobody in.
+Without keys the service answers on loopback only, however it was started, and only under a name of this machine or an address, so that no
+other site can read answers by a name that it lets point here (DNS rebinding). Pages and profiles are then not passed on by a proxy.
+Once there were keys, a file of theirs that is missing or cannot be read lets nobody in.
 """
 
 from __future__ import annotations
@@ -52,7 +52,8 @@ class Gate:
         self._folder = folder
         self._is_on = is_required
         self._ring: Keyring | None = None
-        self._seen: tuple[int, int] | bool = False  # False: not looked yet, True: there was no file
+        self._seen: tuple[int, int] | bool = False  # False: not read yet, or it could not be; True: there was no file
+        self._why = ""
         self._used: dict[str, float] = {}
         self._marked: dict[str, float] = {}
         self.look()
@@ -74,24 +75,27 @@ class Gate:
         if self._folder is None:
             return
         mark = _mark(self._folder.folder / FILE)
-        if mark != self._seen:
-            self._seen = mark
-            self._read(self._folder)
+        if not mark or mark != self._seen:
+            self._seen = mark if self._read(self._folder, is_there=mark is not True) else False
         for key_id, at in tuple(self._used.items()):
             if at - self._marked.get(key_id, 0.0) >= _MARK_EVERY_SECONDS:
                 self._marked[key_id] = at
                 self._folder.mark_used(key_id)
 
-    def _read(self, folder: KeyFolder) -> None:
-        is_there = self._seen is not True
+    def _read(self, folder: KeyFolder, *, is_there: bool) -> bool:
+        """Read the keys; return False where the disk failed, which may pass, and not the content."""
+        may_pass = False
         self._is_on = self._is_on or is_there
         try:
             self._ring = Keyring(folder.read()) if is_there else None
             why = "" if is_there else f"{folder.folder / FILE} is not there"
         except InputError as error:
             self._ring, why = None, error.message
-        if self._is_on and why:
+            may_pass = isinstance(error.__cause__, OSError)
+        if self._is_on and why and why != self._why:
             _log.error("nobody is let in: %s", why)
+        self._why = why
+        return not may_pass
 
     def admit(self, scope: Scope, headers: Mapping[bytes, bytes]) -> Key | None:
         """Return the key of who asks; None where none is needed.
@@ -157,16 +161,22 @@ def _token(authorization: bytes) -> str:
 
 
 def _check_is_local(scope: Scope, headers: Mapping[bytes, bytes], *, path: str) -> None:
-    """Refuse what did not come in through loopback, and a page under a foreign name."""
+    """Refuse what did not come in through loopback, or under a foreign name; pages and profiles also through a proxy.
+
+    Prometheus is no exception: without keys it can only scrape from this machine, where it asks for ``localhost``.
+    """
     server = scope.get("server")  # its own address; None: a socket of this machine
     if server and not is_loopback(server[0]):
         hint = f"{_ADD}; {KEYS_VARIABLE} names their folder"
         raise RequestProblem("without keys only loopback is answered", kind=FORBIDDEN, hint=hint)
+    hint = f"ask for http://127.0.0.1, or make a key: {_ADD}"
+    host = _name(headers.get(b"host", b"localhost"))
     if path not in _LOCAL_PATHS:
+        if not is_loopback(host) and not _is_address(host):
+            raise RequestProblem("without keys another name than localhost is not answered", kind=FORBIDDEN, hint=hint)
         return
     is_passed_on = not headers.keys().isdisjoint(_FORWARDED)
-    if is_passed_on or not is_loopback(_name(headers.get(b"host", b"localhost"))):
-        hint = f"ask for http://127.0.0.1, or make a key: {_ADD}"
+    if is_passed_on or not is_loopback(host):
         raise RequestProblem(
             "without keys pages and profiles are shown to this machine only", kind=FORBIDDEN, hint=hint
         )
@@ -193,10 +203,21 @@ def is_loopback(host: str) -> bool:
         return host.lower() == "localhost"
 
 
+def _is_address(host: str) -> bool:
+    """Tell whether a host is an address: no other site can let one point here."""
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
 def _mark(path: Path) -> tuple[int, int] | bool:
-    """Return what changes when a file is replaced; True where there is none."""
+    """Return what changes when a file is replaced; True where there is none, False where that cannot be told."""
     try:
         found = path.stat()
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return True
+    except OSError:
+        return False
     return found.st_ino, found.st_mtime_ns

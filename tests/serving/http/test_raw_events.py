@@ -191,6 +191,19 @@ def test_an_item_that_cannot_be_scored_has_a_code_and_a_detail_and_disturbs_no_o
     assert not any("detail" in one or "cutoff_at" in one for one in found[6:8])
 
 
+@pytest.mark.parametrize("field", ["count", "amount", "duration_seconds"])
+@pytest.mark.parametrize("number", ["1" + "0" * 30, "-1" + "0" * 30, "1" + "0" * 400, "1e400", str(2**63), "1e300"])
+def test_a_number_that_is_too_large_costs_its_own_item_alone(endpoint: Endpoint, field: str, number: str):
+    event = f'{{"event_time":"2026-06-02T10:00:00Z","event_type":"open","{field}":{number}}}'
+    items = [f'{{"user_id":"eve","as_of":"{at(LATER)}","{name}":[{event}]}}' for name in ("events", "events_since")]
+    body = f'{{"items":[{",".join(items)},{{"user_id":"anna"}}]}}'.encode()
+    *refused, known = json.loads(endpoint.answer(body, request_id="r1"))["results"]
+    assert known["status"] == "scored"
+    if field == "count":
+        assert all(one["code"] == "invalid" and "[0].count: " in one["detail"] for one in refused)
+        assert all(number not in one["detail"] for one in refused)
+
+
 def test_a_store_that_keeps_no_activity_says_so(bundle: ServingBundle, tmp_path: Path):
     of = bundle.model.specification
     write_store(tmp_path, profiles_of(3, of=of), specification=of)

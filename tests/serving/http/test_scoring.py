@@ -1,11 +1,12 @@
 """Where a request is answered: at once, in its turn, or in a thread."""
 
 import asyncio
+import errno
 import json
 import threading
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pyarrow as pa
 import pytest
@@ -173,6 +174,28 @@ def test_a_release_that_is_broken_is_refused_and_the_one_before_goes_on(
     assert (asked(scoring, {"user_id": "u1"})["model"]["version"], scoring.standing) == ("9", ("ok", ""))
 
 
+def test_a_release_that_could_not_be_read_is_told_once_and_taken_when_it_can_be(
+    place: Place,
+    scoring: Scoring,
+    bundle: ServingBundle,
+    profiles: pa.Table,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+):
+    def fails(_: Path) -> NoReturn:
+        raise OSError(errno.EIO, "Input/output error")
+
+    finished_release(place, replace(bundle, version="8"), profiles)
+    with monkeypatch.context() as context:
+        context.setattr("serving.release.watch.check_release", fails)
+        for _ in range(3):
+            scoring.look()
+    assert sum(one.message.startswith("release refused") for one in caplog.records) == 1
+    assert (asked(scoring, {"user_id": "u1"})["model"]["version"], scoring.standing.status) == ("7", "degraded")
+    scoring.look()
+    assert (asked(scoring, {"user_id": "u1"})["model"]["version"], scoring.standing.status) == ("8", "ok")
+
+
 def test_many_swaps_under_load_give_no_answer_of_one_model_with_the_store_of_another(
     place: Place, scoring: Scoring, bundle: ServingBundle, profiles: pa.Table
 ):
@@ -217,3 +240,29 @@ def test_more_items_than_may_be_under_way_are_refused_and_look_ups_are_not(scori
             assert refused.value.kind is BUSY
         assert asked(scoring, *[{"user_id": f"u{place}"} for place in range(20)])["results"]
     assert asked(scoring, {"profile": rows[0]})["results"]
+
+
+def test_what_is_refused_because_too_much_is_under_way_is_not_charged_to_the_key(scoring: Scoring, profiles: pa.Table):
+    rows, event = rows_of(profiles), {"event_time": "2026-06-01T10:00:00Z", "event_type": "open"}
+    with_events = {"user_id": "u1", "as_of": "2026-06-02T00:00:00Z", "events": [event]}
+    bodies = [
+        body(*[{"profile": row} for row in rows[:40]]),
+        body(*[{"profile": row} for row in rows[: QUICK_ITEMS + 1]]),
+        body({"profile": rows[0]}),
+        body(with_events),
+    ]
+    spent: list[int] = []
+    explained = json.dumps({"user_id": "u1"}).encode()
+    scoring.admission.limits = ServingSettings(max_items_under_way=10)
+    with scoring.admission.items(10):
+        for content in bodies:
+            with pytest.raises(RequestProblem, match="under way"):
+                asyncio.run(scoring.answer(content, request_id="r1", spend=spent.append))
+        with pytest.raises(RequestProblem, match="under way"):
+            asyncio.run(scoring.explain(explained, request_id="r1", spend=spent.append))
+        assert spent == []
+        asyncio.run(scoring.answer(body({"user_id": "u1"}), request_id="r1", spend=spent.append))
+    for content in bodies:
+        asyncio.run(scoring.answer(content, request_id="r1", spend=spent.append))
+    asyncio.run(scoring.explain(explained, request_id="r1", spend=spent.append))
+    assert spent == [1, 40, QUICK_ITEMS + 1, 1, 1, 1]

@@ -115,6 +115,25 @@ def test_a_run_that_was_killed_half_way_is_completed_and_nobody_sees_it_before(r
     assert not is_damaged(found)
 
 
+def test_a_file_that_was_damaged_there_is_replaced_also_where_its_size_is_the_same(
+    release: Path, there: str, place: Place
+):
+    publish(release, there)
+    damage(Path(there) / release.name / "model/booster.txt")
+    with pytest.raises(InputError, match="is not what was published"):
+        fetch(place, there)
+    assert publish(release, there) == [release / "model/booster.txt"]
+    found = fetch(place, there)
+    assert found is not None
+    assert files(found) == files(release)
+
+
+def damage(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 4
+    path.write_bytes(content)
+
+
 def test_what_cannot_be_served_is_not_published(release: Path, there: str, bundle: ServingBundle, tmp_path: Path):
     empty = write_release(Place(tmp_path / "empty"), bundle)
     with pytest.raises(InputError, match="there is no profile store"):
@@ -151,6 +170,9 @@ def test_an_object_store_is_a_place(store: Any, release: Path, place: Place):
     found = fetch(place, "s3://models/churn")
     assert found is not None
     assert files(found) == files(release)
+    assert publish(release, "s3://models/churn") == []
+    store.pipe_file(f"models/churn/{release.name}/release.json", bytes((release / "release.json").stat().st_size))
+    assert publish(release, "s3://models/churn") == [release / "release.json"]
     with pytest.raises(InputError, match="cannot be taken to s3://model/churn") as refused:
         publish(release, "s3://model/churn")
     assert "s3cr3t" not in str(refused.value)

@@ -1,9 +1,11 @@
 """A watch finds what is current by now, once, and only what a service may follow."""
 
+import errno
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from typing import NoReturn
 
 import pyarrow as pa
 import pytest
@@ -96,6 +98,52 @@ def test_a_damaged_release_is_refused_before_it_is_read(
             path.write_bytes(b"")
     with pytest.raises(InputError, match="is damaged"):
         watch.look()
+
+
+@pytest.mark.parametrize("step", ["check_release", "read_bundle", "open_store"])
+def test_a_release_that_could_not_be_read_for_a_moment_is_tried_again(
+    place: Place, bundle: ServingBundle, profiles: pa.Table, monkeypatch: pytest.MonkeyPatch, step: str
+):
+    first = write_release(place, bundle, fill=filled(profiles))
+    watch = ReleaseWatch(first)
+    assert users(watch) == 120
+    write_release(place, replace(bundle, version="8"), fill=filled(profiles_of(20)))
+    with monkeypatch.context() as context:
+        context.setattr(f"serving.release.watch.{step}", fails)
+        for _ in range(2):
+            with pytest.raises(OSError, match="Too many open files"):
+                watch.look()
+    assert [users(watch), users(watch)] == [20, None]
+
+
+def test_an_error_of_the_disk_that_is_told_in_our_words_is_one_that_may_pass(
+    place: Place, bundle: ServingBundle, profiles: pa.Table, monkeypatch: pytest.MonkeyPatch
+):
+    watch = ReleaseWatch(write_release(place, bundle, fill=filled(profiles)))
+    with monkeypatch.context() as context:
+        context.setattr("serving.release.bundle._read", fails)
+        context.setattr("serving.release.watch.store_folder", lambda folder: folder / "store")
+        context.setattr("serving.release.watch.check_release", lambda _: None)
+        with pytest.raises(InputError, match="nothing to serve"):
+            watch.look()
+    assert [users(watch), users(watch)] == [120, None]
+
+
+def test_a_service_that_cannot_read_what_is_current_starts_with_the_first_and_follows_later(
+    place: Place, bundle: ServingBundle, profiles: pa.Table, monkeypatch: pytest.MonkeyPatch
+):
+    first = write_release(place, bundle, fill=filled(profiles))
+    write_release(place, replace(bundle, version="8"), fill=filled(profiles_of(20)))
+    watch = ReleaseWatch(first)
+    with monkeypatch.context() as context:
+        context.setattr("serving.release.watch.check_release", fails)
+        with pytest.raises(OSError, match="Too many open files"):
+            watch.look()
+    assert [users(watch), users(watch), users(watch)] == [120, 20, None]
+
+
+def fails(*_: object, **__: object) -> NoReturn:
+    raise OSError(errno.EMFILE, "Too many open files")
 
 
 def test_a_store_that_is_replaced_in_a_folder_of_its_own_is_taken(

@@ -1,14 +1,16 @@
 """Who is let in, asked as the front asks: with the scope and the headers of a request."""
 
 import base64
+import errno
 import logging
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 from serving.http.front.gate import Gate
-from serving.http.front.paths import NEEDED, PROBES
+from serving.http.front.paths import EXPLAIN_PATH, NEEDED, PAGE_PATHS, PROBES
 from serving.http.problems import RequestProblem
 from serving.keys import FILE, KeyFolder, NewKey, Scope, new_token
 
@@ -70,11 +72,25 @@ def test_probes_are_for_everybody(folder: KeyFolder):
         ("[::1]:3000", 200),
         ("evil.example", 403),
         ("127.0.0.1.nip.io", 403),
+        ("", 403),
     ],
 )
-def test_without_keys_pages_are_shown_under_names_of_this_machine_only(host: str, expected: int):
-    assert status(Gate(), "/", host=host) == expected
-    assert status(Gate(), "/v1/score", host=host) == 200  # gateways in front of it say their own name
+def test_without_keys_nothing_but_probes_is_answered_under_a_name_that_may_be_of_another_site(host: str, expected: int):
+    for path in NEEDED:
+        assert status(Gate(), path, host=host) == expected
+    for path in PROBES:
+        assert status(Gate(), path, host=host) == 200
+
+
+def test_without_keys_an_address_is_a_name_that_no_other_site_can_have_but_pages_are_for_this_machine():
+    for host in ("192.0.2.7:3000", "[2001:db8::7]:3000"):
+        found = {path: status(Gate(), path, host=host) for path in NEEDED}
+        assert {path for path, code in found.items() if code == 403} == PAGE_PATHS | {EXPLAIN_PATH}
+
+
+def test_with_keys_a_service_has_any_name(folder: KeyFolder):
+    token = made(folder)
+    assert status(Gate(folder), token=token, host="scores.shop.example") == 200
 
 
 # --- With keys ------------------------------------------------------------------------------------------------------
@@ -152,6 +168,39 @@ def test_a_file_that_cannot_be_read_lets_nobody_in(folder: KeyFolder, damage: ob
     assert (status(gate), status(gate, token=token), status(gate, "/readyz")) == (503, 503, 200)
     assert [record.message.startswith("nobody is let in") for record in caplog.records] == [True]
     assert caplog.records[0].exc_info is None
+
+
+def test_keys_that_could_not_be_read_for_a_moment_are_read_again(
+    folder: KeyFolder, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    token = made(folder)
+    gate = Gate(folder)
+    folder.add(NewKey("later"), now=NOW)
+    with monkeypatch.context() as context, caplog.at_level(logging.ERROR):
+        context.setattr(Path, "read_bytes", fails)
+        gate.look()
+        gate.look()
+        assert status(gate, token=token) == 503
+    assert len(caplog.records) == 1
+    gate.look()
+    assert status(gate, token=token) == 200
+
+
+def test_nobody_is_let_in_while_it_cannot_be_told_whether_there_are_keys(
+    folder: KeyFolder, monkeypatch: pytest.MonkeyPatch
+):
+    token = made(folder)
+    with monkeypatch.context() as context:
+        context.setattr(Path, "stat", fails)
+        context.setattr(Path, "read_bytes", fails)
+        gate = Gate(folder)
+    assert status(gate) == 503
+    gate.look()
+    assert (status(gate), status(gate, token=token)) == (401, 200)
+
+
+def fails(*_: object, **__: object) -> NoReturn:
+    raise OSError(errno.EIO, "Input/output error")
 
 
 def test_where_keys_are_required_nobody_is_let_in_before_there_are_any(folder: KeyFolder):
