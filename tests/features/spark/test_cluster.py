@@ -175,7 +175,7 @@ def test_scores_are_those_of_one_machine(trained_world: TrainedWorld, tmp_path: 
     profiles = one_machine.build_profiles(project.activity(frozen=model), model.specification, cutoffs=[cutoff])
     expected = score_table(model, profiles, bands=project.settings.scoring)
 
-    found = Spark(project).score(model, cutoff, kept=lambda _: None, say=Steps("score", None, 5))
+    found = Spark(project).score(model, cutoff, kept=lambda *_: None, say=Steps("score", None, 5))
     assert found.profiles.equals(profiles)
     assert found.scores.equals(with_reasons(expected, model, profiles=profiles))
 
