@@ -142,7 +142,7 @@ def test_an_extra_that_is_missing_is_named(installed: Environment, package: str,
 def test_the_base_is_as_large_as_the_guide_says():
     """The files of what a user without extras installs, as they are in the environment of the tests, without bytecode."""
     page = (TOP / "docs/guides/installing.md").read_text()
-    (said,) = re.findall(r"The base is (\d+) MB", page)
+    (said,) = re.findall(r"the environment takes (\d+) MB", page)
     size = sum(size_of(name) for name in needed_by("churn")) / 1e6
     assert size == pytest.approx(int(said), rel=0.03)
     assert size < 900

@@ -40,7 +40,7 @@ class ReleaseWatch:
 
     def __init__(self, first: Path) -> None:
         self._first = first.resolve()
-        self._seen: tuple[object, ...] = ()  # nothing: what is there is looked at, whatever it is
+        self._seen: tuple[object, ...] = ()  # nothing: what is there is read, whatever it is
         self._has_failed = False
         self._served: ServingBundle | None = None
 
