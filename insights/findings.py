@@ -15,6 +15,7 @@ from insights.engine.active_days import ActiveDays
 from insights.engine.steps import ALL, CAME_BACK, WEEK, Steps
 from insights.engine.tables import Annotation
 from insights.presentation import formats
+from insights.presentation.groups import group_of
 from insights.presentation.section import Figures, Row, Section, columns
 from insights.presentation.texts import text
 from insights.statistics.scan import Counts, Deviation, dated, largest_deviations
@@ -196,9 +197,7 @@ def _once_a_week(dimension: str) -> str:
 
 
 def _group(dimension: str) -> str:
-    return (
-        f"'{ALL}'" if dimension == ALL else f"coalesce(cast({dimension} as varchar), {literal(text('groups.unknown'))})"
-    )
+    return literal(ALL) if dimension == ALL else group_of(dimension)
 
 
 def _counts(log: ActiveDays, steps: Steps, *, dimension: str) -> tuple[list[tuple[int, str]], Counts, Counts]:

@@ -113,7 +113,7 @@ def cohorts(log: ActiveDays) -> list[Row]:
 
 
 def _cohort(log: ActiveDays, start: int, *, users: int, cells: dict[int, Share | None]) -> Row:
-    words = "open" if start + WEEK > log.days else "left_censored" if start < max(0, log.new_from) else ""
+    words = "open" if start + WEEK > log.days else "left_censored" if start < log.new_from else ""
     row: dict[str, object] = {
         "week": log.day(start),
         "users": users,

@@ -38,7 +38,7 @@ class PastContacts:
 
         return past_lists(self.project.home.list_ledgers(self.project.name), before=self.before)
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """Of all that :class:`churn.contacts.base_rate.LeftAlone` goes by; empty: there are neither lists nor arms."""
         lists, given = [(str(one.cutoff), one.name, one.digest) for one in self.lists], self.recorded.given_arms

@@ -71,7 +71,6 @@ def score(project: Project, cutoff: date, *, model: str, say: Progress) -> Scori
         scores=explained,
         path=folder,
         shift=users.shift,
-        store_refreshed=not why_not,
         not_refreshed_because=why_not,
         shadow=shadow and shadow.about,
     )

@@ -43,7 +43,6 @@ class Scoring(Result):
     scores: pa.Table | None = None
     path: Path = Path()
     shift: Prediction | None = None
-    store_refreshed: bool = False
     not_refreshed_because: str = ""
     shadow: dict[str, Any] | None = None
 
@@ -51,6 +50,11 @@ class Scoring(Result):
     def title(self) -> str:
         """What this is."""
         return "Scores"
+
+    @property
+    def store_refreshed(self) -> bool:
+        """Whether the service answers from these scores now."""
+        return not self.not_refreshed_because
 
     @property
     def scored(self) -> int:

@@ -25,10 +25,7 @@ from features.errors import InputError, translated
 from features.storage.stores import store_errors, without_secrets
 
 ANSWERS_WITHIN_SECONDS = 30  # a store that is silent for longer is blocked or does not exist
-_SILENT = (
-    f"did not answer within {ANSWERS_WITHIN_SECONDS} seconds",
-    "check its name, its endpoint (for S3: AWS_ENDPOINT_URL) and whether this machine may reach it",
-)
+_SILENT = "check its name, its endpoint (for S3: AWS_ENDPOINT_URL) and whether this machine may reach it"
 _REFUSED = (
     "check its name, the credentials (for S3: AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY) "
     "and whether this machine may reach it"
@@ -112,9 +109,10 @@ def listed(place: str, base: Path, *, subject: Subject = LOG) -> list[LogFile]:
     if is_remote(place):
         setting = f"[{subject.section}] path"
         what = f"{setting}: {without_secrets(place)}"
+        silent = InputError(f"{what} did not answer within {ANSWERS_WITHIN_SECONDS} seconds", hint=_SILENT)
         with (
             store_errors(place, f"{what} cannot be listed", setting=setting, hint=_REFUSED),
-            translated(TimeoutError, lambda _: InputError(f"{what} {_SILENT[0]}", hint=_SILENT[1])),
+            translated(TimeoutError, lambda _: silent),
         ):
             return _remote_files(_with_lower_case_scheme(place))
     return _local_files(base / place.removeprefix("file://"))

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from features.sql import literal
 from insights.engine.active_days import PARTS, ActiveDays
 from insights.engine.groups import known_dimensions
 from insights.presentation import formats
+from insights.presentation.groups import group_of
 from insights.presentation.section import Figures, Row, Section, columns, with_interval
 from insights.presentation.texts import text
 from insights.statistics.resampling import ratio_interval
@@ -133,7 +133,7 @@ def _cohorts(log: ActiveDays, dimension: str, *, days: int) -> Mapping[str, Coho
             from cohort join spells using (uid) group by uid),
         paid as (select uid, coalesce(sum(amount), 0) as spent from cohort join purchases using (uid)
             where d <= first_d + {days} group by uid)
-        select coalesce(cast({dimension} as varchar), {literal(text("groups.unknown"))}) as name, part, count(*), count(*) filter (early),
+        select {group_of(dimension)} as name, part, count(*), count(*) filter (early),
             count(*) filter (stayed), count(p.uid), coalesce(sum(spent), 0.0)
         from cohort join came using (uid) left join paid p using (uid) left join origins using (uid)
         group by all order by all"""

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from features.sql import literal
 from insights.engine.active_days import ActiveDays
 from insights.engine.groups import known_dimensions
 from insights.presentation import formats
+from insights.presentation.groups import group_of
 from insights.presentation.section import Figures, Row, Section, columns
 from insights.presentation.texts import text
 from insights.statistics.small_groups import MIN_USERS, shown_groups
@@ -160,7 +160,7 @@ def counted(log: ActiveDays) -> Early:
     sql = f"""with came as (select uid, first_d, bool_or(d = first_d + 1) as next_day, bool_or(d = first_d + 2) as third_day,
             bool_or(d = first_d + {DAY}) as stayed
         from users join spells using (uid) where first_d >= {log.new_from} and d <= first_d + {DAY} group by uid, first_d)
-        select coalesce(cast({CHANNEL} as varchar), {literal(text("groups.unknown"))}) as name,
+        select {group_of(CHANNEL)} as name,
             cast(next_day as integer) + 2 * cast(third_day as integer), first_d, count(*), count(*) filter (stayed)
         from came left join origins using (uid) group by all order by all"""
     rows = log.rows(sql)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from features.sql import literal
 from insights.engine.active_days import ActiveDays
 from insights.presentation import formats
+from insights.presentation.groups import group_of
 from insights.presentation.section import Figures, Row, Section, columns, with_interval
 from insights.presentation.texts import text
 from insights.statistics.shrinkage import shrunk
@@ -62,9 +63,8 @@ def make_views(log: ActiveDays, event_types: Sequence[str], *, within_days: int)
 
 def by_group(log: ActiveDays, group: str) -> list[Row]:
     """Return views and losses by product or category; the smallest are one group, and the most missing buyers come first."""
-    name = f"coalesce({group}, {literal(text('groups.unknown'))})"
-    sql = f"""select {name} as name, count(*), count(*) filter (not is_bought), count(distinct uid), max(item_category) from views
-        group by name order by name"""
+    sql = f"""select {group_of(group)} as name, count(*), count(*) filter (not is_bought), count(distinct uid), max(item_category)
+        from views group by name order by name"""
     found: dict[str, tuple[int, int, int, str | None]] = {
         name: (viewed, lost, users, category) for name, viewed, lost, users, category in log.rows(sql)
     }

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from features.sql import literal
 from insights.engine.active_days import PARTS, ActiveDays
 from insights.engine.tables import Costs
 from insights.presentation import formats
+from insights.presentation.groups import group_of
 from insights.presentation.section import Figures, Row, Section, columns
 from insights.presentation.texts import text
 from insights.statistics.counts import cost_each
@@ -116,7 +116,7 @@ def make_customers(log: ActiveDays, costs: Costs) -> None:
     """Make ``customers``: ``uid, part, channel, d``, the day of the first order; and ``earned``: ``uid, d, amount``, net."""
     log.make(
         "customers",
-        f"""select uid, part, coalesce(channel, {literal(text("groups.unknown"))}) as channel, min(d) as d
+        f"""select uid, part, {group_of(_CHANNEL)} as channel, min(d) as d
         from buys join users using (uid) left join origins using (uid) group by all""",
     )
     refunds = "union all select uid, d, -refunded from user_days where refunded > 0" if log.knows_amounts else ""
@@ -218,8 +218,7 @@ def _customers(log: ActiveDays, months: Sequence[Month]) -> dict[str, int]:
 
 
 def _new_users(log: ActiveDays, months: Sequence[Month], *, more: str = "true") -> dict[str, int]:
-    name = f"coalesce(channel, {literal(text('groups.unknown'))})"
-    sql = f"""select {name}, count(*) from users left join origins using (uid) where ({_in(months, "first_d")}) and {more}
+    sql = f"""select {group_of(_CHANNEL)}, count(*) from users left join origins using (uid) where ({_in(months, "first_d")}) and {more}
         group by 1 order by 1"""
     return dict(log.rows(sql))
 

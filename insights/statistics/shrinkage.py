@@ -63,10 +63,8 @@ def shrunk(parts: Sequence[int], wholes: Sequence[int]) -> list[ShrunkRate]:
     weight = share * n / (1 - share)
     a, b = x + prior * weight, n - x + (1 - prior) * weight
     rates = a / (a + b)
-    low, high = (
-        np.minimum(rates, beta.ppf(0.025, a + 0.5, b + 0.5)),
-        np.maximum(rates, beta.ppf(0.975, a + 0.5, b + 0.5)),
-    )
+    low = np.minimum(rates, beta.ppf(0.025, a + 0.5, b + 0.5))
+    high = np.maximum(rates, beta.ppf(0.975, a + 0.5, b + 0.5))
     found = zip(rates.tolist(), low.tolist(), high.tolist(), others, strict=True)
     return [
         ShrunkRate(rate, least, most, _verdict((rate, least, most), others=rest)) for rate, least, most, rest in found

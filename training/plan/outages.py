@@ -290,11 +290,9 @@ def _changed_labels(missing: Sequence[Outage], window: LabelWindow) -> float:
     """Share of the labels that missing days change: of users whose active days all fall on them, were these spread at random."""
     if not missing:
         return 0.0
-    share, known = len(missing) / window.horizon_days, missing[0].days_active
-    days_active = known[
-        min(window.horizon_days, len(known)) - 1
-    ]  # of the longest, who come more rarely than in a longer one
-    return sum(users * share**active for active, users in enumerate(days_active, 1))
+    share, by_length = len(missing) / window.horizon_days, missing[0].days_active
+    length = min(window.horizon_days, len(by_length))  # users come more rarely in the longest than in a longer one
+    return sum(users * share**active for active, users in enumerate(by_length[length - 1], 1))
 
 
 def _within(outages: Sequence[Outage], *, first: date, end: date) -> tuple[Outage, ...]:

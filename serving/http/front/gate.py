@@ -14,7 +14,7 @@ import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 
 from starlette.types import Scope
@@ -172,7 +172,7 @@ def _check_is_local(scope: Scope, headers: Mapping[bytes, bytes], *, path: str) 
     hint = f"ask for http://127.0.0.1, or make a key: {_ADD}"
     host = _name(headers.get(b"host", b"localhost"))
     if path not in _LOCAL_PATHS:
-        if not is_loopback(host) and not _is_address(host):
+        if not (_address(host) or is_loopback(host)):
             raise RequestProblem("without keys another name than localhost is not answered", kind=FORBIDDEN, hint=hint)
         return
     is_passed_on = not headers.keys().isdisjoint(_FORWARDED)
@@ -197,19 +197,16 @@ def is_loopback(host: str) -> bool:
     >>> [is_loopback(host) for host in ("127.0.0.1", "localhost", "::1", "0.0.0.0", "192.0.2.7", "example.org")]
     [True, True, True, False, False, False]
     """
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
+    found = _address(host)
+    return found.is_loopback if found else host.lower() == "localhost"
 
 
-def _is_address(host: str) -> bool:
-    """Tell whether a host is an address: no other site can let one point here."""
+def _address(host: str) -> IPv4Address | IPv6Address | None:
+    """Return a host that is an address, which no other site can let point here; None: it is a name."""
     try:
-        ip_address(host)
+        return ip_address(host)
     except ValueError:
-        return False
-    return True
+        return None
 
 
 def _mark(path: Path) -> tuple[int, int] | bool:
