@@ -15,7 +15,7 @@ export DO_NOT_TRACK := 1
 export UV_SYSTEM_CERTS := true
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup demo test test-slow test-faults system check fmt docs serve bench bench-serving bench-open-loop bench-accuracy bench-new-users bench-training bench-list bench-report bench-effect bench-replay bench-profit wheel lock clean
+.PHONY: help setup demo test test-slow test-faults system check fmt docs serve bench bench-serving bench-open-loop bench-accuracy bench-new-users bench-training bench-list bench-report bench-report-cost bench-effect bench-replay bench-profit wheel lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' Makefile
@@ -103,6 +103,9 @@ bench-list: setup ## What the weekly list costs at a million stored users (USERS
 
 bench-report: setup ## What the report finds in simulated shops, and what it does not (KINDS="null version" WORLDS=5: fewer)
 	@KINDS="$(KINDS)" WORLDS="$(WORLDS)" $(BIN)/python -m benchmarks.report.bench
+
+bench-report-cost: setup ## What the report costs on ten million events, next to profiles (USERS=4000: a tenth)
+	@USERS="$(USERS)" $(BIN)/python -m benchmarks.report.cost
 
 bench-effect: setup ## How often the account of contacts errs, in 1,000 simulated seasons (SEASONS=100: fewer)
 	@$(BIN)/python -m benchmarks.weekly.effect

@@ -154,7 +154,9 @@ class OneMachine:
         return ScoredUsers(model, profiles, scores, shift, contacts, activity, kept=found)
 
 
-def with_new_users(users: ScoredUsers, found: RegisteredModel, *, cutoff: date, say: Progress) -> ScoredUsers:
+def with_new_users(
+    users: ScoredUsers, found: RegisteredModel, *, cutoff: date, say: Progress, shift: float | None = None
+) -> ScoredUsers:
     """Have the users who are too new for the champion scored by the model of new users.
 
     Parameters
@@ -163,6 +165,8 @@ def with_new_users(users: ScoredUsers, found: RegisteredModel, *, cutoff: date, 
         All users as the champion scores them, or as both models did in an earlier run.
     found
         The model of new users.
+    shift
+        Of its probabilities, where it is known; None: they follow the base rate.
     """
     from features.eligibility import TENURE
     from features.profiles.build import build_profiles
@@ -176,10 +180,13 @@ def with_new_users(users: ScoredUsers, found: RegisteredModel, *, cutoff: date, 
     where = f"{TENURE} < {users.model.eligibility.min_tenure_days} and {model.eligibility.sql()}"
     profiles = build_profiles(activity, model.specification, cutoffs=[cutoff], where=where)
     say.within(f"{profiles.num_rows:,} new users are scored by {found.name} version {found.version}")
-    if users.kept and (shift := users.kept.new_users_shift) is not None:
-        known = replace(model, shift=shift)
+    if users.kept and users.kept.new_users_shift is not None:
+        known = replace(model, shift=users.kept.new_users_shift)
         return replace(users, new_users=NewUsers(found.name, found.version, known, profiles))
-    model, _ = follow(users.contacts, model, activity=activity, say=say)
+    if shift is None:
+        model, _ = follow(users.contacts, model, activity=activity, say=say)
+    else:
+        model = replace(model, shift=shift)
     new_users = NewUsers(found.name, found.version, model, profiles)
     bands = users.contacts.project.settings.scoring
     return replace(users, scores=with_own_scores(users.scores, new_users, bands=bands), new_users=new_users)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import sqrt
 
+from scipy.stats import false_discovery_control, norm
+
 from insights.engine.active_days import ActiveDays
 from insights.engine.steps import WEEK, Steps
 from insights.presentation import formats
@@ -15,6 +17,7 @@ from models.page import Picture
 from models.shares import Z_95, wilson
 
 VERSION, MIN_USERS = "app_version", 20
+FALSE_DISCOVERIES = 0.05  # among the versions that are said to differ
 
 
 def conversion(log: ActiveDays, steps: Steps, *, benchmark: float | None = None) -> Section:
@@ -52,15 +55,27 @@ def conversion(log: ActiveDays, steps: Steps, *, benchmark: float | None = None)
         sentences.append(text("conversion.worst", **words))
     has_versions = VERSION in steps.dimensions and bool(steps.names)
     needs = {} if has_versions else {text("conversion.versions"): VERSION}
+    versions = by_version(log, steps) if has_versions else []
+    sentences += _of_the_lowest(versions)
     tables = [
         Figures(
             "funnel", funnel, columns("name", "step", "next_step") | columns("count", "reached", "converted") | _ENDS
         ),
         Figures("conversion_weeks", weeks, of_weeks),
-        Figures("versions", by_version(log, steps) if has_versions else [], _OF_VERSIONS),
+        Figures("versions", [{**row, "verdict": text(f"groups.{row['verdict']}")} for row in versions], _OF_VERSIONS),
     ]
     shown = [one for one in tables if one.rows]
     return Section("conversion", sentences, shown, [_picture(closed)], facts, needs)
+
+
+def _of_the_lowest(versions: Sequence[Row]) -> list[str]:
+    """Return a sentence on the version that is furthest below the others; nothing where none is."""
+    below = [row for row in versions if row["verdict"] == "below"]
+    if not below:
+        return []
+    lowest = min(below, key=lambda row: row["difference"])
+    shares = {name: formats.share(lowest[name]) for name in ("share", "expected")}
+    return [text("conversion.version_below", version=lowest["version"], **shares)]
 
 
 _ENDS = columns("share", "share", "share_low", "share_high")
@@ -69,6 +84,7 @@ _OF_VERSIONS = (
     | columns("count", "reached")
     | columns("share", "share", "expected")
     | columns("change", "difference", "difference_low", "difference_high")
+    | columns("name", "verdict")
 )
 
 
@@ -105,7 +121,9 @@ def by_version(log: ActiveDays, steps: Steps) -> list[Row]:
     """Return the conversion of each version from the first step to the next, against all others of the same weeks, platforms and tenure.
 
     A cell of week, platform and tenure counts where several versions live in it; the expected share is that of the other versions in
-    the same cells.
+    the same cells. The verdict is ``above`` or ``below`` where the difference remains after the correction of Benjamini and Yekutieli
+    2001 ("The Control of the False Discovery Rate in Multiple Testing under Dependency", Annals of Statistics 29(4)) over all versions,
+    else ``alike``.
     """
     os = "device_os" if "device_os" in steps.dimensions else "''"
     sql = f"""with cells as (select {VERSION} as version, week, {os} as os, tenure, count(*) as n, count(*) filter (converted) as x
@@ -115,10 +133,19 @@ def by_version(log: ActiveDays, steps: Steps) -> list[Row]:
         select version, sum(n), sum(x), sum(n * (all_x - x) / (all_n - n)),
             sum(n * all_x / all_n * (1 - all_x / all_n) * all_n / (all_n - n))
         from sums where versions > 1 group by version having sum(n) >= {MIN_USERS} order by version"""
-    return [_version_row(*row) for row in log.rows(sql)]
+    found = log.rows(sql)
+    deviates = [(x - expected) / sqrt(variance) if variance else 0.0 for _, _, x, expected, variance in found]
+    adjusted = false_discovery_control([2 * norm.sf(abs(z)) for z in deviates], method="by") if found else []
+    return [_version_row(*row, verdict=_verdict(z, p)) for row, z, p in zip(found, deviates, adjusted, strict=True)]
 
 
-def _version_row(*row: float | str) -> Row:
+def _verdict(deviate: float, p_value: float) -> str:
+    if p_value >= FALSE_DISCOVERIES:
+        return "alike"
+    return "below" if deviate < 0 else "above"
+
+
+def _version_row(*row: float | str, verdict: str) -> Row:
     version, *numbers = row
     n, x, expected, variance = (float(one) for one in numbers)
     margin = Z_95 * sqrt(variance) / n
@@ -128,6 +155,7 @@ def _version_row(*row: float | str) -> Row:
         "difference": difference,
         "difference_low": difference - margin,
         "difference_high": difference + margin,
+        "verdict": verdict,
     }
 
 

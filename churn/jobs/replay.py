@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from functools import cached_property
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -15,9 +17,11 @@ from numpy.typing import NDArray
 from churn.contacts.base_rate import follow
 from churn.contacts.past import PastContacts
 from churn.contacts.treatment import treatment_of
-from churn.engine import ScoredUsers, with_context
+from churn.engine import ScoredUsers, with_context, with_new_users
+from churn.jobs.list_writer import ListWriter
 from churn.jobs.outcomes import Ledger
 from churn.jobs.replay_page import write_replay
+from churn.jobs.review import Review
 from churn.jobs.week import Week
 from churn.progress import Progress, progress_of
 from churn.results.replay import Monday, Replay, Users
@@ -25,14 +29,14 @@ from features.errors import CheckFailed, SettingsError
 from features.profiles.build import build_profiles
 from features.profiles.shared import SharedProfiles
 from features.snapshots import Coverage, LabelWindow
-from features.storage.versions import Place
+from features.storage.versions import Place, current_of
 from models.churn_model import ChurnModel
 from models.evaluation.baselines import RULES, rule_scores
 from models.scorers.base_rate import Prediction
 from serving.batch.score import score_table
 from serving.batch.scored_batch import Batch, read_manifest
 from serving.weekly.account.outcomes import ScoredBatch
-from serving.weekly.at_risk_list import ListRows
+from serving.weekly.at_risk_list import ListRows, week_of
 from serving.weekly.list_ledger import PastList
 from serving.weekly.profit import ContactCosts, pays_from
 from serving.weekly.selection import Mask, Selection
@@ -152,15 +156,13 @@ class _TimeMachine:
         week = self._real_week(really) if really else self._possible_week(day)
         nobody = np.zeros(week.users.scores.num_rows, dtype=np.bool_)
         selections = week.selections if really else week.selected(nobody)
-        entries = {one.settings.name: _entries(week, one) for one in selections}
-        as_it_was = (
-            None
-            if really is None
-            else entries == {one.name: one.entries for one in self._ledger.lists if one.cutoff == day}
-        )
         if not really:
-            self.lists.extend(PastList(day, name, week.batch.version, 0.0, rows) for name, rows in entries.items())
-        return self._what_happened(week, selections, as_it_was)
+            lists = ListRows(week.candidates, self.project.settings.export)
+            self.lists.extend(
+                PastList(day, one.settings.name, week.batch.version, 0.0, lists.entries(one, week.users.scores))
+                for one in selections
+            )
+        return self._what_happened(week, selections, differing=self._differing(week) if really else None)
 
     # --- Weeks that were really run --------------------------------------------------------------------------------
 
@@ -176,7 +178,8 @@ class _TimeMachine:
 
     def _real_week(self, batch: ScoredBatch) -> Week:
         """Return a week with the model, the shift and the arms with which it was run."""
-        shift = float(read_manifest(batch.folder).get("base_rate_shift", 0.0))
+        about = read_manifest(batch.folder)
+        shift = float(about.get("base_rate_shift", 0.0))
         model = replace(self._ledger.model(batch.version), shift=shift)
         if model.definition.window.end(batch.cutoff) > self.activity.coverage.covered_until:
             words = f"the horizon of version {batch.version}, which scored on {batch.cutoff}, is not over"
@@ -184,7 +187,29 @@ class _TimeMachine:
         known = self._ledger.log_of(model).as_of(batch.cutoff)
         contacts = self._contacts_before(batch.cutoff, model)
         users = self._scored(contacts, model, known, Prediction(shift, "as the ledger keeps it"))
+        if by := str(about.get("new_users", "")):
+            registered = self.project.registry_of(by.rpartition("/")[0]).get(by.rpartition("/")[2])
+            own = float(about["new_users_shift"])
+            users = with_new_users(users, registered, cutoff=batch.cutoff, say=self.say, shift=own)
         return Week(self.project, users, Batch(batch.cutoff, self.project.name, batch.version, "", shift), dry_run=True)
+
+    def _differing(self, week: Week) -> tuple[str, ...]:
+        """Write the lists of a week again, and return which files are not, byte for byte, what was written that week."""
+        project, cutoff = self.project, week.batch.cutoff
+        writer = ListWriter(week, Review(week, progress_of(self.say.within)))
+        drafts = {one.selection.settings.name: one for one in writer.drafts}
+        differing = sorted({one.name for one in self._ledger.lists if one.cutoff == cutoff} ^ drafts.keys())
+        with TemporaryDirectory() as folder:
+            for name, draft in drafts.items():
+                again = [Place(Path(folder) / part / name) for part in ("ledger", "lists")]
+                writer.write_into(*again, draft=draft)
+                written = [
+                    home(project.name, week_of(cutoff), name)
+                    for home in (project.home.list_ledger, project.home.weekly_list)
+                ]
+                for here, there in zip(again, written, strict=True):
+                    differing += [f"{name}/{file}" for file in _differing_files(here.folder, there)]
+        return tuple(differing)
 
     # --- Weeks that could have been run ----------------------------------------------------------------------------
 
@@ -249,7 +274,9 @@ class _TimeMachine:
     def _contacts_before(self, day: date, model: ChurnModel) -> PastContacts:
         return PastContacts(self.project, day, model.specification.timezone)
 
-    def _what_happened(self, week: Week, selections: Sequence[Selection], as_it_was: bool | None) -> _MondayResult:
+    def _what_happened(
+        self, week: Week, selections: Sequence[Selection], *, differing: tuple[str, ...] | None
+    ) -> _MondayResult:
         users = week.users
         is_scored = np.asarray(users.scores.column("raw_score").is_valid())
         churn = self.project.recipe.churn.model_copy(update=users.model.frozen_churn)
@@ -264,14 +291,14 @@ class _TimeMachine:
         reached = frozenset(ids[contacted & churned].tolist())
         found = Monday(
             week.batch.cutoff,
-            week.batch.version if as_it_was is None else f"version {week.batch.version}",
+            week.batch.version if differing is None else f"version {week.batch.version}",
             int(is_scored.sum()),
             int(churned.sum()),
             int(contacted.sum()),
             len(reached),
             {name: len(some) for name, some in reached_by.items()},
             _pays(choices),
-            as_it_was,
+            differing,
         )
         contacts = pa.concat_tables([_contacts(week, one, churned) for one in selections])
         return _MondayResult(found, frozenset(ids[churned].tolist()), reached, reached_by, choices, contacts)
@@ -287,8 +314,13 @@ def _ranked_by_rules(week: Week) -> Iterator[tuple[str, NDArray[np.int64]]]:
             yield name, among[np.argsort(-scores, kind="stable")]
 
 
-def _entries(week: Week, one: Selection) -> pa.Table:
-    return ListRows(week.candidates, week.project.settings.export).entries(one, week.users.scores)
+def _differing_files(here: Path, there: Path) -> list[str]:
+    """Return the names of files that are not the same in the current versions of two places; none where one has no version."""
+    versions = current_of(here), current_of(there)
+    if not all(versions):
+        return []
+    files: list[dict[str, Any]] = [read_manifest(one).get("files", {}) for one in versions if one]
+    return sorted(name for name in files[0].keys() | files[1].keys() if files[0].get(name) != files[1].get(name))
 
 
 def _contacts(week: Week, one: Selection, churned: Mask) -> pa.Table:

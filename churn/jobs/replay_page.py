@@ -81,5 +81,5 @@ def _row(one: Monday) -> Row:
     }
     if one.pays_from is not None:
         found["pays from"] = f"{one.pays_from:.1%}" if one.pays_from <= 1 else "never"
-    was = {None: "", True: "as it was", False: "differs from what was written"}
+    was = {None: "", True: "as it was", False: f"differs: {', '.join(one.differing or ())}"}
     return found | {"really run": was[one.is_as_it_was]}

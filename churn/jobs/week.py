@@ -161,5 +161,13 @@ def batch_of(
     project: Project, registered: RegisteredModel | ServingBundle, users: ScoredUsers, *, cutoff: date
 ) -> Batch:
     """Describe the scoring of all users."""
-    new = users.new_users.model.shift if users.new_users else None
-    return Batch(cutoff, registered.name, registered.version, project.digest, users.shift.shift, new)
+    new = users.new_users
+    return Batch(
+        cutoff,
+        registered.name,
+        registered.version,
+        project.digest,
+        users.shift.shift,
+        new.model.shift if new else None,
+        new.scored_by if new else None,
+    )

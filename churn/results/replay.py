@@ -35,8 +35,8 @@ class Monday:
     pays_from
         Save rate from which the contacts would have paid, given who left; None where no list names its costs, or nothing says what a
         user is worth.
-    is_as_it_was
-        Whether the lists are those that were really written that week, row for row; None: none were.
+    differing
+        Files of the lists, and lists, that are not byte for byte those that were really written that week; None: none were.
     """
 
     cutoff: date
@@ -47,12 +47,18 @@ class Monday:
     reached: int
     reached_by: Mapping[str, int]
     pays_from: float | None = None
-    is_as_it_was: bool | None = None
+    differing: tuple[str, ...] | None = None
+
+    @property
+    def is_as_it_was(self) -> bool | None:
+        """Whether the lists are those that were really written that week, byte for byte; None: none were."""
+        return None if self.differing is None else not self.differing
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values."""
         pays = self.pays_from if self.pays_from is not None and math.isfinite(self.pays_from) else None
-        return asdict(self) | {"cutoff": str(self.cutoff), "reached_by": dict(self.reached_by), "pays_from": pays}
+        plain = {"cutoff": str(self.cutoff), "reached_by": dict(self.reached_by), "pays_from": pays}
+        return asdict(self) | plain | {"is_as_it_was": self.is_as_it_was}
 
 
 @dataclass(frozen=True)
@@ -127,7 +133,7 @@ class Replay(Result):
             found["weeks"] = f"{self.mondays[0].cutoff} to {self.mondays[-1].cutoff}"
         really = [one.is_as_it_was for one in self.mondays if one.is_as_it_was is not None]
         if really:
-            found["weeks that were really run"] = f"{sum(really)} of {len(really)} come out row for row as they were"
+            found["weeks that were really run"] = f"{sum(really)} of {len(really)} come out byte for byte as they were"
         if self.skipped:
             found["not replayed"] = f"{len(self.skipped)}: {next(iter(self.skipped.values()))}"
         return found | ({"page": str(self.path / PAGE)} if self.path.name else {})

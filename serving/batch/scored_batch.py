@@ -34,8 +34,9 @@ class Batch:
     settings_digest
         Of every setting, for the record.
     base_rate_shift, new_users_shift
-        By which the probabilities follow the base rate, in log-odds: the champion's, and those of the model of new users, None where there
-        is none.
+        By which the probabilities follow the base rate, in log-odds: the champion's, and those of the model of new users.
+    new_users
+        Name and version of the model of new users, as :attr:`serving.batch.new_users.NewUsersModel.scored_by`; None where there is none.
     """
 
     cutoff: date
@@ -44,12 +45,12 @@ class Batch:
     settings_digest: str
     base_rate_shift: float = 0.0
     new_users_shift: float | None = None
+    new_users: str | None = None
 
     @property
     def about(self) -> dict[str, Any]:
         """What a manifest says of it."""
-        found = asdict(self)
-        return found if self.new_users_shift is not None else {k: v for k, v in found.items() if k != "new_users_shift"}
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 @dataclass(frozen=True)

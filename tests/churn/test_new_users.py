@@ -252,3 +252,14 @@ def test_what_the_service_starts_from_keeps_the_model_of_new_users(folder: Path,
     assert written.new_users is not None
     assert written.new_users.scored_by == "churn-new/1"
     assert written.new_users.model.shift != written.model.shift
+
+
+def test_a_replayed_week_has_them_scored_by_the_model_of_that_week(folder: Path, report: dict[str, Any]):
+    del report
+    monday = date(2026, 3, 2)  # the latest whose horizon is over
+    project = project_of(folder)
+    project.export(monday, force=True)
+    listed = project.home.weekly_list("churn", "2026-W10", "at_risk") / "current/at_risk.parquet"
+    assert "churn-new/1" in pq.ParquetFile(listed).read()["scored_by"].to_pylist()
+    (found,) = project.replay(1).mondays
+    assert (found.cutoff, found.differing) == (monday, ())

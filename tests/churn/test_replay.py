@@ -62,8 +62,9 @@ def test_the_latest_mondays_whose_horizons_are_over_are_replayed(mondays: list[d
     assert [one["model"] for one in mondays] == ["as of 2026-04-06", "version 1"]
 
 
-def test_a_week_that_was_really_run_comes_out_row_for_row(world: TrainedWorld, mondays: list[dict[str, Any]]):
+def test_a_week_that_was_really_run_comes_out_byte_for_byte(world: TrainedWorld, mondays: list[dict[str, Any]]):
     assert [one["is_as_it_was"] for one in mondays] == [None, True]
+    assert [one["differing"] for one in mondays] == [None, []]
     rows = contacted(world)
     replayed = rows.filter(pc.equal(rows["cutoff"], pa.scalar(REALLY)))
     written = pq.ParquetFile(world.home / "lists/churn/2026-W17/at_risk/current/at_risk.parquet").read()
@@ -106,6 +107,22 @@ def test_page_and_numbers_are_written_whole_and_the_same_again(world: TrainedWor
     assert "Leavers reached" in html
     assert "as it was" in html
     assert json.loads((place / "replay.json").read_text())["contacts"] > 0
+
+
+def test_weeks_that_follow_each_other_come_out_byte_for_byte(command: Command, world: TrainedWorld, tmp_path: Path):
+    """The later list says the band of the week before, what changed since, and what is to be uploaded anew."""
+    own = world.copy_to(tmp_path / "home")
+    for monday in (BEFORE, REALLY):
+        assert command("export", *own.options(), "--as-of", monday.isoformat()).code == 0
+    assert (own.home / "lists/churn/2026-W17/at_risk/current/delta.csv").exists()
+    ran = command("replay", *own.options(), "--mondays", "2", "--json")
+    assert [one["differing"] for one in ran.json()["mondays"]] == [[], []]
+
+
+def test_files_that_come_out_differently_are_named(command: Command, world: TrainedWorld):
+    ran = command("replay", *options(world, 'export.columns={user_id="id"}'), "--mondays", "1", "--json")
+    assert ran.json()["mondays"][0]["differing"] == [f"at_risk/{name}.csv" for name in ("delta", "holdout", "upload")]
+    assert not ran.json()["mondays"][0]["is_as_it_was"]
 
 
 def test_what_happens_after_a_monday_changes_nothing_before_it(

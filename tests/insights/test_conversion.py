@@ -50,6 +50,27 @@ def test_versions_are_compared_within_the_weeks_in_which_both_live(tmp_path: Pat
     assert (old["reached"], old["share"], old["expected"]) == (40, 0.5, 0.25)
     assert (new["share"], new["difference"]) == (0.25, pytest.approx(-0.25))
     assert new["difference_high"] < 0
+    assert (old["verdict"], new["verdict"]) == ("above", "below")
+    found = conversion(log, steps)
+    said = "Of users of version 2.0, 25.0 % go on from the first step; of users of the other versions at the same time, 50.0 %."
+    assert found.sentences[-1] == said
+    (table,) = (one for one in found.tables if one.name == "versions")
+    assert [row["verdict"] for row in table.rows] == ["above", "below"]
+
+
+def test_the_lowest_of_many_versions_is_not_said_to_differ_by_chance(tmp_path: Path):
+    """The same difference as between two is one of many here: p = .02 of one comparison in eleven."""
+    buyers = {"2.0": 10, "3.0": 20} | {f"1.{n}": 15 for n in range(9)}
+    rows = [
+        f"{version}-{n} 2026-01-05T10:00 {step} app_version={version}"
+        for version, bought in buyers.items()
+        for n in range(40)
+        for step in ("view", *(["buy"] if n < bought else []))
+    ]
+    log = opened(tmp_path, [*rows, "z 2026-01-11T10:00 view"], **BOUGHT)
+    steps = make_steps(log, funnel=["view", "buy"], purchase_event_types=["buy"])
+    assert {row["version"]: row["verdict"] for row in by_version(log, steps)} == dict.fromkeys(buyers, "alike")
+    assert not [one for one in conversion(log, steps).sentences if "version" in one]
 
 
 def test_a_log_without_purchases_says_so(tmp_path: Path):
