@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 # what every profile depends on, whatever its features are
 _ALWAYS_READ = (*REQUIRED, "count", "session_id", "duration_seconds", "ingested_at", "event_id")
+_RECORDED_LATER = ("timezone", "format.decimal")  # models of before do not say under which they were trained
 
 
 @dataclass(frozen=True)
@@ -111,12 +112,13 @@ class LogReader:
         return self.settings.churn.model_copy(update=model.frozen_churn)
 
     def mapping_of(self, specification: Specification) -> dict[str, str]:
-        """Return the expressions that give the columns that profiles read, and the condition on rows, by name."""
+        """Return the expressions that give the columns that profiles read, the condition on rows, and how values are read, by name."""
         events = self.settings.events
         needs = {need for feature in specification.features for need in feature.needs}
         words = set(re.findall(r"\w+", f"{specification.qualifying} {specification.event}"))
         read = {*_ALWAYS_READ, *needs, *words}
         mapped = {name: text for name, text in events.mapping().items() if name in read} | {"where": events.where}
+        mapped |= {"timezone": events.timezone, "format.decimal": events.format.decimal}
         return {name: " ".join(text.split()) for name, text in mapped.items()}
 
     def check_mapping(self, model: ChurnModel) -> None:
@@ -130,10 +132,11 @@ class LogReader:
         if not model.mapping or self.settings.scoring.allow_mapping_change:
             return
         now = self.mapping_of(model.specification)
-        changed = [name for name in {**model.mapping, **now} if model.mapping.get(name, "") != now.get(name, "")]
+        known = {name: now.get(name, "") for name in _RECORDED_LATER} | model.mapping
+        changed = [name for name in {**known, **now} if known.get(name, "") != now.get(name, "")]
         if changed:
             name, others = changed[0], f" (and {', '.join(changed[1:])})" if changed[1:] else ""
-            before, after = (of.get(name) or "nothing" for of in (model.mapping, now))
+            before, after = (of.get(name) or "nothing" for of in (known, now))
             raise CheckFailed(
                 f"[events] {name} is {after}, and the model was trained with {before}{others}: its scores may be wrong",
                 hint="train again: churn train; or, where both mean the same, --allow-mapping-change",

@@ -137,7 +137,7 @@ def scored_from(
     parts = (
         (registered.name, registered.version, repr(model.quality), cutoff),
         project.reader.mapping_of(model.specification),
-        activity.state_before(cutoff),
+        (activity.folder.name, activity.state_before(cutoff)),  # the folder is named by how the log is read
         settings.scoring.model_dump(),
         settings.outages.model_dump(),
         settings.training.seed,

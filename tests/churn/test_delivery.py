@@ -208,6 +208,24 @@ def test_another_mapping_of_a_column_that_the_model_reads_is_refused_unless_allo
     assert command(verb, *world.options(), "--as-of", AS_OF, *other, "--allow-mapping-change").code == 0
 
 
+@pytest.mark.parametrize(("setting", "said"), [("timezone=Asia/Tokyo", "Asia/Tokyo"), ("format.decimal=','", ",")])
+def test_values_that_are_read_in_another_way_than_in_training_are_refused(
+    command: Command, world: TrainedWorld, setting: str, said: str
+):
+    refused = command("score", *world.options(), "--as-of", AS_OF, "--set", f"events.{setting}")
+    name = setting.partition("=")[0]
+    assert (refused.code, f"[events] {name} is {said}, and the model was trained with" in refused.err) == (3, True), (
+        refused.err
+    )
+
+
+def test_a_model_that_does_not_say_how_values_were_read_is_used(world: TrainedWorld):
+    project = Project(world.config, home=world.home, settings=["events.timezone=Asia/Tokyo"])
+    model = project.registry.get("champion").model
+    mapping = {name: text for name, text in model.mapping.items() if name not in {"timezone", "format.decimal"}}
+    project.reader.check_mapping(replace(model, mapping=mapping))
+
+
 def test_another_spelling_of_the_same_expression_is_no_change(command: Command, world: TrainedWorld):
     model = Registry(world.home, "churn").get("champion").model
     spaced = f"events.columns.channel= {model.mapping['channel']} "
