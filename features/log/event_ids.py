@@ -76,7 +76,8 @@ class EventIds:
         return int(rows) - keys, dict(found)
 
     def _place(self, file: FileInventory) -> Path:
-        known = "\n".join((file.name, file.fingerprint, file.reading))
+        """Name the ids of a file after what it is, and after its valid rows: which these are may change though the file does not."""
+        known = "\n".join((file.name, file.fingerprint, file.reading, repr(sorted(file.days.items()))))
         return self.folder / f"{hashlib.sha256(known.encode()).hexdigest()[:24]}"
 
 

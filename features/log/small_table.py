@@ -16,7 +16,7 @@ from features.log.sources.binding import Texts
 from features.log.sources.broken_rows import FAULT
 from features.log.sources.mapping import Mapper
 from features.log.sources.source import LOG_ROW, Source
-from features.log.sources.times import instant_of
+from features.log.sources.times import EARLIEST, instant_of
 from features.log.sources.values import text_of
 from features.log.validation import present_rows
 from features.storage.duckdb import connect, duckdb_errors
@@ -101,7 +101,8 @@ class SmallTable:
             case "day":
                 is_month = f"regexp_full_match(trim({raw}), '\\d{{4}}-\\d\\d')"
                 whole = f"case when {is_month} then trim({raw}) || '-01' else {raw} end" if kind == "VARCHAR" else raw
-                return f"cast(timezone('UTC', {instant_of(whole, kind, zone='UTC')}) as date)"
+                day = f"cast(timezone('UTC', {instant_of(whole, kind, zone='UTC')}) as date)"
+                return f"case when {day} >= date '{EARLIEST}' then {day} end"
 
     def _unreadable(self, name: str, value: str | None) -> InputError:
         got = "nothing" if value is None else f'"{value}"'

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from features.log.sources.binding import Texts
 from features.log.sources.source import LOG_FILE, Source
-from features.log.sources.times import has_abbreviation, instant_of
+from features.log.sources.times import EARLIEST, has_abbreviation, instant_of
 from features.log.sources.values import FLOATS, text_of
 from features.schema import COLUMNS, REQUIRED
 from features.sql import INTEGERS, literal
@@ -205,7 +205,7 @@ def _rules(source: Source, span: Span) -> list[tuple[str, str]]:
     times = [
         (f"event_time >= timestamptz '{span.end.isoformat()}'", FUTURE),
         *([(f"event_time < timestamptz '{span.start.isoformat()}'", BEFORE)] if span.start else []),
-        ("event_time < timestamptz '1900-01-01 00:00:00+00'", "event_time is absurd"),
+        (f"event_time < timestamptz '{EARLIEST} 00:00:00+00'", "event_time is absurd"),
         (
             "event_time between timestamptz '1969-12-31 00:00:00+00' and timestamptz '1970-01-02 00:00:00+00'",
             "event_time is the zero of a clock (1970-01-01)",

@@ -16,7 +16,7 @@ from features.log.rejected import refuse_too_many, write_rejected
 from features.log.sources.binding import Bound
 from features.log.sources.mapping import Mapper
 from features.log.sources.source import Source
-from features.log.sources.times import instant_of
+from features.log.sources.times import EARLIEST, instant_of
 from features.log.validation import NULLS, failures, id_of, is_number_text, present_rows, text_of
 from features.settings import ComputeSettings, TableSettings
 from features.sql import literal
@@ -119,6 +119,9 @@ class PointInTimeTable:
         if VALID_FROM in mapping and not self.trust_undated:
             rules |= {"raw_valid_from is null": "valid_from is null"}
         rules |= {"valid_from is null": "valid_from is unreadable"}
+        if VALID_FROM in mapping:  # it would be known at every cutoff; that day begins a day earlier east of Greenwich
+            is_early = f"valid_from < date '{EARLIEST}' - interval 1 day"
+            rules |= {f"{is_early} and raw_valid_from is not null": "valid_from is absurd"}
         return " ".join(f"when {condition} then {literal(why)}" for condition, why in rules.items())
 
     def _rejected(self, connection: duckdb.DuckDBPyConnection) -> dict[str, int]:

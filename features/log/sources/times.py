@@ -19,6 +19,7 @@ _WELL_KNOWN = (
     *("America/New_York", "America/Chicago", "America/Denver", "America/Los_Angeles", "America/Halifax"),
     *("Europe/London", "Europe/Paris", "Asia/Shanghai", "Asia/Kolkata", "Asia/Tokyo", "Australia/Sydney"),
 )
+EARLIEST = "1900-01-01"  # what is before it was not meant: a year of two digits, or where a clock or a calendar starts
 _YEAR_2000 = 946_684_800  # in seconds since 1970
 _DATE_BYTES = len("2026-01-05")
 

@@ -13,6 +13,12 @@ from tests.features.log_files import HEADER, put, world_at
 NAMES = f"id,{HEADER}"
 
 
+def between(world: World, start: date | None, until: date) -> World:
+    """The same log and home, covered from and until other days."""
+    events = world.settings.events.model_copy(update={"covered_from": start, "covered_until": until})
+    return World(replace(world.settings, events=events), world.home)
+
+
 def world_of_files(folder: Path, files: dict[str, list[str]]) -> World:
     for name, lines in files.items():
         put(folder / f"log/{name}.csv", "".join(f"{line}\n" for line in (NAMES, *lines)))
@@ -59,6 +65,27 @@ def test_and_gives_it_back_when_it_is_gone(tmp_path: Path):
     assert events(world) == [("anna", "2026-01-05", 1)]
     (tmp_path / "log/b.csv").unlink()
     assert events(world) == [("anna", "2026-01-07", 1)]
+
+
+@pytest.mark.parametrize("starts", [(None, date(2026, 1, 3)), (date(2026, 1, 3), None)])
+def test_a_row_before_the_covered_days_takes_no_event_away_and_one_that_is_covered_again_does(
+    tmp_path: Path, starts: tuple[date | None, ...]
+):
+    world = world_of_files(
+        tmp_path, {"a": ["1,anna,2026-01-01 10:00:00,open"], "b": ["1,anna,2026-01-05 10:00:00,open"]}
+    )
+    days = {None: "2026-01-01", date(2026, 1, 3): "2026-01-05"}
+    for start in starts:
+        assert events(between(world, start, date(2026, 2, 1))) == [("anna", days[start], 1)]
+
+
+def test_an_id_that_was_in_the_future_counts_once_when_it_no_longer_is(tmp_path: Path):
+    rows = ["1,anna,2026-01-04 10:00:00,open", "2,anna,2026-01-10 10:00:00,open"]
+    world = world_of_files(tmp_path, {"a": rows, "b": ["2,anna,2026-01-12 10:00:00,open"]})
+    expected = {5: [4], 11: [4, 10], 20: [4, 10]}
+    for until, days in expected.items():
+        found = events(between(world, None, date(2026, 1, until)))
+        assert found == [("anna", f"2026-01-{day:02}", 1) for day in days]
 
 
 def test_rows_without_an_id_all_count(tmp_path: Path):

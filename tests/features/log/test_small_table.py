@@ -61,3 +61,10 @@ def test_a_row_with_another_number_of_fields_is_refused_by_its_place(tmp_path: P
     (tmp_path / "p.csv").write_text("item,price\nhat,2,5\n")
     with pytest.raises(InputError, match=r"p\.csv, row 1: the row has too many fields"):
         table(tmp_path / "p.csv", item="item", price="price").read(tmp_path)
+
+
+@pytest.mark.parametrize("since", ["01-05-26", "0026-05-01"])
+def test_a_year_of_two_digits_is_not_a_date(tmp_path: Path, since: str):
+    (tmp_path / "p.csv").write_text(f"item,price,since\nhat,2.5,{since}\n")
+    with pytest.raises(InputError, match=f'since: got "{since}", expected a date'):
+        table(tmp_path / "p.csv", item="item", price="price", since="since").read(tmp_path)

@@ -225,3 +225,14 @@ def test_neither_rows_valid_from_the_cutoff_on_nor_the_order_of_rows_change_a_pr
             place = write(world.home.with_name("users.parquet"), rows)
             bits.append(profiles(with_users(world, place), "2026-01-08", every_family=True))
     assert bits[0] == bits[1] == bits[2]
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin"])
+def test_a_year_of_two_digits_is_not_known_from_antiquity_on(tmp_path: Path, zone: str):
+    rows = [("anna", "05/06/26"), ("bob", "26-06-05"), ("carl", "1900-01-01")]
+    place = write(tmp_path / "users.csv", [said(user, day, "pro") for user, day in rows])
+    world = world_of(tmp_path, LOG, churn={"timezone": zone})
+    tables = with_users(world, place, max_rejected_share=0.7).tables
+    assert tables.rejected == {"users": {"valid_from is absurd": 2}}
+    with pytest.raises(InputError, match="2 x valid_from is absurd"):
+        with_users(world, place, trust_undated=True)
