@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 from features.snapshots import instant, instant_sql, zone_of
 from features.users.point_in_time import PointInTimeRows, PointInTimeTable
 from serving.weekly.account.effect_account import Contacts
-from serving.weekly.arms import given_arms
+from serving.weekly.arms import HELD_OUT, given_arms
 
 if TYPE_CHECKING:
     from churn.project import Project
     from features.activity.store import Activity
 
 _VALID = "from checked where reason is null"
+_COST = "try_cast(raw_cost as double)"
 
 
 @dataclass(frozen=True)
@@ -60,15 +61,25 @@ class RecordedContacts:
         at = {user: [one.replace(tzinfo=UTC) for one in times] for user, times in rows}
         if "cost" not in self.rows.kinds:
             return Contacts(at)
-        ((cost,),) = connection.execute(f"select avg(try_cast(raw_cost as double)) {_VALID}").fetchall()
+        ((cost,),) = connection.execute(f"select avg({_COST}) filter (isfinite({_COST})) {_VALID}").fetchall()
         return Contacts(at, cost)
 
     @cached_property
+    def set_aside(self) -> dict[str, int]:
+        """Reason to number of rows that do not count, and of costs: who was contacted at a cost that is unreadable was contacted."""
+        if self.rows is None:
+            return {}
+        bad = f"select count(*) {_VALID} and raw_cost is not null and not coalesce(isfinite({_COST}), false)"
+        ((costs,),) = self.rows.connection.execute(bad).fetchall() if "cost" in self.rows.kinds else [(0,)]
+        return self.rows.rejected | ({"cost is unreadable": costs} if costs else {})
+
+    @cached_property
     def given_arms(self) -> dict[str, str]:
-        """Arms that were assigned outside, by ``[contacts] arm``; the latest counts."""
+        """Arms that were assigned outside, by ``[contacts] arm``; the latest counts, and of several at one instant ``held_out``."""
         if self.rows is None or "arm" not in self.rows.kinds:
             return {}
-        words = f"select user_id, arg_max(raw_arm, valid_from) {_VALID} and raw_arm is not null group by 1"
+        latest = f"arg_max(raw_arm, (valid_from, cast(raw_arm as varchar) = '{HELD_OUT}', raw_arm))"
+        words = f"select user_id, {latest} {_VALID} and raw_arm is not null group by 1"
         return given_arms(self.rows.connection.execute(words).fetchall())
 
     def last_days(self, *, before: date) -> dict[str, date]:

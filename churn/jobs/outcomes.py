@@ -63,7 +63,8 @@ def outcomes(project: Project, as_of: date | None, *, say: Progress) -> Outcomes
     say("comparing what was expected with what happened")
     reading = _reading(project, day, ledger)
     model = model_account(weeks, seed=project.settings.training.seed)
-    found = Outcomes(day, model, effect_accounts(weeks, reading), tuple(weeks), reading.contacts is not None)
+    effects, set_aside = effect_accounts(weeks, reading), ledger.recorded.set_aside
+    found = Outcomes(day, model, effects, tuple(weeks), reading.contacts is not None, set_aside)
     say("writing the account")
     place = Place(project.home.outcomes(project.name), keeps_all=False, say=say.within)
     return write_account(found, place)

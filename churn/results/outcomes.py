@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,8 @@ class Outcomes(Result):
         Every week that was scored before the day.
     contacts_are_known
         False where nobody says who was contacted: then who was to be contacted counts as contacted.
+    contacts_set_aside
+        Reason to number of rows of ``[contacts]`` that do not count, and of costs that are unreadable.
     path
         Folder of the page and of the same numbers as JSON.
     """
@@ -41,6 +44,7 @@ class Outcomes(Result):
     effects: tuple[EffectAccount, ...]
     weeks: tuple[ScoredWeek, ...]
     contacts_are_known: bool
+    contacts_set_aside: Mapping[str, int] = field(default_factory=dict[str, int])
     path: Path = Path()
 
     @property
@@ -134,6 +138,10 @@ def _notes(found: Outcomes) -> list[str]:
             "who was contacted is not known ([contacts] is not set): everybody who was to be contacted counts as contacted, "
             "and held-out users as left alone"
         )
+    if found.contacts_set_aside:
+        from features.log.rejected import describe_rejected
+
+        notes.append(f"[contacts]: set aside {describe_rejected(found.contacts_set_aside)}")
     coming = [week for week in found.weeks if not week.is_final]
     if coming:
         notes.append(f"the next outcomes, those of {coming[0].cutoff}, are final on {coming[0].final_on}")

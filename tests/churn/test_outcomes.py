@@ -125,18 +125,31 @@ def test_a_channel_is_shown_as_text_whatever_it_is_called(account: Outcomes):
     assert page.count("&lt;script&gt;alert(1)&lt;/script&gt;") >= 2  # in the table, and in the picture
 
 
+COSTS = ("2.5", "2.5", "free", "2.5")
+
+
 def test_contacts_say_who_was_contacted(world: TrainedWorld, account: Outcomes, tmp_path: Path):
     week = account.weeks[0]
     rows = [row for row in week.users.to_pylist() if row["list"]]
     held_out, treated = ([row for row in rows if (row["arm"] == HELD_OUT) is of] for of in (True, False))
-    lines = [f"{row['user_id']},2026-04-14 10:00,2.5" for row in (held_out[0], *treated[:3])]
+    lines = [
+        f"{row['user_id']},2026-04-14 10:00,{cost}"
+        for row, cost in zip((held_out[0], *treated[:3]), COSTS, strict=True)
+    ]
     table = tmp_path / "contacts.csv"
     table.write_text("\n".join(["user_id,contacted_at,cost", *lines]))
     columns = {"user_id": "user_id", "contacted_at": "contacted_at", "cost": "cost"}
     found = project(world, **{"contacts.path": str(table), "contacts.columns": columns}).outcomes()
     assert found.contacts_are_known
+    assert found.contacts_set_aside == {"cost is unreadable": 1}  # that one was contacted too
     assert found.effects[0].contamination.contacted == 1
     assert found.effects[0].effect.contacted_share == pytest.approx(3 / found.effects[0].effect.overall.treated)
+
+
+def test_what_is_set_aside_of_the_contacts_is_said(account: Outcomes):
+    found = replace(account, contacts_set_aside={"cost is unreadable": 2})
+    assert "[contacts]: set aside 2 x cost is unreadable" in found.notes
+    assert found.to_json()["notes"] == list(found.notes)
 
 
 def test_a_result_is_read_in_a_line_and_as_a_frame(account: Outcomes):

@@ -1,0 +1,39 @@
+"""What the team's tools record of contacts: who, when, at what cost, and which arm."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+import churn
+from churn.contacts.recorded import RecordedContacts
+
+
+def recorded(folder: Path, column: str, rows: Sequence[tuple[str, str, str]]) -> RecordedContacts:
+    """The contacts of a table with one more column."""
+    lines = [f"user_id,contacted_at,{column}", *(",".join(row) for row in rows)]
+    (folder / "contacts.csv").write_text("\n".join(lines))
+    (folder / "churn.toml").write_text(f'[contacts]\npath = "contacts.csv"\ncolumns = {{ {column} = "{column}" }}\n')
+    return RecordedContacts(churn.Project(folder / "churn.toml", home=folder / "home"), "UTC")
+
+
+def test_who_was_contacted_at_a_cost_that_is_unreadable_was_contacted(tmp_path: Path):
+    costs = ("2", "4", "free", "nan", "")
+    found = recorded(tmp_path, "cost", [("anna", f"2026-04-{day}", cost) for day, cost in enumerate(costs, 14)])
+    assert found.contacts is not None
+    assert (len(found.contacts.at["anna"]), found.contacts.cost) == (5, 3.0)
+    assert found.set_aside == {"cost is unreadable": 2}
+
+
+def test_costs_that_are_read_are_not_spoken_of(tmp_path: Path):
+    assert recorded(tmp_path, "cost", [("anna", "2026-04-14", "2")]).set_aside == {}
+    assert recorded(tmp_path, "campaign", [("anna", "2026-04-14", "spring")]).set_aside == {}
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_of_two_arms_at_one_instant_held_out_counts_and_else_the_latest(tmp_path: Path, order: int):
+    rows = [
+        *[("anna", "2026-04-14", "treated"), ("anna", "2026-04-14", "held_out")],
+        *[("bob", "2026-04-13", "held_out"), ("bob", "2026-04-14", "treated")],
+    ]
+    assert recorded(tmp_path, "arm", rows[::order]).given_arms == {"anna": "held_out", "bob": "treated"}
