@@ -31,7 +31,7 @@ import pyarrow.parquet as pq
 import sqlalchemy as sa
 
 from features.errors import InputError, SettingsError
-from features.log.database_cursor import database_errors, open_database, shown, streamed
+from features.log.database_cursor import database_errors, identity_of, open_database, streamed
 from features.log.sources.mapping import bare
 from features.settings import EventsSettings
 from features.sql import identifier, literal
@@ -107,7 +107,7 @@ def _check(settings: EventsSettings) -> None:
 
 def _digest(url: sa.URL, settings: EventsSettings) -> str:
     """Tell apart what may not be mixed; a new password changes nothing."""
-    parts = (shown(url).replace(":***@", "@"), settings.query, settings.watermark)
+    parts = (identity_of(url), settings.query, settings.watermark)
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 

@@ -24,6 +24,14 @@ CONNECTS_WITHIN_SECONDS = 15
 # each driver's parameter for the connection timeout; other drivers keep their default
 _PATIENCE = {"psycopg": "connect_timeout", "psycopg2": "connect_timeout", "pymysql": "connect_timeout"}
 
+_SECRET = re.compile(
+    r"passw|passp|^pass$|pwd|token|secret|credential|(api|access|account|private)_?key$", re.IGNORECASE
+)
+_PART = re.compile(r"(?:^|;)\s*([^;={}]+?)\s*=\s*(\{(?:[^}]|\}\})*\}|[^;]*)")  # of a connection string of ODBC
+_MIN_HIDDEN = 4  # characters of a password: a shorter one is part of words, and hiding it there would tell it
+# a value of a row, between quotes or brackets; what it holds itself may be quotes too
+_VALUES = (r"""((?:syntax|range)[^:]*: |\b(?:value:?|entry|containing) )(\\?["']).*\2""", r"(\bvalue is )\(.*\)")
+
 _GROWING = ((int, float, Decimal), (str,), (date,))  # what may be compared with each other; a datetime is a date
 
 
@@ -102,8 +110,38 @@ def _read_every_time(connection: Any, _: Any) -> None:
 
 
 def shown(url: sa.URL) -> str:
-    """Return a URL fit to be shown: without its password."""
-    return url.difference_update_query(["password", "sslpassword"]).render_as_string()
+    """Return a URL fit to be shown: driver, user, host and database. What is behind a question mark may hold a password.
+
+    Examples
+    --------
+    >>> shown(sa.make_url("postgresql://anna:s3cr3t@db/shop?token=abcd"))
+    'postgresql://anna:***@db/shop'
+    """
+    return url.set(query={}).render_as_string()
+
+
+def identity_of(url: sa.URL) -> str:
+    """Return what tells one database from another: all of a URL but its secrets.
+
+    Examples
+    --------
+    >>> identity_of(sa.make_url("postgresql://anna:s3cr3t@db/shop?token=abcd&sslmode=require"))
+    'postgresql://anna@db/shop?sslmode=require'
+    """
+    kept = {
+        name: tuple(_PART.sub(lambda part: "" if _SECRET.search(part[1]) else part[0], value) for value in values)
+        for name, values in url.normalized_query.items()
+        if not _SECRET.search(name)
+    }
+    return url.set(query=kept).render_as_string().replace(":***@", "@")
+
+
+def _secrets(url: sa.URL) -> list[str]:
+    """Return every secret of a URL."""
+    query = [(name, value) for name, values in url.normalized_query.items() for value in values]
+    parts = [(part[1], part[2].strip("{}")) for _, value in query for part in _PART.finditer(value)]
+    found = [value for name, value in (*query, *parts) if _SECRET.search(name)]
+    return [one for one in (str(url.password or ""), *found) if one]
 
 
 def database_errors(url: sa.URL) -> AbstractContextManager[None]:
@@ -130,9 +168,15 @@ def database_errors(url: sa.URL) -> AbstractContextManager[None]:
 
 def reason_of(message: str, url: sa.URL) -> str:
     """Keep the first line of a database's message, and neither a value of a row, which databases quote, nor the password."""
+    secrets = _secrets(url)
+    if any(len(one) < _MIN_HIDDEN for one in secrets):
+        return "the words of the database are not shown, as the password is too short to be hidden in them"
     line = next((line.strip() for line in message.splitlines() if line.strip()), "no details given")
-    line = re.sub(r"""((?:syntax|range)[^:]*: |\bvalue )("[^"]*"|'[^']*')""", r"\1(not shown)", line)
-    return line.replace(str(url.password), "***") if url.password else line
+    for pattern in _VALUES:
+        line = re.sub(pattern, r"\1(not shown)", line)
+    for one in sorted(secrets, key=len, reverse=True):
+        line = line.replace(one, "***")
+    return line
 
 
 @contextmanager

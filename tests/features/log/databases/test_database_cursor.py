@@ -1,8 +1,11 @@
 """What a database or its query does wrong is said with the way out, and without a secret or a value of the log."""
 
 import socket
+from urllib.parse import quote_plus
 
 import pytest
+import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
 
 from features.errors import InputError, SettingsError
 from features.log import database_cursor as tables
@@ -101,6 +104,67 @@ def test_a_database_is_described_whole_or_not_at_all(sqlite: Database, missing: 
         sqlite.fetched(**{missing: ""})
 
 
+# --- Secrets and values -----------------------------------------------------------------------------------------------
+
+ODBC = "DRIVER={ODBC Driver 18};SERVER=db;UID=anna;PWD={s3;cret};DATABASE=shop"
+HIDDEN = [
+    ("mssql+pyodbc:///?odbc_connect=" + quote_plus(ODBC), "s3;cret", "mssql+pyodbc:///"),
+    ("mysql+pymysql://anna@db/shop?passwd=s3cret", "s3cret", "mysql+pymysql://anna@db/shop"),
+    ("postgresql://anna@db/shop?token=s3cret&sslmode=require", "s3cret", "postgresql://anna@db/shop"),
+    ("postgresql://anna:s3cret@db:5433/shop", "s3cret", "postgresql://anna:***@db:5433/shop"),
+]
+
+
+@pytest.mark.parametrize(("text", "secret", "expected"), HIDDEN)
+def test_an_error_shows_driver_user_host_and_database_alone(text: str, secret: str, expected: str):
+    url = sa.make_url(text)
+    with pytest.raises(InputError, match="the log cannot be fetched from") as refusal, tables.database_errors(url):
+        raise SQLAlchemyError(f"login failed with {secret}")
+    assert refusal.value.message == f"the log cannot be fetched from {expected}: login failed with ***"
+
+
+@pytest.mark.parametrize("secret", ["p", "pwd"])
+def test_a_driver_is_not_quoted_where_the_password_is_part_of_words(secret: str):
+    url = sa.make_url(f"postgresql://anna:{secret}@db/shop")
+    assert tables.reason_of("example pwd", url) == (
+        "the words of the database are not shown, as the password is too short to be hidden in them"
+    )
+
+
+@pytest.mark.parametrize(("text", "secret", "_"), HIDDEN)
+def test_a_new_password_is_the_same_log_and_another_database_is_not(text: str, secret: str, _: str):
+    now, new, other = (
+        tables.identity_of(sa.make_url(one))
+        for one in (text, text.replace(quote_plus(secret), "n3w"), text.replace("shop", "mall"))
+    )
+    assert now == new != other
+    assert secret not in now
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        (
+            "(1292, \"Truncated incorrect DOUBLE value: 'a@b.com'\")",
+            '(1292, "Truncated incorrect DOUBLE value: (not shown)")',
+        ),
+        ("(1062, \"Duplicate entry 'anna' for key 'at_risk'\")", '(1062, "Duplicate entry (not shown)")'),
+        (
+            "Conversion failed when converting the value 'an'na' to int.",
+            "Conversion failed when converting the value (not shown) to int.",
+        ),
+        ('invalid input syntax for type integer: "an"na"', "invalid input syntax for type integer: (not shown)"),
+        ("The duplicate key value is (anna).", "The duplicate key value is (not shown)."),
+        (
+            'duplicate key value violates unique constraint "key"',
+            'duplicate key value violates unique constraint "key"',
+        ),
+    ],
+)
+def test_words_of_other_databases_hold_no_value_either(message: str, expected: str):
+    assert tables.reason_of(message, sa.make_url("mysql://db/shop")) == expected
+
+
 # --- The database itself ---------------------------------------------------------------------------------------------
 
 
@@ -123,7 +187,7 @@ def test_a_database_that_is_not_there_is_said(postgres: Postgres):
 def test_a_database_that_says_nothing_is_not_waited_for(sqlite: Database, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(tables, "CONNECTS_WITHIN_SECONDS", 2)
     with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(InputError, match="timeout"):
-        sqlite.fetched(connection=f"postgresql+psycopg://churn:x@127.0.0.1:{silent.getsockname()[1]}/postgres")
+        sqlite.fetched(connection=f"postgresql+psycopg://churn:patience@127.0.0.1:{silent.getsockname()[1]}/postgres")
 
 
 def test_words_of_postgres_hold_no_value_of_the_log(postgres: Postgres):
