@@ -1,4 +1,4 @@
-"""A read of kept days that failed: which file is damaged, and that the next run heals it."""
+"""A read of kept days that failed: which file is damaged, or that another run renewed them; the next run heals both."""
 
 from __future__ import annotations
 
@@ -9,25 +9,26 @@ from features.errors import InputError, translated
 
 
 def damage_named(activities: Path) -> AbstractContextManager[None]:
-    """Name the damaged file behind an error of DuckDB's; where none is damaged, the error stays.
+    """Name the damaged file behind an error of DuckDB's, or say that a file is gone; where neither is so, the error stays.
 
     Raises
     ------
     InputError
         When kept days cannot be read.
     """
-    return translated(Exception, lambda error: _damage(activities) if _is_of_duckdb(error) else None)
+    return translated(Exception, lambda error: _damage(activities, error) if _is_of_duckdb(error) else None)
 
 
-def _damage(activities: Path) -> InputError | None:
-    from features.activity.integrity import damaged_files
+def _damage(activities: Path, error: Exception) -> InputError | None:
+    from features.activity.integrity import damaged_files, gone_batches
 
-    found = damaged_files(activities)
-    if not found:
-        return None
-    return InputError(
-        f"kept days are damaged: {'; '.join(found)}", hint="run the same command again: they are rolled up anew"
-    )
+    if found := damaged_files(activities):
+        hint = "run the same command again: they are rolled up anew"
+        return InputError(f"kept days are damaged: {'; '.join(found)}", hint=hint)
+    if gone_batches(activities, f"{error} {error.__cause__}"):
+        renewed = "another run renewed the kept days while this one read them"
+        return InputError(renewed, hint="run the same command again")
+    return None
 
 
 def _is_of_duckdb(error: BaseException) -> bool:

@@ -48,6 +48,12 @@ def damaged_files(activities: Path) -> list[str]:
     return list(found.values())
 
 
+def gone_batches(activities: Path, text: str) -> list[str]:
+    """Return the batches that the text of an error names and no activity has any more."""
+    names = {found[0] for found in _BATCH.finditer(text)}
+    return [name for name in sorted(names) if not any(activities.glob(f"*/{name}"))]
+
+
 def flaw_of(batch: Path) -> str:
     """Say what is wrong with the files of a batch, from their sizes, times and footers; empty where nothing is."""
     if marks.is_marked(batch):

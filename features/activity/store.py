@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
+import os
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
@@ -48,9 +49,10 @@ from features.log.notes import notes_on, rejected_notes
 from features.log.rejected import flaw_of_rejected, forget_rejected
 from features.settings import ChurnSettings, ComputeSettings, EventsSettings, FeatureSettings
 from features.snapshots import Coverage
-from features.storage.drafts import clear_abandoned
+from features.storage.drafts import clear_abandoned, discard
 from features.storage.duckdb import connect, duckdb_errors
 from features.storage.locks import locked
+from features.storage.versions import READ_FOR_SECONDS
 from features.users.attributes import KnownUsers
 
 _WAIT_SECONDS = 600
@@ -132,8 +134,9 @@ class Activity:
     @cached_property
     def _tables_digest(self) -> str:
         """Of all rows of the tables of users, whatever their order."""
+        digest = "count(*), sum(cast(hash(t) as hugeint))"  # a sum: in an exclusive or, equal rows would cancel
         found = [
-            (name, *self.connection.execute(f"select count(*), bit_xor(hash(t)) from {table} t").fetchall())
+            (name, *self.connection.execute(f"select {digest} from {table} t").fetchall())
             for name, table in sorted(self.tables.relations.items())
         ]
         return repr(found)
@@ -318,9 +321,10 @@ class _Updater:
         forget_rejected([file.key for file in log.files], self.rejected)
         whole = replace(log, texts=frozenset(name for file in files for name in file.texts))
         if changed := sorted(name for name, kind in whole.extra.items() if before and kind != log.extra[name]):
-            self.say(
-                f"{', '.join(changed)}: text now, as not all of its values are numbers; all days are rolled up again"
+            kinds = ", ".join(
+                f"{name} is {'text' if whole.extra[name] == 'VARCHAR' else 'a number'} now" for name in changed
             )
+            self.say(f"{kinds}: whether it is depends on all of its values; all days are rolled up again")
         read = [replace(file, reading=whole.readings.get(file.name, "")) for file in files]
         return whole, LogInventory(tuple(read))
 
@@ -356,7 +360,10 @@ class _Updater:
             done += len(batch)
 
     def _forget(self, now: Manifest, before: Manifest | None) -> None:
-        """Remove batches that neither this manifest nor the one before it names: another run may still read the latter."""
-        named = {name for found in (now, before) if found for name in found.days.values()}
-        for name in read_batches(self.folder).keys() - named:
-            shutil.rmtree(self.folder / name)
+        """Remove batches that no manifest has named for an hour: until then another run may still read those that one named."""
+        for name in read_batches(self.folder).keys() - {*now.days.values()}:
+            batch = self.folder / name
+            if before is None or name in before.days.values():
+                os.utime(batch)  # from now on nobody begins to read it
+            elif time.time() - batch.stat().st_mtime > READ_FOR_SECONDS:
+                discard(batch)

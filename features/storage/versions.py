@@ -29,7 +29,7 @@ from features.storage.locks import locked
 
 CURRENT = "current"
 WAIT_SECONDS = 60
-_READ_FOR_SECONDS = 3600  # a version that is not current any more may still be read for so long
+READ_FOR_SECONDS = 3600  # a version that is not current any more may still be read for so long
 _VERSION = re.compile(r"[0-9a-f]{16}")
 Say = Callable[[str], None]
 
@@ -167,7 +167,7 @@ def _forget(place: Path) -> None:
     current, used = current_of(place), _used(place)
     others = [path for path in versions_of(place) if current is None or path.name != current.name]
     for version in others[1:]:
-        if version.name not in used and time.time() - version.stat().st_mtime > _READ_FOR_SECONDS:
+        if version.name not in used and time.time() - version.stat().st_mtime > READ_FOR_SECONDS:
             discard(version)
 
 

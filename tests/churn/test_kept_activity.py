@@ -7,15 +7,19 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow.parquet as pq
 import pytest
 from scipy.special import logit
 
+from churn.cli.damage import damage_named
 from churn.project import Project
+from features.errors import InputError
 from features.log.event_log import open_log
 from features.log.formats import files_of
 from serving.http.endpoint import Endpoint
 from serving.release.bundle import read_bundle
+from tests.builders import world_of
 from tests.churn.command import AS_OF, TrainedWorld
 from tests.churn.conftest import Command
 
@@ -88,3 +92,18 @@ def test_days_that_cannot_be_kept_are_refused_before_anything_is_read(command: C
     assert "[serving] keep_activity" in ran.err
     assert "Hint: " in ran.err
     assert not (world.home / "releases").exists()
+
+
+def test_days_that_another_run_renewed_long_ago_are_no_bug(tmp_path: Path):
+    world = world_of(tmp_path, ["anna 2026-01-05T10:00"])
+    activity = world.activity()
+    (batch,) = {*activity.manifest.days.values()}
+    shutil.rmtree(activity.folder / batch)
+    with (
+        pytest.raises(InputError, match="another run renewed the kept days") as refused,
+        damage_named(world.home / "activity"),
+    ):
+        activity.connection.sql(f"from {activity.relation('days')}")
+    assert "run the same command again" in refused.value.hint
+    with pytest.raises(duckdb.Error), damage_named(world.home / "activity"):
+        activity.connection.sql("from nothing")

@@ -1,5 +1,6 @@
 """What is kept beside a log: its activity, and the rows set aside."""
 
+import os
 import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +16,7 @@ from features.activity.store import ActivitySettings, open_activity
 from features.errors import InputError
 from features.settings import ComputeSettings
 from tests.builders import World, events_at, world_of, write
+from tests.features.log_files import put, world_at
 
 LENIENT: dict[str, Any] = {"max_rejected_share": 0.99}
 
@@ -142,13 +144,53 @@ def test_days_are_rolled_up_a_few_at_a_time_to_the_same_end(world: World):
     assert few.daily("*") == at_once.daily("*")
 
 
-def test_what_was_superseded_is_gone_after_one_more_change(world: World):
+def leave_alone(batch: Path, *, seconds: int) -> None:
+    """As if nothing had happened to it for so long."""
+    at = time.time() - seconds
+    os.utime(batch, (at, at))
+
+
+def test_what_was_superseded_can_be_read_for_an_hour_and_is_gone_with_the_next_change(world: World):
+    first = world.activity()
+    days = f"select count(*) from {first.relation('days')}"
     for hour in (11, 12, 13):
-        world.activity()
         write(world.path / "2.parquet", [f"anna 2026-01-06T{hour}:00"])
-    found = {place.name for place in world.activity().folder.iterdir() if place.is_dir()}
-    assert {name[:21] for name in found} == {"2026-01-05_2026-01-06", "2026-01-06_2026-01-06"}
-    assert len(found) == 3  # of the second day the one of today, and the one that somebody may still be reading
+        now = world.activity()
+    assert first.connection.sql(days).fetchall() == [(2,)]
+    kept = {place for place in first.folder.iterdir() if place.is_dir()}
+    dropped = kept - {now.folder / name for name in now.manifest.days.values()}
+    assert (len(kept), len(dropped)) == (4, 2)  # the first batch still holds the first day
+    for place in dropped:
+        leave_alone(place, seconds=3601)
+    write(world.path / "2.parquet", ["anna 2026-01-06T14:00"])
+    world.activity()
+    left = {place for place in first.folder.iterdir() if place.is_dir()}
+    assert (len(left), left & dropped) == (3, set())  # and the one that was in use until now
+
+
+def test_an_old_batch_that_was_in_use_until_now_is_kept_too(world: World):
+    first = world.activity()
+    (batch,) = {*first.manifest.days.values()}
+    leave_alone(first.folder / batch, seconds=3601)
+    for name in ("1", "2"):
+        write(world.path / f"{name}.parquet", ["anna 2026-01-07T10:00"])
+    world.activity()
+    write(world.path / "2.parquet", ["anna 2026-01-08T10:00"])
+    world.activity()
+    assert first.connection.sql(f"select count(*) from {first.relation('days')}").fetchall() == [(2,)]
+
+
+@pytest.mark.parametrize("texts", [("1", "x"), ("x", "1")])
+def test_it_is_said_which_kind_an_extra_column_has_from_now_on(tmp_path: Path, texts: tuple[str, str]):
+    header = "user_id,event_time,event_type,e"
+    log = put(tmp_path / "log/1.csv", f"{header}\nanna,2026-01-05 10:00,open,{texts[0]}\n")
+    world = world_at(tmp_path, log.parent, extra={"e": "e"})
+    world.activity()
+    put(log, f"{header}\nanna,2026-01-05 10:00,open,{texts[1]}\nanna,2026-01-05 11:00,open,\n")
+    said: list[str] = []
+    open_activity(world.settings, world.home, say=said.append)
+    kind = "text" if texts[1] == "x" else "a number"
+    assert f"e is {kind} now: whether it is depends on all of its values; all days are rolled up again" in said
 
 
 def test_a_row_of_the_future_is_looked_at_again_though_its_file_stays_as_it_is(world: World):

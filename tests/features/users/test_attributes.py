@@ -236,3 +236,13 @@ def test_a_year_of_two_digits_is_not_known_from_antiquity_on(tmp_path: Path, zon
     assert tables.rejected == {"users": {"valid_from is absurd": 2}}
     with pytest.raises(InputError, match="2 x valid_from is absurd"):
         with_users(world, place, trust_undated=True)
+
+
+def test_a_change_of_rows_that_are_there_twice_is_another_state(tmp_path: Path):
+    world = world_of(tmp_path, LOG)
+
+    def state(plan: str) -> str:
+        twice = write(tmp_path / "users.parquet", [said("anna", at("2026-01-01"), plan)] * 2)
+        return with_users(world, twice).state_before(date(2026, 1, 8))
+
+    assert state("free") == state("free") != state("paid")
