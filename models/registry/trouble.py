@@ -38,14 +38,14 @@ def store_error(error: Exception, uri: str) -> ChurnError | None:
 
 
 def shown(uri: str) -> str:
-    """Return the address of a store without the secret in it.
+    """Return the address of a store without login and what is behind a question mark, which may hold a password.
 
     Examples
     --------
-    >>> shown("postgresql://anna:1234@db/mlflow")
+    >>> shown("postgresql://anna:1234@db/mlflow?password=1234")
     'postgresql://db/mlflow'
     """
-    return _SECRET.sub("", uri)
+    return _SECRET.sub("", uri).partition("?")[0]
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
