@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from features.log.sources.binding import Texts
 from features.snapshots import instant, instant_sql, zone_of
 from features.users.point_in_time import PointInTimeRows, PointInTimeTable
 from serving.weekly.account.effect_account import Contacts
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from features.activity.store import Activity
 
 _VALID = "from checked where reason is null"
-_COST = "try_cast(raw_cost as double)"
 
 
 @dataclass(frozen=True)
@@ -61,16 +61,25 @@ class RecordedContacts:
         at = {user: [one.replace(tzinfo=UTC) for one in times] for user, times in rows}
         if "cost" not in self.rows.kinds:
             return Contacts(at)
-        ((cost,),) = connection.execute(f"select avg({_COST}) filter (isfinite({_COST})) {_VALID}").fetchall()
+        cost = self._cost
+        ((cost,),) = connection.execute(f"select avg({cost}) filter (isfinite({cost})) {_VALID}").fetchall()
         return Contacts(at, cost)
+
+    @property
+    def _cost(self) -> str:
+        """SQL of the cost of a contact; null where it is unreadable."""
+        kind, written = self.rows.kinds["cost"] if self.rows else "DOUBLE", self.project.settings.contacts.format
+        return f"try_cast({Texts(written.decimal, written.null).number_of('raw_cost', kind)} as double)"
 
     @cached_property
     def set_aside(self) -> dict[str, int]:
         """Reason to number of rows that do not count, and of costs: who was contacted at a cost that is unreadable was contacted."""
         if self.rows is None:
             return {}
-        bad = f"select count(*) {_VALID} and raw_cost is not null and not coalesce(isfinite({_COST}), false)"
-        ((costs,),) = self.rows.connection.execute(bad).fetchall() if "cost" in self.rows.kinds else [(0,)]
+        if "cost" not in self.rows.kinds:
+            return self.rows.rejected
+        bad = f"select count(*) {_VALID} and raw_cost is not null and not coalesce(isfinite({self._cost}), false)"
+        ((costs,),) = self.rows.connection.execute(bad).fetchall()
         return self.rows.rejected | ({"cost is unreadable": costs} if costs else {})
 
     @cached_property

@@ -173,18 +173,28 @@ class EventLog:
         """Return, for each file, the open texts in which some value is not a number."""
         if not self.open_texts:
             return {}
-        is_other = "not ({is_number} or raw_{name} in ({nulls}))"
-        other = ", ".join(
-            f"coalesce(bool_or({is_other.format(is_number=is_number_text(f'raw_{name}'), name=name, nulls=NULLS)}), false)"
-            for name in self.open_texts
-        )
+        of_files = among([file.name for file in files])
         rows = self.connection.execute(
-            f"select {LOG_FILE}, {other} from ({self.checked_sql}) where {among([file.name for file in files])} group by all"
+            " union all ".join(
+                f"select {LOG_FILE}, {self._are_other(source)} from ({self._checked(source)}) where {of_files} group by all"
+                for source in self.sources
+            )
         ).fetchall()
         return {
             name: tuple(one for one, is_text in zip(self.open_texts, found, strict=True) if is_text)
             for name, *found in rows
         }
+
+    def _are_other(self, source: Source) -> str:
+        """Return aggregates that tell of each open text whether some value of a source is not a number."""
+        are_numbers = {
+            name: is_number_text(source.reading.number_of(f"raw_{name}", source.mapping[name].kind))
+            for name in self.open_texts
+        }
+        return ", ".join(
+            f"coalesce(bool_or(not ({is_number} or raw_{name} in ({NULLS}))), false)"
+            for name, is_number in are_numbers.items()
+        )
 
     def _inventory(self, file: LogFile, counts: Sequence[_Count], *, texts: tuple[str, ...]) -> FileInventory:
         days = {one.day: one.rows for one in counts if one.reason is None}

@@ -96,7 +96,7 @@ class SmallTable:
             case "text":
                 return text_of(raw, kind)
             case "number":
-                number = f"try_cast({reading.plain_number(raw) if kind == 'VARCHAR' else raw} as double)"
+                number = f"try_cast({reading.number_of(raw, kind)} as double)"
                 return f"case when isfinite({number}) then {number} end"
             case "day":
                 is_month = f"regexp_full_match(trim({raw}), '\\d{{4}}-\\d\\d')"

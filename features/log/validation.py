@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from features.log.sources.binding import Texts
-from features.log.sources.source import LOG_FILE, Source
+from features.log.sources.source import LOG_FILE, WHY, Source
 from features.log.sources.times import EARLIEST, has_abbreviation, instant_of
 from features.log.sources.values import FLOATS, text_of
 from features.schema import COLUMNS, REQUIRED
@@ -64,8 +64,8 @@ def checked_sql(source: Source, *, zone: str, span: Span, kinds: Mapping[str, st
         for name, one in mapping.items()
     )
     shown = ", ".join(f"shown_{name} as raw_{name}" for name in mapping)
-    rules = "\n".join(f"when {condition} then {literal(why)}" for condition, why in _rules(source, span))
-    return f"""select {", ".join([LOG_FILE, *source.more])}, {shown}, {", ".join(mapping)}, case {rules} end as reason
+    reason = reason_of(source, _rules(source, span))
+    return f"""select {", ".join([LOG_FILE, *source.more])}, {shown}, {", ".join(mapping)}, {reason} as reason
         from (select *, {cast} from {present_rows(source)})"""
 
 
@@ -120,7 +120,7 @@ def _cast(name: str, kind: str, *, zone: str, reading: Texts, extra: str | None)
     if name in IDS:
         return id_of(raw, kind)
     if name not in COLUMNS:
-        return _extra(raw, kind, wanted=extra)
+        return _extra(raw, kind, wanted=extra, reading=reading)
     wanted = COLUMNS[name].type
     if wanted.startswith("TIMESTAMP"):
         return instant_of(raw, kind, zone=zone)
@@ -128,7 +128,7 @@ def _cast(name: str, kind: str, *, zone: str, reading: Texts, extra: str | None)
 
 
 def _number(raw: str, kind: str, *, wanted: str, reading: Texts) -> str:
-    number = reading.plain_number(raw) if kind == "VARCHAR" else raw
+    number = reading.number_of(raw, kind)
     if wanted == "BIGINT":
         return _whole(number, kind)
     if kind in DURATIONS:
@@ -154,11 +154,11 @@ def id_of(raw: str, kind: str) -> str:
     return rf"case when ends_with({text}, '0') and regexp_full_match({text}, '-?\d+\.0+') then split_part({text}, '.', 1) else {text} end"
 
 
-def _extra(raw: str, kind: str, *, wanted: str | None) -> str:
+def _extra(raw: str, kind: str, *, wanted: str | None, reading: Texts) -> str:
     """Cast an extra column: text stays text, all else is a finite number or absent; one that other files hold is of their type."""
     if (wanted or kind) == "VARCHAR":
         return text_of(raw, kind)
-    number = f"epoch({raw})" if kind in DURATIONS else f"try_cast({raw} as double)"
+    number = f"epoch({raw})" if kind in DURATIONS else f"try_cast({reading.number_of(raw, kind)} as double)"
     return f"case when isfinite({number}) then {number} end"
 
 
@@ -180,15 +180,18 @@ def _id_rules(kind: str) -> list[tuple[str, str]]:
     return [("raw_user_id is not null", "user_id is a list")] if kind.endswith("]") else []
 
 
+def reason_of(source: Source, rules: Iterable[tuple[str, str]]) -> str:
+    """Return the SQL of why a row is set aside, null where it is not: its fault, else the first (condition, reason) that holds."""
+    listed = "\n".join(f"when {condition} then {literal(why)}" for condition, why in rules)
+    return f"coalesce({WHY}, case {listed} end)" if source.fault else f"case {listed} end"
+
+
 def failures(source: Source) -> list[tuple[str, str]]:
-    """Return (condition, reason) pairs of rows from which nothing can be read, or on which an expression of the settings fails."""
-    faults = [(f"fault_{place}", why) for place, why in enumerate(source.faults)]
+    """Return (condition, reason) pairs of rows on which an expression of the settings fails."""
     where = [("failed_where", f"[{source.subject.section}] where fails on it")] if source.has_guarded_where else []
-    return (
-        faults
-        + where
-        + [(f"failed_{name}", f"{name} is unreadable") for name, one in source.mapping.items() if one.is_guarded]
-    )
+    return where + [
+        (f"failed_{name}", f"{name} is unreadable") for name, one in source.mapping.items() if one.is_guarded
+    ]
 
 
 def _rules(source: Source, span: Span) -> list[tuple[str, str]]:

@@ -13,13 +13,12 @@ from features.log.event_log import DISABLED_OPTIMIZERS
 from features.log.files import Subject
 from features.log.formats import files_of
 from features.log.rejected import refuse_too_many, write_rejected
-from features.log.sources.binding import Bound
+from features.log.sources.binding import Bound, Texts
 from features.log.sources.mapping import Mapper
 from features.log.sources.source import Source
 from features.log.sources.times import EARLIEST, instant_of
-from features.log.validation import NULLS, failures, id_of, is_number_text, present_rows, text_of
+from features.log.validation import NULLS, failures, id_of, is_number_text, present_rows, reason_of, text_of
 from features.settings import ComputeSettings, TableSettings
-from features.sql import literal
 from features.storage.duckdb import connect, duckdb_errors
 
 VALID_FROM = "valid_from"
@@ -88,16 +87,16 @@ class PointInTimeTable:
         ids, mapping = self.settings.ids, source.mapping
         texts = "".join(f", {id_of(f'raw_{name}', mapping[name].kind)} as {name}" for name in ids)
         values = ", ".join(
-            f"{_as_kind(f'raw_{name}', one.kind, wanted=kinds[name])} as raw_{name}"
+            f"{_as_kind(f'raw_{name}', one.kind, wanted=kinds[name], reading=source.reading)} as raw_{name}"
             for name, one in mapping.items()
             if name not in (*ids, VALID_FROM)
         )
         replaced = f" replace ({values})" if values else ""
         shown = ", ".join(f"shown_{name}" for name in mapping)
         columns = ", ".join(f"raw_{name}" for name in mapping if name not in (*ids, VALID_FROM))
-        rules = self._rules(source)
+        reason = reason_of(source, self._rules(source).items())
         return f"""select {shown}, {", ".join(ids)}, valid_from, reason{", " if columns else ""}{columns} from (select *{replaced} from
-            (select *, case {rules} end as reason from (select *{texts}, {self._valid_from(mapping)} as valid_from
+            (select *, {reason} as reason from (select *{texts}, {self._valid_from(mapping)} as valid_from
                 from {present_rows(source, ids=ids)})))"""
 
     def _valid_from(self, mapping: Mapping[str, Bound]) -> str:
@@ -106,7 +105,7 @@ class PointInTimeTable:
         found = f"make_timestamp(epoch_us({instant_of('raw_valid_from', mapping[VALID_FROM].kind, zone=self.zone)}))"
         return f"case when raw_valid_from is null then {ALWAYS} else {found} end" if self.trust_undated else found
 
-    def _rules(self, source: Source) -> str:
+    def _rules(self, source: Source) -> dict[str, str]:
         mapping = source.mapping
         rules = dict(failures(source))
         rules |= {f"raw_{name} is null": f"{name} is null" for name in self.settings.ids}
@@ -122,7 +121,7 @@ class PointInTimeTable:
         if VALID_FROM in mapping:  # it would be known at every cutoff; that day begins a day earlier east of Greenwich
             is_early = f"valid_from < date '{EARLIEST}' - interval 1 day"
             rules |= {f"{is_early} and raw_valid_from is not null": "valid_from is absurd"}
-        return " ".join(f"when {condition} then {literal(why)}" for condition, why in rules.items())
+        return rules
 
     def _rejected(self, connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
         rows = connection.execute("select reason, count(*) from checked where reason is not null group by 1 order by 1")
@@ -151,17 +150,19 @@ def _is_plain(kind: str) -> bool:
     return kind in ("VARCHAR", "UUID") or kind.startswith("ENUM") or NUMBER.fullmatch(kind) is not None
 
 
-def _as_kind(raw: str, kind: str, *, wanted: str) -> str:
+def _as_kind(raw: str, kind: str, *, wanted: str, reading: Texts) -> str:
     """Return a value in the type that all files together give its column."""
     if wanted == "DOUBLE":
-        return f"try_cast({raw} as double)"
+        return f"try_cast({reading.number_of(raw, kind)} as double)"
     return text_of(raw, kind) if wanted == "VARCHAR" else raw
 
 
 def _hold_numbers(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source], *, name: str) -> bool:
     """Tell whether all texts of a column, in all files, are numbers written in one way: of 1.9 and 1.10, the second is a version."""
     raw = f"raw_{name}"
-    values_of_all = " union all ".join(f"select {raw} from {source.rows}" for source in sources)
+    values_of_all = " union all ".join(
+        f"select {source.reading.plain_number(raw)} as {raw} from {source.rows}" for source in sources
+    )
     decimals = f"strlen(regexp_extract({raw}, '\\.(\\d*)$', 1))"
     rows = connection.execute(
         f"""select count(*), bool_and({is_number_text(raw)}), count(distinct {decimals}) filter ({decimals} > 0),

@@ -9,11 +9,12 @@ import churn
 from churn.contacts.recorded import RecordedContacts
 
 
-def recorded(folder: Path, column: str, rows: Sequence[tuple[str, str, str]]) -> RecordedContacts:
+def recorded(folder: Path, column: str, rows: Sequence[tuple[str, str, str]], *, written: str = "") -> RecordedContacts:
     """The contacts of a table with one more column."""
     lines = [f"user_id,contacted_at,{column}", *(",".join(row) for row in rows)]
     (folder / "contacts.csv").write_text("\n".join(lines))
-    (folder / "churn.toml").write_text(f'[contacts]\npath = "contacts.csv"\ncolumns = {{ {column} = "{column}" }}\n')
+    contacts = f'[contacts]\npath = "contacts.csv"\ncolumns = {{ {column} = "{column}" }}\n'
+    (folder / "churn.toml").write_text(f"{contacts}[contacts.format]\n{written}\n")
     return RecordedContacts(churn.Project(folder / "churn.toml", home=folder / "home"), "UTC")
 
 
@@ -37,3 +38,14 @@ def test_of_two_arms_at_one_instant_held_out_counts_and_else_the_latest(tmp_path
         *[("bob", "2026-04-13", "held_out"), ("bob", "2026-04-14", "treated")],
     ]
     assert recorded(tmp_path, "arm", rows[::order]).given_arms == {"anna": "held_out", "bob": "treated"}
+
+
+@pytest.mark.parametrize(
+    ("costs", "mean"), [(("1.234", "1,5"), 617.75), (("2,5", "3,50"), 3.0), (("1,5", "-", "2,50", "unknown"), 2.0)]
+)
+def test_a_cost_may_have_a_comma_before_decimals(tmp_path: Path, costs: Sequence[str], mean: float):
+    rows = [("anna", f"2026-04-{day}", f'"{cost}"') for day, cost in enumerate(costs, 14)]
+    found = recorded(tmp_path, "cost", rows, written='decimal = ","\nnull = ["-"]')
+    assert found.contacts is not None
+    assert found.contacts.cost == pytest.approx(mean)
+    assert found.set_aside == ({"cost is unreadable": 1} if "unknown" in costs else {})

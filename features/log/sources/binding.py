@@ -152,6 +152,10 @@ class Texts:
         words = ", ".join(literal(word) for word in ("", *self.nulls))
         return f"nullif({column}, '')" if not self.nulls else f"case when {column} not in ({words}) then {column} end"
 
+    def number_of(self, column: str, kind: str) -> str:
+        """Return what a cast reads as a number, of a column of any type."""
+        return self.plain_number(column) if kind == _TEXT else column
+
     def plain_number(self, column: str) -> str:
         """Return the text of a number with a point before its decimals; one that is grouped in another way stays as it is."""
         present = self.present(column)

@@ -16,7 +16,7 @@ from features.sql import identifier, literal
 FAULT = "_log_fault"  # the column with the reason for which a row of such a file is set aside
 TEXT = "_log_text"  # and the one with its fields, as they stand
 TOO_FEW, TOO_MANY = "the row has too few fields", "the row has too many fields"
-FAULTS = {reason: f"{FAULT} = {literal(reason)}" for reason in (TOO_FEW, TOO_MANY)}
+FAULTS = (TOO_FEW, TOO_MANY)
 ABSENT = "\x01a field that is not there\x02"  # what no file holds: DuckDB reads it, and missing fields, as null
 _ROOM = "_log_field_"
 _NEWLINE = 10

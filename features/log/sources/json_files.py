@@ -181,25 +181,22 @@ def _text(path: FieldPath, field: str) -> str:
     return f"case when {field} is null then {dotted} else {text} end"
 
 
-def faults(paths: Sequence[FieldPath]) -> dict[str, str]:
-    """Return reason to the condition over :data:`RAW` under which an object does not say what its fields are."""
+def fault_of(paths: Sequence[FieldPath]) -> str:
+    """Return the SQL over :data:`RAW` of why an object does not say what its fields are; null: it does."""
     prefixes = dict.fromkeys(path[:size] for path in paths for size in range(1, len(path)))
     keys = [f"json_keys({RAW})", *(f"json_keys({RAW}, {literal(_pointer(prefix))})" for prefix in prefixes)]
     twice = " or ".join(f"coalesce(len({one}) <> len(list_distinct({one})), false)" for one in keys)
-    found = {
-        "the row is no JSON object": f"{RAW} is null or json_type({RAW}) <> 'OBJECT'",
-        "the object has a key twice": twice,
-    }
-    for path in paths:
-        found[f"{OTHER_CASE}: {path[-1].lower()} is not {path[-1]}"] = _in_another_case(path)
-    return found
+    whole = f"""case when {RAW} is null or json_type({RAW}) <> 'OBJECT' then 'the row is no JSON object'
+        when {twice} then 'the object has a key twice' end"""
+    return f"coalesce({', '.join([whole, *map(_in_another_case, paths)])})"
 
 
 def _in_another_case(path: FieldPath) -> str:
+    """Return the SQL of the fault that a key is there in another case only, with both spellings; null: it is not."""
     keys = f"json_keys({RAW}, {literal(_pointer(path[:-1]))})" if path[1:] else f"json_keys({RAW})"
-    alike = f"list_contains(list_transform({keys}, lambda key: lower(key)), {literal(path[-1].lower())})"
-    is_other = f"{alike} and not list_contains({keys}, {literal(path[-1])})"
-    return f"case when {identifier(name_of(path))} is null then {is_other} else false end"
+    alike = f"list_filter({keys}, lambda key: lower(key) = {literal(path[-1].lower())})[1]"
+    is_absent = f"{identifier(name_of(path))} is null and not list_contains({keys}, {literal(path[-1])})"
+    return f"{literal(f'{OTHER_CASE}: ')} || case when {is_absent} then {alike} end || {literal(f' is not {path[-1]}')}"
 
 
 def _known(structure: Any) -> Any:

@@ -17,11 +17,11 @@ from features.expressions import column_paths, parsed, rewritten
 from features.log.files import LOG, LogFile, Subject, mount, open_file
 from features.log.formats import Mapped, format_of
 from features.log.sources.binding import Binder, Bound, Texts
-from features.log.sources.broken_rows import FAULT, FAULTS, TEXT
+from features.log.sources.broken_rows import FAULT, TEXT
 from features.log.sources.csv_files import CsvFile
 from features.log.sources.demands import takes_lists
 from features.log.sources.dialect import Dialect, apart, same_but_for_case
-from features.log.sources.json_files import FieldPath, Fields, faults, name_of, path_of
+from features.log.sources.json_files import FieldPath, Fields, fault_of, name_of, path_of
 from features.log.sources.parquet_files import grouped, merged, united
 from features.log.sources.source import LOG_FILE, Source, file_list, folder_keys, suggestion
 from features.sql import identifier
@@ -187,7 +187,7 @@ class Mapper:
         return (
             found
             if not group.has_broken_rows
-            else replace(found, faults=FAULTS, row_text=TEXT, where=where and _or_broken(where))
+            else replace(found, fault=FAULT, row_text=TEXT, where=where and _or_faulty(where, FAULT))
         )
 
     def _condition(self, binder: Binder, columns: Collection[str], *, alike: Mapping[str, list[str]]) -> Bound:
@@ -250,8 +250,11 @@ class Mapper:
         mapping = {name: self._bound_fields(one, binder, fields=fields) for name, one in flat.items()}
         bound_where = self._bound_fields(condition, binder, fields=fields) if condition else None
         relation, in_objects = fields.relation(paths), [path for path in paths if not fields.is_in_folders(path)]
-        faulty = faults(in_objects)
-        return Source(relation, mapping, bound_where, tuple(kinds), names, self.subject, self._reading, faulty)
+        if condition and bound_where:  # keys that it does not read say nothing of it
+            read = fault_of([path for path in condition.paths if path in in_objects])
+            bound_where = _or_faulty(bound_where, read)
+        fault = fault_of(in_objects)
+        return Source(relation, mapping, bound_where, tuple(kinds), names, self.subject, self._reading, fault)
 
     def _flat(self, fields: Fields, expression: str, *, what: str) -> _Flat:
         """Return an expression over columns that are paths of fields; a path that is simply named is its column."""
@@ -267,7 +270,7 @@ class Mapper:
             wanted = column_paths(parsed(expression))
         except SettingsError as error:
             raise SettingsError(f"{what}: {error.message}", hint=error.hint) from error
-        found_paths = {one: fields.found(one) for one in wanted}
+        found_paths = {one: fields.found(one) or fields.found((name_of(one),)) for one in wanted}
         if missing := next((one for one, found in found_paths.items() if found is None), None):
             raise self._no_field(fields, missing, what=what)
         changed = {one: identifier(name_of(found)) for one, found in found_paths.items() if found}
@@ -307,10 +310,11 @@ def _bound(binder: Binder, expression: str) -> Bound:
     return binder.bound(expression) if column is None else binder.column(column)
 
 
-def _or_broken(where: Bound) -> Bound:
-    """Return a condition that holds for broken rows too: their fields may stand in other columns, and none is lost."""
-    held = "{'v': true}" if where.is_guarded else "true"
-    return replace(where, sql=f"case when {FAULT} is not null then {held} else {where.sql} end")
+def _or_faulty(where: Bound, fault: str) -> Bound:
+    """Return a condition that holds for faulty rows too: their values may stand elsewhere, and none is lost."""
+    if not where.is_guarded:
+        return replace(where, sql=f"({where.sql} or {fault} is not null)")
+    return replace(where, sql=f"case when {where.sql}.v or {fault} is not null then {{'v': true}} else {where.sql} end")
 
 
 def _refuse_alike(what: str, expression: str, *, alike: Mapping[str, list[str]]) -> None:

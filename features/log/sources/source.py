@@ -14,6 +14,7 @@ from features.sql import literal
 
 LOG_FILE = "_log_file"  # the column that names the file of a row
 LOG_ROW = "_log_row"  # and the one that numbers the rows of a file
+WHY = "_log_why"  # and the one that names the fault of a row
 _KEY = re.compile(r"(?:^|(?<=/))([^/=]+)=([^/]+)(?=/)")
 
 
@@ -51,8 +52,8 @@ class Source:
         Their names.
     reading
         How texts are read as something else.
-    faults
-        Reason to the condition over their own columns under which a row has none of the values that it seems to have.
+    fault
+        SQL over their own columns: why a row has none of the values that it seems to have, null where it has them; empty: all have.
     more
         Own columns that are handed on as they are.
     row_text
@@ -66,7 +67,7 @@ class Source:
     files: tuple[str, ...] = ()
     subject: Subject = LOG
     reading: Texts = field(default_factory=Texts)
-    faults: Mapping[str, str] = field(default_factory=dict[str, str])
+    fault: str = ""
     more: tuple[str, ...] = ()
     row_text: str = ""
 
@@ -75,13 +76,13 @@ class Source:
         """FROM clause with, for each mapped column, what it was read as.
 
         ``raw_*`` is its value, ``shown_*`` the text that a rejected row shows, ``failed_*`` (for guarded expressions) whether the
-        expression failed on the row, ``failed_where`` whether the condition did.
+        expression failed on the row, ``failed_where`` whether the condition did, :data:`WHY` the fault of the row.
         """
         tried = [
             f"{bound.sql} as {'try' if bound.is_guarded else 'raw'}_{name}" for name, bound in self.mapping.items()
         ]
         inputs = [f"{_inputs(bound)} as inputs_{name}" for name, bound in self.mapping.items() if bound.is_guarded]
-        inputs += [f"{sql} as fault_{place}" for place, sql in enumerate(self.faults.values())]
+        inputs += [f"{self.fault} as {WHY}"] if self.fault else []
         where, condition = self.where, ""
         if where and where.is_guarded:
             inputs.append(f"{where.sql} as try_where")
@@ -94,7 +95,7 @@ class Source:
             *self.more,
             *(column for name, bound in self.mapping.items() for column in _outer(name, bound)),
         ]
-        failed = [f"fault_{place}" for place in range(len(self.faults))]
+        failed = [WHY] if self.fault else []
         failed += ["try_where is null as failed_where"] if condition else []
         return f"(select {', '.join(outer + failed)} from ({inner}){condition})"
 

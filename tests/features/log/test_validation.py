@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from features.errors import InputError
-from features.settings import EventsSettings
+from features.settings import EventsSettings, FormatSettings
 from tests.builders import ReadLog, found_in, log_of, open_log, read, write
 
 TWO = ["anna 2026-01-05T10:00 open", "bob 2026-01-06T11:30 buy"]
@@ -329,3 +329,10 @@ def test_a_word_for_no_value_leaves_an_extra_column_one_of_numbers(tmp_path: Pat
         write(tmp_path / f"{name}.parquet", [GOOD | {"user_id": name, "score": value}])
     log = read(tmp_path, extra={"score": "score"})
     assert sorted(map(str, log.to_arrow()["score"].to_pylist())) == ["3.0", "7.0", "None"]
+
+
+def test_a_decimal_comma_in_texts_leaves_the_numbers_of_other_files_as_they_are(tmp_path: Path):
+    for name, value in {"a": 1.5, "b": "1,25"}.items():
+        write(tmp_path / f"{name}.parquet", [GOOD | {"user_id": name, "score": value}])
+    log = read(tmp_path, extra={"score": "score"}, format=FormatSettings(decimal=","))
+    assert set(log.to_arrow()["score"].to_pylist()) == {1.25, 1.5}

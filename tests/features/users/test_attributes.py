@@ -20,7 +20,7 @@ from features.catalogue.fitted import FittedConstants
 from features.errors import InputError
 from features.profiles.build import build_profiles
 from features.profiles.specification import Specification
-from features.settings import FeatureSettings, UsersSettings
+from features.settings import FeatureSettings, FormatSettings, UsersSettings
 from features.users.attributes import AttributesSettings, open_known_users
 from tests.builders import EVER, Row, World, passing_world, world_of, write
 from tests.worlds import examples
@@ -99,6 +99,14 @@ def test_text_files_keep_ids_as_text_and_numbers_as_numbers(tmp_path: Path):
     for name in ("users.csv", "users.jsonl"):
         place = write(tmp_path / name, [said("007", "2026-01-01", "free", 2), said("8", "2026-01-01", "", 3)])
         assert told(profiles(with_users(world, place), "2026-01-08")) == [("007", "free", 2)]
+
+
+def test_numbers_may_have_a_comma_before_decimals(tmp_path: Path):
+    (tmp_path / "users.csv").write_text(
+        "user_id;valid_from;plan;seats\nanna;2026-01-01;free;1.234\nbob;2026-01-01;1.10;2,5\n"
+    )
+    activity = with_users(world_of(tmp_path, LOG), tmp_path / "users.csv", format=FormatSettings(decimal=","))
+    assert told(profiles(activity, "2026-01-08")) == [("anna", "free", 1234), ("bob", "1.10", 2.5)]
 
 
 def test_a_row_of_a_csv_with_another_number_of_fields_is_set_aside(tmp_path: Path):

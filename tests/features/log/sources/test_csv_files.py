@@ -334,6 +334,25 @@ def test_a_decimal_comma_holds_in_expressions_too(tmp_path: Path):
     assert last_in(log) == [4.5]
 
 
+def test_it_holds_for_extra_columns(tmp_path: Path):
+    log = csv_log(
+        tmp_path,
+        *[f"{place};{TEN};buy;{text}" for place, text in enumerate(["1.234", "9,5", "-", "1.234.567,25", ""])],
+        header=f"{HEADER},score".replace(",", ";"),
+        format=FormatSettings(decimal=",", null=("-",)),
+        extra={"score": "score"},
+    )
+    assert last_in(log) == [1234.0, 9.5, None, 1234567.25, None]
+
+
+@pytest.mark.parametrize(("value", "are_texts"), [("1.10", True), ("1.100", False), ("1,10", False), ("-", False)])
+def test_where_it_does_points_that_group_no_thousands_make_a_text(tmp_path: Path, value: str, *, are_texts: bool):
+    header = f"{HEADER},version".replace(",", ";")
+    written = FormatSettings(decimal=",", null=("-",))
+    log = csv_log(tmp_path, f"a;{TEN};open;{value}", header=header, format=written, extra={"version": "version"})
+    assert log.inventory.files[0].texts == (("version",) if are_texts else ())
+
+
 def test_a_word_that_the_settings_call_absent_is_absent_in_every_column(tmp_path: Path):
     lines = [f"a,{TEN},x,-,-", f"-,{TEN},x,1,web", f"c,{TEN},x,2,-"]
     log = csv_log(

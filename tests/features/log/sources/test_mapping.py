@@ -114,6 +114,43 @@ def test_a_key_that_changes_its_case_is_refused_with_both_spellings(tmp_path: Pa
         json_log(tmp_path, '"userId": "a"', '"userid": "b"', columns={"user_id": "userId"})
 
 
+def test_the_key_that_was_found_is_named(tmp_path: Path):
+    with pytest.raises(ChurnError, match="a key differs in case only: U is not u"):
+        json_log(tmp_path, '"u": "a"', '"U": "b"', columns={"user_id": "u"})
+    with pytest.raises(ChurnError, match="a key differs in case only: ID is not id"):
+        json_log(tmp_path, '"p": {"id": "a"}', '"p": {"ID": "b"}', columns={"user_id": "p.id"})
+
+
+WHERES = ("env = 'prod'", "cast(size as int) > 0 and env = 'prod'")
+KEPT = '"user_id": "a", "env": "prod", "size": "1"'
+
+
+@pytest.mark.parametrize("where", WHERES)
+def test_a_condition_on_objects_drops_none_in_silence_that_has_a_key_twice_or_is_cut_short(tmp_path: Path, where: str):
+    text = "".join(
+        f'{{{one}, "event_time": "{TEN}", "event_type": "x"}}\n'
+        for one in (KEPT, KEPT.replace("prod", "dev"), '"user_id": "b", "env": "prod", "env": "dev", "size": "1"')
+    )
+    log = read(put(tmp_path / "log.jsonl", text + '{"user_id": "c", "env": "pr'), where=where, max_rejected_share=0.9)
+    assert users_in(log) == ["a"]
+    assert log.rejected == {"the object has a key twice": 1, "the row is no JSON object": 1}
+
+
+@pytest.mark.parametrize("where", WHERES)
+def test_nor_one_in_which_a_key_that_it_reads_changes_its_case(tmp_path: Path, where: str):
+    with pytest.raises(ChurnError, match="a key differs in case only: Env is not env, 1 times"):
+        json_log(tmp_path, KEPT, '"user_id": "b", "Env": "prod", "size": "1"', where=where)
+
+
+def test_what_a_condition_excludes_may_have_keys_of_another_case(tmp_path: Path):
+    log = json_log(tmp_path, KEPT, '"User_Id": "b", "env": "dev"', where="env = 'prod'")
+    assert (users_in(log), log.rejected) == (["a"], {})
+
+
+def test_a_key_with_dots_is_a_field_in_sql_too(tmp_path: Path):
+    assert users_in(json_log(tmp_path, '"user.id": "A"', columns={"user_id": "lower(user.id)"})) == ["a"]
+
+
 def test_a_rare_field_of_which_one_object_has_both_spellings_is_read_as_it_is_written(tmp_path: Path):
     log = json_log(tmp_path, '"userId": "a", "userid": "z"', columns={"user_id": "userId"})
     assert users_in(log) == ["a"]

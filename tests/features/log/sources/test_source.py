@@ -6,7 +6,16 @@ import duckdb
 
 from features.log.files import LOG
 from features.log.sources.binding import Bound
-from features.log.sources.source import LOG_FILE, LOG_ROW, Source, file_list, folder_keys, hive_options, suggestion
+from features.log.sources.source import (
+    LOG_FILE,
+    LOG_ROW,
+    WHY,
+    Source,
+    file_list,
+    folder_keys,
+    hive_options,
+    suggestion,
+)
 from tests.features.log_files import put
 
 ROWS = f"(values ('f', '1', 'x'), ('f', 'one', 'y')) t({LOG_FILE}, a, b)"
@@ -42,9 +51,9 @@ def test_rows_on_which_a_condition_fails_are_kept_and_marked():
     assert source.has_guarded_where
 
 
-def test_faults_are_numbered_in_their_order():
-    source = Source(ROWS, {"user_id": Bound("a", "VARCHAR")}, faults={"first": "a = '1'", "second": "b = 'y'"})
-    assert rows(source, "fault_0", "fault_1") == [(False, True), (True, False)]
+def test_the_fault_of_a_row_is_its_reason():
+    source = Source(ROWS, {"user_id": Bound("a", "VARCHAR")}, fault="case when b = 'y' then 'a reason' end")
+    assert rows(source, "raw_user_id", WHY) == [("1", None), ("one", "a reason")]
 
 
 def test_one_file_alone_has_its_rows_numbered(tmp_path: Path):
