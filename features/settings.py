@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import re
+from contextlib import suppress
 from datetime import date
 from typing import Annotated, Any, Literal, Self
 
@@ -76,6 +78,20 @@ class ProjectSettings(Section):
     )
 
 
+ENCODINGS = {"utf-8": "utf-8", "utf-16": "utf-16", "iso8859-1": "latin-1"}  # of Python and of DuckDB
+
+
+def _known_encoding(name: str) -> str:
+    """Return the encoding as DuckDB spells it, however it is spelled."""
+    with suppress(LookupError):
+        name = codecs.lookup(name).name
+    if name not in ENCODINGS:
+        raise ValueError(
+            f'got "{name}", expected one of {", ".join(ENCODINGS.values())}; save a file of another encoding as UTF-8'
+        )
+    return ENCODINGS[name]
+
+
 class FormatSettings(Section):
     """``[events.format]``: how a text file is written, where its bytes do not tell."""
 
@@ -88,7 +104,9 @@ class FormatSettings(Section):
     )
     names: tuple[str, ...] = setting((), "Columns of files that have no header, in order.")
     skip: int = setting(0, "Lines above the header.", unit="lines", ge=0)
-    encoding: str = setting("utf-8", "Encoding of the text: utf-8, utf-16 or latin-1.")
+    encoding: Annotated[str, AfterValidator(_known_encoding)] = setting(
+        "utf-8", "Encoding of the text: utf-8, utf-16 (little-endian) or latin-1."
+    )
     decimal: Literal[".", ","] = setting(".", "Mark before decimals; with a comma, points group thousands.")
     null: tuple[str, ...] = setting((), "Texts that stand for an absent value in every column, such as NULL.")
 

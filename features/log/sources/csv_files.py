@@ -25,13 +25,14 @@ from features.log.sources.broken_rows import FAULT, TEXT, LineCheck
 from features.log.sources.dialect import Dialect, apart
 from features.log.sources.quotes import BEGINS_WITH_DIGIT, are_rows
 from features.log.sources.source import LOG_FILE, LOG_ROW, file_list
-from features.settings import FormatSettings
+from features.settings import ENCODINGS, FormatSettings
 from features.sql import identifier, literal
 
 _PACKED = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2"}
 _HEADER_BYTES, _CHUNK_BYTES = 65_536, 4_194_304
 _DELIMITERS = ",;\t|"
 _MARKS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+_OF_WINDOWS = bytes(range(0x80, 0xA0))  # letters and signs of Windows-1252, nothing in Latin-1
 _LINES_LOOKED_AT = 20
 _MAX_FIELDS = 4096
 _OF_ASCII = ("utf-8", "latin-1")
@@ -65,8 +66,11 @@ class CsvFile:
         InputError
             When its header cannot be meant, it is of another encoding, or no reading of its quotes is consistent.
         """
-        encoding = _MARKS.get(next(self._chunks(), b"")[:2], self.settings.encoding)
-        lines = self._first_lines(encoding)
+        start = next(self._chunks(), b"")[:_HEADER_BYTES]
+        encoding = _MARKS.get(start[:2], self.settings.encoding)
+        if encoding == "utf-16" and start[::2].count(0) > start[1::2].count(0):
+            raise self._other_encoding("UTF-16 in big-endian order", "UTF-16BE")
+        lines = self._first_lines(start, encoding)
         skip = self.settings.skip or _above_header(lines)
         if not any(line.strip() for line in lines):
             return None
@@ -82,7 +86,18 @@ class CsvFile:
         found = Dialect(columns, delimiter, "", "", skip, has_header, encoding)
         if has_header:
             self._check_header(found, lines[skip + 1 :])
-        return self._with_quotes(found, self._marks(found))
+        marks = self._marks(found)
+        dialect = self._with_quotes(found, marks)
+        if not marks.are_regular and any(line.strip() for line in lines[skip + has_header :]):
+            self._refuse_no_rows(dialect)
+        return dialect
+
+    def _refuse_no_rows(self, dialect: Dialect) -> None:
+        """Refuse a file of which no line is read as a row: it would be missing, and nothing would say so."""
+        rows = dialect.reader(file_list([self.name]), LOG_FILE)
+        if not self.connection.execute(f"select 1 from {rows} limit 1").fetchall():
+            hint = f"check {self._section} encoding and skip, or save it as UTF-8 without line breaks in values"
+            raise self._error(f"no line of {self.name} is read as a row", hint=hint)
 
     def _delimiter(self, header: str) -> str:
         """Return the mark that the first line has most of outside quotes; the one that gives as many fields as there are names."""
@@ -260,6 +275,8 @@ class CsvFile:
             windows += (last + chunk).count(b"\r\n") if b"\r" in chunk or last == b"\r" else 0
             if check and not quotes:
                 check.read(chunk)
+            if plain.encoding == "latin-1" and len(chunk.translate(None, _OF_WINDOWS)) < len(chunk):
+                raise self._other_encoding("Windows-1252", "WINDOWS-1252")
             ends += chunk.count(b"\n")
             last = chunk[-1:]
         are_regular = check is not None and not quotes and check.end()
@@ -274,14 +291,13 @@ class CsvFile:
         except OSError as error:
             raise self._error(f"{self.name} is incomplete") from error
 
-    def _first_lines(self, encoding: str) -> list[str]:
+    def _first_lines(self, start: bytes, encoding: str) -> list[str]:
         """Return the first lines of the file, whatever they end in."""
-        start = next(self._chunks(), b"")[:_HEADER_BYTES]
         try:
             usual = {"utf-8": "utf-8-sig"} if start[:2] in _MARKS else {"utf-8": "utf-8-sig", "utf-16": "utf-16-le"}
             text = codecs.getincrementaldecoder(usual.get(encoding, encoding))().decode(start)
-        except (UnicodeError, LookupError) as error:
-            raise self._not_text(encoding) from error
+        except UnicodeError as error:
+            raise self._not_text(encoding, start) from error
         return text.replace("\r\n", "\n").split("\n") if "\n" in text else text.split("\r")
 
     def _columns(self, header: str, delimiter: str) -> tuple[str, ...]:
@@ -309,10 +325,19 @@ class CsvFile:
                 hint=f"pass over the lines above the header: {self._section} skip = 1",
             )
 
-    def _not_text(self, encoding: str) -> InputError:
+    def _not_text(self, encoding: str, start: bytes = b"") -> InputError:
+        if len(start.translate(None, _OF_WINDOWS)) < len(start):
+            return self._other_encoding("neither UTF-8 nor Latin-1, and may be Windows-1252", "WINDOWS-1252")
         return self._error(
             f"{self.name} is not {encoding.upper()} text",
-            hint=f'name its encoding, as in {self._section} encoding = "latin-1"; known are utf-8, utf-16, latin-1',
+            hint=f'name its encoding, as in {self._section} encoding = "latin-1"; known are {", ".join(ENCODINGS.values())}',
+        )
+
+    def _other_encoding(self, words: str, name: str) -> InputError:
+        """Return the error for an encoding that DuckDB does not read."""
+        packed = "the unpacked file" if Path(self.name).suffix.lower() in _PACKED else Path(self.name).name
+        return self._error(
+            f"{self.name} is {words}", hint=f"save it as UTF-8, as with: iconv -f {name} -t UTF-8 {packed} > utf8.csv"
         )
 
     @property

@@ -287,28 +287,7 @@ def test_columns_may_come_in_another_order_in_another_file(tmp_path: Path):
     assert found_in(read(tmp_path)) == [("a", TEN, "x"), ("b", TEN, "y")]
 
 
-# --- Encodings, decimals and words for nothing -----------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("written", "named"),
-    [
-        ("latin-1", "latin-1"),
-        ("utf-8-sig", "utf-8"),
-        ("utf-16", "utf-8"),
-        ("utf-16-le", "utf-16"),
-    ],
-)
-def test_an_encoding_is_recognized_by_its_mark_or_named(tmp_path: Path, written: str, named: str):
-    path = put(tmp_path / "log.csv", f"{HEADER}\njosé,{TEN},Käufe\n".encode(written))
-    assert found_in(read(path, format=FormatSettings(encoding=named))) == [("josé", TEN, "Käufe")]
-
-
-def test_another_encoding_far_down_a_file_is_refused(tmp_path: Path):
-    lines = "".join(f"u{place},{TEN},x\n" for place in range(5000))
-    path = put(tmp_path / "log.csv", f"{HEADER}\n{lines}josé,{TEN},x\n".encode("latin-1"))
-    with pytest.raises(InputError, match=r"(?i)utf-8|unicode"):
-        read(path)
+# --- Decimals and words for nothing --------------------------------------------------------------------------------
 
 
 def test_decimals_may_stand_after_a_comma(tmp_path: Path):
