@@ -8,7 +8,7 @@ from __future__ import annotations
 import glob
 import json
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -115,7 +115,7 @@ def listed(place: str, base: Path, *, subject: Subject = LOG) -> list[LogFile]:
             translated(TimeoutError, lambda _: silent),
         ):
             return _remote_files(_with_lower_case_scheme(place))
-    return _local_files(base / place.removeprefix("file://"))
+    return _local_files(base / place.removeprefix("file://"), subject)
 
 
 def is_hidden(path: str, pattern: str) -> bool:
@@ -137,13 +137,28 @@ def is_hidden(path: str, pattern: str) -> bool:
     return any(not any(fnmatchcase(part, each) for each in outright) for part in hidden)
 
 
-def _local_files(place: Path) -> list[LogFile]:
+def _local_files(place: Path, subject: Subject) -> list[LogFile]:
     if place.is_file():
         return [_local_file(place, place)]
     pattern = glob.escape(place.as_posix()) if place.is_dir() else place.as_posix()
-    found = place.rglob("*") if place.is_dir() else map(Path, glob.glob(str(place), recursive=True))
+    what, way_out = f"[{subject.section}] path:", "let churn read it, or name the files with a glob"
+    with translated(OSError, lambda error: InputError(f"{what} a folder cannot be read: {error}", hint=way_out)):
+        found = _below(place, pattern=pattern) if place.is_dir() else map(Path, glob.glob(str(place), recursive=True))
+        seen = [path for path in found if not is_hidden(path.as_posix(), pattern)]
+    if lost := next((path for path in seen if path.is_symlink() and not path.exists()), None):
+        raise InputError(f"{what} {lost} is a link to nothing", hint="remove the link, or restore what it leads to")
     top = place if place.is_dir() else _outright(place)
-    return [_local_file(path, top) for path in found if path.is_file() and not is_hidden(path.as_posix(), pattern)]
+    return [_local_file(path, top) for path in seen if path.is_file()]
+
+
+def _below(folder: Path, *, pattern: str, above: frozenset[Path] = frozenset()) -> Iterator[Path]:
+    """Yield what is in a folder and in all below it, through links too, except one that leads to a folder that it is in."""
+    around = above | {folder.resolve()}
+    for path in folder.iterdir():
+        if not path.is_dir():
+            yield path
+        elif path.resolve() not in around and not is_hidden(path.as_posix(), pattern):
+            yield from _below(path, pattern=pattern, above=around)
 
 
 def _outright(pattern: Path) -> Path:

@@ -44,6 +44,36 @@ def test_a_gzipped_file_is_a_copy_of_what_it_unpacks_to(tmp_path: Path, plain: s
     assert found(tmp_path) == ([first], {second: first})
 
 
+@pytest.mark.parametrize("parts", [2, 3, 40])
+def test_so_is_one_of_several_members(tmp_path: Path, parts: int):
+    size = -(-len(TEXT) // parts)
+    members = [TEXT[start : start + size] for start in range(0, len(TEXT), size)]
+    put(tmp_path / "a.csv", TEXT)
+    put(tmp_path / "b.csv.gz", b"".join(gzip.compress(one.encode()) for one in members))
+    assert found(tmp_path) == (["a.csv"], {"b.csv.gz": "a.csv"})
+
+
+def test_files_that_start_alike_and_end_otherwise_are_both_read(tmp_path: Path):
+    text = TEXT + "bob,2026-01-05,open\n" * 10_000
+    put(tmp_path / "a.csv", text)
+    put(tmp_path / "b.csv.gz", gzip.compress(f"{text}zoe,2026-01-05,open\n".encode()))
+    assert found(tmp_path) == (["a.csv", "b.csv.gz"], {})
+
+
+def test_empty_files_are_no_copies_of_gzipped_ones(tmp_path: Path):
+    put(tmp_path / "a.csv", "")
+    put(tmp_path / "b.csv.gz", gzip.compress(b""))
+    put(tmp_path / "c.csv.gz", gzip.compress(TEXT.encode()))
+    assert found(tmp_path) == (["a.csv", "b.csv.gz", "c.csv.gz"], {})
+
+
+def test_a_gzipped_file_that_is_damaged_is_no_copy(tmp_path: Path):
+    put(tmp_path / "a.csv", TEXT)
+    whole = gzip.compress(TEXT.encode())
+    put(tmp_path / "b.csv.gz", whole[:12] + bytes(255 - one for one in whole[12:]))
+    assert found(tmp_path) == (["a.csv", "b.csv.gz"], {})
+
+
 def test_a_gzipped_file_of_other_rows_is_read_beside_plain_ones(tmp_path: Path):
     put(tmp_path / "a.csv", TEXT)
     put(tmp_path / "b.csv.gz", gzip.compress(TEXT.replace("anna", "anne").encode()))

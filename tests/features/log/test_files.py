@@ -6,6 +6,7 @@ from typing import Any
 import fsspec
 import pytest
 
+from features.errors import InputError
 from features.log.files import listed
 from tests.builders import write
 
@@ -59,6 +60,37 @@ def test_what_is_named_outright_is_read(tmp_path: Path, glob: str, found: list[s
     for name in NAMES:
         write(tmp_path / name, ANNA)
     assert below(tmp_path, tmp_path / glob) == found
+
+
+@pytest.mark.parametrize("glob", ["", "**/*.csv", "*/*.csv"])
+def test_links_to_folders_are_followed(tmp_path: Path, glob: str):
+    write(tmp_path / "elsewhere" / "a.csv", ANNA)
+    for link in ("log/2025", "log/_old", "log/source=ads"):
+        (tmp_path / link).parent.mkdir(exist_ok=True)
+        (tmp_path / link).symlink_to(tmp_path / "elsewhere")
+    assert below(tmp_path / "log", tmp_path / "log" / glob) == ["2025/a.csv", "source=ads/a.csv"]
+
+
+def test_a_link_to_a_folder_that_it_is_in_is_not(tmp_path: Path):
+    write(tmp_path / "log/day/a.csv", ANNA)
+    (tmp_path / "log/day/all").symlink_to(tmp_path / "log")
+    (tmp_path / "log/day/again").symlink_to(tmp_path / "log/day")
+    assert below(tmp_path / "log", tmp_path / "log") == ["day/a.csv"]
+
+
+@pytest.mark.parametrize("glob", ["", "*", "**/*", "day/b.csv"])
+def test_a_link_to_nothing_is_named(tmp_path: Path, glob: str):
+    write(tmp_path / "log/day/a.csv", ANNA)
+    for name in ("day/b.csv", "archive"):
+        (tmp_path / "log" / name).symlink_to(tmp_path / "gone")
+    with pytest.raises(InputError, match=r"\[events\] path: .*log/(day/b\.csv|archive) is a link to nothing"):
+        listed(str(tmp_path / "log" / glob), Path())
+
+
+def test_a_hidden_link_to_nothing_is_no_matter(tmp_path: Path):
+    write(tmp_path / "log/a.csv", ANNA)
+    (tmp_path / "log/.#a.csv").symlink_to("anna@host.42")
+    assert below(tmp_path / "log", tmp_path / "log") == ["a.csv"]
 
 
 @pytest.fixture
