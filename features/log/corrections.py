@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable
 
 _TIMES = (  # other counts of time, and what is written by one rule alone
     (r"[34]\d{4}(\.\d+)?", "a day number of spreadsheets? timestamp '1899-12-30' + to_seconds(86400 * {column})"),
-    (r"6\d{17}", "ticks of .NET? make_timestamp((cast({column} as bigint) - 621355968000000000) // 10)"),
-    (r"1[23]\d{16}", "a file time of Windows? make_timestamp((cast({column} as bigint) - 116444736000000000) // 10)"),
+    (r"6\d{17}", "ticks of .NET? make_timestamptz((cast({column} as bigint) - 621355968000000000) // 10)"),
+    (r"1[23]\d{16}", "a file time of Windows? make_timestamptz((cast({column} as bigint) - 116444736000000000) // 10)"),
     (  # as C's ctime writes it
         r"[A-Z][a-z]{2} [A-Z][a-z]{2} +\d\d? \d\d:\d\d:\d\d \d{4}",
         "name its format: strptime({column}, '%a %b %d %H:%M:%S %Y')",
@@ -18,6 +19,7 @@ _TIMES = (  # other counts of time, and what is written by one rule alone
 )
 _DATE = r"(?P<first>\d{1,4})(?P<mark>[-/. ])(?P<second>\d\d?|[A-Za-z]{3,9})(?P=mark)(?P<third>\d{4}|\d\d?)"
 _CLOCK = r"(?P<before> |T|, )\d\d?:\d\d(?P<seconds>:\d\d(?P<fraction>\.\d+)?)?(?P<half> ?[AaPp][Mm])?(?P<zone> ?([+-]\d\d:?\d\d|Z))?"
+_SIGNS = ("Pd", "Ps", "Pe")  # dashes and brackets, as Unicode classes them; its minus, U+2212, is none of them
 _MONTHS, _YEAR_DIGITS, _SHORT = 12, 4, 3
 _MARKS = {".": "the point", ",": "the comma"}
 _COMMA = 'a comma before decimals: [events.format] decimal = ","'
@@ -37,7 +39,7 @@ _NUMBERS = (
 )
 
 
-def correction_of(name: str, value: str, *, expression: str) -> str:
+def correction_of(name: str, value: str, *, expression: str, has_paths: bool = False) -> str:
     """Return in words what would read a value that was not read; empty where that is not known.
 
     Parameters
@@ -46,6 +48,8 @@ def correction_of(name: str, value: str, *, expression: str) -> str:
         Column of the contract.
     expression
         What is mapped to it.
+    has_paths
+        Dots separate fields, as in JSON, and are not part of the name of a column.
 
     Examples
     --------
@@ -54,7 +58,8 @@ def correction_of(name: str, value: str, *, expression: str) -> str:
     >>> correction_of("amount", "9,50 €", expression="price")
     "remove the unit: replace(regexp_replace(price, '[^0-9,-]', '', 'g'), ',', '.')"
     """
-    column = expression if re.search(r"^\w+$|[('|\"]", expression) else f'"{expression}"'
+    is_sql = re.search(r"^\w+$|[('|\"]", expression) or (has_paths and re.fullmatch(r"\w+(\.\w+)+", expression))
+    column = expression if is_sql else f'"{expression}"'
     words = _WAYS.get(name, _of_number)(value.strip())
     return words.format(column=column)
 
@@ -68,7 +73,9 @@ def _of_time(value: str) -> str:
         return ""
     is_open = date.startswith("%d/") and int(found["first"]) <= _MONTHS
     words = "day or month first? name its format" if is_open else "name its format"
-    return f"{words}: strptime({{column}}, '{date}{_clock_format(found)}')"
+    read = f"strptime({{column}}, '{date}{_clock_format(found)}')"
+    is_of_utc = (found["zone"] or "").strip() == "Z"
+    return f"{words}: timezone('UTC', {read})" if is_of_utc else f"{words}: {read}"
 
 
 def _date_format(found: re.Match[str]) -> str:
@@ -111,11 +118,13 @@ def _of_number(value: str) -> str:
 
 
 def _without_a_unit(value: str) -> str:
-    """Return what removes all but the digits, the sign and the mark before decimals."""
+    """Return what removes all but the digits, the sign and the mark before decimals; a sign of another form would be lost."""
     found = re.fullmatch(r"[^\d]{0,5}(?P<number>\d([\d.,'\s]*\d)?)[^\d]{0,5}", value)
     if not found or value.lstrip("-").isdecimal():
         return ""
     number, marks = found["number"], re.findall("[.,]", found["number"])
+    if any(unicodedata.category(mark) in _SIGNS or mark == "\u2212" for mark in value.replace("-", "")):
+        return ""
     what = "what is between thousands" if number == value.lstrip("-") else "the unit"
     decimal = "." if not marks else marks[-1] if marks.count(marks[-1]) == 1 else ""
     is_open = len(marks) == 1 and re.search(r"[.,]\d{3}$", number)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 
 from features.log.corrections import correction_of
+from features.log.formats import format_of
 from features.log.inventory import FileInventory, LogInventory
 from features.log.sources.broken_rows import TOO_MANY
 from features.log.sources.times import meanings
@@ -74,7 +75,8 @@ def _where(reason: str, file: FileInventory, *, mapping: Mapping[str, str], samp
     column = reason.partition(" ")[0]
     if value is None or column not in mapping:
         return where
-    return f"{where}, as {_form(value)}{_way_out(reason, value, expression=mapping[column])}"
+    way_out = _way_out(reason, value, expression=mapping[column], has_paths=format_of(file.name) == "json")
+    return f"{where}, as {_form(value)}{way_out}"
 
 
 def _form(value: str) -> str:
@@ -90,7 +92,7 @@ def _form(value: str) -> str:
     return f'"{form[:_MAX_FORM]}{"..." if len(form) > _MAX_FORM else ""}"'
 
 
-def _way_out(reason: str, value: str, *, expression: str) -> str:
+def _way_out(reason: str, value: str, *, expression: str, has_paths: bool) -> str:
     if reason == AMBIGUOUS_ZONE:
         zone = re.sub(r".*?([A-Za-z]+)$", r"\1", value.strip())
         known = meanings(zone)
@@ -98,5 +100,5 @@ def _way_out(reason: str, value: str, *, expression: str) -> str:
         return f"; {means}: write the zone with SQL, or set [churn] timezone to that place"
     if reason in (FUTURE, NULL_MARKER) or not reason.endswith(("unreadable", "is absurd")):
         return ""
-    found = correction_of(reason.partition(" ")[0], value, expression=expression)
+    found = correction_of(reason.partition(" ")[0], value, expression=expression, has_paths=has_paths)
     return f"; {found}" if found else ""

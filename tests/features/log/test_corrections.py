@@ -24,6 +24,8 @@ TIMES = {
     "5-Jan-2026": "2026-01-05 00:00:00",
     "05-Jan-26 10:11:12": "2026-01-05 10:11:12",
     "5 January 2026 10:11": "2026-01-05 10:11:00",
+    "05/06/2026 10:30:00Z": "2026-06-05 10:30:00+00",
+    "5.6.2026 10:30 Z": "2026-06-05 10:30:00+00",
     "Mon Jan  5 10:11:12 2026": "2026-01-05 10:11:12",
     "260105223000": "2026-01-05 22:30:00",
 }
@@ -87,6 +89,12 @@ def test_a_mark_that_may_be_between_thousands_is_said(value: str, mark: str):
         ("event_time", "99/99/99 99:99"),
         ("event_time", "soon"),
         ("amount", "free"),
+        ("amount", "($12.50)"),
+        ("amount", "(\u20ac 9,50)"),
+        ("amount", "[9.50]"),
+        ("amount", "\u22129.50"),
+        ("amount", "\u20139.50 EUR"),
+        ("amount", "9.50\u2011"),
         ("amount", "17"),
     ],
 )
@@ -98,6 +106,15 @@ def test_an_id_of_bytes_is_read_as_their_digits():
     words = correction_of("user_id", r"\xFF\xFE", expression="x")
     assert read(b"\xff\xfe", words.replace("hex(x)", "hex(cast(x as blob))")) == "fffe"
     assert correction_of("user_id", "?", expression="x") == ""
+
+
+@pytest.mark.parametrize(
+    ("expression", "has_paths", "written"),
+    [("p.t", True, "p.t"), ("p.t", False, '"p.t"'), ("the time", True, '"the time"'), ('p."t"', True, 'p."t"')],
+)
+def test_a_dot_is_part_of_a_name_but_in_json(expression: str, written: str, *, has_paths: bool):
+    words = correction_of("event_time", "05/06/2026", expression=expression, has_paths=has_paths)
+    assert words.endswith(f"strptime({written}, '%d/%m/%Y')")
 
 
 def test_an_expression_is_quoted_as_the_column_that_it_is():

@@ -29,16 +29,35 @@ def test_a_log_of_valid_rows_has_nothing_to_be_said(tmp_path: Path):
 # noon of 5 January 2026 in other counts, and what reads them
 OTHER_STARTS = (
     ("46027.5", "timestamp '1899-12-30' + to_seconds(86400 * event_time)"),
-    ("639032112000000000", "make_timestamp((cast(event_time as bigint) - 621355968000000000) // 10)"),
-    ("134120880000000000", "make_timestamp((cast(event_time as bigint) - 116444736000000000) // 10)"),
+    ("639032112000000000", "make_timestamptz((cast(event_time as bigint) - 621355968000000000) // 10)"),
+    ("134120880000000000", "make_timestamptz((cast(event_time as bigint) - 116444736000000000) // 10)"),
     ("789307200", "to_timestamp(978307200 + event_time)"),
 )
+# and of a clock that is that of UTC, whatever the zone of the log is
+OF_UTC = (*OTHER_STARTS[1:], ("05/01/2026 12:00:00Z", "timezone('UTC', strptime(event_time, '%d/%m/%Y %H:%M:%SZ'))"))
 
 
 @pytest.mark.parametrize(("number", "way_out"), OTHER_STARTS)
 def test_and_what_is_said_of_other_counts_reads_them(tmp_path: Path, number: str, way_out: str):
     found = world(tmp_path, f"anna,{number},open", columns={"event_time": way_out}).activity()
     assert found.connection.sql(f"select last_us from {found.relation('days')}").fetchall() == [(1767614400000000,)]
+
+
+@pytest.mark.parametrize(("value", "way_out"), OF_UTC)
+def test_the_zone_of_the_log_does_not_move_what_is_of_utc(tmp_path: Path, value: str, way_out: str):
+    columns, zone = {"event_time": way_out}, "America/New_York"
+    found = world(tmp_path, f"anna,{value},open", columns=columns, timezone=zone).activity()
+    assert found.connection.sql(f"select last_us from {found.relation('days')}").fetchall() == [(1767614400000000,)]
+
+
+def test_what_is_said_of_a_field_of_an_object_reads_it(tmp_path: Path):
+    line = '{"user_id": "bob", "p": {"t": "TIME"}, "event_type": "x"}\n'
+    path = put(tmp_path / "log.jsonl", line.replace("TIME", "05/06/2026") + line.replace("TIME", "2026-01-05"))
+    (note,) = world_at(tmp_path, path, columns={"event_time": "p.t"}, **LENIENT).activity().notes
+    way_out = "strptime(p.t, '%d/%m/%Y')"
+    assert note.endswith(way_out)
+    (other,) = world_at(tmp_path, path, columns={"event_time": way_out}, **LENIENT).activity().notes
+    assert '1 x event_time is unreadable: first in log.jsonl, row 2, as "9999-99-99"' in other
 
 
 @pytest.mark.parametrize(
