@@ -17,10 +17,11 @@ _TIMES = (  # other counts of time, and what is written by one rule alone
     (r"\d{12}", "name its format: strptime({column}, '%y%m%d%H%M%S')"),
     (r"\d{9}(\.\d+)?", "seconds since 2001? to_timestamp(978307200 + {column}); since 1970: to_timestamp({column})"),
 )
-_DATE = r"(?P<first>\d{1,4})(?P<mark>[-/. ])(?P<second>\d\d?|[A-Za-z]{3,9})(?P=mark)(?P<third>\d{4}|\d\d?)"
+_DATE = r"(?P<first>\d{4}|\d\d?)(?P<mark>[-/. ])(?P<second>\d\d?|[A-Za-z]{3,9})(?P=mark)(?P<third>\d{4}|\d\d?)"
 _CLOCK = r"(?P<before> |T|, )\d\d?:\d\d(?P<seconds>:\d\d(?P<fraction>\.\d+)?)?(?P<half> ?[AaPp][Mm])?(?P<zone> ?([+-]\d\d:?\d\d|Z))?"
 _SIGNS = ("Pd", "Ps", "Pe")  # dashes and brackets, as Unicode classes them; its minus, U+2212, is none of them
 _MONTHS, _YEAR_DIGITS, _SHORT = 12, 4, 3
+_CENTURIES = ("19", "20")  # years of other calendars begin otherwise
 _MARKS = {".": "the point", ",": "the comma"}
 _COMMA = 'a comma before decimals: [events.format] decimal = ","'
 _NUMBERS = (
@@ -82,7 +83,7 @@ def _date_format(found: re.Match[str]) -> str:
     """Return the format of a date; days come first where both readings fit, and where neither does there is none."""
     first, second, third = found["first"], found["second"], found["third"]
     if len(first) == _YEAR_DIGITS:
-        order = ["%Y", "%m", "%d"]
+        order = ["%Y", "%m", "%d"] if first[:2] in _CENTURIES else []
     elif second.isalpha():
         order = ["%d", "%b" if len(second) == _SHORT else "%B", _year(third)]
     else:

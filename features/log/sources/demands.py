@@ -44,7 +44,7 @@ def demanded_of(tree: Any, name: str) -> str:
         if any(_is_column(one, name) for one in _conditions(node)):
             return "boolean"
         if node.get("function_name") == "timezone" and any(
-            _is_column(one["expression"], name) for one in node["arguments"]
+            _is_column(one["expression"], name) for one in node["arguments"][-1:]
         ):
             return "local"
         if demands := [kind for kind in map(partial(_compared_with, name=name), _sides(node)) if kind]:

@@ -88,6 +88,9 @@ def test_a_mark_that_may_be_between_thousands_is_said(value: str, mark: str):
         ("event_time", "31/31/2026"),
         ("event_time", "99/99/99 99:99"),
         ("event_time", "soon"),
+        ("event_time", "114/01/06"),  # of Minguo
+        ("event_time", "2568-01-06"),  # of the Buddhist calendar
+        ("event_time", "1403/10/17"),  # of Iran
         ("amount", "free"),
         ("amount", "($12.50)"),
         ("amount", "(\u20ac 9,50)"),

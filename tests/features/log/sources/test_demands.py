@@ -25,6 +25,7 @@ from features.log.sources.demands import demanded_of, differences_in, ordered, t
         ("a = date '2026-01-05'", "time"),
         ("a at time zone 'UTC'", "local"),
         ("timezone('UTC', a)", "local"),
+        ("timezone(a, cast(b as timestamp))", ""),  # the zone, in a column of its own
         ("a ->> 'v'", "json"),
         ("upper(a ->> '$.v')", "json"),
         ("a -> 'x' ->> 'v'", "json"),
