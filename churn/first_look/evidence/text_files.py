@@ -109,13 +109,52 @@ def _encoding_of(start: bytes, name: str) -> tuple[str, str]:
     try:
         codecs.getincrementaldecoder("utf-8")().decode(start)
     except UnicodeDecodeError as error:
-        if _is_latin(start):
+        page = _code_page_of(start)
+        if not page:
             return "latin-1", "not UTF-8, and single letters are outside ASCII, as in Latin-1"
         raise InputError(
-            f"{name} is neither UTF-8, UTF-16 nor Latin-1 text: it seems to be of a code page such as GBK, Shift-JIS or Windows-1251",
-            hint=f"convert it first, as in: iconv -f GBK -t UTF-8 {Path(name).name} > utf8.csv",
+            f"{name} is neither UTF-8, UTF-16 nor Latin-1 text: it seems to be of a code page such as {_PAGES[page]}",
+            hint=f"convert it first, as in: iconv -f {page} -t UTF-8 {Path(name).name} > utf8.csv",
         ) from error
     return "utf-8", "UTF-8"
+
+
+_PAGES = {  # the name of a code page, and what else it may be
+    "GBK": "GBK, Shift-JIS or Windows-1251",
+    "BIG5": "Big5 or GBK",
+    "SHIFT-JIS": "Shift-JIS",
+    "WINDOWS-1252": "Windows-1252, as a spreadsheet of Western Europe writes it, or Windows-1250 of Central Europe",
+    "WINDOWS-1250": "Windows-1250 or ISO 8859-2, of Central Europe",
+}
+_OF_TWO_BYTES = {"cp932": "SHIFT-JIS", "big5": "BIG5", "gbk": "GBK"}
+_NOT_LATIN = re.compile(rb"[\x80-\x9f]")  # what Latin-1 has no letters for, and Windows has
+_CENTRAL = re.compile(
+    rb"[a-z][\xa3\xa5\xaf\xb1\xb3\xb6\xb9\xbc\xbe\xbf][a-z]"
+)  # signs in Latin-1, letters of Polish and Czech
+_IDEOGRAPHS = re.compile(r"[\u3005-\u30ff\u3400-\u9fff\uac00-\ud7a3\uff01-\uff60]+[0-9A-Za-z]*")
+_MIN_WORDS, _MOST, _TWO_LETTERS = 3, 0.8, 4  # a letter has two bytes
+
+
+def _code_page_of(start: bytes) -> str:
+    """Return the code page of a text that is not of UTF-8; empty: Latin-1 reads it."""
+    if not _is_latin(start):
+        return "GBK"
+    words = {word for word in re.split(rb"[\s,;|\"]+", start) if max(word, default=0) >= _ASCII}
+    for codec, page in _OF_TWO_BYTES.items():
+        fitting = [word for word in words if _IDEOGRAPHS.fullmatch(_decoded(word, codec))]
+        has_long = sum(len(word) >= _TWO_LETTERS for word in fitting) >= len(words) / 2
+        if len(words) >= _MIN_WORDS and len(fitting) >= _MOST * len(words) and has_long:
+            return page
+    if _CENTRAL.search(start):
+        return "WINDOWS-1250"
+    return "WINDOWS-1252" if _NOT_LATIN.search(start) else ""
+
+
+def _decoded(word: bytes, codec: str) -> str:
+    try:
+        return word.decode(codec)
+    except UnicodeDecodeError:
+        return ""
 
 
 def _is_latin(start: bytes) -> bool:
