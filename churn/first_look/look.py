@@ -14,10 +14,12 @@ from churn.first_look.evidence.table import LogTable
 from churn.first_look.evidence.text_files import refuse_wide
 from churn.first_look.evidence.times import TimeReading, column_name, readings_of, sql_name, zoned_share
 from churn.first_look.known_layouts import KnownLayout, KnownMapping, known_layout, mapping_of
-from churn.first_look.questions import Answers, Option, Question
-from churn.first_look.roles.context import attributes_of_users, copies_of, find_event_id, find_others, find_type
+from churn.first_look.questions import EVENT_ID, Answers, Option, Question
+from churn.first_look.roles.context import attributes_of_users, find_others, find_type
 from churn.first_look.roles.doubts import doubts_of_times, doubts_of_types, doubts_of_users, unread
+from churn.first_look.roles.event_ids import copies_of, find_event_id
 from churn.first_look.roles.files import kinds_of_files, refuse_other_tables
+from churn.first_look.roles.local_days import Zone, find_zone
 from churn.first_look.roles.measures import Measures, find_measures
 from churn.first_look.roles.moments import find_arrival, find_time
 from churn.first_look.roles.people import find_user, nobody_of
@@ -106,30 +108,31 @@ def _format(table: LogTable) -> dict[str, Line]:
 
 def _of_columns(columns: Sequence[Column], table: LogTable, *, path: str, answers: Answers) -> Look:
     readings = _readings(columns, table)
-    if "user_id" not in answers.given:
-        refuse_other_tables(columns, readings, table)
+    refuse_other_tables(columns, readings, table, answers=answers)
     dates = {one.name: readings[one.name] for one in columns if _is_time(one, readings)}
     user = find_user(columns, table, times=dates, answers=answers)
     time, reading = find_time(columns, readings, table, user=user, answers=answers)
+    zone = find_zone(reading, columns, table, answers=answers)
     taken = {name for one in (user, time) if one for name in one.columns}
     attributes = attributes_of_users(columns, table, user=user) if "event_type" not in answers.given else []
-    named = {one.name for one in attributes}
-    kind = find_type(columns, table, taken=taken | dates.keys() | named, answers=answers)
+    kind = find_type(columns, table, taken={*taken, *dates, *(one.name for one in attributes)}, answers=answers)
     others = find_others(columns, table, taken=taken, answers=answers, user=user)
     taken |= {name for one in (*others.values(), kind) if one for name in one.columns}
     measures = find_measures(columns, table, taken=taken | dates.keys(), answers=answers, kind=kind)
     _tell_of_attributes(attributes, table, measures=measures)
     roles = {"user_id": user, "event_time": time, "event_type": _type_of(kind, measures), **others, **measures.found}
-    roles["ingested_at"] = find_arrival(columns, readings, table, time=reading)
-    found = {name: one for name, one in roles.items() if one}
+    arrival = {"ingested_at": find_arrival(columns, readings, table, time=reading)}
+    found = {name: one for name, one in (roles | arrival).items() if one}
     _ask_alike(found, table, answers=answers)
     ask_what_a_row_is(columns, table, found=found, reading=reading, answers=answers)
     _tell_of_users(user, columns, table, measures=measures)
-    measures.notes += [*doubts_of_types(kind, columns), *_names_of_files(kind, table)]
-    measures.notes += doubts_of_times(reading, found, columns, dates, table)
-    measures.notes += unread(columns, found, reading=reading, told=measures)
-    parts = _Parts(columns, table, path, measures=measures, reading=reading)
-    return parts.look(found, find_event_id(columns, table, answers=answers), answers=answers)
+    event_id = find_event_id(columns, table, found=found, reading=reading, answers=answers)
+    reading = zone.days_of(reading) if zone and reading else reading
+    of_times = doubts_of_times(reading, found, columns, dates, table)
+    measures.notes += [*doubts_of_types(kind, columns), *_names_of_files(kind, table), *of_times]
+    used = found | ({EVENT_ID: event_id} if event_id else {})
+    measures.notes += unread(columns, used, reading=reading, told=measures)
+    return _Parts(columns, table, path, measures=measures, reading=reading, zone=zone).look(used, answers=answers)
 
 
 def _readings(columns: Sequence[Column], table: LogTable) -> dict[str, tuple[TimeReading, ...]]:
@@ -198,28 +201,43 @@ class _Parts:
     path: str
     measures: Measures
     reading: TimeReading | None
+    zone: Zone | None = None
 
-    def look(self, found: dict[str, Finding], event_id: Finding | None, *, answers: Answers) -> Look:
+    def look(self, used: dict[str, Finding], *, answers: Answers) -> Look:
         """Put the findings together."""
         events = {"path": Line(self.path)}
-        if event_id:
+        found = {role: one for role, one in used.items() if role != EVENT_ID}
+        if event_id := used.get(EVENT_ID):
             events["event_id"] = Line(event_id.expression, event_id.evidence)
         if excluded := self._excluded(found):
             events["where"] = Line(" and ".join(excluded), "; ".join(excluded.values()))
             events |= self._coverage
         if self.reading and not self.reading.is_zoned and self.reading.step == "time":
-            share = self._zoned
-            which = f"{percent(1 - share, 1)} of the times carry" if share else "The times carry"
-            words = f'{which} no zone. Where they are local, name it, as in "Europe/Berlin", and [churn] timezone too.'
-            events["timezone"] = Line("UTC", words)
+            events["timezone"] = self._timezone
         text = _format(self.table)
         if self.measures.decimal != ".":
             text["decimal"] = Line(self.measures.decimal, "numbers are written with a decimal comma")
         title = (_read_words(self.table), self._files_words(), "The comment above a line says what speaks for it.")
         draft = Draft(
-            tuple(filter(None, title)), project_name_of(self.path), events, found, text, self.measures.possible
+            tuple(filter(None, title)),
+            project_name_of(self.path),
+            events,
+            found,
+            text,
+            self.measures.possible,
+            churn={"timezone": Line(self.zone.name, self.zone.why)} if self.zone and self.zone.name != "UTC" else {},
         )
         return Look(draft, tuple(answers.open), tuple(self._notes(found, event_id)), columns=tuple(self.columns))
+
+    @property
+    def _timezone(self) -> Line:
+        """Return the zone of the times that carry none."""
+        if self.zone and self.zone.is_of_times:
+            return Line(self.zone.name, self.zone.why)
+        share = self._zoned
+        which = f"{percent(1 - share, 1)} of the times carry" if share else "The times carry"
+        words = f'{which} no zone. Where they are local, name it, as in "Europe/Berlin", and [churn] timezone too.'
+        return Line("UTC", words)
 
     def _excluded(self, found: dict[str, Finding]) -> dict[str, str]:
         """Return the conditions on rows without which the log would be refused, each with what it excludes."""
@@ -268,6 +286,8 @@ class _Parts:
             notes.append(f"{copies:,} {are} the same as another in all columns; without an id of events each counts")
         if self.reading:
             notes += self._notes_on_time(self.reading)
+        if self.zone and not self.zone.is_of_times:
+            notes.append(f"{self.zone.why}: see [churn] timezone")
         if self.reading and not self.reading.is_zoned and (share := self._zoned):
             words = "the others are read in [events] timezone"
             notes.append(f"{percent(share, 1)} of the times say their zone or offset; {words}")

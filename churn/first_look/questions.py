@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from features.errors import InputError, SettingsError, closest
 from features.schema import COLUMNS
 
-DATE_ORDER, EVENT_ID, WATERMARK = "date_order", "event_id", "watermark"
-KEYS = (*COLUMNS, DATE_ORDER, EVENT_ID, WATERMARK)
+DATE_ORDER, EVENT_ID, TIMEZONE, WATERMARK = "date_order", "event_id", "timezone", "watermark"
+KEYS = (*COLUMNS, DATE_ORDER, EVENT_ID, TIMEZONE, WATERMARK)
 NONE = "none"
 
 

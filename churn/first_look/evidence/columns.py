@@ -22,6 +22,8 @@ _FORMS = {
     "clock": r"([01]?\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d+)?)?",
     "duration": r"\d+:\d\d:\d\d(\.\d+)?",
     "email": r"[^@\s]+@[^@\s]+\.\w+",
+    # as a spreadsheet shows a long number in a narrow cell: fewer digits than the number has
+    "rounded": r"[-+]?\d([.,]\d{1,9})?E\+[1-3]\d",
     "long": r".{121,}|[^\n]*\n.*",
 }
 _MAX_VALUES = 12
@@ -101,6 +103,11 @@ class Column:
         is_code = self.is_text and (not self.is_number or all(len(one) >= _LONG_CODE for one in self.values))
         has_form = self.is_whole or (is_code and self.share("long") < 1 - _MOSTLY)
         return has_form and not self.is_time_type and self.share("clock") < _ANYWHERE
+
+    @property
+    def is_rounded(self) -> bool:
+        """Whether a spreadsheet has rounded some of its numbers: values that were different are the same."""
+        return self.is_text and self.share("rounded") > 1 - _MOSTLY
 
     @property
     def is_unique(self) -> bool:

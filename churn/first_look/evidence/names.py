@@ -48,8 +48,14 @@ _CONTACT = (
     "|メールアドレス|邮箱|电子邮件|phone|phone_number|mobile|telefon|telephone|telefono|телефон|電話番号|手机|手机号"
     "|username|user_name|login|nickname|customer_name|kundenname|msisdn"
 )
-_DEVICE = "device|anonymous|cookie|install|installation|idfa|aaid|gaid|advertising|browser|domain_user|user_pseudo|hardware|gerate"
-_GROUP = "account|acct|company|org|organization|organisation|tenant|workspace|household|team|konto|firma|compte|cuenta|conta|счет|аккаунт|アカウント|账号|账户|帐号"
+_DEVICE = (
+    "device|anonymous|cookie|install|installation|idfa|aaid|gaid|advertising|browser|domain_user|user_pseudo|hardware|gerate|gerat|appareil|dispositivo"
+    "|aparelho|устройство|устройства|端末|デバイス|设备|設備|기기|cihaz|urzadzenie|urzadzenia|apparaat"
+)
+_GROUP = (
+    "account|acct|company|org|organization|organisation|tenant|workspace|household|team|konto|firma|compte|cuenta|conta|счет|аккаунт|アカウント|账号|账户|帐号"
+    "|帳號|帳戶|계정|hesap"
+)
 
 _EVENT_TIMES = (
     "event_time|event_timestamp|event_date|event_datetime|event_at|event_ts|timestamp|time_stamp|ts|time|datetime|date_time|date|day|at|when"
@@ -82,7 +88,8 @@ _INGESTED = (
 )
 _DATES_AND_CLOCKS = (  # the words of a date or a time of day that do not say of what
     "date|day|datum|data|fecha|tag|jour|dia|дата|at|on|am|tarih|tarihi|time|uhrzeit|hora|heure|hour|zeit|tijd|ora|saat|godzina|clock|horaire"
-    "|время|час|日付|日|日期|時刻|時間|时间|날짜|시간|the"
+    "|время|час|日付|日|日期|時刻|時間|时间|날짜|시간|시각|일자|the|horario|orario|klo|klokke|klokkeslett|tid|tidpunkt|cas|ido|jam|gio|data|datu|dato|година"
+    "|ωρα|ημερομηνια|التاريخ|تاريخ|الوقت|الساعة|תאריך|שעה|vrijeme|vreme|giorno|dzien|gun|päivä|päivämäärä"
 )
 _ENDINGS = "(日付|日期|日|時刻|時間|时间|날짜|일자|시간|시각)$"  # of the same words where nothing stands between them
 _PARTS_OF_DATES = {
@@ -162,7 +169,11 @@ _UNITS = {  # of a duration, by the words of its name: how many of them are a se
     1.0: r"(.*_)?(s|sec|secs|second|seconds|sek|sekunden|secondes|segundos|秒|секунд|секунды|сек)(_.*)?|.*(秒)",
     1 / 60: r"(.*_)?(min|mins|minute|minutes|minuten|minutos|минут|минуты|мин)(_.*)?|.*(分)",
 }
-_EVENT_IDS = r"event_id|event_uuid|message_id|insert_id|event_guid|eventid|msg_id|log_id|hit_id|record_uuid|ereignis_id|id_evenement|id_evento|evento_id|イベントid|事件id|ид_события|id_события"
+_EVENT_IDS = (
+    r"event_id|event_uuid|message_id|insert_id|event_guid|eventid|msg_id|log_id|hit_id|record_uuid|ereignis_id|id_evenement|id_evento|evento_id|イベントid|事件id|ид_события|id_события"
+    "|イベント番号|事件编号|事件編號|이벤트id|이벤트_id|이벤트번호|이벤트_번호|이벤트아이디|olay_id|olay_no|olay_kimligi|id_zdarzenia|zdarzenie_id|numer_zdarzenia|gebeurtenis_id"
+    "|handelse_id|id_udalosti|id_eveniment|messageid|insertid"
+)
 _CANCELLED = re.compile(
     r"(.*[\W_])?(cancel\w*|failed|declined|rejected|abgelehnt|fehlgeschlagen|refuse\w*|rechazad\w*|отклон\w*|storn\w*|annul\w*|refund\w*|voided|returned|r[uü]cksend\w*|r[uü]ckgabe\w*|retour\w*|widerruf\w*|erstatt\w*|rembours\w*|devol\w*|devuelt\w*|reembols\w*|anulad\w*"
     r"|отмен\w*|возвра\w*)([\W_].*)?|.*(キャンセル|失敗|失败|取消|返品|返金|退款|退货|退貨).*",
@@ -179,12 +190,15 @@ def _pattern(words: str, *, is_key: bool = False) -> re.Pattern[str]:
     return re.compile(f"(({key})_(({_OF})_)?)?({plain})(_?({key}))?")
 
 
+_DEVICE_RANK = 2
+
+
 def person_rank(name: str) -> int | None:
     """Tell how well a name says that a column identifies who did it: 0 a person, 1 a contact, 2 a device, 3 a group; None: it does not."""
     ranks = ((_PERSON, True), (_CONTACT, False), (_DEVICE, True), (_GROUP, True))
     found = (rank for rank, (words, is_key) in enumerate(ranks) if _pattern(words, is_key=is_key).fullmatch(name))
     rank = next(found, None)
-    return None if rank == len(ranks) - 2 and _pattern(_DEVICE).fullmatch(name) else rank
+    return None if rank == _DEVICE_RANK and _pattern(_DEVICE).fullmatch(name) else rank
 
 
 def is_keyed(name: str) -> bool:
@@ -199,17 +213,17 @@ def is_event_time(name: str) -> bool:
 
 def is_other_time(name: str) -> bool:
     """Tell whether a name says when something else happened: a delivery, a birth, a change."""
-    return re.fullmatch(_plain_pattern(_OTHER_TIMES), name) is not None
+    return is_spelled(_OTHER_TIMES, name)
 
 
 def is_arrival(name: str) -> bool:
     """Tell whether a name says when the row became known."""
-    return re.fullmatch(_plain_pattern(_INGESTED), name) is not None
+    return is_spelled(_INGESTED, name)
 
 
 def may_be_of_goods(name: str) -> bool:
     """Tell whether the name of an arrival can be that of goods, and not of a row."""
-    return re.fullmatch(_plain_pattern(_OF_GOODS), name) is not None
+    return is_spelled(_OF_GOODS, name)
 
 
 def part_of_date(name: str) -> str | None:
@@ -227,6 +241,28 @@ def words_beside_time(name: str) -> frozenset[str]:
     """
     known = {*_plain(f"{_DATES_AND_CLOCKS}|{_OF}").split("|")}
     return frozenset(re.sub(_plain(_ENDINGS), "", word) for word in name.split("_") if word not in known)
+
+
+def is_spelled(pattern: str, name: str) -> bool:
+    """Tell whether a name fits a pattern, however its letters are composed.
+
+    Examples
+    --------
+    >>> is_spelled("시간|(order|Zeit)_.*", normal("시간")), is_spelled("heure", "hour")
+    (True, False)
+    """
+    return re.fullmatch(_plain_pattern(pattern), name) is not None
+
+
+def is_word(words: str, name: str) -> bool:
+    """Tell whether a name is one of several words, by itself or with a word for an id.
+
+    Examples
+    --------
+    >>> is_word("shop|magasin", "magasin"), is_word("shop", "shop_id"), is_word("shop", "shop_city")
+    (True, True, False)
+    """
+    return _pattern(words, is_key=True).fullmatch(name) is not None
 
 
 def type_rank(name: str) -> int | None:
@@ -305,6 +341,11 @@ def units_a_second(name: str) -> float | None:
 def is_event_id(name: str) -> bool:
     """Tell whether a name says that a column identifies an event."""
     return _pattern(_EVENT_IDS).fullmatch(name) is not None
+
+
+def is_only_id(name: str) -> bool:
+    """Tell whether a name says that a column identifies something, and not what."""
+    return _pattern(_KEY).fullmatch(name) is not None
 
 
 def means_cancelled(value: str) -> bool:

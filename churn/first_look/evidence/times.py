@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from churn.first_look.evidence.columns import Column, percent
 from churn.first_look.evidence.names import is_keyed
+from churn.first_look.evidence.periods import period_of, periods_of
 from churn.first_look.evidence.table import TABLE, LogTable
 from features.log.sources.mapping import bare
 from features.log.sources.times import instant_of
@@ -29,24 +30,16 @@ _CALENDAR_HOURS, _FIRST_CALENDAR_HOUR = (
     10,
     1_970_000_000,
 )  # digits of 2026013123; no epoch in seconds until 2032 is so large
-_ZONE = r"\d ?(Z|UTC|GMT|[B-OQ-Z][A-Z]{1,3}|[AP][A-LN-Z][A-Z]{0,2})$|:\d\d(\.\d+)? ?[-+]\d\d(:?\d\d)?$"
+_ZONE = (  # at the end of texts that say theirs; or an epoch
+    r"\d ?(Z|UTC|GMT|[B-OQ-Z][A-Z]{1,3}|[AP][A-LN-Z][A-Z]{0,2})$|:\d\d(\.\d+)? ?[-+]\d\d(:?\d\d)?$"
+    r"|\d ?(UTC|GMT)[-+]\d\d?(:?\d\d)?( \(.*\))?$|\d [A-Z][A-Za-z_]+/[A-Za-z_/+-]+$|^\d{10}(\d{3}|\d{6}|\d{9})?(\.\d+)?$"
+)
 _SAMPLED = 2000
 _NUMERIC = re.compile(
     r"(?P<a>\d{1,4})(?P<sep>[-/. ])(?P<b>\d{1,2})(?P=sep)(?P<c>\d{1,4})(?P<dot>\.?)"
     r"((?P<mark>T|,? )(?P<clock>\d{1,2}:\d\d(:\d\d)?(?P<fraction>\.\d+)?)(?P<half> ?[AaPp][Mm])?)?"
 )
 _COMPACT = re.compile(r"\d{6}|\d{8}")
-_COARSE = (  # of a month or week: the form of its texts, their format, and what makes a day of them
-    ("month", r"\d{4}-\d{2}", "%Y-%m", "-01"),
-    ("month", r"\d{4}/\d{2}", "%Y/%m", "-01"),
-    ("month", r"\d{4}\.\d{2}", "%Y.%m", "-01"),
-    ("month", r"\d{6}", "%Y%m", "-01"),
-    ("month", r"\d{2}/\d{4}", "%m/%Y", "-01"),
-    ("week", r"\d{4}-W\d{2}", "%G-W%V", "-1"),
-    ("week", r"\d{4}W\d{2}", "%GW%V", "-1"),
-    ("week", r"\d{4}-\d{2}", "%G-%V", "-1"),
-)
-_A_MONTH = re.compile("month|monat|mois|mes|mese|maand|месяц|月|월")
 _MONTH = re.compile(
     r"\d.*(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)|(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec).*\d",
     re.IGNORECASE,
@@ -143,7 +136,9 @@ _OF_TIME = re.compile(r"time|date|zeit|datum|(^|_)(ts|at)(_|$)")
 
 def _may_be_times(column: Column) -> bool:
     """Tell from its most frequent values whether a column may hold times, which is faster than to read them."""
-    if column.is_time_type:
+    if column.is_time_type or column.is_rounded:
+        return column.is_time_type
+    if column.is_text and period_of(column.normal):
         return True
     if column.is_number:
         sizes = [len(one.lstrip("+-").split(".")[0]) for one in column.values]
@@ -165,7 +160,7 @@ def candidates_of(column: Column, table: LogTable) -> list[Candidate]:
         column_name(column.name, table), _native_words(column, table), native, "", _is_zoned(column, table)
     )
     if not column.is_text:
-        return [plain]
+        return [plain, *(_coarse(column, table) if column.is_whole else [])]
     if any(re.search(r"\d{4}", one) for one in column.values) and _reads(table, native, column):
         return [plain]
     return [*_numeric(column, table), *_coarse(column, table), *_written(column, table)]
@@ -288,11 +283,10 @@ def _format(letters: str, shape: tuple[str, bool, bool, str]) -> str:
 def _compact(column: Column, table: LogTable) -> list[Candidate]:
     (size,) = table.numbers(f"max(strlen({table.column(column.name)}))")
     year = "%y" if size == len("240131") else "%Y"
-    found = [
+    return [
         _of_formats(column, table, formats=["".join(year if one == "y" else f"%{one}" for one in letters)], order=order)
         for order, letters in ORDERS.items()
     ]
-    return found if size == len("20240131") else [*found, *_coarse(column, table)]
 
 
 def _of_formats(column: Column, table: LogTable, *, formats: Sequence[str], order: str = "") -> Candidate:
@@ -306,15 +300,13 @@ def _of_formats(column: Column, table: LogTable, *, formats: Sequence[str], orde
 
 def _coarse(column: Column, table: LogTable) -> list[Candidate]:
     """Return readings as weeks, from their Monday, and as months, from their first."""
-    texts, name, text = _sample(column, table), sql_name(column.name, table), table.column(column.name)
+    name, text = sql_name(column.name, table), table.column(column.name)
     found: list[Candidate] = []
-    for step, form, format_, added in _COARSE:
-        is_named_otherwise = step == "week" and _A_MONTH.search(column.normal) is not None
-        if texts and not is_named_otherwise and all(re.fullmatch(form, one) for one in texts):
-            whole = f"{format_}{'-%d' if step == 'month' else '-%u'}"
-            sql = f"cast(try_strptime({text} || '{added}', '{whole}') as timestamptz)"
-            expression = f"strptime({name} || '{added}', '{whole}')"
-            found.append(Candidate(expression, f"as {step}s ({format_})", sql, step, step=step))
+    for period, format_ in periods_of(_sample(column, table), column.normal):
+        added, whole = ("-1", f"{format_}-%u") if period == "week" else ("-01", f"{format_}-%d")
+        sql = f"cast(try_strptime({text} || '{added}', '{whole}') as timestamptz)"
+        expression = f"strptime({name} || '{added}', '{whole}')"
+        found.append(Candidate(expression, f"as {period}s ({format_})", sql, period, step=period))
     return found
 
 

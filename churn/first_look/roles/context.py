@@ -1,4 +1,4 @@
-"""Which columns say what happened, in which visit, on which device, through which channel; and which identifies the event."""
+"""Which columns say what happened, in which visit, on which device, through which channel."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ import re
 from collections.abc import Collection, Sequence
 
 from churn.first_look.evidence.columns import Column
-from churn.first_look.evidence.names import is_event_id, role_of, type_rank
+from churn.first_look.evidence.names import role_of, type_rank
 from churn.first_look.evidence.table import TABLE, LogTable
 from churn.first_look.evidence.times import column_name
-from churn.first_look.questions import EVENT_ID, NONE, Answers, Option
+from churn.first_look.questions import Answers, Option
 from churn.results.first_look import Finding
-from features.sql import identifier
 
 _MAX_TYPES, _FEW_ROWS = 1000, 20
 _MAX_DIFFERENT = 0.5
@@ -144,46 +143,3 @@ def _session(one: Column, table: LogTable, *, user: Finding | None) -> Finding |
         f"{one.distinct:,} visits, of one user each; {one.rows_per_value:.1f} rows a visit",
         (one.name,),
     )
-
-
-def find_event_id(columns: Sequence[Column], table: LogTable, *, answers: Answers) -> Finding | None:
-    """Return the id of an event: named so, and its repetitions are the same row again."""
-    if given := answers.get(EVENT_ID):
-        return Finding(given, "as you answered")
-    named = [one for one in columns if is_event_id(one.normal) and one.is_identifier and one.filled_share > _MOSTLY]
-    if len(named) != 1 or answers.is_none(EVENT_ID):
-        return None
-    (one,) = named
-    twice = one.filled - one.distinct
-    if twice and not _are_copies(one, table):
-        options = [
-            Option(column_name(one.name, table), "one event: the others are excluded as copies"),
-            Option(NONE, "events of their own"),
-        ]
-        answers.ask(
-            EVENT_ID, f"{twice:,} rows repeat a value of {one.name}, and differ in other columns. Each is ...", options
-        )
-        return None
-    words = (
-        "no value comes twice"
-        if not twice
-        else f"{twice:,} rows are copies of another with the same id, and count once"
-    )
-    return Finding(column_name(one.name, table), words, (one.name,))
-
-
-def _are_copies(one: Column, table: LogTable) -> bool:
-    """Tell whether rows with the same id are the same in all other columns."""
-    key = identifier(one.name)
-    ((ids, different),) = table.connection.execute(
-        f"""select count(distinct {key}), count(*)
-            from (select distinct {", ".join(map(identifier, table.kinds))} from {TABLE} where {key} is not null)"""
-    ).fetchall()
-    return bool(different <= ids * (2 - _MOSTLY))
-
-
-def copies_of(columns: Sequence[Column], table: LogTable) -> int:
-    """Return how many rows are the same as another in all columns."""
-    names = ", ".join(identifier(one.name) for one in columns)
-    ((rows,),) = table.connection.execute(f"select count(*) from (select distinct {names} from {TABLE})").fetchall()
-    return table.rows - int(rows)

@@ -9,8 +9,9 @@ from churn.first_look.evidence.columns import Column, percent
 from churn.first_look.evidence.names import is_arrival, is_event_time, is_other_time
 from churn.first_look.evidence.table import LogTable
 from churn.first_look.evidence.times import TimeReading, column_name, sql_name
+from churn.first_look.roles.clocks import is_time_of_day
 from churn.first_look.roles.measures import Measures
-from churn.first_look.roles.moments import is_time_of_day, says_the_same
+from churn.first_look.roles.moments import says_the_same
 from churn.results.first_look import Finding
 from features.sql import literal
 
@@ -37,7 +38,8 @@ _SENT = re.compile(
     re.IGNORECASE,
 )
 _SHOWN = 8
-_FULL, _MUCH, _FEW_ROWS = 0.95, 0.3, 20
+_FULL, _MUCH, _SOME, _FEW_ROWS = 0.95, 0.3, 0.1, 20
+_FAR_MORE = 3  # times as many rows as the next of the users
 
 
 def doubts_of_users(user: Finding | None, columns: Sequence[Column], table: LogTable) -> list[str]:
@@ -46,11 +48,12 @@ def doubts_of_users(user: Finding | None, columns: Sequence[Column], table: LogT
     if column is None or column.rows < _FEW_ROWS or not column.values:
         return []
     who, name = table.column(column.name), column_name(column.name, table)
-    most, folded = table.numbers(
-        f"count(*) filter ({who} = {literal(column.values[0])})", f"count(distinct lower({who}))"
+    first, second = (*column.values, column.values[0])[:2]
+    most, next_, folded = table.numbers(
+        *(f"count(*) filter ({who} = {literal(value)})" for value in (first, second)), f"count(distinct lower({who}))"
     )
     notes = _totals(column, table)
-    if most > _MUCH * column.filled:
+    if most > _MUCH * column.filled or most > max(_SOME * column.filled, _FAR_MORE * next_):
         notes.append(f"one value of {name} has {percent(most, column.filled)} of the rows: it may stand for nobody")
     if folded < column.distinct and column.share("email") > _MUCH:
         notes.append(
@@ -85,7 +88,8 @@ def unread(
 ) -> list[str]:
     """Say which further columns are not read; those that a note or a line to choose names have been told of."""
     used = {name for one in found.values() for name in one.columns} | set(reading.others if reading else ())
-    said = "\n".join([*told.notes, *(line for lines in told.possible.values() for line in lines)])
+    expressions = (one.expression for one in found.values() if not one.columns)
+    said = "\n".join([*told.notes, *(line for lines in told.possible.values() for line in lines), *expressions])
     left = [one.name for one in columns if one.name not in used and one.distinct > 1 and one.name not in said]
     more = f" and {len(left) - _SHOWN} more" if len(left) > _SHOWN else ""
     return [f"not read: {', '.join(left[:_SHOWN])}{more}"] if left else []

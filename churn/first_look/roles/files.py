@@ -33,7 +33,7 @@ class _File:
 
 
 def refuse_other_tables(
-    columns: Sequence[Column], readings: Mapping[str, Sequence[TimeReading]], table: LogTable
+    columns: Sequence[Column], readings: Mapping[str, Sequence[TimeReading]], table: LogTable, *, answers: Answers
 ) -> None:
     """Refuse a folder in which some files are another table: without users, without times, or with a row for each user.
 
@@ -44,7 +44,7 @@ def refuse_other_tables(
     """
     people = [one for one in columns if person_rank(one.normal) is not None]
     times = {name for name, found in readings.items() if found}
-    if len(table.files) == 1 or not people or not times:
+    if len(table.files) == 1 or not people or not times or "user_id" in answers.given:
         return
     files = _files_of(columns, table, user=max(people, key=lambda one: one.filled))
     log = [one for one in files if times & one.columns and not one.has_row_per_user and _has_any(people, one)]

@@ -2,44 +2,40 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 from churn.first_look.evidence.columns import Column
+from churn.first_look.evidence.eras import era_options, in_reiwa
 from churn.first_look.evidence.names import (
     is_arrival,
-    is_duration,
     is_event_time,
     is_other_time,
+    is_spelled,
     may_be_of_goods,
-    words_beside_time,
 )
 from churn.first_look.evidence.table import TABLE, LogTable
-from churn.first_look.evidence.times import TimeReading, column_name, kept_times, sql_name
+from churn.first_look.evidence.times import TimeReading, column_name
 from churn.first_look.questions import DATE_ORDER, Answers, Option
+from churn.first_look.roles.clocks import is_clock, with_clock
 from churn.first_look.roles.files import check_order
+from churn.first_look.roles.people import rounded_by_a_spreadsheet, shape_of
 from churn.first_look.roles.zones import zone_options
 from churn.results.first_look import Finding
 from features.errors import InputError
 from features.log.corrections import correction_of
-from features.log.sources.times import instant_of_text
-from features.sql import identifier
 
 Readings = Mapping[str, tuple[TimeReading, ...]]
 _MIN_USERS, _CONSTANT = 10, 0.02
 _FEW_USERS = 2
-_OF_AN_EVENT = re.compile(
-    r"(event|occurred|happened|ereignis|evenement|evento|события|発生|イベント|事件|发生|행위).*|.*(_evenement|_evento|_события|ereigniszeit)"
+_OF_AN_EVENT = (
+    r"(event|occurred|happened|ereignis|evenement|evento|события|発生|イベント|事件|发生|行为|이벤트|발생|zdarzen|olay).*"
+    "|.*(_evenement|_evento|_события|ereigniszeit)"
 )
-_OF_A_RECORD = re.compile(r"(creat|erstellt|cree_le|creado|criado|создан|作成|创建).*|.*(_creation|_creacion|_criacao)")
-_CLOCKS = re.compile(
-    r"(.*_)?(time|uhrzeit|hora|heure|hour|time_of_day|zeit|tijd|ora|saat|godzina|время|час|時刻|時間|时间|시간|clock|horaire)(_.*)?|.*(時刻|時間|时间|시간)"
-)
-_TIME_OF_DAY = re.compile(r"\d{1,2}:\d\d(:\d\d(\.\d+)?)?( ?[ap]\.?m\.?)?", re.IGNORECASE)
+_OF_A_RECORD = r"(creat|erstellt|cree_le|creado|criado|создан|作成|创建|생성).*|.*(_creation|_creacion|_criacao)"
 _FORMAT = "such as strptime(COLUMN, '%d.%m.%Y %H:%M')"
-_LAST_OF_DAY = 235959
 _LATER, _FULL = 0.99, 0.95
+_LONG_AGO = 5 * 365
 _SOON = 3600  # seconds that a row takes to arrive, and a parcel does not
 
 
@@ -65,7 +61,7 @@ def find_time(
             )
         return _read(named.name, readings, columns, table, answers=answers)
     dated = [one for one in columns if readings.get(one.name)]
-    if not dated and not _zones_asked(columns, table, answers=answers):
+    if not dated and not _unread_asked(columns, table, answers=answers):
         raise _no_times(columns)
     if not dated:
         return None, None
@@ -77,15 +73,25 @@ def find_time(
     return _read(chosen.name, readings, columns, table, answers=answers)
 
 
-def _zones_asked(columns: Sequence[Column], table: LogTable, *, answers: Answers) -> bool:
-    """Ask what the abbreviations of zones mean that keep a column from being read; tell whether there are any."""
-    for one in columns:
-        options = zone_options(one, table) if is_event_time(one.normal) else []
-        if options:
-            words = f"When did it happen? The times of {one.name} end in abbreviations of zones."
-            answers.ask("event_time", words, options)
-            return True
+def _unread_asked(columns: Sequence[Column], table: LogTable, *, answers: Answers) -> bool:
+    """Ask about times that cannot be read without knowing what their zones or their years mean; tell whether there are any."""
+    asked = {
+        "end in abbreviations of zones": [
+            (one, zone_options(one, table)) for one in columns if is_event_time(one.normal)
+        ],
+        "count their years from elsewhere": [(one, era_options(one, table)) for one in columns if _may_be_dates(one)],
+    }
+    for what, found in asked.items():
+        for one, options in found:
+            if options:
+                answers.ask("event_time", f"When did it happen? The times of {one.name} {what}.", options)
+                return True
     return False
+
+
+def _may_be_dates(column: Column) -> bool:
+    """Tell whether a column that is not read may hold dates: its name says so, or marks stand between its numbers."""
+    return is_event_time(column.normal) or (column.is_text and not column.is_number)
 
 
 def _of_events(dated: Sequence[Column], table: LogTable, *, user: Finding | None) -> list[Column]:
@@ -119,7 +125,7 @@ def _chosen(
         chosen = _finest(_of_one_meaning(named, readings, table), readings, table)
         return None if chosen and _others_of_events(chosen, possible, readings, table=table) else chosen
     dated = [one for one in columns if readings.get(one.name)]
-    unread = [one for one in columns if is_event_time(one.normal) and one not in dated and not _is_clock(one)]
+    unread = [one for one in columns if is_event_time(one.normal) and one not in dated and not is_clock(one)]
     is_the_only_one = (
         len(dated) == len(possible) == 1
         and not unread
@@ -144,7 +150,7 @@ def _others_of_events(
 
 def _of_one_meaning(named: Sequence[Column], readings: Readings, table: LogTable) -> Sequence[Column]:
     """Return the columns without those that say when a row was made, where one column is named as of an event before it."""
-    first = [one for one in named if _OF_AN_EVENT.fullmatch(one.normal)]
+    first = [one for one in named if is_spelled(_OF_AN_EVENT, one.normal)]
     if len(first) != 1:
         return named
     event = readings[first[0].name][0]
@@ -153,7 +159,7 @@ def _of_one_meaning(named: Sequence[Column], readings: Readings, table: LogTable
 
 def _is_made_later(column: Column, event: TimeReading, readings: Readings, *, table: LogTable) -> bool:
     """Tell whether a column says when a row was made, which is not before the day of its event."""
-    if not _OF_A_RECORD.fullmatch(column.normal):
+    if not is_spelled(_OF_A_RECORD, column.normal):
         return False
     difference = f"epoch({readings[column.name][0].sql}) - epoch({event.sql})"
     both, later = table.numbers(f"count({difference})", f"count(*) filter ({difference} >= {_DAY_OF[0]})")
@@ -200,12 +206,23 @@ def _read(
         words = f"How are the dates of {name} written? No value tells, such as {_example(name, columns)}."
         answers.ask(DATE_ORDER, words, options)
         return None, None
-    if found[0].parsed < 1 and _zones_asked([found[0].column], table, answers=answers):
+    if found[0].parsed < 1 and _unread_asked([found[0].column], table, answers=answers):
+        return None, None
+    if eras := _eras(found[0], table, answers=answers):
+        answers.ask("event_time", f"When did it happen? The years of {name} have two digits, and end long ago.", eras)
         return None, None
     check_order(found[0], table, answers=answers)
-    reading = _with_clock(found[0], columns, table)
-    used = [one.name for one in columns if reading.step != found[0].step and _fits(one, reading.column)]
-    return Finding(reading.expression, reading.evidence, (name, *reading.others, *used)), reading
+    reading = with_clock(found[0], columns, table)
+    return Finding(reading.expression, reading.evidence, (name, *reading.others)), reading
+
+
+def _eras(reading: TimeReading, table: LogTable, *, answers: Answers) -> list[Option]:
+    """Return what years of two digits may be, where all would be long ago and another era fits; nothing where that was answered."""
+    is_recent = reading.last > datetime.now(UTC) - timedelta(days=_LONG_AGO)
+    if is_recent or reading.order != "year-first" or "%y" not in reading.expression or "event_time" in answers.given:
+        return []
+    own = Option(column_name(reading.column.name, table), f"years of two digits as they are; {reading.evidence}")
+    return [own, *eras] if (eras := in_reiwa(reading.column, table)) else []
 
 
 def _example(name: str, columns: Sequence[Column]) -> str:
@@ -220,95 +237,13 @@ def _ask(
         Option(column_name(one.name, table), f"{one.evidence}; {readings[one.name][0].evidence}") for one in dated
     ]
     unread = [one for one in columns if is_event_time(one.normal) and one not in dated]
-    options += [option for one in unread for option in zone_options(one, table)]
+    options += [option for one in unread for option in (*zone_options(one, table), *era_options(one, table))]
     why = f"{len(dated)} columns hold times."
     if not possible:
         why = "Each user has one value only of what holds times, as of a birth or a registration."
     elif len(dated) == 1:
         why = "One column holds times, and its name says something else."
     answers.ask("event_time", f"When did it happen? {why}", options)
-
-
-def _with_clock(reading: TimeReading, columns: Sequence[Column], table: LogTable) -> TimeReading:
-    """Add the time of day of another column to a date, where there is exactly one that is named alike."""
-    clocks = [one for one in columns if _fits(one, reading.column)]
-    if reading.step != "day" or len(clocks) != 1 or clocks[0].filled < reading.column.filled * _LATER:
-        return reading
-    clock = clocks[0]
-    date, time = sql_name(reading.column.name, table), sql_name(clock.name, table)
-    seconds = "%H:%M:%S" if any(one.count(":") > 1 for one in clock.values) else "%H:%M"
-    if "." in "".join(clock.values):
-        seconds = "%H:%M:%S.%f"
-    formats = re.findall(r"'([^']*)'", reading.expression) if reading.expression.startswith("strptime(") else []
-    if formats:
-        text = f"{table.column(reading.column.name)} || ' ' || {table.column(clock.name)}"
-        listed = [f"{one} {seconds}" for one in formats]
-        joined = f"'{listed[0]}'" if len(listed) == 1 else f"[{', '.join(repr(one) for one in listed)}]"
-        return _joined(
-            reading,
-            clock,
-            table,
-            f"strptime({date} || ' ' || {time}, {joined})",
-            sql=f"cast(try_strptime({text}, {joined}) as timestamptz)",
-        )
-    if reading.column.kind.startswith(("DATE", "TIMESTAMP")) and clock.kind == "TIME":
-        raw = f"{identifier(reading.column.name)} + {identifier(clock.name)}"
-        return _joined(reading, clock, table, f"{date} + {time}", sql=f"cast({raw} as timestamptz)")
-    if reading.column.is_whole:
-        text = f"{table.column(reading.column.name)} || ' ' || {table.column(clock.name)}"
-        joined = f"'%Y%m%d {seconds}'"
-        return _joined(
-            reading,
-            clock,
-            table,
-            f"strptime({date} || ' ' || {time}, {joined})",
-            sql=f"cast(try_strptime({text}, {joined}) as timestamptz)",
-        )
-    day = date if reading.column.is_text else f"cast(cast({date} as date) as varchar)"
-    own = (
-        table.column(reading.column.name)
-        if reading.column.is_text
-        else f"cast(cast({identifier(reading.column.name)} as date) as varchar)"
-    )
-    sql = instant_of_text(f"({own} || ' ' || {table.column(clock.name)})", zone="UTC")
-    return _joined(reading, clock, table, f"{day} || ' ' || {time}", sql=sql)
-
-
-def _is_clock(column: Column) -> bool:
-    is_time = column.kind == "TIME" or column.share("clock") > _LATER
-    return (
-        is_time
-        and column.distinct > 1
-        and _CLOCKS.fullmatch(column.normal) is not None
-        and not is_duration(column.normal)
-    )
-
-
-def _fits(clock: Column, date: Column) -> bool:
-    """Tell whether a time of day is named as nothing else than a date is: time or order_time, of order_date."""
-    own, of_date = (words_beside_time(one.normal) for one in (clock, date))
-    is_plain = is_event_time(clock.normal) and not is_other_time(clock.normal)
-    return _is_clock(clock) and (not own or own == of_date or (is_plain and not of_date))
-
-
-def is_time_of_day(column: Column) -> bool:
-    """Tell whether a column holds times of day, in whatever form."""
-    is_number = column.is_whole and column.low is not None and column.high is not None
-    is_in_a_day = is_number and (column.low or 0) >= 0 and (column.high or 0) <= _LAST_OF_DAY
-    is_written = bool(column.values) and all(_TIME_OF_DAY.fullmatch(one) for one in column.values)
-    is_named = _CLOCKS.fullmatch(column.normal) is not None and not is_duration(column.normal)
-    return is_named and column.distinct > 1 and (column.kind == "TIME" or is_written or is_in_a_day)
-
-
-def _joined(reading: TimeReading, clock: Column, table: LogTable, expression: str, *, sql: str) -> TimeReading:
-    sql = kept_times(sql, table)
-    (parsed,) = table.numbers(f"count({sql})")
-    if parsed < reading.parsed * reading.column.filled * _LATER:
-        return reading
-    words = f"{reading.words}, with the time of day of {clock.name}"
-    return replace(
-        reading, expression=expression, words=words, step="time", sql=sql, parsed=parsed / reading.column.filled
-    )
 
 
 def find_arrival(
@@ -343,9 +278,9 @@ def find_arrival(
 def _no_times(columns: Sequence[Column]) -> InputError:
     named = [one for one in columns if is_event_time(one.normal)]
     why, way = "no column holds times", ""
+    if rounded := [one for one in named if one.is_rounded]:
+        return rounded_by_a_spreadsheet(rounded[0])
     if named:
-        from churn.first_look.roles.people import shape_of
-
         why = (
             f"no column can be read as times; {named[0].name} is named as one, with values such as {shape_of(named[0])}"
         )

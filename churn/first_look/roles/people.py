@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
 
 from churn.first_look.evidence.columns import Column, percent
@@ -17,6 +18,7 @@ from churn.first_look.evidence.names import (
 from churn.first_look.evidence.table import TABLE, LogTable
 from churn.first_look.evidence.times import column_name, column_of
 from churn.first_look.questions import Answers, Option
+from churn.first_look.roles.groups import GROUP, accounts_of, are_the_same, ask_about_restarts
 from churn.results.first_look import Finding
 from features.errors import InputError
 from features.log.sources.values import FLOATS
@@ -26,24 +28,13 @@ _FEW_ROWS, _MANY_ROWS, _MIN_USERS = 20, 20, 5
 _MIN_ROWS_A_USER = 1.2
 _FULL = 0.95
 _ALL_DIFFER = 0.99
-_CONTACT, _DEVICE, _GROUP = 1, 2, 3
+_CONTACT, _DEVICE = 1, 2
 _UNCLEAR = ("uid", "uuid", "guid", "id")
-_NOBODY = {
-    "0",
-    "-1",
-    "99999",
-    "999999",
-    "-",
-    "?",
-    "unknown",
-    "anonymous",
-    "anon",
-    "guest",
-    "gast",
-    "na",
-    "unbekannt",
-    "inconnu",
-}
+_NOBODY = re.compile(
+    r"-1|99999|999999|-|\?|unknown|anonymous|anon|guest|na|unbekannt|anonym|gast|inconnu|anonyme|invit[eé]|invitado|an[oóô]nimo|desconocido|convidado"
+    "|desconhecido|ospite|sconosciuto|anonimo|onbekend|misafir|anonim|bilinmiyor|gość|nieznany|gæst|gjest|gäst|vieras|гость|аноним|неизвестно|гість"
+    "|ゲスト|匿名|不明|非会員|游客|访客|訪客|遊客|未知|게스트|비회원|익명|ضيف|אורח"
+)
 _MUCH = 0.1
 _FEW_USERS, _FEW_SHARE, _FAR_MORE = 20, 0.01, 5
 _SEVERAL = 2
@@ -69,34 +60,54 @@ def find_user(
     }
     people = sorted((one for one in columns if one.name in named), key=lambda one: named[one.name])
     repeated = [one for one in people if one.rows < _FEW_ROWS or one.distinct < _ALL_DIFFER * one.filled]
-    if people and named[people[0].name] < _GROUP and not [one for one in repeated if named[one.name] < _GROUP]:
+    if people and named[people[0].name] < GROUP and not [one for one in repeated if named[one.name] < GROUP]:
         _refuse_unique(people[0], repeated)
     if not repeated:
         return _ask_unnamed(columns, table, times=times, answers=answers)
     best = [one for one in repeated if _group(named[one.name]) == _group(named[repeated[0].name])]
-    rivals = _with_more_values(best, columns, times) or _with_several(best[0], repeated[len(best) :], table)
+    others = repeated[len(best) :]
+    rivals = _with_more_values(best, columns, times) or _with_several(best[0], others, table)
+    rivals = rivals or accounts_of(best, others, table)
     if rivals:
         _ask_among([*best, *rivals], table, answers=answers)
+        return None
+    if len(best) == 1 and ask_about_restarts(best[0], columns, table, answers=answers):
         return None
     return _chosen(best, [*repeated, *_fuller(best[0], columns, times)], table, answers=answers)
 
 
 def _refuse_rounded(columns: Sequence[Column]) -> None:
-    """Refuse ids of users that a floating-point type has rounded: users whose ids were different share one.
+    """Refuse ids of users that a floating-point type or a spreadsheet has rounded: users whose ids were different share one.
 
     Raises
     ------
     InputError
-        Where no other column is named as a person.
+        Where no other column is named as well as a person.
     """
-    people = [one for one in columns if person_rank(one.normal) == 0]
-    rounded = [one for one in people if one.kind in FLOATS and max(-(one.low or 0), one.high or 0) >= FLOATS[one.kind]]
-    if rounded and len(rounded) == len(people):
-        raise InputError(
-            f"{rounded[0].name} is of type {rounded[0].kind.lower()}, which rounds ids above {FLOATS[rounded[0].kind]:,}: "
-            "different users may share one",
-            hint="write the ids as text or as whole numbers (bigint), or name another column: --answer user_id=COLUMN",
-        )
+    ranks = {one.name: rank for one in columns if one.filled and (rank := person_rank(one.normal)) is not None}
+    people = [one for one in columns if one.name in ranks and ranks[one.name] == min(ranks.values())]
+    if not people or not all(one.is_rounded or _is_rounded_by_type(one) for one in people):
+        return
+    if people[0].is_rounded:
+        raise rounded_by_a_spreadsheet(people[0])
+    raise InputError(
+        f"{people[0].name} is of type {people[0].kind.lower()}, which rounds ids above {FLOATS[people[0].kind]:,}: "
+        "different users may share one",
+        hint="write the ids as text or as whole numbers (bigint), or name another column: --answer user_id=COLUMN",
+    )
+
+
+def _is_rounded_by_type(one: Column) -> bool:
+    return one.kind in FLOATS and max(-(one.low or 0), one.high or 0) >= FLOATS[one.kind]
+
+
+def rounded_by_a_spreadsheet(one: Column) -> InputError:
+    """Return the refusal of numbers that were saved as a spreadsheet shows them."""
+    seen = next((value for value in one.values if "E+" in value), "")
+    return InputError(
+        f"{one.name} was rounded by a spreadsheet: it has numbers such as {shape_of(one, seen)}, and what they were is lost",
+        hint="export the log again, and open it in a spreadsheet only with this column as text; or name another with --answer",
+    )
 
 
 def _with_more_values(best: Sequence[Column], columns: Sequence[Column], times: Collection[str]) -> list[Column]:
@@ -190,7 +201,7 @@ def _is_somebody(column: Column, times: Collection[str]) -> bool:
 
 def _chosen(best: Sequence[Column], people: Sequence[Column], table: LogTable, *, answers: Answers) -> Finding | None:
     found, others = best[0], best[1:]
-    distinct = [one for one in others if not _are_the_same(found, one, table)]
+    distinct = [one for one in others if not are_the_same(found, one, table)]
     if distinct:
         _ask_among(best, table, answers=answers)
         return None
@@ -206,7 +217,7 @@ def _chosen(best: Sequence[Column], people: Sequence[Column], table: LogTable, *
     words = "" if not others else f"; {', '.join(one.name for one in others)} tells the same users apart"
     if person_rank(found.normal) == _DEVICE:
         words += "; it names a device: each counts as a user"
-    if person_rank(found.normal) == _GROUP:
+    if person_rank(found.normal) == GROUP:
         words += "; it may name a group: each counts as a user"
     return Finding(
         column_name(found.name, table),
@@ -233,19 +244,6 @@ def _joined(columns: Sequence[Column], table: LogTable) -> list[Option]:
             f"{first.name}, and where that is absent ({percent(first.rows - first.filled, first.rows)} of rows) {second.name}",
         )
     ]
-
-
-def _are_the_same(one: Column, other: Column, table: LogTable) -> bool:
-    """Tell whether two columns tell the same users apart."""
-    a, b = table.column(one.name), table.column(other.name)
-    first, second, both = table.numbers(
-        f"count(distinct {a})",
-        f"count(distinct {b})",
-        f"count(distinct ({a}, {b}))",
-        where=f"{a} is not null and {b} is not null",
-    )
-    is_complete = both > 0 and one.filled >= other.filled * _FULL
-    return first == second == both and is_complete
 
 
 def _refuse_unique(user: Column, groups: Sequence[Column]) -> None:
@@ -333,9 +331,9 @@ def _no_user(columns: Sequence[Column], possible: Sequence[Column]) -> InputErro
     )
 
 
-def shape_of(column: Column) -> str:
+def shape_of(column: Column, value: str = "") -> str:
     """Describe the form of ids without showing one: letters as x, digits as 9."""
-    text = column.values[0] if column.values else ""
+    text = value or (column.values[0] if column.values else "")
     return "".join("9" if one.isdigit() else "x" if one.isalpha() else one for one in text[:24])
 
 
@@ -344,6 +342,6 @@ def nobody_of(user: Finding | None, columns: Sequence[Column], table: LogTable) 
     column = next((one for one in columns if user and one.name in user.columns), None)
     if column is None:
         return ""
-    value = next((one for one in column.values if one.casefold() in _NOBODY or set(one) <= set("0-")), "")
+    value = next((one for one in column.values if _NOBODY.fullmatch(one.casefold()) or set(one) <= set("0-")), "")
     (rows,) = table.numbers(f"count(*) filter ({table.column(column.name)} = {literal(value)})")
     return value if value and rows > _MUCH * column.filled else ""

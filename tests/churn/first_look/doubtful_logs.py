@@ -196,8 +196,7 @@ DOUBTFUL = (
             "user_id,date,time,event",
             lambda row: f"u{user(row)},{moment(row):%Y-%m-%d},{moment(row):%I:%M %p},{kind(row)}",
         ),
-        {"event_time": "date"},
-        notes="time holds times of day and is not read",
+        {"event_time": "strptime(\"date\" || ' ' || \"time\", '%Y-%m-%d %I:%M %p')"},
     ),
     # --- Found by forty logs that nobody had seen -------------------------------------------------------------------------
     Awkward(

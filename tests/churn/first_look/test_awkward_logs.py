@@ -22,6 +22,11 @@ def _looked(path: Path) -> Look:
 
 @pytest.mark.parametrize("case", [*AWKWARD, *DOUBTFUL, *HOSTILE, *NUMBERS], ids=lambda case: case.name)
 def test_a_log_is_understood_asked_about_or_refused(case: Awkward, tmp_path: Path) -> None:
+    check(case, tmp_path)
+
+
+def check(case: Awkward, tmp_path: Path) -> None:
+    """Look at a log, and compare with what is expected."""
     path = case.write(tmp_path)
     if case.refuses:
         with pytest.raises(InputError, match=case.refuses):
