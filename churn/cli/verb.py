@@ -16,6 +16,7 @@ from churn.home import ACTIVITY
 from churn.project import Project
 from churn.results import Result
 from churn.workspace import DEFAULT_CONFIG, DEFAULT_HOME
+from models.registry import CHAMPION
 
 
 def verb(
@@ -52,6 +53,7 @@ def verb(
         def run(**given: Any) -> None:
             as_json = given.pop("as_json")
             named = {setting: value for name, (setting, _) in short.items() if (value := given.pop(name)) is not None}
+            again = {name: given.get(name) for name in ("events", "set_", "model", "allow_mapping_change")}
             places = {"home": given.pop("home"), "events": given.pop("events", None)}
             project = opened(given.pop("config"), given.pop("set_"), named, **places)
             with console.steps(function.__name__, steps) as say, damage_named(project.root / ACTIVITY):
@@ -59,7 +61,7 @@ def verb(
             console.print_json(result.to_json()) if as_json else _show(result)
             result.check()
             if not as_json and (words := then(result)):
-                console.out.print(f"next: {next_command(project, *words)}", markup=False)
+                console.out.print(f"next: {next_command(project, *words, again=again)}", markup=False)
 
         run.__signature__ = signature.replace(parameters=[*own, *shared], return_annotation=None)  # type: ignore[attr-defined]
         run.__annotations__ = {one.name: one.annotation for one in (*own, *shared)} | {"return": None}
@@ -96,6 +98,8 @@ def _options(short: Mapping[str, Any], *, events: bool) -> list[inspect.Paramete
 Show = Callable[[Any], None]
 _SHOWN: dict[type, Show] = {}
 _POPULATION = "training.population"
+_OF_A_POPULATION = ("train", "promote")  # who is new has a model of its own, and no scores and lists
+_OF_A_MODEL, _WITHOUT_EVENTS = ("score", "export", "serve"), ("serve", "rollback", "publish")
 
 
 def shown_by(kind: type) -> Callable[[Show], Show]:
@@ -113,10 +117,22 @@ def _show(result: Result) -> None:
     found(result) if found else console.print_report(result.title, result.summary)
 
 
-def next_command(project: Project, *words: str) -> str:
-    """Return a command on the same project, as it is typed."""
+def next_command(project: Project, *words: str, again: Mapping[str, Any] | None = None) -> str:
+    """Return a command on the same project, as it is typed; with the options of the one before that it takes too."""
     options = ["--config", str(project.config)] if project.config not in (None, DEFAULT_CONFIG) else []
     options += ["--home", str(project.root)] if project.root != DEFAULT_HOME else []
-    if words[0] == "promote" and project.loaded.origins.get(_POPULATION) == "flag":
-        options += ["--set", f"{_POPULATION}={project.settings.training.population}"]
-    return shlex.join(["churn", *words, *options])
+    return shlex.join(["churn", *words, *options, *_taken_again(words, again or {})])
+
+
+def _taken_again(words: Sequence[str], given: Mapping[str, Any]) -> list[str]:
+    """Return the options that change what the next verb reads, scores or decides."""
+    name, *own = words
+    if name == "init":
+        return []
+    found = ["--events", given["events"]] if given.get("events") and name not in _WITHOUT_EVENTS else []
+    if name in _OF_A_MODEL:
+        found += ["--model", given["model"]] if given.get("model") not in (None, CHAMPION) else []
+        found += ["--allow-mapping-change"] if given.get("allow_mapping_change") and name != "serve" else []
+    named = {one.partition("=")[0] for one in own} | ({_POPULATION} if name not in _OF_A_POPULATION else set())
+    pairs = [pair for pair in given.get("set_") or () if pair.partition("=")[0].strip() not in named]
+    return found + [word for pair in pairs for word in ("--set", pair)]

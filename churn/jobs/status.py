@@ -156,7 +156,7 @@ class _Standing:
         if week := self._week_to_export(found):
             return ("export", "--week", week)
         if not found.release and found.lists:
-            return ("score", "--week", found.lists[-1].week)
+            return ("score", *_cutoff_option(found.lists[-1].week))
         return ("outcomes",) if any(one.is_closed for one in found.lists) else ("serve",)
 
     def _is_judged(self, found: Status) -> bool:
@@ -173,3 +173,9 @@ class _Standing:
         end = self._manifest.coverage.covered_until
         week = week_of(end - timedelta(days=end.weekday()))
         return "" if week in {one.week for one in found.lists} else week
+
+
+def _cutoff_option(week: str) -> tuple[str, str]:
+    """Return the option that names the cutoff of a list; the name of one that is not a Monday ends with its weekday."""
+    is_monday = week.count("-") == 1
+    return ("--week", week) if is_monday else ("--as-of", str(date.fromisoformat(week)))
