@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from churn.first_look.draft import Line
+from churn.first_look.evidence.columns import Column
 from churn.first_look.evidence.table import TABLE, LogTable
+from churn.first_look.evidence.times import column_name, readings_of
 from churn.results.first_look import Finding
 from features.errors import InputError
 from features.log.sources.mapping import Mapper
@@ -22,6 +24,7 @@ _BEHAVIORS = {"pv", "fav", "cart", "buy"}
 _SNOWPLOW_COLUMNS, _SNOWPLOW_EVENT = 131, 5
 _SNOWPLOW_EVENTS = {"page_view", "page_ping", "struct", "unstruct", "transaction", "transaction_item"}
 _TAOBAO_COLUMNS, _TAOBAO_TYPE = 5, 3
+_READABLE = 0.95  # share of the times of a log that its layout must read
 _RENAMED = {"Created (UTC)": "Created date (UTC)"}
 
 
@@ -156,6 +159,32 @@ def mapping_of(layout: KnownLayout, table: LogTable, *, path: str) -> KnownMappi
     missing = [name for name in wanted if name not in found]
     notes = (f"not mapped, as the log lacks a column of them: {', '.join(missing)}",) if missing else ()
     return KnownMapping(columns, kept, text, churn, _others(settings, path, probe=probe), notes)
+
+
+def is_read_by(known: KnownMapping, columns: Sequence[Column], table: LogTable) -> bool:
+    """Tell whether nearly all times of a log can be read as its layout reads them, and lie in the days that it says are covered.
+
+    A layout whose times are more than one column is taken at its word.
+    """
+    wanted = known.columns["event_time"].expression
+    names = known.format["names"].value if "names" in known.format else [one.name for one in columns]
+    column = next((one for one, name in zip(columns, names, strict=False) if wanted in (name, identifier(name))), None)
+    if column is None:
+        return True
+    reading = next(
+        (one for one in readings_of(column, table) if one.expression == column_name(column.name, table)), None
+    )
+    if reading is None:
+        return False
+    limits = {
+        "covered_from": "{time} >= timestamptz '{day}' - interval 1 day",
+        "covered_until": "{time} < timestamptz '{day}' + interval 1 day",  # days of whatever zone
+    }
+    covered = [
+        limits[key].format(time=reading.sql, day=known.events[key].value) for key in limits if key in known.events
+    ]
+    (within,) = table.numbers(f"count({reading.sql})", where=" and ".join(covered) or "true")
+    return bool(within >= _READABLE * column.filled)
 
 
 def _format_of(settings: Mapping[str, Any], table: LogTable) -> dict[str, Line]:

@@ -13,7 +13,7 @@ from churn.first_look.evidence.split_dates import split_date
 from churn.first_look.evidence.table import LogTable
 from churn.first_look.evidence.text_files import refuse_wide
 from churn.first_look.evidence.times import TimeReading, column_name, readings_of, sql_name, zoned_share
-from churn.first_look.known_layouts import KnownLayout, KnownMapping, known_layout, mapping_of
+from churn.first_look.known_layouts import KnownLayout, KnownMapping, is_read_by, known_layout, mapping_of
 from churn.first_look.questions import EVENT_ID, Answers, Option, Question
 from churn.first_look.roles.context import attributes_of_users, find_others, find_type
 from churn.first_look.roles.doubts import doubts_of_times, doubts_of_types, doubts_of_users, unread
@@ -70,9 +70,10 @@ def look(table: LogTable, *, path: str, answers: Answers) -> Look:
     _refuse_shapes(table)
     layout = known_layout(table) if not {"user_id", "event_time"} & answers.given.keys() else None
     known = mapping_of(layout, table, path=path) if layout else None
-    if layout and known:
+    columns = columns_of(table)
+    if layout and known and is_read_by(known, columns, table):
         return _of_layout(layout, known, table, path=path)
-    return _of_columns(columns_of(table), table, path=path, answers=answers)
+    return _of_columns(columns, table, path=path, answers=answers)
 
 
 def _refuse_shapes(table: LogTable) -> None:
@@ -280,7 +281,7 @@ class _Parts:
         notes += self._excluded(found).values()
         if self.table.rows < _FEW_ROWS:
             notes.append(f"{self.table.rows} rows are too few to judge a column by its values: check each line")
-        copies = 0 if event_id or "count" in found else copies_of(self.columns, self.table)
+        copies = 0 if event_id else copies_of(self.columns, self.table)
         if copies:
             are = "row is" if copies == 1 else "rows are"
             notes.append(f"{copies:,} {are} the same as another in all columns; without an id of events each counts")

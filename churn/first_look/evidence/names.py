@@ -80,7 +80,9 @@ _OTHER_TIMES = (
     r"|dob|signup|sign_up|signed_up|regist\w*|joined|join|first_seen|first_visit|last_seen|last_login|last_visit|valid|renewal|cancel\w*|refund\w*"
     r"|geburts\w*|liefer\w*|versand\w*|geandert\w*|fallig\w*|storn\w*|anmelde\w*|livraison|naissance|inscription|maj|modificacion|entrega|nacimiento"
     r"|envio|nascimento|cadastro|registro|рождения|доставки|регистрации|изменения|обновления|誕生日|生年月日|更新日時|更新日|配送日|登録日|出生日期|更新时间|注册时间|发货时间|到期\w*"
-    r"|paid|approved|estimated|urodz\w*|rejestrac\w*|dostaw\w*|nascita|consegna|iscrizione|geboorte\w*|inschrijf\w*|dogum\w*|kayit|teslim\w*)(_.*)?"
+    r"|paid|approved|estimated|urodz\w*|rejestrac\w*|dostaw\w*|nascita|consegna|iscrizione|geboorte\w*|inschrijf\w*|dogum\w*|kayit|teslim\w*"
+    r"|last|latest|first|previous|prev|next|letzt\w*|erst(e|er|es|en)|dernier\w*|premi(er|ere|ers|eres)|ultim[oa]s?|primer[oa]?|primeir[oa]|prim[oa]|laatste|eerste|ostatni\w*"
+    r"|pierwsz\w*|последн\w*|перв\w*|останн\w*|senaste|siste|sidste|viimei\w*|posledni\w*|utolso|son|ilk|最終\w*|最後\w*|最近\w*|最后\w*|初回\w*|首次\w*|마지막\w*|최근\w*)(_.*)?"
 )
 _INGESTED = (
     r"(.*_)?(ingest\w*|received|receive|server|upload\w*|loaded|load|processed|processing|process|etl|synced|sync|collector|arrived|arrival|inserted|import\w*"
