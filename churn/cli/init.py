@@ -100,13 +100,19 @@ def _next(found: FirstLook, home: Path | None) -> str:
 
 
 def _ask(question: Question) -> str:
-    """Ask on the terminal: a number of the options, or an answer of one's own."""
+    """Ask on the terminal until there is an answer: a number of the options, or one of one's own."""
+    from churn.first_look.questions import refusal_of
+
     console.err.print(question.words, markup=False)
     for number, option in enumerate(question.options, 1):
         console.err.print(f"  {number}  {option.value}\n     {option.evidence}", markup=False)
-    given = str(typer.prompt("  a number, or a column or SQL expression of your own", err=True)).strip()
-    is_number = given.isdigit() and 1 <= int(given) <= len(question.options)
-    return question.options[int(given) - 1].value if is_number else given
+    while True:
+        given = str(typer.prompt("  a number, or a column or SQL expression of your own", err=True)).strip()
+        if given.isdecimal() and 1 <= int(given) <= len(question.options):
+            return question.options[int(given) - 1].value
+        if not (why := refusal_of(question.key, given)):
+            return given
+        console.err.print(f"  {given}: {why}", markup=False)
 
 
 def _show(found: FirstLook) -> None:

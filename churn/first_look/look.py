@@ -16,11 +16,12 @@ from churn.first_look.evidence.times import TimeReading, column_name, readings_o
 from churn.first_look.known_layouts import KnownLayout, KnownMapping, is_read_by, known_layout, mapping_of
 from churn.first_look.questions import EVENT_ID, Answers, Option, Question
 from churn.first_look.roles.context import attributes_of_users, find_others, find_type
+from churn.first_look.roles.counts import find_count
 from churn.first_look.roles.doubts import doubts_of_times, doubts_of_types, doubts_of_users, unread
 from churn.first_look.roles.event_ids import copies_of, find_event_id
 from churn.first_look.roles.files import kinds_of_files, refuse_other_tables
 from churn.first_look.roles.local_days import Zone, find_zone
-from churn.first_look.roles.measures import Measures, find_measures
+from churn.first_look.roles.measures import Measures, Roles, find_measures
 from churn.first_look.roles.moments import find_arrival, find_time
 from churn.first_look.roles.people import find_user, nobody_of
 from churn.first_look.roles.rows import ask_what_a_row_is
@@ -119,7 +120,7 @@ def _of_columns(columns: Sequence[Column], table: LogTable, *, path: str, answer
     kind = find_type(columns, table, taken={*taken, *dates, *(one.name for one in attributes)}, answers=answers)
     others = find_others(columns, table, taken=taken, answers=answers, user=user)
     taken |= {name for one in (*others.values(), kind) if one for name in one.columns}
-    measures = find_measures(columns, table, taken=taken | dates.keys(), answers=answers, kind=kind)
+    measures = _measures_of(columns, table, Roles(user, time, kind, taken | dates.keys()), answers=answers)
     _tell_of_attributes(attributes, table, measures=measures)
     roles = {"user_id": user, "event_time": time, "event_type": _type_of(kind, measures), **others, **measures.found}
     arrival = {"ingested_at": find_arrival(columns, readings, table, time=reading)}
@@ -134,6 +135,13 @@ def _of_columns(columns: Sequence[Column], table: LogTable, *, path: str, answer
     used = found | ({EVENT_ID: event_id} if event_id else {})
     measures.notes += unread(columns, used, reading=reading, told=measures)
     return _Parts(columns, table, path, measures=measures, reading=reading, zone=zone).look(used, answers=answers)
+
+
+def _measures_of(columns: Sequence[Column], table: LogTable, roles: Roles, *, answers: Answers) -> Measures:
+    measures = Measures()
+    find_count(columns, table, roles=roles, answers=answers, measures=measures)
+    find_measures(columns, table, roles=roles, answers=answers, measures=measures)
+    return measures
 
 
 def _readings(columns: Sequence[Column], table: LogTable) -> dict[str, tuple[TimeReading, ...]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -75,13 +76,25 @@ class Answers:
         return self.given.get(key) == NONE
 
 
+def refusal_of(key: str, value: str) -> str:
+    """Return why a value answers nothing; empty: it may."""
+    if value == NONE and key in _ALWAYS:
+        return f"every event has {_ALWAYS[key]}: name a column, or an SQL expression over columns"
+    if re.fullmatch(r"[-+]?\d+([.,]\d+)?", value):
+        return f'a number is the same in all rows; a column of that name is written as "{value}", with its quotes'
+    return ""
+
+
+_ALWAYS = {"user_id": "somebody who did it", "event_time": "a time"}
+
+
 def parse_answers(pairs: Sequence[str]) -> dict[str, str]:
     """Read ``--answer key=value``.
 
     Raises
     ------
     SettingsError
-        When a pair has no ``=``, or its key is not asked for.
+        When a pair has no ``=``, its key is not asked for, or its value answers nothing.
 
     Examples
     --------
@@ -95,6 +108,8 @@ def parse_answers(pairs: Sequence[str]) -> dict[str, str]:
             raise SettingsError(f'--answer: got "{pair}", expected key=value', hint="as in --answer user_id=customer")
         if key.strip() not in KEYS:
             raise SettingsError(f'--answer: "{key.strip()}" is not asked for', hint=closest(key.strip(), KEYS))
+        if why := refusal_of(key.strip(), value.strip()):
+            raise SettingsError(f"--answer {key.strip()}={value.strip()}: {why}")
         found[key.strip()] = value.strip()
     return found
 

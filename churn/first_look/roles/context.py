@@ -24,8 +24,9 @@ def find_type(
 ) -> Finding | None:
     """Return what happened: the column that its name says, or else one literal for all rows; None: it has to be asked."""
     if given := answers.get("event_type"):
-        named = next((column_name(one.name, table) for one in columns if one.name == given), given)
-        return Finding(named, "as you answered")
+        return answered(given, columns, table)
+    if answers.is_none("event_type"):
+        return Finding("'event'", "as you answered: all rows count as one type")
     ranked = [(rank, one) for one in columns if (rank := type_rank(one.normal)) is not None and _is_type(one, taken)]
     best = [one for rank, one in ranked if rank == min(found for found, _ in ranked)]
     if len(best) > 1:
@@ -39,22 +40,56 @@ def find_type(
     return Finding("'event'", "no column is named as the type of an event: all rows count as one type")
 
 
+def answered(given: str, columns: Sequence[Column], table: LogTable) -> Finding:
+    """Return an answer: a column, which is judged as one that was found, or SQL."""
+    named = next((one for one in columns if given in (one.name, column_name(one.name, table))), None)
+    if named is None:
+        return Finding(given, "as you answered")
+    return Finding(column_name(named.name, table), "as you answered", (named.name,))
+
+
 def attributes_of_users(columns: Sequence[Column], table: LogTable, *, user: Finding | None) -> list[Column]:
     """Return the columns that are named as the type of an event, but are the same in all rows of each user."""
     if user is None or not user.columns:
         return []
     named = [one for one in columns if type_rank(one.normal) is not None and one.distinct > 1 and _is_type(one, ())]
-    return [one for one in named if one.name not in user.columns and is_attribute(one, table, user=user.columns[0])]
+    return [
+        one
+        for one in named
+        if one.name not in user.columns and is_attribute(one, table, user=table.column(user.columns[0]))
+    ]
 
 
 def is_attribute(column: Column, table: LogTable, *, user: str) -> bool:
-    """Tell whether a column is the same in all rows of each user."""
-    who, value = table.column(user), table.column(column.name)
+    """Tell whether a column is the same in all rows of each user, who is SQL."""
+    value = table.column(column.name)
     ((users, varied),) = table.connection.execute(
         f"""select count(*), count(*) filter (values_ > 1) from
-            (select count(distinct {value}) as values_ from {TABLE} where {who} is not null group by {who} having count(*) > 2)"""
+            (select count(distinct {value}) as values_ from {TABLE} where {user} is not null group by {user} having count(*) > 2)"""
     ).fetchall()
     return users >= _MIN_USERS and varied < _VARIED * users
+
+
+def counts_rows(column: Column, table: LogTable, *, user: str | None) -> bool:
+    """Tell whether whole numbers count the rows, all or those of each user, who is SQL: 1, 2, 3 and none twice."""
+    is_of_all = (
+        column.is_unique and column.low in (0, 1) and (column.high or 0) - (column.low or 0) + 1 == column.filled
+    )
+    if user is None or is_of_all:
+        return is_of_all
+    number = f"try_cast({table.column(column.name)} as double)"
+    counted = f"count(distinct {number}) = count(*) and max({number}) - min({number}) + 1 = count(*)"
+    ((users, running),) = table.connection.execute(
+        f"""select count(*), count(*) filter (is_counted) from
+            (select {counted} as is_counted from {TABLE} where {user} is not null group by {user} having count(*) > 2)"""
+    ).fetchall()
+    is_of_all = (
+        column.is_unique and column.low in (0, 1) and (column.high or 0) - (column.low or 0) + 1 == column.filled
+    )
+    return bool(users >= _FEW_USERS and running >= _MOSTLY * users)
+
+
+_FEW_USERS = 2
 
 
 _MIN_USERS, _VARIED = 10, 0.02
@@ -90,7 +125,7 @@ def find_others(
         role: answers.get(role)
         for role in ("session_id", "device_os", "device_model", "app_version", "network", "channel")
     }
-    return kept | {role: Finding(value, "as you answered") for role, value in given.items() if value}
+    return kept | {role: answered(value, columns, table) for role, value in given.items() if value}
 
 
 _LOOKS = {  # names that other trades use too, and how their values look where they are of a device or an app

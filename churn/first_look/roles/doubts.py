@@ -90,7 +90,8 @@ def unread(
     used = {name for one in found.values() for name in one.columns} | set(reading.others if reading else ())
     expressions = (one.expression for one in found.values() if not one.columns)
     said = "\n".join([*told.notes, *(line for lines in told.possible.values() for line in lines), *expressions])
-    left = [one.name for one in columns if one.name not in used and one.distinct > 1 and one.name not in said]
+    open_ = [one.name for one in columns if one.name not in used and one.distinct > 1]
+    left = [name for name in open_ if not re.search(rf"(?<!\w){re.escape(name)}(?!\w)", said)]
     more = f" and {len(left) - _SHOWN} more" if len(left) > _SHOWN else ""
     return [f"not read: {', '.join(left[:_SHOWN])}{more}"] if left else []
 

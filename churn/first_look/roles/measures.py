@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import PurePath
 
 from churn.first_look.draft import toml_value
 from churn.first_look.evidence.columns import Column, percent
 from churn.first_look.evidence.names import (
-    counts_events,
-    is_count,
     is_currency,
     is_duration,
     is_in_cents,
@@ -20,11 +19,14 @@ from churn.first_look.evidence.names import (
     means_cancelled,
     means_purchase,
     money_of,
+    normal,
     units_a_second,
 )
+from churn.first_look.evidence.number_names import is_any_number, says_viewed, speaks_of_a_trade
 from churn.first_look.evidence.table import TABLE, LogTable
 from churn.first_look.evidence.times import column_name, sql_name
 from churn.first_look.questions import Answers
+from churn.first_look.roles.context import answered
 from churn.results.first_look import Finding
 from features.sql import literal
 
@@ -59,58 +61,43 @@ class Measures:
             ]
 
 
+@dataclass(frozen=True)
+class Roles:
+    """Who, when and what, which are found before; None where it has to be asked.
+
+    Attributes
+    ----------
+    taken
+        Columns that are one of them, or another than a measure.
+    """
+
+    user: Finding | None
+    time: Finding | None
+    kind: Finding | None
+    taken: Collection[str]
+
+    def open(self, columns: Sequence[Column]) -> list[Column]:
+        """Return the columns that are nothing else."""
+        return [one for one in columns if one.name not in self.taken]
+
+
 def find_measures(
-    columns: Sequence[Column], table: LogTable, *, taken: Collection[str], answers: Answers, kind: Finding | None
-) -> Measures:
-    """Return counts, durations and amounts; one that has two readings is not mapped, and said."""
-    measures = Measures()
-    open_ = [one for one in columns if one.name not in taken]
-    for role, find in (("count", _count), ("duration_seconds", _duration), ("amount", _amount)):
+    columns: Sequence[Column], table: LogTable, *, roles: Roles, answers: Answers, measures: Measures
+) -> None:
+    """Add durations and amounts; one that has two readings is not mapped, and said."""
+    open_ = roles.open(columns)
+    for role, find in (("duration_seconds", _duration), ("amount", _amount)):
         if given := answers.get(role):
-            named = next((column_name(one.name, table) for one in columns if one.name == given), given)
-            measures.found[role] = Finding(named, "as you answered")
+            measures.found[role] = answered(given, columns, table)
         elif not answers.is_none(role):
             find(open_, table, measures=measures)
     if "amount" not in answers.given:
-        _check_amount(columns, table, measures=measures, kind=kind)
+        _check_amount(columns, table, measures=measures, roles=roles)
     used = [one for one in columns if any(one.name in found.columns for found in measures.found.values())]
     _set_decimal(used, measures)
     if not answers.given.keys() & {"amount"}:
         _tell_of_other_money(open_, table, measures=measures)
     _tell_of_states(columns, table, measures=measures)
-    return measures
-
-
-def _count(columns: Sequence[Column], table: LogTable, *, measures: Measures) -> None:
-    named = [
-        one
-        for one in columns
-        if is_count(one.normal) and one.is_number and one.filled_share > _MOSTLY and not _is_row_number(one)
-    ]
-    has_money = any(money_of(one.normal) in ("total", "price") for one in columns)
-    pieces = [one for one in named if has_money and not counts_events(one.normal)]
-    if pieces:
-        measures.choose("count", [(column_name(one.name, table), "if a row is so many events") for one in pieces])
-        names = ", ".join(one.name for one in pieces)
-        measures.notes.append(f"{names} is not mapped as a count: next to money it seems to say pieces, and not events")
-        return
-    if len(named) > 1:
-        measures.choose("count", [(column_name(one.name, table), "") for one in named])
-        return
-    for one in named:
-        if not one.is_whole or one.low is None or one.low < 0:
-            words = "is named as a number of events, but holds fractions or negative numbers: it is not mapped"
-            measures.notes.append(f"{one.name} {words}")
-        else:
-            words = f"whole numbers from {one.low:g} to {one.high:g}: a row stands for so many events"
-            measures.found["count"] = Finding(column_name(one.name, table), words, (one.name,))
-
-
-def _is_row_number(one: Column) -> bool:
-    """Tell whether whole numbers count the rows: each comes once, and none is missing."""
-    if not one.is_unique or one.filled <= 1 or one.low is None or one.high is None:
-        return False
-    return one.low in (0, 1) and one.high - one.low + 1 == one.filled
 
 
 def _duration(columns: Sequence[Column], table: LogTable, *, measures: Measures) -> None:
@@ -163,17 +150,17 @@ def _amount(columns: Sequence[Column], table: LogTable, *, measures: Measures) -
 _OF_ONE = re.compile("unit|einzel|stuck|stuks|eenheid|jednostk|birim|单价|単価")
 
 
-def _check_amount(columns: Sequence[Column], table: LogTable, *, measures: Measures, kind: Finding | None) -> None:
+def _check_amount(columns: Sequence[Column], table: LogTable, *, measures: Measures, roles: Roles) -> None:
     """Look again at the amount that was found: whether it is of an order, of purchases only, and of one currency."""
     found = measures.found.get("amount")
     used = [one for one in columns if found and one.name in found.columns]
     if not found or not used:
         return
-    if used[0].normal in _ANY_NUMBER and not _has_orders(columns):
+    if why := _why_not_money(used[0], columns, table, roles):
         del measures.found["amount"]
-        measures.choose("amount", [(found.expression, "if it is money")])
+        measures.choose("amount", [(found.expression, "if it is money that was paid")])
         measures.notes = [one for one in measures.notes if "negative amount" not in one]
-        measures.notes.append(f"{used[0].name} may be money or any other number: it is not mapped")
+        measures.notes.append(f"{used[0].name} {why}: it is not mapped")
         return
     currency = next((one for one in columns if is_currency(one.normal) and one.distinct > 1), None)
     if currency:
@@ -185,17 +172,35 @@ def _check_amount(columns: Sequence[Column], table: LogTable, *, measures: Measu
         measures.choose("amount", [(found.expression, f"if it is of the row, and not of the whole {order.name}")])
         words = f"is the same in all rows of each {order.name}, so a sum would count an order several times: it is not mapped"
         measures.notes.append(f"{used[0].name} {words}")
-    elif what := next((one for one in columns if kind and one.name in kind.columns), None):
+    elif what := next((one for one in columns if roles.kind and one.name in roles.kind.columns), None):
         _leave_to_purchases(used, what, table, measures=measures)
 
 
-_ANY_NUMBER = ("value", "valor")
+def _why_not_money(amount: Column, columns: Sequence[Column], table: LogTable, roles: Roles) -> str:
+    """Return why numbers may not be money that was paid; empty: they are."""
+    files = [normal(PurePath(file.name).name.partition(".")[0]) for file in table.files]
+    times = [one.normal for one in columns if roles.time and one.name in roles.time.columns[:1]]
+    is_typed = roles.kind is None or bool(roles.kind.columns)
+    if not is_typed and money_of(amount.normal) == "price" and any(map(says_viewed, [*times, *files])):
+        return "may be the price of what was only viewed"
+    is_number, is_value = is_any_number(amount.normal), amount.normal in _VALUES
+    is_sure = not is_number or (not amount.is_whole and not is_value)
+    words = [*files, *(one.normal for one in columns), *map(normal, _texts(columns))]
+    has_trade = _has_orders(columns) or (not is_value and speaks_of_a_trade(words))
+    return "" if is_sure or has_trade else "may be money or any other number"
+
+
+_VALUES = ("value", "valor")  # of a sensor, even where it has decimals
 
 
 def _has_orders(columns: Sequence[Column]) -> bool:
     """Tell whether anything says that a log has purchases: orders, currencies, or a word for them."""
     named = any(is_order(one.normal) or is_currency(one.normal) for one in columns)
-    return named or any(means_purchase(value) for one in columns if one.is_text for value in one.values)
+    return named or any(map(means_purchase, _texts(columns)))
+
+
+def _texts(columns: Sequence[Column]) -> list[str]:
+    return [value for one in columns if one.is_text for value in one.values]
 
 
 def _is_of_order(amount: Column, order: Column, table: LogTable) -> bool:

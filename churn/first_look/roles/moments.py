@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from churn.first_look.evidence.columns import Column
 from churn.first_look.evidence.eras import era_options, in_reiwa
+from churn.first_look.evidence.expressions import reading_of
 from churn.first_look.evidence.names import (
     is_arrival,
     is_event_time,
@@ -53,7 +54,7 @@ def find_time(
     if given:
         named = next((one for one in columns if given in (one.name, column_name(one.name, table))), None)
         if named is None:
-            return Finding(given, "as you answered"), None
+            return _of_expression(given, columns, table, answers=answers)
         if not readings.get(named.name):
             raise InputError(
                 f"--answer event_time={given}: its values cannot be read as times",
@@ -71,6 +72,26 @@ def find_time(
         _ask(columns, readings, table, possible=possible, answers=answers)
         return None, None
     return _read(chosen.name, readings, columns, table, answers=answers)
+
+
+def _of_expression(
+    given: str, columns: Sequence[Column], table: LogTable, *, answers: Answers
+) -> tuple[Finding, TimeReading]:
+    """Return how an expression that was answered reads the log, which is judged as any other reading.
+
+    Raises
+    ------
+    InputError
+        When it gives no times.
+    """
+    reading = reading_of(given, columns, table, what=f"--answer event_time={given}")
+    if reading is None:
+        raise InputError(
+            f"--answer event_time={given}: it gives a time of the past in too few rows",
+            hint=f"give an SQL expression over the log's own columns that is a time, {_FORMAT}",
+        )
+    check_order(reading, table, answers=answers)
+    return Finding(given, reading.evidence, (reading.column.name, *reading.others)), reading
 
 
 def _unread_asked(columns: Sequence[Column], table: LogTable, *, answers: Answers) -> bool:

@@ -12,6 +12,7 @@ from churn.first_look.questions import Answers
 from features.errors import InputError
 from tests.churn.first_look.awkward_logs import AWKWARD, Awkward
 from tests.churn.first_look.awkward_numbers import NUMBERS
+from tests.churn.first_look.counted_logs import COUNTED
 from tests.churn.first_look.doubtful_logs import DOUBTFUL
 from tests.churn.first_look.hostile_logs import HOSTILE
 
@@ -20,7 +21,7 @@ def _looked(path: Path) -> Look:
     return look(open_table(str(path), Path()), path=str(path), answers=Answers())
 
 
-@pytest.mark.parametrize("case", [*AWKWARD, *DOUBTFUL, *HOSTILE, *NUMBERS], ids=lambda case: case.name)
+@pytest.mark.parametrize("case", [*AWKWARD, *COUNTED, *DOUBTFUL, *HOSTILE, *NUMBERS], ids=lambda case: case.name)
 def test_a_log_is_understood_asked_about_or_refused(case: Awkward, tmp_path: Path) -> None:
     check(case, tmp_path)
 

@@ -58,7 +58,18 @@ def test_a_name_says_when(name: str):
 
 
 @pytest.mark.parametrize(
-    "name", ["updated_at", "ship_date", "Geburtsdatum", "signup_date", "Lieferdatum", "last_login", "letzter_Kauf", "dernière_commande", "最終購入日"]
+    "name",
+    [
+        "updated_at",
+        "ship_date",
+        "Geburtsdatum",
+        "signup_date",
+        "Lieferdatum",
+        "last_login",
+        "letzter_Kauf",
+        "dernière_commande",
+        "最終購入日",
+    ],
 )
 def test_a_name_says_when_something_else_happened(name: str):
     assert is_other_time(normal(name))
