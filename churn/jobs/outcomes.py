@@ -34,7 +34,7 @@ from serving.weekly.account.outcomes import (
     scored_batches,
     with_outcomes,
 )
-from serving.weekly.arms import Arms, ArmsFolder, Epoch, epoch_of, start_of
+from serving.weekly.arms import TREATED, Arms, ArmsFolder, Epoch, epoch_of, start_of
 from serving.weekly.at_risk_list import CONTEXT
 from serving.weekly.list_ledger import PastList, open_arms, past_lists
 
@@ -153,10 +153,12 @@ class Ledger:
         own = tuple(one for one in self.lists if one.cutoff == cutoff)
         name = own[0].epoch if own else epoch_of(cutoff, self._holdout.epoch)
         epochs = self._epochs
-        ahead = [one for one in self.lists if cutoff < one.cutoff < window.end(cutoff) and one.epoch != name]
-        later = tuple(self._arms_of(epoch, share) for epoch, share in {one.epoch: one.share for one in ahead}.items())
+        ahead = [one for one in self.lists if cutoff < one.cutoff < window.end(cutoff)]
+        contacted = frozenset(user for one in ahead for user, arm in one.arms().items() if arm == TREATED)
+        shares = {one.epoch: one.share for one in ahead if one.epoch != name}
+        later = tuple(self._arms_of(epoch, share) for epoch, share in shares.items())
         if not own and name not in epochs:
-            return Split(name, later=later)
+            return Split(name, later=later, contacted_later=contacted)
         share = own[0].share if own else epochs[name].share
         holds_days = window.days_to_label + self._holdout.grace_days
         before = [one for one in self.lists if one.cutoff < cutoff]
@@ -164,7 +166,7 @@ class Ledger:
         merged = merged_ids(self.log_of(model), zone, since=since, cutoff=cutoff)
         kept = open_arms(before, epoch=name, cutoff=cutoff, holds_days=holds_days)
         arms = self._arms_of(name, share, merged=merged, kept=kept)
-        return Split(name, share, arms, later, own)
+        return Split(name, share, arms, later, own, contacted)
 
     @property
     def _holdout(self) -> HoldoutSettings:

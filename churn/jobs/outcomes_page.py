@@ -211,8 +211,9 @@ def _check_rows(found: EffectAccount) -> list[Row]:
         "of them with a known outcome": number(found.effect.overall.users),
         "not counted: arm of an earlier epoch, or of several ids": number(found.not_counted),
         "arms as large as planned": f"{'no' if arms.rings else 'yes'} (p = {arms.p_value:.2g}; would find a loss of {loss})",
-        "held-out users contacted": f"{leaks.contacted:,} of {leaks.held_out:,} in closed windows: {leaks.status}",
+        "held-out users contacted": f"{leaks.words}: {leaks.status}",
         "treated users contacted": number(100 * found.effect.contacted_share, 1) + " %",
+        "contacts per treated user": number(found.effect.contacts_per_user, 1),
     }
     for name, value in (("fewer leavers", said.fewer_leavers), ("money", said.money)):
         if value:

@@ -135,8 +135,8 @@ def _notes(found: Outcomes) -> list[str]:
     notes: list[str] = []
     if found.effects and not found.contacts_are_known:
         notes.append(
-            "who was contacted is not known ([contacts] is not set): everybody who was to be contacted counts as contacted, "
-            "and held-out users as left alone"
+            "who was contacted is not known ([contacts] is not set): everybody who was to be contacted counts as contacted "
+            "once by each list, and held-out users as left alone"
         )
     if found.contacts_set_aside:
         from features.log.rejected import describe_rejected

@@ -18,6 +18,7 @@ from churn.jobs.outcomes_page import page_of
 from churn.results import Outcomes
 from features.errors import CheckFailed, InputError
 from serving.weekly.arms import HELD_OUT
+from serving.weekly.list_ledger import past_lists
 from tests.churn.command import TrainedWorld
 from tests.churn.conftest import Command
 
@@ -177,3 +178,16 @@ def test_a_lost_key_is_not_made_again(world: TrainedWorld, tmp_path: Path):
     with pytest.raises(InputError, match="key is gone"):
         project(copy).outcomes()
     assert not (copy.home / "arms/churn/key").exists()
+
+
+def test_who_is_held_out_and_then_to_be_contacted_within_the_window_was_not_left_alone(
+    world: TrainedWorld, tmp_path: Path
+):
+    copy = world.copy_to(tmp_path / "home")
+    shutil.rmtree(copy.home / "ledger/churn/outcomes", ignore_errors=True)
+    project(copy, **{"holdout.share": 0.0}).export(LAST)  # the holdout ends within the epoch, and within the window
+    found = project(copy).outcomes()
+    listed = {user for one in past_lists(copy.home / "ledger/churn/lists", before=date.max)[1:] for user in one.arms()}
+    rows = [row for row in found.weeks[0].users.to_pylist() if row["arm"] == HELD_OUT]
+    assert {row["user_id"] for row in rows if not row["is_left_alone"]} == {row["user_id"] for row in rows} & listed
+    assert 0 < found.model.overall.rows < len(rows)

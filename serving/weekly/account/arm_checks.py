@@ -183,6 +183,8 @@ class Contamination:
         Users whose window has closed, each once, and those of them who were contacted within it.
     low, high
         One-sided bounds of the contaminated share, 99 % and 95 %.
+    entered, entered_contacted
+        All who entered, those whose window is open among them, and those of them who were contacted so far.
     """
 
     held_out: int
@@ -190,6 +192,16 @@ class Contamination:
     low: float
     high: float
     status: Literal["clean", "contaminated", "too early"]
+    entered: int = 0
+    entered_contacted: int = 0
+
+    @property
+    def words(self) -> str:
+        """The counts that decided: of closed windows, or where all who entered had to count for it, of those."""
+        if self.status == "contaminated" and not is_contaminated(self.contacted, self.held_out):
+            low = float(bounds(self.entered_contacted, self.entered)[0])
+            return f"{self.entered_contacted:,} of {self.entered:,} who have entered, {low:.1%} or more"
+        return f"{self.contacted:,} of {self.held_out:,} in closed windows, up to {self.high:.1%}"
 
 
 def contamination(contacted: Flags, is_closed: Flags) -> Contamination:
@@ -214,10 +226,12 @@ def contamination(contacted: Flags, is_closed: Flags) -> Contamination:
         raise InputError(f"contacts of {contacted.shape} users, windows of {is_closed.shape}")
     held_out, leaks = int(is_closed.sum()), int(contacted[is_closed].sum())
     low, high = bounds(leaks, held_out)
-    obvious = float(bounds(int(contacted.sum()), len(contacted))[0]) > MAX_CONTAMINATED
+    entered, of_entered = len(contacted), int(contacted.sum())
+    obvious = float(bounds(of_entered, entered)[0]) > MAX_CONTAMINATED
     flagged = obvious or bool(is_contaminated(leaks, held_out))
     clean = "clean" if held_out >= MIN_HELD_OUT else "too early"
-    return Contamination(held_out, leaks, float(low), float(high), "contaminated" if flagged else clean)
+    status = "contaminated" if flagged else clean
+    return Contamination(held_out, leaks, float(low), float(high), status, entered, of_entered)
 
 
 def is_contaminated(contacted: ArrayLike, held_out: ArrayLike) -> Flags:

@@ -42,8 +42,8 @@ class FirstEntries:
         "high", "medium" or "low".
     week
         Index of the entry's week from the start of the season, 0 first.
-    contacted
-        Whether contacted within the own window.
+    contacts
+        How many there were within the own window.
     value
         What a user is worth; None where that is not known.
 
@@ -58,7 +58,7 @@ class FirstEntries:
     log_odds: Values
     band: Texts
     week: NDArray[np.int64]
-    contacted: Labels
+    contacts: NDArray[np.int64]
     value: Values | None = None
 
     def __post_init__(self) -> None:
@@ -88,9 +88,14 @@ class FirstEntries:
             self.log_odds[entered],
             self.band[entered],
             self.week[entered],
-            self.contacted[entered],
+            self.contacts[entered],
             None if self.value is None else self.value[entered],
         )
+
+    @property
+    def contacted(self) -> Labels:
+        """Who was contacted within the own window."""
+        return self.contacts > 0
 
     @property
     def contamination(self) -> Contamination:
@@ -210,6 +215,8 @@ class Effect:
         By risk band, those on the list.
     contacted_share
         Of treated users whose window has closed, the share really contacted; NaN without any.
+    contacts_per_user
+        Contacts within the window, per treated user whose window has closed; NaN without any.
     mean_value
         Of treated users with a known outcome; None where values are not known.
     """
@@ -217,6 +224,7 @@ class Effect:
     overall: Difference
     bands: Mapping[str, Difference]
     contacted_share: float
+    contacts_per_user: float
     mean_value: float | None
 
 
@@ -245,7 +253,8 @@ def effect(entries: FirstEntries, *, planned: float) -> Effect:
     overall = _difference(entries, known, sequence=ConfidenceSequence(planned))
     treated = entries.treated & known
     value = None if entries.value is None else float(_mean(entries.value[treated]))
-    return Effect(overall, dict(_by_band(entries, planned)), _mean(entries.contacted[treated]), value)
+    shares = _mean(entries.contacted[treated]), _mean(entries.contacts[treated])
+    return Effect(overall, dict(_by_band(entries, planned)), *shares, value)
 
 
 def _by_band(entries: FirstEntries, planned: float) -> list[tuple[str, Difference]]:
@@ -302,8 +311,8 @@ class Verdict:
     fewer_leavers
         Treated users with a known outcome who stayed because their arm is contacted; None where nothing may be concluded yet.
     money
-        Their mean value times as many, less the contacts' cost; None without values. It takes those who stay for as valuable as
-        the others.
+        Their mean value times as many, less the cost of every contact within their windows; None without values. It takes those who
+        stay for as valuable as the others.
     """
 
     status: Literal["withheld", "too early", "nothing shown", "less churn", "more churn"]
@@ -335,8 +344,7 @@ def _reason_to_withhold(arms: Mismatch, leaks: Contamination) -> str:
     if arms.rings:
         return f"the arms are not as large as planned (p = {arms.p_value:.2g}); users of one arm are lost, or counted twice, on the way"
     if leaks.status == "contaminated":
-        of = f"{leaks.contacted:,} of {leaks.held_out:,}" if leaks.held_out else "many"
-        return f"held-out users were contacted: {of} in closed windows, up to {leaks.high:.1%}; the limit is 8 %"
+        return f"held-out users were contacted: {leaks.words}; the limit is 8 %"
     return ""
 
 
@@ -369,5 +377,6 @@ def _fewer_leavers(overall: Difference) -> Range:
 def _money(found: Effect, leavers: Range, *, cost_per_contact: float) -> Range | None:
     if found.mean_value is None:
         return None
-    cost = cost_per_contact * found.contacted_share * found.overall.treated
-    return Range(*(found.mean_value * one - cost for one in (leavers.value, leavers.low, leavers.high)))
+    cost = cost_per_contact * found.contacts_per_user * found.overall.treated
+    low, high = sorted(found.mean_value * one - cost for one in (leavers.low, leavers.high))
+    return Range(found.mean_value * leavers.value - cost, low, high)

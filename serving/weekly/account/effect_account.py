@@ -25,7 +25,7 @@ _WEEK_DAYS = 7
 
 @dataclass(frozen=True)
 class Contacts:
-    """Who was contacted, as the team's tool recorded it.
+    """Who was contacted, as the team's tool recorded it, or as the lists would have it.
 
     Attributes
     ----------
@@ -38,9 +38,18 @@ class Contacts:
     at: Mapping[str, Sequence[datetime]]
     cost: float | None = None
 
-    def within(self, window: tuple[datetime, datetime], *, user: str) -> bool:
-        """Tell whether a user was contacted within a half-open window."""
-        return any(window[0] <= one < window[1] for one in self.at.get(user, ()))
+    @classmethod
+    def of_lists(cls, weeks: Sequence[ScoredWeek], *, zone: str) -> Contacts:
+        """Return who was to be contacted: once with each week on whose lists the user is."""
+        at: dict[str, list[datetime]] = {}
+        for week in weeks:
+            for user in week.column("user_id")[is_listed(week) & (week.column("arm") == TREATED)]:
+                at.setdefault(user, []).append(instant(week.cutoff, zone))
+        return cls(at)
+
+    def within(self, window: tuple[datetime, datetime], *, user: str) -> int:
+        """Count the contacts of a user within a half-open window."""
+        return sum(window[0] <= one < window[1] for one in self.at.get(user, ()))
 
 
 @dataclass(frozen=True)
@@ -52,7 +61,7 @@ class Reading:
     as_of
         The day of the reading.
     contacts
-        None where nobody says who was contacted: then who was to be contacted counts as contacted.
+        None where nobody says who was contacted: then who was to be contacted counts as contacted, by each list once.
     zone
         Of cutoffs.
     smallest_effect
@@ -115,24 +124,27 @@ def effect_accounts(weeks: Sequence[ScoredWeek], reading: Reading) -> tuple[Effe
     """
     listed = [week for week in weeks if week.share > 0 and is_listed(week).any()]
     shares = list(dict.fromkeys(week.share for week in reversed(listed)))
-    found = [_account([week for week in weeks if week.share == share], reading) for share in shares]
+    contacts = reading.contacts or Contacts.of_lists(
+        weeks, zone=reading.zone
+    )  # a window may reach into weeks of another share
+    found = [_account([week for week in weeks if week.share == share], reading, contacts=contacts) for share in shares]
     return tuple(one for one in found if one)
 
 
-def _account(weeks: Sequence[ScoredWeek], reading: Reading) -> EffectAccount | None:
+def _account(weeks: Sequence[ScoredWeek], reading: Reading, *, contacts: Contacts) -> EffectAccount | None:
     rows = _FirstRows.of(weeks)
     if not len(rows.users):
         return None
     listed = [week for week in weeks if is_listed(week).any()]
     epochs, started = tuple(dict.fromkeys(week.epoch for week in listed)), listed[0].cutoff
     known_after = ceil(max((week.final_on - week.cutoff).days for week in listed) / _WEEK_DAYS)
-    entries = rows.entries(reading, started=started)
+    entries = rows.entries(contacts, zone=reading.zone, started=started)
     season = planned_season(entries, rows.probability, known_after_weeks=known_after)
     over = max((reading.as_of - started).days // _WEEK_DAYS, 1)
     found, arms = effect(entries, planned=season.planned), _mismatch(weeks)
-    cost = reading.contacts.cost if reading.contacts else None
+    cost = reading.cost_per_contact if contacts.cost is None else contacts.cost
     wanted = min(reading.smallest_effect, season.churn_rate)
-    outlook = Outlook(season, wanted, over, reading.cost_per_contact if cost is None else cost)
+    outlook = Outlook(season, wanted, over, cost)
     said = verdict(found, arms=arms, leaks=entries.contamination, outlook=outlook)
     looks = tuple(
         Look(
@@ -203,25 +215,24 @@ class _FirstRows:
     def probability(self) -> NDArray[np.float64]:
         return self.columns["churn_probability"].astype(np.float64)
 
-    def entries(self, reading: Reading, *, started: date) -> FirstEntries:
+    def entries(self, contacts: Contacts, *, zone: str, started: date) -> FirstEntries:
         """Return them as the estimate reads them."""
         columns = self.columns
-        treated = columns["arm"] == TREATED
         days = np.array([(week.cutoff - started).days for week in self.weeks])
         return FirstEntries(
-            treated,
+            columns["arm"] == TREATED,
             np.array([np.nan if one is None else float(one) for one in columns["churned"]]),
             columns["raw_score"].astype(np.float64),
             columns["risk_band"].astype(np.str_),
             days[columns["place"]] // _WEEK_DAYS,
-            treated.copy() if reading.contacts is None else self._contacted(reading.contacts, zone=reading.zone),
+            self._counted(contacts, zone=zone),
             self._value(),
         )
 
-    def _contacted(self, contacts: Contacts, *, zone: str) -> NDArray[np.bool_]:
+    def _counted(self, contacts: Contacts, *, zone: str) -> NDArray[np.int64]:
         windows = [(instant(week.cutoff, zone), instant(week.ends_on, zone)) for week in self.weeks]
         pairs = zip(self.users, self.columns["place"], strict=True)
-        return np.array([contacts.within(windows[place], user=user) for user, place in pairs], dtype=np.bool_)
+        return np.array([contacts.within(windows[place], user=user) for user, place in pairs], dtype=np.int64)
 
     def _value(self) -> NDArray[np.float64] | None:
         """Return what users are worth: nothing where that is not known of one, None where it is known of nobody."""

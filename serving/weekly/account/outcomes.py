@@ -117,6 +117,8 @@ class Split:
         Arms of later epochs into which the window reaches: who is treated there was not left alone.
     lists
         Of the cutoff.
+    contacted_later
+        Users whom a later list within the window was to contact, of this epoch too: an arm that an earlier epoch left them may end.
     """
 
     epoch: str
@@ -124,6 +126,7 @@ class Split:
     arms: Arms | None = None
     later: tuple[Arms, ...] = ()
     lists: tuple[PastList, ...] = ()
+    contacted_later: frozenset[str] = frozenset()
 
     def columns(self, users: Sequence[str]) -> dict[str, pa.Array[Any]]:
         """Return for each user ``arm, arm_from, is_left_alone, list, value``."""
@@ -148,7 +151,8 @@ class Split:
         return next((why for why, users in found.items() if user in users), OWN)
 
     def _is_left_alone(self, user: str, arm: str | None) -> bool:
-        return arm in (HELD_OUT, None) and all(one.of(user) == HELD_OUT for one in self.later)
+        is_held_out = arm in (HELD_OUT, None) and user not in self.contacted_later
+        return is_held_out and all(one.of(user) == HELD_OUT for one in self.later)
 
 
 # --- What became of it -----------------------------------------------------------------------------------------------

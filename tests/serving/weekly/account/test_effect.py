@@ -5,9 +5,18 @@ import pytest
 import statsmodels.api as sm
 
 from features.errors import InputError
-from serving.weekly.account.arm_checks import ArmCounts, Contamination, Mismatch, mismatch
+from serving.weekly.account.arm_checks import ArmCounts, Contamination, Mismatch, contamination, mismatch
 from serving.weekly.account.confidence_sequence import ConfidenceSequence, Outlook, Season
-from serving.weekly.account.effect import Counts, Difference, Effect, FirstEntries, adjusted_difference, effect, verdict
+from serving.weekly.account.effect import (
+    Counts,
+    Difference,
+    Effect,
+    FirstEntries,
+    Range,
+    adjusted_difference,
+    effect,
+    verdict,
+)
 
 OUTLOOK = Outlook(Season.steady(220, 0.4), 0.05, week=15, cost_per_contact=2.0)
 CLEAN = Contamination(1_000, 40, 0.03, 0.05, "clean")
@@ -27,7 +36,7 @@ def entries(count: int, *, seed: int = 1, effect: float = 0.0, share: float = 0.
         log_odds,
         np.where(log_odds > 0, "high", np.where(log_odds > -1, "medium", "low")),
         np.arange(count) * 26 // count,
-        treated & (random.random(count) < 0.5),
+        treated * random.integers(0, 3, count),
         np.full(count, 10.0),
     )
 
@@ -52,7 +61,7 @@ def test_the_difference_is_computed_by_hand():
         np.array([0.0, 0, 2, 2, 0, 0, 1, 1]),
         np.full(8, "high"),
         np.zeros(8, dtype=np.int64),
-        np.zeros(8, dtype=bool),
+        np.zeros(8, dtype=np.int64),
     )
     difference, error = adjusted_difference(Counts.of(of, of.is_known))
     assert float(difference) == pytest.approx(0.6875 - 0.875)
@@ -98,7 +107,8 @@ def test_the_interval_is_the_standard_error_times_the_multiplier_of_those_known(
     )
     assert found.overall.status == "less churn"
     assert found.mean_value == 10
-    assert found.contacted_share == of.contacted[of.treated & of.is_known].mean()
+    contacts = of.contacts[of.treated & of.is_known]
+    assert (found.contacted_share, found.contacts_per_user) == ((contacts > 0).mean(), contacts.mean())
 
 
 def test_each_band_has_its_part_of_the_plan_and_a_third_of_the_remaining_errors():
@@ -142,11 +152,11 @@ def test_an_earlier_look_knows_fewer_entries_and_fewer_outcomes():
 def test_held_out_users_are_checked_for_contacts():
     of = entries(3_000)
     assert of.contamination.status == "clean"
-    assert replace(of, contacted=np.ones(3_000, dtype=bool)).contamination.status == "contaminated"
+    assert replace(of, contacts=np.ones(3_000, dtype=np.int64)).contamination.status == "contaminated"
 
 
 def said(overall: Difference, *, arms: Mismatch = AS_PLANNED, leaks: Contamination = CLEAN, **bands: Difference) -> str:
-    return verdict(Effect(overall, bands, 0.9, 10.0), arms=arms, leaks=leaks, outlook=OUTLOOK).words
+    return verdict(Effect(overall, bands, 0.9, 0.9, 10.0), arms=arms, leaks=leaks, outlook=OUTLOOK).words
 
 
 def test_an_effect_is_told_in_points():
@@ -168,7 +178,7 @@ def test_a_band_may_show_what_all_do_not():
 
 
 def test_fewer_leavers_and_money_follow_from_the_difference():
-    found = verdict(Effect(LESS, {}, 0.9, 10.0), arms=AS_PLANNED, leaks=CLEAN, outlook=OUTLOOK)
+    found = verdict(Effect(LESS, {}, 0.9, 0.9, 10.0), arms=AS_PLANNED, leaks=CLEAN, outlook=OUTLOOK)
     assert found.fewer_leavers is not None
     assert found.money is not None
     leavers, money = found.fewer_leavers, found.money
@@ -177,19 +187,37 @@ def test_fewer_leavers_and_money_follow_from_the_difference():
     assert (money.value, money.low, money.high) == pytest.approx((4_100 - 18_000, 1_200 - 18_000, 7_000 - 18_000))
 
 
+def money(**found: object) -> Range:
+    of = replace(Effect(LESS, {}, 1.0, 1.0, 20.0), **found)
+    told = verdict(of, arms=AS_PLANNED, leaks=CLEAN, outlook=replace(OUTLOOK, cost_per_contact=0.4)).money
+    assert told is not None
+    return told
+
+
+def test_every_contact_of_a_user_costs():
+    # 1,000 treated users of whom 40 stay, each worth 20; 4 contacts of each at 0.40
+    less = Difference(1_000, 100, -0.04, -0.06, -0.02, 0.01, "less churn")
+    assert money(overall=less, contacts_per_user=4.0).value == pytest.approx(800 - 1_600)
+
+
+def test_the_ends_of_an_amount_are_in_order_where_users_cost_money():
+    found = money(mean_value=-5.0, contacts_per_user=0.0)
+    assert (found.low, found.value, found.high) == pytest.approx((-3_500, -2_050, -600))
+
+
 def test_without_values_there_is_no_money():
-    assert verdict(Effect(LESS, {}, 0.9, None), arms=AS_PLANNED, leaks=CLEAN, outlook=OUTLOOK).money is None
+    assert verdict(Effect(LESS, {}, 0.9, 0.9, None), arms=AS_PLANNED, leaks=CLEAN, outlook=OUTLOOK).money is None
 
 
 def test_too_early_concludes_nothing():
-    found = verdict(Effect(EARLY, {}, 0.9, 10.0), arms=AS_PLANNED, leaks=CLEAN, outlook=OUTLOOK)
+    found = verdict(Effect(EARLY, {}, 0.9, 0.9, 10.0), arms=AS_PLANNED, leaks=CLEAN, outlook=OUTLOOK)
     assert found.words == "too early to say: each arm needs 15 users who churned and 15 who did not"
     assert found.fewer_leavers is None
 
 
 def test_a_leaking_control_group_withholds_the_verdict():
     found = verdict(
-        Effect(LESS, {}, 0.9, 10.0),
+        Effect(LESS, {}, 0.9, 0.9, 10.0),
         arms=AS_PLANNED,
         leaks=Contamination(1_000, 101, 0.086, 0.118, "contaminated"),
         outlook=OUTLOOK,
@@ -198,6 +226,15 @@ def test_a_leaking_control_group_withholds_the_verdict():
     assert (
         found.words
         == "withheld: held-out users were contacted: 101 of 1,000 in closed windows, up to 11.8%; the limit is 8 %"
+    )
+
+
+def test_a_campaign_that_is_obvious_before_windows_close_is_told_by_those_who_entered():
+    of = entries(1_000, share=1.0)
+    found = contamination(np.arange(1_000) >= 600, np.arange(1_000) < 500)  # 400 of the 500 in open windows
+    words = verdict(effect(of, planned=1_000), arms=AS_PLANNED, leaks=found, outlook=OUTLOOK).words
+    assert words == (
+        "withheld: held-out users were contacted: 400 of 1,000 who have entered, 36.4% or more; the limit is 8 %"
     )
 
 

@@ -148,6 +148,12 @@ def test_a_window_that_reaches_into_the_next_epoch_needs_users_who_are_held_out_
     assert set(nobody_listed["arm"].to_pylist()) == {None}
 
 
+def test_who_is_to_be_contacted_within_the_window_was_not_left_alone_though_the_epoch_is_the_same(made: TenWeeks):
+    held_out = [user for user in made.users if is_held_out(user)]
+    split = Split(EPOCH, SHARE, Arms(KEY, EPOCH, SHARE), contacted_later=frozenset(held_out[:2]))
+    assert split.columns(held_out)["is_left_alone"].to_pylist() == [False] * 2 + [True] * (len(held_out) - 2)
+
+
 def test_few_outcomes_are_too_few_to_say(weeks: list[ScoredWeek]):
     few = replace(weeks[0], users=weeks[0].users.slice(0, 30))
     found = model_account([few], seed=1)
@@ -272,6 +278,29 @@ def test_without_contacts_treated_users_count_as_contacted_and_with_them_those_w
     found = account(weeks, contacts=contacts)
     assert found.contamination.contacted == 1
     assert found.effect.contacted_share * found.effect.overall.treated == pytest.approx(1)
+
+
+def test_every_contact_within_the_window_counts_recorded_or_by_a_list(weeks: list[ScoredWeek]):
+    month = [replace(week, ends_on=week.cutoff + timedelta(days=28)) for week in weeks]
+    on = {(at, user) for at, one in enumerate(weeks) for user in one.column("user_id")[one.column("list") == "at_risk"]}
+    treated = {user for _, user in on if not is_held_out(user)}
+    first = {user: min(at for at, one in on if one == user) for user in treated}
+    listed = [sum((first[user] + week, user) in on for week in range(4)) for user in treated]
+    found = account(month)
+    assert max(listed) > 1
+    assert found.effect.contacts_per_user == pytest.approx(np.mean(listed))
+    of_another_share = [*month[:5], *(replace(week, epoch="2026-Q2", share=0.2) for week in month[5:])]
+    both = effect_accounts(of_another_share, Reading(AS_OF))[
+        -1
+    ]  # windows of the first five weeks reach into the others
+    early = [count for user, count in zip(treated, listed, strict=True) if first[user] < 5]
+    assert both.effect.contacts_per_user == pytest.approx(np.mean(early))
+
+    times = [
+        datetime(2026, 1, day, tzinfo=UTC) for day in (5, 6, 11, 12)
+    ]  # the last is after the window of the first week
+    recorded = account(weeks, contacts=Contacts(dict.fromkeys(treated, times)))
+    assert recorded.effect.contacts_per_user * len(treated) == sum(3 if at == 0 else at == 1 for at in first.values())
 
 
 def test_epochs_with_different_shares_are_read_apart_the_latest_first(weeks: list[ScoredWeek]):
