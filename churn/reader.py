@@ -78,7 +78,8 @@ class LogReader:
         from features.users.attributes import AttributesSettings
 
         s = self.settings
-        return AttributesSettings(s.users, s.identities, churn.timezone, s.events.timezone, self.base, s.compute)
+        zones = churn.timezone, s.events.timezone
+        return AttributesSettings(s.users, s.identities, *zones, self.base, s.compute, s.export.id_column)
 
     def activity_settings(self, *, frozen: ChurnModel | None = None, say: Say = lambda _: None) -> ActivitySettings:
         """Return what decides how the log becomes activity; under a model's frozen sections where one is given.

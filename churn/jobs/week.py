@@ -16,6 +16,7 @@ from churn.contacts.recorded import RecordedContacts, merged_ids
 from churn.engine import ScoredUsers
 from features.snapshots import instant_sql
 from features.storage.duckdb import connect, new_session
+from features.users.attributes import KnownUsers
 from serving.batch.scored_batch import Batch
 from serving.settings import ListSettings
 from serving.weekly.arms import Arms, ArmsFolder, Epoch, epoch_of, start_of
@@ -64,9 +65,9 @@ class Week:
     @cached_property
     def attributes(self) -> pa.Table | None:
         """What the table of ``[users]`` says of each user at the cutoff; None: there is none."""
-        known = self.users.activity.tables.attributes if self.users.activity else {}
+        known = self.users.activity.tables if self.users.activity else KnownUsers()
         at = instant_sql(self.batch.cutoff, self.users.model.specification.timezone)
-        return attributes_at(self._connection, known, cutoff_at=at) if known else None
+        return attributes_at(self._connection, known, cutoff_at=at) if known.attributes else None
 
     @cached_property
     def candidates(self) -> Candidates:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import duckdb
@@ -12,6 +12,7 @@ import duckdb
 from features.catalogue.definition import Unit
 from features.errors import InputError
 from features.expressions import NUMBER
+from features.log.sources.values import FLOATS
 from features.settings import ComputeSettings, IdentitiesSettings, UsersSettings
 from features.users.identities import FOREVER, RESOLVED, resolve
 from features.users.point_in_time import PointInTimeRows, PointInTimeTable
@@ -52,11 +53,14 @@ class KnownUsers:
         valid_until``), where the project has them.
     rejected
         Section to the reasons and numbers of rejected rows.
+    as_text
+        The attribute whose numbers are too large for a double, and are ids: ``id`` of a version is its text. Empty: there is none.
     """
 
     attributes: dict[str, Unit] = field(default_factory=dict[str, Unit])
     relations: dict[str, str] = field(default_factory=dict[str, str])
     rejected: dict[str, dict[str, int]] = field(default_factory=dict[str, dict[str, int]])
+    as_text: str = ""
 
     @property
     def facts(self) -> frozenset[str]:
@@ -130,6 +134,8 @@ class AttributesSettings:
         Zone in which a date starts, and zone of timestamps that carry none.
     base
         Folder that a relative path starts from.
+    id_column
+        The attribute by which other tools know users; empty: there is none.
     """
 
     users: UsersSettings = field(default_factory=UsersSettings)
@@ -138,12 +144,18 @@ class AttributesSettings:
     naive_zone: str = "UTC"
     base: Path = Path()
     compute: ComputeSettings = field(default_factory=ComputeSettings)
+    id_column: str = ""
 
     def table(self, name: str) -> PointInTimeTable | None:
         """Return one of them; None: the project has none."""
         section: UsersSettings | IdentitiesSettings = getattr(self, name)
-        trusted = isinstance(section, UsersSettings) and section.trust_undated
-        return PointInTimeTable(name, section, self.zone, self.naive_zone, self.base, trusted) if section.path else None
+        if not section.path:
+            return None
+        found = PointInTimeTable(name, section, self.zone, self.naive_zone, self.base)
+        if not isinstance(section, UsersSettings):
+            return found
+        id_column = self.id_column if self.id_column in section.attributes else ""
+        return replace(found, trust_undated=section.trust_undated, kept_as_text=id_column)
 
 
 def open_known_users(
@@ -159,16 +171,17 @@ def open_known_users(
     tables = {name: settings.table(name) for name in ("users", "identities")}
     found = {name: table.read(rejected, settings.compute) for name, table in tables.items() if table}
     attributes: dict[str, Unit] = {}
+    as_text = ""
     if users := found.get("users"):
         attributes = _units(users, settings.users)
-        users.move(_versions(attributes), connection, name="user_attributes")
+        as_text = settings.id_column if _are_large(users, settings.id_column) else ""
+        users.move(_versions(attributes, as_text), connection, name="user_attributes")
     if identities := found.get("identities"):
         resolve(identities.connection)
         identities.move(RESOLVED, connection, name="identity_spans")
     names = {"users": "user_attributes", "identities": "identity_spans"}
-    return KnownUsers(
-        attributes, {name: names[name] for name in found}, {n: rows.rejected for n, rows in found.items()}
-    )
+    set_aside = {name: rows.rejected for name, rows in found.items()}
+    return KnownUsers(attributes, {name: names[name] for name in found}, set_aside, as_text)
 
 
 def _units(users: PointInTimeRows, settings: UsersSettings) -> dict[str, Unit]:
@@ -186,9 +199,19 @@ def _unit(name: str, kind: str) -> Unit:
     )
 
 
-def _versions(attributes: dict[str, Unit]) -> str:
+def _are_large(users: PointInTimeRows, name: str) -> bool:
+    """Tell whether some numbers of a column are so large that a double may be that of a neighbour."""
+    if users.kinds.get(name) != "DOUBLE":
+        return False
+    largest = f'max(abs("raw_{name}")) filter (reason is null)'
+    return bool(users.connection.sql(f"select {largest} >= {FLOATS['DOUBLE']} from checked").fetchall()[0][0])
+
+
+def _versions(attributes: dict[str, Unit], as_text: str) -> str:
     """Return the SELECT of the valid rows, all values of a row in one that is ordered by when it became valid."""
     values = "".join(f', "{name}": {_value(name, unit)}' for name, unit in attributes.items())
+    if as_text:
+        values += f""", 'id': case when "raw_{as_text}" is not null then id end"""
     return (
         f"select user_id, valid_from, {{'valid_from': valid_from{values}}} as version from checked where reason is null"
     )

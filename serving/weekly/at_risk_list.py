@@ -21,6 +21,9 @@ from serving.weekly.actions import action_of
 from serving.weekly.arms import HELD_OUT, TREATED
 from serving.weekly.candidates import Candidates
 from serving.weekly.curve_columns import CURVE_COLUMNS
+from serving.weekly.files.list_address import ADDRESS_COLUMNS
+from serving.weekly.files.list_columns import KNOWN_COLUMNS
+from serving.weekly.files.upload import id_texts
 from serving.weekly.list_reasons import ListReasons
 from serving.weekly.selection import Selection
 
@@ -128,15 +131,16 @@ class ListRows:
         found["list"] = pa.array([selection.settings.name] * len(places), pa.string())
         return pa.table(found)
 
-    def held_out_ids(self, selection: Selection) -> list[str]:
-        """Return how the team's tool knows those whom nobody contacts, in the order of their user ids."""
+    def held_out_ids(self, selection: Selection) -> list[str | None]:
+        """Return how the team's tool knows those whom nobody contacts, in the order of their user ids; None where it does not."""
         return self.ids_of(np.sort(selection.rows[selection.held_out]))
 
-    def ids_of(self, places: NDArray[np.int64]) -> list[str]:
-        """Return how the team's tool knows some users; of who has no such id, nothing."""
+    def ids_of(self, places: NDArray[np.int64]) -> list[str | None]:
+        """Return how the team's tool knows some users; None where it does not."""
+        column = self.settings.id_column
         check_carried(self._ids(), self.candidates.attributes, setting="[export] id_column")
-        ids = self.candidates.select(f"{identifier(self.settings.id_column)} as id").column("id")
-        return [_id_text(one) for one in ids.take(pa.array(places, pa.int64())).drop_null().to_pylist()]
+        ids = self.candidates.select(f"{identifier(column)} as id").column("id")
+        return id_texts(ids.take(pa.array(places, pa.int64())), of=column).to_pylist()
 
     def _ids(self) -> tuple[str, ...]:
         return () if self.settings.id_column == "user_id" else (self.settings.id_column,)
@@ -195,7 +199,7 @@ def _of_champion(curves: pa.Table, scores: pa.Table) -> dict[str, pa.ChunkedArra
 
 
 def check_carried(names: Collection[str], attributes: Collection[str], *, setting: str) -> None:
-    """Refuse a column to carry along that is not an attribute, or is called like a column that every list has.
+    """Refuse a column to carry along that is not an attribute, or is called like a column that a list or its table has.
 
     Raises
     ------
@@ -207,9 +211,9 @@ def check_carried(names: Collection[str], attributes: Collection[str], *, settin
             known = sorted(attributes)
             hint = closest(one, known) if known else "map attributes in [users.columns]"
             raise SettingsError(f'{setting}: "{one}" is not an attribute of [users]', hint=hint)
-        if one in {*OWN_COLUMNS, *CURVE_COLUMNS, SCORED_BY}:
+        if one in {*OWN_COLUMNS, *CURVE_COLUMNS, SCORED_BY, *ADDRESS_COLUMNS, *KNOWN_COLUMNS}:
             hint = f'give the attribute another name in [users.columns], as "their_{one}"'
-            raise SettingsError(f'{setting}: "{one}" is a column that every list has', hint=hint)
+            raise SettingsError(f'{setting}: "{one}" is the name of a column of lists', hint=hint)
 
 
 def export_id_of(tables: Sequence[pa.Table], *parts: str) -> str:
@@ -226,11 +230,6 @@ def _profit(selection: Selection) -> pa.Array[Any]:
     if not selection.by_profit:
         return pa.nulls(len(places), pa.float64())
     return pa.array(selection.by_profit.profit[places], pa.float64())
-
-
-def _id_text(value: object) -> str:
-    """Write an id as the tool knows it: a whole number of ``[users]``, which are doubles, without a point."""
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def _first_of(names: Sequence[str], columns: Collection[str]) -> str:

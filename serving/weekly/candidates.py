@@ -15,6 +15,7 @@ from features.errors import SettingsError
 from features.expressions import NUMBER
 from features.sql import identifier, literal
 from features.storage.duckdb import duckdb_errors
+from features.users.attributes import KnownUsers
 from serving.settings import ExportSettings, ListSettings
 
 TOO_NEW, GONE, NOT_SCORED = "too new", "already gone", "not scored"
@@ -149,8 +150,8 @@ class Candidates:
         return self.select(f"case {cases} end as why").column("why").combine_chunks()
 
 
-def attributes_at(connection: duckdb.DuckDBPyConnection, names: Mapping[str, object], *, cutoff_at: str) -> pa.Table:
-    """Return the attributes of users that were valid before an instant: ``user_id`` and a column for each.
+def attributes_at(connection: duckdb.DuckDBPyConnection, known: KnownUsers, *, cutoff_at: str) -> pa.Table:
+    """Return the attributes of users that were valid before an instant: ``user_id`` and a column for each, large ids as texts.
 
     Parameters
     ----------
@@ -159,7 +160,8 @@ def attributes_at(connection: duckdb.DuckDBPyConnection, names: Mapping[str, obj
     cutoff_at
         SQL of the instant, in UTC without a zone.
     """
-    columns = "".join(f", found.{identifier(name)} as {identifier(name)}" for name in names)
+    fields = {name: "id" if name == known.as_text else name for name in known.attributes}
+    columns = "".join(f", found.{identifier(of)} as {identifier(name)}" for name, of in fields.items())
     return connection.sql(
         f"""select user_id{columns} from (select user_id, max(version) as found from user_attributes
             where valid_from < {cutoff_at} group by user_id) order by user_id"""

@@ -32,7 +32,7 @@ class ListContent:
     rows
         Who is to be contacted, in order.
     held_out
-        Ids of those whom nobody contacts, as the team's tool knows them.
+        Ids of those whom nobody contacts, as the team's tool knows them; None for each whom it does not know.
     shared
         Reasons that nearly everybody on the list has.
     last_upload
@@ -44,7 +44,7 @@ class ListContent:
     """
 
     rows: pa.Table
-    held_out: Sequence[str]
+    held_out: Sequence[str | None]
     shared: Sequence[str]
     last_upload: pa.Table | None = None
     page: str = ""

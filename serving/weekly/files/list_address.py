@@ -6,6 +6,8 @@ from dataclasses import astuple, dataclass
 
 from features.errors import InputError
 
+ADDRESS_COLUMNS = ("project", "week", "list", "export_id")  # in a table of many lists
+
 
 @dataclass(frozen=True)
 class ListAddress:
@@ -36,4 +38,4 @@ class ListAddress:
 
     def columns(self) -> dict[str, str]:
         """Return the columns that tell the rows of lists apart in one table."""
-        return {"project": self.project, "week": self.week, "list": self.name, "export_id": self.export_id}
+        return dict(zip(ADDRESS_COLUMNS, astuple(self), strict=True))

@@ -83,7 +83,7 @@ _AT_DAYS = [
     )
     for days in SHOWN_DAYS
 ]
-_KNOWN = {
+KNOWN_COLUMNS = {
     column.name: column
     for column in (
         ListColumn("rank", "the place on the list; 1 is to be contacted first"),
@@ -121,5 +121,5 @@ _KNOWN = {
 
 def explained(names: Sequence[str], given: Sequence[ListColumn] = ()) -> list[ListColumn]:
     """Return each column of a table with its meaning: as given, else as known, else as carried along."""
-    known = _KNOWN | {column.name: column for column in given}
+    known = KNOWN_COLUMNS | {column.name: column for column in given}
     return [known.get(name) or ListColumn(name, CARRIED) for name in names]

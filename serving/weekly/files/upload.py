@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from features.errors import InputError, SettingsError, closest, translated
+from features.log.sources.values import FLOATS
 from serving.weekly.files.tables import escaped, is_text
 from serving.weekly.files.upload_format import UploadFormat
 
@@ -78,7 +79,7 @@ def uploads(
                 f'[export]: the list has no column "{column}"', hint=closest(column, treated.column_names)
             )
     suppressed = {one for one in held_out if one}
-    ids = _ids(treated, form).to_pylist()
+    ids = id_texts(treated.column(form.id_column), of=form.id_column).to_pylist()
     places = _places(ids, suppressed)
     upload = _texts(treated.take(pa.array(places, pa.int64())), form)
     before = _users(last, form)
@@ -127,14 +128,20 @@ def read_upload(path: Path) -> pa.Table:
         return _table(header, [tuple(row) for row in rows])
 
 
-def _ids(table: pa.Table, form: UploadFormat) -> pa.ChunkedArray[Any]:
-    """Return the ids as texts; whole numbers that a column without gaps would hold as integers are written as such."""
-    ids = table.column(form.id_column)
+def id_texts(ids: pa.ChunkedArray[Any], *, of: str) -> pa.ChunkedArray[Any]:
+    """Return ids as texts; whole numbers that a column without gaps would hold as integers are written as such.
+
+    Raises
+    ------
+    InputError
+        When they are fractions, or so large that they may be those of other users.
+    """
     if not pa.types.is_floating(ids.type):
         return ids.cast(pa.string())
-    broken = InputError(
-        f'[export]: the ids of "{form.id_column}" are not whole numbers', hint="cast the column to text"
-    )
+    if (pc.max(pc.abs(ids)).as_py() or 0) >= FLOATS["DOUBLE"]:
+        words = f'[export]: the ids of "{of}" are numbers so large that they were rounded'
+        raise InputError(words, hint=f'name the attribute as the id: [export] id_column = "{of}"')
+    broken = InputError(f'[export]: the ids of "{of}" are not whole numbers', hint="cast the column to text")
     with translated(pa.ArrowInvalid, lambda _: broken):
         return ids.cast(pa.int64()).cast(pa.string())
 
@@ -156,7 +163,7 @@ def _left(names: Sequence[str], schema: pa.Schema, *, form: UploadFormat) -> Cel
 
 def _texts(table: pa.Table, form: UploadFormat) -> pa.Table:
     """Return the cells of an upload: ids as they are, no other cell blank."""
-    columns: dict[str, Any] = {form.id_name: _ids(table, form)}
+    columns: dict[str, Any] = {form.id_name: id_texts(table.column(form.id_column), of=form.id_column)}
     for column, name in form.columns.items():
         values = table.column(column)
         columns[name] = _filled(_cells(values), form.left_of(column, values.type))

@@ -191,7 +191,7 @@ def test_entries_hold_both_arms_the_riskiest_first():
     ("id_column", "ids"),
     [
         ("user_id", ["b", "d"]),  # by user id: the order tells no risk
-        ("email", ["b@x.org"]),  # d has none
+        ("email", ["b@x.org", None]),  # d has none
         ("record_id", ["123456789012", "7004"]),  # as the tool writes whole numbers
     ],
 )
@@ -234,9 +234,11 @@ def test_a_column_that_is_not_an_attribute_is_refused_by_the_name_of_its_setting
     assert hint in caught.value.hint
 
 
-@pytest.mark.parametrize("name", ["channel", "value", "list", "rank", "reason_1"])
-def test_an_attribute_that_is_called_like_a_column_of_every_list_is_refused(name: str):
-    with pytest.raises(SettingsError, match=f'"{name}" is a column that every list has') as caught:
+@pytest.mark.parametrize(
+    "name", ["channel", "value", "list", "rank", "reason_1", "project", "week", "as_of", "reason_2_contribution"]
+)
+def test_an_attribute_that_is_called_like_a_column_of_lists_or_of_their_table_is_refused(name: str):
+    with pytest.raises(SettingsError, match=f'"{name}" is the name of a column of lists') as caught:
         check_carried([name], [name, "email"], setting="[[lists]] vip: columns")
     assert f"their_{name}" in caught.value.hint
 

@@ -262,7 +262,7 @@ def test_an_attribute_is_the_one_known_before_the_cutoff(tmp_path: Path):
     known = open_known_users(connection, AttributesSettings(users=users), rejected=tmp_path / "rejected")
 
     def at(day: date) -> list[dict[str, Any]]:
-        return attributes_at(connection, known.attributes, cutoff_at=f"timestamp '{day} 00:00:00'").to_pylist()
+        return attributes_at(connection, known, cutoff_at=f"timestamp '{day} 00:00:00'").to_pylist()
 
     assert at(MONDAY) == [
         {"user_id": "anna", "plan": "gold", "seats": 2.0},
@@ -270,3 +270,31 @@ def test_an_attribute_is_the_one_known_before_the_cutoff(tmp_path: Path):
     ]
     assert at(date(2026, 10, 1)) == []
     assert [one["plan"] for one in at(date(2026, 11, 21))] == ["later", "from the cutoff on", None]
+
+
+SNOWFLAKE, NEIGHBOUR = 9007199254740993, 9007199254740992  # one double for both
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "ids"),
+    [
+        ("users.parquet", [SNOWFLAKE, NEIGHBOUR, 7], [str(SNOWFLAKE), str(NEIGHBOUR), "7"]),
+        ("users.parquet", [str(SNOWFLAKE), str(NEIGHBOUR), None], [str(SNOWFLAKE), str(NEIGHBOUR), None]),
+        ("users.csv", [str(SNOWFLAKE), str(NEIGHBOUR), "7"], [str(SNOWFLAKE), str(NEIGHBOUR), "7"]),
+        ("users.parquet", [1e17, 7.0, None], [None, "7", None]),  # which id it was, nobody knows
+        ("users.parquet", [7, 8, None], [7.0, 8.0, None]),  # as numbers always were
+    ],
+)
+def test_an_id_that_a_double_would_round_stays_the_text_that_it_is(
+    tmp_path: Path, name: str, values: list[Any], ids: list[Any]
+):
+    users = [
+        {"user_id": user, "valid_from": "2026-11-01", "crm_id": crm_id}
+        for user, crm_id in zip("abc", values, strict=True)
+    ]
+    columns = {name: name for name in ("user_id", "valid_from", "crm_id")}
+    read = UsersSettings(path=str(write(tmp_path / name, users)), columns=columns)
+    connection, settings = connect(), AttributesSettings(users=read, id_column="crm_id")
+    known = open_known_users(connection, settings, rejected=tmp_path / "rejected")
+    assert known.attributes == {"crm_id": "number"}  # a model's features stay what they were
+    assert values_of(attributes_at(connection, known, cutoff_at="timestamp '2026-11-16 00:00:00'"), "crm_id") == ids

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import openpyxl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -100,6 +101,16 @@ def test_the_same_inputs_give_the_same_bytes_and_so_the_same_version(tmp_path: P
     assert write(tmp_path / "first", capacity=61).name != first.name
 
 
+def test_the_workbook_counts_the_held_out_whom_the_tool_does_not_know_too(tmp_path: Path):
+    content, entry, export, found = made(email=True)
+    content = replace(content, held_out=[None, *content.held_out[1:]])
+    folder = write_list(Place(tmp_path), content, batch=BATCH, entry=entry, settings=export)
+    held_out = int(found.held_out.sum())
+    assert len(rows_of_csv(folder / "holdout.csv")) == held_out - 1
+    told = dict(openpyxl.load_workbook(folder / "at_risk.xlsx")["about"].iter_rows(values_only=True))
+    assert told["held out"] == held_out
+
+
 @pytest.mark.parametrize("email", [False, True])
 def test_no_held_out_user_is_in_any_file_but_the_holdout(tmp_path: Path, email: bool):
     _, _, _, found = made(email)
@@ -128,7 +139,7 @@ def test_the_holdout_file_holds_ids_alone_in_an_order_that_tells_no_risk(tmp_pat
         content, _, _, _ = made(email)
         rows = rows_of_csv(write(tmp_path / str(email), email=email) / "holdout.csv")
         assert [*rows[0]] == [name]
-        assert [row[name] for row in rows] == sorted(content.held_out, key=str.encode)
+        assert [row[name] for row in rows] == sorted(filter(None, content.held_out), key=str.encode)
         assert all(("@example.org" in row[name]) == email for row in rows)
 
 

@@ -127,6 +127,8 @@ def test_ids_that_gaps_made_floats_are_whole_numbers_and_fractions_are_refused()
     form = UploadFormat("record_id", "Record ID", {})
     found = uploads(pa.table({"record_id": [123456789012.0, None]}), form, held_out=[])
     assert (rows(found.upload), found.without_id) == ([("123456789012",)], 1)
+    with pytest.raises(InputError, match='the ids of "record_id" are numbers so large that they were rounded'):
+        uploads(pa.table({"record_id": [9007199254740992.0, None]}), form, held_out=[])
     with pytest.raises(InputError, match='the ids of "record_id" are not whole numbers'):
         uploads(pa.table({"record_id": [0.5]}), form, held_out=[])
 
