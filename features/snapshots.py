@@ -10,6 +10,8 @@ from zoneinfo import ZoneInfo
 
 from features.errors import InputError
 
+_YEARS = (1970, 2100)  # of events, with some to spare
+
 
 @dataclass(frozen=True)
 class Coverage:
@@ -102,6 +104,32 @@ def instant(day: date, zone: str) -> datetime:
 def instant_sql(day: date, zone: str) -> str:
     """Write the instant at which a day starts in a zone as an SQL timestamp in UTC, without a zone."""
     return f"timestamp '{instant(day, zone):%Y-%m-%d %H:%M:%S}'"
+
+
+def instant_us_sql(local: str, zone: str) -> str:
+    """Write the instant of a naive local time, given in SQL, as microseconds since 1970; of a midnight, as :func:`instant` has it.
+
+    Where clocks go back to midnight it comes twice: the day starts at the first, and DuckDB takes the second.
+    """
+    if zone == "UTC":
+        return f"epoch_us({local})"
+    found, cases = f"epoch_us(timezone('{zone}', {local}))", ""
+    for apart, days in _repeated_midnights(zone).items():
+        midnights = ", ".join(f"timestamp '{day}'" for day in days)
+        cases += f" when {local} in ({midnights}) then {apart // timedelta(microseconds=1)}"
+    return f"({found} - case{cases} else 0 end)" if cases else found
+
+
+@cache
+def _repeated_midnights(zone: str) -> dict[timedelta, list[date]]:
+    """How far apart both midnights are to the days that have two."""
+    found: dict[timedelta, list[date]] = {}
+    for number in range(*(date(year, 1, 1).toordinal() for year in _YEARS)):
+        midnight = datetime.combine(date.fromordinal(number), time.min, zone_of(zone))
+        apart = midnight.replace(fold=1).astimezone(UTC) - midnight.astimezone(UTC)
+        if apart > timedelta():  # where clocks skip midnight, it is less
+            found.setdefault(apart, []).append(midnight.date())
+    return found
 
 
 def monday_of(week: str) -> date:

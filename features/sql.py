@@ -36,8 +36,3 @@ def identifier(name: str) -> str:
 def local_time_of(instant: str, zone: str) -> str:
     """Return a naive local time; UTC needs no calendar, which is several times faster."""
     return f"make_timestamp(epoch_us({instant}))" if zone == "UTC" else f"timezone({literal(zone)}, {instant})"
-
-
-def instant_us_of(local: str, zone: str) -> str:
-    """Return the instant of a naive local time, in microseconds since 1970."""
-    return f"epoch_us({local if zone == 'UTC' else f'timezone({literal(zone)}, {local})'})"

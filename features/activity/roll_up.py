@@ -29,7 +29,8 @@ from features.catalogue.catalogue import daily_columns
 from features.catalogue.custom import CustomFeature, custom_columns
 from features.errors import SettingsError
 from features.expressions import check_single_user
-from features.sql import INTEGERS, instant_us_of, local_time_of
+from features.snapshots import instant_us_sql
+from features.sql import INTEGERS, local_time_of
 from features.storage.duckdb import duckdb_errors
 
 CONTEXT_COLUMNS = ("device_os", "device_model", "app_version", "network", "channel")
@@ -156,7 +157,7 @@ class RollUp:
 
     def _day_ends(self) -> str:
         """Return the instant, in microseconds, at which the event's day ends."""
-        return "day_ends_us" if self.rows_have_days else instant_us_of("cast(day + 1 as timestamp)", self.zone)
+        return "day_ends_us" if self.rows_have_days else instant_us_sql("cast(day + 1 as timestamp)", self.zone)
 
     def _days(self, events: str) -> str:
         """Sum up the events of each day, joined with its visits: the finer groups carry only the columns that visits need."""

@@ -17,7 +17,8 @@ from features.log.validation import Span, checked_sql
 from features.profiles.kernel import Kernel
 from features.profiles.specification import Specification
 from features.schema import COLUMNS, REQUIRED
-from features.sql import instant_us_of, local_time_of
+from features.snapshots import instant_us_sql
+from features.sql import local_time_of
 
 KEPT = "kept_"
 NAMES = ("invalid", "alone", "merged")  # of the statements
@@ -86,7 +87,7 @@ class Statements:
         zone = self.specification.timezone
         names = ", ".join(name for name in self.columns if name != "ingested_at")
         known = "greatest(event_time, ingested_at)" if "ingested_at" in self.columns else "event_time"
-        ends = instant_us_of("cast(day + 1 as timestamp) + to_microseconds(starts_us)", zone)
+        ends = instant_us_sql("cast(day + 1 as timestamp) + to_microseconds(starts_us)", zone)
         day = f"cast({local_time_of('event_time', zone)} - to_microseconds(starts_us) as date)"
         # where clocks go back, a time of day comes twice: the last day ends at the cutoff, and none ends before its events
         return f"""with placed as materialized (select {names}, day,

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.catalogue.definition import Unit
-from features.sql import identifier, literal
+from features.snapshots import instant_us_sql
+from features.sql import identifier
 from insights.engine.active_days import PARTS, ActiveDays
 from insights.presentation import formats
 from insights.presentation.section import Figures, Row, Section, columns
@@ -71,13 +72,13 @@ def counted(
     value = f"u.version.{identifier(attribute)}"
     is_text = log.activity.tables.attributes[attribute] is Unit.TEXT
     is_member = f"lower({value}) not in ({_NO})" if is_text else f"{value} > 0"
-    starts_at = f"timezone('UTC', timezone({literal(zone)}, cast(date '{log.first_day}' + d as timestamp)))"
+    starts_us = instant_us_sql(f"cast(date '{log.first_day}' + d as timestamp)", zone)
     stratum = " + ".join(f"cast(before >= {limit} as integer)" for limit in STRATA)
     log.make(
         "member_days",
         f"""with states as (select p.uid, u.valid_from, coalesce({is_member}, false) as is_member
                 from {log.activity.tables.relations["users"]} u join persons p using (user_id)),
-            active as (select uid, d, {starts_at} as starts_at, count(*) over (partition by uid
+            active as (select uid, d, make_timestamp({starts_us}) as starts_at, count(*) over (partition by uid
                 order by d range between {BEFORE_DAYS} preceding and 1 preceding) as before from spells)
         select a.uid, a.d, {stratum} as stratum, coalesce(s.is_member, false) as is_member
         from active a asof left join states s on a.uid = s.uid and a.starts_at >= s.valid_from

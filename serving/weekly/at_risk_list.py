@@ -14,7 +14,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from features.errors import SettingsError, closest
-from features.sql import identifier, literal
+from features.snapshots import instant_us_sql
+from features.sql import identifier, local_time_of
 from serving.score import RISK_BANDS, SCORED_BY, RiskBand
 from serving.settings import ExportSettings
 from serving.weekly.actions import action_of
@@ -172,8 +173,8 @@ class ListRows:
 def _last_day(zone: str) -> str:
     """Return the SQL of the local day of the last event: a day on which clocks change does not have 24 hours."""
     ago = "to_milliseconds(cast(round(days_since_last_event * 86400000) as bigint))"
-    name = literal(zone)
-    return f"cast(timezone({name}, timezone({name}, cast(cutoff as timestamp)) - {ago}) as date)"
+    cutoff_at = f"make_timestamptz({instant_us_sql('cast(cutoff as timestamp)', zone)})"
+    return f"cast({local_time_of(f'{cutoff_at} - {ago}', zone)} as date)"
 
 
 def change(before: RiskBand | None, now: RiskBand) -> str:

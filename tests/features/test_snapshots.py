@@ -3,16 +3,17 @@
 import itertools
 import zoneinfo
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from importlib.resources import files
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from features.errors import InputError
-from features.snapshots import Coverage, LabelWindow, cutoffs_between, instant, monday_of, zone_of
+from features.snapshots import Coverage, LabelWindow, cutoffs_between, instant, instant_us_sql, monday_of, zone_of
 from features.storage.duckdb import connect
 
 JANUARY = Coverage(date(2026, 1, 1), date(2026, 2, 1))
@@ -84,6 +85,18 @@ def test_cutoffs_rise_in_even_steps_and_end_at_the_last(first: date, days: int, 
 def test_a_local_day_starts_at_its_own_instant(day: date, zone: str, hour: datetime):
     assert instant(day, zone) == hour
     assert instant(day, zone).tzinfo is UTC
+
+
+@pytest.mark.parametrize(
+    "zone",
+    ["UTC", "Europe/Berlin", "America/Havana", "Atlantic/Azores", "Asia/Jerusalem", "America/Iqaluit", "Africa/Cairo"],
+)
+def test_a_day_starts_at_the_same_instant_in_sql_also_where_its_midnight_comes_twice(zone: str):
+    days = [date(year, 1, 1) + timedelta(days=day) for year in (1999, 2003, 2024, 2025) for day in range(365)]
+    table = pa.table({"day": days})
+    connection = connect().register("days", table)
+    found = connection.sql(f"select {instant_us_sql('cast(day as timestamp)', zone)} as us from days").fetchall()
+    assert [us for (us,) in found] == [round(instant(day, zone).timestamp() * 1e6) for day in days]
 
 
 @pytest.fixture

@@ -136,6 +136,14 @@ def test_a_day_on_which_clocks_change_is_filled_to_its_end_and_no_further(tmp_pa
     assert world.daily("usage_minutes") == [("anna", start[:10], hours * 3_600_000)]
 
 
+@pytest.mark.parametrize(
+    ("zone", "start"), [("America/Havana", "2025-11-02T03:30"), ("Atlantic/Azores", "2025-10-25T23:30")]
+)
+def test_a_duration_is_cut_at_the_first_midnight_where_it_comes_twice(tmp_path: Path, zone: str, start: str):
+    world = world_of(tmp_path, [f"anna {start} open duration_seconds=7200"], churn={"timezone": zone})
+    assert [ms for _, _, ms in world.daily("usage_minutes")] == [30 * 60_000]
+
+
 def test_a_log_of_midnights_has_no_sessions_and_no_use(tmp_path: Path):
     facts = world_of(tmp_path, ["anna 2026-01-05", "anna 2026-01-06"]).activity().facts
     assert facts == {"user_id", "event_time", "event_type"}

@@ -106,19 +106,21 @@ def test_the_others_follow_with_what_is_known_of_them():
 
 
 @pytest.mark.parametrize(
-    ("cutoff", "hours", "last_seen"),
+    ("zone", "cutoff", "hours", "last_seen"),
     [
-        (date(2026, 10, 26), 24.5, date(2026, 10, 25)),  # that Sunday has 25 hours
-        (date(2026, 10, 26), 25.5, date(2026, 10, 24)),
-        (date(2026, 3, 30), 23.5, date(2026, 3, 28)),  # and that one 23
-        (date(2026, 3, 30), 23.0, date(2026, 3, 29)),  # its first moment
+        ("Europe/Berlin", date(2026, 10, 26), 24.5, date(2026, 10, 25)),  # that Sunday has 25 hours
+        ("Europe/Berlin", date(2026, 10, 26), 25.5, date(2026, 10, 24)),
+        ("Europe/Berlin", date(2026, 3, 30), 23.5, date(2026, 3, 28)),  # and that one 23
+        ("Europe/Berlin", date(2026, 3, 30), 23.0, date(2026, 3, 29)),  # its first moment
+        ("America/Havana", date(2025, 11, 2), 0.5, date(2025, 11, 1)),  # the first of two midnights
+        ("Atlantic/Azores", date(2025, 10, 26), 0.5, date(2025, 10, 25)),
     ],
 )
-def test_the_last_day_is_a_local_one_also_where_clocks_change(cutoff: date, hours: float, last_seen: date):
+def test_the_last_day_is_a_local_one_also_where_clocks_change(zone: str, cutoff: date, hours: float, last_seen: date):
     profiles = PROFILES.set_column(
         PROFILES.column_names.index("days_since_last_event"), "days_since_last_event", pa.array([hours / 24] * 4)
     ).set_column(PROFILES.column_names.index("cutoff"), "cutoff", pa.array([cutoff] * 4, pa.date32()))
-    assert {row["last_seen"] for row in listed(profiles=profiles, zone="Europe/Berlin")} == {last_seen}
+    assert {row["last_seen"] for row in listed(profiles=profiles, zone=zone)} == {last_seen}
 
 
 def test_without_a_batch_of_last_week_nothing_is_said_of_it():

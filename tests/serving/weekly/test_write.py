@@ -107,8 +107,8 @@ def test_the_workbook_counts_the_held_out_whom_the_tool_does_not_know_too(tmp_pa
     folder = write_list(Place(tmp_path), content, batch=BATCH, entry=entry, settings=export)
     held_out = int(found.held_out.sum())
     assert len(rows_of_csv(folder / "holdout.csv")) == held_out - 1
-    told = dict(openpyxl.load_workbook(folder / "at_risk.xlsx")["about"].iter_rows(values_only=True))
-    assert told["held out"] == held_out
+    about = openpyxl.load_workbook(folder / "at_risk.xlsx")["about"]
+    assert ("held out", held_out) in list(about.iter_rows(values_only=True))
 
 
 @pytest.mark.parametrize("email", [False, True])
