@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from features.errors import InputError
+from models.arrays import Labels
 from models.charts import BLUE, CARD_WIDTH, GREY, Axis, Layers, Row, Series, bars, card, intervals, line, lines, picture
 
 if TYPE_CHECKING:
@@ -44,13 +45,18 @@ def calibration(churned: ArrayLike, probability: ArrayLike) -> Layers:
     Parameters
     ----------
     churned
-        Whether each user churned, shape (n,).
+        Whether each user churned, shape (n,): booleans, or 1 and 0.
     probability
         In [0, 1], shape (n,).
+
+    Raises
+    ------
+    InputError
+        When a label is neither.
     """
     from training.report.charts import calibration_chart
 
-    chart = calibration_chart(np.asarray(churned, dtype=np.bool_), np.asarray(probability, dtype=np.float64))
+    chart = calibration_chart(_labels(churned), np.asarray(probability, dtype=np.float64))
     found = next(one for one in chart.series if one.intervals)
     rows = [
         {"x": at, "y": rate, "low": ends.low, "high": ends.high}
@@ -67,14 +73,30 @@ def gains(churned: ArrayLike, scores: Mapping[str, ArrayLike]) -> Layers:
     Parameters
     ----------
     churned
-        Whether each user churned, shape (n,).
+        Whether each user churned, shape (n,): booleans, or 1 and 0.
     scores
         Name of a model to its scores, shape (n,): higher is riskier.
+
+    Raises
+    ------
+    InputError
+        When a label is neither.
     """
     from training.report.charts import gains_chart
 
     given = {name: np.asarray(one, dtype=np.float64) for name, one in scores.items()}
-    return _lines(gains_chart(np.asarray(churned, dtype=np.bool_), given))
+    return _lines(gains_chart(_labels(churned), given))
+
+
+def _labels(churned: ArrayLike) -> Labels:
+    """Return who churned; what is not known, or a text, would be taken for true."""
+    given = np.asarray(churned)
+    if not set(given.ravel().tolist()) <= {False, True}:
+        raise InputError(
+            "churned: expected True or False, or 1 or 0, for every user, got other values",
+            hint="exclude users whose outcome is not known; make booleans of texts, as in churned == 'yes'",
+        )
+    return given.astype(np.bool_)
 
 
 def _lines(chart: Chart) -> Layers:

@@ -36,6 +36,7 @@ _MIN_USERS = 5  # folds
 _TWO = 2
 _PLAIN = re.compile(r"\w+")  # what LightGBM takes for the name of a feature
 _EPOCH = date(1970, 1, 1)
+_KINDS = "numbers, booleans or texts; make days or seconds of times, and texts of other values"
 _RESERVED = {*KEYS, WEIGHT}  # columns that are added to the features, or that mean something else than one
 
 
@@ -140,13 +141,14 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            When there are not two classes, fewer than five users, or arrays of different lengths; or when a column of ``X`` is named as
-            what is not a feature: ``user_id``, ``cutoff`` or ``sample_weight``.
+            When there are not two classes, fewer than five users, or arrays of different lengths; when a column of ``X`` holds neither
+            numbers nor texts, or is named as what is not a feature: ``user_id``, ``cutoff`` or ``sample_weight``; or when a row has no
+            user or no cutoff.
         """
         table = self._table(X, is_fit=True)
         labels = self._labels(y)
         check_consistent_length(labels, table, groups, time)
-        users = np.arange(len(labels)) if groups is None else np.asarray(groups)
+        users = _users(groups, len(labels))
         self._check_users(users, labels)
         dataset = _dataset(table, labels == self.classes_[1], users=users, time=_cutoffs(time, len(labels)))
         categories = fit_categories(table, _texts(table), maximum=self.max_categories)
@@ -216,10 +218,7 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):
                 f"Input X has the columns {', '.join(reserved)}: expected features only; users are passed as groups, cutoffs as time, and "
                 "rows have no weights; rename a feature that has such a name"
             )
-        numbers = X.select_dtypes(include=["number"]).to_numpy(dtype=np.float64, na_value=np.nan)
-        if np.isinf(numbers).any():
-            raise ValueError("Input X contains infinity: expected numbers, NaN where a value is absent")
-        return pa.Table.from_pandas(X, preserve_index=False).rename_columns(self._names(X.shape[1]))
+        return pa.table([_column(X[name], str(name)) for name in X.columns], self._names(X.shape[1]))
 
     def _names(self, width: int) -> list[str]:
         names = [str(one) for one in getattr(self, "feature_names_in_", ())]
@@ -264,12 +263,56 @@ def _dataset(
     return Dataset(keyed.append_column("cutoff", pa.array(time)), np.asarray(churned, dtype=np.bool_))
 
 
+def _users(groups: ArrayLike | None, rows: int) -> NDArray[Any]:
+    if groups is None:
+        return np.arange(rows)
+    users = np.asarray(groups)
+    if pd.isna(users).any():
+        raise ValueError("groups has absent values: expected the user of every row")
+    try:
+        np.unique(users)
+    except TypeError as error:
+        raise ValueError("groups has values of several types: expected users as texts, or as numbers") from error
+    return users
+
+
 def _cutoffs(time: ArrayLike | None, rows: int) -> NDArray[np.datetime64]:
-    return np.full(rows, np.datetime64(_EPOCH)) if time is None else np.asarray(time, dtype="datetime64[D]")
+    if time is None:
+        return np.full(rows, np.datetime64(_EPOCH))
+    try:
+        days = np.asarray(time, dtype="datetime64[D]")
+    except (TypeError, ValueError) as error:
+        raise ValueError("time has a value that is not a date: expected the cutoff of every row, as dates") from error
+    if np.isnat(days).any():
+        raise ValueError("time has absent values: expected the cutoff of every row, as dates")
+    return days
+
+
+def _column(values: pd.Series[Any], name: str) -> pa.Array[Any]:
+    """Return a column as Arrow has it."""
+    try:
+        found = pa.array(values, from_pandas=True)
+    except pa.ArrowException as error:
+        raise ValueError(f'Input X has values of several types in the column "{name}": expected {_KINDS}') from error
+    if _is_text(found.type):
+        return found
+    if not (_is_number(found.type) or pa.types.is_null(found.type)):
+        raise ValueError(f'Input X has the type {found.type} in the column "{name}": expected {_KINDS}')
+    if np.isinf(found.cast(pa.float64()).to_numpy(zero_copy_only=False)).any():
+        raise ValueError(
+            f'Input X contains infinity in the column "{name}": expected numbers, NaN where a value is absent'
+        )
+    return found
 
 
 def _texts(table: pa.Table) -> list[str]:
-    def is_text(kind: pa.DataType) -> bool:
-        return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_dictionary(kind)
+    return [name for name in table.column_names if _is_text(table.schema.field(name).type)]
 
-    return [name for name in table.column_names if is_text(table.schema.field(name).type)]
+
+def _is_text(kind: pa.DataType) -> bool:
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_dictionary(kind)
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    is_exact = pa.types.is_integer(kind) or pa.types.is_boolean(kind) or pa.types.is_decimal(kind)
+    return is_exact or pa.types.is_floating(kind)

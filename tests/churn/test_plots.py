@@ -51,6 +51,23 @@ def test_a_picture_of_calibration_shows_churn_rates_of_bins_with_their_intervals
     assert all(row["low"] < row["y"] == 0.25 < row["high"] for row in rows)
 
 
+@pytest.mark.parametrize("labels", [[1, 0, np.nan], ["yes", "no", ""], [True, False, None], [2, 1, 0]])
+def test_a_label_that_is_not_known_is_nobody_who_churned(labels: list[Any]):
+    for draw in (
+        lambda: churn.plots.calibration(labels, [0.1, 0.2, 0.3]),
+        lambda: churn.plots.gains(labels, {"model": [0.1, 0.2, 0.3]}),
+    ):
+        with pytest.raises(churn.InputError, match="churned: expected True or False, or 1 or 0, for every user"):
+            draw()
+
+
+def test_labels_are_booleans_or_ones_and_zeros():
+    wanted, scores = np.arange(100) < 20, np.linspace(1, 0, 100)
+    drawn = _rows(churn.plots.gains(wanted, {"model": scores}))
+    for labels in (wanted * 1.0, wanted.tolist(), pd.array(wanted, dtype="boolean")):
+        assert _rows(churn.plots.gains(labels, {"model": scores})) == drawn
+
+
 def test_the_reasons_of_a_user_are_bars_of_their_contributions():
     rows = _rows(churn.plots.reasons(SCORES, "a"))
     assert [(row["reason"], row["effect"]) for row in rows] == [

@@ -90,6 +90,40 @@ def test_bad_input_is_refused_in_words():
         _quick().fit(frame.assign(noise=np.inf), left)
 
 
+DAY = np.datetime64("2026-01-05")
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ([DAY] * 60, r'the type timestamp\[.*\] in the column "told": expected numbers, booleans or texts'),
+        ([np.timedelta64(1, "D")] * 60, r'the type duration\[.*\] in the column "told"'),
+        ([1, "a"] * 30, 'values of several types in the column "told": expected numbers, booleans or texts'),
+        ([{"a": 1}] * 60, 'the type struct<a: int64> in the column "told"'),
+        (pd.array([1.0, np.inf] * 30, dtype=object), 'infinity in the column "told"'),
+    ],
+)
+def test_a_column_that_is_no_feature_is_refused_by_its_name(values: Any, words: str):
+    frame, left = _frame(60, seed=6)
+    with pytest.raises(ValueError, match=words):
+        _quick().fit(frame.assign(told=values), left)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"time": [np.datetime64("NaT"), *[DAY] * 59]}, "time has absent values: expected the cutoff of every row"),
+        ({"time": ["soon"] * 60}, "time has a value that is not a date"),
+        ({"groups": [None, *map(str, range(59))]}, "groups has absent values: expected the user of every row"),
+        ({"groups": [np.nan, *range(59)]}, "groups has absent values"),
+        ({"groups": np.array(["a", *range(59)], dtype=object)}, "groups has values of several types"),
+    ],
+)
+def test_a_row_without_a_user_or_a_cutoff_is_refused(given: dict[str, Any], words: str):
+    with pytest.raises(ValueError, match=words):
+        _quick().fit(*_frame(60, seed=6), **given)
+
+
 @pytest.mark.parametrize("name", ["user_id", "cutoff", "sample_weight"])
 def test_a_column_that_would_be_taken_for_something_else_is_refused(name: str):
     frame, left = _frame(60, seed=6)
