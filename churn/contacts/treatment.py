@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from churn.contacts.recorded import RecordedContacts
 from features.snapshots import zone_of
+from models.definition import ChurnDefinition
 from serving.weekly.arms import HELD_OUT
 from serving.weekly.list_ledger import past_lists
 from training.data.treatment import ENTRIES, Treatment
@@ -33,7 +34,8 @@ def treatment_of(project: Project) -> Treatment:
             pa.array([day for _, day in days], pa.date32()),
         )
         tables.append(_entries(users, when, is_held_out=pa.repeat(False, len(users)), of=("contacts", 0.0)))
-    return Treatment(pa.concat_tables(tables))
+    window = ChurnDefinition.of(project.settings.churn).window
+    return Treatment(pa.concat_tables(tables), window.days_to_label + project.settings.holdout.grace_days)
 
 
 def _entries(users: pa.Array[Any], days: pa.Array[Any], *, is_held_out: Any, of: tuple[str, float]) -> pa.Table:

@@ -48,6 +48,11 @@ def test_every_entry_of_a_past_list_is_known_with_its_arm(world: TrainedWorld):
     assert treatment_of(Project(world.config, home=world.home)).before(LISTED).entries.num_rows == 0
 
 
+def test_an_arm_holds_until_the_outcome_of_its_entry_is_final(world: TrainedWorld):
+    found = treatment_of(Project(world.config, home=world.home, settings=["holdout.grace_days=3"])).before(LISTED)
+    assert found.holds_days == 14 + 3
+
+
 def test_contacts_of_other_tools_are_entries_that_nobody_held_out(world: TrainedWorld, tmp_path: Path):
     (tmp_path / "contacts.csv").write_text("user_id,contacted_at\nu1,2026-03-02 23:30:00\nu2,2026-03-30 10:00:00\n")
     settings = [f"contacts.path={tmp_path / 'contacts.csv'}"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
@@ -48,6 +49,13 @@ class Dataset:
             return None
         found = self.profiles.column(WEIGHT).to_numpy()
         return found / found.mean()
+
+    def with_weights(self, weights: NDArray[np.float64]) -> Dataset:
+        """Return the rows with other weights, shape (n,)."""
+        profiles, column = self.profiles, cast("Any", pa.array(weights))
+        if WEIGHT in profiles.column_names:
+            profiles = profiles.drop_columns([WEIGHT])
+        return Dataset(profiles.append_column(WEIGHT, column), self.churned)
 
     @property
     def snapshots(self) -> tuple[date, ...]:

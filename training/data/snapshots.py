@@ -15,7 +15,7 @@ from features.profiles.build import KEYS
 from features.profiles.specification import Specification
 from training.data.dataset import Dataset, eligible_profiles, label, sample_condition, snapshots_of
 from training.data.specification import freeze
-from training.data.treatment import Treatment
+from training.data.treatment import Exclusion, Treatment
 from training.plan.bots import exclusion_condition, find_bots
 from training.plan.plan import Recipe, TrainingPlan
 
@@ -75,12 +75,13 @@ class ProfileSet:
 
     def without_treated(self, training_rows: Dataset, test: Dataset, *, plan: TrainingPlan) -> UntreatedRows:
         """Exclude rows whose label a contact may have changed, where enough users were held out; and say what was done."""
-        t = plan.recipe.training
-        found = self.treatment.of(training_rows, plan.label_window)
-        words = "" if t.treated_users == "keep" else found.words(t.min_class_users)
-        if not words or found.held_out_churners < t.min_class_users:
+        if plan.recipe.training.treated_users == "keep":
+            return training_rows, test, ""
+        exclusion = Exclusion(self.treatment, plan.label_window, plan.recipe.training.min_class_users)
+        kept, words = exclusion.of(training_rows, what="training rows")
+        if kept is training_rows:
             return training_rows, test, words
-        return found.untreated(), self.treatment.of(test, plan.recipe.window).untreated(), words
+        return kept, self.treatment.of(test, plan.recipe.window).untreated(), words
 
     def dataset_at(self, cutoffs: Sequence[date], plan: TrainingPlan) -> Dataset:
         """Label rows at any finished cutoffs with the target horizon; missing profiles are built.

@@ -1,7 +1,8 @@
 """Rows whose label a contact may have changed: they are excluded, and users who were held out on the same lists stand for them.
 
 Whether a user on a list would have left is known only of those who were held out: of the others it is known what contacting did. A
-held-out user weighs one over the share of users held out, because each stands for so many, and at most :data:`MAX_WEIGHT`.
+held-out user weighs one over the share of users held out, because each stands for so many, and at most :data:`MAX_WEIGHT`. Under
+several epochs these weights are multiplied, except where an arm of the earlier epoch still held: then nothing was drawn again.
 
 Source: Horvitz and Thompson 1952, "A Generalization of Sampling Without Replacement From a Finite Universe", Journal of the American
 Statistical Association 47(260); the bound: Ionides 2008, "Truncated Importance Sampling", Journal of Computational and Graphical
@@ -10,9 +11,8 @@ Statistics 17(2).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
-from typing import Any
 
 import duckdb
 import numpy as np
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from features.profiles.build import KEYS
 from features.snapshots import LabelWindow
-from training.data.dataset import WEIGHT, Dataset
+from training.data.dataset import Dataset
 
 MAX_WEIGHT = 10.0
 ENTRIES = pa.schema(
@@ -44,13 +44,17 @@ class Treatment:
     ----------
     entries
         :data:`ENTRIES`; ``share`` of all users who were held out in that epoch. A contact by another tool is an entry that is not held out.
+    holds_days
+        From an entry, how long its arm holds into the next epoch.
     """
 
     entries: pa.Table = field(default_factory=ENTRIES.empty_table)
+    holds_days: int = 0
 
     def before(self, day: date) -> Treatment:
         """Return what was known of it before a day."""
-        return Treatment(self.entries.filter(pc.less(self.entries.column("day"), pa.scalar(day, pa.date32()))))
+        known = pc.less(self.entries.column("day"), pa.scalar(day, pa.date32()))
+        return replace(self, entries=self.entries.filter(known))
 
     def of(self, rows: Dataset, window: LabelWindow) -> TreatedRows:
         """Tell which rows have an entry within their label window, and how much the held-out ones of these weigh."""
@@ -60,11 +64,15 @@ class Treatment:
             connection.register("the_entries", self.entries)
             found = connection.sql(
                 f"""with hits as (
-                    select r.place, e.epoch, bool_and(e.is_held_out) as is_held_out, max(1 / e.share) as weight
+                    select r.place, bool_and(e.is_held_out) as is_held_out, max(1 / e.share) as weight,
+                        min(e.day) as first, max(e.day) as last
                     from the_rows r join the_entries e on e.user_id = r.user_id
-                        and e.day >= r.cutoff and e.day < r.cutoff + {window.days_to_label} group by all)
-                select place, bool_and(is_held_out) as is_held_out, least(product(weight), {MAX_WEIGHT}) as weight
-                from hits group by place"""
+                        and e.day >= r.cutoff and e.day < r.cutoff + {window.days_to_label} group by r.place, e.epoch),
+                drawn as (
+                    select *, first < lag(last) over (partition by place order by first) + {self.holds_days} as is_kept from hits)
+                select place, bool_and(is_held_out) as is_held_out,
+                    least(product(if(is_kept, 1, weight)), {MAX_WEIGHT}) as weight
+                from drawn group by place"""
             ).to_arrow_table()
         places, is_held_out = found.column("place").to_numpy(), np.asarray(found.column("is_held_out"), dtype=np.bool_)
         is_treated = np.zeros(len(rows.churned), dtype=np.bool_)
@@ -97,9 +105,7 @@ class TreatedRows:
 
     def untreated(self) -> Dataset:
         """Return the rows whose label no contact changed, with their weights."""
-        column: Any = pa.array(self.weights)
-        weighted = Dataset(self.rows.profiles.append_column(WEIGHT, column), self.rows.churned)
-        return weighted.only(~self.is_treated)
+        return self.rows.with_weights(self.weights).only(~self.is_treated)
 
     def words(self, minimum: int, *, what: str = "training rows") -> str:
         """Say what is done with the treated rows; empty where there are none."""
@@ -116,3 +122,30 @@ class TreatedRows:
             f"{rows} are excluded, because their users were contacted before the label was known; users who were held out on the same "
             f"lists stand for them, with weights up to {float(self.weights.max()):.1f}"
         )
+
+
+@dataclass(frozen=True)
+class Exclusion:
+    """Excludes rows whose label a contact may have changed, where enough users were held out to stand for them.
+
+    Attributes
+    ----------
+    minimum
+        Number of held-out churners that are enough.
+    """
+
+    treatment: Treatment
+    window: LabelWindow
+    minimum: int
+
+    def of(self, rows: Dataset, *, what: str) -> tuple[Dataset, str]:
+        """Return the rows to use, and say what was done; ``what``: what the rows are."""
+        found = self.treatment.of(rows, self.window)
+        words = found.words(self.minimum, what=what)
+        if not words or found.held_out_churners < self.minimum:
+            return rows, words
+        return found.untreated(), words
+
+    def as_in(self, rows: Dataset) -> Exclusion:
+        """Decide for other rows as was decided for some."""
+        return replace(self, treatment=Treatment()) if rows.weights is None else replace(self, minimum=0)

@@ -12,18 +12,20 @@ import pyarrow as pa
 
 from features.activity.store import Activity
 from features.profiles import build as profiles
-from features.snapshots import LabelWindow, cutoffs_between
+from features.snapshots import cutoffs_between
 from models.arrays import Values
 from models.churn_model import ChurnModel
 from models.evaluation.baselines import rule_scores
 from models.scorers.calibration import fit_platt
 from training.data.dataset import Dataset, build_dataset, sample_condition
-from training.data.treatment import Treatment
+from training.data.treatment import Exclusion
 from training.evaluation.backtest import better_rule
 from training.evaluation.known_cutoffs import ShiftAt
 from training.plan.outages import Outage
 from training.plan.plan import Recipe, is_sound
 from training.plan.splits import snapshot_step
+
+COMPARED = "compared rows"
 
 
 @dataclass(frozen=True)
@@ -91,23 +93,20 @@ class Comparison:
         """Number of users, each counted once."""
         return len(np.unique(self.test.users))
 
-    def without_treated(self, treatment: Treatment, *, window: LabelWindow, minimum: int) -> Comparison:
-        """Exclude rows whose label a contact may have changed, where enough users were held out to stand for them."""
-        found = treatment.of(self.test, window)
-        treated = found.words(minimum, what="compared rows")
-        if not treated or found.held_out_churners < minimum:
-            return replace(self, treated=treated)
-        kept = ~found.is_treated
-        sides = {"challenger": self.challenger[kept], "other": self.other[kept]}
-        return replace(self, test=found.untreated(), treated=treated, **sides)
-
 
 @dataclass(frozen=True)
 class Predictions:
-    """The probabilities of one side for the users of a test, shape (n,)."""
+    """The probabilities of one side for the users of a test, shape (n,).
+
+    Attributes
+    ----------
+    treated
+        As of :class:`Comparison`.
+    """
 
     test: Dataset
     probability: Values
+    treated: str = ""
 
 
 def unseen_cutoffs(
@@ -131,17 +130,29 @@ def unseen_cutoffs(
 
 
 def compare_models(
-    challenger: Contender, champion: Contender | None, *, cutoffs: Sequence[date], recipe: Recipe
+    challenger: Contender,
+    champion: Contender | None,
+    *,
+    cutoffs: Sequence[date],
+    recipe: Recipe,
+    exclusion: Exclusion,
 ) -> Comparison:
-    """Score the same users with both models, each on profiles of its own specification; without a champion, with a rule."""
+    """Score the same users with both models, each on profiles of its own specification; without a champion, with a rule.
+
+    Users whom a contact may have kept are excluded before anything is learned from a label: the shift of each week, and the rule.
+    """
     activity, churn = challenger.activity, recipe.churn
     t = recipe.training
     where = sample_condition(activity, cutoffs, churn=churn, maximum=t.max_training_rows, seed=t.seed)
-    test = build_dataset(activity, challenger.model.specification, cutoffs=cutoffs, churn=churn, where=where)
-    own = challenger.predict(test)
+
+    def rows(side: Contender) -> Dataset:
+        return build_dataset(side.activity, side.model.specification, cutoffs=cutoffs, churn=churn, where=where)
+
+    test, treated = exclusion.of(rows(challenger), what=COMPARED)
+    own = replace(challenger.predict(test), treated=treated)
     if champion is None:
         return compare_with_rule(own)
-    other = build_dataset(champion.activity, champion.model.specification, cutoffs=cutoffs, churn=churn, where=where)
+    other, _ = exclusion.as_in(test).of(rows(champion), what=COMPARED)
     return compare_predictions(own, champion.predict(other), version=champion.version)
 
 
@@ -151,7 +162,8 @@ def compare_predictions(own: Predictions, other: Predictions, *, version: str) -
     both = sides[0].join(sides[1], keys=[*profiles.KEYS], join_type="inner").sort_by("own")
     rows, other_rows = (both.column(name).to_numpy().astype(np.int64) for name in ("own", "other"))
     shared = Dataset(own.test.profiles.take(rows), own.test.churned[rows])
-    return Comparison(shared, own.probability[rows], other.probability[other_rows], f"champion (version {version})")
+    against, sides = f"champion (version {version})", (own.probability[rows], other.probability[other_rows])
+    return Comparison(shared, *sides, against, treated=own.treated)
 
 
 def _with_row_numbers(found: pa.Table, name: str) -> pa.Table:
@@ -163,6 +175,6 @@ def compare_with_rule(own: Predictions) -> Comparison:
     test = own.test
     rule, _ = better_rule(test) if len(test.churned) else ("", 0.5)
     scores = rule_scores(test.profiles, rule) if rule else np.zeros(len(test.churned))
-    calibrated = fit_platt(scores, test.churned).probability(scores) if len(scores) else scores
+    calibrated = fit_platt(scores, test.churned, weights=test.weights).probability(scores) if len(scores) else scores
     name = f"{rule} rule, in the absence of a champion" if rule else "churn rate, in the absence of a champion"
-    return Comparison(test, own.probability, calibrated, name, is_rule=True)
+    return Comparison(test, own.probability, calibrated, name, is_rule=True, treated=own.treated)

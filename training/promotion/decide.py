@@ -8,11 +8,11 @@ from typing import Any, Literal
 
 from features.errors import CheckFailed
 from models.evaluation.metrics import summary
-from training.data.treatment import Treatment
+from training.data.treatment import Exclusion, Treatment
 from training.plan.plan import Recipe, outages_of
 from training.promotion.comparison import Comparison, Contender, compare_models, unseen_cutoffs
 from training.promotion.gates import SETTINGS, Gate, PromotionGates, plain, power
-from training.promotion.recipe_comparison import compare_recipes
+from training.promotion.recipe_comparison import PastWeeks, compare_recipes
 from training.settings import PromotionSettings
 
 __all__ = ["Contender", "Decision", "decide"]
@@ -146,14 +146,14 @@ def decide(
     models = [one.model for one in (challenger, champion) if one]
     outages = outages_of(challenger.activity, recipe)
     cutoffs = unseen_cutoffs(challenger.activity, models, recipe=recipe, outages=outages)
-    compared = (
-        compare_models(challenger, champion, cutoffs=cutoffs, recipe=recipe)
-        if cutoffs
-        else compare_recipes(challenger, champion, today=recipe, outages=outages, weeks=settings.backtest_weeks)
-    )
     t = recipe.training
-    if treatment and t.treated_users == "exclude":
-        compared = compared.without_treated(treatment, window=recipe.window, minimum=t.min_class_users)
+    treated = treatment if treatment and t.treated_users == "exclude" else Treatment()
+    exclusion = Exclusion(treated, recipe.window, t.min_class_users)
+    if cutoffs:
+        compared = compare_models(challenger, champion, cutoffs=cutoffs, recipe=recipe, exclusion=exclusion)
+    else:
+        past = PastWeeks(recipe, outages, settings.backtest_weeks, exclusion)
+        compared = compare_recipes(challenger, champion, weeks=past)
     gates = PromotionGates(compared, challenger.audit, settings, t.min_class_users, t.seed).all()
     return _decision(challenger.version, compared, gates=gates, limit=settings.max_worse_log_loss)
 

@@ -17,8 +17,10 @@ from features.errors import CheckFailed
 from features.settings import FeatureSettings, Section, former_names
 from models.settings import ModelSettings
 from training.data.dataset import Dataset
+from training.data.treatment import Exclusion
 from training.diagnostics import Refit
 from training.evaluation.backtest import has_enough_users, history, past_splits_of
+from training.fit.fit import Fit
 from training.plan.outages import Outage
 from training.plan.plan import Recipe, outages_of
 from training.plan.splits import Split
@@ -80,30 +82,46 @@ def _value(text: str) -> Any:
         return text
 
 
-def compare_recipes(
-    challenger: Contender, champion: Contender | None, *, today: Recipe, outages: Sequence[Outage], weeks: int
-) -> Comparison:
+@dataclass(frozen=True)
+class PastWeeks:
+    """The past weeks that recipes are compared on.
+
+    Attributes
+    ----------
+    today
+        Today's settings.
+    outages
+        Of the log, by today's settings.
+    maximum
+        Number of weeks; the latest are used.
+    exclusion
+        Of users whom a contact may have kept: from the weeks, and from the rows of recipes that exclude them.
+    """
+
+    today: Recipe
+    outages: Sequence[Outage]
+    maximum: int
+    exclusion: Exclusion
+
+
+def compare_recipes(challenger: Contender, champion: Contender | None, *, weeks: PastWeeks) -> Comparison:
     """Retrain both recipes before each past week, and test them on that week; without a champion, compare with a rule.
 
     Equal recipes are trained once.
-
-    Parameters
-    ----------
-    outages
-        Of the log, by today's settings.
 
     Raises
     ------
     CheckFailed
         When a run did not record its settings, or no past week is possible.
     """
-    own = _Past.of(challenger, today, outages=outages, max_weeks=weeks)
+    own = _Past.of(challenger, weeks)
     if champion is None:
-        return replace(compare_with_rule(own.predictions(own.tests)), of="recipes")
-    other = _Past.of(champion, today, outages=outages, max_weeks=weeks)
-    predictions = own.predictions(own.tests & other.tests)
+        return replace(compare_with_rule(own.predictions(own.tests, weeks.exclusion)), of="recipes")
+    other = _Past.of(champion, weeks)
+    predictions = own.predictions(own.tests & other.tests, weeks.exclusion)
     is_same = own.recipe == other.recipe
-    others = predictions if is_same else other.predictions(own.tests & other.tests)
+    as_own = weeks.exclusion.as_in(predictions.test)
+    others = predictions if is_same else other.predictions(own.tests & other.tests, as_own)
     found = compare_predictions(predictions, others, version=champion.version)
     return replace(found, of="recipes", against=f"{found.against}, with the same recipe" if is_same else found.against)
 
@@ -117,27 +135,27 @@ class _Past:
     splits: tuple[Split, ...]
 
     @classmethod
-    def of(cls, contender: Contender, today: Recipe, *, outages: Sequence[Outage], max_weeks: int) -> _Past:
-        recipe = recipe_of(contender.parameters, today)
+    def of(cls, contender: Contender, weeks: PastWeeks) -> _Past:
+        recipe = recipe_of(contender.parameters, weeks.today)
         if recipe is None:
             raise CheckFailed(
                 "the models have seen every finished week, so only their recipes can be compared, and the run of "
                 f"version {contender.version} did not record its settings",
                 hint="wait until a week is finished that no compared model has seen, or train again with this version of churn",
             )
-        activity = contender.activity
-        if recipe.outages != today.outages:
+        activity, outages = contender.activity, weeks.outages
+        if recipe.outages != weeks.today.outages:
             outages = outages_of(activity, recipe)
         latest = recipe.window.latest_finished(activity.coverage.covered_until)
         return cls(
-            activity, recipe, past_splits_of(activity, recipe, outages=outages, latest=latest, maximum=max_weeks)
+            activity, recipe, past_splits_of(activity, recipe, outages=outages, latest=latest, maximum=weeks.maximum)
         )
 
     @property
     def tests(self) -> set[date]:
         return {split.test for split in self.splits}
 
-    def predictions(self, tests: set[date]) -> Predictions:
+    def predictions(self, tests: set[date], exclusion: Exclusion) -> Predictions:
         """Fit before each week, and score its users; weeks with too few churners or retained users are excluded."""
         splits = [split for split in self.splits if split.test in tests]
         if not splits:
@@ -145,21 +163,23 @@ class _Past:
                 "the models have seen every finished week, and the log is too short to train again before a past one",
                 hint="try again when a week is finished that no compared model has seen",
             )
-        specification, dataset = history(self.activity, self.recipe, splits=splits)
+        specification, everybody = history(self.activity, self.recipe, splits=splits)
         refit, minimum = Refit(specification, self.recipe), self.recipe.training.min_class_users
-        return _stacked(
+        tested, treated = exclusion.of(everybody, what="rows of past weeks")
+        trained_on = tested if self.recipe.training.treated_users == "exclude" else everybody
+        found = _stacked(
             [
-                _week(dataset, split, refit=refit)
+                _week(tested.at([split.test]), refit(trained_on.at(split.training_cutoffs), split))
                 for split in splits
-                if has_enough_users(dataset, split, minimum=minimum)
+                if has_enough_users(tested, split, minimum=minimum)
             ]
-            or [Predictions(dataset.at([]), np.zeros(0))]
+            or [Predictions(tested.at([]), np.zeros(0))]
         )
+        return replace(found, treated=treated)
 
 
-def _week(dataset: Dataset, split: Split, *, refit: Refit) -> Predictions:
-    test = dataset.at([split.test])
-    return Predictions(test, refit(dataset.at(split.training_cutoffs), split).predict_probability(test.profiles))
+def _week(test: Dataset, fit: Fit) -> Predictions:
+    return Predictions(test, fit.predict_probability(test.profiles))
 
 
 def _stacked(weeks: Sequence[Predictions]) -> Predictions:

@@ -1,5 +1,6 @@
 """Rows of contacted users are excluded, and held-out users stand for them: risks are those of users whom nobody contacts."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 import numpy as np
@@ -48,12 +49,20 @@ def test_who_stands_for_others_weighs_as_many_where_probabilities_are_compared_w
     assert known.shift > 0  # one of three rows churned, but these are four of six users
 
 
-def test_two_lists_of_one_epoch_have_one_arm_and_two_epochs_have_two():
+def test_two_lists_of_one_epoch_have_one_arm():
     one = treatment(("a", 0, "q1", True, 0.2), ("a", 7, "q1", True, 0.2)).of(rows("a"), WINDOW)
-    two = treatment(("a", 0, "q1", True, 0.5), ("a", 7, "q2", True, 0.25)).of(rows("a"), WINDOW)
     either = treatment(("a", 0, "q1", True, 0.5), ("a", 7, "contacts", False, 1.0)).of(rows("a"), WINDOW)
-    assert (one.weights.tolist(), two.weights.tolist()) == ([5.0], [8.0])
+    assert one.weights.tolist() == [5.0]
     assert either.is_treated.all()
+
+
+def test_an_arm_that_holds_into_the_next_epoch_was_drawn_once():
+    entries = (("a", 9, "q2", True, 0.25), ("a", 0, "q1", True, 0.5), ("a", 3, "q1", True, 0.5))  # six days apart
+
+    def weight(holds_days: int) -> float:
+        return float(replace(treatment(*entries), holds_days=holds_days).of(rows("a"), WINDOW).weights[0])
+
+    assert (weight(7), weight(6)) == (2.0, 8.0)
 
 
 def test_weights_are_bounded():

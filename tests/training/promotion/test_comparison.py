@@ -11,21 +11,32 @@ import pyarrow as pa
 import pytest
 from msgspec import structs
 from numpy.typing import NDArray
-from scipy.special import logit
+from scipy.optimize import minimize
+from scipy.special import expit, logit
 
 from churn.project import Project
 from features.snapshots import LabelWindow
+from models.evaluation.baselines import rule_scores
 from models.evaluation.metrics import summary
+from tests.builders import values_of
 from tests.churn.command import TrainedWorld
 from tests.training.conftest import Training
 from tests.training.contenders import END, LATEST, parameters, seen_through, with_model
 from tests.training.tested import CUTOFF, made_up
 from training.data.dataset import Dataset
-from training.data.treatment import ENTRIES, Treatment
+from training.data.treatment import ENTRIES, Exclusion, Treatment
 from training.plan.outages import Kind, Outage
-from training.promotion.comparison import Comparison, Contender, unseen_cutoffs
+from training.promotion.comparison import (
+    COMPARED,
+    Comparison,
+    Contender,
+    Predictions,
+    compare_models,
+    compare_with_rule,
+    unseen_cutoffs,
+)
 from training.promotion.decide import decide
-from training.promotion.recipe_comparison import compare_recipes
+from training.promotion.recipe_comparison import PastWeeks, compare_recipes
 from training.settings import OutagesSettings, PromotionSettings
 
 WEEKS = (date(2026, 4, 7), date(2026, 4, 14), LATEST)
@@ -61,9 +72,11 @@ def test_a_promotion_finds_the_outages_of_the_log_itself(
 def test_recipes_exclude_the_outages_found_unless_their_run_had_other_settings(easy: Training):
     late = outage(LATEST + timedelta(days=6))  # in the label window of the latest week
 
+    past = PastWeeks(easy.recipe, (late,), 1, Exclusion(Treatment(), easy.recipe.window, 1))
+
     def weeks(**changed: Any) -> tuple[date, ...]:
         ran = Contender("1", easy.trained.model, easy.activity, "clean", parameters(easy.recipe, **changed))
-        return compare_recipes(seen_through(ran, END), None, today=easy.recipe, outages=(late,), weeks=1).cutoffs
+        return compare_recipes(seen_through(ran, END), None, weeks=past).cutoffs
 
     assert weeks() == (LATEST - timedelta(days=14),)
     # outages are detected again for a run with other settings, and this log has none
@@ -101,30 +114,98 @@ def contacted(test: Dataset, *, share: float, on_list: NDArray[np.bool_]) -> tup
     return Treatment(pa.Table.from_pylist(entries, schema=ENTRIES)), held_out
 
 
+def excluding(treatment: Treatment, minimum: int = 100) -> Exclusion:
+    return Exclusion(treatment, LabelWindow(0, 14), minimum)
+
+
 def test_users_whom_a_contact_kept_do_not_make_the_model_that_named_them_look_wrong():
     test, truth = made_up(20_000)
     on_list = truth > np.quantile(truth, 0.7)
     treatment, held_out = contacted(test, share=0.2, on_list=on_list)
     kept = replace(test, churned=test.churned & ~(on_list & ~held_out))  # whoever was contacted stayed
-    found = Comparison(kept, truth, np.full(len(truth), truth.mean()), "champion (version 1)")
-    untreated = found.without_treated(treatment, window=LabelWindow(0, 14), minimum=100)
-    assert untreated.treated.startswith(f"{int((on_list & ~held_out).sum()):,} of 20,000 compared rows are excluded")
+    untreated, words = excluding(treatment).of(kept, what=COMPARED)
+    assert words.startswith(f"{int((on_list & ~held_out).sum()):,} of 20,000 compared rows are excluded")
 
-    def calibration(of: Comparison) -> dict[str, float]:
-        return summary(of.test.churned, of.challenger, weights=of.test.weights)
+    def metrics(rows: Dataset) -> dict[str, float]:
+        return summary(rows.churned, expit(values_of(rows.profiles, "log_odds")), weights=rows.weights)
 
-    assert calibration(found)["calibration_error"] > 0.1
-    assert calibration(untreated)["calibration_error"] < 0.02
+    assert metrics(kept)["calibration_error"] > 0.1
+    assert metrics(untreated)["calibration_error"] < 0.02
     before = summary(test.churned, truth)
     for name in ("churn_rate", "log_loss", "auc"):
-        assert calibration(untreated)[name] == pytest.approx(before[name], rel=0.04)
+        assert metrics(untreated)[name] == pytest.approx(before[name], rel=0.04)
+
+
+def test_a_rule_gets_the_best_calibration_on_the_users_who_are_left():
+    test, truth = made_up(20_000)
+    on_list = np.array(values_of(test.profiles, "days_since_last_event")) > 14
+    treatment, held_out = contacted(test, share=0.2, on_list=on_list)
+    kept = replace(test, churned=test.churned & ~(on_list & ~held_out))
+    rows, _ = excluding(treatment).of(kept, what=COMPARED)
+    found = compare_with_rule(Predictions(rows, expit(values_of(rows.profiles, "log_odds"))))
+    score = rule_scores(rows.profiles, found.against.split()[0])
+
+    def log_loss(slope: float, intercept: float) -> float:
+        return summary(rows.churned, expit(slope * score + intercept), weights=rows.weights)["log_loss"]
+
+    best = minimize(lambda line: log_loss(*line), (0.1, -1.0), method="Nelder-Mead").fun
+    own = summary(rows.churned, found.other, weights=rows.weights)
+    assert own["log_loss"] == pytest.approx(best, abs=1e-4)
+    assert np.average(found.other, weights=rows.weights) == pytest.approx(own["churn_rate"], abs=1e-4)
+    assert own["churn_rate"] == pytest.approx(truth.mean(), abs=0.02)
 
 
 def test_with_too_few_users_held_out_everybody_is_compared_and_it_is_said():
     test, truth = made_up(500)
     treatment, _ = contacted(test, share=0.01, on_list=truth > 0.3)
-    found = Comparison(test, truth, truth, "champion (version 1)")
-    same = found.without_treated(treatment, window=LabelWindow(0, 14), minimum=100)
-    assert len(same.challenger) == 500
-    assert "100 held-out churners are needed to exclude these rows" in same.treated
-    assert found.without_treated(Treatment(), window=LabelWindow(0, 14), minimum=100).treated == ""
+    same, words = excluding(treatment).of(test, what=COMPARED)
+    assert same is test
+    assert "100 held-out churners are needed to exclude these rows" in words
+    assert excluding(Treatment()).of(test, what=COMPARED) == (test, "")
+
+
+# --- Lists of the log ------------------------------------------------------------------------------------------------
+
+
+def listed(training: Training, *days: date) -> Treatment:
+    """Lists of every other user, of which a half was held out."""
+    users: list[Any] = np.unique(values_of(training.trained.training_rows.profiles, "user_id")).tolist()[::2]
+    entries = [
+        {"user_id": user, "day": day, "epoch": "q2", "is_held_out": place % 2 == 0, "share": 0.5}
+        for place, user in enumerate(users)
+        for day in days
+    ]
+    return Treatment(pa.Table.from_pylist(entries, schema=ENTRIES))
+
+
+def test_labels_of_contacted_users_neither_count_nor_move_the_base_rate(champion: Contender, periods: Training):
+    """With and without them in the log the comparison is the same: the shift of the last week is learned from the first."""
+    treatment, recipe = listed(periods, WEEKS[0]), periods.recipe
+    side = with_model(champion, known_cutoffs=champion.model.known_cutoffs[:1])
+
+    def compared(champion: Contender | None, exclusion: Exclusion) -> Comparison:
+        return compare_models(side, champion, cutoffs=WEEKS, recipe=recipe, exclusion=exclusion)
+
+    exclusion = excluding(treatment, minimum=10)
+    rows = compared(None, excluding(Treatment())).test
+    untreated = treatment.of(rows, recipe.window).untreated()
+    assert 0 < len(untreated.churned) < len(rows.churned)
+    for found in (compared(None, exclusion), compared(replace(side, version="1"), exclusion)):
+        assert found.test.profiles.equals(untreated.profiles)
+        assert found.challenger.tolist() == side.predict(untreated).probability.tolist()
+        assert "compared rows are excluded" in found.treated
+    assert not np.array_equal(side.predict(rows).probability[-50:], side.predict(untreated).probability[-50:])
+
+
+def test_recipes_are_compared_without_contacted_users_whom_a_recipe_may_keep(easy: Training):
+    treatment = listed(easy, WEEKS[0], LATEST)
+    weeks = PastWeeks(easy.recipe, (), 1, excluding(treatment, minimum=10))
+    ran, keeping = (
+        Contender(name, easy.trained.model, easy.activity, "clean", parameters(easy.recipe, **changed))
+        for name, changed in (("1", {}), ("2", {"training__treated_users": "keep"}))
+    )
+    found = compare_recipes(keeping, ran, weeks=weeks)
+    assert found.test.weights is not None
+    assert not treatment.of(found.test, easy.recipe.window).is_treated.any()
+    assert "rows of past weeks are excluded" in found.treated
+    assert not np.array_equal(found.challenger, found.other)  # one has learned from them
