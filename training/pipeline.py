@@ -10,11 +10,11 @@ import pyarrow as pa
 from features.activity.store import Activity, Say
 from features.errors import CheckFailed
 from features.profiles.specification import Specification
-from models.arrays import Labels, Values
+from models.arrays import Values
 from models.churn_model import ChurnModel, Quality, Reference
 from models.definition import ChurnDefinition
 from models.encoding import by_rows
-from models.evaluation.baselines import Baseline, fit_baselines
+from models.evaluation.baselines import Baseline, LabelledProfiles, fit_baselines
 from models.scorers.base_rate import KnownCutoff
 from models.scorers.ensemble import LogisticPart
 from training.audit.audit import audit
@@ -142,8 +142,8 @@ def fit_model(activity: Activity, recipe: Recipe, *, say: Say, treatment: Treatm
     if plan.strategy is Strategy.BG_NBD:
         return _train_bg_nbd(profile_set, plan, test=profile_set.test_of(plan)).model
     found = _fit(profile_set, plan, say=say)
-    raw = found.fit.raw(found.test.profiles)
-    return _model_of(found.fit, found.plan, typical=found.typical, test=(found.test, raw), metrics={})
+    tested = _TestRows.of(profile_set, found.plan, fit=found.fit, typical=found.typical, test=found.test)
+    return _model_of(found.fit, found.plan, tested=tested, metrics={})
 
 
 @dataclass(frozen=True)
@@ -181,7 +181,7 @@ def _fit(profile_set: ProfileSet, plan: TrainingPlan, *, say: Say) -> _Fit:
     fit = fitter.fit(training_rows, plan.split, chosen=None if search_result else chosen)
     if recipe.training.curve:
         say("fitting the curves: how the probability depends on the horizon")
-        fit = replace(fit, hazard=fit_hazard(profile_set.activity, training_rows, plan=plan, fitter=fitter))
+        fit = replace(fit, hazard=fit_hazard(profile_set, training_rows, plan=plan, fitter=fitter))
     return _Fit(plan, recipe, stable, training_rows, test, fit, search_result)
 
 
@@ -193,11 +193,12 @@ def _train(profile_set: ProfileSet, plan: TrainingPlan, *, say: Say) -> Training
     training_rows, test, train = fitted.training_rows, fitted.test, fitted.typical
     say(f"{fit.scorer.trees} trees; testing on {len(test.churned):,} users")
     calibration = training_rows.at(plan.split.calibration)
-    baselines = _fit_baselines(fit, plan, typical=train, calibrate_on=(calibration.profiles, calibration.churned))
-    model, evaluation = _test_model(fit, plan, typical=train, test=test, baselines=baselines)
+    baselines = _fit_baselines(fit, plan, typical=train, calibrate_on=calibration.labelled)
+    tested = _TestRows.of(profile_set, plan, fit=fit, typical=train, test=test)
+    model, evaluation = _test_model(fit, plan, tested=tested, baselines=baselines)
     if model.hazard:
         say("measuring the curves on the test users")
-        evaluation = replace(evaluation, curve=evaluate_curve(profile_set.activity, model, test=test, plan=plan))
+        evaluation = replace(evaluation, curve=evaluate_curve(profile_set, model, test=test, plan=plan))
     excluded = profile_set.excluded | fitted.stable.dropped
     found = TrainingResult(
         model, evaluation, plan, recipe, excluded, training_rows, test, fit, baselines, fitted.stable.pooled
@@ -301,32 +302,48 @@ def _apply_search(recipe: Recipe, search_result: SearchResult | None) -> Recipe:
     return replace(recipe, model=search_result.choice.settings, training=training)
 
 
+@dataclass(frozen=True)
+class _TestRows:
+    """The test rows with their raw scores, and the capacity of the team among them; ``reference``: everybody who was eligible."""
+
+    rows: Dataset
+    raw: Values
+    reference: Reference
+    capacity: float | None
+
+    @classmethod
+    def of(cls, profile_set: ProfileSet, plan: TrainingPlan, *, fit: Fit, typical: Dataset, test: Dataset) -> _TestRows:
+        """Score the test rows; ``typical``: the users whose medians are the reference, without contacted ones as the test rows."""
+        raw = everybody = fit.raw(test.profiles)
+        profiles = typical.profiles
+        if test.weights is not None:
+            profiles, tested = profile_set.eligible_at(plan.split)
+            everybody = fit.raw(tested)
+        reference = Reference.of(everybody, profiles, specification=fit.specification)
+        return cls(test, raw, reference, profile_set.capacity_in(test, plan))
+
+
 def _test_model(
-    fit: Fit, plan: TrainingPlan, *, typical: Dataset, test: Dataset, baselines: tuple[Baseline, ...]
+    fit: Fit, plan: TrainingPlan, *, tested: _TestRows, baselines: tuple[Baseline, ...]
 ) -> tuple[ChurnModel, Evaluation]:
-    """Return the model that is saved and served, and its evaluation. ``typical``: the users whose medians are the reference."""
-    t = plan.recipe.training
-    raw = fit.raw(test.profiles)
-    probability = fit.probability(raw)
-    evaluation = evaluate(test, probability, baselines=baselines, seed=t.seed, capacity=t.capacity)
-    return _model_of(fit, plan, typical=typical, test=(test, raw), metrics=evaluation.metric_values), evaluation
+    """Return the model that is saved and served, and its evaluation."""
+    probability, seed = fit.probability(tested.raw), plan.recipe.training.seed
+    evaluation = evaluate(tested.rows, probability, baselines=baselines, seed=seed, capacity=tested.capacity)
+    return _model_of(fit, plan, tested=tested, metrics=evaluation.metric_values), evaluation
 
 
-def _model_of(
-    fit: Fit, plan: TrainingPlan, *, typical: Dataset, test: tuple[Dataset, Values], metrics: Mapping[str, float]
-) -> ChurnModel:
-    """Return the model that is saved and served; ``test``: the rows and their raw scores."""
-    rows, raw = test
+def _model_of(fit: Fit, plan: TrainingPlan, *, tested: _TestRows, metrics: Mapping[str, float]) -> ChurnModel:
+    """Return the model that is saved and served."""
     quality = Quality(plan.split.test, plan.split.trained_through(plan.label_window), dict(metrics))
     return ChurnModel(
         fit.scorer,
         fit.specification,
         fit.calibration.calibration,
         ChurnDefinition.of(plan.recipe.churn),
-        Reference.of(raw, typical.profiles, specification=fit.specification),
+        tested.reference,
         quality,
         fit.shift.shift,
-        _with_test(fit, plan, raw=raw, test=rows),
+        _with_test(fit, plan, raw=tested.raw, test=tested.rows),
         hazard=fit.hazard,
     )
 
@@ -344,12 +361,11 @@ def _with_test(fit: Fit, plan: TrainingPlan, *, raw: Values, test: Dataset) -> t
 
 
 def _fit_baselines(
-    fit: Fit, plan: TrainingPlan, *, typical: Dataset, calibrate_on: tuple[pa.Table, Labels | Values]
+    fit: Fit, plan: TrainingPlan, *, typical: Dataset, calibrate_on: LabelledProfiles
 ) -> tuple[Baseline, ...]:
     """Fit the baselines that the model is compared with; where the model uses no labels, neither do these."""
     return fit_baselines(
-        typical.profiles,
-        None if plan.strategy is Strategy.BG_NBD else typical.churned,
+        typical.profiles if plan.strategy is Strategy.BG_NBD else typical.labelled,
         calibrate_on=calibrate_on,
         specification=fit.specification,
         window=plan.recipe.window,
@@ -362,8 +378,9 @@ def _train_bg_nbd(profile_set: ProfileSet, plan: TrainingPlan, *, test: Dataset)
     midpoint = profile_set.training_rows_of(plan)
     fit = fit_bg_nbd_fallback(profile_set, plan, specification=specification, test=test, midpoint=midpoint)
     own_probability = fit.predict_probability(test.profiles)
-    baselines = _fit_baselines(fit, plan, typical=test, calibrate_on=(test.profiles, own_probability))
-    model, evaluation = _test_model(fit, plan, typical=test, test=test, baselines=baselines)
+    baselines = _fit_baselines(fit, plan, typical=test, calibrate_on=LabelledProfiles(test.profiles, own_probability))
+    tested = _TestRows.of(profile_set, plan, fit=fit, typical=test, test=test)
+    model, evaluation = _test_model(fit, plan, tested=tested, baselines=baselines)
     return TrainingResult(model, evaluation, plan, plan.recipe, profile_set.excluded, midpoint, test, fit, baselines)
 
 
@@ -376,7 +393,8 @@ def _refit(trained: TrainingResult, profile_set: ProfileSet, *, say: Say) -> Tra
     weight = sum(weight for weight, part in trained.model.scorer.parts if isinstance(part, LogisticPart))
     scorer = trained.fitter.refit(dataset, rounds=trained.fit.rounds, weight=weight)
     quality = replace(trained.model.quality, trained_through=trained.recipe.window.end(max(cutoffs)))
-    raw = by_rows(trained.test.profiles, trained.model.specification, score=scorer.raw)
+    _, eligible = profile_set.eligible_at(plan.split)
+    raw = by_rows(eligible, trained.model.specification, score=scorer.raw)
     reference = replace(trained.model.reference, raw_scores=Reference.quantiles(raw))
     refitted = replace(trained.model, scorer=scorer, reference=reference, quality=quality)
     return replace(trained, refitted=refitted, refit_cutoffs=cutoffs)

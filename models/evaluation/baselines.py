@@ -71,11 +71,27 @@ class Baseline:
         return self.calibration.probability(self.score(profiles))
 
 
+@dataclass(frozen=True)
+class LabelledProfiles:
+    """Profiles with what is known of them, all of shape (n,).
+
+    Attributes
+    ----------
+    churned
+        Labels, or probabilities in place of labels.
+    weights
+        For how many users each stands, with mean 1; None: one each.
+    """
+
+    profiles: pa.Table
+    churned: Labels | Values
+    weights: Values | None = None
+
+
 def fit_baselines(
-    train: pa.Table,
-    churned: Labels | None,
+    train: LabelledProfiles | pa.Table,
     *,
-    calibrate_on: tuple[pa.Table, Labels | Values],
+    calibrate_on: LabelledProfiles,
     specification: Specification,
     window: LabelWindow,
 ) -> tuple[Baseline, ...]:
@@ -83,18 +99,21 @@ def fit_baselines(
 
     Parameters
     ----------
-    train, churned
-        Training profiles and labels, shape (n,); None where no label is known: then logistic regression is not fitted.
+    train
+        A table where no label is known: then logistic regression is not fitted.
     calibrate_on
-        Profiles and labels to fit the probabilities on, or probabilities instead of labels.
+        What the probabilities are fitted on.
     window
         The label window, for BG/NBD.
     """
-    profiles, labels = calibrate_on
-    found = [*_rules(train), *_bg_nbd(train, specification.fitted.bg_nbd, window=window)]
-    if churned is not None:
-        found.append(_logistic(train, churned, specification=specification))
-    return tuple(Baseline(name, text, score, fit_platt(score(profiles), labels)) for name, text, score in found)
+    columns = train if isinstance(train, pa.Table) else train.profiles
+    found = [*_rules(columns), *_bg_nbd(columns, specification.fitted.bg_nbd, window=window)]
+    if isinstance(train, LabelledProfiles):
+        found.append(_logistic(train, specification=specification))
+    profiles, labels, weights = calibrate_on.profiles, calibrate_on.churned, calibrate_on.weights
+    return tuple(
+        Baseline(name, text, score, fit_platt(score(profiles), labels, weights=weights)) for name, text, score in found
+    )
 
 
 _NamedScore = tuple[str, str, Score]
@@ -172,7 +191,8 @@ def _purchase_risk(profiles: pa.Table, *, fitted: BgNbd, window: LabelWindow) ->
     return purchase_risk(fitted, buyers, gap_days=window.gap_days, horizon_days=window.horizon_days)
 
 
-def _logistic(train: pa.Table, churned: Labels, *, specification: Specification) -> _NamedScore:
-    linear = fit_linear(encode(train, specification), churned, specification=specification, seed=0)
+def _logistic(train: LabelledProfiles, *, specification: Specification) -> _NamedScore:
+    matrix, churned = encode(train.profiles, specification), np.asarray(train.churned, dtype=np.bool_)
+    linear = fit_linear(matrix, churned, specification=specification, seed=0, weights=train.weights)
     description = "scikit-learn logistic regression on the features of the model"
     return "logistic", description, lambda profiles: by_rows(profiles, specification, score=linear.raw)

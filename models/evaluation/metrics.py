@@ -190,7 +190,7 @@ _LIST = (
 METRICS = {metric.name: metric for metric in _LIST}
 
 
-def _known(capacity: int | None) -> list[Metric]:
+def _known(capacity: float | None) -> list[Metric]:
     return [metric for metric in _LIST if capacity or metric not in _AT_CAPACITY]
 
 
@@ -198,7 +198,7 @@ def _known(capacity: int | None) -> list[Metric]:
 
 
 def summary(
-    churned: Labels, probability: Values, *, capacity: int | None = None, weights: Values | None = None
+    churned: Labels, probability: Values, *, capacity: float | None = None, weights: Values | None = None
 ) -> dict[str, float]:
     """Compute every metric of a model on one test cutoff.
 
@@ -233,7 +233,7 @@ def intervals(  # noqa: PLR0913
     *,
     seed: int,
     users: NDArray[np.int64] | None = None,
-    capacity: int | None = None,
+    capacity: float | None = None,
     of: Collection[str] = (),
     weights: Values | None = None,
 ) -> dict[str, Interval]:

@@ -29,10 +29,10 @@ class RankedUsers:
     churned: Values
     score: Values
     ends: NDArray[np.int64]
-    capacity: int = 0
+    capacity: float = 0
 
     @classmethod
-    def by_score(cls, churned: Labels, score: Values, *, capacity: int | None = None) -> RankedUsers:
+    def by_score(cls, churned: Labels, score: Values, *, capacity: float | None = None) -> RankedUsers:
         """Sort users by score, once; ``capacity`` is how many of them the team can contact."""
         order = np.argsort(score, kind="stable")
         ordered = np.asarray(score, dtype=np.float64)[order]

@@ -18,6 +18,7 @@ from features.profiles.specification import Specification
 from features.settings import ChurnSettings
 from models.definition import ChurnDefinition
 from models.encoding import encode
+from models.evaluation.baselines import LabelledProfiles
 from models.scorers.base_rate import KnownCutoff
 from models.scorers.trees import Rows
 
@@ -56,6 +57,11 @@ class Dataset:
         if WEIGHT in profiles.column_names:
             profiles = profiles.drop_columns([WEIGHT])
         return Dataset(profiles.append_column(WEIGHT, column), self.churned)
+
+    @property
+    def labelled(self) -> LabelledProfiles:
+        """The same for :func:`models.evaluation.baselines.fit_baselines`."""
+        return LabelledProfiles(self.profiles, self.churned, self.weights)
 
     @property
     def snapshots(self) -> tuple[date, ...]:
@@ -171,6 +177,12 @@ def sample_condition(
     activity: Activity, cutoffs: Sequence[date], *, churn: ChurnSettings, maximum: int, seed: int
 ) -> str:
     """Return the condition that keeps about ``maximum`` rows, whole users by seeded hash, at natural class rates."""
+    share = sampled_share(activity, cutoffs, churn=churn, maximum=maximum)
+    return "true" if share == 1 else f"hash(user_id || '{seed}') % 1000000 < {round(1_000_000 * share)}"
+
+
+def sampled_share(activity: Activity, cutoffs: Sequence[date], *, churn: ChurnSettings, maximum: int) -> float:
+    """Return the share of all users that :func:`sample_condition` keeps: 1 where there are few enough."""
     within = f"and day >= cutoff - {churn.active_within_days}" if churn.active_within_days else ""
     values = ", ".join(f"(date '{cutoff}')" for cutoff in cutoffs)
     days = activity.relation("days")
@@ -182,4 +194,4 @@ def sample_condition(
         join (values {values}) t(cutoff) on day < cutoff {within})"""
     ).fetchall()
     rows = int(counted[0][0])
-    return "true" if rows <= maximum else f"hash(user_id || '{seed}') % 1000000 < {int(1_000_000 * maximum / rows)}"
+    return 1.0 if rows <= maximum else int(1_000_000 * maximum / rows) / 1_000_000

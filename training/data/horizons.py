@@ -11,9 +11,11 @@ import pyarrow as pa
 from features.activity.store import Activity
 from features.profiles.build import KEYS
 from features.settings import ChurnSettings
+from features.snapshots import LabelWindow
 from models.arrays import Labels
 from models.definition import ChurnDefinition
 from training.data.dataset import Dataset, label
+from training.data.treatment import TreatedRows, Treatment
 from training.plan.plan import TrainingPlan, is_sound
 
 DAYS = (7, 14, 21, 30, 45, 60, 90)
@@ -22,6 +24,17 @@ DAYS = (7, 14, 21, 30, 45, 60, 90)
 def days_of(churn: ChurnSettings) -> tuple[int, ...]:
     """Return the days of a curve, ascending: :data:`DAYS` and the horizon itself."""
     return tuple(sorted({*DAYS, churn.horizon_days}))
+
+
+def contacted_by_day(rows: Dataset, treatment: Treatment, *, days: int, plan: TrainingPlan) -> TreatedRows:
+    """Tell whom a contact may have kept until a day of a curve, and for how many users the others stand.
+
+    Where users who were contacted within the horizon itself are not excluded, nobody is.
+    """
+    if rows.weights is None:
+        return Treatment().of(rows, plan.recipe.window)
+    churn = plan.recipe.churn
+    return treatment.of(rows, LabelWindow(churn.gap_days, max(days, churn.horizon_days)))
 
 
 @dataclass(frozen=True)

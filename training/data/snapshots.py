@@ -13,11 +13,12 @@ import pyarrow.compute as pc
 from features.activity.store import Activity, Say
 from features.profiles.build import KEYS
 from features.profiles.specification import Specification
-from training.data.dataset import Dataset, eligible_profiles, label, sample_condition, snapshots_of
+from training.data.dataset import Dataset, eligible_profiles, label, sample_condition, sampled_share, snapshots_of
 from training.data.specification import freeze
 from training.data.treatment import Exclusion, Treatment
 from training.plan.bots import exclusion_condition, find_bots
 from training.plan.plan import Recipe, TrainingPlan
+from training.plan.splits import Split
 
 UntreatedRows = tuple[Dataset, Dataset, str]  # to train on, to test on, and what was done
 
@@ -72,6 +73,22 @@ class ProfileSet:
     def test_of(self, plan: TrainingPlan) -> Dataset:
         """Label the test rows of a plan: always with the target horizon."""
         return label(self.activity, _at(self.tests, [plan.split.test]), churn=plan.recipe.churn)
+
+    def eligible_at(self, split: Split) -> tuple[pa.Table, pa.Table]:
+        """Return the profiles of everybody who was eligible, contacted or not: at the training cutoffs, and at the test cutoff."""
+        return _at(self.training_rows, split.train), _at(self.tests, [split.test])
+
+    def capacity_in(self, test: Dataset, plan: TrainingPlan) -> float | None:
+        """Return how many rows of a test are as large a share of it as the team can contact of all eligible users.
+
+        A test has fewer rows than there are eligible users where these are sampled, and where contacted users are excluded.
+        """
+        t = plan.recipe.training
+        if t.capacity is None:
+            return None
+        tested = sorted(_cutoffs(self.tests))
+        share = sampled_share(self.activity, tested, churn=plan.recipe.churn, maximum=t.max_training_rows)
+        return t.capacity * len(test.churned) / (_at(self.tests, [plan.split.test]).num_rows / share)
 
     def without_treated(self, training_rows: Dataset, test: Dataset, *, plan: TrainingPlan) -> UntreatedRows:
         """Exclude rows whose label a contact may have changed, where enough users were held out; and say what was done."""

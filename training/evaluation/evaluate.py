@@ -24,7 +24,7 @@ def evaluate(
     *,
     baselines: Sequence[Baseline],
     seed: int,
-    capacity: int | None = None,
+    capacity: float | None = None,
 ) -> Evaluation:
     """Measure probabilities, and the baselines, on the users of one test cutoff; intervals by bootstrap over users.
 
@@ -33,7 +33,7 @@ def evaluate(
     probability
         Calibrated, shape (n,).
     capacity
-        How many users the team can contact: lift and recall are reported there too.
+        How many of the users of the test the team can contact: lift and recall are reported there too.
     """
     weights = test.weights
     metrics = intervals(test.churned, probability, seed=seed, capacity=capacity, weights=weights)

@@ -8,12 +8,12 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from features.activity.store import Activity
 from models.arrays import Labels, Values
 from models.scorers.hazard import INTERVAL, Hazard, with_interval
 from models.scorers.trees import TreeFitter
 from training.data.dataset import Dataset
-from training.data.horizons import by_day, days_of
+from training.data.horizons import by_day, contacted_by_day, days_of
+from training.data.snapshots import ProfileSet
 from training.fit.fit import Fitter
 from training.plan.plan import Strategy, TrainingPlan
 
@@ -34,28 +34,33 @@ class _Intervals:
         Their ends, ascending.
     places, ends, happened
         Of each: its row, the end of the interval, and whether the event happened in it; all (n,).
+    weights
+        Of each: for how many users it stands, (n,).
     """
 
     days: list[int] = field(default_factory=list[int])
     places: list[NDArray[np.int64]] = field(default_factory=list[NDArray[np.int64]])
     ends: list[Values] = field(default_factory=list[Values])
     happened: list[Labels] = field(default_factory=list[Labels])
+    weights: list[Values] = field(default_factory=list[Values])
 
-    def add(self, end: int, *, places: NDArray[np.int64], happened: Labels) -> None:
+    def add(self, end: int, *, places: NDArray[np.int64], happened: Labels, weights: Values) -> None:
         """Add an interval."""
+        self.weights.append(weights)
         self.days.append(end)
         self.places.append(places)
         self.ends.append(np.full(len(places), float(end)))
         self.happened.append(happened)
 
 
-def fit_hazard(activity: Activity, training_rows: Dataset, *, plan: TrainingPlan, fitter: Fitter) -> Hazard | None:
+def fit_hazard(profile_set: ProfileSet, training_rows: Dataset, *, plan: TrainingPlan, fitter: Fitter) -> Hazard | None:
     """Fit it on what was known before the test cutoff; None where the horizon itself has too few users of either kind.
 
     Rows of a recent cutoff tell of the intervals that are over, rows of an older one of later intervals too. Of very many, a part is
-    drawn. An interval in which too few users decided is joined with the next one.
+    drawn. An interval in which too few users decided is joined with the next one. Of users who were contacted, the intervals from the
+    first contact on are unknown, where the training excludes such users.
     """
-    known = _intervals(activity, training_rows, plan=plan)
+    known = _intervals(profile_set, training_rows, plan=plan)
     if plan.strategy is not Strategy.DIRECT or plan.recipe.churn.horizon_days not in known.days:
         return None
     places, ends, happened = (
@@ -66,6 +71,8 @@ def fit_hazard(activity: Activity, training_rows: Dataset, *, plan: TrainingPlan
     drawn = np.sort(np.random.default_rng(fitter.training.seed).permutation(len(places))[: _maximum(training_rows)])
     is_event = bool(plan.recipe.churn.event)
     sample = Dataset(training_rows.profiles.take(pa.array(places[drawn], pa.int64())), happened[drawn] == is_event)
+    if training_rows.weights is not None:
+        sample = sample.with_weights(np.concatenate(known.weights)[drawn])
     rows = fitter.rows(sample)
     trees = fitter.tree_fitter
     booster = TreeFitter(
@@ -82,15 +89,17 @@ def _maximum(training_rows: Dataset) -> int:
     return min(_MAX_ROWS, len(training_rows.churned))
 
 
-def _intervals(activity: Activity, training_rows: Dataset, *, plan: TrainingPlan) -> _Intervals:
+def _intervals(profile_set: ProfileSet, training_rows: Dataset, *, plan: TrainingPlan) -> _Intervals:
     churn, minimum = plan.recipe.churn, plan.recipe.training.min_class_users
     found, at_risk = _Intervals(), np.ones(len(training_rows.churned), dtype=np.bool_)
     for days in days_of(churn):
-        now = by_day(activity, training_rows, days=days, plan=plan, until=plan.split.test)
+        now = by_day(profile_set.activity, training_rows, days=days, plan=plan, until=plan.split.test)
         at_risk &= now.known  # what an outage hides of a row is not made up for by a longer horizon
+        contacts = contacted_by_day(training_rows, profile_set.treatment, days=days, plan=plan)
+        at_risk &= ~contacts.is_treated
         places = np.flatnonzero(at_risk)
         happened = now.happened[places]
         if min(happened.sum(), (~happened).sum()) >= minimum:
-            found.add(days, places=places, happened=happened)
+            found.add(days, places=places, happened=happened, weights=contacts.weights[places])
             at_risk &= ~now.happened
     return found

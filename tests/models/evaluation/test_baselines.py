@@ -10,7 +10,7 @@ from msgspec import structs
 from features.catalogue.fitted import BgNbd, FittedConstants
 from features.snapshots import LabelWindow
 from models.encoding import encode
-from models.evaluation.baselines import RULES, Baseline, fit_baselines, rule_scores
+from models.evaluation.baselines import RULES, Baseline, LabelledProfiles, fit_baselines, rule_scores
 from models.evaluation.metrics import auc
 from models.scorers.bg_nbd import Buyers, expected_purchases
 from models.scorers.ensemble import bg_nbd_part
@@ -50,13 +50,27 @@ def fitted() -> dict[str, Baseline]:
     spec = structs.replace(specification(), fitted=FittedConstants(bg_nbd=FITTED))
     train, later = with_purchases(profiles_of(1_500)), with_purchases(profiles_of(1_500, seed=1))
     found = fit_baselines(
-        train,
-        churned_among(train),
-        calibrate_on=(later, churned_among(later, seed=1)),
+        LabelledProfiles(train, churned_among(train)),
+        calibrate_on=LabelledProfiles(later, churned_among(later, seed=1)),
         specification=spec,
         window=WINDOW,
     )
     return {baseline.name: baseline for baseline in found}
+
+
+def test_rows_that_stand_for_several_users_count_as_many():
+    train = profiles_of(1_500)
+    labels = churned_among(train)
+    weights = np.where(labels, 3.0, 1.0)
+    rows = LabelledProfiles(train, labels, weights / weights.mean())
+    found = fit_baselines(rows, calibrate_on=rows, specification=specification(), window=WINDOW)
+    for one in found:
+        mean = np.average(one.probability(train), weights=weights)
+        assert mean == pytest.approx(np.average(labels, weights=weights), abs=0.005), one.name
+    matrix = encode(train, specification())
+    line = fit_linear(matrix, labels, specification=specification(), seed=0, weights=rows.weights)
+    logistic = next(one for one in found if one.name == "logistic")
+    assert logistic.score(train).tolist() == line.raw(matrix).tolist()
 
 
 # --- Rules ---------------------------------------------------------------------------------------------------------
@@ -77,7 +91,8 @@ def test_the_overdue_rule_lends_users_with_one_active_day_a_usual_gap():
 def test_the_lent_gap_is_the_median_of_the_training_users():
     labels = np.array([False, True, True])
     spec = structs.replace(specification(), feature_names=("active_days",), categories={})
-    found = fit_baselines(PROFILES, labels, calibrate_on=(PROFILES, labels), specification=spec, window=WINDOW)
+    rows = LabelledProfiles(PROFILES, labels)
+    found = fit_baselines(rows, calibrate_on=rows, specification=spec, window=WINDOW)
     overdue = next(baseline for baseline in found if baseline.name == "overdue")
     assert overdue.score(PROFILES).tolist() == [0.25, 9.0 / 3, 1.5]
     assert overdue.score(PROFILES.slice(1, 1)).tolist() == [9.0 / 3]  # whoever else is scored
@@ -86,7 +101,8 @@ def test_the_lent_gap_is_the_median_of_the_training_users():
 def test_a_user_without_the_column_scores_like_the_median_training_user():
     train, labels = pa.table({"active_days": [4.0, 2.0, 9.0]}), np.array([False, True, False])
     spec = structs.replace(specification(), feature_names=("active_days",), categories={})
-    found = fit_baselines(train, labels, calibrate_on=(train, labels), specification=spec, window=WINDOW)
+    rows = LabelledProfiles(train, labels)
+    found = fit_baselines(rows, calibrate_on=rows, specification=spec, window=WINDOW)
     nobody = pa.table({"active_days": pa.array([None, 1.0], pa.float64())})
     assert found[0].score(nobody).tolist() == [-4.0, -1.0]
 
@@ -135,7 +151,8 @@ def test_bg_nbd_says_what_the_part_of_a_model_says_that_needs_no_labels():
 def test_without_purchases_there_is_no_bg_nbd():
     train = profiles_of(300)
     labels = churned_among(train)
-    found = fit_baselines(train, labels, calibrate_on=(train, labels), specification=specification(), window=WINDOW)
+    rows = LabelledProfiles(train, labels)
+    found = fit_baselines(rows, calibrate_on=rows, specification=specification(), window=WINDOW)
     assert "bg_nbd" not in {baseline.name for baseline in found}
 
 

@@ -1,19 +1,27 @@
 """Curves of a whole training: anchored, known before the test, better than no shape, and saved."""
 
+# pyright: reportPrivateUsage=false
+
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from features.errors import InputError
 from models.card import card
 from models.churn_model import load
+from tests.builders import values_of
 from tests.training.conftest import Trainer, Training
+from training.data.dataset import Dataset
 from training.data.horizons import by_day
+from training.data.snapshots import ProfileSet
+from training.data.treatment import ENTRIES, Treatment
 from training.diagnostics import Diagnostics
-from training.fit.hazard import fit_hazard
+from training.evaluation.curve import evaluate_curve
+from training.fit.hazard import _intervals, fit_hazard
 from training.plan.outages import Kind, Outage
 from training.report.training_report import LogFacts, TrainingReport
 
@@ -23,6 +31,12 @@ CURVE = "training.curve=true"
 @pytest.fixture(scope="module")
 def curved(trainer: Trainer) -> Training:
     return trainer(CURVE)
+
+
+def profiles_with(curved: Training, treatment: Treatment | None = None) -> ProfileSet:
+    trained = curved.trained
+    tables = trained.training_rows.profiles, trained.test.profiles
+    return ProfileSet(curved.activity, trained.model.specification, {}, *tables, treatment or Treatment())
 
 
 def test_a_curve_goes_through_the_probability_at_the_horizon_and_never_rises(curved: Training):
@@ -120,7 +134,7 @@ def test_where_the_horizon_has_too_few_users_there_is_no_curve(curved: Training)
     trained = curved.trained
     training = trained.recipe.training.model_copy(update={"min_class_users": 10**6})
     plan = replace(trained.plan, recipe=replace(trained.recipe, training=training))
-    assert fit_hazard(curved.activity, trained.training_rows, plan=plan, fitter=trained.fitter) is None
+    assert fit_hazard(profiles_with(curved), trained.training_rows, plan=plan, fitter=trained.fitter) is None
 
 
 def test_where_churn_is_an_event_the_curve_rises_to_the_probability_and_the_log_agrees(trainer: Trainer):
@@ -151,3 +165,65 @@ def test_nothing_is_known_of_rows_whose_longer_horizon_has_an_outage(curved: Tra
     )
     assert week.all()
     assert not fortnight.any()
+
+
+# --- Contacts beyond the horizon ------------------------------------------------------------------------------------
+
+
+def later_list(curved: Training, days: int) -> tuple[Treatment, set[str]]:
+    """A list some days after the first training cutoff: of every other user, of whom a half was held out; and who was not."""
+    rows = curved.trained.training_rows
+    users: list[str] = sorted(values_of(rows.at(rows.snapshots[:1]).profiles, "user_id"))[::2]
+    day = rows.snapshots[0] + timedelta(days=days)
+    entries = [
+        {"user_id": user, "day": day, "epoch": "q1", "is_held_out": place % 2 == 0, "share": 0.5}
+        for place, user in enumerate(users)
+    ]
+    return Treatment(pa.Table.from_pylist(entries, schema=ENTRIES)), set(users[1::2])
+
+
+def test_a_contact_beyond_the_horizon_hides_the_intervals_from_then_on(curved: Training):
+    trained, horizon = curved.trained, curved.recipe.churn.horizon_days
+    treatment, contacted = later_list(curved, days=horizon + 2)
+    unweighted = trained.training_rows.at(trained.training_rows.snapshots[:1])
+    rows = unweighted.with_weights(np.ones(len(unweighted.churned)))
+    training = trained.recipe.training.model_copy(update={"min_class_users": 1})
+    plan = replace(trained.plan, recipe=replace(trained.recipe, training=training))
+    known = {
+        name: _intervals(profiles_with(curved, treatment), one, plan=plan)
+        for name, one in (("excluding", rows), ("keeping", unweighted))
+    }
+    ids = np.array(values_of(rows.profiles, "user_id"))
+    assert known["excluding"].days == known["keeping"].days
+    assert max(known["excluding"].days) > horizon + 2
+    for days, places, weights in zip(
+        known["excluding"].days, known["excluding"].places, known["excluding"].weights, strict=True
+    ):
+        held_out = np.isin(ids[places], sorted(set(values_of(treatment.entries, "user_id")) - contacted))
+        if days > horizon + 2:
+            assert contacted.isdisjoint(ids[places])
+            assert weights.tolist() == np.where(held_out, 2.0, 1.0).tolist()
+        else:
+            assert contacted & set(ids[places])
+            assert set(weights) == {1.0}
+    assert contacted & set(ids[known["keeping"].places[-1]])
+
+
+def test_curves_are_measured_without_users_contacted_by_then(curved: Training):
+    trained, week = curved.trained, 7
+    test = trained.test
+    users: list[str] = values_of(test.profiles, "user_id")
+    entries = [
+        {"user_id": user, "day": trained.split.test, "epoch": "q1", "is_held_out": place % 4 == 0, "share": 0.25}
+        for place, user in enumerate(users)
+    ]
+    treatment = Treatment(pa.Table.from_pylist(entries, schema=ENTRIES))
+    weighted = test.with_weights(np.ones(len(users)))
+
+    def measured(rows: Dataset) -> float:
+        found = evaluate_curve(profiles_with(curved, treatment), trained.model, test=rows, plan=trained.plan)
+        return next(one for one in found if one.days == week).metrics["churn_rate"].value
+
+    until = curved.activity.coverage.covered_until
+    gone = ~by_day(curved.activity, test, days=week, plan=trained.plan, until=until).happened
+    assert (measured(test), measured(weighted)) == pytest.approx((gone.mean(), gone[::4].mean()))
