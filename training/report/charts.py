@@ -44,23 +44,23 @@ def evaluation_charts(
         Feature to its mean absolute contribution.
     """
     scores = {"model": probability} | {baseline.name: baseline.probability(test.profiles) for baseline in baselines}
+    weights = test.weights
     charts = (
-        calibration_chart(test.churned, probability),
-        gains_chart(test.churned, scores),
-        lift_chart(test.churned, scores),
-        roc_chart(test.churned, scores),
-        score_chart(test.churned, probability),
+        calibration_chart(test.churned, probability, weights=weights),
+        gains_chart(test.churned, scores, weights=weights),
+        lift_chart(test.churned, scores, weights=weights),
+        roc_chart(test.churned, scores, weights=weights),
+        score_chart(test.churned, probability, weights=weights),
         importance_chart(importance),
     )
     return (*charts, slice_chart(evaluation)) if any(part.metrics for part in evaluation.slices) else charts
 
 
-def calibration_chart(churned: Labels, probability: Values) -> Chart:
+def calibration_chart(churned: Labels, probability: Values, *, weights: Values | None = None) -> Chart:
     """Churn rate by predicted probability, and how many users have which probability."""
-    bins = equal_count_bins(churned, probability, bins=_BINS)
-    means = _floats(p.mean() for p, _ in bins)
-    counts, edges = np.histogram(probability, bins=_NARROW_BINS, range=(0, 1))
-    intervals = tuple(_wilson(float(c.mean()), len(c)) for _, c in bins)
+    means, rates, users = _bins(churned, probability, weights=weights)
+    counts, edges = np.histogram(probability, bins=_NARROW_BINS, range=(0, 1), weights=weights)
+    intervals = tuple(_wilson(rate, size) for rate, size in zip(rates, users, strict=True))
     return Chart(
         "calibration",
         "Calibration on the test cutoff",
@@ -69,17 +69,17 @@ def calibration_chart(churned: Labels, probability: Values) -> Chart:
         position_label="churn probability",
         value_label="churn rate",
         series=(
-            Series("share of the users", _middles(edges), _floats(counts / len(churned)), "bars", PALE),
+            Series("share of the users", _middles(edges), _floats(counts / counts.sum()), "bars", PALE),
             Series("perfect", (0.0, 1.0), (0.0, 1.0), "dashes", GREY),
-            Series("model", means, _floats(c.mean() for _, c in bins), "line and dots", BLUE, intervals),
+            Series("model", means, rates, "line and dots", BLUE, intervals),
         ),
         value_range=(0, 1),
     )
 
 
-def gains_chart(churned: Labels, scores: Mapping[str, Values]) -> Chart:
+def gains_chart(churned: Labels, scores: Mapping[str, Values], *, weights: Values | None = None) -> Chart:
     """Share of the churners found when the riskiest users are contacted first."""
-    share, found = _ranked(churned, scores)
+    share, found = _ranked(churned, scores, weights=_or_one_each(weights, churned))
     return Chart(
         "gains",
         "Gains: churners found, the riskiest first",
@@ -91,9 +91,9 @@ def gains_chart(churned: Labels, scores: Mapping[str, Values]) -> Chart:
     )
 
 
-def lift_chart(churned: Labels, scores: Mapping[str, Values]) -> Chart:
+def lift_chart(churned: Labels, scores: Mapping[str, Values], *, weights: Values | None = None) -> Chart:
     """Churn rate among the riskiest users relative to that of all."""
-    share, found = _ranked(churned, scores)
+    share, found = _ranked(churned, scores, weights=_or_one_each(weights, churned))
     enough = share * len(churned) >= max(10, 0.01 * len(churned))
     ratios = {name: values[enough] / share[enough] for name, values in found.items()}
     return Chart(
@@ -106,11 +106,10 @@ def lift_chart(churned: Labels, scores: Mapping[str, Values]) -> Chart:
     )
 
 
-def roc_chart(churned: Labels, scores: Mapping[str, Values]) -> Chart:
+def roc_chart(churned: Labels, scores: Mapping[str, Values], *, weights: Values | None = None) -> Chart:
     """Share of churners against share of retained users contacted; the area under the line is the AUC."""
-    lines = [
-        _roc(churned, values, name=name, colour=_colour(index)) for index, (name, values) in enumerate(scores.items())
-    ]
+    each, at = _or_one_each(weights, churned), np.linspace(0, 1, _POINTS + 1)
+    lines = _lines(at, {name: _roc(churned, values, weights=each, at=at) for name, values in scores.items()})
     return Chart(
         "roc",
         "ROC: share of churners against share of retained users contacted",
@@ -122,11 +121,11 @@ def roc_chart(churned: Labels, scores: Mapping[str, Values]) -> Chart:
     )
 
 
-def score_chart(churned: Labels, probability: Values) -> Chart:
+def score_chart(churned: Labels, probability: Values, *, weights: Values | None = None) -> Chart:
     """Distribution of the probabilities of churners and of retained users."""
-    edges = np.linspace(0, 1, _NARROW_BINS + 1)
+    edges, each = np.linspace(0, 1, _NARROW_BINS + 1), _or_one_each(weights, churned)
     shares = {
-        name: np.histogram(probability[of], bins=edges)[0] / max(1, of.sum())
+        name: np.histogram(probability[of], bins=edges, weights=each[of])[0] / (each[of].sum() or 1)
         for name, of in (("retained", ~churned), ("churned", churned))
     }
     return Chart(
@@ -215,14 +214,14 @@ def learning_curve_chart(curve: LearningCurve) -> Chart:
 
 def base_rate_chart(datasets: Sequence[Dataset]) -> Chart:
     """Churn rate at every training and test cutoff."""
-    counted: dict[date, tuple[int, int]] = {}
+    counted: dict[date, Interval] = {}
     for dataset in datasets:
-        days = dataset.cutoffs
         for day in dataset.snapshots:
-            churned = dataset.churned[days == np.datetime64(day)]
-            counted[day] = (len(churned), int(churned.sum()))
+            of = dataset.cutoffs == np.datetime64(day)
+            each = _or_one_each(dataset.weights, dataset.churned)[of]
+            counted[day] = _wilson(float(np.average(dataset.churned[of], weights=each)), _users(each))
     cutoffs = tuple(sorted(counted))
-    found = tuple(_wilson(counted[day][1] / counted[day][0], counted[day][0]) for day in cutoffs)
+    found = tuple(counted[day] for day in cutoffs)
     return Chart(
         "base_rates",
         "Churn rate by cutoff",
@@ -233,26 +232,57 @@ def base_rate_chart(datasets: Sequence[Dataset]) -> Chart:
     )
 
 
-def _ranked(churned: Labels, scores: Mapping[str, Values]) -> tuple[Values, dict[str, Values]]:
+def _bins(
+    churned: Labels, probability: Values, *, weights: Values | None
+) -> tuple[tuple[float, ...], tuple[float, ...], tuple[int, ...]]:
+    """Return mean probability, churn rate and number of users of each tenth of the users, by increasing probability."""
+    if weights is None:
+        found = equal_count_bins(churned, probability, bins=_BINS)
+        return (
+            _floats(p.mean() for p, _ in found),
+            _floats(c.mean() for _, c in found),
+            tuple(len(c) for _, c in found),
+        )
+    order = np.argsort(probability, kind="stable")
+    passed = np.cumsum(weights[order])
+    borders = np.searchsorted(passed, passed[-1] * np.arange(1, _BINS) / _BINS)
+    parts = [part for part in np.split(order, borders) if len(part)]
+    means, rates = (
+        _floats(np.average(one[part], weights=weights[part]) for part in parts) for one in (probability, churned)
+    )
+    return means, rates, tuple(_users(weights[part]) for part in parts)
+
+
+def _or_one_each(weights: Values | None, churned: Labels) -> Values:
+    return np.ones(len(churned)) if weights is None else weights
+
+
+def _users(weights: Values) -> int:
+    """Return how many users tell as much as these do: Kish's effective sample size (Survey Sampling, 1965)."""
+    return round(weights.sum() ** 2 / (weights**2).sum())
+
+
+def _ranked(churned: Labels, scores: Mapping[str, Values], *, weights: Values) -> tuple[Values, dict[str, Values]]:
     """Return shares of the users, and of all churners among the users with the highest scores; ties share their rate."""
-    users = np.arange(len(churned) + 1)
-    points = np.unique(np.linspace(0, len(churned), _POINTS + 1).round().astype(int))
-    found = {name: np.interp(users, *_steps(churned, values))[points] for name, values in scores.items()}
-    return points / len(churned), {name: values / max(1, churned.sum()) for name, values in found.items()}
+    share = np.unique(np.linspace(0, len(churned), _POINTS + 1).round()) / len(churned)
+    found = {
+        name: np.interp(share * weights.sum(), *_steps(churned, one, weights=weights)) for name, one in scores.items()
+    }
+    return share, {name: values / (weights[churned].sum() or 1) for name, values in found.items()}
 
 
-def _steps(churned: Labels, score: Values) -> tuple[Values, Values]:
+def _steps(churned: Labels, score: Values, *, weights: Values) -> tuple[Values, Values]:
     """Return users and churners up to each group of tied scores, the highest first, from zero; shape (groups + 1,)."""
     order = np.argsort(-score, kind="stable")
-    ends = np.append(np.flatnonzero(np.diff(score[order])) + 1, len(score))
-    return np.append(0.0, ends), np.append(0.0, churned[order].cumsum()[ends - 1])
+    ends = np.append(np.flatnonzero(np.diff(score[order])) + 1, len(score)) - 1
+    users, churners = (np.cumsum(one[order])[ends] for one in (weights, weights * churned))
+    return np.append(0.0, users), np.append(0.0, churners)
 
 
-def _roc(churned: Labels, score: Values, *, name: str, colour: str) -> Series:
-    users, churners = _steps(churned, score)
-    retained = (users - churners) / max(1, (~churned).sum())
-    at = np.linspace(0, 1, _POINTS + 1)
-    return Series(name, _floats(at), _floats(np.interp(at, retained, churners / max(1, churned.sum()))), "line", colour)
+def _roc(churned: Labels, score: Values, *, weights: Values, at: Values) -> Values:
+    users, churners = _steps(churned, score, weights=weights)
+    retained = (users - churners) / (weights[~churned].sum() or 1)
+    return np.interp(at, retained, churners / (weights[churned].sum() or 1))
 
 
 def _lines(at: Values, found: Mapping[str, Values]) -> list[Series]:

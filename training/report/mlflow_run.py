@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from models.card import card
@@ -129,7 +130,10 @@ def _datasets(trained: TrainingResult, *, source: str) -> dict[str, DatasetRecor
 
 
 def _data(part: Dataset, *, source: str) -> DatasetRecord:
-    profile = {"num_rows": len(part.churned), "churn_rate": round(float(part.churned.mean()), 4)}
+    profile = {
+        "num_rows": len(part.churned),
+        "churn_rate": round(float(np.average(part.churned, weights=part.weights)), 4),
+    }
     return DatasetRecord(
         digest(part.profiles), source, profile | {"cutoffs": [str(cutoff) for cutoff in part.snapshots]}
     )

@@ -145,3 +145,44 @@ def test_text_from_the_log_is_escaped_in_html():
     text = page([Chart("slices", "<b>", "<i>", "", "AUC", (names,), is_horizontal=True)])
     assert "<script>alert(1)" not in text
     assert "<h2>&lt;b&gt;</h2><p>&lt;i&gt;</p>" in text
+
+
+# --- Rows that stand for several users -------------------------------------------------------------------------------
+
+
+def test_a_row_with_a_weight_is_drawn_as_so_many_users():
+    chance = np.random.default_rng(5)
+    probability = chance.beta(2, 5, 3_000)
+    churned = chance.random(3_000) < probability
+    copies = np.where(probability > np.quantile(probability, 0.7), 4, 1)
+    weights = copies / copies.mean()
+    many = (np.repeat(churned, copies), np.repeat(probability, copies))
+    for draw_chart in (gains_chart, lift_chart, roc_chart):
+        weighted = series(draw_chart(churned, {"model": probability}, weights=weights), "model")
+        expected = series(draw_chart(many[0], {"model": many[1]}), "model")
+        at = np.linspace(0.1, 1, 19)  # the points of both lie elsewhere
+        lines = [np.interp(at, np.asarray(one.positions, float), one.values) for one in (weighted, expected)]
+        assert lines[0] == pytest.approx(lines[1], abs=0.02), draw_chart.__name__
+    roc = series(roc_chart(churned, {"model": probability}, weights=weights), "model")
+    area = np.trapezoid(roc.values, np.asarray(roc.positions, float))
+    assert area == pytest.approx(auc(churned, probability, weights=weights), abs=0.003)
+    assert area != pytest.approx(auc(churned, probability), abs=0.003)
+    for name in ("retained", "churned"):
+        found = series(score_chart(churned, probability, weights=weights), name).values
+        assert found == pytest.approx(series(score_chart(*many), name).values)
+    found, expected = (
+        series(one, "model")
+        for one in (calibration_chart(churned, probability, weights=weights), calibration_chart(*many))
+    )
+    assert found.values == pytest.approx(expected.values, abs=0.02)
+    assert found.positions == pytest.approx(expected.positions, abs=0.01)
+
+
+def test_base_rates_are_of_the_users_for_whom_the_rows_stand():
+    test, _ = made_up()
+    weights = np.where(test.churned, 3.0, 1.0)
+    (found,) = base_rate_chart([test.with_weights(weights / weights.mean())]).series
+    days = test.cutoffs
+    for day, rate in zip(found.positions, found.values, strict=True):
+        of = days == np.datetime64(str(day))
+        assert rate == pytest.approx(np.average(test.churned[of], weights=weights[of]))
