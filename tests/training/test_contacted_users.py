@@ -8,13 +8,15 @@ import pytest
 
 from churn.project import Project
 from models.churn_model import ChurnModel, Reference
-from models.encoding import by_rows
+from models.encoding import by_rows, encode
 from tests.builders import values_of
 from tests.churn.command import TrainedWorld
 from tests.training.conftest import QUICK, Training
 from training.data.snapshots import ProfileSet
 from training.data.treatment import ENTRIES, Treatment
+from training.diagnostics import Diagnostics
 from training.pipeline import train_horizons
+from training.report.training_report import TrainingReport
 from training.trained import TrainingResult
 
 CAPACITY = 40
@@ -61,6 +63,14 @@ def test_percentiles_and_typical_values_are_those_of_everybody(contacted: Traini
 
 def raw_of(model: ChurnModel, of: TrainingResult) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
     return np.asarray(by_rows(of.test.profiles, model.specification, score=model.raw))
+
+
+def test_features_matter_as_much_as_to_the_users_for_whom_the_rows_stand(contacted: TrainingResult):
+    model, test = contacted.model, contacted.test
+    size = np.abs(model.contributions(encode(test.profiles, model.specification)))
+    found = TrainingReport(contacted, Diagnostics()).importance
+    assert [*found.values()] == pytest.approx(np.average(size, axis=0, weights=test.weights))
+    assert [*found.values()] != pytest.approx(size.mean(axis=0))
 
 
 def test_the_capacity_is_as_large_a_share_of_the_test_as_of_all_eligible_users(

@@ -2,7 +2,7 @@
 
 Whether a user on a list would have left is known only of those who were held out: of the others it is known what contacting did. A
 held-out user weighs one over the share of users held out, because each stands for so many, and at most :data:`MAX_WEIGHT`. Under
-several epochs these weights are multiplied, except where an arm of the earlier epoch still held: then nothing was drawn again.
+several epochs these weights are multiplied, except where an arm of the earlier epoch still held: then it was drawn once.
 
 Source: Horvitz and Thompson 1952, "A Generalization of Sampling Without Replacement From a Finite Universe", Journal of the American
 Statistical Association 47(260); the bound: Ionides 2008, "Truncated Importance Sampling", Journal of Computational and Graphical

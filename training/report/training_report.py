@@ -63,9 +63,11 @@ class TrainingReport:
     def importance(self) -> dict[str, float]:
         """Mean absolute contribution of each feature, over a sample of the test users."""
         model = self.trained.model
-        sample = encode(self.trained.test.profiles.slice(0, _MAX_EXPLAINED_USERS), model.specification)
-        weight = np.abs(model.contributions(sample)).mean(axis=0)
-        return dict(zip(model.specification.feature_names, weight.tolist(), strict=True))
+        test = self.trained.test
+        sample = encode(test.profiles.slice(0, _MAX_EXPLAINED_USERS), model.specification)
+        weights = None if test.weights is None else test.weights[:_MAX_EXPLAINED_USERS]
+        mean = np.average(np.abs(model.contributions(sample)), axis=0, weights=weights)
+        return dict(zip(model.specification.feature_names, mean.tolist(), strict=True))
 
     @property
     def warnings(self) -> tuple[str, ...]:
