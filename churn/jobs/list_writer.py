@@ -28,7 +28,7 @@ from serving.weekly.list_ledger import ListEntry, write_entries
 from serving.weekly.list_page import ListSummary, page_of
 from serving.weekly.list_reasons import ListReasons, list_reasons
 from serving.weekly.selection import Selection
-from serving.weekly.write import UPLOAD, ListContent, write_list
+from serving.weekly.write import UPLOAD, ListContent, format_of, write_list
 
 if TYPE_CHECKING:
     from churn.project import Project
@@ -123,11 +123,12 @@ class ListWriter:
         name, entries = one.settings.name, self.rows.entries(one, self.users.scores)
         table = self.rows.rows(one, self.users.scores, reasons=reasons, curves=draft.curves)
         about = f"{self.batch.model} {self.batch.version} {self.batch.cutoff} {arms.epoch}"
+        by = format_of(table, self.project.settings.export).id_column
         content = ListContent(
             table,
-            self.rows.held_out_ids(one),
+            self.rows.held_out_ids(one, by=by),
             reasons.shared,
-            self._last_upload(name),
+            self._last_upload(name, by),
             self._page(one),
             {"leading_reason": draft.leading, "forced_although": [asdict(concern) for concern in self.concerns]},
         )
@@ -156,7 +157,7 @@ class ListWriter:
             found.append(deliver(folder, place if "://" in place else str(project.base / place), address=address).to)
         return tuple(found)
 
-    def _last_upload(self, name: str) -> pa.Table | None:
+    def _last_upload(self, name: str, by: str) -> pa.Table | None:
         """Return what was uploaded from the latest list of this name, without who is held out now; None: nothing was."""
         earlier = [one.cutoff for one in self.week.past if one.name == name]
         if not earlier:
@@ -165,5 +166,5 @@ class ListWriter:
         if not version or not (version / UPLOAD).exists():
             return None
         found = read_upload(version / UPLOAD)
-        held_out = pa.array(self.rows.ids_of(np.flatnonzero(self.week.held_out)), pa.string())
+        held_out = pa.array(self.rows.ids_of(np.flatnonzero(self.week.held_out), by=by), pa.string())
         return found.filter(pc.invert(pc.is_in(found.column(0), value_set=held_out)))

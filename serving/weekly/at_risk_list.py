@@ -132,13 +132,19 @@ class ListRows:
         found["list"] = pa.array([selection.settings.name] * len(places), pa.string())
         return pa.table(found)
 
-    def held_out_ids(self, selection: Selection) -> list[str | None]:
+    def held_out_ids(self, selection: Selection, *, by: str = "") -> list[str | None]:
         """Return how the team's tool knows those whom nobody contacts, in the order of their user ids; None where it does not."""
-        return self.ids_of(np.sort(selection.rows[selection.held_out]))
+        return self.ids_of(np.sort(selection.rows[selection.held_out]), by=by)
 
-    def ids_of(self, places: NDArray[np.int64]) -> list[str | None]:
-        """Return how the team's tool knows some users; None where it does not."""
-        column = self.settings.id_column
+    def ids_of(self, places: NDArray[np.int64], *, by: str = "") -> list[str | None]:
+        """Return how the team's tool knows some users; None where it does not.
+
+        Parameters
+        ----------
+        by
+            The column that the tool matches by; by default ``[export] id_column``.
+        """
+        column = by or self.settings.id_column
         check_carried(self._ids(), self.candidates.attributes, setting="[export] id_column")
         ids = self.candidates.select(f"{identifier(column)} as id").column("id")
         return id_texts(ids.take(pa.array(places, pa.int64())), of=column).to_pylist()

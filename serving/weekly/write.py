@@ -17,7 +17,7 @@ from serving.weekly.files.list_columns import About
 from serving.weekly.files.spreadsheet import write_xlsx
 from serving.weekly.files.tables import write_csv, write_parquet
 from serving.weekly.files.upload import Uploads, uploads, write_uploads
-from serving.weekly.files.upload_format import upload_format
+from serving.weekly.files.upload_format import UploadFormat, upload_format
 from serving.weekly.list_ledger import ListEntry
 
 NAME, UPLOAD = "at_risk", "upload.csv"
@@ -52,15 +52,14 @@ class ListContent:
 
     def uploads(self, settings: ExportSettings) -> Uploads:
         """Return what the team's tool is given."""
-        names = self.rows.column_names
-        form = upload_format(
-            settings.preset or "plain", names, id_column=self._id_column(settings), renames=settings.columns
-        )
+        form = format_of(self.rows, settings)
         return uploads(self.rows, form, held_out=self.held_out, last=self.last_upload)
 
-    def _id_column(self, settings: ExportSettings) -> str:
-        """Return the column that the tool matches by; empty: the preset knows best."""
-        return "" if settings.preset and settings.id_column == "user_id" else settings.id_column
+
+def format_of(rows: pa.Table, settings: ExportSettings) -> UploadFormat:
+    """Return how the team's tool is given the rows of a list; of the default id, a preset knows a better one where the list has it."""
+    id_column = "" if settings.preset and settings.id_column == "user_id" else settings.id_column
+    return upload_format(settings.preset or "plain", rows.column_names, id_column=id_column, renames=settings.columns)
 
 
 def write_list(place: Place, content: ListContent, *, batch: Batch, entry: ListEntry, settings: ExportSettings) -> Path:

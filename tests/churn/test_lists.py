@@ -112,6 +112,28 @@ def test_the_next_week_says_what_has_changed_and_uploads_only_that(command: Comm
     assert {row["user_id"] for row in delta}.isdisjoint(held_out)
 
 
+def test_a_preset_names_those_to_contact_and_those_held_out_by_the_same_id(
+    command: Command, world: TrainedWorld, tmp_path: Path
+):
+    (plain,) = exported(command, world)["lists"]
+    people = [*ids(plain["path"]), *(Path(plain["path"]) / "holdout.csv").read_text().split()[1:]]
+    (tmp_path / "users.csv").write_text("".join(["user_id,email\n", *(f"{user},{user}@x.org\n" for user in people)]))
+    settings = (
+        f"users.path={tmp_path}/users.csv",
+        "users.trust_undated=true",
+        "users.columns.email=email",
+        'lists=[{name="at_risk", at_least="medium", columns=["email"]}]',
+        "export.preset=hubspot",
+    )
+    more = [word for one in settings for word in ("--set", one)]
+    (found,) = exported(command, world, *more, "--force")["lists"]  # the table knows few of the users
+    uploaded, held_out = ((Path(found["path"]) / name).read_text().split() for name in ("upload.csv", "holdout.csv"))
+    assert held_out[0] == "Email"
+    assert held_out[1:]
+    assert all(line.endswith("@x.org") for line in held_out[1:])
+    assert set(held_out[1:]).isdisjoint(line.partition(",")[0] for line in uploaded)
+
+
 def test_scores_that_are_kept_are_not_made_again(command: Command, world: TrainedWorld):
     exported(command, world)
     ran = command("export", *world.options(), "--week", WEEK)

@@ -200,6 +200,8 @@ def test_entries_hold_both_arms_the_riskiest_first():
 def test_the_held_out_are_named_as_the_tool_knows_them(id_column: str, ids: list[str]):
     rows, found = selection(held_out="db", id_column=id_column)
     assert rows.held_out_ids(found) == ids
+    rows, found = selection(held_out="db")
+    assert rows.held_out_ids(found, by=id_column) == ids
 
 
 def test_the_id_of_the_tool_follows_the_user_id():
