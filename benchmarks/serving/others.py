@@ -86,7 +86,17 @@ def peers(served: Path, logged: Path) -> tuple[Peer, ...]:
 
     def of_bentoml(workers: int) -> Command:
         del workers  # it reads them from its environment
-        return lambda port: [sys.executable, "-m", "bentoml", "serve", dataframe, "-h", "127.0.0.1", "-p", str(port)]
+        return lambda port: [
+            sys.executable,
+            "-m",
+            "bentoml",
+            "serve",
+            dataframe,
+            "--host",
+            "127.0.0.1",
+            "--port",
+            str(port),
+        ]
 
     return (
         Peer("churn serve", lambda workers: churn(served, workers=workers), OURS),

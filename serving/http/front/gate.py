@@ -201,6 +201,7 @@ def is_loopback(host: str) -> bool:
     return found.is_loopback if found else host.lower() == "localhost"
 
 
+@lru_cache(maxsize=256)
 def _address(host: str) -> IPv4Address | IPv6Address | None:
     """Return a host that is an address, which no other site can let point here; None: it is a name."""
     try:
