@@ -192,7 +192,7 @@ def _pattern(words: str, *, is_key: bool = False) -> re.Pattern[str]:
     return re.compile(f"(({key})_(({_OF})_)?)?({plain})(_?({key}))?")
 
 
-_DEVICE_RANK = 2
+PERSON, CONTACT, DEVICE, GROUP = range(4)  # how well a name says who did it, the best first
 
 
 def person_rank(name: str) -> int | None:
@@ -200,7 +200,7 @@ def person_rank(name: str) -> int | None:
     ranks = ((_PERSON, True), (_CONTACT, False), (_DEVICE, True), (_GROUP, True))
     found = (rank for rank, (words, is_key) in enumerate(ranks) if _pattern(words, is_key=is_key).fullmatch(name))
     rank = next(found, None)
-    return None if rank == _DEVICE_RANK and _pattern(_DEVICE).fullmatch(name) else rank
+    return None if rank == DEVICE and _pattern(_DEVICE).fullmatch(name) else rank
 
 
 def is_keyed(name: str) -> bool:

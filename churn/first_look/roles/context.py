@@ -83,16 +83,10 @@ def counts_rows(column: Column, table: LogTable, *, user: str | None) -> bool:
         f"""select count(*), count(*) filter (is_counted) from
             (select {counted} as is_counted from {TABLE} where {user} is not null group by {user} having count(*) > 2)"""
     ).fetchall()
-    is_of_all = (
-        column.is_unique and column.low in (0, 1) and (column.high or 0) - (column.low or 0) + 1 == column.filled
-    )
     return bool(users >= _FEW_USERS and running >= _MOSTLY * users)
 
 
-_FEW_USERS = 2
-
-
-_MIN_USERS, _VARIED = 10, 0.02
+_MIN_USERS, _VARIED, _FEW_USERS = 10, 0.02, 2
 
 
 def _is_type(column: Column, taken: Collection[str]) -> bool:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from churn.first_look.evidence.columns import Column
-from churn.first_look.evidence.names import is_word, person_rank
+from churn.first_look.evidence.names import DEVICE, GROUP, is_word, person_rank
 from churn.first_look.evidence.table import TABLE, LogTable
 from churn.first_look.evidence.times import column_name, sql_name
 from churn.first_look.questions import Answers, Option
@@ -22,7 +22,6 @@ _PLACES = (  # of users, each of whom may be of several
     "company|team|firma|store|shop|branch|outlet|market|server|realm|club|filiale|geschaft|markt|laden|standort|magasin|boutique|agence|tienda|sucursal"
     "|loja|filial|negozio|punto_vendita|winkel|filiaal|magaza|sube|sklep|oddzial|магазин|филиал|店舗|支店|店铺|店鋪|门店|門市|分店|매장|지점|サーバー|服务器"
 )
-_DEVICE, GROUP = 2, 3  # the ranks of their names
 _FULL, _MUCH = 0.95, 0.1
 _SHARED, _DENSE, _SEVERAL = 0.95, 0.8, 2
 _COUNTED = re.compile(r"\D{0,4}\d{1,7}")  # ids that were counted up, and are short enough to start again elsewhere
@@ -43,7 +42,7 @@ def are_the_same(one: Column, other: Column, table: LogTable) -> bool:
 
 def accounts_of(best: Sequence[Column], people: Sequence[Column], table: LogTable) -> list[Column]:
     """Return accounts and other groups that tell users apart in another way than the devices or visitors that are named best."""
-    if not all(person_rank(one.normal) == _DEVICE or is_word(_VISITORS, one.normal) for one in best):
+    if not all(person_rank(one.normal) == DEVICE or is_word(_VISITORS, one.normal) for one in best):
         return []
     groups = [one for one in people if one not in best and person_rank(one.normal) == GROUP]
     return [one for one in groups if one.filled_share >= _MUCH and not are_the_same(one, best[0], table)]

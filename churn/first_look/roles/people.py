@@ -7,6 +7,10 @@ from collections.abc import Collection, Sequence
 
 from churn.first_look.evidence.columns import Column, percent
 from churn.first_look.evidence.names import (
+    CONTACT,
+    DEVICE,
+    GROUP,
+    PERSON,
     is_duration,
     is_event_id,
     is_keyed,
@@ -18,7 +22,7 @@ from churn.first_look.evidence.names import (
 from churn.first_look.evidence.table import TABLE, LogTable
 from churn.first_look.evidence.times import column_name, column_of
 from churn.first_look.questions import Answers, Option
-from churn.first_look.roles.groups import GROUP, accounts_of, are_the_same, ask_about_restarts
+from churn.first_look.roles.groups import accounts_of, are_the_same, ask_about_restarts
 from churn.results.first_look import Finding
 from features.errors import InputError
 from features.log.sources.values import FLOATS
@@ -28,7 +32,6 @@ _FEW_ROWS, _MANY_ROWS, _MIN_USERS = 20, 20, 5
 _MIN_ROWS_A_USER = 1.2
 _FULL = 0.95
 _ALL_DIFFER = 0.99
-_CONTACT, _DEVICE = 1, 2
 _UNCLEAR = ("uid", "uuid", "guid", "id")
 _NOBODY = re.compile(
     r"-1|99999|999999|-|\?|unknown|anonymous|anon|guest|na|unbekannt|anonym|gast|inconnu|anonyme|invit[eé]|invitado|an[oóô]nimo|desconocido|convidado"
@@ -155,7 +158,7 @@ def _with_several(found: Column, others: Sequence[Column], table: LogTable) -> l
     possible = [
         one
         for one in others
-        if (person_rank(one.normal) == _CONTACT or found.normal in _UNCLEAR)
+        if (person_rank(one.normal) == CONTACT or found.normal in _UNCLEAR)
         and one.distinct * _SEVERAL <= found.distinct
         and one.filled_share >= _FULL
     ]
@@ -182,7 +185,7 @@ def _ask_among(possible: Sequence[Column], table: LogTable, *, answers: Answers)
 
 def _group(rank: int) -> int:
     """Put contacts and devices on one level: neither is more of a person than the other."""
-    return _CONTACT if rank in (_CONTACT, _CONTACT + 1) else rank
+    return CONTACT if rank in (CONTACT, DEVICE) else rank
 
 
 def _answered(given: str, columns: Sequence[Column], table: LogTable) -> Finding:
@@ -194,7 +197,7 @@ def _answered(given: str, columns: Sequence[Column], table: LogTable) -> Finding
 
 def _is_somebody(column: Column, times: Collection[str]) -> bool:
     """Tell whether values can name users: enough of them differ, and they are no times."""
-    is_keyed_person = person_rank(column.normal) == 0 and is_keyed(column.normal)
+    is_keyed_person = person_rank(column.normal) == PERSON and is_keyed(column.normal)
     enough = column.rows < _MANY_ROWS or column.distinct >= _MIN_USERS or is_keyed_person
     return column.is_identifier and column.filled > 0 and enough and column.name not in times
 
@@ -215,7 +218,7 @@ def _chosen(best: Sequence[Column], people: Sequence[Column], table: LogTable, *
         answers.ask("user_id", f"Who did it, where {found.name} is absent?", options)
         return None
     words = "" if not others else f"; {', '.join(one.name for one in others)} tells the same users apart"
-    if person_rank(found.normal) == _DEVICE:
+    if person_rank(found.normal) == DEVICE:
         words += "; it names a device: each counts as a user"
     if person_rank(found.normal) == GROUP:
         words += "; it may name a group: each counts as a user"
