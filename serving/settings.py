@@ -177,7 +177,7 @@ class ServingSettings(Section):
         500, "Requests that a worker has under way at once; more are answered 503.", unit="requests", ge=1, le=100_000
     )
     max_items_under_way: int = setting(
-        2000,
+        500,
         "Items that a worker computes, or that wait for it, at once; more are answered 503. Stored answers do not count.",
         unit="items",
         ge=1,

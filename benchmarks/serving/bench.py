@@ -77,13 +77,13 @@ def bodies(case: Case, profiles: pa.Table) -> Iterator[bytes]:
 
 
 def measure(
-    server: Server, connections: int, *, asked: Path, seconds: float = SECONDS, path: str = SCORE_PATH
+    server: Server, connections: int, *, asked: Path, seconds: float = SECONDS, options: Sequence[str] = (SCORE_PATH,)
 ) -> dict[str, Any]:
-    """Put the requests of a file on a server."""
+    """Put the requests of a file on a server; ``options`` are the path, and :data:`benchmarks.serving.load.MAY_BE_REFUSED`."""
     before = server.cpu_seconds()
     command = (sys.executable, "-m", "benchmarks.serving.load")
-    options = map(str, (server.port, connections, seconds, asked, path))
-    ran = subprocess.run([*command, *options], capture_output=True, text=True, check=False)
+    given = map(str, (server.port, connections, seconds, asked))
+    ran = subprocess.run([*command, *given, *options], capture_output=True, text=True, check=False)
     if ran.returncode:
         raise RuntimeError(ran.stderr)
     found = json.loads(ran.stdout)

@@ -17,7 +17,8 @@ from pathlib import Path
 import numpy as np
 
 SCORE_PATH = "/v1/score"
-OK, ANY = b"HTTP/1.1 200", b"HTTP/1.1 "
+OK, BUSY = b"HTTP/1.1 200", b"HTTP/1.1 503"
+MAY_BE_REFUSED = "may-be-refused"
 _LENGTH = b"content-length: "
 
 
@@ -36,7 +37,7 @@ def request(body: bytes, path: str = SCORE_PATH) -> bytes:
     return f"POST {path} HTTP/1.1\r\n{about}\r\n\r\n".encode() + body
 
 
-def is_whole(received: bytes, *, expected: bytes = OK) -> bool:
+def is_whole(received: bytes, *, expected: tuple[bytes, ...] = (OK,)) -> bool:
     """Tell whether an answer is complete; one that does not begin as expected ends the measurement."""
     end = received.find(b"\r\n\r\n")
     if end < 0:
@@ -47,8 +48,10 @@ def is_whole(received: bytes, *, expected: bytes = OK) -> bool:
     return len(received) >= end + 4 + int(received[start : received.find(b"\r", start)])
 
 
-def measure(port: int, requests: list[bytes], *, connections: int, seconds: float, expected: bytes = OK) -> list[float]:
-    """Return the latency in seconds of each request that was sent in the time; all are answered when it returns."""
+def measure(
+    port: int, requests: list[bytes], *, connections: int, seconds: float, expected: tuple[bytes, ...]
+) -> list[float]:
+    """Return the latency in seconds of each request that was sent in the time, and not refused; all are answered when it returns."""
     found = list[float]()
     with selectors.DefaultSelector() as poll:
         for _ in range(connections):
@@ -73,28 +76,33 @@ def _ask(client: Client, requests: list[bytes]) -> None:
     client.connection.sendall(random.choice(requests))
 
 
-def _read(client: Client, found: list[float], *, expected: bytes) -> None:
+def _read(client: Client, found: list[float], *, expected: tuple[bytes, ...]) -> None:
     more = client.connection.recv(2**20)
     if not more:
         raise RuntimeError("the server closed the connection")
     client.received += more
     if is_whole(client.received, expected=expected):
-        found.append(time.perf_counter() - client.sent_at)
+        if client.received.startswith(OK):
+            found.append(time.perf_counter() - client.sent_at)
         client.received = b""
 
 
 def main() -> None:
-    """Read a port, a number of connections, the seconds, a file of bodies, one a line, and a path; print the result as JSON."""
+    """Read a port, a number of connections, the seconds, a file of bodies, one a line, a path, and whether some may be refused.
+
+    Print the result as JSON.
+    """
     port, connections, seconds, path = int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]), sys.argv[5]
+    expected = (OK, BUSY) if sys.argv[6:] == [MAY_BE_REFUSED] else (OK,)
     requests = [request(line, path) for line in Path(sys.argv[4]).read_bytes().splitlines()]
-    # To warm up; right after an overload, some of these may be refused.
-    before = measure(port, requests, connections=connections, seconds=min(1.0, seconds), expected=ANY)
+    warm_up = measure(port, requests, connections=connections, seconds=min(1.0, seconds), expected=expected)
     began, start = time.monotonic(), time.perf_counter()
-    latencies = np.array(measure(port, requests, connections=connections, seconds=seconds)) * 1000
+    found = measure(port, requests, connections=connections, seconds=seconds, expected=expected)
+    latencies = np.array(found) * 1000
     rate = len(latencies) / (time.perf_counter() - start)
     p50, p99, p999 = np.percentile(latencies, [50, 99, 99.9])
     quantiles = {"p50": p50, "p99": p99, "p999": p999}
-    print(json.dumps({"began": began, "all": len(before) + len(latencies), "rate": rate} | quantiles))
+    print(json.dumps({"began": began, "all": len(warm_up) + len(latencies), "rate": rate} | quantiles))
 
 
 if __name__ == "__main__":

@@ -25,8 +25,9 @@ The *app* sends one id a request; *others* send 100 items at once, ids and profi
 OVERLOAD = """
 ## Four times as much as it can do, for {seconds:g} seconds
 
-Profiles to compute with reasons, one request in twenty with 100 of them. Measured first, with 64 connections that wait for their answers:
-{capacity:.0f} requests a second. Then {rate:.0f} a second by schedule, on 2,000 connections. *Probes* as above.
+Profiles to compute with reasons, one request in twenty with 100 of them. Measured first, with 16 connections that wait for their answers,
+of which refusals do not count: {capacity:.0f} requests a second. Then {rate:.0f} a second by schedule, on 2,000 connections.
+*Probes* as above.
 """
 HEAD = "| | sent | answers by status | p50 ms | p99 ms | p99.9 ms | max ms | sent late |\n|---|---|---|---|---|---|---|---|"
 ALLOWED = {"200", "429", "503"}

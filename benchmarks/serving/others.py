@@ -136,7 +136,7 @@ def measured(server: Server, peer: Peer, *, rows: Sequence[Mapping[str, Any]], h
     asked = home / "bodies"
     for path, body in peer.bodies.items():
         asked.write_bytes(b"\n".join(msgspec.json.encode(body(row)) for row in rows))
-        runs = [measure(server, CONNECTIONS, asked=asked, seconds=SECONDS, path=peer.path) for _ in range(ROUNDS)]
+        runs = [measure(server, CONNECTIONS, asked=asked, seconds=SECONDS, options=(peer.path,)) for _ in range(ROUNDS)]
         numbers = {name: float(np.median([run[name] for run in runs])) for name in ("rate", "p50", "p99", "cpu_us")}
         yield {"server": peer.name, "path": path} | numbers
 

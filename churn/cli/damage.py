@@ -11,12 +11,14 @@ from features.errors import InputError, translated
 def damage_named(activities: Path) -> AbstractContextManager[None]:
     """Name the damaged file behind an error of DuckDB's, or say that a file is gone; where neither is so, the error stays.
 
+    One that says that the disk is full stays, too: it names a file that was to be written.
+
     Raises
     ------
     InputError
         When kept days cannot be read.
     """
-    return translated(Exception, lambda error: _damage(activities, error) if _is_of_duckdb(error) else None)
+    return translated(Exception, lambda error: _damage(activities, error) if _is_of_reading(error) else None)
 
 
 def _damage(activities: Path, error: Exception) -> InputError | None:
@@ -29,6 +31,12 @@ def _damage(activities: Path, error: Exception) -> InputError | None:
         renewed = "another run renewed the kept days while this one read them"
         return InputError(renewed, hint="run the same command again")
     return None
+
+
+def _is_of_reading(error: Exception) -> bool:
+    from features.storage.full_disk import is_full
+
+    return _is_of_duckdb(error) and not is_full(error)
 
 
 def _is_of_duckdb(error: BaseException) -> bool:

@@ -27,8 +27,9 @@ from serving.settings import ServingSettings
 from serving.store.answers import StoredAnswer
 from serving.store.profile_store import ProfileStore, open_store
 
-BLOCK = 10  # items that are computed at once: two milliseconds or three
+BLOCK, BLOCK_WITHOUT_REASONS = 10, 40  # items that are computed at once: two milliseconds or three
 FoundItem = StoredAnswer | Score | Profile
+_ANSWERS = (StoredAnswer, Score)
 
 
 class FoundItems(msgspec.Struct, frozen=True):
@@ -48,7 +49,7 @@ class FoundItems(msgspec.Struct, frozen=True):
     def sent(self) -> list[tuple[ScoreInput, Profile]]:
         """What was sent for each profile, with it."""
         both = zip(self.request.inputs, self.found, strict=True)
-        return [(item, one) for item, one in both if not isinstance(one, StoredAnswer | Score)]
+        return [(item, one) for item, one in both if not isinstance(one, _ANSWERS)]
 
     @property
     def to_compute(self) -> int:
@@ -207,7 +208,7 @@ class Endpoint:
     def find(self, request: ReadRequest) -> FoundItems:
         """Look up what the store has of each item."""
         found = self._found(request)
-        profiles = [one for one in found if not isinstance(one, StoredAnswer | Score)]
+        profiles = [one for one in found if not isinstance(one, _ANSWERS)]
         return FoundItems(request, found, profiles)
 
     def finish(self, items: FoundItems, *, request_id: str, pause: Callable[[], object] = lambda: None) -> bytes:
@@ -216,11 +217,9 @@ class Endpoint:
         Parameters
         ----------
         pause
-            Called between blocks of :data:`BLOCK` items.
+            Called between blocks of :data:`BLOCK` items, or of :data:`BLOCK_WITHOUT_REASONS`.
         """
-        scores = iter(self._computed(items, pause) if items.to_compute else ())
-        with_reasons = items.request.reasons
-        answers = [one if isinstance(one, StoredAnswer | Score) else next(scores) for one in items.found]
+        answers, with_reasons = self._answers(items, pause), items.request.reasons
         self._metrics.count([one.outcome for one in answers])
         self._metrics.count_scores([one.scored for one in answers], model=self.model_id)
         if self.shadow:
@@ -231,15 +230,21 @@ class Endpoint:
         ]
         return self._encoder.encode(_Response(request_id, self.info, self._quality, results))
 
+    def _answers(self, items: FoundItems, pause: Callable[[], object]) -> list[StoredAnswer | Score]:
+        """Return what was found or computed, in the order of the items."""
+        scores = iter(self._computed(items, pause) if items.to_compute else ())
+        return [one if isinstance(one, _ANSWERS) else next(scores) for one in items.found]
+
     def _computed(self, items: FoundItems, pause: Callable[[], object]) -> list[Score]:
         """Score the profiles that were found, each with its arm."""
         request, found = items.request, list[Score]()
-        for start in range(0, items.to_compute, BLOCK):
+        block = BLOCK if request.reasons else BLOCK_WITHOUT_REASONS
+        for start in range(0, items.to_compute, block):
             if start:
                 pause()
             found += score(
                 self._model,
-                items.profiles[start : start + BLOCK],
+                items.profiles[start : start + block],
                 bands=self._bundle.scoring,
                 with_reasons=request.reasons,
                 with_curve=request.curve,
@@ -282,7 +287,7 @@ def _computed_users(
     return [
         (asked if isinstance(asked, UserEvents) else found, answer)
         for asked, found, answer in zip(items.request.inputs, items.found, answers, strict=True)
-        if not isinstance(found, StoredAnswer | Score) and isinstance(answer, Score)
+        if not isinstance(found, _ANSWERS) and isinstance(answer, Score)
     ]
 
 

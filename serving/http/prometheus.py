@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter as Counts
 from collections import defaultdict
 from collections.abc import Sequence
+from itertools import chain
 
 import msgspec
 import prometheus_client as prometheus
@@ -13,6 +14,7 @@ from bentoml import server_context
 from serving.http.contract import STATUSES, ModelInfo, Status
 from serving.http.problems import Answer, PathKind
 from serving.http.tally import Tally, observe
+from serving.score import RISK_BANDS
 
 DURATION_SECONDS = [
     0.00025,
@@ -34,6 +36,8 @@ DURATION_SECONDS = [
 ]
 _ABOUT = ("name", "version", "alias")
 DIFFERENCES = (-0.5, -0.2, -0.1, -0.05, -0.02, -0.01, -0.001, 0, 0.001, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
+# Of each band, the labels of a probability by its tenth. They are shared: until they are counted, scores take no memory of their own.
+_SLOTS = {band: [(band, f"0.{min(9, tenth)}") for tenth in range(11)] for band in ("", *RISK_BANDS)}
 ITEMS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 
 
@@ -50,7 +54,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self._answered = Tally[Sequence[str]](self._count_outcomes)
-        self._scored = Tally[tuple[str, Sequence[tuple[str, float] | None]]](self._count_scores)
+        self._scored = Tally[tuple[str, Sequence[tuple[str, str]]]](self._count_scores)
         self._answers = prometheus.Counter(
             "churn_answers", "Users requested, by outcome: scored, or why not.", ["outcome"], registry=None
         )
@@ -135,17 +139,20 @@ class Metrics:
 
     def count_scores(self, scored: Sequence[tuple[str, float] | None], *, model: str) -> None:
         """Count the scores of one request: their distribution is what drifts first."""
-        self._scored.add((model, scored))
+        self._scored.add((model, [_SLOTS[one[0]][int(one[1] * 10)] for one in scored if one]))
 
     def _count_outcomes(self, requests: Sequence[Sequence[str]]) -> None:
         observe(self._items, [len(outcomes) for outcomes in requests])
         for outcome, times in Counts(one for outcomes in requests for one in outcomes).items():
             self._answers.labels(outcome).inc(times)
 
-    def _count_scores(self, requests: Sequence[tuple[str, Sequence[tuple[str, float] | None]]]) -> None:
-        found = Counts((model, one[0], min(9, int(one[1] * 10))) for model, scored in requests for one in scored if one)
-        for (model, band, tenth), times in found.items():
-            self._scores.labels(model, band, f"0.{tenth}").inc(times)
+    def _count_scores(self, requests: Sequence[tuple[str, Sequence[tuple[str, str]]]]) -> None:
+        of_model = defaultdict[str, list[Sequence[tuple[str, str]]]](list)
+        for model, slots in requests:
+            of_model[model].append(slots)
+        for model, found in of_model.items():
+            for slot, times in Counts(chain.from_iterable(found)).items():
+                self._scores.labels(model, *slot).inc(times)
 
 
 class _RequestEnd(msgspec.Struct, frozen=True):

@@ -144,7 +144,7 @@ class Scoring:
         endpoint = self._pinned(pin)
         with self.admission.items(1):
             spend(1)
-            body = await self._in_thread(lambda: endpoint.explain(content, request_id=request_id))
+            body = await self._in_thread(lambda _: endpoint.explain(content, request_id=request_id))
         model = endpoint.model_id
         return Answer(200, body, headers=((MODEL_HEADER, model),), kind="explain", model=model)
 
@@ -161,24 +161,22 @@ class Scoring:
     async def _answered(
         self, endpoint: Endpoint, content: bytes, *, request_id: str, spend: Callable[[int], object]
     ) -> tuple[PathKind, bytes]:
-        after_others = partial(wait_for_round, asyncio.get_running_loop())
         if len(content) > QUICK_BODY_BYTES:
             self.admission.check_items()
             number = endpoint.count(content)
             with self.admission.items(number):
                 spend(number)
                 return "large", await self._in_thread(
-                    lambda: endpoint.answer(content, request_id=request_id, pause=after_others)
+                    lambda pause: endpoint.answer(content, request_id=request_id, pause=pause)
                 )
         request = endpoint.read(content)
         number = len(request.inputs)
         if request.has_events:
             with self.admission.items(number):
                 spend(number)
-                body = await self._in_thread(
-                    lambda: endpoint.finish(endpoint.find(request), request_id=request_id, pause=after_others)
+                return "events", await self._in_thread(
+                    lambda pause: endpoint.finish(endpoint.find(request), request_id=request_id, pause=pause)
                 )
-                return "events", body
         found = endpoint.find(request)
         if not found.to_compute:
             spend(number)
@@ -187,15 +185,17 @@ class Scoring:
             spend(number)
             if found.to_compute > QUICK_ITEMS:
                 return "large", await self._in_thread(
-                    lambda: endpoint.finish(found, request_id=request_id, pause=after_others)
+                    lambda pause: endpoint.finish(found, request_id=request_id, pause=pause)
                 )
             await self._turns.take()
             return "computed", endpoint.finish(found, request_id=request_id)
 
-    async def _in_thread(self, work: Callable[[], Done]) -> Done:
+    async def _in_thread(self, work: Callable[[Callable[[], object]], Done]) -> Done:
+        """Have it done in the one thread; it is handed what it calls between blocks, so that others go first."""
         loop = asyncio.get_running_loop()
+        pause = partial(wait_for_round, loop)
         try:
-            return await asyncio.wait_for(loop.run_in_executor(self._large, work), TIMEOUT_SECONDS)
+            return await asyncio.wait_for(loop.run_in_executor(self._large, work, pause), TIMEOUT_SECONDS)
         except TimeoutError:
             raise RequestProblem(
                 f"no answer after {TIMEOUT_SECONDS:g} seconds", kind=TIMEOUT, hint="send fewer items"

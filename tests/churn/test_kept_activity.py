@@ -17,6 +17,7 @@ from churn.project import Project
 from features.errors import InputError
 from features.log.event_log import open_log
 from features.log.formats import files_of
+from features.storage.full_disk import room_for
 from serving.http.endpoint import Endpoint
 from serving.release.bundle import read_bundle
 from tests.builders import world_of
@@ -107,3 +108,11 @@ def test_days_that_another_run_renewed_long_ago_are_no_bug(tmp_path: Path):
     assert "run the same command again" in refused.value.hint
     with pytest.raises(duckdb.Error), damage_named(world.home / "activity"):
         activity.connection.sql("from nothing")
+
+
+def test_a_disk_that_is_full_while_days_are_rolled_up_is_said_to_be(tmp_path: Path):
+    final = tmp_path / "activity" / "873f78b25a938918" / "2026-01-05_2026-05-04_160cdcbbdf51f655"
+    draft = final.parent / f".{final.name}.04115b94.tmp"
+    text = f'IO Error: Could not write file "{draft}/days.parquet": No space left on device'
+    with pytest.raises(InputError, match="the disk is full"), damage_named(tmp_path / "activity"), room_for(final):
+        raise duckdb.IOException(text)

@@ -35,8 +35,12 @@ class JsonLines(logging.Formatter):
 
 
 def install() -> None:
-    """Have the server write so, and each line once: its own set-up hands some to two handlers."""
-    logging.getLogger("uvicorn.error").propagate = False
+    """Have the server write so, and each line once: its own set-up hands some to two handlers.
+
+    Its lines on requests are not shown, and without a handler it does not put them together either.
+    """
+    for name in ("uvicorn.error", "uvicorn.access"):
+        logging.getLogger(name).propagate = False
     if sys.stdout.isatty():
         return
     for name in _SERVERS:

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 
 _PATHS = PROBES | CONTRACTS | PAGE_PATHS | DOCUMENTS | {METRICS_PATH}
 SERVER_PATHS = PROBES | CONTRACTS | {METRICS_PATH}  # answered by the server itself
+COUNT_SECONDS = 0.1  # thousands of requests at once would hold up those that come meanwhile
 _HINT = f"POST {SCORE_PATH} scores users; GET /docs has the contract"
 
 
@@ -178,7 +179,7 @@ class ScoringService(bentoml.Service[Any]):
 
         gate = self._gate = Gate.from_environment()
         keep_looking(gate.look, "keys")
-        keep_looking(write_tallies, "metrics")
+        keep_looking(write_tallies, "metrics", every_seconds=COUNT_SECONDS)
         atexit.register(write_tallies)
         routes = {path: ScoreRoute(scoring, gate, path=path) for path in (SCORE_PATH, EXPLAIN_PATH)}
         front = KnownPathsOnly(super().to_asgi(is_main), routes=routes, gate=gate, scoring=scoring)

@@ -223,7 +223,8 @@ class _Patience:
 
     def start(self) -> asyncio.Task[Any]:
         """Wait for the current task; return it."""
-        task, loop = cast("asyncio.Task[Any]", asyncio.current_task()), asyncio.get_running_loop()
+        task = cast("asyncio.Task[Any]", asyncio.current_task())
+        loop = task.get_loop()  # to ask for the running one takes a system call
         self._until[task] = loop.time() + BODY_SECONDS
         if loop is not self._loop:
             self._loop = loop

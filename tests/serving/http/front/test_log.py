@@ -53,3 +53,11 @@ def test_an_attack_does_not_fill_the_log_and_is_counted(
     log.refused(status=401)
     skipped = [getattr(record, "fields", {}).get("lines_skipped") for record in caplog.records[LINES_A_SECOND:]]
     assert skipped == [30, None]
+
+
+def test_the_servers_own_lines_on_requests_are_not_put_together(monkeypatch: pytest.MonkeyPatch):
+    servers = [logging.getLogger(name) for name in ("uvicorn.access", "uvicorn.error")]
+    for one in servers:
+        monkeypatch.setattr(one, "propagate", True)
+    log_module.install()
+    assert [one.hasHandlers() for one in servers] == [False, False]
