@@ -47,7 +47,7 @@ test-slow: setup ## The tests marked slow but for test-faults, and properties on
 	@HYPOTHESIS_PROFILE=ci $(BIN)/pytest -q -n 2 -m "slow or hypothesis" --ignore tests/faults
 
 test-faults: setup ## Races, kills, full disks and damage: every outcome is equal or refused by name; ends with the table of them
-	@$(BIN)/pytest -q -n 2 tests/faults
+	@$(BIN)/pytest -q -n 3 tests/faults/test_races.py tests/faults  # the longest first; they wait for each other much of the time
 
 system: ## System packages that some tests need: a Java runtime (Spark), PostgreSQL's server, Chromium
 	@.ci/system
