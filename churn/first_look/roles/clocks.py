@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from churn.first_look.evidence.columns import Column
 from churn.first_look.evidence.names import is_duration, is_event_time, is_other_time, is_spelled, words_beside_time
 from churn.first_look.evidence.table import LogTable
-from churn.first_look.evidence.times import TimeReading, kept_times, sql_name
+from churn.first_look.evidence.times import TimeReading, column_name, kept_times, sql_name
 from features.log.sources.times import instant_of_text
 from features.sql import identifier, literal
 
@@ -55,12 +55,41 @@ class _Clock:
 
 
 def with_clock(reading: TimeReading, columns: Sequence[Column], table: LogTable) -> TimeReading:
-    """Add the time of day of another column to a date, where there is exactly one that is named alike."""
+    """Add the time of day of another column to a date, where there is exactly one that is named alike; to a time, its half of the day."""
+    if reading.step == "time":
+        return _with_half(reading, columns, table)
     clocks = [one for one in columns if _fits(one, reading.column)]
     if reading.step != "day" or len(clocks) != 1 or clocks[0].filled < reading.column.filled * _LATER:
         return reading
     clock = _clock_of(clocks[0], columns, table)
     return _read_with(reading, clock, table) if clock else reading
+
+
+def _with_half(reading: TimeReading, columns: Sequence[Column], table: LogTable) -> TimeReading:
+    """Read times of twelve hours with the column that says which half of the day they are in, where there is one."""
+    halves = [one for one in columns if _is_half(one) and one.filled >= reading.column.filled * _LATER]
+    if len(halves) != 1 or reading.is_zoned:
+        return reading
+    first, last = table.numbers(*(f"{pick}(hour({reading.sql} at time zone 'UTC'))" for pick in ("min", "max")))
+    if not 1 <= first <= last <= _NOON:
+        return reading
+    (half,) = halves
+    named, own = (_half(half, sql) for sql in (sql_name(half.name, table), table.column(half.name)))
+    name, text = sql_name(reading.column.name, table), table.column(reading.column.name)
+    time, own_time = reading.expression, f"{reading.sql} at time zone 'UTC'"
+    if time in (name, column_name(reading.column.name, table)):
+        time, own_time = f"cast({name} as timestamp)", f"try_cast({text} as timestamp)"
+    clock = _Clock((half,), _TWELVE, _twelve(time, named), _twelve(own_time, own))
+    sql = f"cast(try_strptime({clock.text}, '{_TWELVE}') as timestamptz)"
+    words = f"{reading.words}, with the half of the day of {half.name}"
+    return _joined(reading, clock, table, f"strptime({clock.name}, '{_TWELVE}')", sql=sql, words=words)
+
+
+_TWELVE = "%Y-%m-%d %I:%M:%S.%f %p"
+
+
+def _twelve(time: str, half: str) -> str:
+    return f"strftime({time}, '{_TWELVE.removesuffix(' %p')}') || ' ' || {half}"
 
 
 def _clock_of(column: Column, columns: Sequence[Column], table: LogTable) -> _Clock | None:
@@ -133,13 +162,15 @@ def _dated(column: Column) -> str:
     return mark.join(("%Y", "%m", "%d"))
 
 
-def _joined(reading: TimeReading, clock: _Clock, table: LogTable, expression: str, *, sql: str) -> TimeReading:
+def _joined(
+    reading: TimeReading, clock: _Clock, table: LogTable, expression: str, *, sql: str, words: str = ""
+) -> TimeReading:
     sql = kept_times(sql, table)
     (parsed,) = table.numbers(f"count({sql})")
     if parsed < reading.parsed * reading.column.filled * _LATER:
         return reading
     names = tuple(one.name for one in clock.columns)
-    words = f"{reading.words}, with the time of day of {' and '.join(names)}"
+    words = words or f"{reading.words}, with the time of day of {' and '.join(names)}"
     others, share = (*reading.others, *names), parsed / reading.column.filled
     return replace(reading, expression=expression, words=words, step="time", sql=sql, parsed=share, others=others)
 

@@ -285,6 +285,28 @@ CLOCKS = (
         },
     ),
     log(
+        "the half of a day beside a date with a time",
+        "user_id,time,ampm,event",
+        lambda row: f"u{who(row)},{when(row):%Y-%m-%d %I:%M:%S},{when(row):%p},{kind(row)}",
+        columns={
+            "event_time": (
+                "strptime(strftime(cast(\"time\" as timestamp), '%Y-%m-%d %I:%M:%S.%f') || ' ' || ampm,"
+                " '%Y-%m-%d %I:%M:%S.%f %p')"
+            )
+        },
+    ),
+    log(
+        "the half of a day beside a date with a time, in Korean",
+        "user_id,time,half,event",
+        lambda row: f"u{who(row)},{when(row):%d.%m.%Y %I:%M},{'오전' if when(row).hour < 12 else '오후'},{kind(row)}",
+        columns={
+            "event_time": (
+                "strptime(strftime(strptime(\"time\", '%d.%m.%Y %H:%M'), '%Y-%m-%d %I:%M:%S.%f') || ' ' ||"
+                " case when half in ('오전') then 'AM' else 'PM' end, '%Y-%m-%d %I:%M:%S.%f %p')"
+            )
+        },
+    ),
+    log(
         "hours up to twelve, and nothing that says which half of a day",
         "user_id,date,time,event",
         lambda row: f"u{who(row)},{when(row):%Y-%m-%d},{when(row):%I:%M},{kind(row)}",
