@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from pathlib import Path
@@ -65,7 +65,11 @@ class Outcomes(Result):
     @property
     def did_contacting_help(self) -> str:
         """The verdict on contacting, in a sentence."""
-        return self.effects[0].words if self.effects else "no list was exported, so there is nothing to compare"
+        if self.effects:
+            return self.effects[0].words
+        has_lists = any(week.has_list for week in self.weeks)
+        why = "nobody was held out ([holdout] share = 0)" if has_lists else "no list was exported"
+        return f"{why}, so there is nothing to compare"
 
     @property
     def expected_churners(self) -> float:
@@ -145,13 +149,23 @@ def _notes(found: Outcomes) -> list[str]:
     coming = [week for week in found.weeks if not week.is_final]
     if coming:
         notes.append(f"the next outcomes, those of {coming[0].cutoff}, are final on {coming[0].final_on}")
-    without = list(dict.fromkeys(week.epoch for week in found.weeks if not week.share))
-    if without:
-        notes.append(f"no list was exported in {' and '.join(without)}: all users count as left alone there")
+    notes += _without_holdout([week for week in found.weeks if not week.share])
     if len(found.effects) > 1:
         others = "; ".join(one.words for one in found.effects[1:])
         notes.append(f"epochs with another share held out are read apart: {others}")
     return notes
+
+
+def _without_holdout(weeks: Sequence[ScoredWeek]) -> Iterator[str]:
+    """Say of epochs in which nobody was held out whether there were lists: without them, everybody was left alone."""
+    listed = dict.fromkeys(week.epoch for week in weeks if week.has_list)
+    if without := [epoch for epoch in dict.fromkeys(week.epoch for week in weeks) if epoch not in listed]:
+        yield f"no list was exported in {' and '.join(without)}: all users count as left alone there"
+    if listed:
+        yield (
+            f"lists were exported in {' and '.join(listed)} and [holdout] share is 0: nobody counts as left alone there, so that those "
+            "weeks say nothing on the model, nor on contacting"
+        )
 
 
 def plain(value: Any) -> Any:

@@ -45,7 +45,7 @@ from features.log.event_log import EventLog, open_log
 from features.log.files import LogFile
 from features.log.formats import files_of
 from features.log.inventory import FileInventory, LogInventory
-from features.log.notes import notes_on, rejected_notes
+from features.log.notes import missing_notes, notes_on, rejected_notes
 from features.log.rejected import flaw_of_rejected, forget_rejected
 from features.settings import ChurnSettings, ComputeSettings, EventsSettings, FeatureSettings
 from features.snapshots import Coverage
@@ -297,7 +297,8 @@ class _Updater:
         places = batch_by_day(days, kept)
         facts = facts_of(log.columns, has_time_of_day=inventory.has_time_of_day)
         gone = superseded(places, kept)
-        notes = tuple(notes_on(inventory, events, copies=self.copies, repeated=repeated, sample=log.sample))
+        told = notes_on(inventory, events, copies=self.copies, repeated=repeated, sample=log.sample)
+        notes = (*missing_notes(log.sources, events), *told)
         now = Manifest(inventory.files, coverage, _configured(events), facts, places, gone, self.copies, notes)
         now.write(self.folder)
         self._forget(now, before)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import PurePath
 
 from features.log.corrections import correction_of
 from features.log.formats import format_of
 from features.log.inventory import FileInventory, LogInventory
 from features.log.sources.broken_rows import TOO_MANY
+from features.log.sources.source import Source, is_named
 from features.log.sources.times import meanings
 from features.log.validation import AMBIGUOUS_ZONE, FUTURE, NULL_MARKER
 from features.settings import EventsSettings
@@ -40,6 +42,21 @@ def notes_on(
     yield from _early(inventory)
     yield from rejected_notes(inventory, settings, sample=sample)
     yield from _emptied(inventory)
+
+
+def missing_notes(sources: Sequence[Source], settings: EventsSettings) -> Iterator[str]:
+    """Yield a sentence for each column that the mapping names and some files lack; a warning where it decides which rows count."""
+    total = sum(len(source.files) for source in sources)
+    for name in dict.fromkeys(name for source in sources for name in source.missing):
+        files = [file for source in sources if name in source.missing for file in source.files]
+        first = PurePath(files[0]).name
+        what = f"{first} has" if len(files) == 1 else f"{len(files)} of {total} files, {first} the first of them, have"
+        if is_named(name, settings.where):
+            yield f"warning: {what} no column {name}, which [events] where reads: whether their rows count is decided without it"
+        readers = [one for one, expression in settings.mapping().items() if is_named(name, expression)]
+        if readers:
+            counts = ", and each is one event" if "count" in readers else ""
+            yield f"{what} no column {name}, of which [events.columns] {' and '.join(readers)} is made: absent in their rows{counts}"
 
 
 def rejected_notes(inventory: LogInventory, settings: EventsSettings, *, sample: Sample) -> Iterator[str]:

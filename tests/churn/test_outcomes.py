@@ -172,6 +172,21 @@ def test_a_day_that_the_log_does_not_reach_and_a_ledger_without_scores_are_refus
         empty.outcomes()
 
 
+def test_lists_of_which_nobody_was_held_out_are_told_from_no_list(world: TrainedWorld, tmp_path: Path):
+    found = project(world.copy_to(tmp_path / "home")).outcomes()
+    nobody = replace(found, effects=(), weeks=tuple(replace(week, share=0.0) for week in found.weeks))
+    assert nobody.did_contacting_help == "nobody was held out ([holdout] share = 0), so there is nothing to compare"
+    assert [note for note in nobody.notes if "share is 0" in note]
+    assert not [note for note in nobody.notes if "no list was exported" in note]
+    unlisted = replace(nobody, weeks=tuple(replace(week, users=unlisted_of(week.users)) for week in nobody.weeks))
+    assert unlisted.did_contacting_help == "no list was exported, so there is nothing to compare"
+    assert [note for note in unlisted.notes if "all users count as left alone" in note]
+
+
+def unlisted_of(users: pa.Table) -> pa.Table:
+    return users.set_column(users.schema.get_field_index("list"), "list", pa.nulls(len(users), pa.string()))
+
+
 def test_a_lost_key_is_not_made_again(world: TrainedWorld, tmp_path: Path):
     copy = world.copy_to(tmp_path / "home")
     (copy.home / "arms/churn/key").unlink()

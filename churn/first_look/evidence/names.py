@@ -159,7 +159,8 @@ _BROWSING = re.compile(
     re.IGNORECASE,
 )
 _NO_DURATION = re.compile(
-    r"(.*_)?(since|ago|until|left|remaining|(video|track|song|content|movie|film|clip|media|audio)_length)(_.*)?"
+    r"(.*_)?(since|ago|until|left|remaining|(video|track|song|content|movie|film|clip|media|audio|episode|item)_(length|duration|dur)"
+    r"|timeout|latency|delay|age|ttl|offset|(response|load|request|render|wait)_time|expected|planned|scheduled)(_.*)?"
 )
 _CENTS = r"(.*_)?(cents|cent|minor|pence|kopeken|centimes|centavos)(_.*)?"
 _DURATIONS = (
@@ -177,7 +178,7 @@ _EVENT_IDS = (
     "|handelse_id|id_udalosti|id_eveniment|messageid|insertid"
 )
 _CANCELLED = re.compile(
-    r"(.*[\W_])?(cancel\w*|failed|declined|rejected|abgelehnt|fehlgeschlagen|refuse\w*|rechazad\w*|отклон\w*|storn\w*|annul\w*|refund\w*|voided|returned|r[uü]cksend\w*|r[uü]ckgabe\w*|retour\w*|widerruf\w*|erstatt\w*|rembours\w*|devol\w*|devuelt\w*|reembols\w*|anulad\w*"
+    r"(.*[\W_])?(cancel\w*|failed|declined|rejected|abgelehnt|fehlgeschlagen|refuse\w*|rechazad\w*|отклон\w*|storn\w*|annul\w*|refund\w*|voided|returns?|returned|charge[ _]?backs?|reversal|reversed|credit[ _]?note|gutschrift\w*|iade|zwrot\w*|reso|avoir|r[uü]cksend\w*|r[uü]ckgabe\w*|retour\w*|widerruf\w*|erstatt\w*|rembours\w*|devol\w*|devuelt\w*|reembols\w*|anulad\w*"
     r"|отмен\w*|возвра\w*)([\W_].*)?|.*(キャンセル|失敗|失败|取消|返品|返金|退款|退货|退貨).*",
     re.IGNORECASE,
 )

@@ -23,7 +23,7 @@ from features.log.sources.demands import takes_lists
 from features.log.sources.dialect import Dialect, apart, same_but_for_case
 from features.log.sources.json_files import FieldPath, Fields, fault_of, name_of, path_of
 from features.log.sources.parquet_files import grouped, merged, united
-from features.log.sources.source import LOG_FILE, Source, file_list, folder_keys, suggestion
+from features.log.sources.source import LOG_FILE, Source, file_list, folder_keys, is_named, suggestion
 from features.sql import identifier
 from features.storage.duckdb import duckdb_errors
 
@@ -42,6 +42,8 @@ class _Group:
         Names of columns that differ in case only, under the name in lower case.
     has_broken_rows
         Some rows have another number of fields than there are columns.
+    missing
+        Columns that other files have and the mapping names.
     """
 
     sql: str
@@ -50,6 +52,7 @@ class _Group:
     texts: frozenset[str]
     alike: Mapping[str, list[str]] = field(default_factory=dict[str, list[str]])
     has_broken_rows: bool = False
+    missing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -164,13 +167,14 @@ class Mapper:
     def _with_missing(self, group: _Group, everywhere: Mapping[str, tuple[str, str]]) -> _Group:
         """Add the columns that other files have and the mapping names, as absent values."""
         own = {name.casefold() for name in group.kinds}
-        words = " ".join((*self.settings.mapping().values(), self.settings.where)).replace('""', '"').casefold()
-        missing = {name: kind for key, (name, kind) in everywhere.items() if key not in own and key in words}
+        words = " ".join((*self.settings.mapping().values(), self.settings.where))
+        missing = {name: kind for key, (name, kind) in everywhere.items() if key not in own and is_named(name, words)}
         if not missing:
             return group
         added = ", ".join(f"cast(null as {kind}) as {identifier(name)}" for name, kind in missing.items())
         texts = group.texts | {name for name, kind in missing.items() if kind == "VARCHAR"}
-        return replace(group, sql=f"(select *, {added} from {group.sql})", kinds=group.kinds | missing, texts=texts)
+        sql = f"(select *, {added} from {group.sql})"
+        return replace(group, sql=sql, kinds=group.kinds | missing, texts=texts, missing=tuple(missing))
 
     def _resolved(self, group: _Group, columns: tuple[str, ...]) -> Source:
         binder = Binder(self.connection, group.kinds, group.texts, self._reading, self._declared(group.kinds))
@@ -184,6 +188,7 @@ class Mapper:
                 mapping[name] = _bound(binder, expression)
         where = self._condition(binder, columns, alike=alike) if self.settings.where else None
         found = Source(group.sql, mapping, where, tuple(group.kinds), group.files, self.subject, self._reading)
+        found = replace(found, missing=group.missing)
         return (
             found
             if not group.has_broken_rows

@@ -34,6 +34,17 @@ def hive_options(keys: Collection[str]) -> str:
     return f"hive_partitioning = {'true, hive_types_autocast = false' if keys else 'false'}"
 
 
+def is_named(column: str, sql: str) -> bool:
+    """Tell whether SQL names a column, quoted or not.
+
+    Examples
+    --------
+    >>> [is_named("n", sql) for sql in ("N + 1", '"n"', "amount", "n_events")]
+    [True, True, False, False]
+    """
+    return re.search(rf"(?<!\w){re.escape(column)}(?!\w)", sql.replace('""', '"'), re.IGNORECASE) is not None
+
+
 @dataclass(frozen=True)
 class Source:
     """Some files of a log before their rows are checked.
@@ -58,6 +69,8 @@ class Source:
         Own columns that are handed on as they are.
     row_text
         Own column with the fields of a row as they stand, where faults may keep them from their columns; empty: there is none.
+    missing
+        Columns that the mapping names, and that only other files have: absent values.
     """
 
     sql: str
@@ -70,6 +83,7 @@ class Source:
     fault: str = ""
     more: tuple[str, ...] = ()
     row_text: str = ""
+    missing: tuple[str, ...] = ()
 
     @property
     def rows(self) -> str:

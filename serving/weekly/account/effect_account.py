@@ -178,10 +178,14 @@ def planned_season(entries: FirstEntries, probability: NDArray[np.float64], *, k
     probability
         Churn probability at entry, shape (n,): their mean is the churn rate that is expected of users who are left alone.
     """
-    early = np.bincount(entries.week, minlength=1)[:known_after_weeks].astype(np.float64)
+    first = int(entries.week.min())
+    weeks = (
+        entries.week - first if first >= known_after_weeks else entries.week
+    )  # nobody entered before, as with arms of an earlier epoch
+    early = np.bincount(weeks, minlength=1)[:known_after_weeks].astype(np.float64)
     later = early[1:].mean() if len(early) > 1 else early[0]
     expected = np.concatenate([early, np.full(max(SEASON_WEEKS, known_after_weeks) - len(early), later)])
-    rate = float(probability[entries.week < known_after_weeks].mean())
+    rate = float(probability[weeks < known_after_weeks].mean())
     return Season(expected, rate, known_after_weeks)
 
 

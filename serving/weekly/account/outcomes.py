@@ -187,6 +187,11 @@ class ScoredWeek:
         """Whether its outcomes are known and do not change."""
         return self.users.num_rows > 0 and self.users.column("churned").null_count == 0
 
+    @property
+    def has_list(self) -> bool:
+        """Whether some of its users were listed."""
+        return self.users.column("list").null_count < self.users.num_rows
+
     def column(self, name: str) -> NDArray[Any]:
         """Return a column, shape (n,)."""
         return self.users.column(name).to_numpy(zero_copy_only=False)

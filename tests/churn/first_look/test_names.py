@@ -6,6 +6,7 @@ import pytest
 
 from churn.first_look.evidence.names import (
     is_arrival,
+    is_duration,
     is_event_time,
     is_other_time,
     means_cancelled,
@@ -94,4 +95,11 @@ def test_cancelled_orders_are_told_by_their_words():
             ("cancelled", "Storniert", "Rücksendung", "partially_refunded", "отменён", "キャンセル済み", "已退款"),
         )
     )
-    assert not any(map(means_cancelled, ("paid", "returning", "shipped", "offen")))
+    assert all(map(means_cancelled, ("return", "charge_back", "Chargeback", "Gutschrift", "credit note", "reversal")))
+    assert not any(map(means_cancelled, ("paid", "returning", "shipped", "offen", "credit_card")))
+
+
+def test_how_long_somebody_used_it_is_told_from_how_long_other_things_are():
+    assert all(map(is_duration, ("duration_ms", "session_duration", "watch_seconds", "dauer")))
+    others = ("track_duration_ms", "video_length_seconds", "latency_seconds", "response_time_secs", "age_seconds")
+    assert not any(map(is_duration, (*others, "expected_duration_min", "utc_offset_seconds", "seconds_since_login")))

@@ -174,3 +174,23 @@ def test_a_refusal_shows_file_row_form_and_what_would_read_it(tmp_path: Path):
 def test_a_refusal_of_a_log_of_which_no_row_is_valid_shows_it_too(tmp_path: Path):
     with pytest.raises(InputError, match=r'(?s)first in log\.csv, row 1, as "99/99/9999"'):
         world(tmp_path, "bob,05/06/2026,open", max_rejected_share=1.0).activity()
+
+
+def test_columns_that_some_files_lack_are_said(tmp_path: Path):
+    """As where an export renames one: rows would vanish, or lose their money, without a word."""
+    put(tmp_path / "log/a.csv", f"{HEADER},amount,is_test\n{GOOD},9.5,false\n")
+    for name in "bc":
+        put(tmp_path / f"log/{name}.csv", f"{HEADER},amount_eur\nbob,2026-01-05 10:00:0{name == 'b':d},open,9\n")
+    columns = {"amount": "amount"}
+    found = world_at(tmp_path, tmp_path / "log", columns=columns, where="coalesce(is_test, '') <> 'true'").activity()
+    assert found.notes == (
+        "2 of 3 files, b.csv the first of them, have no column amount, of which [events.columns] amount is made: absent in their rows",
+        (
+            "warning: 2 of 3 files, b.csv the first of them, have no column is_test, which [events] where reads: whether their rows count is "
+            "decided without it"
+        ),
+    )
+    counts = world_at(tmp_path / "counts", tmp_path / "log", columns={"count": "amount_eur"}).activity()
+    (note,) = counts.notes
+    assert note.startswith("a.csv has no column amount_eur, of which [events.columns] count is made")
+    assert note.endswith("and each is one event")

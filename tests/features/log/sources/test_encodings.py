@@ -57,6 +57,21 @@ def test_windows_1252_is_refused_with_the_way_out(tmp_path: Path, named: str):
         read(path, format=FormatSettings(encoding=named))
 
 
+def test_utf_8_that_is_called_latin_1_is_refused(tmp_path: Path):
+    """As where a product changes the encoding of its exports: each user with an accent would be another one."""
+    put(tmp_path / "a.csv", f"{HEADER}\njosé,{TEN},x\n".encode("latin-1"))
+    put(tmp_path / "b.csv", f"{HEADER}\njosé,{TEN},x\n")
+    with pytest.raises(
+        InputError, match=r'(?s)b\.csv is UTF-8 text, and .*encoding = "latin-1".*iconv -f UTF-8 -t LATIN1'
+    ):
+        read(tmp_path, format=FormatSettings(encoding="latin-1"))
+
+
+def test_a_latin_1_file_that_ends_with_a_letter_is_none(tmp_path: Path):
+    path = put(tmp_path / "a.csv", f"{HEADER}\nana,{TEN},é".encode("latin-1"))
+    assert read(path, format=FormatSettings(encoding="latin-1"))
+
+
 def test_it_is_so_far_down_a_file_too(tmp_path: Path):
     lines = "".join(f"josé{place},{TEN},x\n" for place in range(5000))
     path = put(tmp_path / "log.csv", f"{HEADER}\n{lines}z,{TEN},9 €\n".encode("cp1252"))

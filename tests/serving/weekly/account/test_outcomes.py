@@ -327,6 +327,16 @@ def test_arms_of_an_earlier_epoch_count_there_only(weeks: list[ScoredWeek]):
     assert effect_accounts([kept], Reading(AS_OF)) == ()
 
 
+def test_first_entries_may_begin_after_the_first_outcomes_are_known(weeks: list[ScoredWeek]):
+    """As on a list that hardly changes, where users had arms of an earlier epoch at first."""
+    at = weeks[0].users.schema.get_field_index("arm_from")
+    kept = [replace(week, users=week.users.set_column(at, "arm_from", pa.array(["kept"] * USERS))) for week in weeks]
+    known_after = -(-max((week.final_on - week.cutoff).days for week in weeks) // 7)
+    assert known_after < len(weeks) - 1
+    found, usual = account([*kept[:known_after], *weeks[known_after:]]), account(weeks[known_after:])
+    assert found.first_entries == usual.first_entries > 0
+
+
 def test_users_of_one_arm_who_are_lost_are_noticed(weeks: list[ScoredWeek]):
     def without_treated(week: ScoredWeek) -> ScoredWeek:
         lost = (week.column("arm") == TREATED) & (np.arange(USERS) % 10 > 0)
