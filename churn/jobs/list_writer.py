@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -17,18 +17,19 @@ from churn.jobs.week import Week
 from churn.progress import Progress
 from churn.results import WeeklyList
 from features.storage.versions import Place, current_of
-from serving.batch.scored_batch import Batch
+from serving.batch.scored_batch import Batch, read_manifest
 from serving.weekly.at_risk_list import ListRows, export_id_of, week_of
 from serving.weekly.checks import Concern, leading_feature
 from serving.weekly.curve_columns import curve_columns
 from serving.weekly.files.destinations import deliver
 from serving.weekly.files.list_address import ListAddress
 from serving.weekly.files.upload import read_upload
+from serving.weekly.files.upload_format import UploadFormat
 from serving.weekly.list_ledger import ListEntry, write_entries
 from serving.weekly.list_page import ListSummary, page_of
 from serving.weekly.list_reasons import ListReasons, list_reasons
 from serving.weekly.selection import Selection
-from serving.weekly.write import UPLOAD, ListContent, format_of, write_list
+from serving.weekly.write import UPLOAD, ListContent, format_of, list_files
 
 if TYPE_CHECKING:
     from churn.project import Project
@@ -118,24 +119,37 @@ class ListWriter:
         )
 
     def write_into(self, ledger: Place, place: Place, *, draft: ListDraft) -> tuple[ListEntry, Path]:
-        """Write the account of a list and its files as versions of two places; return what it was made of, and the folder of the files."""
+        """Write the account of a list and its files as versions of two places; return what it was made of, and the folder of the files.
+
+        What the settings or the size of the list forbid is refused before the account says that the list went out.
+        """
         one, reasons, arms = draft.selection, draft.reasons, self.week.arms
         name, entries = one.settings.name, self.rows.entries(one, self.users.scores)
         table = self.rows.rows(one, self.users.scores, reasons=reasons, curves=draft.curves)
         about = f"{self.batch.model} {self.batch.version} {self.batch.cutoff} {arms.epoch}"
-        by = format_of(table, self.project.settings.export).id_column
+        settings = self.project.settings.export
+        form = format_of(table, settings)
         content = ListContent(
             table,
-            self.rows.held_out_ids(one, by=by),
+            self.rows.held_out_ids(one, by=form.id_column),
             reasons.shared,
-            self._last_upload(name, by),
+            self._last_upload(name, form),
             self._page(one),
-            {"leading_reason": draft.leading, "forced_although": [asdict(concern) for concern in self.concerns]},
+            self._recorded(draft, form),
         )
         export_id = export_id_of((entries, table), about, one.settings.model_dump_json())
         entry = ListEntry(name, export_id, arms.epoch, arms.share)
+        write = list_files(content, batch=self.batch, entry=entry, settings=settings)
         write_entries(self.batch, entry, entries=entries, place=ledger)
-        return entry, write_list(place, content, batch=self.batch, entry=entry, settings=self.project.settings.export)
+        return entry, place.add(write)
+
+    def _recorded(self, draft: ListDraft, form: UploadFormat) -> dict[str, Any]:
+        """Return what the manifest says beyond what every list has."""
+        return {
+            "leading_reason": draft.leading,
+            "forced_although": [asdict(concern) for concern in self.concerns],
+            "id_column": form.id_column,
+        }
 
     def _page(self, one: Selection) -> str:
         found = counted(one)
@@ -157,14 +171,27 @@ class ListWriter:
             found.append(deliver(folder, place if "://" in place else str(project.base / place), address=address).to)
         return tuple(found)
 
-    def _last_upload(self, name: str, by: str) -> pa.Table | None:
-        """Return what was uploaded from the latest list of this name, without who is held out now; None: nothing was."""
-        earlier = [one.cutoff for one in self.week.past if one.name == name]
-        if not earlier:
+    def _last_upload(self, name: str, form: UploadFormat) -> pa.Table | None:
+        """Return what was uploaded from the latest list of this name, as far as its delta goes by it; None: everything is new."""
+        if not (folder := self._last_folder(name)):
             return None
-        version = current_of(self.project.home.weekly_list(self.project.name, week_of(max(earlier)), name))
-        if not version or not (version / UPLOAD).exists():
+        found, earlier_column = read_upload(folder / UPLOAD), read_manifest(folder).get("id_column", form.id_column)
+        if (found.column_names[0], earlier_column) != (form.id_name, form.id_column):
+            self.review.say.within(
+                f"{name}: its last upload names users by another id, so delta.csv has everybody on the list, and nobody who left it"
+            )
             return None
-        found = read_upload(version / UPLOAD)
-        held_out = pa.array(self.rows.ids_of(np.flatnonzero(self.week.held_out), by=by), pa.string())
-        return found.filter(pc.invert(pc.is_in(found.column(0), value_set=held_out)))
+        return found.filter(pc.invert(pc.is_in(found.column(0), value_set=self._named_elsewhere(name, form))))
+
+    def _last_folder(self, name: str) -> Path | None:
+        """Return the latest folder of this name with an upload; a run that was stopped may have left an account without files."""
+        project = self.project
+        days = sorted((one.cutoff for one in self.week.past if one.name == name), reverse=True)
+        folders = (current_of(project.home.weekly_list(project.name, week_of(day), name)) for day in days)
+        return next((one for one in folders if one and (one / UPLOAD).exists()), None)
+
+    def _named_elsewhere(self, name: str, form: UploadFormat) -> pa.Array[Any]:
+        """Return the ids of users whom the delta of a list must not clear: who is held out, and who is to be contacted by another list."""
+        others = (one.treated for one in self.week.selections if one.settings.name != name)
+        places = np.unique(np.concatenate([np.flatnonzero(self.week.held_out), *others]))
+        return pa.array(self.rows.ids_of(places, by=form.id_column), pa.string())

@@ -21,6 +21,7 @@ from serving.weekly.changes import Changes, changes
 from serving.weekly.checks import Concern, LastWeek, attribute_concerns, batch_concerns, list_concerns
 from serving.weekly.selection import Selection
 
+_WEEK_DAYS = 7
 _A_WEEK_BEFORE_DAYS = 10  # the batch before this one may be a few days late
 
 
@@ -33,10 +34,17 @@ class Review:
 
     @cached_property
     def last(self) -> ScoredBatch | None:
-        """The latest batch of the last days; None: there is none."""
+        """The batch of the latest lists of the last days, or, without lists, the one nearest to a week before; None: there is none.
+
+        Scores of a day without lists, as of a ``churn score`` in between, do not take the place of those of the last lists.
+        """
         project, cutoff = self.week.project, self.week.batch.cutoff
-        earlier = scored_batches(project.home.ledgers(project.name), before=cutoff)[-1:]
-        return next((one for one in earlier if (cutoff - one.cutoff).days <= _A_WEEK_BEFORE_DAYS), None)
+        earlier = scored_batches(project.home.ledgers(project.name), before=cutoff)
+        lately = [one for one in earlier if (cutoff - one.cutoff).days <= _A_WEEK_BEFORE_DAYS]
+        listed = {one.cutoff for one in self.week.past}
+        if with_lists := [one for one in lately if one.cutoff in listed]:
+            return with_lists[-1]
+        return min(lately, key=lambda one: abs((cutoff - one.cutoff).days - _WEEK_DAYS), default=None)
 
     @cached_property
     def _last_rows(self) -> pa.Table | None:

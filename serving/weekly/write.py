@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from serving.batch.scored_batch import Batch, write_manifest
 from serving.settings import ExportSettings
 from serving.weekly.at_risk_list import week_of
 from serving.weekly.files.list_columns import About
-from serving.weekly.files.spreadsheet import write_xlsx
+from serving.weekly.files.spreadsheet import check_rows, write_xlsx
 from serving.weekly.files.tables import write_csv, write_parquet
 from serving.weekly.files.upload import Uploads, uploads, write_uploads
 from serving.weekly.files.upload_format import UploadFormat, upload_format
@@ -67,7 +67,21 @@ def write_list(place: Place, content: ListContent, *, batch: Batch, entry: ListE
 
     The same inputs give the same bytes, and so the same version. A killed run leaves no file under its final name.
     """
+    return place.add(list_files(content, batch=batch, entry=entry, settings=settings))
+
+
+def list_files(
+    content: ListContent, *, batch: Batch, entry: ListEntry, settings: ExportSettings
+) -> Callable[[Path], None]:
+    """Return what writes all files of a list into an empty folder, the manifest last.
+
+    Raises
+    ------
+    SettingsError, InputError
+        When the settings do not fit the list, or a sheet of Excel cannot hold it: before anything is written.
+    """
     found = content.uploads(settings)
+    check_rows(content.rows, name=f"{NAME}.xlsx")
     ids = pa.array([entry.export_id] * content.rows.num_rows, pa.string())
     rows = content.rows.append_column("export_id", ids)
     about = About(
@@ -93,4 +107,4 @@ def write_list(place: Place, content: ListContent, *, batch: Batch, entry: ListE
         more = {"shared_reasons": list(content.shared), **content.recorded}
         write_manifest(draft, about=batch.about | asdict(entry) | more, rows=counts)
 
-    return place.add(write)
+    return write

@@ -2,12 +2,14 @@
 
 import csv
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 
+from serving.weekly.files import spreadsheet
 from tests.builders import values_of
 from tests.churn.command import AS_OF, WEEK, TrainedWorld
 from tests.churn.conftest import Command
@@ -28,6 +30,26 @@ def exported(command: Command, world: TrainedWorld, *more: str, at: str = AS_OF)
     ran = command("export", *world.options(), "--as-of", at, *more, "--json")
     assert ran.code == 0, ran.err
     return ran.json()
+
+
+def table(path: Path) -> dict[str, tuple[str, ...]]:
+    """The cells of an upload or a delta by id."""
+    with path.open(newline="") as file:
+        _, *rows = csv.reader(file)
+    return {one: tuple(cells) for one, *cells in rows}
+
+
+def with_emails(folder: Path, users: list[str], *more: str) -> list[str]:
+    """Options by which lists carry the e-mail address of each of these users."""
+    (folder / "users.csv").write_text("".join(["user_id,email\n", *(f"{user},{user}@x.org\n" for user in users)]))
+    settings = (
+        f"users.path={folder}/users.csv",
+        "users.trust_undated=true",
+        "users.columns.email=email",
+        'lists=[{name="at_risk", at_least="medium", columns=["email"]}]',
+        *more,
+    )
+    return [*(word for one in settings for word in ("--set", one)), "--force"]  # the table knows few of the users
 
 
 def files_of(folder: Path) -> set[Path]:
@@ -112,21 +134,80 @@ def test_the_next_week_says_what_has_changed_and_uploads_only_that(command: Comm
     assert {row["user_id"] for row in delta}.isdisjoint(held_out)
 
 
+def test_only_who_is_on_no_list_any_more_is_cleared_in_the_tool(command: Command, world: TrainedWorld):
+    """From one week to the next the lists take each other's users, and their deltas are imported in either order."""
+    two = 'lists=[{{name="vip", at_least="medium", where="hash(user_id) % 2 = {}"}}, {{name="others", at_least="medium"}}]'
+    before = exported(command, world, "--set", two.format(0), at="2026-04-20")["lists"]
+    now = exported(command, world, "--set", two.format(1), "--force")["lists"]
+    was, listed = ([table(Path(one["path"]) / "upload.csv") for one in lists] for lists in (before, now))
+    assert was[0].keys() & listed[1].keys()
+    assert was[1].keys() & listed[0].keys()
+    deltas = [table(Path(one["path"]) / "delta.csv") for one in now]
+    for first, second in (deltas, deltas[::-1]):
+        tool = was[0] | was[1]
+        for user, cells in (*first.items(), *second.items()):
+            tool[user] = tuple(cell or old for cell, old in zip(cells, tool.get(user, cells), strict=True))
+        assert tool.items() >= (listed[0] | listed[1]).items()
+        held_out = {user for one in now for user in (Path(one["path"]) / "holdout.csv").read_text().split()}
+        gone = tool.keys() - listed[0].keys() - listed[1].keys() - held_out
+        assert gone
+        assert {cells for user, cells in tool.items() if user in gone} == {("none",) * 4}
+
+
+@pytest.mark.parametrize("setting", ["export.preset=braze", "export.id_column=email"])
+def test_the_first_upload_by_another_id_is_new_as_a_whole_and_later_ones_are_not(
+    command: Command, world: TrainedWorld, tmp_path: Path, setting: str
+):
+    earlier = exported(command, world, at="2026-04-20")["lists"] + exported(command, world)["lists"]
+    more = with_emails(tmp_path, [user for one in earlier for user in ids(one["path"])], setting)
+    ran = command("export", *world.options(), "--as-of", AS_OF, *more, "--json")
+    assert (ran.code, "at_risk: its last upload names users by another id" in ran.err) == (0, True), ran.err
+    (found,) = ran.json()["lists"]
+    upload, delta = ((Path(found["path"]) / name).read_bytes() for name in ("upload.csv", "delta.csv"))
+    assert upload == delta
+    exported(command, world, *more, at="2026-04-20")  # that week again, in the new form
+    again = command("export", *world.options(), "--as-of", AS_OF, *more, "--json")
+    assert "by another id" not in again.err
+    assert (Path(again.json()["lists"][0]["path"]) / "delta.csv").read_bytes() != upload
+
+
+def test_a_delta_goes_by_the_latest_upload_that_exists(command: Command, world: TrainedWorld):
+    earlier, _ = (exported(command, world, at=at)["lists"][0] for at in ("2026-04-13", "2026-04-20"))
+    shutil.rmtree(world.home / "lists/churn/2026-W17")  # as where a run was stopped after the account
+    (found,) = exported(command, world, "--force")["lists"]
+    delta, held_out = table(Path(found["path"]) / "delta.csv"), (Path(found["path"]) / "holdout.csv").read_text()
+    gone = set(ids(earlier["path"])) - set(ids(found["path"])) - set(held_out.split())
+    assert gone
+    assert {user for user, cells in delta.items() if "none" in cells} == gone
+
+
+def test_a_list_that_no_sheet_holds_is_in_no_account(
+    command: Command, world: TrainedWorld, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(spreadsheet, "MAX_ROWS", 5)
+    ran = command("export", *world.options(), "--as-of", "2026-04-20")
+    assert (ran.code, "at_risk.xlsx: a sheet of Excel holds 5 rows" in ran.err) == (2, True), ran.err
+    assert not [path for part in ("ledger", "lists") for path in (world.home / part).rglob("*2026-W17*")]
+
+
+def test_a_week_is_taken_to_a_further_place_and_stays_where_it_is(
+    command: Command, world: TrainedWorld, tmp_path: Path
+):
+    exported(command, world, "--set", f'export.to=["{tmp_path / "crm"}"]')
+    before = {path: path.read_bytes() for path in files_of(tmp_path / "crm")}
+    both = f'export.to=["{tmp_path / "crm"}", "{tmp_path / "more"}"]'
+    (found,) = exported(command, world, "--set", both)["lists"]
+    assert len(found["delivered"]) == 2
+    assert {path: path.read_bytes() for path in files_of(tmp_path / "crm")} == before
+    assert {path.name for path in files_of(tmp_path / "more")} == {path.name for path in before}
+
+
 def test_a_preset_names_those_to_contact_and_those_held_out_by_the_same_id(
     command: Command, world: TrainedWorld, tmp_path: Path
 ):
     (plain,) = exported(command, world)["lists"]
     people = [*ids(plain["path"]), *(Path(plain["path"]) / "holdout.csv").read_text().split()[1:]]
-    (tmp_path / "users.csv").write_text("".join(["user_id,email\n", *(f"{user},{user}@x.org\n" for user in people)]))
-    settings = (
-        f"users.path={tmp_path}/users.csv",
-        "users.trust_undated=true",
-        "users.columns.email=email",
-        'lists=[{name="at_risk", at_least="medium", columns=["email"]}]',
-        "export.preset=hubspot",
-    )
-    more = [word for one in settings for word in ("--set", one)]
-    (found,) = exported(command, world, *more, "--force")["lists"]  # the table knows few of the users
+    (found,) = exported(command, world, *with_emails(tmp_path, people, "export.preset=hubspot"))["lists"]
     uploaded, held_out = ((Path(found["path"]) / name).read_text().split() for name in ("upload.csv", "holdout.csv"))
     assert held_out[0] == "Email"
     assert held_out[1:]

@@ -110,10 +110,12 @@ def test_page_and_numbers_are_written_whole_and_the_same_again(world: TrainedWor
 
 
 def test_weeks_that_follow_each_other_come_out_byte_for_byte(command: Command, world: TrainedWorld, tmp_path: Path):
-    """The later list says the band of the week before, what changed since, and what is to be uploaded anew."""
+    """The later list says the band of the week before, what changed since, and what is to be uploaded; scores in between do not count."""
     own = world.copy_to(tmp_path / "home")
-    for monday in (BEFORE, REALLY):
-        assert command("export", *own.options(), "--as-of", monday.isoformat()).code == 0
+    days = {BEFORE: "export", BEFORE + timedelta(days=3): "score", REALLY: "export"}
+    for day, verb in days.items():
+        assert command(verb, *own.options(), "--as-of", day.isoformat()).code == 0
+    assert f"Users since {BEFORE}" in (own.home / "lists/churn/2026-W17/at_risk/current/at_risk.html").read_text()
     assert (own.home / "lists/churn/2026-W17/at_risk/current/delta.csv").exists()
     ran = command("replay", *own.options(), "--mondays", "2", "--json")
     assert [one["differing"] for one in ran.json()["mondays"]] == [[], []]

@@ -57,6 +57,28 @@ def test_a_usual_week_says_what_changed_and_goes_out(command: Command, world: Tr
     assert f"Users since {BEFORE}" in page
 
 
+def test_scores_of_a_day_in_between_do_not_take_the_place_of_last_weeks_lists(
+    command: Command, world: TrainedWorld, tmp_path: Path
+):
+    own = world.copy_to(tmp_path / "home")
+    usual = export(command, own, "--dry-run").json()["changes"]
+    assert command("score", *own.options(), "--as-of", "2026-04-23").code == 0
+    ran = export(command, own, "--set", HALF, "--dry-run")
+    assert codes(ran) == ["size_moved"]
+    assert ran.json()["changes"] == usual
+
+
+@pytest.mark.parametrize(("days", "since"), [(("20", "24", "26"), "20"), (("15", "24"), "24"), (("15",), None)])
+def test_without_lists_the_scores_nearest_to_a_week_before_are_compared(
+    command: Command, trained_world: TrainedWorld, tmp_path: Path, days: tuple[str, ...], since: str | None
+):
+    own = trained_world.copy_to(tmp_path / "home")
+    for day in days:
+        assert command("score", *own.options(), "--as-of", f"2026-04-{day}").code == 0
+    changes = export(command, own, "--dry-run").json()["changes"]
+    assert (changes and changes["since"]) == (since and f"2026-04-{since}")
+
+
 def test_a_list_of_half_the_size_is_not_written_unless_forced_and_that_is_recorded(
     command: Command, world: TrainedWorld, tmp_path: Path
 ):

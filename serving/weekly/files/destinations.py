@@ -25,7 +25,7 @@ from features.errors import InputError
 from features.storage.stores import copy_to, has_buckets, store_errors, without_secrets
 from serving.weekly.files.database_table import TableAddress, replace_rows
 from serving.weekly.files.list_address import ListAddress
-from serving.weekly.files.verify import MANIFEST, is_manifest, names_in
+from serving.weekly.files.verify import MANIFEST, files_of, is_manifest, names_in
 
 _AGAIN = (
     "check the name, the credentials and that this machine may write there; then do it again: it goes on where it ended"
@@ -104,22 +104,24 @@ def _to_store(folder: Path, to: str, *, address: ListAddress, names: Sequence[st
 
 
 def _missing(store: AbstractFileSystem, target: str, *, folder: Path, names: Sequence[str]) -> list[str]:
-    """Return what is to be copied, the manifest last: everything, unless the same manifest is there.
+    """Return what is to be copied, the manifest last: everything, unless a manifest of the same files is there.
+
+    What else a manifest says, as the digest of all settings, may differ: they are the same list.
 
     Raises
     ------
     InputError
         When the manifest of another list is there.
     """
-    ours, there = (folder / MANIFEST).read_bytes(), _read(store, f"{target}/{MANIFEST}")
-    if there == ours:
-        return [name for name in names if _size(store, f"{target}/{name}") != (folder / name).stat().st_size]
-    if is_manifest(there):
+    there = _read(store, f"{target}/{MANIFEST}")
+    if not is_manifest(there):
+        return [*names, MANIFEST]
+    if files_of(there) != files_of((folder / MANIFEST).read_bytes()):
         raise InputError(
             f"{target}: another list of the same export id is there",
             hint="compare the two; remove that one to deliver this one",
         )
-    return [*names, MANIFEST]
+    return [name for name in names if _size(store, f"{target}/{name}") != (folder / name).stat().st_size]
 
 
 def _read(store: AbstractFileSystem, path: str) -> bytes:

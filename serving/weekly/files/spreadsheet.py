@@ -64,11 +64,7 @@ def write_xlsx(table: pa.Table, path: Path, *, about: About, columns: Sequence[L
     Text is text: none becomes a formula, a link or a number. Rows are written one after another, without the table in memory twice.
     Texts are cut at 16,000 characters; integers beyond 15 digits are written as text; a number that is not finite is an empty cell.
     """
-    if table.num_rows > MAX_ROWS:
-        raise InputError(
-            f"{path.name}: a sheet of Excel holds {MAX_ROWS:,} rows and a header, got {table.num_rows:,} rows",
-            hint="make the list shorter, as by its capacity, or write it as CSV or Parquet only",
-        )
+    check_rows(table, name=path.name)
     described = explained(table.column_names, columns)
     book = xlsxwriter.Workbook(str(path), {"constant_memory": True, "tmpdir": str(path.parent)})
     book.set_properties(
@@ -78,6 +74,21 @@ def write_xlsx(table: pa.Table, path: Path, *, about: About, columns: Sequence[L
     _write_meanings(book, described)
     _write_about(book, about)
     _close(book)
+
+
+def check_rows(table: pa.Table, *, name: str) -> None:
+    """Refuse a list that no sheet can hold.
+
+    Raises
+    ------
+    InputError
+        When it has more rows.
+    """
+    if table.num_rows > MAX_ROWS:
+        raise InputError(
+            f"{name}: a sheet of Excel holds {MAX_ROWS:,} rows and a header, got {table.num_rows:,} rows",
+            hint="make the list shorter, as by its capacity, or make several [[lists]] of it",
+        )
 
 
 def rows_of(path: Path) -> int:

@@ -70,7 +70,7 @@ def verify(folder: Path) -> FolderCheck:
         )
     found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()}
     try:
-        named = _files_of((folder / MANIFEST).read_bytes())
+        named = files_of((folder / MANIFEST).read_bytes())
     except FileNotFoundError:
         return FolderCheck(
             folder, (FileCheck(MANIFEST, flaw="it is missing: the list was not finished, or not copied as a whole"),)
@@ -96,7 +96,7 @@ def names_in(folder: Path) -> list[str]:
     return [file.name for file in check.files]
 
 
-def _files_of(manifest: bytes) -> dict[str, dict[str, Any]]:
+def files_of(manifest: bytes) -> dict[str, dict[str, Any]]:
     """Return what a manifest says of each file.
 
     Raises
@@ -116,7 +116,7 @@ def _files_of(manifest: bytes) -> dict[str, dict[str, Any]]:
 def is_manifest(content: bytes) -> bool:
     """Tell whether bytes are a whole manifest."""
     try:
-        _files_of(content)
+        files_of(content)
     except ValueError:
         return False
     return True

@@ -122,6 +122,18 @@ def test_another_list_of_the_same_export_id_is_not_written_over(folder: Path, tm
         deliver(folder, "memory://crm", address=ADDRESS)
 
 
+def test_the_same_files_under_other_settings_are_there_already(folder: Path, memory: MemoryFileSystem):
+    deliver(folder, "memory://crm", address=ADDRESS)
+    there, manifest = memory.cat_file(f"/crm/{BELOW}/manifest.json"), folder / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"settings"', '"others"'))
+    assert manifest.read_bytes() != there
+    assert not deliver(folder, "memory://crm", address=ADDRESS).is_new
+    assert memory.cat_file(f"/crm/{BELOW}/manifest.json") == there
+    memory.rm_file(f"/crm/{BELOW}/at_risk.csv")
+    assert deliver(folder, "memory://crm", address=ADDRESS).is_new
+    assert memory.exists(f"/crm/{BELOW}/at_risk.csv")
+
+
 def test_a_manifest_that_was_cut_off_is_written_again(folder: Path, memory: MemoryFileSystem):
     memory.pipe_file(f"/crm/{BELOW}/manifest.json", b'{"files": {')
     assert deliver(folder, "memory://crm", address=ADDRESS).is_new

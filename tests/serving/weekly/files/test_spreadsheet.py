@@ -137,7 +137,7 @@ def test_a_list_that_no_sheet_can_hold_is_refused(tmp_path: Path, monkeypatch: p
         InputError, match=r"list.xlsx: a sheet of Excel holds 2 rows and a header, got 3 rows"
     ) as raised:
         write_xlsx(TABLE, tmp_path / "list.xlsx", about=ABOUT)
-    assert "CSV or Parquet" in raised.value.hint
+    assert "several [[lists]]" in raised.value.hint
     assert not list(tmp_path.iterdir())
 
 
