@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -22,11 +23,12 @@ from serving.http.problems import MODEL_HEADER, OTHER_MODEL, TIMEOUT, Answer, Pa
 from serving.http.prometheus import Metrics
 from serving.http.shadow.shadow import shadow_scoring
 from serving.http.standing import Standing, cutoff_of, standing
-from serving.release.watch import ReleaseWatch
+from serving.release.watch import Release, ReleaseWatch
 
 QUICK_BODY_BYTES = 16 * 2**10
 QUICK_ITEMS = 4  # to compute: a millisecond or two
 TIMEOUT_SECONDS = 30.0
+_KNOWN = (InputError, OSError, sqlite3.OperationalError)  # their words are for everybody
 
 _log = logging.getLogger("churn.serving")
 Done = TypeVar("Done")
@@ -66,16 +68,24 @@ class Scoring:
         """Take the release that is there now, if it is another; one that is broken is refused, and the one before goes on."""
         try:
             release = self._watch.look()
-            endpoint = release and Endpoint(release.bundle, release.store, metrics=self._metrics)
-        except (InputError, OSError) as error:
-            why = str(error).replace("\n", " ")
-            if why != self._why_refused:  # one that cannot be read is tried again with every look, and told once
-                self._refuse(why)
+        except Exception as error:  # noqa: BLE001  # whatever it is, what is in service goes on
+            self._refuse(error)
         else:
-            if release and endpoint:
-                self._take(endpoint, release.folder)
+            if release:
+                self._open(release)
         if self.endpoint:
             self._assess(self.endpoint, datetime.now(UTC))
+
+    def _open(self, release: Release) -> None:
+        """Take a release that could be read, if its model gives the scores that it should."""
+        try:
+            endpoint = Endpoint(release.bundle, release.store, metrics=self._metrics)
+        except Exception as error:  # noqa: BLE001  # as above
+            release.store.close()
+            self._watch.refuse(error)
+            self._refuse(error)
+        else:
+            self._take(endpoint, release.folder)
 
     def _take(self, endpoint: Endpoint, folder: Path) -> None:
         used, before = ExitStack(), self.endpoint
@@ -94,9 +104,14 @@ class Scoring:
         if before:
             _log.info("%s is in service now, with profiles as of %s", endpoint.title, endpoint.as_of)
 
-    def _refuse(self, why: str) -> None:
+    def _refuse(self, error: Exception) -> None:
+        """Say why, once: a release that cannot be read is tried again with every look."""
+        is_known = isinstance(error, _KNOWN)
+        why = str(error).replace("\n", " ") if is_known else f"an unexpected {type(error).__name__}; the log says more"
+        if why == self._why_refused:
+            return
         goes_on = f"; {self.endpoint.title} goes on" if self.endpoint else ""
-        _log.error("release refused: %s%s", why, goes_on)
+        _log.error("release refused: %s%s", why, goes_on, exc_info=None if is_known else error)
         self._why_refused = why
         self._metrics.refuse(is_degraded=self.endpoint is not None)
 

@@ -16,6 +16,14 @@ from serving.store.profile_store import FILE, ProfileStore, open_store
 _Stat = tuple[int, int] | None
 
 
+class _Mark(NamedTuple):
+    """A release as it was at a look: another one, or another store in its place, has another mark."""
+
+    folder: Path
+    about: _Stat
+    store: _Stat
+
+
 class Release(NamedTuple):
     """A model and the store of its answers, which belong together, and the folder that they are from."""
 
@@ -40,8 +48,10 @@ class ReleaseWatch:
 
     def __init__(self, first: Path) -> None:
         self._first = first.resolve()
-        self._seen: tuple[object, ...] = ()  # nothing: what is there is read, whatever it is
-        self._has_failed = False
+        self._seen: set[_Mark] = set()  # nothing: what is there is read, whatever it is
+        self._last = _Mark(self._first, None, None)
+        self._set_aside: Path | None = None  # what was current and failed before anything was served
+        self._before: ServingBundle | None = None
         self._served: ServingBundle | None = None
 
     def look(self) -> Release | None:
@@ -54,18 +64,32 @@ class ReleaseWatch:
         OSError
             When it cannot be read just now. The next look tries again, also where that comes as an InputError.
         """
-        folder = self._folder()
-        mark = (folder, _stat(folder / RELEASE_FILE), _stat(store_folder(folder) / FILE))
-        if mark == self._seen:
+        new = [mark for mark in map(_mark_of, self._folders()) if mark not in self._seen]
+        if not new:
             return None
+        self._last, self._before = new[0], self._served
         try:
-            found = self._read(folder)
-        except (InputError, OSError, sqlite3.OperationalError) as error:
-            self._seen = () if _may_pass(error) else mark
-            self._has_failed = True
+            found = self._read(self._last.folder)
+        except Exception as error:
+            self.refuse(error)
             raise
-        self._seen = mark
+        self._seen = {self._last}
         return found
+
+    def refuse(self, error: Exception) -> None:
+        """Take note that the release of the last look cannot be served; what was served before is followed on.
+
+        Where nothing was, the next look finds the release to start with. A release that could not be read is tried again.
+        """
+        self._served = self._before
+        if self._served:
+            self._seen = set()
+        elif self._last.folder != self._first:
+            self._set_aside = self._last.folder
+        if _may_pass(error):
+            self._seen.discard(self._last)
+        else:
+            self._seen.add(self._last)
 
     def _read(self, folder: Path) -> Release | None:
         """Check a release and read it; None where it is not of the alias or version that is served."""
@@ -73,16 +97,21 @@ class ReleaseWatch:
         bundle = read_bundle(folder)
         if self._served and bundle.alias != self._served.alias and bundle.version != self._served.version:
             return None
+        store = open_store(bundle.store, bundle.model.specification)
         self._served = self._served or bundle
-        return Release(bundle, open_store(bundle.store, bundle.model.specification), folder)
+        return Release(bundle, store, folder)
 
-    def _folder(self) -> Path:
-        """Return what is current next to the first release, unless it is not followed, or failed before anything was served."""
+    def _folders(self) -> list[Path]:
+        """Return where to look: what is current next to the first release, if it is followed; before anything is served, in both."""
         link = self._first.parent / CURRENT
         current = current_of(self._first.parent) if link.is_symlink() else None
-        if current is None or (self._served is None and (self._has_failed or not _follows(self._first, current))):
-            return self._first
-        return current
+        if current is None:
+            return [self._first]
+        if self._served:
+            return [current]
+        if not _follows(self._first, current):
+            return [self._first]
+        return [self._first, current] if current == self._set_aside else [current, self._first]
 
 
 def _follows(first: Path, current: Path) -> bool:
@@ -96,6 +125,10 @@ def _may_pass(error: Exception) -> bool:
     cause = error.__cause__ if isinstance(error, InputError) else error
     is_gone = isinstance(cause, FileNotFoundError | NotADirectoryError) and cause is not error
     return isinstance(cause, OSError | sqlite3.OperationalError) and not is_gone
+
+
+def _mark_of(folder: Path) -> _Mark:
+    return _Mark(folder, _stat(folder / RELEASE_FILE), _stat(store_folder(folder) / FILE))
 
 
 def _stat(path: Path) -> _Stat:

@@ -7,6 +7,7 @@ from contextlib import suppress
 from datetime import date
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -14,12 +15,14 @@ import pytest
 
 from churn.frames import keep_frame
 from churn.jobs import promotion
+from churn.jobs.service import releases
 from churn.progress import progress_of
 from churn.project import Project
 from features.errors import CheckFailed, InputError
 from features.storage.versions import current_of
 from models.registry import CHALLENGER, CHAMPION
 from models.registry.registry import Registry
+from serving.release.release import store_of
 from tests.churn.command import AS_OF, TrainedWorld
 from tests.models.run_builder import run_of
 from tests.races import race
@@ -156,6 +159,27 @@ def test_serve_and_score_at_once_leave_a_release_with_profiles(project: Project)
     release = current_of(project.home.releases(project.name))
     assert release
     assert (release / "store/profiles.sqlite").exists()
+
+
+def test_profiles_that_are_released_while_the_service_starts_are_served(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+):
+    """They are made current between the choice of earlier ones and the release that was to be served with them."""
+    before, said, write = project.bundle(), list[str](), releases.write_release
+
+    def released_in_between(*arguments: Any, **options: Any) -> Path:
+        monkeypatch.undo()
+        assert project.score("2026-05-04").store_refreshed
+        return write(*arguments, **options)
+
+    other = Project(project.config, home=project.root, settings={"serving.max_items": 7})
+    monkeypatch.setattr(releases, "write_release", released_in_between)
+    served = other.bundle(say=said.append)
+    assert before != served == current_of(project.home.releases(project.name))
+    info = store_of(served)
+    assert info
+    assert info.cutoff == date(2026, 5, 4)
+    assert "another run has released profiles of 2026-05-04 meanwhile: they are served" in said
 
 
 def test_an_earlier_cutoff_of_another_model_is_released(project: Project):

@@ -20,7 +20,7 @@ from features.storage.versions import Place, current_of
 from models.registry import CHAMPION
 from models.registry.registry import RegisteredModel
 from serving.release.bundle import ServingBundle, answers_of, names_of, new_users_of, shadow_of
-from serving.release.release import last_good, later_profiles, link_store, store_for, write_release
+from serving.release.release import last_good, later_profiles, link_store, store_for, store_of, write_release
 from serving.release.shadow import Shadow
 from serving.store.answers import BatchAnswers
 from serving.store.kept_activity import KeptRows
@@ -99,7 +99,8 @@ def bundle(project: Project, *, model: str, say: Progress) -> Path:
     """Write what the service reads as a release, with the latest profiles that fit the model; return its folder.
 
     The champion's becomes the current one. Without profiles that fit, only where there is no release yet: an earlier one that
-    answers is kept until ``churn score`` has filled the new one. Where the registry does not answer, the last good release is served.
+    answers is kept until ``churn score`` has filled the new one. Where the registry does not answer, the last good release is served,
+    and where ``churn score`` releases later profiles meanwhile, its release.
     """
     project.check_population()
     place = _releases(project, say=say)
@@ -113,6 +114,7 @@ def bundle(project: Project, *, model: str, say: Progress) -> Path:
         return kept
     store = store_for(place.folder, found.model.specification)
     release = served_bundle(project, found, model)
+    newer: list[Path] = []
     if store:
         shadow, new_users = _kept_shadow(project, found, store.parent), new_users_of(store.parent)
         release = replace(release, shadow=shadow, new_users=new_users)
@@ -122,13 +124,24 @@ def bundle(project: Project, *, model: str, say: Progress) -> Path:
             link_store(store, folder)
 
     def is_wanted(current: Path | None) -> bool:
+        if model == CHAMPION and current and (later := _later_than(store, current)):
+            say.within(f"another run has released profiles of {later} meanwhile: they are served")
+            newer.append(current)
         return (
             model == CHAMPION
+            and not newer
             and (store is not None or current is None)
             and not _why_not_champion(project, found, say=say)
         )
 
-    return write_release(place, release, fill=fill, becomes_current=is_wanted)
+    written = write_release(place, release, fill=fill, becomes_current=is_wanted)
+    return newer[0] if newer else written
+
+
+def _later_than(store: Path | None, current: Path) -> date | None:
+    """Return the cutoff of the current profiles, where they are of the same model as those of a store, and later."""
+    info = store_of(store.parent) if store else None
+    return later_profiles(current, info.specification, than=info.cutoff) if info else None
 
 
 def _kept_shadow(project: Project, found: RegisteredModel, release: Path) -> Shadow | None:

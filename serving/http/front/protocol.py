@@ -1,4 +1,6 @@
-"""The server's HTTP protocol, which waits only so long for headers, and at its end for others to close: it has no limits of its own.
+"""The server's HTTP protocol, which waits only so long for headers, for its answers to be read, and at its end for others to close.
+
+The server has no such limits of its own.
 
 An answer is written at once: the server itself hands its headers and its body to the system one after the other, and each of the two calls
 takes longer than looking a user up.
@@ -7,21 +9,30 @@ takes longer than looking a user up.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any, cast
 
 import uvicorn.config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 HEADER_SECONDS = 10.0
+READ_SECONDS = 10.0
 CLOSE_SECONDS = 1.0
 _STATUS, _INTERIM, _END = b"HTTP/1.1 ", b"HTTP/1.1 1", b"\r\n\r\n"
 
 
 class WholeAnswers:
-    """A transport that keeps the headers of an answer until its body comes, or its end; all else is that of the transport."""
+    """A transport that keeps the headers of an answer until its body comes, or its end; all else is that of the transport.
 
-    def __init__(self, transport: asyncio.Transport) -> None:
+    Parameters
+    ----------
+    on_close
+        Called once it was told to close, which it does when everything is sent.
+    """
+
+    def __init__(self, transport: asyncio.Transport, *, on_close: Callable[[], object] = lambda: None) -> None:
         self._transport = transport
+        self._on_close = on_close
         self._write = transport.write
         self._headers = b""
 
@@ -46,24 +57,43 @@ class WholeAnswers:
         """Write what waits, and close."""
         self.flush()
         self._transport.close()
+        self._on_close()
+
+    def drop(self) -> None:
+        """Write nothing any more, what waits included: nobody is there, and the transport would raise."""
+        self._headers = b""
+        self._write = _into_nothing
+
+
+def _into_nothing(_: bytes) -> None:
+    pass
 
 
 class ImpatientProtocol(HttpToolsProtocol):
-    """Closes a connection whose headers are not complete in time, from its start or from the first byte of a further request."""
+    """Closes a connection whose headers are not complete in time, or whose client reads nothing of what it is sent.
+
+    The time for headers runs from the start of the connection, or from the first byte of what comes after an answer, whatever it is.
+    """
 
     _deadline: asyncio.TimerHandle | None = None
     _is_waiting = False
+    _unread: asyncio.TimerHandle | None = None
+    _ending: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Wait for the first request."""
-        self._answers = WholeAnswers(transport)
+        self._answers = WholeAnswers(transport, on_close=self._await_reading)
         super().connection_made(cast("asyncio.Transport", self._answers))
         self._start()
 
     def data_received(self, data: bytes) -> None:
-        """Read; wait for the rest of headers that are not complete, and for those alone: a timer takes longer than a look-up."""
+        """Read; wait for the rest of headers that are not complete, or for the next ones where this is no request.
+
+        A request that is complete needs no timer, which takes longer than a look-up: its answer is under way by now.
+        """
         super().data_received(data)
-        if self._is_waiting and self._deadline is None:
+        is_answered = getattr(self.cycle, "response_complete", False)
+        if self._deadline is None and (self._is_waiting or is_answered) and not self.transport.is_closing():
             self._start()
 
     def on_message_begin(self) -> None:
@@ -81,31 +111,64 @@ class ImpatientProtocol(HttpToolsProtocol):
         self._answers.flush()
         super().on_response_complete()
 
+    def pause_writing(self) -> None:
+        """Wait for the client to read."""
+        super().pause_writing()
+        self._await_reading()
+
+    def resume_writing(self) -> None:
+        """Wait no more, unless all that is left is to send the rest and close."""
+        super().resume_writing()
+        if not self.transport.is_closing():
+            self._unread = _cancelled(self._unread)
+
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait no more."""
-        self._stop()
+        self._answers.drop()
         super().connection_lost(exc)
+        self._stop()
+        self._unread, self._ending = _cancelled(self._unread), _cancelled(self._ending)
 
     def shutdown(self) -> None:
         """End with the server: what is under way is answered, and then nobody is waited for, as TLS would for half a minute."""
         super().shutdown()
-        self.loop.call_later(CLOSE_SECONDS, self._end)
+        self._ending = self.loop.call_later(CLOSE_SECONDS, self._end, 0)
 
-    def _end(self) -> None:
+    def _end(self, left_before: int) -> None:
+        """End, unless an answer is under way or being read."""
+        left = self.transport.get_write_buffer_size()
+        is_stuck = 0 < left_before <= left
         is_answered = getattr(self.cycle, "response_complete", True)  # there is no cycle before the first request
-        if is_answered and not self.transport.get_write_buffer_size():
+        if is_stuck or (is_answered and not left):
             self.transport.abort()
         else:
-            self.loop.call_later(CLOSE_SECONDS, self._end)
+            self._ending = self.loop.call_later(CLOSE_SECONDS, self._end, left)
+
+    def _await_reading(self) -> None:
+        """Drop the connection once its client has read nothing for so long, where something is to be read."""
+        left = self.transport.get_write_buffer_size()
+        if left and not self._unread:
+            self._unread = self.loop.call_later(READ_SECONDS, self._check_reading, left)
+
+    def _check_reading(self, left_before: int) -> None:
+        self._unread = None
+        if self.transport.get_write_buffer_size() >= left_before:
+            self.transport.abort()
+        else:
+            self._await_reading()
 
     def _start(self) -> None:
         self._deadline = self.loop.call_later(HEADER_SECONDS, self.transport.close)
 
     def _stop(self) -> None:
         self._is_waiting = False
-        if self._deadline:
-            self._deadline.cancel()
-            self._deadline = None
+        self._deadline = _cancelled(self._deadline)
+
+
+def _cancelled(timer: asyncio.TimerHandle | None) -> None:
+    """Cancel a timer, if there is one; nothing is what is left of it."""
+    if timer:
+        timer.cancel()
 
 
 def install() -> None:

@@ -3,10 +3,12 @@
 import asyncio
 import errno
 import json
+import sqlite3
 import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
+from unittest.mock import Mock
 
 import msgspec
 import pyarrow as pa
@@ -22,8 +24,9 @@ from serving.release.release import write_release
 from serving.release.watch import ReleaseWatch
 from serving.score import score
 from serving.settings import ServingSettings
+from serving.store.profile_store import StoreBatch, StoreShift, write_store
 from tests.models.model_builder import fit_model, rows_of
-from tests.serving.finished import finished_release
+from tests.serving.finished import batch_answers, finished_release
 
 
 @pytest.fixture
@@ -199,6 +202,81 @@ def test_a_release_that_could_not_be_read_is_told_once_and_taken_when_it_can_be(
     assert (asked(scoring, {"user_id": "u1"})["model"]["version"], scoring.standing.status) == ("7", "degraded")
     scoring.look()
     assert (asked(scoring, {"user_id": "u1"})["model"]["version"], scoring.standing.status) == ("8", "ok")
+
+
+def refused_release(place: Place, bundle: ServingBundle, profiles: pa.Table) -> Path:
+    """Make version 8 current, whose files are whole, and whose answers are those of another model."""
+
+    def fill(store: Path) -> None:
+        answers = batch_answers(store.parent, fit_model(seed=9), profiles, version="8")
+        batch = StoreBatch(StoreShift("8", 0.0), answers=answers)
+        write_store(store, profiles, specification=bundle.model.specification, batch=batch)
+
+    return write_release(place, replace(bundle, version="8"), fill=fill)
+
+
+def version_of(scoring: Scoring) -> str:
+    return asked(scoring, {"user_id": "u1"})["model"]["version"]
+
+
+def test_a_worker_that_is_started_again_falls_back_on_its_release_where_the_current_one_is_refused(
+    place: Place, bundle: ServingBundle, profiles: pa.Table
+):
+    first = finished_release(place, bundle, profiles)
+    refused_release(place, bundle, profiles)
+    scoring = Scoring(ReleaseWatch(first))
+    assert version_of(scoring) == "7"
+    for _ in range(2):
+        scoring.look()
+        assert (version_of(scoring), scoring.standing.status) == ("7", "degraded")
+    assert "the answers of the store are not the model's" in scoring.standing.why
+    finished_release(place, replace(bundle, version="9"), profiles)
+    scoring.look()
+    assert (version_of(scoring), scoring.standing.status) == ("9", "ok")
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(errno.EIO, "Input/output error"), sqlite3.OperationalError("disk I/O error")]
+)
+def test_a_release_that_could_not_be_tried_for_a_moment_is_taken_later(
+    place: Place,
+    scoring: Scoring,
+    bundle: ServingBundle,
+    profiles: pa.Table,
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+):
+    finished_release(place, replace(bundle, version="8"), profiles)
+    with monkeypatch.context() as context:
+        context.setattr("serving.http.endpoint.check_golden", Mock(side_effect=error))
+        for _ in range(2):
+            scoring.look()
+            assert (version_of(scoring), scoring.standing.status) == ("7", "degraded")
+    scoring.look()
+    assert (version_of(scoring), scoring.standing.status) == ("8", "ok")
+
+
+@pytest.mark.parametrize("step", ["serving.release.watch.read_bundle", "serving.http.endpoint.check_golden"])
+def test_an_error_that_nobody_expected_ends_no_worker_and_what_it_says_is_for_the_log_only(
+    place: Place,
+    bundle: ServingBundle,
+    profiles: pa.Table,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    step: str,
+):
+    first = finished_release(place, bundle, profiles)
+    monkeypatch.setattr(step, Mock(side_effect=KeyError("anna")))
+    scoring = Scoring(ReleaseWatch(first))
+    assert scoring.endpoint is None
+    assert "anna" in caplog.text
+    monkeypatch.undo()
+    scoring = Scoring(ReleaseWatch(first))
+    finished_release(place, replace(bundle, version="8"), profiles)
+    monkeypatch.setattr(step, Mock(side_effect=KeyError("anna")))
+    scoring.look()
+    assert (version_of(scoring), scoring.standing.status) == ("7", "degraded")
+    assert scoring.standing.why.endswith("an unexpected KeyError; the log says more")
 
 
 def test_many_swaps_under_load_give_no_answer_of_one_model_with_the_store_of_another(

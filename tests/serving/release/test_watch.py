@@ -194,3 +194,66 @@ def test_what_a_service_was_started_with_is_served_where_what_is_current_is_brok
     with pytest.raises(InputError, match="is damaged"):
         watch.look()
     assert watch.look() is None
+
+
+def test_another_release_is_taken_where_neither_the_first_nor_what_is_current_can_be_served(
+    place: Place, bundle: ServingBundle, profiles: pa.Table
+):
+    first = write_release(place, bundle)
+    write_release(place, replace(bundle, version="8"))
+    watch = ReleaseWatch(first)
+    for _ in range(2):
+        with pytest.raises(InputError, match="no profile store"):
+            watch.look()
+    assert watch.look() is None
+    write_release(place, replace(bundle, version="9"), fill=filled(profiles))
+    assert [users(watch), users(watch)] == [120, None]
+
+
+def test_what_could_not_be_read_is_tried_again_where_the_first_is_broken(
+    place: Place, bundle: ServingBundle, profiles: pa.Table, monkeypatch: pytest.MonkeyPatch
+):
+    first = write_release(place, bundle)
+    write_release(place, replace(bundle, version="8"), fill=filled(profiles))
+    watch = ReleaseWatch(first)
+    with monkeypatch.context() as context:
+        context.setattr("serving.release.watch.check_release", fails)
+        with pytest.raises(OSError, match="Too many open files"):
+            watch.look()
+    with pytest.raises(InputError, match="no profile store"):
+        watch.look()
+    assert [users(watch), users(watch)] == [120, None]
+
+
+@pytest.mark.parametrize("step", ["read_bundle", "open_store"])
+def test_a_service_falls_back_on_the_first_whatever_fails_of_what_is_current(
+    place: Place, bundle: ServingBundle, profiles: pa.Table, monkeypatch: pytest.MonkeyPatch, step: str
+):
+    def has_a_bug(*_: object) -> NoReturn:
+        raise ZeroDivisionError
+
+    first = write_release(place, bundle, fill=filled(profiles))
+    write_release(place, replace(bundle, version="8"), fill=filled(profiles_of(20)))
+    watch = ReleaseWatch(first)
+    with monkeypatch.context() as context:
+        context.setattr(f"serving.release.watch.{step}", has_a_bug)
+        with pytest.raises(ZeroDivisionError):
+            watch.look()
+    assert [users(watch), users(watch), users(watch)] == [120, 20, None]
+
+
+def test_a_release_that_is_found_and_refused_gives_way_to_the_first_or_to_the_one_before(
+    place: Place, bundle: ServingBundle, profiles: pa.Table
+):
+    first = write_release(place, bundle, fill=filled(profiles))
+    write_release(place, replace(bundle, version="8"), fill=filled(profiles_of(20)))
+    watch = ReleaseWatch(first)
+    assert users(watch) == 20
+    watch.refuse(InputError("another score"))
+    assert [users(watch), users(watch)] == [120, 20]
+    watch.refuse(InputError("another score"))
+    assert watch.look() is None
+    write_release(place, bundle, fill=filled(profiles_of(10)))
+    assert users(watch) == 10
+    watch.refuse(OSError(errno.EIO, "Input/output error"))
+    assert [users(watch), users(watch)] == [10, None]

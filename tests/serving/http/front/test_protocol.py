@@ -1,14 +1,15 @@
-"""Connections whose headers do not come are closed; others are left alone, and an answer is one piece."""
+"""Connections whose headers do not come, or that nobody reads from, are closed; others are left alone, and an answer is one piece."""
 
 import asyncio
 import socket
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Callable, Coroutine, Generator, Iterator
+from contextlib import contextmanager, suppress
 
 import pytest
 import uvicorn
+import uvicorn.server
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
@@ -18,6 +19,8 @@ from serving.http.front.protocol import ImpatientProtocol, WholeAnswers, install
 from tests.serving.running import free_port, wait_for
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+WITH_BODY = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n"
+LARGE_BYTES = 2**25  # more than the system takes at once
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
@@ -29,25 +32,41 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
             found = StreamingResponse(iter([b"one, ", b"two and ", b"fine"]))
         case "/sent":
             found = PlainTextResponse(await Request(scope, receive).body())
+        case "/large":
+            found = Response(bytes(LARGE_BYTES))
         case _:
             found = PlainTextResponse("fine")
     await found(scope, receive, send)
 
 
-@pytest.fixture(scope="module")
-def port() -> Iterator[int]:
-    """A server in this process that waits a fifth of a second."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(protocol_module, "HEADER_SECONDS", 0.2)
-        port = free_port()
-        config = uvicorn.Config(application, port=port, http=ImpatientProtocol, log_config=None, lifespan="off")
-        server = uvicorn.Server(config)
-        thread = threading.Thread(target=server.run)
-        thread.start()
-        wait_for(lambda: server.started)
-        yield port
+@contextmanager
+def running() -> Generator[uvicorn.Server]:
+    """A server in this process."""
+    config = uvicorn.Config(application, port=free_port(), http=ImpatientProtocol, log_config=None, lifespan="off")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    wait_for(lambda: server.started)
+    try:
+        yield server
+    finally:
         server.should_exit = True
         thread.join()
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[uvicorn.Server]:
+    """It waits a fifth of a second for headers, and a second for a client to read."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(protocol_module, "HEADER_SECONDS", 0.2)
+        patch.setattr(protocol_module, "READ_SECONDS", 1.0)
+        with running() as server:
+            yield server
+
+
+@pytest.fixture
+def port(server: uvicorn.Server) -> int:
+    return server.config.port
 
 
 def answer(connection: socket.socket) -> bytes:
@@ -108,12 +127,96 @@ def test_a_further_request_that_stalls_is_closed_too(port: int):
         assert is_closed_after(connection, 3)
 
 
-class Written(asyncio.Transport):
-    """Records what is written, and whether it is closed."""
+@pytest.mark.parametrize(("sent", "further"), [(REQUEST, b"\r\n"), (WITH_BODY, b"x")])
+def test_what_comes_after_an_answer_and_is_no_request_does_not_keep_the_connection(
+    port: int, sent: bytes, further: bytes
+):
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        connection.sendall(sent)
+        assert answer(connection).startswith(b"HTTP/1.1 200")
+        connection.sendall(further)
+        assert is_closed_after(connection, 3)
 
-    def __init__(self) -> None:
+
+@pytest.mark.parametrize(("sent", "rest"), [(REQUEST, b"\r\n"), (WITH_BODY, b"x" * 100)])
+def test_a_request_that_follows_in_time_is_answered_and_the_connection_stays(port: int, sent: bytes, rest: bytes):
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        connection.sendall(sent)
+        assert answer(connection).startswith(b"HTTP/1.1 200")
+        connection.sendall(rest)
+        for _ in range(2):
+            connection.sendall(REQUEST)
+            assert answer(connection).startswith(b"HTTP/1.1 200")
+            time.sleep(0.25)
+
+
+def test_a_request_that_comes_whole_needs_no_timer(port: int, monkeypatch: pytest.MonkeyPatch):
+    started: list[float] = []
+    monkeypatch.setattr(ImpatientProtocol, "_start", lambda _: started.append(time.monotonic()))
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        for _ in range(3):
+            connection.sendall(REQUEST)
+            assert answer(connection).startswith(b"HTTP/1.1 200")
+    assert len(started) == 1  # for the first
+
+
+# --- Answers that are not read -------------------------------------------------------------------------------------
+
+
+@contextmanager
+def asked_for_much(server: uvicorn.Server) -> Generator[socket.socket]:
+    """A connection whose answer is on its way."""
+    with socket.create_connection(("127.0.0.1", server.config.port)) as connection:
+        connection.settimeout(5)
+        connection.sendall(closing("GET", "/large"))
+        assert connection.recv(1)
+        yield connection
+
+
+def test_a_client_that_does_not_read_its_answer_is_dropped(server: uvicorn.Server):
+    with asked_for_much(server):
+        assert server.server_state.connections
+        wait_for(lambda: not server.server_state.connections)
+
+
+def test_a_client_that_reads_slowly_gets_all(server: uvicorn.Server):
+    found = 0
+    with asked_for_much(server) as connection:
+        while piece := connection.recv(2**21):
+            found += len(piece)
+            time.sleep(2.5 * len(piece) / LARGE_BYTES)
+    assert found > LARGE_BYTES
+
+
+def test_a_client_that_does_not_read_does_not_hold_up_the_end(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(protocol_module, "READ_SECONDS", 600)
+    with running() as server, asked_for_much(server):
+        server.should_exit = True
+        wait_for(lambda: not server.server_state.connections)
+
+
+class Written(asyncio.Transport):
+    """Records what is written, and whether it is closed.
+
+    Parameters
+    ----------
+    unread
+        Bytes that the other side does not take.
+    """
+
+    def __init__(self, *, unread: int = 0) -> None:
         super().__init__()
         self.pieces: list[bytes] = []
+        self.unread = unread
+
+    def get_write_buffer_size(self) -> int:
+        return self.unread
+
+    def is_closing(self) -> bool:
+        return b"closed" in self.pieces
+
+    def abort(self) -> None:
+        self.pieces.append(b"aborted")
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         self.pieces.append(bytes(data))
@@ -144,6 +247,42 @@ def test_headers_without_a_body_are_written_at_the_end_of_the_answer():
     answers.write(HEADERS)
     answers.close()
     assert written.pieces == [HEADERS, HEADERS, b"closed"]
+
+
+def test_headers_that_wait_are_dropped_with_the_connection():
+    assert pieces_of(Written(), lost) == [b"closed"]
+
+
+def test_a_connection_that_was_to_close_does_not_wait_for_a_little_that_is_not_read(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(protocol_module, "READ_SECONDS", 0.01)
+    assert pieces_of(Written(unread=1000), closed) == [b"closed", b"aborted"]
+    assert pieces_of(Written(), closed) == [b"closed"]
+
+
+def pieces_of(written: Written, happens: Callable[[ImpatientProtocol], Coroutine[None, None, None]]) -> list[bytes]:
+    """Return what is written to a connection to which this happens."""
+
+    async def run() -> None:
+        config = uvicorn.Config(application, log_config=None)
+        protocol = ImpatientProtocol(config, uvicorn.server.ServerState(), {})
+        protocol.connection_made(written)
+        await happens(protocol)
+
+    asyncio.run(run())
+    return written.pieces
+
+
+async def lost(protocol: ImpatientProtocol) -> None:
+    """Between the headers of an answer and its body; then the application fails."""
+    protocol.transport.write(HEADERS)
+    protocol.connection_lost(None)
+    protocol.transport.write(b"fine")
+    protocol.on_response_complete()
+
+
+async def closed(protocol: ImpatientProtocol) -> None:
+    protocol.transport.close()
+    await asyncio.sleep(0.1)
 
 
 @pytest.mark.parametrize("piece", [b"HTTP/1.1 100 Continue\r\n\r\n", HEADERS + b"fine", b"text\r\n\r\n", b""])
