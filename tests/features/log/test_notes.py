@@ -186,8 +186,8 @@ def test_columns_that_some_files_lack_are_said(tmp_path: Path):
     assert found.notes == (
         "2 of 3 files, b.csv the first of them, have no column amount, of which [events.columns] amount is made: absent in their rows",
         (
-            "warning: 2 of 3 files, b.csv the first of them, have no column is_test, which [events] where reads: whether their rows count is "
-            "decided without it"
+            "warning: 2 of 3 files, b.csv the first of them, have no column is_test, which [events] where reads: whether their rows count "
+            "is decided without it"
         ),
     )
     counts = world_at(tmp_path / "counts", tmp_path / "log", columns={"count": "amount_eur"}).activity()
