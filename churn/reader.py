@@ -79,7 +79,8 @@ class LogReader:
 
         s = self.settings
         zones = churn.timezone, s.events.timezone
-        return AttributesSettings(s.users, s.identities, *zones, self.base, s.compute, s.export.id_column)
+        carried = tuple(name for one in s.lists for name in one.columns)
+        return AttributesSettings(s.users, s.identities, *zones, self.base, s.compute, s.export.id_column, carried)
 
     def activity_settings(self, *, frozen: ChurnModel | None = None, say: Say = lambda _: None) -> ActivitySettings:
         """Return what decides how the log becomes activity; under a model's frozen sections where one is given.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -26,10 +27,10 @@ from serving.weekly.files.list_address import ListAddress
 from serving.weekly.files.upload import read_upload
 from serving.weekly.files.upload_format import UploadFormat
 from serving.weekly.list_ledger import ListEntry, write_entries
-from serving.weekly.list_page import ListSummary, page_of
+from serving.weekly.list_page import ListSummary, page_of, upload_words
 from serving.weekly.list_reasons import ListReasons, list_reasons
 from serving.weekly.selection import Selection
-from serving.weekly.write import UPLOAD, ListContent, format_of, list_files
+from serving.weekly.write import UPLOAD, ListContent, format_of, list_files, shown
 
 if TYPE_CHECKING:
     from churn.project import Project
@@ -46,10 +47,13 @@ class ListDraft:
     concerns: tuple[Concern, ...]
 
 
-def counted(one: Selection) -> WeeklyList:
+def counted(one: Selection, *, not_uploaded: Mapping[str, int]) -> WeeklyList:
     """Describe a list that is not written yet."""
     held = int(one.held_out.sum())
-    found = WeeklyList(one.settings.name, len(one.rows) - held, held, one.excluded, one.not_reached)
+    missing = dict(not_uploaded)
+    found = WeeklyList(
+        one.settings.name, len(one.rows) - held, held, one.excluded, one.not_reached, not_uploaded=missing
+    )
     if not (ranking := one.by_profit):
         return found
     return replace(
@@ -108,54 +112,57 @@ class ListWriter:
         project, name, week = self.project, draft.selection.settings.name, week_of(self.batch.cutoff)
         ledger = Place(project.home.list_ledger(project.name, week, name), say=say.within)
         place = Place(project.home.weekly_list(project.name, week, name), say=say.within)
-        entry, folder = self.write_into(ledger, place, draft=draft)
+        entry, folder, found = self.write_into(ledger, place, draft=draft)
         delivered = self._delivered(folder, ListAddress(project.name, week, name, entry.export_id), say=say)
         return replace(
-            counted(draft.selection),
+            found,
             export_id=entry.export_id,
             path=folder,
             shared_reasons=draft.reasons.shared,
             delivered=delivered,
         )
 
-    def write_into(self, ledger: Place, place: Place, *, draft: ListDraft) -> tuple[ListEntry, Path]:
-        """Write the account of a list and its files as versions of two places; return what it was made of, and the folder of the files.
+    def counted(self, draft: ListDraft) -> WeeklyList:
+        """Describe a list that is not written."""
+        content, _ = self._content(draft)
+        return counted(draft.selection, not_uploaded=content.not_uploaded(self.project.settings.export))
+
+    def write_into(self, ledger: Place, place: Place, *, draft: ListDraft) -> tuple[ListEntry, Path, WeeklyList]:
+        """Write the account of a list and its files as versions of two places; return its entry, the folder of the files and its counts.
 
         What the settings or the size of the list forbid is refused before the account says that the list went out.
         """
-        one, reasons, arms = draft.selection, draft.reasons, self.week.arms
+        one, arms, settings = draft.selection, self.week.arms, self.project.settings.export
         name, entries = one.settings.name, self.rows.entries(one, self.users.scores)
-        table = self.rows.rows(one, self.users.scores, reasons=reasons, curves=draft.curves)
+        content, form = self._content(draft)
+        found = counted(one, not_uploaded=content.not_uploaded(settings))
         about = f"{self.batch.model} {self.batch.version} {self.batch.cutoff} {arms.epoch}"
-        settings = self.project.settings.export
-        form = format_of(table, settings)
-        content = ListContent(
-            table,
-            self.rows.held_out_ids(one, by=form.id_column),
-            reasons.shared,
-            self._last_upload(name, form),
-            self._page(one),
-            self._recorded(draft, form),
-        )
-        export_id = export_id_of((entries, table), about, one.settings.model_dump_json())
+        page = self._page(one, found, by=form.id_column)
+        content = replace(content, last_upload=self._last_upload(name, form), page=page)
+        export_id = export_id_of((entries, content.rows), about, one.settings.model_dump_json())
         entry = ListEntry(name, export_id, arms.epoch, arms.share)
         write = list_files(content, batch=self.batch, entry=entry, settings=settings)
         write_entries(self.batch, entry, entries=entries, place=ledger)
-        return entry, place.add(write)
+        return entry, place.add(write), found
 
-    def _recorded(self, draft: ListDraft, form: UploadFormat) -> dict[str, Any]:
-        """Return what the manifest says beyond what every list has."""
-        return {
+    def _content(self, draft: ListDraft) -> tuple[ListContent, UploadFormat]:
+        """Return what a list holds whatever was uploaded last week, without its page; and the form of its upload."""
+        one, reasons = draft.selection, draft.reasons
+        table = self.rows.rows(one, self.users.scores, reasons=reasons, curves=draft.curves)
+        form = format_of(table, self.project.settings.export)
+        recorded = {
             "leading_reason": draft.leading,
             "forced_although": [asdict(concern) for concern in self.concerns],
             "id_column": form.id_column,
         }
+        held_out = self.rows.held_out_ids(one, by=form.id_column)
+        return ListContent(table, held_out, reasons.shared, recorded=recorded), form
 
-    def _page(self, one: Selection) -> str:
-        found = counted(one)
-        counts = {"to be contacted": found.treated, "held out": found.held_out, **found.excluded}
-        counts["below the cut"] = found.below_the_cut
-        summary = ListSummary(counts, one.by_profit, self.review.changes, self.concerns)
+    def _page(self, one: Selection, found: WeeklyList, *, by: str) -> str:
+        counts = {"to be contacted": found.treated, **shown(found.not_uploaded), "held out": found.held_out}
+        counts |= found.excluded | {"below the cut": found.below_the_cut}
+        note = upload_words(found.not_uploaded, listed=found.treated, id_column=by)
+        summary = ListSummary(counts, one.by_profit, self.review.changes, self.concerns, note)
         batch, new = self.batch, self.users.new_users
         scored = f"scored by {batch.model} version {batch.version}"
         scored += f", new users by {new.name} version {new.version}" if new else ""

@@ -8,7 +8,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from churn.jobs.list_writer import ListWriter, counted
+from churn.jobs.list_writer import ListWriter
 from churn.jobs.review import Review
 from churn.jobs.scores import keep, scored, telling_what_is_written
 from churn.jobs.week import Week, batch_of
@@ -58,7 +58,6 @@ def export(project: Project, cutoff: date, *, model: str, run: ExportRun, say: P
         cutoff,
         users.scores,
         shift=users.shift,
-        lists=tuple(counted(one.selection) for one in writer.drafts),
         epoch=week.arms.epoch,
         held_out_share=week.arms.share,
         can_show=week.plan.words(week.arms.share),
@@ -66,7 +65,7 @@ def export(project: Project, cutoff: date, *, model: str, run: ExportRun, say: P
         concerns=writer.concerns,
     )
     if run.is_dry:
-        return found
+        return replace(found, lists=tuple(writer.counted(one) for one in writer.drafts))
     say("writing ledger and lists")
     lists: list[WeeklyList] = []
     with telling_what_is_written(say) as written:

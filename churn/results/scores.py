@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -137,6 +137,8 @@ class WeeklyList:
         What nearly everybody on it has in common; no row repeats it.
     delivered
         Where it was taken to as well.
+    not_uploaded
+        Why some of those who are to be contacted are not in its upload, and how many; empty: all are.
     """
 
     name: str
@@ -151,6 +153,7 @@ class WeeklyList:
     path: Path = Path()
     shared_reasons: tuple[str, ...] = ()
     delivered: tuple[str, ...] = ()
+    not_uploaded: dict[str, int] = field(default_factory=dict[str, int])
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values."""

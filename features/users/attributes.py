@@ -54,13 +54,13 @@ class KnownUsers:
     rejected
         Section to the reasons and numbers of rejected rows.
     as_text
-        The attribute whose numbers are too large for a double, and are ids: ``id`` of a version is its text. Empty: there is none.
+        Attributes whose numbers are too large for a double, and are handed on: to the field of a version that holds them as text.
     """
 
     attributes: dict[str, Unit] = field(default_factory=dict[str, Unit])
     relations: dict[str, str] = field(default_factory=dict[str, str])
     rejected: dict[str, dict[str, int]] = field(default_factory=dict[str, dict[str, int]])
-    as_text: str = ""
+    as_text: dict[str, str] = field(default_factory=dict[str, str])
 
     @property
     def facts(self) -> frozenset[str]:
@@ -136,6 +136,8 @@ class AttributesSettings:
         Folder that a relative path starts from.
     id_column
         The attribute by which other tools know users; empty: there is none.
+    carried
+        Attributes that other tools are given.
     """
 
     users: UsersSettings = field(default_factory=UsersSettings)
@@ -145,6 +147,7 @@ class AttributesSettings:
     base: Path = Path()
     compute: ComputeSettings = field(default_factory=ComputeSettings)
     id_column: str = ""
+    carried: tuple[str, ...] = ()
 
     def table(self, name: str) -> PointInTimeTable | None:
         """Return one of them; None: the project has none."""
@@ -154,8 +157,8 @@ class AttributesSettings:
         found = PointInTimeTable(name, section, self.zone, self.naive_zone, self.base)
         if not isinstance(section, UsersSettings):
             return found
-        id_column = self.id_column if self.id_column in section.attributes else ""
-        return replace(found, trust_undated=section.trust_undated, kept_as_text=id_column)
+        handed_on = tuple(name for name in section.attributes if name in (self.id_column, *self.carried))
+        return replace(found, trust_undated=section.trust_undated, kept_as_text=handed_on)
 
 
 def open_known_users(
@@ -171,10 +174,12 @@ def open_known_users(
     tables = {name: settings.table(name) for name in ("users", "identities")}
     found = {name: table.read(rejected, settings.compute) for name, table in tables.items() if table}
     attributes: dict[str, Unit] = {}
-    as_text = ""
+    as_text: dict[str, str] = {}
     if users := found.get("users"):
         attributes = _units(users, settings.users)
-        as_text = settings.id_column if _are_large(users, settings.id_column) else ""
+        handed_on = [name for name in attributes if name in (settings.id_column, *settings.carried)]
+        large = [name for name in handed_on if _are_large(users, name, are_ids=name == settings.id_column)]
+        as_text = {name: f"{name} as text" for name in large}  # no attribute has such a name
         users.move(_versions(attributes, as_text), connection, name="user_attributes")
     if identities := found.get("identities"):
         resolve(identities.connection)
@@ -199,19 +204,28 @@ def _unit(name: str, kind: str) -> Unit:
     )
 
 
-def _are_large(users: PointInTimeRows, name: str) -> bool:
-    """Tell whether some numbers of a column are so large that a double may be that of a neighbour."""
+def _are_large(users: PointInTimeRows, name: str, *, are_ids: bool) -> bool:
+    """Tell whether some numbers of a column are so large that a double may be that of a neighbour.
+
+    Parameters
+    ----------
+    are_ids
+        No number that may be that of a neighbour is kept. Others stay numbers where they came as such, and have no text.
+    """
     if users.kinds.get(name) != "DOUBLE":
         return False
-    largest = f'max(abs("raw_{name}")) filter (reason is null)'
-    return bool(users.connection.sql(f"select {largest} >= {FLOATS['DOUBLE']} from checked").fetchall()[0][0])
+    is_large = f'reason is null and abs("raw_{name}") >= {FLOATS["DOUBLE"]}'
+    counts = users.connection.sql(f"select count(*), count(text_{name}) from checked where {is_large}").fetchall()
+    large, written_out = counts[0]
+    return large > 0 and (are_ids or written_out == large)
 
 
-def _versions(attributes: dict[str, Unit], as_text: str) -> str:
+def _versions(attributes: dict[str, Unit], as_text: dict[str, str]) -> str:
     """Return the SELECT of the valid rows, all values of a row in one that is ordered by when it became valid."""
     values = "".join(f', "{name}": {_value(name, unit)}' for name, unit in attributes.items())
-    if as_text:
-        values += f""", 'id': case when "raw_{as_text}" is not null then id end"""
+    values += "".join(
+        f""", '{field}': case when "raw_{name}" is not null then text_{name} end""" for name, field in as_text.items()
+    )
     return (
         f"select user_id, valid_from, {{'valid_from': valid_from{values}}} as version from checked where reason is null"
     )

@@ -38,7 +38,7 @@ class PointInTimeTable:
     trust_undated
         Rows without a date are always valid.
     kept_as_text
-        A column that may hold ids: numbers of it are also kept as the text ``id``, as a double rounds large ones.
+        Columns that may hold ids: numbers of each are also kept as text, ``text_*``, as a double rounds large ones.
     """
 
     name: str
@@ -47,7 +47,7 @@ class PointInTimeTable:
     naive_zone: str = "UTC"
     base: Path = Path()
     trust_undated: bool = False
-    kept_as_text: str = ""
+    kept_as_text: tuple[str, ...] = ()
 
     def read(self, rejected: Path, compute: ComputeSettings) -> PointInTimeRows:
         """Read it all, and write its invalid rows into a folder.
@@ -97,9 +97,9 @@ class PointInTimeTable:
         replaced = f" replace ({values})" if values else ""
         shown = ", ".join(f"shown_{name}" for name in mapping)
         columns = ", ".join(f"raw_{name}" for name in mapping if name not in (*ids, VALID_FROM))
-        if self.kept_as_text in mapping:
-            texts += f", {id_of(f'raw_{self.kept_as_text}', mapping[self.kept_as_text].kind)} as id"
-            columns = f"id, {columns}"
+        kept = [name for name in self.kept_as_text if name in mapping]
+        texts += "".join(f", {id_of(f'raw_{name}', mapping[name].kind)} as text_{name}" for name in kept)
+        columns += "".join(f", text_{name}" for name in kept)
         reason = reason_of(source, self._rules(source).items())
         return f"""select {shown}, {", ".join(ids)}, valid_from, reason{", " if columns else ""}{columns} from (select *{replaced} from
             (select *, {reason} as reason from (select *{texts}, {self._valid_from(mapping)} as valid_from

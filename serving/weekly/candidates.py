@@ -160,7 +160,7 @@ def attributes_at(connection: duckdb.DuckDBPyConnection, known: KnownUsers, *, c
     cutoff_at
         SQL of the instant, in UTC without a zone.
     """
-    fields = {name: "id" if name == known.as_text else name for name in known.attributes}
+    fields = {name: known.as_text.get(name, name) for name in known.attributes}
     columns = "".join(f", found.{identifier(of)} as {identifier(name)}" for name, of in fields.items())
     return connection.sql(
         f"""select user_id{columns} from (select user_id, max(version) as found from user_attributes

@@ -10,6 +10,7 @@ from models.page import Page, Picture, Table, number
 from serving.weekly.changes import BEFORE, NOW, Changes, Matrix
 from serving.weekly.checks import Concern
 from serving.weekly.profit import ProfitRanking
+from serving.weekly.write import WITHOUT_ID
 
 
 @dataclass(frozen=True)
@@ -26,17 +27,22 @@ class ListSummary:
         Since the batch before; None: there was none in the last days.
     concerns
         What should have been checked before it was written.
+    upload_note
+        How many are not in the upload, and what can be done; empty: all are in it.
     """
 
     counts: Mapping[str, int]
     profit: ProfitRanking | None = None
     changes: Changes | None = None
     concerns: Sequence[Concern] = ()
+    upload_note: str = ""
 
     def verdicts(self) -> dict[str, str]:
         """Question to answer."""
         found = {"Is there something to look at before it is sent?": " ".join(one.words + "." for one in self.concerns)}
         found = {question: answer or "No." for question, answer in found.items()}
+        if self.upload_note:
+            found["Does the upload have everybody on it?"] = self.upload_note
         if self.profit:
             found["What should contacting them earn?"] = profit_words(self.profit)
         if self.changes:
@@ -50,6 +56,19 @@ def page_of(title: str, subtitle: str, *, summary: ListSummary) -> Page:
     counts = [{"users": name, "number": number(count)} for name, count in summary.counts.items()]
     tables = [Table("Who is on it, and who is not", counts), *_change_tables(summary.changes)]
     return Page(title, subtitle, summary.verdicts(), pictures=pictures, tables=tables)
+
+
+def upload_words(not_uploaded: Mapping[str, int], *, listed: int, id_column: str) -> str:
+    """Say how many of a list are not in its upload, why, and how to list those instead whom the tool finds; empty: all are in it."""
+    if not not_uploaded:
+        return ""
+    reasons = ", ".join(f"{number(count)} {why}" for why, count in not_uploaded.items())
+    words = f"No: upload.csv has {number(listed - sum(not_uploaded.values()))} of {number(listed)} users. Not in it: {reasons}."
+    if WITHOUT_ID in not_uploaded:
+        words += (
+            f' With "{id_column} is not null" as a condition of [export] reachable, others are listed in their place.'
+        )
+    return words
 
 
 def profit_words(found: ProfitRanking) -> str:

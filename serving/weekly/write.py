@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,8 @@ from serving.weekly.files.upload_format import UploadFormat, upload_format
 from serving.weekly.list_ledger import ListEntry
 
 NAME, UPLOAD = "at_risk", "upload.csv"
+WITHOUT_ID, REPEATED_ID = "without an id", "with the id of another row"
+ID_OF_HELD_OUT = "with the id of a held-out user"
 
 
 @dataclass(frozen=True)
@@ -55,11 +57,23 @@ class ListContent:
         form = format_of(self.rows, settings)
         return uploads(self.rows, form, held_out=self.held_out, last=self.last_upload)
 
+    def not_uploaded(self, settings: ExportSettings) -> dict[str, int]:
+        """Return why some users who are to be contacted are not in the upload, and how many; empty: all are."""
+        form = replace(format_of(self.rows, settings), columns={})
+        found = uploads(self.rows, form, held_out=self.held_out)
+        counts = {WITHOUT_ID: found.without_id, REPEATED_ID: found.repeated, ID_OF_HELD_OUT: found.held_out}
+        return {why: count for why, count in counts.items() if count}
+
 
 def format_of(rows: pa.Table, settings: ExportSettings) -> UploadFormat:
     """Return how the team's tool is given the rows of a list; of the default id, a preset knows a better one where the list has it."""
     id_column = "" if settings.preset and settings.id_column == "user_id" else settings.id_column
     return upload_format(settings.preset or "plain", rows.column_names, id_column=id_column, renames=settings.columns)
+
+
+def shown(not_uploaded: Mapping[str, int]) -> dict[str, int]:
+    """Return the counts of :meth:`ListContent.not_uploaded` under the words that people read among other counts."""
+    return {f"not uploaded, {why}": count for why, count in not_uploaded.items()}
 
 
 def write_list(place: Place, content: ListContent, *, batch: Batch, entry: ListEntry, settings: ExportSettings) -> Path:
@@ -80,7 +94,7 @@ def list_files(
     SettingsError, InputError
         When the settings do not fit the list, or a sheet of Excel cannot hold it: before anything is written.
     """
-    found = content.uploads(settings)
+    found, missing = content.uploads(settings), content.not_uploaded(settings)
     check_rows(content.rows, name=f"{NAME}.xlsx")
     ids = pa.array([entry.export_id] * content.rows.num_rows, pa.string())
     rows = content.rows.append_column("export_id", ids)
@@ -91,7 +105,7 @@ def list_files(
         model=batch.model,
         model_version=batch.version,
         export_id=entry.export_id,
-        counts={"to be contacted": rows.num_rows, "held out": len(content.held_out)},
+        counts={"to be contacted": rows.num_rows, **shown(missing), "held out": len(content.held_out)},
         shared_reasons=tuple(content.shared),
     )
 
@@ -105,6 +119,7 @@ def list_files(
             (draft / f"{NAME}.html").write_text(content.page, encoding="utf-8")
             counts[f"{NAME}.html"] = rows.num_rows
         more = {"shared_reasons": list(content.shared), **content.recorded}
+        more |= {"not_uploaded": missing} if missing else {}
         write_manifest(draft, about=batch.about | asdict(entry) | more, rows=counts)
 
     return write

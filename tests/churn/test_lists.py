@@ -215,6 +215,32 @@ def test_a_preset_names_those_to_contact_and_those_held_out_by_the_same_id(
     assert set(held_out[1:]).isdisjoint(line.partition(",")[0] for line in uploaded)
 
 
+def test_users_whom_the_tool_cannot_find_are_counted_wherever_the_list_is(
+    command: Command, world: TrainedWorld, tmp_path: Path
+):
+    listed = ids(exported(command, world)["lists"][0]["path"])
+    known = [f"{user},{user}@x.org\n" for user in listed[2:]]
+    (tmp_path / "users.csv").write_text("".join(["user_id,email\n", *known]))
+    settings = (
+        f"users.path={tmp_path}/users.csv",
+        "users.trust_undated=true",
+        "users.columns.email=email",
+        "export.id_column=email",
+    )
+    more = [word for one in settings for word in ("--set", one)]
+    (dry,) = exported(command, world, *more, "--dry-run")["lists"]
+    ran = command("export", *world.options(), "--as-of", AS_OF, *more, "--force")  # the table knows few of the users
+    assert "not uploaded, without an id" in ran.out
+    (found,) = exported(command, world, *more, "--force")["lists"]
+    assert found["not_uploaded"] == dry["not_uploaded"] == {"without an id": 2}
+    folder = Path(found["path"])
+    assert len((folder / "upload.csv").read_text().splitlines()[1:]) == found["treated"] - 2
+    assert json.loads((folder / "manifest.json").read_text())["not_uploaded"] == {"without an id": 2}
+    page = (folder / "at_risk.html").read_text()
+    assert "2 without an id" in page
+    assert "email is not null" in page
+
+
 def test_scores_that_are_kept_are_not_made_again(command: Command, world: TrainedWorld):
     exported(command, world)
     ran = command("export", *world.options(), "--week", WEEK)

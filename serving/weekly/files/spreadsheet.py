@@ -37,6 +37,13 @@ _FORMATS = {
 Values: TypeAlias = "pa.ChunkedArray[Any]"
 
 
+class _PlainSheet(Worksheet):
+    """A sheet without rich text: in constant memory, XlsxWriter passes every text in ``<r>`` and ``</r>`` on as markup of its own."""
+
+    def _xml_rich_inline_string(self, string: str, attributes: Sequence[tuple[str, Any]] = ()) -> None:
+        self._xml_inline_string(string, False, attributes)  # noqa: FBT003  # neither end is white space
+
+
 @dataclass(frozen=True)
 class _Cells:
     """How a column is written: the name of XlsxWriter's method, the number format, and what turns values into what Excel holds."""
@@ -147,7 +154,7 @@ def _write_about(book: xlsxwriter.Workbook, about: About) -> None:
 
 def _sheet(book: xlsxwriter.Workbook, name: str, *, names: Sequence[str], widths: Sequence[int]) -> Worksheet:
     """Add a sheet with a bold header that stays in sight."""
-    sheet, bold = book.add_worksheet(name), book.add_format({"bold": True, "bottom": 1})
+    sheet, bold = book.add_worksheet(name, worksheet_class=_PlainSheet), book.add_format({"bold": True, "bottom": 1})
     for index, width in enumerate(widths):
         sheet.set_column(index, index, width)
     sheet.freeze_panes(1, 0)

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from features.errors import InputError, SettingsError, closest, translated
 from features.log.sources.values import FLOATS
-from serving.weekly.files.tables import escaped, is_text
+from serving.weekly.files.tables import as_texts, escaped, is_text, read_csv
 from serving.weekly.files.upload_format import UploadFormat
 
 Row = tuple[str, ...]
@@ -124,7 +124,7 @@ def read_upload(path: Path) -> pa.Table:
         translated((OSError, ValueError, csv.Error), lambda _: damaged),
         path.open(newline="", encoding="utf-8-sig") as file,
     ):
-        header, *rows = csv.reader(file)
+        header, *rows = read_csv(file)
         return _table(header, [tuple(row) for row in rows])
 
 
@@ -182,7 +182,7 @@ def _cells(values: pa.ChunkedArray[Any]) -> pa.ChunkedArray[Any]:
         return pc.strftime(seconds, "%Y-%m-%dT%H:%M:%S" + ("Z" if kind.tz else ""))
     if pa.types.is_floating(kind):
         values = pc.if_else(pc.is_finite(values), values, pa.scalar(None, kind))
-    texts = values.cast(pa.string())
+    texts = as_texts(values)
     if is_text(kind) or pa.types.is_dictionary(kind):
         return escaped(
             pc.utf8_trim_whitespace(pc.replace_substring_regex(texts, r"\s*[\r\n]+\s*", " ")), spares_phones=True

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from features.errors import InputError
 from serving.weekly.files.spreadsheet import rows_of
+from serving.weekly.files.tables import read_csv
 
 MANIFEST = "manifest.json"
 _UNREADABLE = (OSError, ValueError, KeyError, csv.Error, zipfile.BadZipFile, pa.ArrowException)
@@ -139,7 +140,7 @@ def _check(path: Path, entry: Mapping[str, Any], *, name: str) -> FileCheck:
 
 def _rows_of_csv(path: Path) -> int:
     with path.open(newline="", encoding="utf-8") as file:
-        return sum(1 for _ in csv.reader(file)) - 1
+        return sum(1 for _ in read_csv(file)) - 1
 
 
 def _rows_of_parquet(path: Path) -> int:

@@ -294,7 +294,35 @@ def test_an_id_that_a_double_would_round_stays_the_text_that_it_is(
     ]
     columns = {name: name for name in ("user_id", "valid_from", "crm_id")}
     read = UsersSettings(path=str(write(tmp_path / name, users)), columns=columns)
-    connection, settings = connect(), AttributesSettings(users=read, id_column="crm_id")
-    known = open_known_users(connection, settings, rejected=tmp_path / "rejected")
-    assert known.attributes == {"crm_id": "number"}  # a model's features stay what they were
-    assert values_of(attributes_at(connection, known, cutoff_at="timestamp '2026-11-16 00:00:00'"), "crm_id") == ids
+    assert attributes_of(AttributesSettings(users=read, id_column="crm_id"), tmp_path)["crm_id"] == ids
+
+
+def attributes_of(settings: AttributesSettings, folder: Path) -> dict[str, list[Any]]:
+    """What lists know of users by one attribute or two, all of them numbers for a model."""
+    connection = connect()
+    known = open_known_users(connection, settings, rejected=folder / "rejected")
+    assert set(known.attributes.values()) == {"number"}  # a model's features stay what they were
+    return attributes_at(connection, known, cutoff_at="timestamp '2026-11-16 00:00:00'").to_pydict()
+
+
+@pytest.mark.parametrize(
+    ("values", "carried"),
+    [
+        ([SNOWFLAKE, NEIGHBOUR, 7], [str(SNOWFLAKE), str(NEIGHBOUR), "7"]),
+        ([SNOWFLAKE, None, 7], [str(SNOWFLAKE), None, "7"]),
+        ([12025550123, 8, None], [12025550123.0, 8.0, None]),
+        ([1e17, 7.5, None], [1e17, 7.5, None]),  # it came as a double, and is handed on as it came
+    ],
+)
+def test_carried_numbers_that_a_double_would_round_stay_the_texts_that_they_are(
+    tmp_path: Path, values: list[Any], carried: list[Any]
+):
+    users = [
+        {"user_id": user, "valid_from": "2026-11-01", "crm_id": SNOWFLAKE + place, "account": value}
+        for place, (user, value) in enumerate(zip("abc", values, strict=True))
+    ]
+    columns = {name: name for name in ("user_id", "valid_from", "crm_id", "account")}
+    read = UsersSettings(path=str(write(tmp_path / "users.parquet", users)), columns=columns)
+    found = attributes_of(AttributesSettings(users=read, id_column="crm_id", carried=("account",)), tmp_path)
+    assert found["account"] == carried
+    assert found["crm_id"] == [str(SNOWFLAKE), str(SNOWFLAKE + 1), str(SNOWFLAKE + 2)]

@@ -5,7 +5,7 @@ from datetime import date
 from models.page import Page
 from serving.weekly.changes import Changes
 from serving.weekly.checks import Concern
-from serving.weekly.list_page import ListSummary, page_of, profit_words
+from serving.weekly.list_page import ListSummary, page_of, profit_words, upload_words
 from serving.weekly.profit import ContactCosts, ProfitRanking
 from tests.serving.weekly.test_profit import world
 
@@ -30,6 +30,17 @@ def test_a_list_without_costs_and_without_an_earlier_week_has_its_counts_only():
 def test_concerns_come_first_and_are_text():
     html = page(concerns=[Concern("size_moved", "list <b>vip</b> has 3 users")]).to_html()
     assert "list &lt;b&gt;vip&lt;/b&gt; has 3 users." in html
+
+
+def test_users_who_are_not_in_the_upload_are_counted_with_a_way_out():
+    words = upload_words({"without an id": 300, "with the id of another row": 2}, listed=1000, id_column="email")
+    assert words.startswith(
+        "No: upload.csv has 698 of 1,000 users. Not in it: 300 without an id, 2 with the id of another row."
+    )
+    assert '"email is not null" as a condition of [export] reachable' in words
+    assert page(upload_note=words).verdicts["Does the upload have everybody on it?"] == words
+    assert "reachable" not in upload_words({"with the id of another row": 2}, listed=9, id_column="email")
+    assert not upload_words({}, listed=9, id_column="email")
 
 
 def test_the_profit_has_a_picture_with_two_other_save_rates():

@@ -111,6 +111,26 @@ def test_the_workbook_counts_the_held_out_whom_the_tool_does_not_know_too(tmp_pa
     assert ("held out", held_out) in list(about.iter_rows(values_only=True))
 
 
+def test_users_to_be_contacted_who_are_not_in_the_upload_are_counted_in_manifest_and_workbook(tmp_path: Path):
+    content, entry, _, _ = made(email=True)
+    emails = content.rows["email"].to_pylist()
+    emails = [None, "", None, emails[4], *emails[4:-1], "held@example.org"]
+    place = content.rows.column_names.index("email")
+    rows = content.rows.set_column(place, "email", pa.array(emails, pa.string()))
+    content, export = replace(content, rows=rows, held_out=["held@example.org"]), ExportSettings(preset="hubspot")
+    counts = {"without an id": 3, "with the id of another row": 1, "with the id of a held-out user": 1}
+    assert content.not_uploaded(export) == counts
+    folder = write_list(Place(tmp_path), content, batch=BATCH, entry=entry, settings=export)
+    assert len(rows_of_csv(folder / "upload.csv")) == 60 - sum(counts.values())
+    assert json.loads((folder / "manifest.json").read_text())["not_uploaded"] == counts
+    about = openpyxl.load_workbook(folder / "at_risk.xlsx")["about"]
+    assert ("not uploaded, without an id", 3) in list(about.iter_rows(values_only=True))
+
+
+def test_a_manifest_counts_no_missing_users_where_all_are_in_the_upload(tmp_path: Path):
+    assert "not_uploaded" not in json.loads((write(tmp_path) / "manifest.json").read_text())
+
+
 @pytest.mark.parametrize("email", [False, True])
 def test_no_held_out_user_is_in_any_file_but_the_holdout(tmp_path: Path, email: bool):
     _, _, _, found = made(email)
@@ -235,7 +255,7 @@ def test_a_write_that_fails_leaves_last_weeks_list_current_and_nothing_else(tmp_
     content, entry, export, _ = made()
     folder = write(tmp_path)
     broken = content.rows.append_column("nested", pa.array([[1]] * 60))
-    with pytest.raises(pa.ArrowInvalid, match="Unsupported Type:list"):
+    with pytest.raises(pa.ArrowNotImplementedError, match="Unsupported cast from list"):
         write_list(Place(tmp_path), replace(content, rows=broken), batch=BATCH, entry=entry, settings=export)
     assert current_of(tmp_path) == folder
     assert {path.name for path in tmp_path.iterdir()} == {folder.name, "current", ".lock"}

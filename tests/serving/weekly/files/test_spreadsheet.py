@@ -2,10 +2,12 @@
 
 import os
 import time
+import zipfile
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import openpyxl
 import pyarrow as pa
@@ -66,6 +68,27 @@ def test_no_text_becomes_a_formula_a_link_or_a_number(book: openpyxl.Workbook):
         ("https://example.org", "s", None),
         ("00123", "s", None),
     ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<r>Tom & Jerry</r>",
+        "<r></r>",
+        "<r><t>5</t></r></is></c><c><f>1+1</f></c><c><is><r></r>",
+        "<r>\x01" + "&" * 15_000 + "</r>",
+    ],
+)
+def test_text_that_looks_like_the_markup_of_a_cell_is_text(tmp_path: Path, text: str):
+    about = About("<r>vip</r>", "2026-W47", date(2026, 11, 16), "churn", "3", "abc123", {})
+    write_xlsx(pa.table({"<r>user_id</r>": [text, "b"]}), tmp_path / "list.xlsx", about=about)
+    with zipfile.ZipFile(tmp_path / "list.xlsx") as book:
+        sheet = ElementTree.fromstring(book.read("xl/worksheets/sheet1.xml"))  # noqa: S314  # of our own making
+    assert [one.tag.partition("}")[2] for one in sheet.iter()].count("c") == 3
+    found = openpyxl.load_workbook(tmp_path / "list.xlsx")
+    shown = [row[0].replace("_x0001_", "\x01") for row in cells(found, "list")]  # which Excel shows as the character
+    assert shown == ["<r>user_id</r>", text, "b"]
+    assert cells(found, "about")[1] == ("list", "<r>vip</r>")
 
 
 def test_numbers_are_shown_as_what_they_are(book: openpyxl.Workbook):

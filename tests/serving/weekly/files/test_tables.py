@@ -1,15 +1,19 @@
 """CSV that a spreadsheet opens without harm and that programs read back, and Parquet that keeps everything as it is."""
 
+import codecs
 import csv
-from datetime import date
+import io
+from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 import pytest
 
-from serving.weekly.files.tables import escape_formulas, escaped, write_csv, write_parquet
+from serving.weekly.files.tables import as_texts, escape_formulas, escaped, write_csv, write_parquet
 
 ATTACK = "=cmd|' /C calc'!A0"
 TABLE = pa.table(
@@ -71,6 +75,44 @@ def test_an_empty_list_is_a_header(tmp_path: Path):
 def test_a_column_without_a_value_is_empty_cells(tmp_path: Path):
     write_csv(pa.table({"user_id": ["a"], "note": pa.nulls(1)}), tmp_path / "list.csv")
     assert (tmp_path / "list.csv").read_text("utf-8-sig") == '"user_id","note"\n"a",\n'
+
+
+def test_whole_numbers_have_all_their_digits_and_all_others_are_written_as_ever(tmp_path: Path):
+    whole = [12025550123.0, 10000000000.0, -1234567890123.0, 2.0**53 - 1]
+    others = [5.0, -0.0, 9999999999.0, 0.1, 1e-7, 12345678901.5, 2.0**53, 1e300, float("nan"), float("-inf"), None]
+    digits = ["12025550123", "10000000000", "-1234567890123", "9007199254740991"]
+    ever = [
+        *[
+            "5",
+            "-0",
+            "9999999999",
+            "0.1",
+            "1e-7",
+            "1.23456789015e+10",
+            "9.007199254740992e+15",
+            "1e+300",
+            "nan",
+            "-inf",
+        ],
+        "",
+    ]
+    values: Any = pa.chunked_array([[*whole, *others]], pa.float64())
+    assert [text or "" for text in as_texts(values).to_pylist()] == [*digits, *ever]
+    write_csv(pa.table({"phone": values, "note": ["x"] * len(values)}), tmp_path / "list.csv")
+    assert (tmp_path / "list.csv").read_text("utf-8-sig").splitlines()[1:] == [
+        f'{cell},"x"' for cell in (*digits, *ever)
+    ]
+
+
+def test_but_for_these_digits_the_bytes_are_those_of_arrow(tmp_path: Path):
+    odd = TABLE.append_column("flag", pa.array([True, None, False, True])).append_column(
+        "at", pa.array([datetime(2026, 11, 14, 18, 30, tzinfo=UTC)] * 4, pa.timestamp("us", "Europe/Berlin"))
+    )
+    many = pa.concat_tables([odd] * 6_000).append_column('a "b"', pa.array([0.1, 5.0, None, 1e-7] * 6_000))
+    write_csv(many, tmp_path / "list.csv")
+    expected = io.BytesIO(b"")
+    pacsv.write_csv(escape_formulas(many), expected)
+    assert (tmp_path / "list.csv").read_bytes() == codecs.BOM_UTF8 + expected.getvalue()
 
 
 def test_text_in_a_dictionary_and_in_the_name_of_a_column_is_escaped_too(tmp_path: Path):

@@ -1,5 +1,6 @@
 """What the tool is given, week after week, by hand: three weeks of one list, and users who come, change, leave and come back."""
 
+import csv
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -118,6 +119,15 @@ def test_cells_are_written_as_tools_read_them():
     )
 
 
+def test_whole_numbers_are_uploaded_with_all_their_digits():
+    listed = pa.table(
+        {"user_id": ["a", "b", "c"], "phone": [12025550123.0, 10000000000.0, None], "n": [5.0, 0.5, -0.0]}
+    )
+    found = uploads(listed, UploadFormat("user_id", "id", {"phone": "phone", "n": "n"}), held_out=[])
+    assert rows(found.upload) == [("a", "12025550123", "5"), ("b", "10000000000", "0.5"), ("c", "0", "-0")]
+    assert found.delta.equals(found.upload)
+
+
 def test_ids_are_the_tools_own_whatever_they_look_like():
     found = uploads(week(("=1+1", "high", "a")), FORM, held_out=["@x", "-1"])
     assert (rows(found.upload)[0][0], rows(found.holdout)) == ("=1+1", [("-1",), ("@x",)])
@@ -161,6 +171,13 @@ def test_last_weeks_upload_is_read_back_from_its_file(folder: Path, tmp_path: Pa
     assert read_upload(tmp_path / "upload.csv").equals(odd.upload)
     write_uploads(uploads(week(), FORM, held_out=[]), tmp_path)
     assert read_upload(tmp_path / "upload.csv").equals(uploads(week(), FORM, held_out=[]).upload)
+
+
+def test_a_text_of_any_length_is_read_back(tmp_path: Path):
+    csv.field_size_limit(131_072)  # what Python begins with
+    found = uploads(week(("anna", "high", "x" * 200_000)), FORM, held_out=[])
+    write_uploads(found, tmp_path)
+    assert read_upload(tmp_path / "upload.csv").equals(found.upload)
 
 
 @pytest.mark.parametrize("content", [b"a,b\n1\n", b"\xff\xfe\n", b""])

@@ -1,5 +1,7 @@
 """Each kind of damage is found, and named."""
 
+import csv
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -74,11 +76,17 @@ def test_a_file_in_a_folder_below_is_strange_too(folder: Path):
 
 
 def test_a_file_that_is_not_what_its_name_says_cannot_be_read(folder: Path):
-    import hashlib
-
     (folder / "at_risk.parquet").write_bytes(b"no Parquet")
     change_manifest(folder, "at_risk.parquet", sha256=hashlib.sha256(b"no Parquet").hexdigest())
     assert verify(folder).flaws == ["at_risk.parquet: it cannot be read (ArrowInvalid)"]
+
+
+def test_a_list_with_a_text_of_any_length_is_whole(folder: Path):
+    csv.field_size_limit(131_072)  # what Python begins with
+    content = f'"user_id"\n"{"x" * 200_000}"\n'.encode()
+    (folder / "at_risk.csv").write_bytes(content)
+    change_manifest(folder, "at_risk.csv", sha256=hashlib.sha256(content).hexdigest(), rows=1)
+    assert verify(folder).flaws == []
 
 
 def test_a_folder_that_is_not_there_is_refused(tmp_path: Path):
