@@ -91,7 +91,11 @@ class Scoring:
         used, before = ExitStack(), self.endpoint
         used.enter_context(in_use(folder))
         endpoint.shadow = shadow_scoring(endpoint.bundle, endpoint.store, metrics=self._metrics)
-        self.endpoint, self._why_refused = endpoint, ""
+        self._why_refused = ""
+        self._assess(
+            endpoint, datetime.now(UTC)
+        )  # before it answers: what was said of the one before is not true of it
+        self.endpoint = endpoint
         self.admission.limits = endpoint.limits
         self._used.close()
         self._used = used

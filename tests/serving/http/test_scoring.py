@@ -164,7 +164,12 @@ def test_model_and_store_are_swapped_as_one(place: Place, scoring: Scoring, bund
 
 
 def test_a_release_that_is_broken_is_refused_and_the_one_before_goes_on(
-    place: Place, scoring: Scoring, bundle: ServingBundle, profiles: pa.Table, caplog: pytest.LogCaptureFixture
+    place: Place,
+    scoring: Scoring,
+    bundle: ServingBundle,
+    profiles: pa.Table,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ):
     damaged = finished_release(place, replace(bundle, version="8"), profiles)
     (damaged / "model/booster.txt").write_bytes((damaged / "model/booster.txt").read_bytes()[:-100])
@@ -178,8 +183,13 @@ def test_a_release_that_is_broken_is_refused_and_the_one_before_goes_on(
     assert line.endswith("shop version 7 (champion) goes on")
     assert quality.startswith("shop version 7 (champion): quality is degraded now: a newer release was refused")
     finished_release(place, replace(bundle, version="9"), profiles)
+    taken: list[tuple[str, str]] = []
+    monkeypatch.setattr(
+        "serving.http.scoring.gc.freeze", lambda: taken.append((version_of(scoring), scoring.standing.status))
+    )
     scoring.look()
     assert (asked(scoring, {"user_id": "u1"})["model"]["version"], scoring.standing) == ("9", ("ok", ""))
+    assert taken == [("9", "ok")]  # from its first answer on
 
 
 def test_a_release_that_could_not_be_read_is_told_once_and_taken_when_it_can_be(
