@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-
-from fsspec.implementations.local import LocalFileSystem
-from fsspec.spec import AbstractFileSystem
+from typing import TYPE_CHECKING
 
 from features.errors import ChurnError, InputError, SettingsError, translated
 from features.storage.atomic import atomic_file, write_atomic
+
+if TYPE_CHECKING:  # every command reads this file, and few need a store
+    from fsspec.spec import AbstractFileSystem
 
 _LOGIN = r"(://[^\s/@:]*:)(\S*)(@)"  # up to the last @: one in a path hides more than it has to
 _BUCKETS = {"s3", "gs", "gcs", "az", "abfs", "adl", "oss", "oci"}
@@ -22,13 +24,20 @@ _BUCKETS = {"s3", "gs", "gcs", "az", "abfs", "adl", "oss", "oci"}
 
 def has_buckets(store: AbstractFileSystem) -> bool:
     """Tell whether a store needs no folders; to make one would make the bucket of a misspelled name."""
-    protocols = [store.protocol] if isinstance(store.protocol, str) else store.protocol
-    return not _BUCKETS.isdisjoint(protocols)
+    return not _BUCKETS.isdisjoint(_protocols(store))
+
+
+def _is_local(store: AbstractFileSystem) -> bool:
+    return "file" in _protocols(store)
+
+
+def _protocols(store: AbstractFileSystem) -> Sequence[str]:
+    return [store.protocol] if isinstance(store.protocol, str) else store.protocol
 
 
 def copy_to(source: Path, store: AbstractFileSystem, *, target: str) -> None:
     """Copy a file into a store."""
-    if not isinstance(store, LocalFileSystem):
+    if not _is_local(store):
         store.put_file(str(source), target)
         return
     with atomic_file(Path(target)) as draft:
@@ -37,7 +46,7 @@ def copy_to(source: Path, store: AbstractFileSystem, *, target: str) -> None:
 
 def write_to(content: bytes, store: AbstractFileSystem, *, target: str) -> None:
     """Write a small file into a store."""
-    if isinstance(store, LocalFileSystem):
+    if _is_local(store):
         write_atomic(Path(target), content)
     else:
         store.pipe_file(target, content)
