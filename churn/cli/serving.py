@@ -102,10 +102,7 @@ def _show_export(found: Export) -> None:
         out["to look at"] = "\n".join(one.words for one in found.concerns)
     console.print_report(f"{found.title}, {found.cutoff}", out)
     for one in found.lists:
-        rows = {"to be contacted": f"{one.treated:,}"}
-        rows |= {f"not uploaded, {why}": f"{count:,}" for why, count in one.not_uploaded.items()}
-        rows["held out"] = f"{one.held_out:,}"
-        rows |= {why: f"{count:,}" for why, count in one.excluded.items()} | {"below the cut": f"{one.below_the_cut:,}"}
+        rows = {what: f"{count:,}" for what, count in one.counts.items()}
         if one.expected_profit is not None:
             rows["expected profit"] = f"{one.expected_profit:,.0f}; pays from a save rate of {one.pays_from:.1%}"
             rows["also by risk"] = f"{one.also_by_risk:,} would be on a list as long that is ranked by risk"

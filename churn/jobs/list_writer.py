@@ -30,7 +30,7 @@ from serving.weekly.list_ledger import ListEntry, write_entries
 from serving.weekly.list_page import ListSummary, page_of, upload_words
 from serving.weekly.list_reasons import ListReasons, list_reasons
 from serving.weekly.selection import Selection
-from serving.weekly.write import UPLOAD, ListContent, format_of, list_files, shown
+from serving.weekly.write import UPLOAD, ListContent, format_of, list_files
 
 if TYPE_CHECKING:
     from churn.project import Project
@@ -159,10 +159,8 @@ class ListWriter:
         return ListContent(table, held_out, reasons.shared, recorded=recorded), form
 
     def _page(self, one: Selection, found: WeeklyList, *, by: str) -> str:
-        counts = {"to be contacted": found.treated, **shown(found.not_uploaded), "held out": found.held_out}
-        counts |= found.excluded | {"below the cut": found.below_the_cut}
         note = upload_words(found.not_uploaded, listed=found.treated, id_column=by)
-        summary = ListSummary(counts, one.by_profit, self.review.changes, self.concerns, note)
+        summary = ListSummary(found.counts, one.by_profit, self.review.changes, self.concerns, note)
         batch, new = self.batch, self.users.new_users
         scored = f"scored by {batch.model} version {batch.version}"
         scored += f", new users by {new.name} version {new.version}" if new else ""

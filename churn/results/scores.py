@@ -155,6 +155,14 @@ class WeeklyList:
     delivered: tuple[str, ...] = ()
     not_uploaded: dict[str, int] = field(default_factory=dict[str, int])
 
+    @property
+    def counts(self) -> dict[str, int]:
+        """Who is to be contacted and who is not, in words, and how many."""
+        from serving.weekly.write import shown
+
+        found = {"to be contacted": self.treated, **shown(self.not_uploaded), "held out": self.held_out}
+        return found | self.excluded | {"below the cut": self.below_the_cut}
+
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values."""
         return asdict(self) | {"path": str(self.path) if self.export_id else None}

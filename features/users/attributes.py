@@ -149,6 +149,11 @@ class AttributesSettings:
     id_column: str = ""
     carried: tuple[str, ...] = ()
 
+    @property
+    def handed_on(self) -> tuple[str, ...]:
+        """Attributes that other tools get, which may be ids; some may not be mapped."""
+        return (self.id_column, *self.carried)
+
     def table(self, name: str) -> PointInTimeTable | None:
         """Return one of them; None: the project has none."""
         section: UsersSettings | IdentitiesSettings = getattr(self, name)
@@ -157,7 +162,7 @@ class AttributesSettings:
         found = PointInTimeTable(name, section, self.zone, self.naive_zone, self.base)
         if not isinstance(section, UsersSettings):
             return found
-        handed_on = tuple(name for name in section.attributes if name in (self.id_column, *self.carried))
+        handed_on = tuple(name for name in section.attributes if name in self.handed_on)
         return replace(found, trust_undated=section.trust_undated, kept_as_text=handed_on)
 
 
@@ -177,7 +182,7 @@ def open_known_users(
     as_text: dict[str, str] = {}
     if users := found.get("users"):
         attributes = _units(users, settings.users)
-        handed_on = [name for name in attributes if name in (settings.id_column, *settings.carried)]
+        handed_on = [name for name in attributes if name in settings.handed_on]
         large = [name for name in handed_on if _are_large(users, name, are_ids=name == settings.id_column)]
         as_text = {name: f"{name} as text" for name in large}  # no attribute has such a name
         users.move(_versions(attributes, as_text), connection, name="user_attributes")

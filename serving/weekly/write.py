@@ -60,9 +60,12 @@ class ListContent:
     def not_uploaded(self, settings: ExportSettings) -> dict[str, int]:
         """Return why some users who are to be contacted are not in the upload, and how many; empty: all are."""
         form = replace(format_of(self.rows, settings), columns={})
-        found = uploads(self.rows, form, held_out=self.held_out)
-        counts = {WITHOUT_ID: found.without_id, REPEATED_ID: found.repeated, ID_OF_HELD_OUT: found.held_out}
-        return {why: count for why, count in counts.items() if count}
+        return _not_uploaded(uploads(self.rows, form, held_out=self.held_out))
+
+
+def _not_uploaded(found: Uploads) -> dict[str, int]:
+    counts = {WITHOUT_ID: found.without_id, REPEATED_ID: found.repeated, ID_OF_HELD_OUT: found.held_out}
+    return {why: count for why, count in counts.items() if count}
 
 
 def format_of(rows: pa.Table, settings: ExportSettings) -> UploadFormat:
@@ -94,7 +97,8 @@ def list_files(
     SettingsError, InputError
         When the settings do not fit the list, or a sheet of Excel cannot hold it: before anything is written.
     """
-    found, missing = content.uploads(settings), content.not_uploaded(settings)
+    found = content.uploads(settings)
+    missing = _not_uploaded(found)
     check_rows(content.rows, name=f"{NAME}.xlsx")
     ids = pa.array([entry.export_id] * content.rows.num_rows, pa.string())
     rows = content.rows.append_column("export_id", ids)

@@ -265,8 +265,11 @@ class CsvFile:
 
     def _marks(self, plain: Dialect) -> _Marks:
         """Look at the bytes of the file; its quotes decide whether its lines tell of its rows."""
-        if plain.encoding == "latin-1":
-            self._check_latin_1()
+        if plain.encoding == "latin-1" and self._is_utf_8():
+            hint = (
+                "remove that setting if all files are UTF-8, else save this one as the others: iconv -f UTF-8 -t LATIN1"
+            )
+            raise self._error(f'{self.name} is UTF-8 text, and {self._section} encoding = "latin-1"', hint=hint)
         quotes = escaped = windows = ends = 0
         is_ascii = plain.encoding in _OF_ASCII and len(plain.delimiter) == 1 and plain.delimiter.isascii()
         check = LineCheck(plain.delimiter.encode(), len(plain.columns), plain.skip) if is_ascii else None
@@ -277,23 +280,15 @@ class CsvFile:
             windows += (last + chunk).count(b"\r\n") if b"\r" in chunk or last == b"\r" else 0
             if check and not quotes:
                 check.read(chunk)
+            if plain.encoding == "latin-1" and len(chunk.translate(None, _OF_WINDOWS)) < len(chunk):
+                raise self._other_encoding("Windows-1252", "WINDOWS-1252")
             ends += chunk.count(b"\n")
             last = chunk[-1:]
         are_regular = check is not None and not quotes and check.end()
         return _Marks(quotes > 0, escaped > 0, 0 < windows < ends, are_regular)
 
-    def _check_latin_1(self) -> None:
-        """Refuse bytes that mean something else in Latin-1, or nothing: a letter of UTF-8 would be two."""
-        if self._is_utf_8():
-            hint = (
-                "remove that setting if all files are UTF-8, else save this one as the others: iconv -f UTF-8 -t LATIN1"
-            )
-            raise self._error(f'{self.name} is UTF-8 text, and {self._section} encoding = "latin-1"', hint=hint)
-        if any(len(chunk.translate(None, _OF_WINDOWS)) < len(chunk) for chunk in self._chunks()):
-            raise self._other_encoding("Windows-1252", "WINDOWS-1252")
-
     def _is_utf_8(self) -> bool:
-        """Tell whether the whole file is UTF-8, and not all of it ASCII."""
+        """Tell whether the whole file is UTF-8, and not all of it ASCII; Latin-1 is read up to its first accent."""
         decoder, has_letters = codecs.getincrementaldecoder("utf-8")(), False
         try:
             for chunk in self._chunks():

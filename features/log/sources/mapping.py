@@ -187,8 +187,16 @@ class Mapper:
             with duckdb_errors(what, hint):
                 mapping[name] = _bound(binder, expression)
         where = self._condition(binder, columns, alike=alike) if self.settings.where else None
-        found = Source(group.sql, mapping, where, tuple(group.kinds), group.files, self.subject, self._reading)
-        found = replace(found, missing=group.missing)
+        found = Source(
+            group.sql,
+            mapping,
+            where,
+            tuple(group.kinds),
+            group.files,
+            self.subject,
+            self._reading,
+            missing=group.missing,
+        )
         return (
             found
             if not group.has_broken_rows

@@ -178,10 +178,8 @@ def planned_season(entries: FirstEntries, probability: NDArray[np.float64], *, k
     probability
         Churn probability at entry, shape (n,): their mean is the churn rate that is expected of users who are left alone.
     """
-    first = int(entries.week.min())
-    weeks = (
-        entries.week - first if first >= known_after_weeks else entries.week
-    )  # nobody entered before, as with arms of an earlier epoch
+    first = int(entries.week.min())  # late where users had arms of an earlier epoch at first
+    weeks = entries.week - first if first >= known_after_weeks else entries.week
     early = np.bincount(weeks, minlength=1)[:known_after_weeks].astype(np.float64)
     later = early[1:].mean() if len(early) > 1 else early[0]
     expected = np.concatenate([early, np.full(max(SEASON_WEEKS, known_after_weeks) - len(early), later)])
