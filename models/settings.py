@@ -11,6 +11,13 @@ class ModelSettings(Section):
     """``[model]``: parameters of LightGBM. Small trees: they win on real logs, and exact reasons stay cheap."""
 
     num_leaves: int = setting(6, "Leaves of a tree.", ge=2, le=255)
+    max_leaves: int = setting(
+        31,
+        "Leaves of a tree where trees of num_leaves still improve at max_rounds, as with hundreds of thousands of rows, and where a later "
+        "period is predicted better with them; at most num_leaves: never.",
+        ge=2,
+        le=255,
+    )
     learning_rate: float = setting(0.03, "Shrinkage of each tree.", gt=0, le=1)
     max_rounds: int = setting(
         700, "Maximum number of trees; early stopping usually stops earlier.", unit="trees", ge=1, le=10_000

@@ -48,8 +48,8 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):
 
     Parameters
     ----------
-    num_leaves, learning_rate, max_rounds, early_stopping_rounds, min_data_in_leaf, feature_fraction, bagging_fraction, lambda_l2
-        As in ``[model]``, with the same defaults.
+    num_leaves, max_leaves, learning_rate, max_rounds, early_stopping_rounds, min_data_in_leaf, feature_fraction, bagging_fraction
+        As in ``[model]``, with the same defaults; so is ``lambda_l2``.
     monotone
         ``known``: features of the catalogue with an undisputed direction may only push one way; ``none``: unconstrained.
     logistic_weight
@@ -90,6 +90,7 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):
         self,
         *,
         num_leaves: int = _SETTINGS.num_leaves,
+        max_leaves: int = _SETTINGS.max_leaves,
         learning_rate: float = _SETTINGS.learning_rate,
         max_rounds: int = _SETTINGS.max_rounds,
         early_stopping_rounds: int = _SETTINGS.early_stopping_rounds,
@@ -104,6 +105,7 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):
         random_state: int | None = _SEED,
     ) -> None:
         self.num_leaves = num_leaves
+        self.max_leaves = max_leaves
         self.learning_rate = learning_rate
         self.max_rounds = max_rounds
         self.early_stopping_rounds = early_stopping_rounds

@@ -179,6 +179,7 @@ def _fit(profile_set: ProfileSet, plan: TrainingPlan, *, say: Say) -> _Fit:
     say(f"fitting on {len(training_rows.churned):,} rows")
     fitter = Fitter(stable.specification, recipe.model, recipe.training)
     fit = fitter.fit(training_rows, plan.split, chosen=None if search_result else chosen)
+    recipe = replace(recipe, model=recipe.model.model_copy(update={"num_leaves": fit.num_leaves}))
     if recipe.training.curve:
         say("fitting the curves: how the probability depends on the horizon")
         fit = replace(fit, hazard=fit_hazard(profile_set, training_rows, plan=plan, fitter=fitter))
@@ -278,9 +279,8 @@ def _without_date_tellers(
 def _select_stable(profiles: pa.Table, specification: Specification, *, recipe: Recipe) -> StableFeatures:
     """Freeze the categories, and exclude what drifts between the training snapshots."""
     known = with_categories(specification, profiles, maximum=recipe.model.max_categories)
-    if not recipe.drift.exclude:
-        return StableFeatures(known, {}, {})
-    return stable_features(profiles, known, settings=recipe.drift)
+    drift = recipe.drift
+    return stable_features(profiles, known, settings=drift) if drift.exclude else StableFeatures(known, {}, {})
 
 
 def _search(train: Dataset, specification: Specification, *, recipe: Recipe, say: Say) -> SearchResult | None:

@@ -28,7 +28,7 @@ from features.storage.versions import Place
 from serving.settings import ServingSettings
 
 USERS, BODIES = int(os.environ.get("USERS") or 1_000_000), 300
-SECONDS, ROUNDS = 2.0, 3
+SECONDS, ROUNDS = 2.0, 5
 RESULTS = PAGES / "serving.json"
 
 
@@ -91,7 +91,7 @@ def measure(
 
 
 def compare(cases: tuple[Case, ...], say: Callable[[str], None]) -> dict[str, Any]:
-    """Measure every case on both servers, three times in turns, so that a busy moment hits both; medians count."""
+    """Measure every case on both servers, several times in turns, so that a busy moment hits both; medians count."""
     found: list[dict[str, Any]] = []
     with TemporaryDirectory() as home:
         served, profiles = fill(Path(home))

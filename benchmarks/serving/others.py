@@ -150,6 +150,7 @@ def compare() -> dict[str, Any]:
         served, logged = world.release(model, "1"), log_model(model, Path(home))
         rows = random.sample(world.scored(model).slice(0, 3_000).to_pylist(), k=300)
         needs = {"CHURN_SERVED": str(served), "BENTOML_HOME": f"{home}/bentoml", "BENTOML_DO_NOT_TRACK": "true"}
+        needs["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"  # where mlflow looks for uvicorn
         for workers in WORKERS:
             for peer in peers(served, logged):
                 with running(peer.command(workers), WORKERS=str(workers), **needs) as server:

@@ -162,7 +162,7 @@ class Ledger:
         share = own[0].share if own else epochs[name].share
         holds_days = window.days_to_label + self._holdout.grace_days
         before = [one for one in self.lists if one.cutoff < cutoff]
-        since, zone = start_of(cutoff, self._holdout.epoch), model.specification.timezone
+        since, zone = start_of(name), model.specification.timezone
         merged = merged_ids(self.log_of(model), zone, since=since, cutoff=cutoff)
         kept = open_arms(before, epoch=name, cutoff=cutoff, holds_days=holds_days)
         arms = self._arms_of(name, share, merged=merged, kept=kept)

@@ -191,7 +191,9 @@ class _TimeMachine:
             registered = self.project.registry_of(by.rpartition("/")[0]).get(by.rpartition("/")[2])
             own = float(about["new_users_shift"])
             users = with_new_users(users, registered, cutoff=batch.cutoff, say=self.say, shift=own)
-        return Week(self.project, users, Batch(batch.cutoff, self.project.name, batch.version, "", shift), dry_run=True)
+        again = Batch(batch.cutoff, self.project.name, batch.version, "", shift)
+        written = next(one for one in self._ledger.lists if one.cutoff == batch.cutoff)
+        return Week(self.project, users, again, dry_run=True, written=written)
 
     def _differing(self, week: Week) -> tuple[str, ...]:
         """Write the lists of a week again, and return which files are not, byte for byte, what was written that week."""

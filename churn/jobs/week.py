@@ -39,6 +39,8 @@ class Week:
     ----------
     lists_before
         In place of those of the ledger, as where past weeks are replayed.
+    written
+        A list of this cutoff that was really written: its epoch and share hold, whatever the settings say by now.
     """
 
     project: Project
@@ -46,6 +48,7 @@ class Week:
     batch: Batch
     dry_run: bool = False
     lists_before: Sequence[PastList] | None = None
+    written: PastList | None = None
 
     @property
     def lists(self) -> tuple[ListSettings, ...]:
@@ -78,23 +81,30 @@ class Week:
     @cached_property
     def arms(self) -> Arms:
         """Who is held out at this cutoff. The first in an epoch to ask fixes its share, but for a dry run."""
-        holdout, cutoff = self.project.settings.holdout, self.batch.cutoff
-        folder, name = ArmsFolder(self.project.home.arms(self.project.name)), epoch_of(cutoff, holdout.epoch)
+        cutoff = self.batch.cutoff
+        key, name, share = self._epoch()
+        kept = open_arms(self.past, epoch=name, cutoff=cutoff, holds_days=self._days_to_outcome)
+        merged = merged_ids(
+            self.users.activity,
+            self.users.model.specification.timezone,
+            since=start_of(name),
+            cutoff=cutoff,
+        )
+        given = self.recorded.given_arms
+        return Arms(key, name, share, merged=merged, kept=kept, given=given)
+
+    def _epoch(self) -> tuple[bytes, str, float]:
+        """Return the key, and the name and share of the epoch."""
+        folder, holdout = ArmsFolder(self.project.home.arms(self.project.name)), self.project.settings.holdout
+        if self.written:
+            return folder.known_key(), self.written.epoch, self.written.share
+        name = epoch_of(self.batch.cutoff, holdout.epoch)
         if self.dry_run:
             key, epoch = folder.key_or_any(), folder.epochs().get(name) or self._new_epoch(name)
         else:
             with folder.alone():
                 key, epoch = folder.key(), folder.fix(name, self._new_epoch(name))
-        share = 0.0 if holdout.share == 0 else epoch.share  # to hold nobody out any more needs no new epoch
-        kept = open_arms(self.past, epoch=name, cutoff=cutoff, holds_days=self._days_to_outcome)
-        merged = merged_ids(
-            self.users.activity,
-            self.users.model.specification.timezone,
-            since=start_of(cutoff, holdout.epoch),
-            cutoff=cutoff,
-        )
-        given = self.recorded.given_arms
-        return Arms(key, name, share, merged=merged, kept=kept, given=given)
+        return key, name, 0.0 if holdout.share == 0 else epoch.share  # to hold nobody out any more needs no new epoch
 
     def _new_epoch(self, name: str) -> Epoch:
         """Return what an epoch starts with: what its lists say, if there are any, else what is planned now."""

@@ -57,7 +57,9 @@ from features.users.attributes import KnownUsers
 
 _WAIT_SECONDS = 600
 # of the files, and how they are read; part of the digest, so another layout is another activity
-_LAYOUT = "batches in the order of users, texts read as SQL needs them, a decimal comma in every number"
+_LAYOUT = (
+    "batches in the order of users, texts as SQL needs them and without blanks around, a decimal comma in every number"
+)
 Say = Callable[[str], None]
 
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from features.log.sources.binding import Texts
 from features.log.sources.source import LOG_FILE, WHY, Source
 from features.log.sources.times import EARLIEST, has_abbreviation, instant_of
-from features.log.sources.values import FLOATS, text_of
+from features.log.sources.values import BLANKS, FLOATS, id_of, may_start_blank, text_of
 from features.schema import COLUMNS, REQUIRED
 from features.sql import INTEGERS, literal
 
@@ -106,13 +106,12 @@ def _starts_in_ascii(raw: str) -> str:
 
 def _is_blank(raw: str) -> str:
     """Return the condition that a text is blanks only; its first letter tells of most that they are not."""
-    may_be = f"({raw} < '!' or starts_with({raw}, '\u00a0') or {raw} between '\u1680' and '\u3001')"
-    return f"case when {may_be} then regexp_full_match({raw}, '[\\s\\v\\p{{Z}}]+') else false end"
+    return f"case when {may_start_blank(raw)} then regexp_full_match({raw}, '{BLANKS}') else false end"
 
 
 def _is_null_word(raw: str) -> str:
     """Return the condition that a text is a word for no value; none ends with a digit, as most ids do, which is quickly told."""
-    return f"case when {raw}[-1] between '0' and '9' then false else trim({raw}) in ({NULLS}) end"
+    return f"case when {raw}[-1] between '0' and '9' then false else {text_of(raw, 'VARCHAR')} in ({NULLS}) end"
 
 
 def _cast(name: str, kind: str, *, zone: str, reading: Texts, extra: str | None) -> str:
@@ -144,14 +143,6 @@ def _whole(number: str, kind: str) -> str:
         return f"try_cast({number} as bigint)"
     value = f"try_cast({number} as double)"
     return f"case when {value} = trunc({value}) then try_cast({value} as bigint) end"
-
-
-def id_of(raw: str, kind: str) -> str:
-    """Return an id as text: a whole number is the same id however it is written, as 17850, 17850.0 or "17850"."""
-    text = text_of(raw, kind)
-    if kind != "VARCHAR":
-        return text
-    return rf"case when ends_with({text}, '0') and regexp_full_match({text}, '-?\d+\.0+') then split_part({text}, '.', 1) else {text} end"
 
 
 def _extra(raw: str, kind: str, *, wanted: str | None, reading: Texts) -> str:

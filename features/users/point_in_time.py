@@ -17,7 +17,8 @@ from features.log.sources.binding import Bound, Texts
 from features.log.sources.mapping import Mapper
 from features.log.sources.source import Source
 from features.log.sources.times import EARLIEST, instant_of
-from features.log.validation import NULLS, failures, id_of, is_number_text, present_rows, reason_of, text_of
+from features.log.sources.values import id_of, text_of
+from features.log.validation import NULLS, failures, is_number_text, present_rows, reason_of
 from features.settings import ComputeSettings, TableSettings
 from features.storage.duckdb import connect, duckdb_errors
 
@@ -116,7 +117,7 @@ class PointInTimeTable:
         rules = dict(failures(source))
         rules |= {f"raw_{name} is null": f"{name} is null" for name in self.settings.ids}
         rules |= {
-            f"raw_{name} in ({NULLS})": f"{name} is a word for no value"
+            f"{name} in ({NULLS})": f"{name} is a word for no value"
             for name in self.settings.ids
             if mapping[name].kind == "VARCHAR"
         }

@@ -33,7 +33,6 @@ Period = Literal["month", "quarter", "year"]
 KEY_FILE, EPOCHS_FILE = "key", "epochs.json"
 FORMAT_VERSION = 1
 _KEY_BYTES = 32
-_MONTHS = {"month": 1, "quarter": 3, "year": 12}
 
 
 @dataclass(frozen=True)
@@ -104,10 +103,17 @@ def epoch_of(cutoff: date, period: Period) -> str:
             return str(cutoff.year)
 
 
-def start_of(cutoff: date, period: Period) -> date:
-    """Return the first day of the period of a cutoff."""
-    months = _MONTHS[period]
-    return date(cutoff.year, (cutoff.month - 1) // months * months + 1, 1)
+def start_of(epoch: str) -> date:
+    """Return the first day of a period.
+
+    Examples
+    --------
+    >>> str(start_of("2026-Q4")), str(start_of("2026-11")), str(start_of("2026"))
+    ('2026-10-01', '2026-11-01', '2026-01-01')
+    """
+    year, _, part = epoch.partition("-")
+    month = 3 * int(part[1:]) - 2 if part.startswith("Q") else int(part or 1)
+    return date(int(year), month, 1)
 
 
 class Epoch(msgspec.Struct, frozen=True):

@@ -121,6 +121,14 @@ def test_weeks_that_follow_each_other_come_out_byte_for_byte(command: Command, w
     assert [one["differing"] for one in ran.json()["mondays"]] == [[], []]
 
 
+@pytest.mark.parametrize("since", ["holdout.share=0", "holdout.share=0.3", 'holdout.epoch="month"'])
+def test_who_was_held_out_does_not_depend_on_what_the_settings_say_by_now(
+    command: Command, world: TrainedWorld, since: str
+):
+    ran = command("replay", *options(world, since), "--mondays", "1", "--json")
+    assert ran.json()["mondays"][0]["differing"] == []
+
+
 def test_files_that_come_out_differently_are_named(command: Command, world: TrainedWorld):
     ran = command("replay", *options(world, 'export.columns={user_id="id"}'), "--mondays", "1", "--json")
     assert ran.json()["mondays"][0]["differing"] == [f"at_risk/{name}.csv" for name in ("delta", "holdout", "upload")]

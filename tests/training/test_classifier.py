@@ -74,7 +74,7 @@ def test_a_copy_gives_the_same_numbers_also_after_a_single_row_was_scored(fitted
 def test_its_defaults_are_those_of_a_training():
     given, usual = ChurnClassifier().get_params(), ModelSettings().model_dump()
     same = given.keys() & usual.keys()
-    assert len(same) == 11
+    assert len(same) == 12
     assert {name: given[name] for name in same} == {name: usual[name] for name in same}
 
 

@@ -1,9 +1,9 @@
-"""How many trees, and the weight of logistic regression: chosen on later periods than those that each is fitted on."""
+"""How many trees, how large, and the weight of logistic regression: chosen on later periods than those that each is fitted on."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from models.arrays import Values
 from models.scorers.calibration import fit_platt
 from models.scorers.ensemble import LogisticPart, Scorer, Trees
 from models.scorers.logistic import Linear, fit_linear
-from models.scorers.trees import Rows, TreeFitter
+from models.scorers.trees import Rows, TreeFitter, explainable
 from training.fit.folds import Fold
 
 USUAL_WEIGHT = 0.25  # of logistic regression; won on earlier cutoffs of real logs (decision 6)
@@ -35,6 +35,14 @@ class EnsembleFitter:
     trees: TreeFitter
     linear: LinearFitter
     weight: float | None
+
+    @property
+    def larger(self) -> EnsembleFitter | None:
+        """The same with the largest trees; None: these are as large."""
+        of = self.trees.settings
+        if of.max_leaves <= of.num_leaves:
+            return None
+        return replace(self, trees=replace(self.trees, settings=of.model_copy(update={"num_leaves": of.max_leaves})))
 
     def fit(
         self, train: Rows, *, weight: float, validation: Rows | None = None, rounds: int | None = None
@@ -68,6 +76,8 @@ class Chosen:
     ----------
     rounds
         Number of trees: the mean of the folds.
+    num_leaves
+        Leaves of a tree.
     scorer
         As fitted on the first fold.
     why
@@ -75,6 +85,7 @@ class Chosen:
     """
 
     rounds: int
+    num_leaves: int
     weight: float
     losses: Values
     scorer: Scorer
@@ -82,19 +93,27 @@ class Chosen:
 
 
 def choose(folds: Sequence[Fold], fitter: EnsembleFitter) -> Chosen:
-    """Choose rounds and weight by the log loss in later periods, after Platt scaling: the base rate should not decide.
+    """Choose rounds, leaves and weight by the log loss in later periods, after Platt scaling: the base rate should not decide.
 
-    The usual weight is kept unless another is better by more than the 95 % interval of the paired difference.
+    The usual weight is kept unless another is better by more than the 95 % interval of the paired difference, and so are the leaves,
+    which are only in question where more trees would still be better.
     """
     weights = _WEIGHTS if fitter.weight is None else (fitter.weight,)
-    found = [_measure(fold, fitter, weights=weights) for fold in folds]
-    rounds = max(1, round(float(np.mean([one.trees.booster.best_iteration for one in found]))))
-    losses = {weight: np.concatenate([one.losses[weight] for one in found]) for weight in weights}
+    first = _measure(folds[0], fitter, weights=weights)
+    if fitter.larger and first.is_at_limit(fitter.trees):
+        larger = _measure(folds[0], fitter.larger, weights=weights, logistic=first.logistic)
+        if is_better(larger.lowest, first.lowest, by=_SURE):
+            fitter, first = fitter.larger, larger
+    measured = [first, *(_measure(fold, fitter, weights=weights) for fold in folds[1:])]
+    rounds = max(1, round(float(np.mean([one.trees.booster.best_iteration for one in measured]))))
+    losses = {weight: np.concatenate([one.losses[weight] for one in measured]) for weight in weights}
     weight = _chosen_weight(losses) if fitter.weight is None else fitter.weight
     compared = ", ".join(f"{one:g}: {values.mean():.4f}" for one, values in losses.items())
     periods = f"{len(folds)} later period{'s' if len(folds) > 1 else ''}"
-    why = f"{rounds} trees and weight {weight:g} of logistic regression, chosen on {periods} (log loss by weight {compared})"
-    return Chosen(rounds, weight, losses[weight], scorer_of(found[0].trees, found[0].logistic, weight=weight), why)
+    leaves = fitter.trees.settings.num_leaves
+    found = f"{rounds} trees of {leaves} leaves and weight {weight:g} of logistic regression"
+    why = f"{found}, chosen on {periods} (log loss by weight {compared})"
+    return Chosen(rounds, leaves, weight, losses[weight], scorer_of(first.trees, first.logistic, weight=weight), why)
 
 
 def scorer_of(trees: Trees, logistic: LogisticPart | None, *, weight: float) -> Scorer:
@@ -111,10 +130,22 @@ class _FoldResult:
     logistic: LogisticPart | None
     losses: dict[float, Values]
 
+    @property
+    def lowest(self) -> Values:
+        """The log losses by the best weight."""
+        return min(self.losses.values(), key=lambda losses: float(losses.mean()))
 
-def _measure(fold: Fold, fitter: EnsembleFitter, *, weights: Sequence[float]) -> _FoldResult:
+    def is_at_limit(self, fitter: TreeFitter) -> bool:
+        """Whether boosting did not stop by itself: more trees would have been better."""
+        return self.trees.booster.num_trees() >= explainable(fitter.settings)[1]
+
+
+def _measure(
+    fold: Fold, fitter: EnsembleFitter, *, weights: Sequence[float], logistic: LogisticPart | None = None
+) -> _FoldResult:
     trees = Trees(fitter.trees.fit(fold.train, validation=fold.held_out))
-    logistic = LogisticPart(fitter.linear(fold.train)) if any(weights) else None
+    if any(weights):
+        logistic = logistic or LogisticPart(fitter.linear(fold.train))
     scorers = {weight: scorer_of(trees, logistic, weight=weight) for weight in weights}
     losses = {weight: _losses(scorer.raw(fold.held_out.matrix), fold.held_out) for weight, scorer in scorers.items()}
     return _FoldResult(trees, logistic, losses)

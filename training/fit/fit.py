@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 import numpy as np
@@ -47,6 +47,8 @@ class Fit:
         How rounds and weights were chosen.
     hazard
         The shape of each user's curve; None: none was asked for, or there is too little to fit it on.
+    num_leaves
+        Leaves of a tree, where they were chosen.
     """
 
     specification: Specification
@@ -57,6 +59,7 @@ class Fit:
     shift: Prediction = UNSHIFTED
     why: str = ""
     hazard: Hazard | None = None
+    num_leaves: int | None = None
 
     def predict_probability(self, profiles: pa.Table) -> NDArray[np.float64]:
         """Churn probability in (0, 1) of each profile at the test cutoff, shape (n,)."""
@@ -120,22 +123,27 @@ class Fitter:
         unseen = training_rows.at((*split.validation, *split.calibration))
         raw = chosen.scorer.raw(self.rows(unseen).matrix)
         calibration, known, shift = self._calibrate(raw, unseen, split=split)
-        return Fit(self.specification, chosen.scorer, calibration, chosen.rounds, known, shift, chosen.why)
+        found = Fit(self.specification, chosen.scorer, calibration, chosen.rounds, known, shift, chosen.why)
+        return replace(found, num_leaves=chosen.num_leaves)
 
     def _fit_by_folds(self, training_rows: Dataset, split: Split, *, chosen: Chosen | None) -> Fit:
-        rows = self.rows(training_rows)
         later = () if chosen else self.later_folds(training_rows, split)
         chosen = self.choose(later) if later else chosen
+        rows, fitter, rounds = self.rows(training_rows), self, None
         if chosen:
-            rounds, weight, why = chosen.rounds, chosen.weight, chosen.why
-            raw, _ = self.predict_out_of_fold(rows, weight=weight, rounds=rounds)
+            rounds, weight = chosen.rounds, chosen.weight
+            fitter = replace(self, model=self.model.model_copy(update={"num_leaves": chosen.num_leaves}))
         else:
             weight = USUAL_WEIGHT if self.model.logistic_weight is None else self.model.logistic_weight
-            raw, rounds = self.predict_out_of_fold(rows, weight=weight)
-            why = f"{rounds} trees, chosen on users that a fold has not seen: no later period could be predicted"
-        scorer, _ = self.ensemble_fitter.fit(rows, weight=weight, rounds=rounds)
+        raw, best = fitter.predict_out_of_fold(rows, weight=weight, rounds=rounds)
+        rounds = rounds or best
+        scorer, _ = fitter.ensemble_fitter.fit(rows, weight=weight, rounds=rounds)
         calibration, known, shift = self._calibrate(raw, training_rows, split=split)
-        return Fit(self.specification, scorer, calibration, rounds, known, shift, why)
+        by_users = f"{rounds} trees, chosen on users that a fold has not seen: no later period could be predicted"
+        why = chosen.why if chosen else by_users
+        return Fit(
+            self.specification, scorer, calibration, rounds, known, shift, why, num_leaves=fitter.model.num_leaves
+        )
 
     def predict_out_of_fold(
         self, rows: Rows, *, weight: float, rounds: int | None = None

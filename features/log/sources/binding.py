@@ -19,7 +19,16 @@ import duckdb
 
 from features.errors import InputError
 from features.expressions import NUMBER, column_paths, nodes, parsed, rewritten
-from features.log.sources.demands import ORDERS, demanded_of, differences_in, ordered, takes_bytes, with_texts
+from features.log.sources.demands import (
+    ORDERS,
+    demanded_of,
+    differences_in,
+    ordered,
+    takes_bytes,
+    takes_text,
+    with_offsets,
+    with_texts,
+)
 from features.log.sources.json_numbers import quoted
 from features.log.sources.times import instant_of_text
 from features.log.sources.values import text_of
@@ -134,8 +143,7 @@ class Texts:
     def local_time(self) -> Reading:
         """A time without a zone, for SQL that says of which zone it is."""
         plain = f"trim({self.present('{}')})"
-        has_zone = rf"regexp_matches({plain}, '\d ?([A-Za-z]+|[+-]\d\d(:?\d\d)?)$') and strlen({plain}) > 10"
-        return Reading("TIMESTAMP", f"cast(case when {has_zone} then {plain} || '?' else {plain} end as timestamp)")
+        return Reading("TIMESTAMP", f"cast({_without_zone(plain)} as timestamp)")
 
     def declared(self, kind: str) -> Reading:
         """The type that ``[events.types]`` names; a value that it cannot hold as it is fails."""
@@ -163,6 +171,21 @@ class Texts:
             return present
         is_grouped = rf"regexp_full_match(trim({present}), '[-+]?(\d+|\d{{1,3}}(\.\d{{3}})+)(,\d+)?')"
         return f"case when {is_grouped} then replace(replace({present}, '.', ''), ',', '.') else {present} || '?' end"
+
+
+def _without_zone(text: str) -> str:
+    """Return the text of a time; one that says its zone is no time of another."""
+    return f"case when {_has_zone(text)} then {text} || '?' else {text} end"
+
+
+def _local_texts(column: str) -> tuple[str, str]:
+    """Return the text of the time without zone that a text means: that of its instant in the zone of the log, and as it is written."""
+    local = f"cast(cast(cast({column} as timestamptz) as timestamp) as varchar)"
+    return f"case when {_has_zone(column)} then {local} else {column} end", _without_zone(column)
+
+
+def _has_zone(text: str) -> str:
+    return rf"(regexp_matches({text}, '\d ?([A-Za-z]+|[+-]\d\d(:?\d\d)?)\s*$') and strlen({text}) > 10)"
 
 
 def exactly(plain: str, kind: str) -> str:
@@ -211,6 +234,8 @@ class Binder:
         options = {name: self._options(name, tree) for name in self._used(tree)}
         codes = [name for name, found in options.items() if found[0] == self.reading.whole]
         expression = with_texts(tree, codes) if codes else expression
+        offsets = {name.casefold(): _local_texts(identifier(name)) for name in self.texts - self.declared.keys()}
+        expression = with_offsets(parsed(expression), offsets) or expression
         for by_name in self._readings(expression, options):
             kind = self._kind(expression, {name: one.kind for name, one in by_name.items()})
             if kind:
@@ -287,12 +312,7 @@ class Binder:
         if name in self.declared:
             return [self._declared(name)]
         if name not in self.texts:
-            as_it_is = Reading(self.kinds[name], "{}")
-            return (
-                [as_it_is, Reading(_TEXT, text_of("{}", self.kinds[name]))]
-                if NUMBER.fullmatch(self.kinds[name])
-                else [as_it_is]
-            )
+            return self._typed(name, tree)
         if self.kinds[name] == "BLOB":
             as_it_is = Reading("BLOB", "{}")
             return [as_it_is] if takes_bytes(tree, name) else [_BYTES, as_it_is]
@@ -305,6 +325,14 @@ class Binder:
         if demand == "number":
             found = [texts.number, texts.integer]
         return [*self.nested.get(name, ()), *found]
+
+    def _typed(self, name: str, tree: Any) -> Sequence[Reading]:
+        """Return the readings of a column that has a type of its own; of a number that is made a text, first as the text that ids are."""
+        kind = self.kinds[name]
+        as_it_is, as_text = Reading(kind, "{}"), Reading(_TEXT, text_of("{}", kind))
+        if not NUMBER.fullmatch(kind):
+            return [as_it_is]
+        return [as_text, as_it_is] if kind != "BOOLEAN" and takes_text(tree, name) else [as_it_is, as_text]
 
     def _declared(self, name: str) -> Reading:
         kind = self.declared[name]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from features.expressions import nodes, written
+from features.expressions import nodes, parsed, written
 
 _OF_LISTS = (
     "len",
@@ -29,7 +29,9 @@ _OF_BYTES = (
     "sha1",
     "sha256",
 )  # of a text, of the bytes that it is written in
+_OF_TEXTS, _TEXTS = ("||", "concat", "concat_ws"), ("VARCHAR", "TEXT", "STRING")
 _EQUALS = ("COMPARE_EQUAL", "COMPARE_NOTEQUAL", "COMPARE_DISTINCT_FROM", "COMPARE_NOT_DISTINCT_FROM")
+_LOCAL_TIMES = ("TIMESTAMP", "DATETIME")
 _TEMPORAL = ("DATE", "TIMESTAMP", "TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ")
 
 
@@ -69,6 +71,26 @@ def takes_lists(tree: Any) -> bool:
     )
 
 
+def takes_text(tree: Any, name: str) -> bool:
+    """Tell whether all that an expression makes of a column is its text: that of 7.0 is 7, as in files where the column is of integers."""
+    if _is_column(tree, name):
+        return False
+    made = _made_texts(tree)
+    parts = made or list(tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else ())
+    of_column = [part for part in parts if any(_is_column(node, name) for node in nodes(part))]
+    return bool(of_column) and all((made and _is_column(part, name)) or takes_text(part, name) for part in of_column)
+
+
+def _made_texts(node: Any) -> list[Any]:
+    """Return the parts of a node that DuckDB makes texts of."""
+    if not isinstance(node, dict):
+        return []
+    if node.get("function_name") in _OF_TEXTS:
+        return [one["expression"] for one in node["arguments"]]
+    is_cast = node.get("class") == "CAST" and node["type_expr"].get("type_name", "").upper() in _TEXTS
+    return [node["child"]] if is_cast else []
+
+
 def takes_bytes(tree: Any, name: str) -> bool:
     """Tell whether an expression says of the bytes of a column what it would say of the text that they write, if they write one."""
     return any(
@@ -86,6 +108,34 @@ def with_texts(tree: Any, names: Sequence[str]) -> str:
                 for side in filter(_is_whole_number, sides):
                     side["literal"] = {"kind": "STRING", "text": side["literal"]["text"]}
     return written(changed)
+
+
+def with_offsets(tree: Any, texts: Mapping[str, tuple[str, str]]) -> str | None:
+    """Write a tree in which casts of texts to a time without zone mind the offset of a text, which DuckDB drops; None: it has none.
+
+    Parameters
+    ----------
+    texts
+        Column in lower case to what is cast in its place: in general, and where SQL says of which zone the time is.
+    """
+    changed = json.loads(json.dumps(tree))
+    casts = list(_local_casts(changed, is_zoned=False))
+    found = [(cast, texts[name][is_zoned]) for cast, name, is_zoned in casts if name in texts]
+    for cast, sql in found:
+        cast["child"] = parsed(sql)
+    return written(changed) if found else None
+
+
+def _local_casts(tree: Any, *, is_zoned: bool) -> Iterator[tuple[dict[str, Any], str, bool]]:
+    """Yield the casts of columns to a time without zone, with the column in lower case, and whether SQL says of which zone it is."""
+    if isinstance(tree, dict):
+        is_zoned = is_zoned or tree.get("function_name") == "timezone"
+        is_cast = tree.get("class") == "CAST" and tree["type_expr"].get("type_name", "").upper() in _LOCAL_TIMES
+        if is_cast and tree["child"].get("class") == "COLUMN_REF" and len(tree["child"]["column_names"]) == 1:
+            yield tree, tree["child"]["column_names"][0].casefold(), is_zoned
+            return
+    for part in tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else ():
+        yield from _local_casts(part, is_zoned=is_zoned)
 
 
 def _is_whole_number(node: Any) -> bool:

@@ -336,3 +336,19 @@ def test_a_decimal_comma_in_texts_leaves_the_numbers_of_other_files_as_they_are(
         write(tmp_path / f"{name}.parquet", [GOOD | {"user_id": name, "score": value}])
     log = read(tmp_path, extra={"score": "score"}, format=FormatSettings(decimal=","))
     assert set(log.to_arrow()["score"].to_pylist()) == {1.25, 1.5}
+
+
+@pytest.mark.parametrize("name", ["log.parquet", "log.csv", "log.jsonl"])
+def test_blanks_around_a_text_are_none_of_it(tmp_path: Path, name: str):
+    ids = ["7", "7   ", " 7", "7\t", "7\u00a0", "\u30007", "\ufeff7", "7.0 ", "ann a", "  ann a"]
+    rows = [GOOD | {"user_id": one, "event_type": one.replace("7", "open"), "device_os": one} for one in ids]
+    found = found_in(read(write(tmp_path / name, rows), columns={"device_os": "device_os"}))
+    assert {row[0] for row in found} == {"7", "ann a"}
+    assert {row[2] for row in found} == {"open", "open.0", "ann a"}
+    assert {row[3] for row in found} == {"7", "7.0", "ann a"}
+
+
+def test_letters_beyond_ascii_at_the_ends_of_a_text_stay(tmp_path: Path):
+    ids = ["\u738b\u4e94", "\u00e9mile\u00e9", "\u738b\u4e94 ", "-\u00b7", "~", "\U0001f600"]
+    found = found_in(read(write(tmp_path / "log.parquet", [GOOD | {"user_id": one} for one in ids])))
+    assert {row[0] for row in found} == {one.strip() for one in ids}

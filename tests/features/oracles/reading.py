@@ -27,6 +27,7 @@ _WRITTEN = (
     "%Y-%m-%d %H:%M:%S UTC",
     "%G-W%V-%u",
 )
+_READ = ("event_time", "count", "amount")  # the others are texts
 _INTEGER, _NUMBER = r"[-+]?[0-9]+", r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?"
 
 
@@ -61,10 +62,11 @@ class Reader:
         null = next((name for name in ("user_id", "event_time", "event_type") if row[name] is None), None)
         if null:
             return f"{null} is null", row
-        if row["user_id"].strip() in NULL_WORDS:
+        row |= {name: text and _trimmed(text) for name, text in present.items() if name not in _READ}
+        if row["user_id"] in NULL_WORDS:
             return "user_id is a word for no value", row
         row["user_id"] = re.sub(r"^(-?[0-9]+)\.0+$", r"\1", row["user_id"], flags=re.ASCII)
-        readers: dict[str, Callable[[str], Any]] = {"event_time": self.instant, "count": whole, "amount": number}
+        readers: dict[str, Callable[[str], Any]] = dict(zip(_READ, (self.instant, whole, number), strict=True))
         for name, read in readers.items():
             text = present.get(name)
             if text is not None:
@@ -128,10 +130,20 @@ class Reader:
 
 
 def _is_absent(name: str, text: str) -> bool:
-    is_blank = all(one in "\t\n\v\f\r" or unicodedata.category(one)[0] == "Z" for one in text)
+    is_blank = all(map(_is_blank, text))
     if name in ("user_id", "event_type"):
         return is_blank
     return is_blank or text in NULL_WORDS if name in ("event_time", "count", "amount") else not text
+
+
+def _is_blank(letter: str) -> bool:
+    return letter <= " " or unicodedata.category(letter)[0] == "Z" or letter in "\u200b\ufeff"
+
+
+def _trimmed(text: str) -> str | None:
+    """A text without the blanks around it; None where nothing is left."""
+    kept = [place for place, letter in enumerate(text) if not _is_blank(letter)]
+    return text[kept[0] : kept[-1] + 1] if kept else None
 
 
 def whole(text: str) -> int | None:

@@ -101,6 +101,15 @@ def test_text_files_keep_ids_as_text_and_numbers_as_numbers(tmp_path: Path):
         assert told(profiles(with_users(world, place), "2026-01-08")) == [("007", "free", 2)]
 
 
+def test_blanks_around_ids_and_texts_are_none_of_them(tmp_path: Path):
+    table = [said("anna ", at("2026-01-01"), "free   "), said(" bob", at("2026-01-01"), "   ")]
+    activity = with_users(world_of(tmp_path, LOG), write(tmp_path / "users.parquet", table))
+    assert [(user, plan) for user, plan, _ in told(profiles(activity, "2026-01-08"))] == [
+        ("anna", "free"),
+        ("bob", None),
+    ]
+
+
 def test_numbers_may_have_a_comma_before_decimals(tmp_path: Path):
     (tmp_path / "users.csv").write_text(
         "user_id;valid_from;plan;seats\nanna;2026-01-01;free;1.234\nbob;2026-01-01;1.10;2,5\n"

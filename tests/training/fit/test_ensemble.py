@@ -75,6 +75,29 @@ def test_the_rounds_are_those_of_a_single_fold_and_the_mean_of_several():
     assert choose(folds, FITTER).rounds == round(sum(alone) / 2)
 
 
+def crossed(seed: int, users: int) -> Rows:
+    """Users of whom only both numbers together say anything: no tree of two leaves can."""
+    random = np.random.default_rng(seed)
+    matrix = random.normal(size=(users, 2))
+    odds = 3 * np.sign(matrix[:, 0] * matrix[:, 1])
+    return Rows(matrix, random.random(users) < 1 / (1 + np.exp(-odds)), np.arange(users))
+
+
+def test_trees_are_larger_where_more_of_them_would_be_better_and_larger_ones_are():
+    one = Fold(crossed(1, 3_000), np.full(3_000, np.datetime64("2026-01-05")), crossed(2, 3_000))
+    small = SETTINGS.model_copy(update={"num_leaves": 3, "max_rounds": 8, "feature_fraction": 1.0})
+    fitter = replace(FITTER, trees=replace(FITTER.trees, settings=small))
+    kept = replace(fitter, trees=replace(fitter.trees, settings=small.model_copy(update={"max_leaves": 3})))
+    found, before = choose([one, one], fitter), choose([one, one], kept)
+    assert (found.num_leaves, before.num_leaves) == (31, 3)
+    assert found.losses.mean() < before.losses.mean()
+    assert "8 trees of 31 leaves" in found.why
+
+
+def test_trees_stay_small_where_boosting_stops_by_itself():
+    assert choose([fold(1, is_linear=False)], FITTER).num_leaves == SETTINGS.num_leaves
+
+
 def test_another_base_rate_in_the_later_period_decides_nothing():
     same, higher = (choose([fold(1, is_linear=False, churn=churn)], FITTER) for churn in (0.0, 1.0))
     assert higher.rounds == pytest.approx(same.rounds, rel=0.5)

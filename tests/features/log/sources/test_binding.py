@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from features.errors import InputError
@@ -45,6 +47,14 @@ def test_arithmetic_over_texts_of_parquet_is_that_over_texts_of_csv(tmp_path: Pa
     columns = {"user_id": ["a", "b"], "pieces": ["2", "3"], "price": ["1.10", "1e1"]}
     log = read(parquet_of(tmp_path / "log.parquet", columns), columns={"amount": "pieces * price"})
     assert last_in(log) == [2.2, 30.0]
+
+
+@pytest.mark.parametrize("expression", ["'shop-' || u", "concat('shop-', u)", "'shop-' || cast(u as varchar)"])
+def test_the_text_of_a_whole_number_is_the_same_in_whatever_type_a_file_has_it(tmp_path: Path, expression: str):
+    for name, kind in {"a": pa.int64(), "b": pa.float64(), "c": pa.decimal128(10, 1), "d": pa.string()}.items():
+        columns = {"u": pa.array(["7"]).cast(kind), "event_time": [TEN], "event_type": ["open"]}
+        pq.write_table(pa.table(columns), tmp_path / f"{name}.parquet")
+    assert {row[0] for row in found_in(read(tmp_path, columns={"user_id": expression}))} == {"shop-7"}
 
 
 def one_by_one(folder: Path, values: list[str], column: str, expression: str, **options: Any) -> dict[str, Any]:
@@ -124,6 +134,32 @@ def test_an_expression_for_a_time_reads_times(tmp_path: Path, expression: str, v
     lines = [f"u{place},{value}" for place, value in enumerate(values)]
     log = csv_log(tmp_path, *lines, header="user_id,x", columns={"event_time": f"{expression}", "event_type": "'open'"})
     assert times_in(log) == list(values.values())
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "cast(x as timestamp)",
+        "x::timestamp",
+        "try_cast(X as timestamp)",
+        "date_trunc('second', x::datetime)",
+        "x::timestamp + interval 0 hour",
+    ],
+)
+@pytest.mark.parametrize(
+    "text", ["2026-01-05T11:00:00+01:00", "2026-01-05 10:00:00Z", "2026-01-05 05:00:00-05", "2026-01-05 19:00:00"]
+)
+def test_a_cast_to_a_time_without_zone_minds_an_offset(tmp_path: Path, expression: str, text: str):
+    columns = {"event_time": expression, "event_type": "'open'"}
+    log = csv_log(tmp_path, f"u,{text}", header="user_id,x", columns=columns, timezone="Asia/Tokyo")
+    assert times_in(log) == [TEN]
+
+
+def test_an_offset_where_sql_says_of_which_zone_a_time_is_is_unreadable(tmp_path: Path):
+    columns = {"event_time": "x::timestamp at time zone 'Europe/Berlin'", "event_type": "'open'"}
+    lines = ["a,2026-01-05 11:00:00", "b,2026-01-05 11:00:00+05:00"]
+    log = csv_log(tmp_path, *lines, header="user_id,x", columns=columns, **LENIENT)
+    assert (times_in(log), log.rejected) == ([TEN], {"event_time is unreadable": 1})
 
 
 def test_a_strptime_over_whole_numbers_of_json_is_one_over_texts(tmp_path: Path):

@@ -3,7 +3,7 @@
 import pytest
 
 from features.expressions import parsed
-from features.log.sources.demands import demanded_of, differences_in, ordered, takes_lists, with_texts
+from features.log.sources.demands import demanded_of, differences_in, ordered, takes_lists, takes_text, with_texts
 
 
 @pytest.mark.parametrize(
@@ -69,3 +69,21 @@ def test_columns_that_are_subtracted_from_each_other():
 )
 def test_expressions_that_texts_and_lists_both_answer(expression: str, is_open: bool):
     assert takes_lists(parsed(expression)) == is_open
+
+
+@pytest.mark.parametrize(
+    ("expression", "is_text"),
+    [
+        ("'shop-' || a", True),
+        ("concat(b, '/', A)", True),
+        ("upper(cast(a as varchar))", True),
+        ("case when b > 5 then a::text else 'x' || a end", True),
+        ("a", False),
+        ("'x' || (a + 1)", False),
+        ("case when a > 5 then 'x' || a end", False),
+        ("cast(a as bigint) || ''", False),
+        ("'x' || b", False),
+    ],
+)
+def test_a_number_of_which_only_a_text_is_made_is_known(expression: str, is_text: bool):
+    assert takes_text(parsed(expression), "a") == is_text
