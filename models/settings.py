@@ -13,8 +13,8 @@ class ModelSettings(Section):
     num_leaves: int = setting(6, "Leaves of a tree.", ge=2, le=255)
     max_leaves: int = setting(
         31,
-        "Leaves of a tree where trees of num_leaves still improve at max_rounds, as with hundreds of thousands of rows, and where a later "
-        "period is predicted better with them; at most num_leaves: never.",
+        "Leaves of a tree where trees of num_leaves still improve at max_rounds, as with hundreds of thousands of rows, and larger ones, "
+        "with twice the learning rate, predict a later period better; at most num_leaves: never.",
         ge=2,
         le=255,
     )

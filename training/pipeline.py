@@ -179,7 +179,7 @@ def _fit(profile_set: ProfileSet, plan: TrainingPlan, *, say: Say) -> _Fit:
     say(f"fitting on {len(training_rows.churned):,} rows")
     fitter = Fitter(stable.specification, recipe.model, recipe.training)
     fit = fitter.fit(training_rows, plan.split, chosen=None if search_result else chosen)
-    recipe = replace(recipe, model=recipe.model.model_copy(update={"num_leaves": fit.num_leaves}))
+    recipe = replace(recipe, model=fit.model or recipe.model)
     if recipe.training.curve:
         say("fitting the curves: how the probability depends on the horizon")
         fit = replace(fit, hazard=fit_hazard(profile_set, training_rows, plan=plan, fitter=fitter))

@@ -192,7 +192,7 @@ class Endpoint:
         """Return the profile to explain, or the score that says why there is none."""
         if asked.profile is not None:
             return asked.profile
-        user_id = str(asked.user_id)
+        user_id = str(asked.user_id).strip()
         return self._store.get([user_id]).get(user_id) or _unknown(user_id)
 
     def read(self, body: bytes) -> ReadRequest:

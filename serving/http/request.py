@@ -162,7 +162,7 @@ class RequestReader:
             return _invalid(_not_json(error), None)
 
     def _input(self, item: Item) -> ScoreInput:
-        user_id = None if item.user_id is None else str(item.user_id)
+        user_id = None if item.user_id is None else str(item.user_id).strip()  # as the log is read
         try:
             return self._read(item, user_id)
         except InputError as error:

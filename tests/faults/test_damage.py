@@ -99,6 +99,7 @@ def damage_all(base: Base, outcomes: Outcomes, kind: str, *, fault: str) -> None
             outcomes.of(kind, fault).add(outcome(ended, file, is_equal=is_equal), f"{verb.name}, {file}")
 
 
+@pytest.mark.slow
 def test_every_file_under_a_home_is_of_a_kind_that_is_damaged_here(base: Base):
     """But for what MLflow keeps of runs and of the code of models: no verb reads it."""
     found = {path.relative_to(base.home) for path in base.home.rglob("*") if path.is_file()}

@@ -166,6 +166,7 @@ def test_the_model_document_names_the_shadow_and_nothing_names_a_user(shadowed: 
     assert '"u1"' not in shadowed.log.read_text()
 
 
+@pytest.mark.slow
 def test_a_shadow_that_is_broken_never_disturbs_answers(
     counted: Any, model: ChurnModel, profiles: pa.Table, tmp_path: Path
 ):

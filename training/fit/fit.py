@@ -47,8 +47,8 @@ class Fit:
         How rounds and weights were chosen.
     hazard
         The shape of each user's curve; None: none was asked for, or there is too little to fit it on.
-    num_leaves
-        Leaves of a tree, where they were chosen.
+    model
+        The settings as they were chosen; None: as they were set.
     """
 
     specification: Specification
@@ -59,7 +59,7 @@ class Fit:
     shift: Prediction = UNSHIFTED
     why: str = ""
     hazard: Hazard | None = None
-    num_leaves: int | None = None
+    model: ModelSettings | None = None
 
     def predict_probability(self, profiles: pa.Table) -> NDArray[np.float64]:
         """Churn probability in (0, 1) of each profile at the test cutoff, shape (n,)."""
@@ -124,7 +124,7 @@ class Fitter:
         raw = chosen.scorer.raw(self.rows(unseen).matrix)
         calibration, known, shift = self._calibrate(raw, unseen, split=split)
         found = Fit(self.specification, chosen.scorer, calibration, chosen.rounds, known, shift, chosen.why)
-        return replace(found, num_leaves=chosen.num_leaves)
+        return replace(found, model=chosen.settings)
 
     def _fit_by_folds(self, training_rows: Dataset, split: Split, *, chosen: Chosen | None) -> Fit:
         later = () if chosen else self.later_folds(training_rows, split)
@@ -132,7 +132,7 @@ class Fitter:
         rows, fitter, rounds = self.rows(training_rows), self, None
         if chosen:
             rounds, weight = chosen.rounds, chosen.weight
-            fitter = replace(self, model=self.model.model_copy(update={"num_leaves": chosen.num_leaves}))
+            fitter = replace(self, model=chosen.settings)
         else:
             weight = USUAL_WEIGHT if self.model.logistic_weight is None else self.model.logistic_weight
         raw, best = fitter.predict_out_of_fold(rows, weight=weight, rounds=rounds)
@@ -141,9 +141,7 @@ class Fitter:
         calibration, known, shift = self._calibrate(raw, training_rows, split=split)
         by_users = f"{rounds} trees, chosen on users that a fold has not seen: no later period could be predicted"
         why = chosen.why if chosen else by_users
-        return Fit(
-            self.specification, scorer, calibration, rounds, known, shift, why, num_leaves=fitter.model.num_leaves
-        )
+        return Fit(self.specification, scorer, calibration, rounds, known, shift, why, model=fitter.model)
 
     def predict_out_of_fold(
         self, rows: Rows, *, weight: float, rounds: int | None = None

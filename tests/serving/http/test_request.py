@@ -130,6 +130,7 @@ def test_integers_are_ids_and_numbers():
         "5",
         {"user_id": str(2**60 + 1), "events_7d": 3.0},
     ]
+    assert read({"user_id": " 7  "}) == ["7"]
     assert type(read({"profile": {"events_7d": 3}})[0]["events_7d"]) is float
 
 

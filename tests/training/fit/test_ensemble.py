@@ -89,13 +89,13 @@ def test_trees_are_larger_where_more_of_them_would_be_better_and_larger_ones_are
     fitter = replace(FITTER, trees=replace(FITTER.trees, settings=small))
     kept = replace(fitter, trees=replace(fitter.trees, settings=small.model_copy(update={"max_leaves": 3})))
     found, before = choose([one, one], fitter), choose([one, one], kept)
-    assert (found.num_leaves, before.num_leaves) == (31, 3)
+    assert (found.settings.num_leaves, before.settings) == (31, kept.trees.settings)
     assert found.losses.mean() < before.losses.mean()
     assert "8 trees of 31 leaves" in found.why
 
 
 def test_trees_stay_small_where_boosting_stops_by_itself():
-    assert choose([fold(1, is_linear=False)], FITTER).num_leaves == SETTINGS.num_leaves
+    assert choose([fold(1, is_linear=False)], FITTER).settings == SETTINGS
 
 
 def test_another_base_rate_in_the_later_period_decides_nothing():
