@@ -120,19 +120,23 @@ def by_step(log: ActiveDays, steps: Steps) -> list[Row]:
 def by_version(log: ActiveDays, steps: Steps) -> list[Row]:
     """Return the conversion of each version from the first step to the next, against all others of the same weeks, platforms and tenure.
 
-    A cell of week, platform and tenure counts where several versions live in it; the expected share is that of the other versions in
-    the same cells. The verdict is ``above`` or ``below`` where the difference remains after the correction of Benjamini and Yekutieli
+    A user counts once in a week for each platform and version, by the first day. A cell of week, platform and tenure counts where several
+    versions live in it; the expected share is that of the other versions in the same cells. A version of fewer than 20 users is not shown.
+    The verdict is ``above`` or ``below`` where the difference remains after the correction of Benjamini and Yekutieli
     2001 ("The Control of the False Discovery Rate in Multiple Testing under Dependency", Annals of Statistics 29(4)) over all versions,
     else ``alike``.
     """
-    os = "device_os" if "device_os" in steps.dimensions else "''"
-    sql = f"""with cells as (select {VERSION} as version, week, {os} as os, tenure, count(*) as n, count(*) filter (converted) as x
+    os = "coalesce(device_os, '')" if "device_os" in steps.dimensions else "''"
+    sql = f"""with once as (select uid, {VERSION} as version, week, {os} as os, min(tenure) as tenure, arg_min(converted, d) as converted
             from reached where step = 0 and {VERSION} is not null group by all),
-        sums as (select *, sum(n) over cell as all_n, sum(x) over cell as all_x, count(*) over cell as versions
-            from cells window cell as (partition by week, os, tenure))
+        cells as (select version, week, os, tenure, count(*) as n, count(*) filter (converted) as x from once group by all),
+        sums as (select *, sum(n) over cell as all_n, sum(x) over cell as all_x
+            from cells window cell as (partition by week, os, tenure) qualify count(*) over cell > 1),
+        large as (select version from once join sums using (version, week, os, tenure)
+            group by version having count(distinct uid) >= {MIN_USERS})
         select version, sum(n), sum(x), sum(n * (all_x - x) / (all_n - n)),
             sum(n * all_x / all_n * (1 - all_x / all_n) * all_n / (all_n - n))
-        from sums where versions > 1 group by version having sum(n) >= {MIN_USERS} order by version"""
+        from sums join large using (version) group by version order by version"""
     found = log.rows(sql)
     deviates = [(x - expected) / sqrt(variance) if variance else 0.0 for _, _, x, expected, variance in found]
     adjusted = false_discovery_control([2 * norm.sf(abs(z)) for z in deviates], method="by") if found else []

@@ -15,6 +15,7 @@ from models.page import Picture
 
 WEEK = 7
 _MONEY = {"sales", "refunds"}
+_LEFT_CENSORED = {"new", "orders"}  # of the first days of a log, what is older counts among them too
 
 
 def counts(log: ActiveDays) -> Section:
@@ -22,7 +23,7 @@ def counts(log: ActiveDays) -> Section:
     weeks = weekly(log)
     last, before = (counted(log, (log.days - WEEK * n, log.days - WEEK * (n - 1))) for n in (1, 2))
     facts = {"users": log.value("select count(*) from users")} | last
-    facts |= {f"{name}_change": relative(last[name], before[name]) for name in last} if log.days >= 2 * WEEK else {}
+    facts |= _changes(last, before, knows_age=log.days - 2 * WEEK >= log.new_from) if log.days >= 2 * WEEK else {}
     sentence = text(
         "counts.sentence",
         first=formats.date_words(log.day(max(0, log.days - WEEK))),
@@ -34,7 +35,7 @@ def counts(log: ActiveDays) -> Section:
     kinds = columns("date", "week") | columns("count", "days") | columns("name", "is_open")
     for name in last:
         kinds |= columns("number" if name in _MONEY else "count", name) | columns("change", f"{name}_change")
-    table = Figures("weeks", weeks, kinds)
+    table = Figures("weeks", weeks, kinds | columns("name", "is_left_censored"))
     return Section("counts", _sentences(log, sentence), [table], _pictures(weeks), facts, _needs(log))
 
 
@@ -71,14 +72,15 @@ def counted(log: ActiveDays, days: tuple[int, int]) -> dict[str, Any]:
         )
     if log.knows_amounts:
         found["sales"] = log.value(f"select coalesce(sum(amount), 0.0) from purchases where {inside}")
-        found["refunds"] = log.value(f"select coalesce(sum(refunded), 0.0) from user_days where {inside}")
+        found["refunds"] = log.value(f"select coalesce(sum(amount), 0.0) from refunds where {inside}")
     return found
 
 
 def weekly(log: ActiveDays) -> list[Row]:
     """Return the counts of each week from Monday, with their change on the same weekdays of the week before.
 
-    The first and the last week may be open: they are compared on the days that are covered in both.
+    The first and the last week may be open: they are compared on the days that are covered in both. Weeks with left-censored days are
+    marked, and new users and orders are not compared with them.
     """
     first = -log.first_day.weekday()
     starts = range(first, log.days, WEEK)
@@ -90,9 +92,25 @@ def _week(log: ActiveDays, start: int, *, is_first: bool) -> Row:
     days = covered[1] - covered[0]
     found = counted(log, covered)
     before = None if is_first or start - WEEK < 0 else counted(log, (covered[0] - WEEK, covered[1] - WEEK))
-    changes = {f"{name}_change": relative(found[name], before[name]) if before else None for name in found}
-    is_open = text("columns.open") if days < WEEK else ""
-    return {"week": log.day(start), "days": days, "is_open": is_open} | found | changes
+    knows_age = start - WEEK >= log.new_from
+    changes = _changes(found, before, knows_age=knows_age) if before else {f"{name}_change": None for name in found}
+    marks = {
+        "is_open": text("columns.open") if days < WEEK else "",
+        "is_left_censored": text("columns.left_censored") if covered[0] < log.new_from else "",
+    }
+    return {"week": log.day(start), "days": days} | marks | found | changes
+
+
+def _changes(now: Row, before: Row, *, knows_age: bool) -> dict[str, float | None]:
+    """Return the changes of counts since those of some days before.
+
+    Parameters
+    ----------
+    knows_age
+        None of the days is left-censored: else it is not known of new users and orders.
+    """
+    known = [name for name in now if knows_age or name not in _LEFT_CENSORED]
+    return {f"{name}_change": relative(now[name], before[name]) if name in known else None for name in now}
 
 
 def week_of(start: date) -> dict[str, Any]:

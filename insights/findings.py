@@ -18,7 +18,7 @@ from insights.presentation import formats
 from insights.presentation.groups import group_of
 from insights.presentation.section import Figures, Row, Section, columns
 from insights.presentation.texts import text
-from insights.statistics.scan import Counts, Deviation, dated, largest_deviations
+from insights.statistics.scan import Counts, Deviation, dated, expected_inside, largest_deviations
 from insights.statistics.small_groups import shown_groups
 
 ANY_FALSE, ALARM, MOST = (
@@ -47,6 +47,8 @@ class Finding:
         Who; ``all`` where everybody.
     start, stop
         Days, half-open.
+    expected
+        The rate on other days, by the mixture of tenures of these days.
     users
         Who reached the step in these days and did not go on.
     """
@@ -64,8 +66,13 @@ class Finding:
     users: frozenset[int]
 
     @property
+    def is_fall(self) -> bool:
+        """Whether fewer went on than on other days, as the test says."""
+        return self.z < 0
+
+    @property
     def missing(self) -> float:
-        """How many more would have gone on at the rate of all other days; below zero, how many fewer."""
+        """How many more would have gone on at the rates of other days; below zero, how many fewer."""
         return self.reached * (self.expected - self.rate)
 
 
@@ -224,12 +231,13 @@ def _counts(log: ActiveDays, steps: Steps, *, dimension: str) -> tuple[list[tupl
 def _finding(log: ActiveDays, steps: Steps, *of: Any) -> Finding:
     deviation, dimension, (step, value) = of
     rows = f"(from ({_once_a_week(dimension)}) where step = {step} and v = {literal(value)})"
-    n, x = (np.zeros(steps.weeks * WEEK, np.int64) for _ in range(2))
-    for d, reached, converted in log.rows(f"select d, count(*), count(*) filter (converted) from {rows} group by d"):
-        n[d - steps.first_week], x[d - steps.first_week] = reached, converted
+    n, x = (np.zeros((_TENURES, steps.weeks * WEEK), np.int64) for _ in range(2))
+    sql = f"select tenure, d, count(*), count(*) filter (converted) from {rows} group by all"
+    for tenure, d, reached, converted in log.rows(sql):
+        n[tenure, d - steps.first_week], x[tenure, d - steps.first_week] = reached, converted
     around = (deviation.start * WEEK, deviation.stop * WEEK)
-    start, stop = dated(n, x, around=around, within=_MOVES_DAYS)
-    inside, all_of = (int(n[start:stop].sum()), int(x[start:stop].sum())), (int(n.sum()), int(x.sum()))
+    start, stop = dated(n, x, around=around, within=_MOVES_DAYS, sign=-1 if deviation.z < 0 else 1)
+    reached, converted = (int(one[:, start:stop].sum()) for one in (n, x))
     days = (start + steps.first_week, stop + steps.first_week)
     lost = log.rows(f"select distinct uid from {rows} where d >= {days[0]} and d < {days[1]} and not converted")
     return Finding(
@@ -239,9 +247,9 @@ def _finding(log: ActiveDays, steps: Steps, *of: Any) -> Finding:
         *days,
         deviation.z,
         deviation.p_value,
-        inside[0],
-        inside[1] / max(1, inside[0]),
-        (all_of[1] - inside[1]) / max(1, all_of[0] - inside[0]),
+        reached,
+        converted / max(1, reached),
+        expected_inside(n, x, days=(start, stop)) / max(1, reached),
         frozenset(uid for (uid,) in lost),
     )
 
@@ -270,7 +278,7 @@ def _row(log: ActiveDays, steps: Steps, *, found: Finding) -> Row:
         "next_step": _days_later("findings.came_back", after_days) if is_new else after,
         "dimension": "" if found.dimension == ALL else text(f"dimensions.{found.dimension}"),
         "value_of": "" if found.dimension == ALL else found.value,
-        "direction": text("findings.fell" if found.missing > 0 else "findings.rose"),
+        "direction": text("findings.fell" if found.is_fall else "findings.rose"),
         "first_day": log.day(found.start),
         "last_day": log.day(found.stop - 1),
         "users_reached": found.reached,
@@ -290,7 +298,8 @@ def _days_later(key: str, after_days: tuple[int, int]) -> str:
 
 def _cause(step: tuple[str, ...], found: Finding) -> str:
     """Return a name for the same change of the same users, whatever its days and the language of the report."""
-    of = (*step, found.dimension, found.value, "fell" if found.missing > 0 else "rose")
+    value = "" if found.value == text("groups.unknown") else found.value
+    of = (*step, found.dimension, value, "fell" if found.is_fall else "rose")
     return hashlib.sha256(repr(of).encode()).hexdigest()[:8]
 
 
@@ -335,7 +344,7 @@ def _change(row: Row) -> str:
         then=formats.share(row["rate_then"]),
         otherwise=formats.share(row["rate_else"]),
         missing=formats.count(abs(row["missing"])),
-        fewer=text("findings.fewer" if row["missing"] > 0 else "findings.more"),
+        fewer=text("findings.fewer" if row["direction"] == text("findings.fell") else "findings.more"),
         start=row["after_days"][0],
         end=row["after_days"][1] - 1,
         **{name: row[name] for name in ("step", "next_step", "dimension", "value_of")},

@@ -31,6 +31,7 @@ RATES = {
     "dormant": "",
 }
 POINT, AHEAD = 0.01, 90  # what a rate is changed by, and for how many days its effect adds up
+MIN_DAYS = 14  # that are not left-censored, without which nothing is said of such an effect
 STATE_OF_A_DAY = f"""case when prev_d is null then 'new' when d - prev_d <= {AT_RISK_WAU} then 'current'
     when d - prev_d <= {AT_RISK_MAU} then 'reactivated' else 'resurrected' end"""
 
@@ -45,7 +46,7 @@ def growth(log: ActiveDays) -> Section:
         "mau": last["mau"],
         "quick_ratio": periods[-1]["quick_ratio"] if periods else None,
     }
-    moving = max(rates, key=lambda row: row["dau_change"]) if rates else None
+    moving = max(rates, key=lambda row: row["dau_change"]) if rates and _days_of_flows(log) >= MIN_DAYS else None
     sentences = [
         text(
             "growth.sentence",
@@ -150,13 +151,13 @@ class Flows:
 def state_rates(log: ActiveDays) -> list[Row]:
     """Return of each state the share that is active the next day, and what one point more of it would do to DAU.
 
-    The average moves of the latest four weeks are continued from the last day on, with as many new users a day; each rate in turn is
-    one point higher, at the cost of its largest alternative.
+    The average moves of the latest four weeks, without left-censored days, are continued from the last day on, with as many new users a
+    day; each rate in turn is one point higher, at the cost of its largest alternative. After few such days the effect is not known.
     """
     flows = latest_flows(log)
     start = np.array([counts[-1] for counts in counts_by_state(log).values()], float)
-    first = max(0, log.days - MONTH)
-    new = log.value(f"select count(*) from users where first_d >= {first}") / (log.days - first)
+    span = _days_of_flows(log)
+    new = log.value(f"select count(*) from users where first_d >= {log.days - span}") / max(1, span)
     base = dau_ahead(flows.moves, start, new=new)
     found: list[Row] = []
     for place, state in enumerate(STATES):
@@ -170,13 +171,19 @@ def state_rates(log: ActiveDays) -> list[Row]:
                 "rate": RATES[state] or text("growth.dormant_rate"),
                 "user_days": int(total),
             }
-            found.append(words | {"value": rate, "low": low, "high": high, "dau_change": gain})
+            ahead = gain if span >= MIN_DAYS else None
+            found.append(words | {"value": rate, "low": low, "high": high, "dau_change": ahead})
     return found
 
 
+def _days_of_flows(log: ActiveDays) -> int:
+    """Return how many of the days of the latest four weeks are not left-censored."""
+    return min(MONTH, log.days - log.new_from)
+
+
 def latest_flows(log: ActiveDays) -> Flows:
-    """Count the moves between the days of the latest four weeks."""
-    rows = log.rows(_moves_sql(max(0, log.days - 1 - MONTH), log.days - 1))
+    """Count the moves between the days of the latest four weeks; who is new in left-censored days is not known, so these are excluded."""
+    rows = log.rows(_moves_sql(max(log.new_from, log.days - 1 - MONTH), log.days - 1))
     back, total = (np.zeros((len(STATES), PARTS)) for _ in range(2))
     moves = np.zeros((len(STATES), len(STATES)))
     for before, after, part, n in rows:

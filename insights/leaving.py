@@ -81,14 +81,17 @@ def _last_versions(log: ActiveDays) -> str:
     if _VERSION not in log.facts:
         return ""
     contexts = f"(from ({log.relation('contexts')}) where {_VERSION} is not null)"
-    last = f"select uid, arg_max({_VERSION}, last_at) as {_VERSION} from {contexts} group by uid"
+    last = f"select uid, arg_max({_VERSION}, row(last_at, {_VERSION})) as {_VERSION} from {contexts} group by uid"
     return f"""left join (select uid, min(d) as since from {contexts} join ({last}) using (uid, {_VERSION}) group by uid)
         using (uid)"""
 
 
 def by_kind(log: ActiveDays) -> list[Row]:
-    """Return how many of those who are gone left in which way, and how many of the others the same rule fits."""
-    rows = log.rows("select kind, count(*) filter (is_gone), count(*) filter (not is_gone) from leavers group by kind")
+    """Return how many of those who are gone left in which way, and how many of the others, whose first week is over, the same rule fits."""
+    # in their first week, nobody has been active after it
+    others = f"not is_gone and first_d + {START_DAYS} <= {log.days}"
+    sql = f"select kind, count(*) filter (is_gone), count(*) filter ({others}) from leavers join users using (uid) group by kind"
+    rows = log.rows(sql)
     found = {kind: (gone, active) for kind, gone, active in rows}
     gone, active = (sum(one[place] for one in found.values()) for place in (0, 1))
     kinds = [kind for kind in KINDS if kind != "after_version" or _VERSION in log.facts]
@@ -105,7 +108,7 @@ def by_kind(log: ActiveDays) -> list[Row]:
 
 @dataclass(frozen=True)
 class _Step:
-    """How many of the last days, and of the others by tenure, have an event type."""
+    """How many of the last days, and of the others by tenure, have an event type; of the tenures that are compared."""
 
     name: str
     last: int
@@ -115,7 +118,8 @@ class _Step:
 def last_day(log: ActiveDays) -> list[Row]:
     """Return the event types of the last days of those who are gone, against a day each of those who stayed, of the same tenure.
 
-    Differences are corrected together (Benjamini and Yekutieli 2001); the largest one comes first.
+    A tenure in which too few of those who stayed have their day is excluded. Differences are corrected together (Benjamini and Yekutieli
+    2001); the largest one comes first.
     """
     log.make(
         "compared_days",
@@ -127,13 +131,16 @@ def last_day(log: ActiveDays) -> list[Row]:
         (is_gone, tenure): n
         for is_gone, tenure, n in log.rows("select is_gone, tenure, count(*) from compared_days group by all")
     }
-    gone, stayed = ([wholes.get((is_gone, tenure), 0) for tenure in range(3)] for is_gone in (True, False))
-    if min(sum(gone), sum(stayed)) < MIN_USERS or any(n and not m for n, m in zip(gone, stayed, strict=True)):
+    tenures = [tenure for is_gone, tenure in sorted(wholes) if is_gone and wholes.get((False, tenure), 0) >= MIN_USERS]
+    gone, stayed = ([wholes[is_gone, tenure] for tenure in tenures] for is_gone in (True, False))
+    if sum(gone) < MIN_USERS:
         return []
-    sql = f"""select event_type, count(*) filter (is_gone), {", ".join(f"count(*) filter (not is_gone and tenure = {t})" for t in range(3))}
+    others = ", ".join(f"count(*) filter (not is_gone and tenure = {tenure})" for tenure in tenures)
+    sql = f"""select event_type, count(*) filter (is_gone), {others}
         from compared_days join (select distinct uid, d, event_type from ({log.relation("event_types")})) using (uid, d)
+        where tenure in ({", ".join(map(str, tenures))})
         group by event_type order by count(*) desc, event_type limit {_MOST}"""
-    rows = [_compared(_Step(name, last, others), wholes=(gone, stayed)) for name, last, *others in log.rows(sql)]
+    rows = [_compared(_Step(name, last, counts), wholes=(gone, stayed)) for name, last, *counts in log.rows(sql)]
     adjusted = false_discovery_control([row["p_value"] for row in rows], method="by") if rows else []
     marked = [
         dict(row) | {"p_value": float(p), "mark": text("contrast.certain") if p < FALSE_DISCOVERIES else ""}
@@ -146,7 +153,7 @@ def _compared(step: _Step, *, wholes: tuple[Sequence[int], Sequence[int]]) -> Ro
     """Return a step's share of last days, and of the other days in the same mixture of tenures, with the interval of the difference."""
     gone, stayed = wholes
     total = sum(gone)
-    strata = [(n / total, x / m, m) for n, m, x in zip(gone, stayed, step.stayed, strict=True) if n]
+    strata = [(n / total, x / m, m) for n, m, x in zip(gone, stayed, step.stayed, strict=True)]
     last, expected = step.last / total, sum(weight * share for weight, share, _ in strata)
     error = sqrt(last * (1 - last) / total + sum(w**2 * share * (1 - share) / m for w, share, m in strata))
     difference = last - expected

@@ -150,7 +150,7 @@ def _triangle_table(rows: Sequence[Row]) -> Figures:
 
 def curve_of(log: ActiveDays, *, since: int = 0) -> list[Row]:
     """Return retention by day for three months, of those who were new from a day on."""
-    return by_day(log, range(1, CURVE_DAYS + 1), since=since)
+    return by_day(log, range(1, CURVE_DAYS + 1), since=since, population="new" if since else "all")
 
 
 def curve_chart(curve: Sequence[Row]) -> Layers:

@@ -17,12 +17,12 @@ from insights.presentation.section import Figures, Row, Section, columns, with_i
 from insights.presentation.texts import text
 from insights.statistics.resampling import ratio_interval
 from insights.statistics.shrinkage import ShrunkRate, shrunk
-from insights.statistics.small_groups import shown_groups
+from insights.statistics.small_groups import MIN_USERS, shown_groups
 from models.charts import Axis, card, intervals, level, svg
 from models.page import Picture
 from models.shares import wilson
 
-DAYS = (30, 7, 3, 1)  # after which retention is compared: the longest that is closed for somebody
+DAYS = (30, 7, 3, 1)  # after which retention is compared: the longest that is closed for two groups
 CHANNEL = "channel"
 
 
@@ -61,7 +61,7 @@ def acquisition(log: ActiveDays) -> Section:
     """Return the new users of each channel: who stays, who buys, what they pay."""
     if CHANNEL not in known_dimensions(log):
         return Section("acquisition", [text("acquisition.unknown")], needs={text("acquisition.channels"): CHANNEL})
-    days = closed_days(log)
+    days = closed_days(log, CHANNEL)
     rows = by_group(log, CHANNEL, days=days) if days else []
     needs = {} if log.knows_amounts else {text("acquisition.revenue"): "amount"}
     if not rows:
@@ -75,24 +75,34 @@ def devices(log: ActiveDays) -> Section:
     """Return the same for systems, models, versions and networks, by what users had when they were first seen."""
     names = [name for name in known_dimensions(log) if name != CHANNEL]
     missing = {text(f"dimensions.{name}"): name for name in _OTHERS if name not in names}
-    days = closed_days(log)
-    found = {name: by_group(log, name, days=days) for name in names} if days else {}
-    tables = [Figures(f"by_{name}", rows, _kinds(log)) for name, rows in found.items() if rows]
-    pictures = [_picture(rows, days, title=text(f"dimensions.{name}")) for name, rows in found.items() if rows]
-    words = [_spread(name, rows, days=days) for name, rows in found.items() if len(rows) > 1] or [
-        text("devices.nothing")
-    ]
-    return Section("devices", words, tables, pictures, {"days": days}, missing)
+    days = {name: closed_days(log, name) for name in names}
+    found = {name: by_group(log, name, days=days[name]) for name in names if days[name]}
+    tables = [Figures(f"by_{name}", rows, _kinds(log)) for name, rows in found.items()]
+    pictures = [_picture(rows, days[name], title=text(f"dimensions.{name}")) for name, rows in found.items()]
+    words = [_spread(name, rows, days=days[name]) for name, rows in found.items() if len(rows) > 1]
+    facts = {"days": max(days.values(), default=0)} | {f"{name}_days": day for name, day in days.items()}
+    return Section("devices", words or [text("devices.nothing")], tables, pictures, facts, missing)
 
 
 _OTHERS = ("device_os", "device_model", "app_version", "network")
 
 
-def closed_days(log: ActiveDays) -> int:
-    """Return the latest of :data:`DAYS` that is closed for new users; 0 where there is none."""
-    new = f"first_d >= {log.new_from} and first_d"
-    found = (day for day in DAYS if log.value(f"select count(*) from users where {new} < {log.days - day}"))
-    return next(found, 0)
+def closed_days(log: ActiveDays, dimension: str) -> int:
+    """Return the latest of :data:`DAYS` that is closed for two groups large enough to be shown, else for one; 0 where there is none."""
+    groups = {day: _number_shown(_sizes(log, dimension, days=day)) for day in DAYS}
+    return next((day for least in (2, 1) for day in DAYS if groups[day] >= least), 0)
+
+
+def _sizes(log: ActiveDays, dimension: str, *, days: int) -> dict[str, int]:
+    sql = f"""select {group_of(dimension)}, count(*) from users left join origins using (uid)
+        where first_d >= {log.new_from} and first_d < {log.days - days} group by 1 order by 1"""
+    return dict(log.rows(sql))
+
+
+def _number_shown(sizes: Mapping[str, int]) -> int:
+    """Return how many groups are shown, with that of the rest."""
+    shown = shown_groups(sizes)
+    return len(shown) + (sum(sizes.values()) - sum(sizes[name] for name in shown) >= MIN_USERS)
 
 
 def by_group(log: ActiveDays, dimension: str, *, days: int) -> list[Row]:
@@ -100,7 +110,8 @@ def by_group(log: ActiveDays, dimension: str, *, days: int) -> list[Row]:
     cohorts = _cohorts(log, dimension, days=days)
     shown = shown_groups({name: one.size for name, one in cohorts.items()})
     found = {name: cohorts[name] for name in shown}
-    if rest := [one for name, one in cohorts.items() if name not in found]:
+    rest = [one for name, one in cohorts.items() if name not in found]
+    if sum(one.size for one in rest) >= MIN_USERS:
         other = Cohort()
         for one in rest:
             other.add(one)

@@ -44,7 +44,8 @@ class ActiveDays:
     ------------------------
     ``persons``: ``user_id, uid``; ``user_days``: ``uid, d`` and the measures of every day with events; ``spells``: ``uid, d,
     next_d, prev_d``, of active days only; ``users``: ``uid, first_d, last_d, days, part``; ``purchases``: ``uid, d, n, amount``;
-    ``buys``: ``uid, d, placed_at, n, amount, paid_d``, an order each, or a day with purchases where the log has no orders.
+    ``refunds``: ``uid, d, amount``; ``buys``: ``uid, d, placed_at, n, amount, paid_d``, an order each, or a day with purchases where the
+    log has no orders.
 
     Attributes
     ----------
@@ -164,6 +165,8 @@ def active_days(
     if not found.value("select count(*) from users"):
         raise CheckFailed("no user has a qualifying event", hint="check [churn] qualifying: SQL over the contract")
     found.make("purchases", _purchases(found, purchase_event_types))
+    refunded = "refunded" if found.knows_amounts else "0.0"
+    found.make("refunds", f"select uid, d, {refunded} as amount from user_days where {refunded} > 0")
     found.make("buys", "select uid, d, d as placed_at, n, amount, d as paid_d from purchases")
     return replace(found, knows_purchases=bool(found.value("select count(*) from purchases")))
 

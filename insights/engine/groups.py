@@ -14,7 +14,10 @@ def known_dimensions(log: ActiveDays) -> tuple[str, ...]:
 
 
 def make_groups(log: ActiveDays) -> None:
-    """Make ``origins`` and ``latest``: ``uid`` and the first, or the last, known value of each dimension."""
+    """Make ``origins`` and ``latest``: ``uid`` and the first, or the last, known value of each dimension.
+
+    Of several at the same instant, ``origins`` has the first one in their order, ``latest`` the last, whatever the order of the rows.
+    """
     for table, of, at in (("origins", "arg_min", "first_at"), ("latest", "arg_max", "last_at")):
-        values = "".join(f", {of}({name}, {at}) as {name}" for name in DIMENSIONS)
+        values = "".join(f", {of}({name}, row({at}, {name})) as {name}" for name in DIMENSIONS)
         log.make(table, f"select uid{values} from ({log.relation('contexts')}) group by uid")

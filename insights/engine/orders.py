@@ -2,7 +2,8 @@
 
 An order is placed when the log first names it. It is paid when it first has a status that means so; in a log without such a status, when
 it first has a purchase. What an order is worth is the largest sum that one of its statuses has: lines of an order add up, and an amount
-that is repeated from status to status counts once. Purchases that name no order stay purchases of their own.
+that is repeated from status to status counts once. Purchases that name no order stay purchases of their own. What is taken back of an order
+that was never paid is not a refund.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ def with_orders(log: ActiveDays, words: OrderWords) -> ActiveDays:
     Tables of the connection
     ------------------------
     ``lines``: the kept items, with ``uid, d, is_purchase, is_paid``; ``orders``: ``uid, order_id, d, placed_at, paid_d, paid_at,
-    amount``; ``bought_items``: ``uid, item_id, d``. ``buys`` and ``purchases`` are made again, from orders.
+    amount``; ``bought_items``: ``uid, item_id, d``. ``buys``, ``purchases`` and ``refunds`` are made again, from orders.
     """
     if log.facts.isdisjoint(HAS_ORDERS_OR_ITEMS):
         return log
@@ -49,6 +50,8 @@ def with_orders(log: ActiveDays, words: OrderWords) -> ActiveDays:
     if found.knows_orders:
         log.make("buys", f"{_PAID} union all {_without_order(log)}")
         log.make("purchases", "select uid, paid_d as d, sum(n) as n, sum(amount) as amount from buys group by all")
+    if found.knows_payments and found.knows_amounts:
+        log.make("refunds", _REFUNDS)
     return replace(found, knows_purchases=bool(log.value("select count(*) from purchases")))
 
 
@@ -87,6 +90,11 @@ def _orders(log: ActiveDays) -> str:
 _PAID = "select uid, d, placed_at, 1 as n, amount, paid_d from orders where paid_at is not null"
 _BOUGHT = """select distinct uid, item_id, coalesce(paid_d, l.d) as d from lines l left join orders o using (uid, order_id)
     where item_id is not null and case when order_id is null then is_purchase else paid_at is not null end"""
+
+_REFUNDS = """select r.uid, r.d, round(r.amount - coalesce(u.amount, 0), 6) as amount from refunds r left join
+        (select l.uid, l.d, sum(refunded_micros) / 1e6 as amount from lines l join orders using (uid, order_id) where paid_at is null
+            group by l.uid, l.d) u using (uid, d)
+    where r.amount > coalesce(u.amount, 0)"""
 
 
 def _without_order(log: ActiveDays) -> str:

@@ -88,7 +88,7 @@ def _reached(log: ActiveDays, steps: Steps) -> str:
     """Return the SELECT of the relation."""
     who = ", ".join(steps.dimensions)
     shown = f", {who}" if who else ""
-    values = "".join(f", arg_max({name}, n) as {name}" for name in steps.dimensions)
+    values = "".join(f", arg_max({name}, row(n, {name})) as {name}" for name in steps.dimensions)
     contexts = f"select uid, d{values} from ({log.relation('contexts')}) group by uid, d"
     until = steps.first_week + steps.weeks * WEEK
     return f"""with rows as ({_on_days(log, steps)}),

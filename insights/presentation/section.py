@@ -86,10 +86,15 @@ class Figures:
             return text(f"tables.{self.name}")
 
     @property
+    def is_by_date(self) -> bool:
+        """Whether its rows are days, weeks or months in their order, and not a ranking."""
+        return next(iter(self.kinds.values())) == "date"
+
+    @property
     def headings(self) -> dict[str, str]:
         """Column that the page shows to its heading."""
         with in_language(self.language):
-            return {name: column(name) for name in self.shown or self.kinds}
+            return {name: column(name, table=self.name) for name in self.shown or self.kinds}
 
     def to_arrow(self) -> pa.Table:
         """Return the numbers; every column has its type, whatever the values, and null where a number is not known."""

@@ -46,8 +46,15 @@ def text(key: str, **values: object) -> str:
     return translated(words, subject=SUBJECT, context=key).format(**values)
 
 
-def column(name: str) -> str:
-    """Return the heading of a column, of which ``day_7`` is the seventh day; its own name where the catalogue has none."""
+def column(name: str, *, table: str = "") -> str:
+    """Return the heading of a column, of which ``day_7`` is the seventh day; its own name where the catalogue has none.
+
+    Parameters
+    ----------
+    table
+        In which the column may have a heading of its own: ``table.name`` in the catalogue.
+    """
     if found := _NTH_DAY.fullmatch(name):
         return text("columns.nth_day", day=found[1])
-    return text(f"columns.{name}") if name in catalogue()["columns"] else name.replace("_", " ")
+    key = next((one for one in (f"{table}.{name}", name) if one in catalogue()["columns"]), "")
+    return text(f"columns.{key}") if key else name.replace("_", " ")

@@ -96,10 +96,12 @@ def _of_orders(log: ActiveDays, payment: PaymentWindow) -> Section:
 
 
 def lost(log: ActiveDays, payment: PaymentWindow) -> Share:
-    """Return the share of orders that were not paid within the window, of those for which it is over."""
-    return wilson(
-        *log.rows(f"select {_lost(payment)}, count(*) from orders where placed_at <= {payment.last_start(log)}")[0]
-    )
+    """Return the share of orders that were not paid within the window, of those for which it is over.
+
+    Orders of the left-censored days are excluded: many of them were placed, and paid, before the log begins.
+    """
+    counted = f"d >= {log.new_from} and placed_at <= {payment.last_start(log)}"
+    return wilson(*log.rows(f"select {_lost(payment)}, count(*) from orders where {counted}")[0])
 
 
 def _lost(payment: PaymentWindow) -> str:
@@ -107,13 +109,13 @@ def _lost(payment: PaymentWindow) -> str:
 
 
 def lost_by_week(log: ActiveDays, payment: PaymentWindow) -> list[Row]:
-    """Return the same by the week of the order; a week with an order whose window is not over is open."""
+    """Return the same by the week of the order; a week with left-censored days is marked, and one with an order too young."""
     is_open = f"max(placed_at) > {payment.last_start(log)}"
-    return _by_week(log, "orders", names=("unpaid", "orders"), of=(_lost(payment), is_open))
+    return _by_week(log, "orders", names=("unpaid", "orders"), of=(_lost(payment), is_open), since=log.new_from)
 
 
-def _by_week(log: ActiveDays, table: str, *, names: tuple[str, str], of: tuple[str, str]) -> list[Row]:
-    """Return part, whole and share of each week from Monday; there is no share of a week that is open or not covered completely.
+def _by_week(log: ActiveDays, table: str, *, names: tuple[str, str], of: tuple[str, str], since: int = 0) -> list[Row]:
+    """Return part, whole and share of each week from Monday; there is no share of a week that is marked.
 
     Parameters
     ----------
@@ -121,6 +123,8 @@ def _by_week(log: ActiveDays, table: str, *, names: tuple[str, str], of: tuple[s
         Of part and whole.
     of
         SQL of the part, and whether some window of the week is not over.
+    since
+        The first day that is not left-censored.
     """
     first = -log.first_day.weekday()
     week = f"cast(floor((d - {first}) / {WEEK}) as integer)"
@@ -128,11 +132,16 @@ def _by_week(log: ActiveDays, table: str, *, names: tuple[str, str], of: tuple[s
     sql = f"select {week} as week, {of[0]}, count(*), {of[1]} from {table} group by week order by week"
     for number, part, whole, has_open in log.rows(sql):
         start = first + number * WEEK
-        is_open = has_open or start < 0 or start + WEEK > log.days
-        row = {"week": log.day(start), names[1]: whole} | ({} if is_open else {names[0]: part})
-        row |= with_interval("share", wilson(0, 0) if is_open else wilson(part, whole))
-        rows.append(row | {"mark": text("columns.open") if is_open else ""})
+        mark = _mark(log, start, has_open=has_open, since=since)
+        row = {"week": log.day(start), names[1]: whole} | ({} if mark else {names[0]: part})
+        rows.append(row | with_interval("share", wilson(0, 0) if mark else wilson(part, whole)) | {"mark": mark})
     return rows
+
+
+def _mark(log: ActiveDays, start: int, *, has_open: bool, since: int) -> str:
+    if max(start, 0) < since:
+        return text("columns.left_censored")
+    return text("columns.open") if has_open or start < 0 or start + WEEK > log.days else ""
 
 
 # --- Carts -------------------------------------------------------------------------------------------------------------

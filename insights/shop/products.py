@@ -62,18 +62,26 @@ def make_views(log: ActiveDays, event_types: Sequence[str], *, within_days: int)
 
 
 def by_group(log: ActiveDays, group: str) -> list[Row]:
-    """Return views and losses by product or category; the smallest are one group, and the most missing buyers come first."""
-    sql = f"""select {group_of(group)} as name, count(*), count(*) filter (not is_bought), count(distinct uid), max(item_category)
-        from views group by name order by name"""
-    found: dict[str, tuple[int, int, int, str | None]] = {
-        name: (viewed, lost, users, category) for name, viewed, lost, users, category in log.rows(sql)
-    }
-    shown = shown_groups({name: users for name, (_, _, users, _) in found.items()}, most=_MOST)
+    """Return viewers and losses by product or category; the smallest are one group, and the most missing buyers come first.
+
+    Who viewed several products of a category is one viewer of it, and is lost where none of them was bought. The smallest are shown where
+    together they have enough viewers who are not the same.
+    """
+    log.make(
+        "viewers",
+        f"""select uid, {group_of(group)} as name, bool_or(is_bought) as is_bought, max(item_category) as category
+        from views group by all""",
+    )
+    sql = (
+        "select name, count(*), count(*) filter (not is_bought), max(category) from viewers group by name order by name"
+    )
+    found: dict[str, tuple[int, int, str | None]] = {name: tuple(counted) for name, *counted in log.rows(sql)}
+    shown = shown_groups({name: viewed for name, (viewed, _, _) in found.items()}, most=_MOST)
     rest = [one for name, one in found.items() if name not in shown]
-    groups: list[tuple[str, int, int, str | None]] = [(name, *found[name][:2], found[name][3]) for name in shown]
-    viewed = sum(one[0] for one in rest)
-    if viewed >= MIN_USERS:
-        groups.append((text("groups.other", n=len(rest)), viewed, sum(one[1] for one in rest), ""))
+    groups = [(name, *found[name]) for name in shown]
+    listed = f"[{', '.join(map(literal, shown))}]::varchar[]"
+    if log.value(f"select count(distinct uid) from viewers where not list_contains({listed}, name)") >= MIN_USERS:
+        groups.append((text("groups.other", n=len(rest)), sum(one[0] for one in rest), sum(one[1] for one in rest), ""))
     rows = _rows(groups) if groups else []
     return sorted(rows, key=lambda row: (row["group"] not in shown, -row["missing"], row["group"]))
 

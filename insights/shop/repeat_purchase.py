@@ -35,8 +35,9 @@ def repeat_purchase(log: ActiveDays, *, within_days: int) -> Section:
         )
     rates = rates_of(log, within_days)
     facts = {name: one.value for name, one in rates.items()} | {"median_days_to_second": median_days_to_second(log)}
+    covered = min(within_days, log.days)
     shown = {name: formats.share(one.value) for name, one in rates.items()}
-    words = text("repeat_purchase.sentence", days=within_days, **shown)
+    words = text("repeat_purchase.sentence", days=within_days, covered=covered, **shown)
     sentences = [words] if log.knows_orders else [words, text("repeat_purchase.order")]
     kinds = (
         columns("name", "measure")
@@ -44,7 +45,11 @@ def repeat_purchase(log: ActiveDays, *, within_days: int) -> Section:
         | columns("share", "share", "share_low", "share_high")
     )
     rows = [
-        {"measure": text(f"repeat_purchase.{name}", days=within_days), "part": one.part, "whole": one.whole}
+        {
+            "measure": text(f"repeat_purchase.{name}", days=within_days, covered=covered),
+            "part": one.part,
+            "whole": one.whole,
+        }
         | with_interval("share", one)
         for name, one in rates.items()
     ]
@@ -69,7 +74,8 @@ def repeat_purchase(log: ActiveDays, *, within_days: int) -> Section:
 def rates_of(log: ActiveDays, within: int) -> dict[str, Share]:
     """Return the shares; where the log has no order ids, a day of a user with purchases counts as one order.
 
-    Repurchase is omitted where the log does not reach back for the window before.
+    Repurchase is omitted where the log does not reach back for the window before, and returning users where there is nothing before the
+    window but days in which everybody is new.
     """
     start = log.days - within
     sql = {
@@ -86,6 +92,8 @@ def rates_of(log: ActiveDays, within: int) -> dict[str, Share]:
     }
     if not _has_window_before(log, within):
         del sql["repurchase"]
+    if start < max(1, log.new_from):
+        del sql["returning"]
     return {name: wilson(*log.rows(query)[0]) for name, query in sql.items()}
 
 

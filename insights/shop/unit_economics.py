@@ -119,11 +119,10 @@ def make_customers(log: ActiveDays, costs: Costs) -> None:
         f"""select uid, part, {group_of(_CHANNEL)} as channel, min(d) as d
         from buys join users using (uid) left join origins using (uid) group by all""",
     )
-    refunds = "union all select uid, d, -refunded from user_days where refunded > 0" if log.knows_amounts else ""
     log.make(
         "earned",
         f"""select uid, d, {costs.margin} * coalesce(amount, 0) as amount
-        from (select uid, d, amount from buys {refunds})""",
+        from (select uid, d, amount from buys union all select uid, d, -amount from refunds)""",
     )
 
 

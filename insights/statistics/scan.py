@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import xlogy
 
 Counts = NDArray[np.int64]
 Values = NDArray[np.float64]
@@ -112,33 +113,66 @@ def _windows(reached: Counts, converted: Counts) -> dict[tuple[int, int], Values
     return found
 
 
-def _cumulated(values: Values) -> Values:
-    return np.concatenate([np.zeros((*values.shape[:-1], 1)), np.cumsum(values, axis=-1)], axis=-1)
+def _cumulated(values: Values | Counts) -> Values:
+    return np.concatenate([np.zeros((*values.shape[:-1], 1)), np.cumsum(values, axis=-1, dtype=np.float64)], axis=-1)
 
 
-def dated(reached: Counts, converted: Counts, *, around: tuple[int, int], within: int) -> tuple[int, int]:
-    """Return the days, half-open, between which the rate differs most clearly, near the ends of a run that a test has found.
+def expected_inside(reached: Counts, converted: Counts, *, days: tuple[int, int]) -> float:
+    """Return how many would have gone on in some days, half-open, at each stratum's rate on the other ones.
+
+    A stratum that nobody is in on other days has no rate to compare with: its users are expected to do as they did.
 
     Parameters
     ----------
     reached, converted
-        Shape (days,).
+        Shape (strata, days).
+
+    Examples
+    --------
+    Half of the first stratum go on outside, a quarter of the second; inside there are two and four of them:
+
+    >>> reached, converted = np.array([[2, 10], [4, 40]]), np.array([[0, 5], [0, 10]])
+    >>> expected_inside(reached, converted, days=(0, 1))
+    2.0
+    """
+    n, x = (one[:, slice(*days)].sum(axis=1) for one in (reached, converted))
+    return _expected((n, x), (reached.sum(axis=1) - n, converted.sum(axis=1) - x))
+
+
+def _expected(inside: tuple[Values | Counts, ...], outside: tuple[Values | Counts, ...]) -> float:
+    (n, x), (others, went_on) = inside, outside
+    usual = np.divide(went_on, others, out=x / np.maximum(n, 1), where=others > 0)
+    return float((n * usual).sum())
+
+
+def dated(reached: Counts, converted: Counts, *, around: tuple[int, int], within: int, sign: int) -> tuple[int, int]:
+    """Return the days, half-open, between which the rates differ most clearly, near the ends of a run that a test has found.
+
+    Parameters
+    ----------
+    reached, converted
+        Shape (strata, days): every stratum has a rate of its own, as in the test.
     around
         First day of the run, and the day after its last.
     within
         Days by which each end may move.
+    sign
+        -1 for a fall, 1 for a rise: days in which it is the other way round are not the ones.
     """
-    days = len(reached)
-    n, x = (np.concatenate([[0], np.cumsum(one)]) for one in (reached, converted))
+    days = reached.shape[-1]
+    n, x = (_cumulated(one) for one in (reached, converted))
     best, found = -np.inf, around
     for start in range(max(0, around[0] - within), min(days, around[0] + within) + 1):
         for stop in range(max(start + 1, around[1] - within), min(days, around[1] + within) + 1):
-            inside = (n[stop] - n[start], x[stop] - x[start])
-            likelihood = _likelihood(*inside) + _likelihood(n[-1] - inside[0], x[-1] - inside[1])
-            if likelihood > best + 1e-9:
+            inside = (n[:, stop] - n[:, start], x[:, stop] - x[:, start])
+            outside = (n[:, -1] - inside[0], x[:, -1] - inside[1])
+            likelihood = _likelihood(*inside) + _likelihood(*outside)
+            is_so = sign * (inside[1].sum() - _expected(inside, outside)) > 0
+            if is_so and likelihood > best + 1e-9:
                 best, found = likelihood, (start, stop)
     return found
 
 
-def _likelihood(n: int, x: int) -> float:
-    return float(sum(part * np.log(part / n) for part in (x, n - x) if part)) if n else 0.0
+def _likelihood(n: Values, x: Values) -> float:
+    """Return the largest logarithm of the likelihood of some counts, each of a stratum with a rate of its own."""
+    return float(sum(xlogy(part, part / np.maximum(n, 1)).sum() for part in (x, n - x)))

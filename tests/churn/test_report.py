@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 
 import churn
-from churn.jobs.reporting.page import page_of
+from churn.jobs.reporting.page import page_of, table_of
 from churn.results import Report
+from insights.presentation.formats import Kind
+from insights.presentation.section import Figures, columns
 from tests.builders import write
 from tests.churn.conftest import Command
 from tests.insights.logs import random_rows
@@ -136,3 +140,34 @@ def test_the_report_speaks_chinese(project: churn.Project):
     assert written["sections"]["growth"]["title"] == "增长"
     words = [one for section in written["sections"].values() for one in section["sentences"]]
     assert [one for one in words if not re.search(r"[\u4e00-\u9fff]", one)] == []
+
+
+@pytest.mark.parametrize(
+    ("kinds", "values", "ends", "words"),
+    [
+        (columns("name", "group"), [f"g{place:02d}" for place in range(70)], ("g00", "g59"), "The first 60 of 70 rows"),
+        (columns("count", "day_n"), list(range(70)), ("0", "59"), "The first 60 of 70 rows"),
+        (
+            columns("date", "day"),
+            [date(2026, 1, 1) + timedelta(days=place) for place in range(70)],
+            ("2026-01-11", "2026-03-11"),
+            "The latest 60 of 70 rows",
+        ),
+    ],
+)
+def test_a_long_ranking_keeps_its_top_and_a_long_table_by_date_its_end(
+    kinds: dict[str, Kind], values: list[object], ends: tuple[str, str], words: str
+):
+    (name,) = kinds
+    rows: list[dict[str, Any]] = [
+        {name: value, "users": 20 + place, "share": place} for place, value in enumerate(values)
+    ]
+    whole = kinds | columns("count", "users") | columns("share", "share")
+    found = table_of(Figures("contrast", rows, whole, heat=["share"]))
+    first, last = (row[Figures("contrast", rows, whole).headings[name]] for row in (found.rows[0], found.rows[-1]))
+    assert (first, last) == ends
+    assert found.words == f"{words}; all of them are in tables/contrast.csv."
+    shown = slice(10, 70) if "latest" in words else slice(60)
+    top = [row["share"] for row in rows][shown]
+    assert found.heat["share"] == [one / top[-1] for one in top]
+    assert table_of(Figures("contrast", rows[:60], whole)).words == ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -77,3 +78,24 @@ def test_a_log_without_purchases_says_so(tmp_path: Path):
     log = opened(tmp_path, ["a 2026-01-05T10:00 view"])
     found = conversion(log, make_steps(log, funnel=(), purchase_event_types=["buy"]))
     assert found.needs == {"Core conversion": "amount"}
+
+
+def test_a_user_counts_once_a_week_for_a_version_whatever_else_they_change(tmp_path: Path):
+    """On Monday by wifi, which nobody buys by, and by 4g on Tuesday; nine weeks of two users are not enough for a version."""
+    rows = [
+        f"{version}-{user} 2026-01-{5 + place:02d}T10:00 {step} app_version={version} network={network}"
+        for version in ("1.0", "2.0")
+        for user in range(20)
+        for place, (network, steps) in enumerate((("wifi", ["view"]), ("4g", ["view", "buy"])))
+        for step in steps
+    ]
+    rows += [
+        f"beta-{user} {date(2026, 1, 5) + timedelta(weeks=week)}T10:00 view app_version={version} network=wifi"
+        for week in range(12)
+        for user, version in enumerate(("beta", "beta", "1.0"))
+    ]
+    log = opened(tmp_path, rows, **BOUGHT)
+    steps = make_steps(log, funnel=["view", "buy"], purchase_event_types=["buy"])
+    found = {row["version"]: (row["reached"], row["share"]) for row in by_version(log, steps)}
+    assert found["2.0"] == (20, 0.0)
+    assert "beta" not in found

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import date
+from collections.abc import Callable, Iterator
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,8 +13,10 @@ from insights.engine.groups import make_groups
 from insights.engine.steps import Steps, make_steps
 from insights.engine.tables import Annotation
 from insights.findings import Past, false_alarms, findings, worth_of_steps
+from models.text.catalogues import in_language
+from tests.builders import Row
 from tests.insights.logs import opened
-from tests.insights.worlds import Rate, broken, shop, standing
+from tests.insights.worlds import START, Rate, broken, shop, standing
 
 Open = Callable[[Rate, int], tuple[ActiveDays, Steps]]
 
@@ -70,6 +72,49 @@ def test_a_group_that_is_set_aside_does_not_change_the_mixture_of_the_others(wor
 
     found = findings(*world(rate, 5))
     assert [(row["step"], row["value_of"]) for row in found.tables[0].rows] == [("view", "android")]
+
+
+def visit(user: str, day: int, *, buys: bool) -> Iterator[Row]:
+    for name in ("view", "purchase") if buys else ("view",):
+        yield {"user_id": user, "event_time": START + timedelta(days=day), "event_type": name}
+
+
+def without_new_users(*, weeks: int = 16) -> Iterator[Row]:
+    """60 % of 250 known users buy, and a fifth of 400 new ones a week; for three weeks nobody is new, and 45 % of the known buy."""
+    for week in range(weeks):
+        is_pause = 11 <= week < 14
+        for user in range(250):
+            buys = (user // 7 + 7 * week) % 20 < (9 if is_pause else 12)
+            yield from visit(f"known{user}", 7 * week + user % 7, buys=buys)
+        for user in range(0 if is_pause else 400):
+            yield from visit(f"new{week}-{user}", 7 * week + user % 7, buys=user // 7 % 5 == 0)
+
+
+def test_a_fall_is_not_told_as_a_rise_when_users_of_a_low_rate_stay_away(tmp_path: Path):
+    log = opened(tmp_path, without_new_users(), report={"purchase_event_types": ["purchase"]})
+    found = findings(log, make_steps(log, funnel=["view", "purchase"], purchase_event_types=["purchase"]))
+    (row,) = found.tables[0].rows
+    assert (row["step"], row["direction"]) == ("view", "fell")
+    assert (row["first_day"], row["last_day"]) == (date(2026, 3, 23), date(2026, 4, 12))
+    assert row["users_reached"] == 750
+    assert row["rate_then"] == pytest.approx(0.45, abs=0.02)
+    assert row["rate_else"] == pytest.approx(0.6, abs=0.02)  # of all on other days, a third buys
+    assert row["missing"] == pytest.approx(750 * (row["rate_else"] - row["rate_then"]))
+    assert found.sentences[1].endswith(" fewer.")
+
+
+def test_a_finding_of_users_of_whom_nothing_is_known_is_the_same_in_every_language(tmp_path: Path):
+    rows = [dict(row) | {"device_os": None if row["device_os"] == "android" else "ios"} for row in shop(broken, seed=1)]
+    log = opened(tmp_path, rows, report={"purchase_event_types": ["purchase"], "left_censored_days": 0})
+    make_groups(log)
+    steps = make_steps(log, funnel=(), purchase_event_types=["purchase"])
+    causes: list[str] = []
+    for language, unknown in (("en", "unknown"), ("zh", "未知")):
+        with in_language(language):
+            (row,) = findings(log, steps).tables[0].rows
+        assert row["value_of"] == unknown
+        causes.append(row["cause"])
+    assert causes[0] == causes[1]
 
 
 def test_going_on_is_worth_what_those_who_do_spend_more(tmp_path: Path):

@@ -10,7 +10,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from insights.growth import ACTIVE, STATES, accounting, daily, dau_ahead, growth, one_point_more, state_rates
+from insights.engine.active_days import ActiveDays
+from insights.growth import (
+    ACTIVE,
+    STATES,
+    accounting,
+    counts_by_state,
+    daily,
+    dau_ahead,
+    growth,
+    latest_flows,
+    one_point_more,
+    state_rates,
+)
 from tests.insights.conftest import Random
 from tests.insights.logs import opened
 
@@ -105,3 +117,32 @@ def test_a_log_of_one_day_has_no_rates_and_no_accounting(tmp_path: Path):
     assert found.facts["dau"] == 2
     assert found.facts["quick_ratio"] is None
     assert "too short" in found.sentences[-1]
+
+
+def stable(folder: Path, days: int) -> ActiveDays:
+    """Thirty users who come every third day, and one new one a day from the fourth day on."""
+    first = date(2026, 1, 5)
+    rows = [f"s{user} {first + timedelta(days=day)}T10:00" for user in range(30) for day in range(user % 3, days, 3)]
+    return opened(folder, [*rows, *(f"n{day} {first + timedelta(days=day)}T10:00" for day in range(3, days))])
+
+
+def test_users_of_left_censored_days_are_not_taken_for_new_ones(tmp_path: Path):
+    log = stable(tmp_path, 28)
+    assert log.new_from == 7
+    rows = {row["state"]: row for row in state_rates(log)}
+    assert rows["new"]["user_days"] == 20  # one on each of the days 7 to 26
+    moves, start = latest_flows(log).moves, np.array([counts[-1] for counts in counts_by_state(log).values()], float)
+    point_more = dau_ahead(one_point_more(moves, STATES.index("current")), start, new=1)
+    assert rows["current"]["dau_change"] == pytest.approx(point_more - dau_ahead(moves, start, new=1))
+
+
+def test_after_a_few_days_nothing_is_said_of_what_a_point_would_do(tmp_path: Path):
+    def says(days: int) -> bool:
+        found = growth(stable(tmp_path / str(days), days))
+        known = {row["dau_change"] is not None for row in found.tables[0].rows}
+        assert len(known) == 1
+        assert any("one point more" in one for one in found.sentences) == known.pop()
+        return any("one point more" in one for one in found.sentences)
+
+    assert says(18)  # four days are left-censored
+    assert not says(17)

@@ -94,3 +94,39 @@ def test_few_who_are_gone_have_no_kinds(tmp_path: Path):
     found = leaving(opened(tmp_path, [on("a", 0), on("b", 60)], **OPTIONS), horizon_days=20)
     assert "Fewer than 20 users" in found.sentences[0]
     assert not found.tables
+
+
+def test_users_in_their_first_week_are_not_among_those_whom_never_started_may_fit(tmp_path: Path):
+    rows = [on("gone", 0), on("here", 0), on("here", 99), on("young", 94)]
+    log = opened(tmp_path / "young", rows, **OPTIONS)
+    make_leavers(log, horizon_days=20)
+    found = {row["kind"]: row["among_active"] for row in by_kind(log)}
+    assert (found["never started"], found["comes and goes"]) == (0.0, 1.0)
+    log = opened(tmp_path / "old", [*rows[:-1], on("young", 93)], **OPTIONS)
+    make_leavers(log, horizon_days=20)
+    assert {row["kind"]: row["among_active"] for row in by_kind(log)}["never started"] == 0.5
+
+
+def test_a_tenure_in_which_a_few_of_those_who_stayed_have_their_day_is_not_compared(tmp_path: Path):
+    stayed = [on(f"s{user}", day, "view") for user in range(40) for day in range(100)]
+    young = [on(f"y{user}", day, "view") for user in range(40) for day in range(4)]
+    log = opened(tmp_path / "young", [*stayed, *young], **OPTIONS)
+    make_leavers(log, horizon_days=20)
+    assert last_day(log) == []
+    assert 0 < log.value("select count(*) from compared_days where not is_gone and tenure = 0") < 20
+    old = [on(f"o{user}", day, "error") for user in range(40) for day in (0, 50)]
+    log = opened(tmp_path / "old", [*stayed, *young, *old], **OPTIONS)
+    make_leavers(log, horizon_days=20)
+    error, view = sorted(last_day(log), key=lambda row: row["event_type"])
+    assert (error["last_share"], error["stayed_share"]) == (1.0, 0.0)
+    assert (view["last_share"], view["stayed_share"]) == (0.0, 1.0)
+
+
+def test_of_two_versions_at_the_same_instant_the_order_of_the_rows_does_not_decide(tmp_path: Path):
+    """On the last day both are seen at once: 2, which came on that day, is the last one in their order."""
+    rows = [on(f"u{user}", day, app_version="1") for user in range(20) for day in range(10, 60)]
+    rows += [on(f"u{user}", 59, app_version="2") for user in range(0, 20, 2)]
+    rows = [*(on(f"u{user}", 59, app_version="2") for user in range(1, 20, 2)), *rows, on("here", 99)]
+    log = opened(tmp_path, rows, **OPTIONS)
+    make_leavers(log, horizon_days=20)
+    assert set(kinds(log).values()) == {"after_version"}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from insights.retention import BRACKETS, DAYS, TRIANGLE, by_day, cohorts, retention
+from insights.retention import BRACKETS, DAYS, TRIANGLE, by_day, cohorts, curve_of, retention
 from models.shares import wilson
 from tests.builders import write
 from tests.insights.conftest import Random
@@ -79,3 +79,13 @@ def test_users_born_on_the_last_day_are_in_no_cell(tmp_path: Path):
     found = retention(opened(tmp_path, ["a 2026-01-05T10:00", "b 2026-01-05T11:00"]))
     assert found.sentences == ["No day after a first day is covered yet."]
     assert found.facts == {}
+
+
+def test_the_curve_says_whose_it_is(random_log: Random):
+    found = retention(random_log.log)
+    curve = next(one for one in found.tables if one.name == "retention_curve").rows
+    days = {row["day_n"]: row for one in found.tables if one.name == "retention_days" for row in one.rows
+            if row["population"] == "new users"}  # fmt: skip
+    assert {row["population"] for row in curve} == {"new users"}
+    assert curve[6]["users"] == days[7]["users"]
+    assert {row["population"] for row in curve_of(random_log.log)} == {"all first seen in the log"}

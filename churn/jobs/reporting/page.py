@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any
 
 from churn.results.report import Report
 from insights.presentation import formats
-from insights.presentation.section import Figures, Section
+from insights.presentation.section import Figures, Row, Section
 from insights.presentation.texts import text
 from models.charts import sparkline
 from models.page import WORDS, Chapter, Page, Table, Tile
@@ -59,7 +59,7 @@ def _chapter(one: Section) -> Chapter:
         one.sentences,
         text(f"{one.name}.mark"),
         one.pictures,
-        [_table(figures) for figures in one.tables],
+        [table_of(figures) for figures in one.tables],
         one.definition,
         [text("page.need", what=what, column=column) for what, column in one.needs.items()],
         one.links,
@@ -67,16 +67,22 @@ def _chapter(one: Section) -> Chapter:
     )
 
 
-def _table(figures: Figures) -> Table:
-    rows = figures.texts()
-    words = text("page.shortened", rows=_LONG, all=len(rows), name=figures.name) if len(rows) > _LONG else ""
-    return Table(figures.title, rows[-_LONG:], words, _heat(figures, len(rows)))
+def table_of(figures: Figures) -> Table:
+    """Return what the page shows of a table: of a long one the latest days, or where its rows are not days, the first rows."""
+    rows, is_long = figures.texts(), len(figures.rows) > _LONG
+    shown = slice(-_LONG, None) if figures.is_by_date else slice(_LONG)
+    words = text(
+        "page.shortened" if figures.is_by_date else "page.shortened_to_first",
+        rows=_LONG,
+        all=len(rows),
+        name=figures.name,
+    )
+    return Table(figures.title, rows[shown], words if is_long else "", _heat(figures, figures.rows[shown]))
 
 
-def _heat(figures: Figures, rows: int) -> Mapping[str, list[float | None]]:
+def _heat(figures: Figures, rows: Sequence[Row]) -> Mapping[str, list[float | None]]:
     """Return how strong the colour of each cell is, by heading: of all coloured cells, the largest has all of it."""
-    shown = figures.rows[max(0, rows - _LONG) :]
-    cells = {name: [row[name] if row["users"] >= _MIN_USERS else None for row in shown] for name in figures.heat}
+    cells = {name: [row[name] if row["users"] >= _MIN_USERS else None for row in rows] for name in figures.heat}
     top = max((value for values in cells.values() for value in values if value is not None), default=0.0) or 1.0
     headings = figures.headings
     return {headings[name]: [None if one is None else one / top for one in values] for name, values in cells.items()}

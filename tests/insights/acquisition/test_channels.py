@@ -45,7 +45,7 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> ActiveDays:
 
 
 def test_a_user_belongs_to_the_first_channel_and_counts_once_the_window_is_closed(log: ActiveDays):
-    assert closed_days(log) == 7
+    assert closed_days(log, "channel") == 7
     ads = next(row for row in by_group(log, "channel", days=7) if row["group"] == "ads")
     assert (ads["users"], ads["stayed"], ads["bought"], ads["revenue"]) == (30, 10 / 30, 0, 0)
 
@@ -83,3 +83,24 @@ def test_devices_are_compared_by_what_users_had_first(tmp_path: Path):
     found = devices(log_of(tmp_path, rows))
     assert {row["group"]: row["stayed"] for row in found.tables[0].rows} == {"ios": 0.8, "android": 0.5}
     assert "(android) to" in found.sentences[0]
+
+
+def test_a_few_users_whose_day_30_is_over_do_not_decide_what_is_compared(tmp_path: Path):
+    days = {2: 3, 20: 30}  # of January, to new users of each channel
+    rows = [f"{channel}{day}-{user} 2026-01-{day:02d}T10:00 open channel={channel}"
+            for channel in ("ads", "search") for day, users in days.items() for user in range(users)]  # fmt: skip
+    log = log_of(tmp_path, iter([*rows, "z 2026-02-05T10:00 open channel=ads"]))
+    assert closed_days(log, "channel") == 7
+    found = acquisition(log)
+    assert found.facts["days"] == 7
+    assert [(row["group"], row["users"]) for row in found.tables[0].rows] == [("ads", 33), ("search", 33)]
+    assert by_group(log, "channel", days=30) == []  # six users are no group
+
+
+def test_one_channel_alone_is_followed_for_as_long_as_it_has_users(tmp_path: Path):
+    rows = [f"a{user} 2026-01-02T10:00 open channel=ads" for user in range(20)]
+    log = log_of(tmp_path, iter([*rows, "z 2026-02-05T10:00 open channel=ads"]))
+    assert closed_days(log, "channel") == 30
+    few = log_of(tmp_path / "few", iter([*rows[:19], "z 2026-02-05T10:00 open channel=ads"]))
+    assert closed_days(few, "channel") == 0
+    assert not acquisition(few).tables

@@ -18,3 +18,16 @@ def test_first_and_last_values_are_those_that_are_known(tmp_path: Path):
     assert known_dimensions(log) == ("device_os", "network")
     assert log.rows("select device_os, network from origins") == [("ios", "wifi")]
     assert log.rows("select device_os, network from latest") == [("android", "5g")]
+
+
+def test_of_values_at_the_same_instant_the_order_of_the_rows_does_not_decide(tmp_path: Path):
+    channels = ["ads", "mail", "push"]
+    rows = [
+        f"u{user} 2026-01-05T00:00 open channel={channel}"
+        for user in range(30)
+        for channel in [*channels[user % 3 :], *channels[: user % 3]]
+    ]
+    log = opened(tmp_path, rows)
+    make_groups(log)
+    assert log.rows("select channel, count(*) from origins group by channel") == [("ads", 30)]
+    assert log.rows("select channel, count(*) from latest group by channel") == [("push", 30)]

@@ -8,7 +8,10 @@ import pytest
 
 from insights.counts import counted
 from insights.engine.active_days import ActiveDays
+from insights.engine.groups import make_groups
 from insights.engine.orders import statuses
+from insights.engine.tables import Costs
+from insights.shop.unit_economics import make_customers
 from tests.insights.shop.small_shop import shop
 
 
@@ -84,3 +87,35 @@ def test_a_log_without_orders_and_products_stays_as_it_is(tmp_path: Path):
     log = shop(tmp_path, rows)
     assert of(log, "d, n, amount from buys") == of(log, "d, n, amount from purchases") == [("a", 0, 2, 7.0)]
     assert log.facts.isdisjoint({"order_id", "item_id"})
+
+
+CANCELLED = [
+    *(
+        "a 2026-01-05T10:00 order order_id=1 order_status=placed amount=20",
+        "a 2026-01-05T11:00 pay order_id=1 order_status=paid amount=20",
+    ),
+    *("a 2026-01-06T10:00 back order_id=1 order_status=returned amount=-4", "a 2026-01-06T11:00 back amount=-1"),
+    *(
+        "a 2026-01-06T12:00 order order_id=2 order_status=placed amount=50",
+        "a 2026-01-06T13:00 back order_id=2 order_status=cancelled amount=-50",
+    ),
+    *(
+        "b 2026-01-06T10:00 order order_id=3 order_status=placed amount=9",
+        "b 2026-01-06T11:00 back order_id=3 order_status=cancelled amount=-9",
+    ),
+]
+
+
+def test_what_is_taken_back_of_an_order_that_was_never_paid_is_not_a_refund(tmp_path: Path):
+    log = shop(tmp_path, CANCELLED)
+    assert of(log, "d, amount from refunds") == [("a", 1, 5.0)]
+    found = counted(log, (0, 2))
+    assert (found["sales"], found["refunds"]) == (20.0, 5.0)
+    make_groups(log)
+    make_customers(log, Costs())
+    assert of(log, "d, amount from earned") == [("a", 0, 20.0), ("a", 1, -5.0)]
+
+
+def test_where_the_log_does_not_say_what_is_paid_all_refunds_count(tmp_path: Path):
+    log = shop(tmp_path, CANCELLED, paid=["settled"])
+    assert of(log, "d, amount from refunds") == [("a", 1, 55.0), ("b", 1, 9.0)]

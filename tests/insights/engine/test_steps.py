@@ -63,3 +63,15 @@ def test_the_way_to_a_purchase_is_what_most_buyers_pass(tmp_path: Path):
     log = opened(tmp_path, rows, **NEW)
     assert detected_funnel(log, ["buy"]) == ("view", "cart", "buy")
     assert detected_funnel(log, ["order"]) == ()
+
+
+def test_of_systems_that_are_used_as_often_on_a_day_the_order_of_the_rows_does_not_decide(tmp_path: Path):
+    systems = ["android", "ios"]
+    rows = [
+        f"u{user} 2026-01-05T10:00 view device_os={system}"
+        for user in range(30)
+        for system in (systems if user % 2 else reversed(systems))
+    ]
+    log = opened(tmp_path, [*rows, "z 2026-01-11T10:00 look"], **NEW)
+    make_steps(log, funnel=["view", "buy"], purchase_event_types=["buy"])
+    assert log.rows("select device_os, count(*) from reached where step = 0 group by device_os") == [("ios", 30)]

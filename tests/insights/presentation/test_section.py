@@ -3,8 +3,11 @@
 from datetime import date
 
 import pyarrow as pa
+import pytest
 
-from insights.presentation.section import Figures, Section
+from insights.presentation.section import Figures, Section, columns
+from insights.presentation.texts import text
+from models.text.catalogues import in_language
 
 TABLE = Figures(
     "weeks",
@@ -30,3 +33,17 @@ def test_a_section_says_its_question_and_definition():
     assert "which states" in found["question"]
     assert found["definition"].startswith("DAU, WAU, MAU")
     assert found["tables"]["weeks"][0]["users"] == 1234
+
+
+@pytest.mark.parametrize("table", ["products", "item_categories"])
+def test_a_column_may_have_a_heading_of_its_own_in_a_table(table: str):
+    kinds = columns("share", "loss", "shrunk")
+    assert Figures(table, [], kinds).headings == {"loss": "loss", "shrunk": "loss, shrunk"}
+    assert Figures("channels", [], kinds).headings["shrunk"] == "retention, shrunk"
+    kinds = columns("name", "value")
+    assert (Figures("contrast", [], kinds).headings, Figures("growth_rates", [], kinds).headings) == (
+        {"value": "value"},
+        {"value": "rate"},
+    )
+    with in_language("zh"):
+        assert Figures(table, [], columns("share", "shrunk")).headings == {"shrunk": text("columns.products.shrunk")}

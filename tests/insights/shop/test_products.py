@@ -85,3 +85,29 @@ def test_a_log_without_products_says_what_it_would_need(tmp_path: Path):
     assert not found.tables
     few = products(shop(tmp_path / "few", [*viewers("hat", 3, buy=0), LAST]), [], within_days=2)
     assert few.sentences == ["No product was viewed by enough users whose 2 days are over."]
+
+
+def test_who_views_several_products_of_a_category_is_one_viewer_of_it(tmp_path: Path):
+    shoes = [
+        f"u{user} 2026-01-05T10:00 view item_id=shoe{item} item_category=shoes"
+        for user in range(40)
+        for item in range(5)
+    ]
+    shoes += [f"u{user} 2026-01-06T10:00 buy item_id=shoe0 item_category=shoes amount=5" for user in range(30)]
+    log = shop(tmp_path, [*shoes, *viewers("hat", 20, buy=0, category="hats"), LAST])
+    make_views(log, [], within_days=2)
+    found = {row["group"]: (row["viewed"], row["lost"]) for row in by_group(log, "item_category")}
+    assert found == {"shoes": (40, 10), "hats": (20, 20)}
+    assert {row["group"]: (row["viewed"], row["lost"]) for row in by_group(log, "item_id")}["shoe0"] == (40, 10)
+
+
+def test_many_products_that_one_person_viewed_are_not_shown_as_a_group(tmp_path: Path):
+    rows = [*viewers("hat", 40, buy=30), LAST]
+    alone = [f"solo 2026-01-05T10:00 view item_id=rare{item}" for item in range(30)]
+    log = shop(tmp_path / "alone", [*rows, *alone])
+    make_views(log, [], within_days=2)
+    assert [row["group"] for row in by_group(log, "item_id")] == ["hat"]
+    several = [f"s{item % 20} 2026-01-05T10:00 view item_id=rare{item}" for item in range(30)]
+    log = shop(tmp_path / "several", [*rows, *several])
+    make_views(log, [], within_days=2)
+    assert [(row["group"], row["viewed"]) for row in by_group(log, "item_id")] == [("hat", 40), ("other (30)", 30)]

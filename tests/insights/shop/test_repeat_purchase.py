@@ -50,6 +50,22 @@ def test_without_a_whole_window_before_there_is_no_repurchase_and_no_flow(log: A
     assert names == [["repeat_rates", "rfm", "rfm_flows"], ["repeat_rates", "rfm"]]
 
 
+def test_where_everybody_is_new_before_the_window_nobody_is_known_to_return(log: ActiveDays):
+    assert "returning" in rates_of(log, within=30)
+    assert "returning" not in rates_of(log, within=31)  # the first ten days are left-censored
+    assert "returning" not in rates_of(log, within=90)
+
+
+def test_a_window_that_is_longer_than_the_log_is_said_to_be_as_long_as_it(log: ActiveDays):
+    found = repeat_purchase(log, within_days=90)
+    assert "bought again within 90 days; 60.0 % of the buyers of the last 40 days" in found.sentences[0]
+    assert [row["measure"] for row in found.tables[0].rows] == [
+        "first-time buyers with a second order within 90 days",
+        "buyers of the last 40 days with two orders or more",
+        "orders of the last 40 days that are not the buyer's first",
+    ]
+
+
 def test_orders_of_one_day_are_one_and_refunds_are_none(log: ActiveDays):
     assert rfm(log, 20, days=20)[2] == (0, 2, 15.0)
     assert rfm(log, 40, days=20)[4] == (11, 1, 1.0)

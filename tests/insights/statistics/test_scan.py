@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from insights.statistics.scan import dated, largest_deviations
+from insights.statistics.scan import dated, expected_inside, largest_deviations
 
 
 def constant(seed: int) -> tuple[np.ndarray[tuple[int, ...], np.dtype[np.int64]], ...]:
@@ -38,7 +38,21 @@ def test_a_single_week_has_no_runs():
 
 
 def test_days_are_those_between_which_the_rate_differs():
-    reached = np.full(60, 20)
-    converted = np.full(60, 16)
-    converted[23:37] = 4
-    assert dated(reached, converted, around=(21, 35), within=7) == (23, 37)
+    reached = np.full((1, 60), 20)
+    converted = np.full((1, 60), 16)
+    converted[0, 23:37] = 4
+    assert dated(reached, converted, around=(21, 35), within=7, sign=-1) == (23, 37)
+    assert dated(reached, converted, around=(21, 35), within=7, sign=1) == (21, 35)  # no run of days has a rise
+
+
+def test_days_are_not_those_in_which_only_the_mixture_of_strata_differs():
+    reached, converted = np.full((2, 60), 20), np.full((2, 60), [[12], [4]])
+    converted[0, 23:37] = 6
+    reached[1, 18:40], converted[1, 18:40] = 0, 0  # the stratum with the low rate stays away for longer
+    assert dated(reached, converted, around=(21, 35), within=7, sign=-1) == (23, 37)
+
+
+def test_the_rate_outside_is_that_of_each_stratum():
+    reached, converted = np.array([[10, 10, 20], [0, 50, 0], [5, 0, 0]]), np.array([[6, 3, 12], [0, 5, 0], [2, 0, 0]])
+    # of the first, 15 of 30 go on outside; the second is not inside, and of the third nothing else is known
+    assert expected_inside(reached, converted, days=(0, 1)) == 10 * 15 / 30 + 2
