@@ -13,16 +13,14 @@ from features.profiles.specification import Specification
 from models.arrays import Values
 from models.churn_model import ChurnModel, Quality, Reference
 from models.definition import ChurnDefinition
-from models.encoding import by_rows
 from models.evaluation.baselines import Baseline, LabelledProfiles, fit_baselines
 from models.scorers.base_rate import KnownCutoff
-from models.scorers.ensemble import LogisticPart
 from training.audit.audit import audit
 from training.audit.evidence import AuditedTraining
 from training.data.dataset import Dataset
 from training.data.date_tellers import CERTAIN, date_tellers, describe
 from training.data.drift import StableFeatures, stable_features
-from training.data.snapshots import ProfileSet
+from training.data.snapshots import ProfileSet, profile_sets_of
 from training.data.specification import with_categories
 from training.data.treatment import Treatment
 from training.evaluation.curve import evaluate_curve
@@ -35,8 +33,9 @@ from training.fit.hazard import fit_hazard
 from training.fit.minimum_data import check_classes
 from training.fit.search import Budget, Choice, SearchResult, search
 from training.plan.bots import find_bots
-from training.plan.plan import Recipe, Strategy, TrainingPlan, complete_cutoffs, make_plan
+from training.plan.plan import Recipe, Strategy, TrainingPlan, make_plan
 from training.plan.splits import with_folds_of_users
+from training.refit import refit
 from training.trained import TrainingResult
 
 
@@ -61,7 +60,7 @@ def train(activity: Activity, recipe: Recipe, *, say: Say) -> TrainingResult:
 def train_horizons(
     activity: Activity, recipes: Sequence[Recipe], *, say: Say, treatment: Treatment | None = None
 ) -> tuple[TrainingResult, ...]:
-    """Train a model for each recipe; they differ in their horizons only, and share one set of profiles.
+    """Train a model for each recipe; they differ in their horizons only, and share their profiles where these see the same history.
 
     Parameters
     ----------
@@ -78,8 +77,8 @@ def train_horizons(
         say(f"{plan.recipe.churn.horizon_days} days, test cutoff {plan.split.test}; {plan.why}")
         if plan.bots:
             say(plan.bots.describe())
-    profile_set = ProfileSet.of(activity, plans, say=say, treatment=treatment)
-    return tuple(_train(profile_set, plan, say=say) for plan in plans)
+    profile_sets = profile_sets_of(activity, plans, say=say, treatment=treatment)
+    return tuple(_train(one, plan, say=say) for one, plan in zip(profile_sets, plans, strict=True))
 
 
 def _with_bots(plan: TrainingPlan, activity: Activity) -> TrainingPlan:
@@ -209,7 +208,7 @@ def _train(profile_set: ProfileSet, plan: TrainingPlan, *, say: Say) -> Training
         profile_set, plan, training_rows=training_rows, test=test, specification=fitted.stable.specification
     )
     found = replace(found, audit=audit(audited, seed=recipe.training.seed), search=fitted.search_result)
-    return _refit(found, profile_set, say=say) if recipe.training.refit else found
+    return refit(found, profile_set, say=say) if recipe.training.refit else found
 
 
 def _without_treated(profile_set: ProfileSet, plan: TrainingPlan) -> tuple[TrainingPlan, Dataset, Dataset]:
@@ -382,19 +381,3 @@ def _train_bg_nbd(profile_set: ProfileSet, plan: TrainingPlan, *, test: Dataset)
     tested = _TestRows.of(profile_set, plan, fit=fit, typical=test, test=test)
     model, evaluation = _test_model(fit, plan, tested=tested, baselines=baselines)
     return TrainingResult(model, evaluation, plan, plan.recipe, profile_set.excluded, midpoint, test, fit, baselines)
-
-
-def _refit(trained: TrainingResult, profile_set: ProfileSet, *, say: Say) -> TrainingResult:
-    """Refit on every finished snapshot, including the test, with rounds and calibration chosen beforehand."""
-    plan = replace(trained.plan, recipe=trained.recipe)
-    cutoffs = complete_cutoffs(plan)
-    say(f"refitting on {len(cutoffs)} finished snapshots")
-    dataset, _, _ = profile_set.without_treated(profile_set.dataset_at(cutoffs, plan), trained.test, plan=plan)
-    weight = sum(weight for weight, part in trained.model.scorer.parts if isinstance(part, LogisticPart))
-    scorer = trained.fitter.refit(dataset, rounds=trained.fit.rounds, weight=weight)
-    quality = replace(trained.model.quality, trained_through=trained.recipe.window.end(max(cutoffs)))
-    _, eligible = profile_set.eligible_at(plan.split)
-    raw = by_rows(eligible, trained.model.specification, score=scorer.raw)
-    reference = replace(trained.model.reference, raw_scores=Reference.quantiles(raw))
-    refitted = replace(trained.model, scorer=scorer, reference=reference, quality=quality)
-    return replace(trained, refitted=refitted, refit_cutoffs=cutoffs)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -35,20 +35,24 @@ class LeftAlone:
     def mask(self, cutoff: date, user_ids: Sequence[str]) -> NDArray[np.bool_] | None:
         """Tell who was held out in every epoch whose lists are near a cutoff, shape (n,); None: there was no such list.
 
-        Whom a list was to contact although the hash holds them out, as under an arm of an earlier epoch, is not among them.
+        Whom a list was to contact although the hash holds them out, as under an arm of an earlier epoch, is not among them, nor whom
+        another tool contacted before the label was known.
         """
-        from serving.weekly.arms import TREATED, Arms, ArmsFolder
+        from serving.weekly.arms import HELD_OUT, TREATED, Arms, ArmsFolder
 
         near = [one for one in self.contacts.lists if abs((one.cutoff - cutoff).days) < self.days_to_label]
-        epochs = {one.epoch: one.share for one in near}
-        if not any(epochs.values()):  # nobody was held out: there is nothing better than everybody
+        project, recorded = self.contacts.project, self.contacts.recorded
+        given, epochs = recorded.given_arms, {one.epoch: one.share for one in near if one.share}
+        if near and not epochs and HELD_OUT in given.values():  # the lists hold out whom the other tool does
+            epochs = {near[-1].epoch: 0.0}
+        if not epochs:  # nobody was held out: there is nothing better than everybody
             return None
-        project, given = self.contacts.project, self.contacts.recorded.given_arms
         key = ArmsFolder(project.home.arms(project.name)).known_key()
-        arms = [Arms(key, epoch, share, given=given) for epoch, share in epochs.items() if share]
-        treated = {user for one in near for user, arm in one.arms().items() if arm == TREATED}
-        is_treated = np.array([user in treated for user in user_ids], dtype=np.bool_)
-        return np.logical_and.reduce([one.held_out(user_ids) for one in arms]) & ~is_treated
+        arms = [Arms(key, epoch, share, given=given) for epoch, share in epochs.items()]
+        contacted = {user for one in near for user, arm in one.arms().items() if arm == TREATED}
+        contacted |= recorded.users_between(cutoff, cutoff + timedelta(days=self.days_to_label))
+        was_contacted = np.array([user in contacted for user in user_ids], dtype=np.bool_)
+        return np.logical_and.reduce([one.held_out(user_ids) for one in arms]) & ~was_contacted
 
 
 def follow(

@@ -9,6 +9,8 @@ from datetime import date
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from features.snapshots import instant
+
 if TYPE_CHECKING:
     from churn.contacts.recorded import RecordedContacts
     from churn.project import Project
@@ -40,11 +42,23 @@ class PastContacts:
 
     @cached_property
     def digest(self) -> str:
-        """Of all that :class:`churn.contacts.base_rate.LeftAlone` goes by; empty: there are neither lists nor arms."""
+        """Of all that :class:`churn.contacts.base_rate.LeftAlone` goes by; empty: there are neither lists nor arms.
+
+        Contacts count near lists only, and those alone that were made before the day.
+        """
         lists, given = [(str(one.cutoff), one.name, one.digest) for one in self.lists], self.recorded.given_arms
         if not lists and not given:
             return ""
-        return hashlib.sha256(json.dumps((lists, sorted(given.items()))).encode()).hexdigest()
+        contacts = self._contacts if lists else []
+        parts = (lists, sorted(given.items()), *([contacts] if contacts else []))
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+    @property
+    def _contacts(self) -> list[tuple[str, list[str]]]:
+        """Each user whom another tool contacted, and when."""
+        end, known = instant(self.before, self.zone), self.recorded.contacts
+        found = {user: [str(one) for one in times if one < end] for user, times in known.at.items()} if known else {}
+        return sorted((user, times) for user, times in found.items() if times)
 
     @cached_property
     def recorded(self) -> RecordedContacts:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -51,19 +51,26 @@ class RecordedContacts:
 
     @cached_property
     def contacts(self) -> Contacts | None:
-        """When each user was contacted, and what a contact costs; None: nobody says so."""
+        """When each user was contacted, and what a contact costs; None: nobody says so. A row that says ``held_out`` is no contact."""
         if self.rows is None:
             return None
-        connection = self.rows.connection
+        connection, really = self.rows.connection, self._contacted
         rows = connection.execute(
-            f"select user_id, list(valid_from order by valid_from) {_VALID} group by 1"
+            f"select user_id, list(valid_from order by valid_from) {really} group by 1"
         ).fetchall()
         at = {user: [one.replace(tzinfo=UTC) for one in times] for user, times in rows}
         if "cost" not in self.rows.kinds:
             return Contacts(at)
         cost = self._cost
-        ((cost,),) = connection.execute(f"select avg({cost}) filter (isfinite({cost})) {_VALID}").fetchall()
+        ((cost,),) = connection.execute(f"select avg({cost}) filter (isfinite({cost})) {really}").fetchall()
         return Contacts(at, cost)
+
+    @property
+    def _contacted(self) -> str:
+        """SQL of the rows that are contacts: who is assigned to be held out is in the table, and was not contacted."""
+        if self.rows is None or "arm" not in self.rows.kinds:
+            return _VALID
+        return f"{_VALID} and cast(raw_arm as varchar) is distinct from '{HELD_OUT}'"
 
     @property
     def _cost(self) -> str:
@@ -78,7 +85,7 @@ class RecordedContacts:
             return {}
         if "cost" not in self.rows.kinds:
             return self.rows.rejected
-        bad = f"select count(*) {_VALID} and raw_cost is not null and not coalesce(isfinite({self._cost}), false)"
+        bad = f"select count(*) {self._contacted} and raw_cost is not null and not coalesce(isfinite({self._cost}), false)"
         ((costs,),) = self.rows.connection.execute(bad).fetchall()
         return self.rows.rejected | ({"cost is unreadable": costs} if costs else {})
 
@@ -90,6 +97,17 @@ class RecordedContacts:
         latest = f"arg_max(raw_arm, (valid_from, cast(raw_arm as varchar) = '{HELD_OUT}', raw_arm))"
         words = f"select user_id, {latest} {_VALID} and raw_arm is not null group by 1"
         return given_arms(self.rows.connection.execute(words).fetchall())
+
+    @property
+    def given_share(self) -> float:
+        """Of the users whose arm was assigned outside, the share that is held out; 0 where there are none."""
+        arms = [*self.given_arms.values()]
+        return arms.count(HELD_OUT) / len(arms) if arms else 0.0
+
+    def users_between(self, first: date, end: date) -> frozenset[str]:
+        """Return who was contacted from the start of a day to the start of another."""
+        window = (instant(first, self.zone), instant(end, self.zone))
+        return self.contacts.users_within(window) if self.contacts else frozenset()
 
     def last_days(self, *, before: date) -> dict[str, date]:
         """Return the local day of each user's last contact before a cutoff."""
@@ -104,13 +122,35 @@ def _last(times: Sequence[datetime], before: datetime) -> datetime | None:
     return max((one for one in times if one < before), default=None)
 
 
-def merged_ids(activity: Activity | None, zone: str, *, since: date, cutoff: date) -> dict[str, list[str]]:
-    """Return user to the ids that became this user between two days; ``[identities]`` knows them."""
-    if not activity or not activity.tables.has_identities:
-        return {}
-    first, last = (instant_sql(day, zone) for day in (since, cutoff))
-    rows = activity.connection.execute(
-        f"""select user_id, list(alias_id order by alias_id) from {activity.tables.relations["identities"]}
-        where valid_from >= {first} and valid_from < {last} group by user_id"""
-    )
-    return dict(rows.fetchall())
+@dataclass(frozen=True)
+class MergedIds:
+    """User to the ids that became this user; ``[identities]`` knows them.
+
+    Attributes
+    ----------
+    start
+        Of an epoch.
+    """
+
+    activity: Activity | None
+    zone: str
+    start: date
+
+    def within(self, cutoff: date) -> dict[str, list[str]]:
+        """Return those of the epoch, before a cutoff."""
+        return self._between(self.start, cutoff)
+
+    def before(self, days: int) -> dict[str, list[str]]:
+        """Return those of the last days before the epoch."""
+        return self._between(self.start - timedelta(days=days), self.start)
+
+    def _between(self, since: date, until: date) -> dict[str, list[str]]:
+        activity = self.activity
+        if not activity or not activity.tables.has_identities:
+            return {}
+        first, last = (instant_sql(day, self.zone) for day in (since, until))
+        rows = activity.connection.execute(
+            f"""select user_id, list(alias_id order by alias_id) from {activity.tables.relations["identities"]}
+            where valid_from >= {first} and valid_from < {last} group by user_id"""
+        )
+        return dict(rows.fetchall())

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from churn.engine import ScoredUsers
 from churn.jobs.review import Review
@@ -34,6 +35,9 @@ from serving.weekly.write import UPLOAD, ListContent, format_of, list_files
 
 if TYPE_CHECKING:
     from churn.project import Project
+
+
+_NOBODY = np.zeros(0, dtype=np.int64)
 
 
 @dataclass(frozen=True)
@@ -135,10 +139,10 @@ class ListWriter:
         one, arms, settings = draft.selection, self.week.arms, self.project.settings.export
         name, entries = one.settings.name, self.rows.entries(one, self.users.scores)
         content, form = self._content(draft)
-        found = counted(one, not_uploaded=content.not_uploaded(settings))
+        found, (last, since) = counted(one, not_uploaded=content.not_uploaded(settings)), self._last_upload(one, form)
         about = f"{self.batch.model} {self.batch.version} {self.batch.cutoff} {arms.epoch}"
-        page = self._page(one, found, by=form.id_column)
-        content = replace(content, last_upload=self._last_upload(name, form), page=page)
+        page = self._page(one, found, by=form.id_column, not_cleared=len(since))
+        content = replace(content, last_upload=last, held_out_since=since, page=page)
         export_id = export_id_of((entries, content.rows), about, one.settings.model_dump_json())
         entry = ListEntry(name, export_id, arms.epoch, arms.share)
         write = list_files(content, batch=self.batch, entry=entry, settings=settings)
@@ -158,9 +162,9 @@ class ListWriter:
         held_out = self.rows.held_out_ids(one, by=form.id_column)
         return ListContent(table, held_out, reasons.shared, recorded=recorded), form
 
-    def _page(self, one: Selection, found: WeeklyList, *, by: str) -> str:
+    def _page(self, one: Selection, found: WeeklyList, *, by: str, not_cleared: int) -> str:
         note = upload_words(found.not_uploaded, listed=found.treated, id_column=by)
-        summary = ListSummary(found.counts, one.by_profit, self.review.changes, self.concerns, note)
+        summary = ListSummary(found.counts, one.by_profit, self.review.changes, self.concerns, note, not_cleared)
         batch, new = self.batch, self.users.new_users
         scored = f"scored by {batch.model} version {batch.version}"
         scored += f", new users by {new.name} version {new.version}" if new else ""
@@ -176,17 +180,43 @@ class ListWriter:
             found.append(deliver(folder, place if "://" in place else str(project.base / place), address=address).to)
         return tuple(found)
 
-    def _last_upload(self, name: str, form: UploadFormat) -> pa.Table | None:
-        """Return what was uploaded from the latest list of this name, as far as its delta goes by it; None: everything is new."""
+    def _last_upload(self, one: Selection, form: UploadFormat) -> tuple[pa.Table | None, list[str]]:
+        """Return what was uploaded from the latest list of this name, as far as its delta goes by it; None: everything is new.
+
+        Returns
+        -------
+        The upload without those whom the delta must not clear: who is held out, and who is to be contacted by another list; and the ids
+        of the former, as far as nobody who is to be contacted has the same.
+        """
+        name = one.settings.name
         if not (folder := self._last_folder(name)):
-            return None
+            return None, []
         found, earlier_column = read_upload(folder / UPLOAD), read_manifest(folder).get("id_column", form.id_column)
         if (found.column_names[0], earlier_column) != (form.id_name, form.id_column):
             self.review.say.within(
                 f"{name}: its last upload names users by another id, so delta.csv has everybody on the list, and nobody who left it"
             )
-            return None
-        return found.filter(pc.invert(pc.is_in(found.column(0), value_set=self._named_elsewhere(name, form))))
+            return None, []
+        others = [other.treated for other in self.week.selections if other.settings.name != name]
+        held_out, named = (
+            self._ids(np.flatnonzero(self.week.held_out), form),
+            self._ids(np.concatenate([*others, _NOBODY]), form),
+        )
+        kept = found.filter(pc.invert(pc.is_in(found.column(0), value_set=pa.array(held_out | named, pa.string()))))
+        if self._is_written_without_them(name):
+            return kept, []
+        return kept, sorted(held_out & set(found.column(0).to_pylist()) - named - self._ids(one.treated, form))
+
+    def _ids(self, places: NDArray[np.int64], form: UploadFormat) -> set[str]:
+        """Return how the team's tool knows some users, as far as it does."""
+        return {one for one in self.rows.ids_of(places, by=form.id_column) if one}
+
+    def _is_written_without_them(self, name: str) -> bool:
+        """Tell whether a past list was written when ``holdout.csv`` did not name who was held out since: then it stays as it was."""
+        if not self.week.written:
+            return False
+        folder = current_of(self.project.home.weekly_list(self.project.name, week_of(self.batch.cutoff), name))
+        return folder is None or "not_cleared" not in read_manifest(folder)
 
     def _last_folder(self, name: str) -> Path | None:
         """Return the latest folder of this name with an upload; a run that was stopped may have left an account without files."""
@@ -194,9 +224,3 @@ class ListWriter:
         days = sorted((one.cutoff for one in self.week.past if one.name == name), reverse=True)
         folders = (current_of(project.home.weekly_list(project.name, week_of(day), name)) for day in days)
         return next((one for one in folders if one and (one / UPLOAD).exists()), None)
-
-    def _named_elsewhere(self, name: str, form: UploadFormat) -> pa.Array[Any]:
-        """Return the ids of users whom the delta of a list must not clear: who is held out, and who is to be contacted by another list."""
-        others = (one.treated for one in self.week.selections if one.settings.name != name)
-        places = np.unique(np.concatenate([np.flatnonzero(self.week.held_out), *others]))
-        return pa.array(self.rows.ids_of(places, by=form.id_column), pa.string())

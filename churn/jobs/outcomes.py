@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pyarrow as pa
 
-from churn.contacts.recorded import RecordedContacts, merged_ids
+from churn.contacts.recorded import MergedIds, RecordedContacts
 from churn.engine import with_context
 from churn.jobs.outcomes_page import write_account
 from churn.progress import Progress
@@ -20,7 +20,7 @@ from features.errors import CheckFailed, InputError
 from features.profiles.build import build_profiles
 from features.storage.versions import Place
 from models.churn_model import ChurnModel
-from serving.settings import HoldoutSettings
+from serving.settings import HoldoutSettings, ListSettings
 from serving.weekly.account.effect_account import DEFAULT_EFFECT, Reading, effect_accounts
 from serving.weekly.account.model_account import model_account
 from serving.weekly.account.outcomes import (
@@ -72,14 +72,24 @@ def outcomes(project: Project, as_of: date | None, *, say: Progress) -> Outcomes
 
 def _reading(project: Project, day: date, ledger: Ledger) -> Reading:
     points = project.settings.holdout.smallest_effect
-    costs = [one.cost_per_contact for one in project.settings.lists if one.cost_per_contact]
     return Reading(
         day,
         ledger.recorded.contacts,
         ledger.zone,
         points / 100 if points else DEFAULT_EFFECT,
-        sum(costs) / len(costs) if costs else 0.0,
+        cost_per_contact(project.settings.lists, [one for one in ledger.lists if one.cutoff < day]),
     )
+
+
+def cost_per_contact(settings: Sequence[ListSettings], lists: Sequence[PastList]) -> float:
+    """Return what a contact by past lists costs on average; that of a list without a cost is 0."""
+    costs = {one.name: one.cost_per_contact or 0.0 for one in settings}
+    contacts = dict.fromkeys(costs, 0)
+    for one in lists:
+        if one.name in costs:  # of a list that the settings no longer name nobody knows the cost
+            contacts[one.name] += sum(arm == TREATED for arm in one.arms().values())
+    total = sum(contacts.values())
+    return sum(costs[name] * count for name, count in contacts.items()) / total if total else 0.0
 
 
 @dataclass(frozen=True)
@@ -139,6 +149,7 @@ class Ledger:
             return found.as_known_on(day)
         model, grace_days = self.model(batch.version), self.project.settings.holdout.grace_days
         found = open_week(batch, self.split(batch, model), definition=model.definition, grace_days=grace_days)
+        found = replace(found, trained_through=model.quality.trained_through)
         if found.final_on > day:
             return found
         self.say.within(f"the outcomes of {batch.cutoff} are final")
@@ -155,6 +166,7 @@ class Ledger:
         epochs = self._epochs
         ahead = [one for one in self.lists if cutoff < one.cutoff < window.end(cutoff)]
         contacted = frozenset(user for one in ahead for user, arm in one.arms().items() if arm == TREATED)
+        contacted |= self.recorded.users_between(cutoff, window.end(cutoff))
         shares = {one.epoch: one.share for one in ahead if one.epoch != name}
         later = tuple(self._arms_of(epoch, share) for epoch, share in shares.items())
         if not own and name not in epochs:
@@ -162,10 +174,10 @@ class Ledger:
         share = own[0].share if own else epochs[name].share
         holds_days = window.days_to_label + self._holdout.grace_days
         before = [one for one in self.lists if one.cutoff < cutoff]
-        since, zone = start_of(name), model.specification.timezone
-        merged = merged_ids(self.log_of(model), zone, since=since, cutoff=cutoff)
-        kept = open_arms(before, epoch=name, cutoff=cutoff, holds_days=holds_days)
-        arms = self._arms_of(name, share, merged=merged, kept=kept)
+        ids = MergedIds(self.log_of(model), model.specification.timezone, start_of(name))
+        merged_before = ids.before(holds_days)
+        kept = open_arms(before, epoch=name, cutoff=cutoff, holds_days=holds_days, merged_before=merged_before)
+        arms = self._arms_of(name, share, merged=ids.within(cutoff), kept=kept)
         return Split(name, share, arms, later, own, contacted)
 
     @property

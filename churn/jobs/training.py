@@ -48,7 +48,7 @@ def train_horizons(
     with ExitStack() as open_runs:
         recorders = [open_runs.enter_context(project.registry_of(name).run()) for name in horizons]
         recipes = [replace(recipe, churn=one) for one in churn]
-        treatment = treatment_of(project)
+        treatment = treatment_of(project, horizons)
         trained = fit_horizons(activity, recipes, say=say, treatment=treatment)
         found: list[Training] = []
         for name, recorder, one in zip(horizons, recorders, trained, strict=True):

@@ -12,7 +12,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from churn.contacts.recorded import RecordedContacts, merged_ids
+from churn.contacts.recorded import MergedIds, RecordedContacts
 from churn.engine import ScoredUsers
 from features.snapshots import instant_sql
 from features.storage.duckdb import connect, new_session
@@ -81,17 +81,12 @@ class Week:
     @cached_property
     def arms(self) -> Arms:
         """Who is held out at this cutoff. The first in an epoch to ask fixes its share, but for a dry run."""
-        cutoff = self.batch.cutoff
+        cutoff, holds_days = self.batch.cutoff, self._days_to_outcome
         key, name, share = self._epoch()
-        kept = open_arms(self.past, epoch=name, cutoff=cutoff, holds_days=self._days_to_outcome)
-        merged = merged_ids(
-            self.users.activity,
-            self.users.model.specification.timezone,
-            since=start_of(name),
-            cutoff=cutoff,
-        )
-        given = self.recorded.given_arms
-        return Arms(key, name, share, merged=merged, kept=kept, given=given)
+        ids = MergedIds(self.users.activity, self.users.model.specification.timezone, start_of(name))
+        before = ids.before(holds_days)
+        kept = open_arms(self.past, epoch=name, cutoff=cutoff, holds_days=holds_days, merged_before=before)
+        return Arms(key, name, share, merged=ids.within(cutoff), kept=kept, given=self.recorded.given_arms)
 
     def _epoch(self) -> tuple[bytes, str, float]:
         """Return the key, and the name and share of the epoch."""

@@ -149,21 +149,28 @@ def _notes(found: Outcomes) -> list[str]:
     coming = [week for week in found.weeks if not week.is_final]
     if coming:
         notes.append(f"the next outcomes, those of {coming[0].cutoff}, are final on {coming[0].final_on}")
-    notes += _without_holdout([week for week in found.weeks if not week.share])
+    if seen := [week for week in found.weeks if week.was_trained_on]:
+        notes.append(
+            f"not part of the account of the model, as the version that scored it was trained on labels of that time: "
+            f"{', '.join(f'{week.cutoff} (version {week.version})' for week in seen)}"
+        )
+    notes += _without_holdout([week for week in found.weeks if not week.share], contacts=found.contacts_are_known)
     if len(found.effects) > 1:
         others = "; ".join(one.words for one in found.effects[1:])
         notes.append(f"epochs with another share held out are read apart: {others}")
     return notes
 
 
-def _without_holdout(weeks: Sequence[ScoredWeek]) -> Iterator[str]:
+def _without_holdout(weeks: Sequence[ScoredWeek], *, contacts: bool) -> Iterator[str]:
     """Say of epochs in which nobody was held out whether there were lists: without them, everybody was left alone."""
     listed = dict.fromkeys(week.epoch for week in weeks if week.has_list)
+    alone = {week.epoch for week in weeks if week.has_list and week.has_given_arms}  # as another tool holds users out
     if without := [epoch for epoch in dict.fromkeys(week.epoch for week in weeks) if epoch not in listed]:
-        yield f"no list was exported in {' and '.join(without)}: all users count as left alone there"
-    if listed:
+        but = ", except whom another tool contacted" if contacts else ""
+        yield f"no list was exported in {' and '.join(without)}: all users count as left alone there{but}"
+    if nobody := [epoch for epoch in listed if epoch not in alone]:
         yield (
-            f"lists were exported in {' and '.join(listed)} and [holdout] share is 0: nobody counts as left alone there, so that those "
+            f"lists were exported in {' and '.join(nobody)} and [holdout] share is 0: nobody counts as left alone there, so that those "
             "weeks say nothing on the model, nor on contacting"
         )
 

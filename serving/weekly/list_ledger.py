@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from features.errors import InputError, translated
 from features.storage.versions import Place, current_of, is_damaged
 from serving.batch.scored_batch import FORMAT_VERSION, Batch, read_manifest, write_tables
+from serving.weekly.arms import HELD_OUT, TREATED
 
 ENTRIES = "entries.parquet"
 
@@ -99,8 +100,17 @@ def last_contacts(lists: Iterable[PastList]) -> dict[str, date]:
     return {user: one.cutoff for one in lists for user in one.arms()}
 
 
-def open_arms(lists: Iterable[PastList], *, epoch: str, cutoff: date, holds_days: int) -> dict[str, str]:
+def open_arms(
+    lists: Iterable[PastList],
+    *,
+    epoch: str,
+    cutoff: date,
+    holds_days: int,
+    merged_before: Mapping[str, Sequence[str]] | None = None,
+) -> dict[str, str]:
     """Return the arms that still hold at a cutoff, because the window of an entry is open.
+
+    The arm of an id that became a user before the epoch holds for that user, until a list of the epoch has the user's own entry.
 
     Parameters
     ----------
@@ -111,6 +121,8 @@ def open_arms(lists: Iterable[PastList], *, epoch: str, cutoff: date, holds_days
         ones, the latest.
     holds_days
         From an entry until its outcome is final.
+    merged_before
+        User to the ids that became this user before the epoch. If one of them is held out, the user is.
     """
     found: dict[str, str] = {}
     entered: set[str] = set()
@@ -120,4 +132,8 @@ def open_arms(lists: Iterable[PastList], *, epoch: str, cutoff: date, holds_days
             entered |= arms.keys()
         if (cutoff - one.cutoff).days < holds_days:
             found |= arms
+    for user, ids in (merged_before or {}).items():
+        arms = {found[one] for one in (user, *ids) if one in found}
+        if arms and user not in entered:
+            found[user] = HELD_OUT if HELD_OUT in arms else TREATED
     return found

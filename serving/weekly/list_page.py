@@ -29,6 +29,8 @@ class ListSummary:
         What should have been checked before it was written.
     upload_note
         How many are not in the upload, and what can be done; empty: all are in it.
+    not_cleared
+        Number of users in the last upload who are held out now.
     """
 
     counts: Mapping[str, int]
@@ -36,6 +38,7 @@ class ListSummary:
     changes: Changes | None = None
     concerns: Sequence[Concern] = ()
     upload_note: str = ""
+    not_cleared: int = 0
 
     def verdicts(self) -> dict[str, str]:
         """Question to answer."""
@@ -43,6 +46,10 @@ class ListSummary:
         found = {question: answer or "No." for question, answer in found.items()}
         if self.upload_note:
             found["Does the upload have everybody on it?"] = self.upload_note
+        if self.not_cleared:
+            found["Is anybody of the last upload held out now?"] = (
+                f"{number(self.not_cleared)}. holdout.csv names them too, so that the tool suppresses them; delta.csv does not."
+            )
         if self.profit:
             found["What should contacting them earn?"] = profit_words(self.profit)
         if self.changes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,8 @@ class ListContent:
         Reasons that nearly everybody on the list has.
     last_upload
         ``upload.csv`` of the week before; None: there was none.
+    held_out_since
+        Ids in it of users who are held out now.
     page
         The page of the list; empty: none.
     recorded
@@ -49,13 +51,14 @@ class ListContent:
     held_out: Sequence[str | None]
     shared: Sequence[str]
     last_upload: pa.Table | None = None
+    held_out_since: Collection[str] = ()
     page: str = ""
     recorded: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     def uploads(self, settings: ExportSettings) -> Uploads:
         """Return what the team's tool is given."""
-        form = format_of(self.rows, settings)
-        return uploads(self.rows, form, held_out=self.held_out, last=self.last_upload)
+        form, since = format_of(self.rows, settings), self.held_out_since
+        return uploads(self.rows, form, held_out=self.held_out, held_out_since=since, last=self.last_upload)
 
     def not_uploaded(self, settings: ExportSettings) -> dict[str, int]:
         """Return why some users who are to be contacted are not in the upload, and how many; empty: all are."""
@@ -124,6 +127,7 @@ def list_files(
             counts[f"{NAME}.html"] = rows.num_rows
         more = {"shared_reasons": list(content.shared), **content.recorded}
         more |= {"not_uploaded": missing} if missing else {}
+        more |= {"not_cleared": found.not_cleared} if found.not_cleared else {}
         write_manifest(draft, about=batch.about | asdict(entry) | more, rows=counts)
 
     return write

@@ -168,3 +168,40 @@ def test_arms_of_another_tool_win_and_whom_a_list_was_to_contact_is_not_left_alo
     found = after.mask(CUTOFF, ["u1", "u2", treated[0]])
     assert found is not None
     assert found.tolist() == [True, False, False]
+
+
+def test_the_arms_of_another_tool_count_where_the_lists_hold_out_nobody(trained_world: TrainedWorld, tmp_path: Path):
+    (tmp_path / "arms.csv").write_text("user_id,contacted_at,arm\nu1,2026-01-05,held_out\nu2,2026-01-05,treated\n")
+    settings = (f"contacts.path={tmp_path / 'arms.csv'}", "contacts.columns.arm=arm")
+    project = Project(trained_world.config, home=trained_world.home, settings=settings)
+    after = LeftAlone(contacts_before(project, CUTOFF + timedelta(days=1)), 14)
+    after.contacts.lists[:] = [replace(one, share=0.0) for one in after.contacts.lists]
+    found = after.mask(CUTOFF, ["u1", "u2", "u3"])
+    assert found is not None
+    assert found.tolist() == [True, False, False]
+    after.contacts.recorded.given_arms["u1"] = "treated"
+    assert after.mask(CUTOFF, ["u1", "u2", "u3"]) is None  # nobody is held out: there is nothing better than everybody
+
+
+def test_whom_another_tool_contacted_before_the_label_was_known_was_not_left_alone(
+    trained_world: TrainedWorld, tmp_path: Path
+):
+    plain = Project(trained_world.config, home=trained_world.home)
+    day = CUTOFF + timedelta(days=1)
+    users = [f"u{number:06d}" for number in range(200)]
+    usual = LeftAlone(contacts_before(plain, day), 14).mask(CUTOFF, users)
+    assert usual is not None
+    early, first, late = [user for user, is_alone in zip(users, usual, strict=True) if is_alone][:3]
+    days = {early: CUTOFF - timedelta(days=1), first: CUTOFF, late: CUTOFF + timedelta(days=14)}
+
+    def contacts_of(**known: date) -> PastContacts:
+        rows = "".join(f"{user},{at}\n" for user, at in known.items())
+        (tmp_path / "contacts.csv").write_text(f"user_id,contacted_at\n{rows}")
+        settings = (f"contacts.path={tmp_path / 'contacts.csv'}",)
+        return contacts_before(Project(trained_world.config, home=trained_world.home, settings=settings), day)
+
+    found = LeftAlone(contacts_of(**days), 14).mask(CUTOFF, users)
+    assert found is not None
+    assert {user for user, was, still in zip(users, usual, found, strict=True) if was and not still} == {first}
+    digests = [contacts_before(plain, day).digest, *(contacts_of(**{late: at}).digest for at in (days[late], CUTOFF))]
+    assert digests[0] == digests[1] != digests[2]  # what comes after the day changes no score of it

@@ -14,15 +14,23 @@ import pyarrow.parquet as pq
 import pytest
 
 import churn
+from churn.jobs.outcomes import cost_per_contact
 from churn.jobs.outcomes_page import page_of
 from churn.results import Outcomes
 from features.errors import CheckFailed, InputError
+from serving.settings import ListSettings
 from serving.weekly.arms import HELD_OUT
-from serving.weekly.list_ledger import past_lists
+from serving.weekly.list_ledger import PastList, past_lists
 from tests.churn.command import TrainedWorld
 from tests.churn.conftest import Command
 
 CLOSED, LAST = "2026-04-13", "2026-04-20"
+TRAINED: dict[str, Any] = {
+    "training.test_cutoff": "2026-04-06",
+    "model.max_rounds": 20,
+    "audit.max_rows": 1000,
+    "audit.rebuilt_profiles": 100,
+}
 END, FINAL = "2026-04-27", "2026-04-30"  # of the window of the first; of its grace
 
 
@@ -37,6 +45,8 @@ def world(trained_world: TrainedWorld, tmp_path_factory: pytest.TempPathFactory)
     (found.home / "arms/churn/key").write_text(bytes(range(32)).hex())  # the same arms in every run
     with found.config.open("a") as config:
         config.write("\n[holdout]\nshare = 0.5\n")
+    early = project(found, **TRAINED).train()  # by a model that has not seen these weeks
+    project(found).registry.promote(early.version, why="for this test")
     for day in (CLOSED, LAST):
         project(found).export(day)
     return found
@@ -147,6 +157,45 @@ def test_contacts_say_who_was_contacted(world: TrainedWorld, account: Outcomes, 
     assert found.effects[0].effect.contacted_share == pytest.approx(3 / found.effects[0].effect.overall.treated)
 
 
+def test_whom_another_tool_contacted_within_the_window_was_not_left_alone(
+    world: TrainedWorld, account: Outcomes, tmp_path: Path
+):
+    open_week = account.weeks[-1]
+    on_the_last_day, too_late = [row["user_id"] for row in open_week.users.to_pylist() if row["is_left_alone"]][:2]
+    table = tmp_path / "contacts.csv"
+    table.write_text(
+        f"user_id,contacted_at\n{on_the_last_day},2026-05-03 23:30\n{too_late},{open_week.ends_on} 00:00\n"
+    )
+    week = project(world, **{"contacts.path": str(table)}).outcomes().weeks[-1]
+    alone, before = (set(one.column("user_id")[one.column("is_left_alone")].tolist()) for one in (week, open_week))
+    assert before - alone == {on_the_last_day}
+
+
+def test_weeks_of_the_training_are_named(world: TrainedWorld, account: Outcomes):
+    first = account.weeks[0]
+    assert first.trained_through == project(world).load_model().quality.trained_through <= first.cutoff
+    seen = replace(account, weeks=(replace(first, trained_through=date.fromisoformat(LAST)), *account.weeks[1:]))
+    (note,) = set(seen.notes) - set(account.notes)
+    assert note.endswith(f"was trained on labels of that time: {CLOSED} (version {first.version})")
+
+
+def test_a_contact_costs_what_those_of_the_past_lists_cost_on_average():
+    def past(name: str, treated: int, held_out: int = 0) -> PastList:
+        arms = ["treated"] * treated + ["held_out"] * held_out
+        entries = pa.table({"user_id": [f"u{number}" for number in range(len(arms))], "arm": arms})
+        return PastList(date(2026, 4, 13), name, "2026-Q2", 0.1, entries)
+
+    a, b, free = (
+        ListSettings(name=name, capacity=500, cost_per_contact=cost)
+        for name, cost in (("a", 0.4), ("b", 5.0), ("c", None))
+    )
+    lists = [past("a", 300, 100), past("a", 200), past("b", 20, 80)]
+    assert cost_per_contact([a, b], lists) == pytest.approx((500 * 0.4 + 20 * 5.0) / 520)
+    assert cost_per_contact([a, b, free], [*lists, past("c", 520)]) == pytest.approx((500 * 0.4 + 20 * 5.0) / 1040)
+    assert cost_per_contact([a], [past("a", 5), past("renamed", 500)]) == 0.4
+    assert cost_per_contact([a], []) == cost_per_contact([], lists) == 0
+
+
 def test_what_is_set_aside_of_the_contacts_is_said(account: Outcomes):
     found = replace(account, contacts_set_aside={"cost is unreadable": 2})
     assert "[contacts]: set aside 2 x cost is unreadable" in found.notes
@@ -178,9 +227,15 @@ def test_lists_of_which_nobody_was_held_out_are_told_from_no_list(world: Trained
     assert nobody.did_contacting_help == "nobody was held out ([holdout] share = 0), so there is nothing to compare"
     assert [note for note in nobody.notes if "share is 0" in note]
     assert not [note for note in nobody.notes if "no list was exported" in note]
+    by_another_tool = tuple(replace(week, users=given_in(week.users)) for week in nobody.weeks)
+    assert not [note for note in replace(nobody, weeks=by_another_tool).notes if "share is 0" in note]
     unlisted = replace(nobody, weeks=tuple(replace(week, users=unlisted_of(week.users)) for week in nobody.weeks))
     assert unlisted.did_contacting_help == "no list was exported, so there is nothing to compare"
     assert [note for note in unlisted.notes if "all users count as left alone" in note]
+
+
+def given_in(users: pa.Table) -> pa.Table:
+    return users.drop_columns(["arm_from"]).append_column("arm_from", pa.array(["given"] * len(users)))
 
 
 def unlisted_of(users: pa.Table) -> pa.Table:
@@ -206,3 +261,22 @@ def test_who_is_held_out_and_then_to_be_contacted_within_the_window_was_not_left
     rows = [row for row in found.weeks[0].users.to_pylist() if row["arm"] == HELD_OUT]
     assert {row["user_id"] for row in rows if not row["is_left_alone"]} == {row["user_id"] for row in rows} & listed
     assert 0 < found.model.overall.rows < len(rows)
+
+
+def test_who_signs_in_just_before_an_epoch_begins_keeps_the_arm_of_the_device(world: TrainedWorld, tmp_path: Path):
+    copy = world.copy_to(tmp_path / "home")
+    (*_, last) = past_lists(copy.home / "ledger/churn/lists", before=date.max)
+    lines = ["alias_id,user_id,linked_at", *(f"{device},person of {device},2026-04-30" for device in last.arms())]
+    (tmp_path / "identities.csv").write_text("\n".join(lines))
+    columns = {"alias_id": "alias_id", "user_id": "user_id", "valid_from": "linked_at"}
+    settings = {"identities.path": str(tmp_path / "identities.csv"), "identities.columns": columns}
+    may = project(copy, **settings, **{"holdout.epoch": "month"})
+    assert may.export("2026-05-04", force=True).epoch == "2026-05"
+    arms = {f"person of {device}": arm for device, arm in last.arms().items()}
+    (*_, first) = past_lists(copy.home / "ledger/churn/lists", before=date.max)
+    listed = {user: arm for user, arm in first.arms().items() if user in arms}
+    assert len(listed) > 20
+    assert listed.items() <= arms.items()
+    rows = [row for row in may.outcomes().weeks[-1].users.to_pylist() if row["user_id"] in arms]
+    assert {row["user_id"]: row["arm"] for row in rows}.items() <= arms.items()
+    assert {row["arm_from"] for row in rows} == {"kept"}

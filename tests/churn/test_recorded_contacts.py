@@ -1,12 +1,14 @@
 """What the team's tools record of contacts: who, when, at what cost, and which arm."""
 
 from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 import churn
 from churn.contacts.recorded import RecordedContacts
+from churn.contacts.treatment import treatment_of
 
 
 def recorded(folder: Path, column: str, rows: Sequence[tuple[str, str, str]], *, written: str = "") -> RecordedContacts:
@@ -49,3 +51,30 @@ def test_a_cost_may_have_a_comma_before_decimals(tmp_path: Path, costs: Sequence
     assert found.contacts is not None
     assert found.contacts.cost == pytest.approx(mean)
     assert found.set_aside == ({"cost is unreadable": 1} if "unknown" in costs else {})
+
+
+def test_who_is_assigned_to_be_held_out_was_not_contacted(tmp_path: Path):
+    rows = [
+        *[("anna", "2026-04-14", "held_out"), ("bob", "2026-04-14", "treated")],
+        *[("carl", "2026-04-14", "held_out"), ("carl", "2026-04-15", "")],  # a contact for all that
+    ]
+    found = recorded(tmp_path, "arm", rows)
+    assert found.contacts is not None
+    assert {user: len(times) for user, times in found.contacts.at.items()} == {"bob": 1, "carl": 1}
+    assert found.last_days(before=date(2026, 4, 20)) == {"bob": date(2026, 4, 14), "carl": date(2026, 4, 15)}
+    assert found.given_arms == {"anna": "held_out", "bob": "treated", "carl": "held_out"}
+    assert found.given_share == 2 / 3
+    assert set(treatment_of(found.project).entries.column("user_id").to_pylist()) == {"bob", "carl"}
+
+
+def test_the_cost_of_a_contact_is_that_of_those_who_were_contacted(tmp_path: Path):
+    (tmp_path / "contacts.csv").write_text(
+        "user_id,contacted_at,arm,cost\nanna,2026-04-14,held_out,0\neve,2026-04-14,held_out,none\nbob,2026-04-14,treated,4\n"
+    )
+    (tmp_path / "churn.toml").write_text(
+        '[contacts]\npath = "contacts.csv"\ncolumns = { arm = "arm", cost = "cost" }\n'
+    )
+    found = RecordedContacts(churn.Project(tmp_path / "churn.toml", home=tmp_path / "home"), "UTC")
+    assert found.contacts is not None
+    assert found.contacts.cost == 4
+    assert found.set_aside == {}

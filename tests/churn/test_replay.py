@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
+from churn.jobs.list_writer import ListWriter
 from churn.project import Project
 from tests.builders import values_of
 from tests.churn.command import Ran, TrainedWorld, churn
@@ -119,6 +120,34 @@ def test_weeks_that_follow_each_other_come_out_byte_for_byte(command: Command, w
     assert (own.home / "lists/churn/2026-W17/at_risk/current/delta.csv").exists()
     ran = command("replay", *own.options(), "--mondays", "2", "--json")
     assert [one["differing"] for one in ran.json()["mondays"]] == [[], []]
+
+
+@pytest.mark.parametrize("of_before", [False, True])
+def test_who_is_held_out_since_the_last_upload_is_suppressed_and_lists_of_before_that_was_so_stay_as_they_were(
+    command: Command, world: TrainedWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, of_before: bool
+):
+    own = world.copy_to(tmp_path / "home")
+    place = own.home / "lists/churn/2026-W17/at_risk"
+    assert command("export", *own.options(), "--as-of", BEFORE.isoformat()).code == 0
+    uploaded, listed = (
+        values_of(pq.ParquetFile(own.home / f"lists/churn/{week}/at_risk/current/at_risk.parquet").read(), "user_id")
+        for week in ("2026-W16", "2026-W17")
+    )
+    user = min(set(uploaded) - set(listed))
+    (tmp_path / "arms.csv").write_text(f"user_id,contacted_at,arm\n{user},2026-04-15,held_out\n")
+    arms = (f"contacts.path={tmp_path / 'arms.csv'}", "contacts.columns.arm=arm")
+    more = [*own.options(), *(word for one in arms for word in ("--set", one))]
+    with monkeypatch.context() as patch:
+        if of_before:
+            patch.setattr(ListWriter, "_is_written_without_them", lambda *_: True)
+        assert command("export", *more, "--as-of", REALLY.isoformat()).code == 0
+    manifest = json.loads((place / "current/manifest.json").read_text())
+    assert manifest.get("not_cleared", 0) == (0 if of_before else 1)
+    assert (user in (place / "current/holdout.csv").read_text().split()) is not of_before
+    assert user not in (place / "current/delta.csv").read_text()
+    assert ("holdout.csv names them too" in (place / "current/at_risk.html").read_text()) is not of_before
+    ran = command("replay", *more, "--mondays", "1", "--json")
+    assert [one["differing"] for one in ran.json()["mondays"]] == [[]]
 
 
 @pytest.mark.parametrize("since", ["holdout.share=0", "holdout.share=0.3", 'holdout.epoch="month"'])

@@ -1,5 +1,7 @@
 """A training that excludes contacted users: percentiles and typical values are those of everybody, and the capacity is as large a share."""
 
+# pyright: reportPrivateUsage=false
+
 from dataclasses import replace
 
 import numpy as np
@@ -16,6 +18,8 @@ from training.data.snapshots import ProfileSet
 from training.data.treatment import ENTRIES, Treatment
 from training.diagnostics import Diagnostics
 from training.pipeline import train_horizons
+from training.plan.plan import TrainingPlan
+from training.refit import _as_trained
 from training.report.training_report import TrainingReport
 from training.trained import TrainingResult
 
@@ -36,7 +40,7 @@ def risky_lists(training: Training) -> Treatment:
             if is_listed:
                 out = int(user.encode().hex(), 16) % 2 == 0
                 entries.append({"user_id": user, "day": day, "epoch": "q1", "is_held_out": out, "share": 0.5})
-    return Treatment(pa.Table.from_pylist(entries, schema=ENTRIES), 365)
+    return Treatment(pa.Table.from_pylist(entries, schema=ENTRIES))
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +63,27 @@ def test_percentiles_and_typical_values_are_those_of_everybody(contacted: Traini
     typical = everybody.training_rows.at(everybody.split.train).profiles
     for name, median in contacted.model.reference.medians.items():
         assert median == np.median(typical.column(name).drop_null().to_numpy()), name
+
+
+def test_a_refit_excludes_contacted_users_where_the_training_did_and_keeps_them_where_it_kept_them(
+    contacted: TrainingResult, periods: Training
+):
+    plan = replace(contacted.plan, recipe=contacted.recipe)
+    profiles = ProfileSet.of(periods.activity, [plan], say=lambda _: None, treatment=risky_lists(periods))
+    rows = profiles.dataset_at([plan.split.test], plan)
+    excluded = profiles.treatment.of(rows, plan.recipe.window).untreated()
+    few = replace(
+        plan, recipe=replace(plan.recipe, training=plan.recipe.training.model_copy(update={"min_class_users": 10**6}))
+    )
+    kept = replace(contacted, training_rows=periods.trained.training_rows)
+    none_yet = replace(plan, treated="")
+
+    def found(trained: TrainingResult, plan: TrainingPlan) -> int:
+        return len(_as_trained(rows, trained, profile_set=profiles, plan=plan).churned)
+
+    assert found(contacted, few) == len(excluded.churned) < len(rows.churned)
+    assert found(kept, plan) == len(rows.churned)  # as without them too few users were left
+    assert (found(kept, none_yet), found(kept, replace(few, treated=""))) == (len(excluded.churned), len(rows.churned))
 
 
 def raw_of(model: ChurnModel, of: TrainingResult) -> np.ndarray[tuple[int], np.dtype[np.float64]]:

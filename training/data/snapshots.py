@@ -1,4 +1,4 @@
-"""The profiles of all horizons: one frozen specification, built once, labelled for each horizon."""
+"""The profiles of all horizons that see the same history: one frozen specification, built once, labelled for each horizon."""
 
 from __future__ import annotations
 
@@ -116,6 +116,17 @@ class ProfileSet:
             )
             tables.append(built)
         return label(self.activity, pa.concat_tables(tables), churn=plan.recipe.churn)
+
+
+def profile_sets_of(
+    activity: Activity, plans: Sequence[TrainingPlan], *, say: Say, treatment: Treatment | None = None
+) -> list[ProfileSet]:
+    """Return the profiles of each plan; plans whose profiles see as many days of history share them."""
+    shared: dict[int | None, list[TrainingPlan]] = {}
+    for plan in plans:
+        shared.setdefault(plan.recipe.features.observation_days, []).append(plan)
+    found = {days: ProfileSet.of(activity, some, say=say, treatment=treatment) for days, some in shared.items()}
+    return [found[plan.recipe.features.observation_days] for plan in plans]
 
 
 def _cutoffs(profiles: pa.Table) -> set[date]:

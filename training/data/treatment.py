@@ -32,6 +32,8 @@ ENTRIES = pa.schema(
         ("epoch", pa.string()),
         ("is_held_out", pa.bool_()),
         ("share", pa.float64()),
+        ("drawn_by", pa.string()),
+        ("holds_days", pa.int32()),
     ]
 )
 
@@ -44,12 +46,11 @@ class Treatment:
     ----------
     entries
         :data:`ENTRIES`; ``share`` of all users who were held out in that epoch. A contact by another tool is an entry that is not held out.
-    holds_days
-        From an entry, how long its arm holds into the next epoch.
+        ``drawn_by``: who drew the arm, as each project draws its own; ``holds_days``: how long it holds from an entry, also into the next
+        epoch of whoever drew it.
     """
 
     entries: pa.Table = field(default_factory=ENTRIES.empty_table)
-    holds_days: int = 0
 
     def before(self, day: date) -> Treatment:
         """Return what was known of it before a day."""
@@ -64,22 +65,23 @@ class Treatment:
             connection.register("the_entries", self.entries)
             found = connection.sql(
                 f"""with hits as (
-                    select r.place, bool_and(e.is_held_out) as is_held_out, max(1 / e.share) as weight,
-                        min(e.day) as first, max(e.day) as last
+                    select r.place, e.drawn_by, bool_and(e.is_held_out) as is_held_out, max(1 / e.share) as weight,
+                        min(e.day) as first, max(e.day + e.holds_days) as held_until
                     from the_rows r join the_entries e on e.user_id = r.user_id
-                        and e.day >= r.cutoff and e.day < r.cutoff + {window.days_to_label} group by r.place, e.epoch),
+                        and e.day >= r.cutoff and e.day < r.cutoff + {window.days_to_label} group by r.place, e.drawn_by, e.epoch),
                 drawn as (
-                    select *, first < lag(last) over (partition by place order by first) + {self.holds_days} as is_kept from hits)
+                    select *, first < lag(held_until) over (partition by place, drawn_by order by first) as is_kept from hits)
                 select place, bool_and(is_held_out) as is_held_out,
                     least(product(if(is_kept, 1, weight)), {MAX_WEIGHT}) as weight
                 from drawn group by place"""
             ).to_arrow_table()
-        places, is_held_out = found.column("place").to_numpy(), np.asarray(found.column("is_held_out"), dtype=np.bool_)
-        is_treated = np.zeros(len(rows.churned), dtype=np.bool_)
-        is_treated[places[~is_held_out]] = True
+        places, all_held_out = found.column("place").to_numpy(), np.asarray(found.column("is_held_out"), dtype=np.bool_)
+        is_treated, is_held_out = (np.zeros(len(rows.churned), dtype=np.bool_) for _ in range(2))
+        is_treated[places[~all_held_out]] = True
+        is_held_out[places[all_held_out]] = True
         weights = np.ones(len(rows.churned))
-        weights[places[is_held_out]] = found.column("weight").to_numpy()[is_held_out]
-        return TreatedRows(rows, is_treated, weights)
+        weights[places[all_held_out]] = found.column("weight").to_numpy()[all_held_out]
+        return TreatedRows(rows, is_treated, is_held_out, weights)
 
 
 @dataclass(frozen=True)
@@ -90,18 +92,21 @@ class TreatedRows:
     ----------
     is_treated
         Whether a contact may have changed the label, shape (n,).
+    is_held_out
+        Whether the user was held out on a list, and on every one, shape (n,).
     weights
         Above 1 for who was held out on a list, shape (n,).
     """
 
     rows: Dataset
     is_treated: NDArray[np.bool_]
+    is_held_out: NDArray[np.bool_]
     weights: NDArray[np.float64]
 
     @property
     def held_out_churners(self) -> int:
         """Number of rows of users who were held out on a list, and left."""
-        return int((self.rows.churned & (self.weights > 1) & ~self.is_treated).sum())
+        return int((self.rows.churned & self.is_held_out).sum())
 
     def untreated(self) -> Dataset:
         """Return the rows whose label no contact changed, with their weights."""

@@ -52,6 +52,13 @@ def _of_what_was_skipped(trained: TrainingResult) -> Iterator[str]:
         yield f"no curve was fitted: {why}"
     if trained.recipe.training.backtest_weeks and trained.plan.strategy is not Strategy.DIRECT:
         yield "no backtest was made: no label of the horizon was known before the test, nor before any earlier week"
+    if trained.recipe.training.refit and trained.plan.strategy is not Strategy.DIRECT:
+        why = (
+            "it was trained on a shorter horizon, and its calibration would be wrong for scores that are fitted to the horizon itself"
+            if trained.plan.strategy is Strategy.SHORTER
+            else "it uses no label"
+        )
+        yield f"the tested model serves, and is not refitted: {why}"
 
 
 def _of_fit(trained: TrainingResult) -> Iterator[str]:

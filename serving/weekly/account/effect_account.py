@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from math import ceil
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from features.snapshots import instant
@@ -20,6 +21,9 @@ from serving.weekly.account.outcomes import GIVEN, OWN, ScoredWeek
 from serving.weekly.arms import HELD_OUT, TREATED
 
 DEFAULT_EFFECT = 0.05  # points that a team is taken to want to see
+ANOTHER_TOOL = (
+    "arms of another tool"  # the epoch of users whose arm was assigned outside: it holds as long as that tool says
+)
 _WEEK_DAYS = 7
 
 
@@ -46,6 +50,10 @@ class Contacts:
             for user in week.column("user_id")[is_listed(week) & (week.column("arm") == TREATED)]:
                 at.setdefault(user, []).append(instant(week.cutoff, zone))
         return cls(at)
+
+    def users_within(self, window: tuple[datetime, datetime]) -> frozenset[str]:
+        """Return who was contacted within a half-open window."""
+        return frozenset(user for user in self.at if self.within(window, user=user))
 
     def within(self, window: tuple[datetime, datetime], *, user: str) -> int:
         """Count the contacts of a user within a half-open window."""
@@ -120,15 +128,37 @@ class EffectAccount:
 def effect_accounts(weeks: Sequence[ScoredWeek], reading: Reading) -> tuple[EffectAccount, ...]:
     """Read the effect off the past lists, apart for each share held out; the share of the latest epoch comes first.
 
-    Epochs with different shares are never read together: their churn rates may differ for other reasons.
+    Epochs with different shares are never read together: their churn rates may differ for other reasons. Users whose arm another tool
+    assigned are an epoch of their own, with the share that it holds out, whatever that of the lists.
     """
-    listed = [week for week in weeks if week.share > 0 and is_listed(week).any()]
+    share_given = _given_share(weeks)
+    parts = [part for week in weeks for part in _by_assignment(week, share_given)]
+    listed = [week for week in parts if 0 < week.share < 1 and is_listed(week).any()]
     shares = list(dict.fromkeys(week.share for week in reversed(listed)))
     contacts = reading.contacts or Contacts.of_lists(
         weeks, zone=reading.zone
     )  # a window may reach into weeks of another share
-    found = [_account([week for week in weeks if week.share == share], reading, contacts=contacts) for share in shares]
+    found = [_account([week for week in parts if week.share == share], reading, contacts=contacts) for share in shares]
     return tuple(one for one in found if one)
+
+
+def _given_share(weeks: Sequence[ScoredWeek]) -> float:
+    """Return the share held out of the users whose arm another tool assigned, each once."""
+    arms: dict[str, str] = {}
+    for week in weeks:
+        is_given = week.column("arm_from") == GIVEN
+        arms |= dict(zip(week.column("user_id")[is_given], week.column("arm")[is_given], strict=True))
+    return sum(arm == HELD_OUT for arm in arms.values()) / len(arms) if arms else 0.0
+
+
+def _by_assignment(week: ScoredWeek, share_given: float) -> Iterator[ScoredWeek]:
+    """Return the users of a week whose arm another tool assigned, if there are any, and then all others."""
+    is_given = week.column("arm_from") == GIVEN
+    if is_given.any():
+        given = week.users.filter(pa.array(is_given))
+        yield replace(week, epoch=ANOTHER_TOOL, share=share_given, users=given)
+        week = replace(week, users=week.users.filter(pa.array(~is_given)))
+    yield week
 
 
 def _account(weeks: Sequence[ScoredWeek], reading: Reading, *, contacts: Contacts) -> EffectAccount | None:

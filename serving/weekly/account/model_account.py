@@ -194,14 +194,14 @@ def _groups(values: NDArray[Any]) -> NDArray[Any]:
 
 
 def model_account(weeks: Sequence[ScoredWeek], *, seed: int) -> ModelAccount:
-    """Compare what was expected with what happened, in weeks that are final.
+    """Compare what was expected with what happened, in weeks that are final and that the model was not trained on.
 
     Parameters
     ----------
     seed
         Of the bootstrap.
     """
-    final = [week for week in weeks if week.is_final]
+    final = [week for week in weeks if week.is_final and not week.was_trained_on]
     alone = rows_of(final, _is_left_alone)
     width = Width.of(alone, next(iter(final), None), which=_is_left_alone)
     overall = alone.compare("all", errors=width.errors(alone))

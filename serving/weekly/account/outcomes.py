@@ -118,7 +118,8 @@ class Split:
     lists
         Of the cutoff.
     contacted_later
-        Users whom a later list within the window was to contact, of this epoch too: an arm that an earlier epoch left them may end.
+        Users whom a later list within the window was to contact, of this epoch too, as an arm that an earlier epoch left them may end;
+        and whom another tool contacted within it.
     """
 
     epoch: str
@@ -172,6 +173,8 @@ class ScoredWeek:
         One row per user: ``user_id, raw_score, churn_probability, percentile, risk_band``; ``arm``; ``arm_from``: "own", the hash of
         user and epoch, "kept" from an earlier epoch, "merged" of several ids, or "given" from outside; ``is_left_alone``: held out
         for the whole window; ``list`` and ``value`` where listed; and once it is final ``churned``, main ``device`` and ``channel``.
+    trained_through
+        First day that the model was not trained on; None: an earlier version kept the week, and did not say.
     """
 
     cutoff: date
@@ -181,6 +184,12 @@ class ScoredWeek:
     ends_on: date
     final_on: date
     users: pa.Table
+    trained_through: date | None = None
+
+    @property
+    def was_trained_on(self) -> bool:
+        """Whether the model has seen labels of these days in its training: such a week says nothing on whether it was right."""
+        return self.trained_through is not None and self.cutoff < self.trained_through
 
     @property
     def is_final(self) -> bool:
@@ -191,6 +200,11 @@ class ScoredWeek:
     def has_list(self) -> bool:
         """Whether some of its users were listed."""
         return self.users.column("list").null_count < self.users.num_rows
+
+    @property
+    def has_given_arms(self) -> bool:
+        """Whether another tool assigned the arm of somebody who was left alone."""
+        return bool((self.column("is_left_alone") & (self.column("arm_from") == GIVEN)).any())
 
     def column(self, name: str) -> NDArray[Any]:
         """Return a column, shape (n,)."""
@@ -292,4 +306,5 @@ def final_week(place: Path) -> ScoredWeek | None:
         ends_on=date.fromisoformat(about["ends_on"]),
         final_on=date.fromisoformat(about["final_on"]),
         users=pq.ParquetFile(folder / OUTCOMES).read(),
+        trained_through=date.fromisoformat(through) if (through := about.get("trained_through")) else None,
     )

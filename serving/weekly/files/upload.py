@@ -7,7 +7,7 @@ exactly as the tool knows them. Other texts that a spreadsheet would run as a fo
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,14 +33,14 @@ class Uploads:
     upload
         One row per treated user in the order of the list, every cell filled.
     holdout
-        The ids of the held out alone, sorted by their bytes.
+        The ids alone of the held out, and of those in last week's upload who are held out now; sorted by their bytes.
     delta
         Users with a cell that changed since last week, in the order of the list, unchanged cells blank; then those who left it.
     without_id, repeated, held_out
         Numbers of treated users who were excluded: the tool cannot find them, another row has their id, or somebody held out has it.
     not_cleared
-        Number of users in last week's upload who are held out now. No file but ``holdout`` names them, so the tool still holds what
-        was uploaded of them.
+        Number of users in last week's upload who are held out now. No file but ``holdout`` names them: the tool suppresses them, and
+        still holds what was uploaded of them.
     """
 
     upload: pa.Table
@@ -53,7 +53,12 @@ class Uploads:
 
 
 def uploads(
-    treated: pa.Table, form: UploadFormat, *, held_out: Sequence[str | None], last: pa.Table | None = None
+    treated: pa.Table,
+    form: UploadFormat,
+    *,
+    held_out: Sequence[str | None],
+    held_out_since: Collection[str] = (),
+    last: pa.Table | None = None,
 ) -> Uploads:
     """Return what is uploaded this week.
 
@@ -63,6 +68,8 @@ def uploads(
         Listed users who may be contacted, in the order of the list.
     held_out
         What the tool matches the held-out users by; a missing id is passed over.
+    held_out_since
+        The same of users in last week's upload who are held out now, on the list or not; an id that is uploaded now is passed over.
     last
         ``upload`` of last week (:func:`read_upload`); None: there was none, and everything is new.
 
@@ -82,19 +89,19 @@ def uploads(
     ids = id_texts(treated.column(form.id_column), of=form.id_column).to_pylist()
     places = _places(ids, suppressed)
     upload = _texts(treated.take(pa.array(places, pa.int64())), form)
-    before = _users(last, form)
+    before, since = _users(last, form), set(held_out_since) - set(upload.column(0).to_pylist())
     names = list(dict.fromkeys([*upload.column_names[1:], *(last.column_names[1:] if last else ())]))
     may_be_named = {one: cells for one, cells in before.items() if one not in suppressed}
     changes = _delta(_users(upload, form), may_be_named, names=names, left=_left(names, treated.schema, form=form))
     without_id, held = sum(not one for one in ids), sum(one in suppressed for one in ids)
     return Uploads(
         upload=upload,
-        holdout=_table([form.id_name], [(one,) for one in sorted(suppressed, key=str.encode)]),
+        holdout=_table([form.id_name], [(one,) for one in sorted(suppressed | since, key=str.encode)]),
         delta=_table([form.id_name, *names], changes),
         without_id=without_id,
         repeated=len(ids) - without_id - held - len(places),
         held_out=held,
-        not_cleared=len(before.keys() & suppressed),
+        not_cleared=len((before.keys() & suppressed) | since),
     )
 
 

@@ -187,3 +187,25 @@ def test_an_arm_that_was_kept_at_the_first_entry_of_an_epoch_holds_through_the_w
     at = MONDAY + timedelta(weeks=week)
     known = [one for one in lists if one.cutoff < at]
     assert open_arms(known, epoch="2026-Q4", cutoff=at, holds_days=HOLDS_DAYS) == arms
+
+
+@pytest.mark.parametrize(
+    ("lists", "arms"),
+    [
+        ([past(0, device="treated")], {"anna": "treated"}),
+        ([past(0, device="treated", anna="held_out")], {"anna": "held_out"}),
+        ([past(0, device="held_out", anna="treated")], {"anna": "held_out"}),
+        ([past(0, device="held_out"), past(1, "2027-Q1", anna="treated")], {"anna": "treated"}),  # her own entry
+        ([past(0, bob="treated")], {}),
+    ],
+)
+def test_the_arm_of_an_id_that_became_a_user_before_the_epoch_holds_for_the_user(
+    lists: list[PastList], arms: dict[str, str]
+):
+    at, merged = MONDAY + timedelta(weeks=2), {"anna": ["device"]}
+    found = open_arms(lists, epoch="2027-Q1", cutoff=at, holds_days=HOLDS_DAYS, merged_before=merged)
+    assert {user: arm for user, arm in found.items() if user == "anna"} == arms
+    too_late = open_arms(
+        lists, epoch="2027-Q1", cutoff=at + timedelta(weeks=2), holds_days=HOLDS_DAYS, merged_before=merged
+    )
+    assert too_late == {}

@@ -12,7 +12,7 @@ from features.settings import ChurnSettings
 from tests.builders import World, values_of, world_of
 from tests.training.untrained import plan_of, recipe_of, split_of
 from training.data.dataset import Dataset, eligible_profiles
-from training.data.snapshots import ProfileSet, condition
+from training.data.snapshots import ProfileSet, condition, profile_sets_of
 from training.plan.plan import TrainingPlan
 from training.settings import BotsSettings
 
@@ -100,6 +100,18 @@ def test_one_specification_is_frozen_at_the_earliest_end_of_training(activity: A
     assert set(found.tests["cutoff"].to_pylist()) == {THIRD, TEST}
     names = found.specification.feature_names
     assert said == [f"{len(names)} features, {len(found.excluded)} excluded; profiles at 4 cutoffs"]
+
+
+def test_plans_share_profiles_only_where_these_see_as_many_days(activity: Activity):
+    def seeing(days: int | None, horizon_days: int) -> TrainingPlan:
+        recipe = recipe_of(CHURN.model_copy(update={"horizon_days": horizon_days}))
+        features = recipe.features.model_copy(update={"observation_days": days})
+        return plan_of(replace(recipe, features=features), split_of(FIRST, SECOND, test=TEST))
+
+    plans = [seeing(8, 7), seeing(None, 3), seeing(8, 5)]
+    found = profile_sets_of(activity, plans, say=lambda _: None)
+    assert [one.specification.observation_days for one in found] == [8, None, 8]
+    assert found[0] is found[2]
 
 
 def test_without_training_cutoffs_only_the_test_is_built(activity: Activity):

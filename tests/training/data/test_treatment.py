@@ -1,6 +1,5 @@
 """Rows of contacted users are excluded, and held-out users stand for them: risks are those of users whom nobody contacts."""
 
-from dataclasses import replace
 from datetime import date, timedelta
 
 import numpy as np
@@ -21,12 +20,13 @@ def rows(users: str, churned: str = "", cutoff: date = CUTOFF) -> Dataset:
     return Dataset(found, np.array([user in churned for user in users]))
 
 
-def treatment(*entries: tuple[str, int, str, bool, float]) -> Treatment:
-    """User, days after the cutoff, epoch, held out, share."""
-    found = [(user, CUTOFF + timedelta(days=days), *more) for user, days, *more in entries]
-    return Treatment(
-        pa.Table.from_pylist([dict(zip(ENTRIES.names, one, strict=True)) for one in found], schema=ENTRIES)
-    )
+def treatment(*entries: tuple[str, int, str, bool, float], holds_days: int = 0) -> Treatment:
+    """User, days after the cutoff, epoch of a project as in "churn 2026-Q1", held out, share."""
+    names, found = ENTRIES.names, list[dict[str, object]]()
+    for user, days, epoch, *more in entries:
+        one = (user, CUTOFF + timedelta(days=days), epoch, *more, epoch.rpartition(" ")[0], holds_days)
+        found.append(dict(zip(names, one, strict=True)))
+    return Treatment(pa.Table.from_pylist(found, schema=ENTRIES))
 
 
 @pytest.mark.parametrize(("days", "is_treated"), [(-1, False), (0, True), (13, True), (14, False)])
@@ -60,9 +60,19 @@ def test_an_arm_that_holds_into_the_next_epoch_was_drawn_once():
     entries = (("a", 9, "q2", True, 0.25), ("a", 0, "q1", True, 0.5), ("a", 3, "q1", True, 0.5))  # six days apart
 
     def weight(holds_days: int) -> float:
-        return float(replace(treatment(*entries), holds_days=holds_days).of(rows("a"), WINDOW).weights[0])
+        return float(treatment(*entries, holds_days=holds_days).of(rows("a"), WINDOW).weights[0])
 
     assert (weight(7), weight(6)) == (2.0, 8.0)
+
+
+def test_each_project_draws_its_own_arms():
+    entries = (("a", 0, "churn_7d q1", True, 0.5), ("a", 3, "churn_30d q1", True, 0.25))
+    assert treatment(*entries, holds_days=30).of(rows("a"), WINDOW).weights.tolist() == [8.0]
+
+
+def test_who_was_held_out_counts_whatever_the_weight():
+    found = treatment(("a", 0, "q1", True, 1.0), ("b", 0, "q1", False, 1.0)).of(rows("abc", churned="abc"), WINDOW)
+    assert found.held_out_churners == 1
 
 
 def test_weights_are_bounded():
@@ -94,6 +104,8 @@ def test_untreated_rows_with_their_weights_are_those_of_a_log_in_which_nobody_wa
         pa.array(["q1"] * len(listed)),
         pa.array(is_held_out[listed]),
         pa.array([0.1] * len(listed)),
+        pa.array(["churn"] * len(listed)),
+        pa.array([0] * len(listed)),
     ]
     entries = pa.Table.from_arrays(columns, ENTRIES.names).cast(ENTRIES)
     churned = leaves & ~is_kept

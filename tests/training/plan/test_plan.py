@@ -18,6 +18,7 @@ from tests.builders import World, world_of
 from training.data.dataset import label
 from training.pipeline import to_audit, train
 from training.plan.plan import Recipe, Strategy, make_plan
+from training.report.warnings import warnings_of
 from training.settings import OutagesSettings, TrainingSettings
 from training.trained import TrainingResult
 
@@ -117,9 +118,11 @@ def unpaid(tmp_path_factory: pytest.TempPathFactory) -> World:
     return buyers(tmp_path_factory.mktemp("unpaid"), money="", users=800, horizon_days=100)
 
 
-def test_a_shorter_horizon_is_trained_on_and_the_target_one_tested(unpaid: World):
+def test_a_shorter_horizon_is_trained_on_and_the_target_one_tested_and_nothing_is_refitted(unpaid: World):
     world = unpaid
-    found = train(world.activity(), recipe_of(world), say=lambda _: None)
+    found = train(world.activity(), recipe_of(world, refit=True), say=lambda _: None)
+    assert found.refitted is None  # the calibration is that of scores for the shorter horizon
+    assert [one for one in warnings_of(found) if one.startswith("the tested model serves, and is not refitted")]
     assert found.model.definition.horizon_days == 100
     assert found.model.quality.trained_through == found.split.test
     assert found.evaluation.auc.value > 0.65

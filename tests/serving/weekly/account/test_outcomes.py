@@ -8,16 +8,25 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import statsmodels.api as sm
 
 from features.errors import InputError
 from features.storage.versions import Place, current_of
-from serving.batch.scored_batch import Batch, write_ledger
+from serving.batch.scored_batch import Batch, write_ledger, write_manifest
 from serving.weekly.account.confidence_sequence import ConfidenceSequence
-from serving.weekly.account.effect_account import Contacts, EffectAccount, Reading, effect_accounts
+from serving.weekly.account.effect_account import ANOTHER_TOOL, Contacts, EffectAccount, Reading, effect_accounts
 from serving.weekly.account.model_account import Comparison, errors_of, model_account
-from serving.weekly.account.outcomes import ScoredWeek, Split, final_week, keep_final, open_week, scored_batches
+from serving.weekly.account.outcomes import (
+    OUTCOMES,
+    ScoredWeek,
+    Split,
+    final_week,
+    keep_final,
+    open_week,
+    scored_batches,
+)
 from serving.weekly.arms import HELD_OUT, TREATED, Arms
 from tests.races import race
 from tests.serving.weekly.weeks_builder import (
@@ -154,6 +163,14 @@ def test_who_is_to_be_contacted_within_the_window_was_not_left_alone_though_the_
     assert split.columns(held_out)["is_left_alone"].to_pylist() == [False] * 2 + [True] * (len(held_out) - 2)
 
 
+def test_weeks_that_the_model_was_trained_on_say_nothing_on_whether_it_was_right(weeks: list[ScoredWeek]):
+    """As where past weeks are scored with the champion of today."""
+    seen = [replace(week, trained_through=CUTOFFS[4]) for week in weeks]
+    assert [week.was_trained_on for week in seen] == [True] * 4 + [False] * (WEEKS - 4)
+    assert model_account(seen, seed=1) == model_account(weeks[4:], seed=1)
+    assert account(seen).effect.overall == account(weeks).effect.overall
+
+
 def test_few_outcomes_are_too_few_to_say(weeks: list[ScoredWeek]):
     few = replace(weeks[0], users=weeks[0].users.slice(0, 30))
     found = model_account([few], seed=1)
@@ -179,6 +196,23 @@ def test_what_is_final_stays_though_it_is_computed_otherwise_later(weeks: list[S
     (folder / "outcomes.parquet").write_bytes(b"")
     with pytest.raises(InputError, match="is damaged"):
         final_week(place.folder)
+
+
+def test_a_kept_week_says_through_when_its_model_was_trained_and_one_of_before_may_not(
+    weeks: list[ScoredWeek], tmp_path: Path
+):
+    kept = keep_final(replace(weeks[0], trained_through=CUTOFFS[1]), Place(tmp_path / "final"))
+    assert kept.trained_through == CUTOFFS[1]
+
+    def write(draft: Path) -> None:
+        pq.write_table(kept.users, draft / OUTCOMES)
+        about = {name: value for name, value in vars(kept).items() if name not in ("users", "trained_through")}
+        write_manifest(draft, about=about, rows={OUTCOMES: USERS})
+
+    Place(tmp_path / "of_before").add(write)
+    earlier = final_week(tmp_path / "of_before")
+    assert earlier is not None
+    assert (earlier.trained_through, earlier.was_trained_on) == (None, False)
 
 
 def test_of_two_writers_the_first_decides_for_good(weeks: list[ScoredWeek], tmp_path: Path):
@@ -224,8 +258,6 @@ def test_a_ledger_of_an_earlier_format_has_no_raw_score(made: TenWeeks, tmp_path
     scores = made.scores(0)
     place = Place(tmp_path / "ledger/cutoff=2026-01-05/model=churn-v1")
     folder = write_ledger(Batch(CUTOFFS[0], "churn", "1", ""), scores=scores, place=place)
-    import pyarrow.parquet as pq
-
     renamed = folder.with_name("earlier")
     renamed.mkdir()
     (renamed / "manifest.json").write_bytes((folder / "manifest.json").read_bytes())
@@ -325,6 +357,31 @@ def test_arms_of_an_earlier_epoch_count_there_only(weeks: list[ScoredWeek]):
     assert found.first_entries == usual.first_entries
     assert found.not_counted > 0
     assert effect_accounts([kept], Reading(AS_OF)) == ()
+
+
+@pytest.mark.parametrize("share", [0.0, SHARE])
+def test_arms_of_another_tool_are_read_apart_with_the_share_that_it_holds_out(weeks: list[ScoredWeek], share: float):
+    given = np.arange(USERS) < USERS // 2
+    arms = np.where(given, np.where(np.arange(USERS) % 4 == 0, HELD_OUT, TREATED), weeks[0].column("arm"))
+
+    def with_given(week: ScoredWeek) -> ScoredWeek:
+        users = week.users.drop_columns(["arm", "arm_from"]).append_column("arm", pa.array(arms.tolist()))
+        users = users.append_column("arm_from", pa.array(np.where(given, "given", "own").tolist()))
+        return replace(week, share=share, users=users)
+
+    found = {one.epochs: one for one in effect_accounts([with_given(week) for week in weeks], Reading(AS_OF))}
+    assert [*found] == [
+        *([(EPOCH,)] if share else []),
+        (ANOTHER_TOOL,),
+    ]  # with a share of 0 the lists hold out nobody else
+    other = found[(ANOTHER_TOOL,)]
+    assert other.share == pytest.approx(np.mean(arms[given] == HELD_OUT))
+    assert other.words.startswith("arms of another tool, 25% held out: ")
+    listed = {user for week in weeks for user in week.column("user_id")[week.column("list") == "at_risk"]}
+    among = set(np.asarray(weeks[0].column("user_id"))[given])
+    assert (other.first_entries, other.not_counted) == (len(listed & among), 0)
+    if share:
+        assert found[(EPOCH,)].first_entries == len(listed - among)
 
 
 def test_first_entries_may_begin_after_the_first_outcomes_are_known(weeks: list[ScoredWeek]):

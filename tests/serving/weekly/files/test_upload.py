@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from features.errors import InputError, SettingsError
@@ -53,6 +54,18 @@ def test_the_second_week_only_changed_cells_are_filled_and_who_left_says_so():
 def test_the_third_week_who_comes_back_has_all_cells_and_nobody_held_out_is_named():
     assert rows(THIRD.delta) == [("bob", "high", "away"), ("anna", "none", "none"), ("eve", "none", "none")]
     assert (rows(THIRD.holdout), THIRD.not_cleared) == ([("ivo",), ("zoe",)], 1)
+
+
+def test_who_was_uploaded_and_is_held_out_since_is_suppressed_though_on_no_list():
+    named_elsewhere = FIRST.upload.filter(pc.field("external_id") != "eve")  # who is held out now
+    found = uploads(
+        week(("anna", "high", "away")), FORM, held_out=["ivo"], held_out_since=["eve"], last=named_elsewhere
+    )
+    assert rows(found.holdout) == [("eve",), ("ivo",)]
+    assert rows(found.delta) == [("bob", "none", "none")]
+    assert found.not_cleared == 1
+    shared = uploads(week(("anna", "high", "away")), FORM, held_out=[], held_out_since=["anna"])  # an id of two users
+    assert (rows(shared.holdout), rows(shared.upload), shared.not_cleared) == ([], [("anna", "high", "away")], 0)
 
 
 def test_deltas_applied_one_after_another_give_what_uploads_give():
