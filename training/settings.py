@@ -38,7 +38,7 @@ class TrainingSettings(Section):
     max_snapshots: int = setting(52, "Maximum number of training snapshots; the latest are used.", ge=1)
     horizons_days: tuple[int, ...] = setting(
         (),
-        "Horizons to train a model each for, from one set of profiles; registered as <project>_7d and so on.",
+        "Horizons to train a model each for; registered as <project>_7d and so on.",
         unit="days",
     )
     recency_half_life_days: float | None = setting(

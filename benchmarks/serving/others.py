@@ -14,6 +14,8 @@ from typing import Any
 
 import msgspec
 import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
 from benchmarks.measuring import PAGES, machine
 from benchmarks.serving.bench import measure
@@ -41,9 +43,12 @@ user id, answered from the store; *computed* is a profile in the request.
 
 Measured on {cores} cores ({cpu}), with a load of {load} in the minute before.
 
+![Requests per second of each server, with one worker and two](serving_others.png)
+
 | server | workers | path | requests/s | p50 ms | p99 ms | CPU us |
 |---|---|---|---|---|---|---|
 """
+_COLOURS = {1: "#4c78a8", 2: "#9ecae9"}  # by the number of workers
 Body = Callable[[Mapping[str, Any]], dict[str, Any]]
 
 
@@ -166,6 +171,30 @@ def write_page(results: Path, page: Path) -> None:
     about = {name: found["machine"][name] for name in ("cores", "cpu", "load")}
     head = PAGE.format(users=found["users"], seconds=found["seconds"], connections=CONNECTIONS, **about)
     page.write_text(head + "".join(_row(one) for one in found["cases"]))
+    _draw(found["cases"], page.with_suffix(".png"))
+
+
+def _draw(cases: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Draw the requests per second as bars on a logarithmic scale, a panel for each path."""
+    paths = list(dict.fromkeys(one["path"] for one in cases))
+    figure = Figure(figsize=(10, 4.5), layout="constrained")
+    for panel, name in zip(figure.subplots(1, len(paths), squeeze=False)[0], paths, strict=True):
+        own = [one for one in cases if one["path"] == name]
+        servers = list(dict.fromkeys(one["server"] for one in own))[::-1]
+        for one in own:
+            place = servers.index(one["server"]) - 0.4 * (one["workers"] - 1.5)
+            bar = panel.barh(place, one["rate"], height=0.38, color=_COLOURS[one["workers"]])
+            panel.bar_label(bar, [f"{one['rate']:,.0f}"], padding=3, fontsize=8)
+        panel.set_xscale("log")
+        panel.set_xlim(left=1, right=8 * max(one["rate"] for one in cases))
+        panel.set_yticks(range(len(servers)), servers)
+        panel.set_title(f"{name}: requests per second", loc="left", fontsize=10)
+        panel.spines[["top", "right"]].set_visible(False)
+    marks = [
+        Patch(color=colour, label=f"{workers} worker{'s' * (workers > 1)}") for workers, colour in _COLOURS.items()
+    ]
+    figure.legend(handles=marks, loc="outside lower center", ncols=len(marks), frameon=False, fontsize=9)
+    figure.savefig(path, dpi=130)
 
 
 def _row(case: Mapping[str, Any]) -> str:

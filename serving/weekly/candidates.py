@@ -9,6 +9,7 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from features.eligibility import TENURE, Eligibility
 from features.errors import SettingsError
@@ -26,7 +27,7 @@ _SCORES = ("raw_score", "churn_probability", "percentile", "risk_band")
 
 @dataclass(frozen=True)
 class Candidates:
-    """All users at a cutoff, in a DuckDB table that settings can ask in SQL.
+    """All users at a cutoff, in a table that settings can ask in SQL: DuckDB reads the columns where they are, and copies none.
 
     Attributes
     ----------
@@ -61,19 +62,17 @@ class Candidates:
             ``user_id`` and the attributes at the cutoff; one that is called like a column of the profile is ignored.
         """
         known = {*profiles.column_names, *_SCORES}
-        others = pa.table({"user_id": pa.array([], pa.string())}) if attributes is None else attributes
-        named = [name for name in others.column_names if name not in known]
-        more = "".join(f", a.{identifier(name)}" for name in named)
-        own = ", ".join(f"p.{identifier(name)}" for name in profiles.column_names if name not in _SCORES)
-        connection.register("the_profiles", profiles)
-        connection.register("the_scores", scores.select(["user_id", *_SCORES]))
-        connection.register("the_attributes", others)
-        connection.execute(
-            f"""create or replace temp table everyone as select {own}, {", ".join(f"s.{name}" for name in _SCORES)}{more}
-            from the_profiles p join the_scores s using (user_id) left join the_attributes a using (user_id) order by p.user_id"""
-        )
-        for name in ("the_profiles", "the_scores", "the_attributes"):
-            connection.unregister(name)
+        users = profiles.column("user_id")
+        if not users.equals(scores.column("user_id")):
+            raise ValueError("profiles and scores are of different users, or in another order")
+        columns = {name: profiles.column(name) for name in profiles.column_names if name not in _SCORES}
+        columns |= {name: scores.column(name) for name in _SCORES}
+        named: list[str] = []
+        if attributes is not None:
+            named = [name for name in attributes.column_names if name not in known]
+            place = pc.index_in(users, value_set=attributes.column("user_id").combine_chunks())
+            columns |= {name: attributes.column(name).take(place) for name in named}
+        connection.register("everyone", pa.Table.from_arrays([*columns.values()], [*columns]))
         return cls(connection, frozenset(known | set(named)), frozenset(named))
 
     def check(self, sql: str, *, setting: str, kind: str = "a condition") -> None:

@@ -95,3 +95,4 @@ def test_the_page_has_a_row_for_each_case(tmp_path: Path):
     (tmp_path / "found.json").write_text(json.dumps(found))
     write_page(tmp_path / "found.json", tmp_path / "found.md")
     assert (tmp_path / "found.md").read_text().endswith("| FastAPI | 2 | stored | 1234 | 1.00 | 2.00 | 300 |\n")
+    assert (tmp_path / "found.png").stat().st_size > 10_000
