@@ -62,6 +62,7 @@ def test_a_sample_of_kills_of_an_export(base: Base, outcomes: Outcomes):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)  # three minutes on a quiet machine; `make test-faults` runs three at once on two cores
 @pytest.mark.parametrize("name", VERBS)
 def test_a_verb_killed_anywhere_is_finished_by_the_next_run(base: Base, outcomes: Outcomes, name: str):
     kill_everywhere(base, VERBS[name], outcomes)
