@@ -112,8 +112,13 @@ def nodes(tree: Any) -> Iterator[Node]:
     """Yield every part of a tree."""
     if isinstance(tree, dict):
         yield tree
-    for part in tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else ():
+    for part in parts_of(tree):
         yield from nodes(part)
+
+
+def parts_of(tree: Any) -> list[Any]:
+    """Return what a part of a tree is directly made of."""
+    return list(tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else ())
 
 
 def column_paths(tree: Any) -> list[tuple[str, ...]]:
@@ -136,7 +141,7 @@ def _column_nodes(tree: Any, parameters: frozenset[str]) -> Iterator[Node]:
         if tree["column_names"][0] not in parameters:
             yield tree
     else:
-        for part in tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else ():
+        for part in parts_of(tree):
             yield from _column_nodes(part, parameters)
 
 

@@ -14,6 +14,7 @@ from churn.contacts.recorded import RecordedContacts
 from features.snapshots import zone_of
 from models.definition import ChurnDefinition
 from serving.weekly.account.effect_account import Contacts
+from serving.weekly.account.outcomes import GIVEN
 from serving.weekly.arms import HELD_OUT
 from serving.weekly.list_ledger import past_lists
 from training.data.treatment import ENTRIES, Treatment
@@ -21,7 +22,7 @@ from training.data.treatment import ENTRIES, Treatment
 if TYPE_CHECKING:
     from churn.project import Project
 
-GIVEN, RECORDED = "given", "contacts"  # epochs of arms that another tool assigned, and of contacts
+RECORDED = "contacts"  # the epoch of contacts; arms that another tool assigned are of the epoch GIVEN
 
 
 def treatment_of(project: Project, horizons: Mapping[str, int] | None = None) -> Treatment:

@@ -101,11 +101,11 @@ def choose(folds: Sequence[Fold], fitter: EnsembleFitter) -> Chosen:
     which are only in question where more trees would still be better.
     """
     weights = _WEIGHTS if fitter.weight is None else (fitter.weight,)
-    first = _measure(folds[0], fitter, weights=weights)
-    if fitter.larger and first.is_at_limit(fitter.trees):
-        larger = _measure(folds[0], fitter.larger, weights=weights, logistic=first.logistic)
-        if is_better(larger.lowest, first.lowest, by=_SURE):
-            fitter, first = fitter.larger, larger
+    first, larger = _measure(folds[0], fitter, weights=weights), fitter.larger
+    if larger and first.is_at_limit(fitter.trees):
+        found = _measure(folds[0], larger, weights=weights, logistic=first.logistic)
+        if is_better(found.lowest, first.lowest, by=_SURE):
+            fitter, first = larger, found
     measured = [first, *(_measure(fold, fitter, weights=weights) for fold in folds[1:])]
     rounds = max(1, round(float(np.mean([one.trees.booster.best_iteration for one in measured]))))
     losses = {weight: np.concatenate([one.losses[weight] for one in measured]) for weight in weights}
@@ -113,8 +113,8 @@ def choose(folds: Sequence[Fold], fitter: EnsembleFitter) -> Chosen:
     compared = ", ".join(f"{one:g}: {values.mean():.4f}" for one, values in losses.items())
     periods = f"{len(folds)} later period{'s' if len(folds) > 1 else ''}"
     settings = fitter.trees.settings
-    found = f"{rounds} trees of {settings.num_leaves} leaves and weight {weight:g} of logistic regression"
-    why = f"{found}, chosen on {periods} (log loss by weight {compared})"
+    what = f"{rounds} trees of {settings.num_leaves} leaves and weight {weight:g} of logistic regression"
+    why = f"{what}, chosen on {periods} (log loss by weight {compared})"
     return Chosen(rounds, settings, weight, losses[weight], scorer_of(first.trees, first.logistic, weight=weight), why)
 
 

@@ -123,8 +123,8 @@ class Fitter:
         unseen = training_rows.at((*split.validation, *split.calibration))
         raw = chosen.scorer.raw(self.rows(unseen).matrix)
         calibration, known, shift = self._calibrate(raw, unseen, split=split)
-        found = Fit(self.specification, chosen.scorer, calibration, chosen.rounds, known, shift, chosen.why)
-        return replace(found, model=chosen.settings)
+        of, scorer, rounds = self.specification, chosen.scorer, chosen.rounds
+        return Fit(of, scorer, calibration, rounds, known, shift, chosen.why, model=chosen.settings)
 
     def _fit_by_folds(self, training_rows: Dataset, split: Split, *, chosen: Chosen | None) -> Fit:
         later = () if chosen else self.later_folds(training_rows, split)

@@ -234,7 +234,10 @@ class Binder:
         options = {name: self._options(name, tree) for name in self._used(tree)}
         codes = [name for name, found in options.items() if found[0] == self.reading.whole]
         expression = with_texts(tree, codes) if codes else expression
-        offsets = {name.casefold(): _local_texts(identifier(name)) for name in self.texts - self.declared.keys()}
+        offsets = {
+            name.casefold(): _local_texts(identifier(name))
+            for name in self.texts & options.keys() - self.declared.keys()
+        }
         expression = with_offsets(parsed(expression), offsets) or expression
         for by_name in self._readings(expression, options):
             kind = self._kind(expression, {name: one.kind for name, one in by_name.items()})

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from features.expressions import nodes, parsed, written
+from features.expressions import nodes, parsed, parts_of, written
 
 _OF_LISTS = (
     "len",
@@ -58,8 +58,7 @@ def _gives_json_texts(tree: Any, name: str) -> bool:
     """Tell whether a column is there only for texts that are taken out of its JSON."""
     if isinstance(tree, dict) and tree.get("function_name") in ("->>", "json_extract_string"):
         return any(_is_column(node, name) for node in nodes(tree))
-    parts = list(tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else ())
-    of_column = [part for part in parts if any(_is_column(node, name) for node in nodes(part))]
+    of_column = [part for part in parts_of(tree) if any(_is_column(node, name) for node in nodes(part))]
     return bool(of_column) and not _is_column(tree, name) and all(_gives_json_texts(part, name) for part in of_column)
 
 
@@ -76,8 +75,7 @@ def takes_text(tree: Any, name: str) -> bool:
     if _is_column(tree, name):
         return False
     made = _made_texts(tree)
-    parts = made or list(tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else ())
-    of_column = [part for part in parts if any(_is_column(node, name) for node in nodes(part))]
+    of_column = [part for part in made or parts_of(tree) if any(_is_column(node, name) for node in nodes(part))]
     return bool(of_column) and all((made and _is_column(part, name)) or takes_text(part, name) for part in of_column)
 
 
@@ -134,7 +132,7 @@ def _local_casts(tree: Any, *, is_zoned: bool) -> Iterator[tuple[dict[str, Any],
         if is_cast and tree["child"].get("class") == "COLUMN_REF" and len(tree["child"]["column_names"]) == 1:
             yield tree, tree["child"]["column_names"][0].casefold(), is_zoned
             return
-    for part in tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else ():
+    for part in parts_of(tree):
         yield from _local_casts(part, is_zoned=is_zoned)
 
 

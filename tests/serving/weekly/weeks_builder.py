@@ -26,6 +26,7 @@ HORIZON_DAYS, GRACE_DAYS = 7, 3
 KEY, EPOCH, SHARE = bytes(range(32)), "2026-Q1", 0.4
 DEFINITION = ChurnDefinition(HORIZON_DAYS, gap_days=0, active_within_days=0, min_tenure_days=0)
 CUTOFFS = [FIRST + timedelta(weeks=week) for week in range(WEEKS)]
+AS_OF = CUTOFFS[-1] + timedelta(days=DEFINITION.horizon_days + GRACE_DAYS)  # when all is final
 
 
 def is_held_out(user: str) -> bool:
