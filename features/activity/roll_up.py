@@ -181,21 +181,42 @@ class RollUp:
         )
 
     def _visit_ms(self) -> str:
-        """Return the length of a visit: stated durations, each cut at the end of its day; else from first to last event."""
+        """Return the length of a visit: stated durations, each cut at the end of its day; else from first to last event.
+
+        Rows of a day without the id of a session may be of many: of them only the time without long pauses counts.
+        """
         if "duration_seconds" not in self.columns:
-            return "(max(us) - min(us)) // 1000"
+            length = "(max(us) - min(us)) // 1000"
+            return (
+                f"case when visit is null then {self._ms_without_pauses()} else {length} end"
+                if self._has_ids
+                else length
+            )
         rest = f"({self._day_ends()} - us) / 1e3"
         return f"sum(cast(round(least(coalesce(duration_seconds, 0) * 1e3, {rest})) as bigint))"
 
+    def _ms_without_pauses(self) -> str:
+        instants = "list_sort(list(us) filter (visit is null))"
+        steps = f"list_transform(list_zip({instants}, {instants}[2:]), lambda two: two[2] - two[1])"
+        return f"coalesce(list_sum(list_filter({steps}, lambda step: step <= {self._pause_us})), 0) // 1000"
+
     def _with_visits(self, events: str) -> str:
         """Add ``visit``: the session's id; without ids, the number of long pauses before the event on its day."""
-        if "session_id" in self.columns:
+        if self._has_ids:
             return f"select *, session_id as visit from ({events})"
         keys = ", ".join(self.keys)
-        pause = self.session_gap_minutes * 60_000_000
+        lag = f"lag(us) over (partition by {keys} order by us)"
         return f"""select *, sum(starts_visit) over (partition by {keys} order by us) as visit
-            from (select *, coalesce(cast(us - lag(us) over (partition by {keys} order by us) > {pause} as integer), 0) as starts_visit
-                from ({events}))"""
+            from (select *, coalesce(cast(us - {lag} > {self._pause_us} as integer), 0) as starts_visit from ({events}))"""
+
+    @property
+    def _has_ids(self) -> bool:
+        return "session_id" in self.columns
+
+    @property
+    def _pause_us(self) -> int:
+        """A longer pause starts another visit."""
+        return self.session_gap_minutes * 60_000_000
 
 
 _ALWAYS = {

@@ -58,7 +58,8 @@ from features.users.attributes import KnownUsers
 _WAIT_SECONDS = 600
 # of the files, and how they are read; part of the digest, so another layout is another activity
 _LAYOUT = (
-    "batches in the order of users, texts as SQL needs them and without blanks around, a decimal comma in every number"
+    "batches in the order of users, texts as SQL needs them and without blanks around, a decimal comma in every number,"
+    " event ids as first known"
 )
 Say = Callable[[str], None]
 
@@ -335,7 +336,7 @@ class _Updater:
         """Compare the ids of events; return how many rows repeat one, and a digest for each day whose rows another one has."""
         if not log.has_event_ids:
             return 0, {}
-        ids = EventIds(log.connection, self.folder / "event_ids", self.settings.churn.timezone)
+        ids = EventIds(log.connection, self.folder / "event_ids", self.settings.churn.timezone, log.columns)
         for file in inventory.files:
             ids.keep(file, log.valid_of(file))
         return ids.compare(inventory.files)

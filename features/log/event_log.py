@@ -23,7 +23,7 @@ from features.log.rejected import rejected_of, write_by_file
 from features.log.sources.broken_rows import FAULTS
 from features.log.sources.mapping import Mapper
 from features.log.sources.source import LOG_FILE, LOG_ROW, Source
-from features.log.validation import DURATIONS, NULLS, Span, checked_sql, is_number_text
+from features.log.validation import AFTER, DURATIONS, NULLS, Span, checked_sql, is_number_text
 from features.schema import COLUMNS
 from features.settings import ComputeSettings, EventsSettings
 from features.snapshots import instant
@@ -334,5 +334,9 @@ def open_log(
 
 def _span(settings: EventsSettings, zone: str) -> Span:
     """Return the instants between which an event of the log may lie."""
-    end = instant(settings.covered_until, zone) if settings.covered_until else datetime.now(UTC) + timedelta(days=1)
-    return Span(end, instant(settings.covered_from, zone) if settings.covered_from else None)
+    start = instant(settings.covered_from, zone) if settings.covered_from else None
+    future = datetime.now(UTC) + timedelta(days=1)
+    if not settings.covered_until:
+        return Span(future, start, known_until=future)
+    end = instant(settings.covered_until, zone)
+    return Span(end, start, beyond=AFTER, known_until=max(end, future))

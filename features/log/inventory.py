@@ -12,7 +12,7 @@ from itertools import islice
 from features.errors import InputError
 from features.log.rejected import is_too_many, refuse_too_many
 from features.log.sources.json_files import OTHER_CASE
-from features.log.validation import FUTURE
+from features.log.validation import FUTURE, KNOWN_IN_FUTURE
 from features.settings import EventsSettings
 from features.snapshots import Coverage
 from features.storage.stores import without_secrets
@@ -55,7 +55,7 @@ class FileInventory:
     @property
     def is_final(self) -> bool:
         """False where rows are in the future: they will become valid, though the file stays as it is."""
-        return FUTURE not in self.rejected
+        return self.rejected.keys().isdisjoint((FUTURE, KNOWN_IN_FUTURE))
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from features.log.inventory import FileInventory, LogInventory
 from features.log.sources.broken_rows import TOO_MANY
 from features.log.sources.source import Source, is_named
 from features.log.sources.times import meanings
-from features.log.validation import AMBIGUOUS_ZONE, FUTURE, NULL_MARKER
+from features.log.validation import AFTER, AMBIGUOUS_ZONE, BEFORE, FUTURE, NULL_MARKER
 from features.settings import EventsSettings
 
 Sample = Callable[[str, str], tuple[int, str | None]]
@@ -76,9 +76,9 @@ def _early(inventory: LogInventory) -> Iterator[str]:
 
 
 def _emptied(inventory: LogInventory) -> Iterator[str]:
-    """Yield a warning for each file of which a reason leaves nothing."""
+    """Yield a warning for each file of which a reason leaves nothing, but for those that the settings exclude."""
     for file in inventory.files:
-        if file.rejected and not file.days:
+        if file.rejected.keys() - {BEFORE, AFTER} and not file.days:
             (reason, count) = max(file.rejected.items(), key=lambda one: one[1])
             yield f"warning: every row of {file.name} is set aside, most of them ({count:,}) as {reason}"
 

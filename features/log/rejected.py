@@ -9,6 +9,7 @@ from pathlib import Path
 import duckdb
 
 from features.errors import InputError
+from features.log.validation import AFTER, BEFORE
 from features.sql import literal
 from features.storage.atomic import atomic_file
 from features.storage.marks import flaw_of, is_marked, write_marks
@@ -79,9 +80,14 @@ def flaw_of_rejected(folder: Path, *, is_needed: bool) -> str:
 
 
 def is_too_many(rejected: Mapping[str, int], valid: int, *, max_share: float) -> bool:
-    """Tell whether no row is valid, or a larger share than is allowed is not."""
-    bad = sum(rejected.values())
+    """Tell whether no row is valid, or a larger share than is allowed is not; what the settings exclude is not invalid."""
+    bad = sum(_invalid(rejected, valid).values())
     return bool(bad) and (not valid or bad / (valid + bad) > max_share)
+
+
+def _invalid(rejected: Mapping[str, int], valid: int) -> Mapping[str, int]:
+    """Exclude the rows that ``covered_from`` and ``covered_until`` set aside, unless no other is left."""
+    return {reason: count for reason, count in rejected.items() if reason not in (BEFORE, AFTER)} if valid else rejected
 
 
 def refuse_too_many(
@@ -105,8 +111,9 @@ def refuse_too_many(
     InputError
         With the counts by reason.
     """
-    bad = sum(rejected.values())
+    invalid = _invalid(rejected, valid)
+    bad = sum(invalid.values())
     if is_too_many(rejected, valid, max_share=max_share):
-        counted = f"{bad} of {valid + bad} rows are invalid ({describe_rejected(rejected)})"
+        counted = f"{bad} of {valid + bad} rows are invalid ({describe_rejected(invalid)})"
         allowed = f"at most {100 * max_share:g} % allowed ([{section}] max_rejected_share)"
         raise InputError(f"{counted}; {allowed}", hint=hint)

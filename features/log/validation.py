@@ -14,6 +14,7 @@ from features.schema import COLUMNS, REQUIRED
 from features.sql import INTEGERS, literal
 
 FUTURE = "event_time is in the future"
+KNOWN_IN_FUTURE = "ingested_at is in the future"
 AMBIGUOUS_ZONE = "event_time has a zone that means several"
 NULL_MARKER = "user_id is a word for no value"
 DURATIONS = ("INTERVAL", "TIME")
@@ -22,12 +23,13 @@ _MAX_SECONDS, _MAX_AMOUNT, _MAX_COUNT = 10**9, 10**11, 10**9
 # what exports write where there is no value; none of them names anybody
 NULL_WORDS = (
     *("NULL", "null", "Null", r"\N", "None", "none", "NaN", "nan", "NAN", "NaT", "<NA>", "<null>", "(null)", "[null]"),
-    *("#N/A", "N/A", "n/a", "undefined", "(not set)"),
+    *("#N/A", "N/A", "NA", "n/a", "undefined", "(not set)"),
 )
 NULLS = ", ".join(map(literal, NULL_WORDS))
 
 
 BEFORE = "event_time is before [events] covered_from"
+AFTER = "event_time is on or after [events] covered_until"
 
 
 @dataclass(frozen=True)
@@ -39,11 +41,15 @@ class Span:
     start
         None: any.
     end
-        Excluded: what comes later is in the future.
+        Excluded; what comes later is set aside as ``beyond``.
+    known_until
+        When a row became known is before this; None: at any time.
     """
 
     end: datetime
     start: datetime | None = None
+    beyond: str = FUTURE
+    known_until: datetime | None = None
 
 
 def checked_sql(source: Source, *, zone: str, span: Span, kinds: Mapping[str, str] | None = None) -> str:
@@ -197,7 +203,7 @@ def _rules(source: Source, span: Span) -> list[tuple[str, str]]:
         if name in COLUMNS and (one.kind != COLUMNS[name].type or name in IDS)
     ]
     times = [
-        (f"event_time >= timestamptz '{span.end.isoformat()}'", FUTURE),
+        (f"event_time >= timestamptz '{span.end.isoformat()}'", span.beyond),
         *([(f"event_time < timestamptz '{span.start.isoformat()}'", BEFORE)] if span.start else []),
         (f"event_time < timestamptz '{EARLIEST} 00:00:00+00'", "event_time is absurd"),
         (
@@ -216,6 +222,9 @@ def _rules(source: Source, span: Span) -> list[tuple[str, str]]:
             (f"not (duration_seconds < {_MAX_SECONDS})", "duration_seconds is absurd"),
         ],
         "amount": [(f"not (abs(amount) < {_MAX_AMOUNT})", "amount is absurd")],
+        "ingested_at": [(f"ingested_at >= timestamptz '{span.known_until.isoformat()}'", KNOWN_IN_FUTURE)]
+        if span.known_until
+        else [],
     }
     bounded = [rule for name in mapping for rule in bounds.get(name, [])]
     return (

@@ -10,13 +10,14 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
 
 from features.log.sources.source import LOG_FILE
+from features.log.sources.values import plain_id
 from features.profiles.online_sql import BATCH, KEPT, NAMES, Place, Statements
 from features.profiles.specification import Specification
 from features.snapshots import instant, zone_of
@@ -138,6 +139,7 @@ class OnlineProfiles:
         For each user the profile with ``user_id`` and ``cutoff``; None where there is nothing before the cutoff; or the first
         event that is invalid.
         """
+        histories = [replace(one, user_id=plain_id(one.user_id)) for one in histories]
         found: list[ProfileOrError] = [None] * len(histories)
         with self._one_at_a_time:
             for places in _without_repetition(histories):

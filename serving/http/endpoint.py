@@ -13,6 +13,7 @@ from msgspec import structs
 
 from features.eligibility import RECENT, TENURE
 from features.errors import InputError
+from features.log.sources.values import plain_id
 from models.churn_model import ChurnModel
 from serving.http.contract import ExplainRequest, ModelInfo, ModelQuality
 from serving.http.explanation import Explainer, Header
@@ -192,7 +193,7 @@ class Endpoint:
         """Return the profile to explain, or the score that says why there is none."""
         if asked.profile is not None:
             return asked.profile
-        user_id = str(asked.user_id).strip()
+        user_id = plain_id(str(asked.user_id))
         return self._store.get([user_id]).get(user_id) or _unknown(user_id)
 
     def read(self, body: bytes) -> ReadRequest:

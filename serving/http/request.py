@@ -13,6 +13,7 @@ from msgspec import Meta, structs
 
 from features.catalogue.bounds import UNBOUNDED, bounds_of
 from features.errors import InputError
+from features.log.sources.values import plain_id
 from features.profiles.specification import Specification
 from features.schema import COLUMNS
 from serving.http.contract import Event, ExplainRequest, Item, ScoreRequest
@@ -162,7 +163,7 @@ class RequestReader:
             return _invalid(_not_json(error), None)
 
     def _input(self, item: Item) -> ScoreInput:
-        user_id = None if item.user_id is None else str(item.user_id).strip()  # as the log is read
+        user_id = None if item.user_id is None else plain_id(str(item.user_id))  # as the log is read
         try:
             return self._read(item, user_id)
         except InputError as error:

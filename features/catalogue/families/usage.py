@@ -76,7 +76,8 @@ FEATURES = (
     Windowed(
         "usage_minutes",
         Unit.MINUTES,
-        "Minutes of usage: recorded durations, each cut at the end of its day; else from first to last event of each session.",
+        "Minutes of usage: recorded durations, each cut at the end of its day; else from first to last event of each session, and of"
+        " rows without an id the time without pauses that would start another.",
         daily=USAGE,
         scale=1 / 60_000,
         reason="{value} minutes of usage in the last {window} days",

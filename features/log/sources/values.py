@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
+
 FLOATS = {"DOUBLE": 2**53, "FLOAT": 2**24}  # below which every whole number has a value of its own
 BLANKS = r"[\x00-\x20\p{Z}\x{200B}\x{FEFF}]+"  # with the zero-width ones
+_BLANK = (
+    "".join(one for one in map(chr, range(0x10000)) if one <= " " or unicodedata.category(one)[0] == "Z")
+    + "\u200b\ufeff"
+)
 
 
 def text_of(raw: str, kind: str) -> str:
@@ -28,6 +35,19 @@ def id_of(raw: str, kind: str) -> str:
     whole = rf"ends_with({raw}, '0') and regexp_full_match({raw}, '-?\d+\.0+')"
     within_blanks = rf"regexp_replace({_trimmed(raw)}, '^(-?\d+)\.0+$', '\1')"
     return f"case when not {_is_plain(raw)} then {within_blanks} when {whole} then split_part({raw}, '.', 1) else {raw} end"
+
+
+def plain_id(text: str) -> str:
+    """Return the id that :func:`id_of` reads from a text.
+
+    Examples
+    --------
+    >>> plain_id(" 17850.0 "), plain_id("17850.5")
+    ('17850', '17850.5')
+    """
+    trimmed = text.strip(_BLANK)
+    whole = re.fullmatch(r"(-?[0-9]+)\.0+", trimmed)
+    return whole[1] if whole else trimmed
 
 
 def _trimmed(text: str) -> str:

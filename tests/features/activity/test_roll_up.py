@@ -6,7 +6,7 @@ import pytest
 
 from features.activity.roll_up import RELATIONS, RollUp
 from features.errors import InputError
-from tests.builders import world_of
+from tests.builders import row, world_of
 
 
 def at(*clocks: str, day: str = "2026-01-05", **columns: str) -> list[str]:
@@ -107,6 +107,15 @@ def test_a_session_across_midnight_counts_in_both_days_and_its_pause_over_midnig
 def test_a_session_id_holds_a_visit_together_through_any_pause(tmp_path: Path):
     world = world_of(tmp_path, [*at("10:00", "14:00", session_id="a"), *at("10:10", session_id="b")])
     assert world.daily("sessions", "usage_minutes") == [("anna", "2026-01-05", 2, 240 * 60_000)]
+
+
+def test_rows_of_a_day_without_a_session_id_last_as_long_as_they_are_without_long_pauses(tmp_path: Path):
+    alone = at("08:00", "08:20", "08:50", "22:00", session_id="")
+    rows_of_both = [{**row(line), "session_id": None} for line in alone] + [
+        row(line) for line in at("08:05", "08:10", session_id="a")
+    ]
+    world = world_of(tmp_path, rows_of_both)
+    assert world.daily("sessions", "usage_minutes") == [("anna", "2026-01-05", 2, (50 + 5) * 60_000)]
 
 
 def test_the_same_session_id_of_two_users_is_two_sessions(tmp_path: Path):

@@ -1,7 +1,7 @@
 """A log behind the contract: places, coverage, mapping."""
 
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from features.log.event_log import open_log as open_lazily
 from features.log.formats import files_of
 from features.log.rejected import rejected_of
 from features.settings import EventsSettings
-from tests.builders import events_at, found_in, log_of, open_log, read, write
+from tests.builders import events_at, found_in, log_of, open_log, read, row, write
 
 TWO = ["anna 2026-01-05T10:00 open", "bob 2026-01-06T11:30 buy"]
 AS_READ = [("anna", "2026-01-05 10:00:00", "open"), ("bob", "2026-01-06 11:30:00", "buy")]
@@ -124,9 +124,21 @@ def test_a_quiet_log_may_say_that_it_is_complete_until_later(tmp_path: Path):
     assert log.coverage.covered_until == date(2026, 2, 1)
 
 
-def test_an_event_past_the_coverage_is_in_the_future(tmp_path: Path):
-    log = log_of(tmp_path, TWO, covered_until=date(2026, 1, 6), **LENIENT)
-    assert (log.rows, log.rejected) == (1, {"event_time is in the future": 1})
+def test_what_the_settings_exclude_is_said_and_is_not_invalid(tmp_path: Path):
+    until = log_of(tmp_path, TWO, covered_until=date(2026, 1, 6))
+    assert (until.rows, until.rejected) == (1, {"event_time is on or after [events] covered_until": 1})
+    start = log_of(tmp_path, TWO, covered_from=date(2026, 1, 6))
+    assert (start.rows, start.rejected) == (1, {"event_time is before [events] covered_from": 1})
+    with pytest.raises(InputError, match=r"2 of 2 rows are invalid .2 x event_time is before"):
+        log_of(tmp_path, TWO, covered_from=date(2026, 3, 1))
+
+
+def test_a_row_that_became_known_in_the_future_is_set_aside_until_then(tmp_path: Path):
+    known = [datetime(2026, 1, 5, 11, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)]
+    lines = [{**row(line), "ingested_at": at} for line, at in zip(TWO, known, strict=True)]
+    log = log_of(tmp_path, lines, **LENIENT)
+    assert (log.rows, log.rejected) == (1, {"ingested_at is in the future": 1})
+    assert not log.inventory.files[0].is_final  # so it is read again
 
 
 # --- The mapping ---------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -109,12 +110,14 @@ class Past:
         return [visit for day in self.active_days(days) for visit in self.visits(day)]
 
     def visit_ms(self, visit: list[Row]) -> int:
-        """Stated durations, each cut at the end of its day; else from the first to the last event."""
+        """Stated durations, each cut at the end of its day; else from the first to the last event, without an id without long pauses."""
         if self.rules.has_durations:
             return sum(self.stated_ms(row) for row in visit)
-        return (visit[-1]["event_time"].astimezone(UTC) - visit[0]["event_time"].astimezone(UTC)) // timedelta(
-            milliseconds=1
-        )
+        times = [row["event_time"].astimezone(UTC) for row in visit]
+        steps = [after - before for before, after in pairwise(times)]
+        if self.rules.has_session_ids and visit[0].get("session_id") is None:
+            steps = [step for step in steps if step <= timedelta(minutes=self.rules.session_gap_minutes)]
+        return sum(steps, timedelta()) // timedelta(milliseconds=1)
 
     def minutes(self, days: int = EVER) -> float:
         return sum(self.visit_ms(visit) for visit in self.all_visits(days)) / 60_000

@@ -1,6 +1,7 @@
 """Profiles from a user's own events against the batch over the whole log."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -119,6 +120,16 @@ def test_an_invalid_event_is_told_with_its_place_and_the_others_are_answered():
     assert isinstance(bob, dict)
     assert bob["events_7d"] == 2
     assert eve is None
+
+
+@pytest.mark.parametrize("asked", ["17850.0", " 17850", "\u200b17850.00\u3000"])
+def test_an_id_is_read_as_those_of_a_log(asked: str):
+    events = rows(["17850 2026-01-05T10:00"])
+    online = OnlineProfiles(simple("events_7d"), columns_of(events))
+    as_of = datetime(2026, 1, 6, tzinfo=UTC)
+    (found,) = online.profiles([replace(history("17850", as_of, events), user_id=asked)])
+    assert isinstance(found, dict)
+    assert (found["user_id"], found["events_7d"]) == ("17850", 1)
 
 
 def test_a_user_may_be_asked_for_twice_and_nobody_changes_another():
