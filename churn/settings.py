@@ -281,20 +281,20 @@ def _read(config: Path) -> dict[str, Any]:
 def _nested(flags: Mapping[str, Any]) -> dict[str, Any]:
     nested: dict[str, Any] = {}
     for name, value in flags.items():
-        section, _, key = name.partition(".")
-        if not key:  # a list of tables
-            nested[section] = value
-            continue
-        place = nested.setdefault(section, {})
-        *parents, last = key.split(".")
-        for parent in parents:
+        *parents, last = name.split(".")
+        place = nested
+        for number, parent in enumerate(parents, 1):
             place = place.setdefault(parent, {})
             if not isinstance(place, dict):
-                raise SettingsError(
-                    f"--set: {name} and {section}.{parent} contradict each other", hint="set one of them"
-                )
+                raise _contradiction(name, ".".join(parents[:number]))
+        if isinstance(place.get(last), dict):
+            raise _contradiction(f"{name}.{next(iter(place[last]))}", name)
         place[last] = value
     return nested
+
+
+def _contradiction(name: str, other: str) -> SettingsError:
+    return SettingsError(f"--set: {name} and {other} contradict each other", hint="set one of them")
 
 
 def _leaves(values: Mapping[str, Any]) -> Iterator[str]:

@@ -29,7 +29,7 @@ DEFAULT_CONFIG, DEFAULT_HOME = Path("churn.toml"), Path(".churn")
 
 def home_of(home: str | Path | None) -> Path:
     """Return where everything is kept: as given, else ``CHURN_HOME``, else ``.churn``."""
-    return Path(home or os.environ.get("CHURN_HOME", DEFAULT_HOME))
+    return Path(home or os.environ.get("CHURN_HOME") or DEFAULT_HOME)
 
 
 class Workspace:

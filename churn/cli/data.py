@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +11,7 @@ import typer
 
 from churn.cli import console
 from churn.cli.options import AsOf, Config, Json, MemoryLimit, Set, Week, cutoff_of
-from churn.cli.verb import opened, verb
+from churn.cli.verb import next_command, opened, verb
 from churn.progress import Progress
 from churn.project import Project
 from churn.results import Profiles
@@ -54,7 +55,7 @@ def simulate(
         console.print_json(asdict(summary))
         return
     console.print_report("A small world", asdict(summary))
-    console.out.print(f"next: churn train --config {out}/churn.toml", markup=False)
+    console.out.print(f"next: {shlex.join(['churn', 'train', '--config', str(out / 'churn.toml')])}", markup=False)
 
 
 def settings(
@@ -77,14 +78,15 @@ def settings(
     if schema:
         console.print_json(as_schema())
         return
-    found = rows(opened(config, set_).loaded)
+    project = opened(config, set_)
+    found = rows(project.loaded)
     if markdown:
         console.out.print(as_markdown(found), markup=False, end="")
     elif as_json:
         console.print_json([asdict(row) for row in found])
     else:
         console.print_table("Settings", [asdict(row) for row in found])
-        console.out.print("next: churn train", markup=False)
+        console.out.print(f"next: {next_command(project, 'train', again={'set_': set_})}", markup=False)
 
 
 def features(
@@ -101,7 +103,8 @@ def features(
     """
     from features.catalogue.documentation import as_markdown, as_rows
 
-    windows = opened(config, set_).settings.features.windows_days
+    project = opened(config, set_)
+    windows = project.settings.features.windows_days
     if markdown:
         console.out.print(as_markdown(windows), markup=False, end="")
     elif as_json:
@@ -109,7 +112,8 @@ def features(
     else:
         shown = ("name", "unit", "family", "description")
         console.print_table("Features", [{key: row[key] for key in shown} for row in as_rows(windows)])
-        console.out.print("next: churn profiles --as-of DATE --out profiles.parquet", markup=False)
+        words = ("profiles", "--as-of", "DATE", "--out", "profiles.parquet")
+        console.out.print(f"next: {next_command(project, *words, again={'set_': set_})}", markup=False)
 
 
 @verb(steps=2, then=lambda _: ("train",), as_settings={"memory_limit": ("compute.memory_limit_gb", MemoryLimit)})

@@ -58,16 +58,24 @@ def verb(
             project = opened(given.pop("config"), given.pop("set_"), named, **places)
             with console.steps(function.__name__, steps) as say, damage_named(project.root / ACTIVITY):
                 result = function(project, say, **given)
-            console.print_json(result.to_json()) if as_json else _show(result)
+            following = then(result)
+            after = next_command(project, *following, again=again) if following else ""
+            console.print_json(_as_json(result, after)) if as_json else _show(result)
             result.check()
-            if not as_json and (words := then(result)):
-                console.out.print(f"next: {next_command(project, *words, again=again)}", markup=False)
+            if after and not as_json:
+                console.out.print(f"next: {after}", markup=False)
 
         run.__signature__ = signature.replace(parameters=[*own, *shared], return_annotation=None)  # type: ignore[attr-defined]
         run.__annotations__ = {one.name: one.annotation for one in (*own, *shared)} | {"return": None}
         return run
 
     return made
+
+
+def _as_json(result: Any, after: str) -> Any:
+    """Return a result; the next command, where it names one, is as it is typed."""
+    found = result.to_json()
+    return found | {"next": after} if "next" in found else found
 
 
 def opened(

@@ -18,7 +18,7 @@ from churn.jobs.service import releases
 from churn.jobs.week import batch_of
 from churn.progress import Progress, progress_of
 from churn.results import Scoring
-from features.errors import CheckFailed, InputError
+from features.errors import CheckFailed, ChurnError, InputError
 from features.storage.full_disk import full_disk, is_full
 from features.storage.versions import Place
 from models.churn_model import ChurnModel
@@ -193,7 +193,7 @@ def _shadow(
     say.within(f"scoring with the shadow, {named}")
     try:
         found, others = scored(project, cutoff, model=named, say=progress_of(say.within))
-    except InputError as error:
+    except ChurnError as error:
         _log.warning("[serving] shadow: %s cannot score, and is not compared: %s", named, error.message)
         return None
     return Shadow(others.model, found.version, named, difference_of_scores(users.scores, others.scores))

@@ -9,8 +9,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from churn.home import Home
 from churn.results.status import ListState, Status
 from churn.upgrade import format_of
@@ -108,17 +106,16 @@ class _Standing:
         return {alias: version for alias, version in found.items() if version}
 
     def _release(self) -> dict[str, Any]:
-        from serving.release.bundle import FILE
+        from serving.release.bundle import names_of
         from serving.release.release import store_of
 
         place = current_of(self._home.releases(self._project.name))
         if place is None:
             return {}
-        about: dict[str, Any] = msgspec.json.decode((place / FILE).read_bytes()) if (place / FILE).exists() else {}
         store = store_of(place)
         written = datetime.fromtimestamp(place.stat().st_mtime, tz=UTC)
         return {
-            "version": about.get("version", "unknown"),
+            "version": names_of(place).get("version", "unknown"),
             "cutoff": str(store.cutoff) if store else "unknown",
             "age_days": (datetime.now(UTC) - written).days,
         }

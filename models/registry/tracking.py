@@ -58,8 +58,13 @@ class Store:
     """
 
     def __init__(self, home: Path, project: str) -> None:
-        home.mkdir(parents=True, exist_ok=True)
         configured = os.environ.get("MLFLOW_TRACKING_URI")
+        if not configured and (odd := {"?", "%"}.intersection(str(home.resolve()))):
+            raise InputError(
+                f"{home.resolve()}: MLflow cannot keep its database in a folder with {' or '.join(sorted(odd))} in its path",
+                hint="use another home with --home, or name a store with MLFLOW_TRACKING_URI",
+            )
+        home.mkdir(parents=True, exist_ok=True)
         self.project = project
         self.uri = configured or f"sqlite:///{home.resolve() / 'mlflow.db'}"
         self._registry_uri = os.environ.get("MLFLOW_REGISTRY_URI") or self.uri

@@ -150,16 +150,6 @@ class Endpoint:
         """Limits of the service."""
         return self._bundle.serving
 
-    def count(self, body: bytes) -> int:
-        """Return the number of items of a request, without reading them.
-
-        Raises
-        ------
-        InputError
-            When the body breaks the contract outside of its items.
-        """
-        return self._reader.count(body)
-
     @property
     def as_of(self) -> date:
         """Cutoff of the stored profiles."""

@@ -101,18 +101,6 @@ class RequestReader:
         inputs = [self._input(item) if isinstance(item, Item) else item for item in items]
         return ReadRequest(inputs, request.reasons, request.curve)
 
-    def count(self, body: bytes) -> int:
-        """Return the number of items, which are not read: a millisecond for a megabyte.
-
-        Raises
-        ------
-        InputError
-            When the body is not JSON, or breaks the contract outside of the items.
-        """
-        number = len(self._outside(body).items)
-        _check_number("items", number, maximum=self._limits.max_items, setting="max_items")
-        return number
-
     def read_explain(self, body: bytes) -> ExplainRequest:
         """Read a request to explain one user; a profile holds the features of the model alone then.
 

@@ -8,7 +8,7 @@ import logging
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -180,15 +180,10 @@ class Scoring:
     async def _answered(
         self, endpoint: Endpoint, content: bytes, *, request_id: str, spend: Callable[[int], object]
     ) -> tuple[PathKind, bytes]:
-        if len(content) > QUICK_BODY_BYTES:
+        is_large = len(content) > QUICK_BODY_BYTES
+        if is_large:
             self.admission.check_items()
-            number = endpoint.count(content)
-            with self.admission.items(number):
-                spend(number)
-                return "large", await self._in_thread(
-                    lambda pause: endpoint.answer(content, request_id=request_id, pause=pause)
-                )
-        request = endpoint.read(content)
+        request = await self._in_thread(lambda _: endpoint.read(content)) if is_large else endpoint.read(content)
         number = len(request.inputs)
         if request.has_events:
             with self.admission.items(number):
@@ -196,18 +191,16 @@ class Scoring:
                 return "events", await self._in_thread(
                     lambda pause: endpoint.finish(endpoint.find(request), request_id=request_id, pause=pause)
                 )
-        found = endpoint.find(request)
-        if not found.to_compute:
+        found = await self._in_thread(lambda _: endpoint.find(request)) if is_large else endpoint.find(request)
+        with self.admission.items(found.to_compute) if found.to_compute else nullcontext():
             spend(number)
-            return "stored", endpoint.finish(found, request_id=request_id)
-        with self.admission.items(found.to_compute):
-            spend(number)
-            if found.to_compute > QUICK_ITEMS:
+            if is_large or found.to_compute > QUICK_ITEMS:
                 return "large", await self._in_thread(
                     lambda pause: endpoint.finish(found, request_id=request_id, pause=pause)
                 )
-            await self._turns.take()
-            return "computed", endpoint.finish(found, request_id=request_id)
+            if found.to_compute:
+                await self._turns.take()
+            return "computed" if found.to_compute else "stored", endpoint.finish(found, request_id=request_id)
 
     async def _in_thread(self, work: Callable[[Callable[[], object]], Done]) -> Done:
         """Have it done in the one thread; it is handed what it calls between blocks, so that others go first."""

@@ -53,6 +53,17 @@ def test_where_the_place_does_not_answer_the_last_good_release_is_served(
     assert "the last good release is served" in caplog.text
 
 
+def test_a_folder_in_the_settings_starts_from_theirs(command: Command, release: Path, tmp_path: Path):
+    from churn.jobs.service.delivery import fetched
+
+    (tmp_path / "at").mkdir()
+    (tmp_path / "at/churn.toml").write_text('[serving]\nreleases = "shared"\n')
+    assert command("publish", "--config", "at/churn.toml", "--home", "home").code == 0
+    assert (tmp_path / "at/shared/current").exists()
+    found, _ = fetched(Project(tmp_path / "at/churn.toml", home=tmp_path / "server"))
+    assert found.name == release.name
+
+
 def test_without_a_place_or_a_release_the_way_is_said(command: Command, release: Path):
     ran = command("publish", "--home", "home")
     assert (ran.code, "[serving] releases" in ran.err) == (2, True)

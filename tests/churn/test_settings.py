@@ -211,8 +211,10 @@ def test_a_flag_that_is_no_pair_is_an_error(command: Command, pair: str):
     refused(command, "--set", pair)
 
 
-def test_flags_that_contradict_each_other_are_an_error(command: Command):
-    refused(command, "--set", "events.path=a", "--set", "events.path.b=1")
+@pytest.mark.parametrize("pairs", [("events.path=a", "events.path.b=1"), ('lists=[{name="a"}]', "lists.capacity=3")])
+def test_flags_that_contradict_each_other_are_an_error(command: Command, pairs: tuple[str, str]):
+    for one, other in (pairs, pairs[::-1]):
+        assert "contradict each other" in refused(command, "--set", one, "--set", other)
 
 
 def test_a_section_that_is_a_value_is_an_error_also_beside_a_flag(command: Command, tmp_path: Path):

@@ -2,11 +2,15 @@
 
 import logging
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from churn import Project
+from churn.jobs.scores import scored
+from features.errors import CheckFailed
 from features.storage.versions import current_of
 from models.registry import CHAMPION
 from models.scorers.calibration import Platt
@@ -66,3 +70,20 @@ def test_the_champion_is_not_its_own_shadow_and_one_that_cannot_score_stops_no_r
     current = current_of(world.home / "releases/churn")
     assert current
     assert not (current / "shadow").exists()
+
+
+def test_a_challenger_of_another_mapping_stops_no_release(
+    trained_world: TrainedWorld, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+):
+    def refused(project: Project, cutoff: date, **options: Any) -> Any:
+        if options["model"] == "99":
+            raise CheckFailed("[events] amount is amount, and the model was trained with price")
+        return scored(project, cutoff, **options)
+
+    caplog.set_level(logging.WARNING, "churn")
+    world = trained_world.copy_to(tmp_path / "home")
+    project = project_of(world, "99")
+    monkeypatch.setattr("churn.jobs.scores.scored", refused)
+    release = project.score(AS_OF)
+    assert (release.store_refreshed, release.shadow) == (True, None)
+    assert "trained with price" in caplog.text

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 from filelock import FileLock
 
 import churn
 from churn.home import Home
+from features.storage.versions import current_of
 from tests.builders import write
 from tests.churn.command import AS_OF, WEEK, TrainedWorld
 from tests.churn.conftest import Command
@@ -40,6 +42,15 @@ def test_a_log_that_was_read_is_trained_on_next(command: Command, tmp_path: Path
     found = command("status", "--json").json()
     assert (found["log"]["covered_until"], found["log"]["set_aside"]) == ("2026-01-25", 0)
     assert found["next"] == "churn train"
+    elsewhere = command(
+        "status", "--config", str(tmp_path / "churn.toml"), "--home", str(tmp_path / ".churn"), "--json"
+    ).json()
+    assert elsewhere["next"] == f"churn train --config {tmp_path / 'churn.toml'} --home {tmp_path / '.churn'}"
+
+
+def test_an_empty_variable_names_no_home(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("CHURN_HOME", "")
+    assert Path(command("status", "--json").json()["home"]).name == ".churn"
 
 
 def test_after_a_week_models_release_and_lists_are_told(command: Command, trained_world: TrainedWorld):
@@ -50,6 +61,15 @@ def test_after_a_week_models_release_and_lists_are_told(command: Command, traine
     assert (found["release"]["version"], found["release"]["cutoff"]) == ("1", AS_OF)
     # the list of 27 April is known on 11 May, and the log ends before that
     assert found["lists"] == [{"week": WEEK, "lists": ["at_risk"], "label_ends": "2026-05-11", "is_closed": False}]
+
+
+def test_a_damaged_release_is_no_bug(command: Command, trained_world: TrainedWorld, tmp_path: Path):
+    world = trained_world.copy_to(tmp_path / "home")
+    release = current_of(world.home / "releases/churn")
+    assert release
+    (release / "release.json").write_bytes((release / "release.json").read_bytes()[:40])
+    ran = command("status", *world.options(), "--json")
+    assert (ran.code, ran.json()["release"]["version"]) == (0, "unknown")
 
 
 def test_status_changes_nothing(command: Command, trained_world: TrainedWorld):

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 def publish(project: Project, to: str) -> Publication:
     """Take the current release to a place that servers reach."""
-    releases, named = project.home.releases(project.name), project.settings.serving.releases
-    place = to or (named.get_secret_value() if named else "")
+    releases = project.home.releases(project.name)
+    place = to or _named_place(project)
     if not place:
         raise SettingsError(
             "no place is named", hint="churn publish PLACE, or [serving] releases: a folder, or s3://bucket/churn"
@@ -34,6 +34,13 @@ def publish(project: Project, to: str) -> Publication:
     release = _current(releases, "publish")
     copied = publish_release(release, place)
     return Publication(without_secrets(place), release.name, len(copied), sum(path.stat().st_size for path in copied))
+
+
+def _named_place(project: Project) -> str:
+    """Return where ``[serving] releases`` is: a folder starts from that of churn.toml, as every path there."""
+    named = project.settings.serving.releases
+    place = named.get_secret_value() if named else ""
+    return place if not place or "://" in place else str(project.base / place)
 
 
 def bento(project: Project) -> Bento:
@@ -54,9 +61,7 @@ def fetched(project: Project) -> tuple[Path, Callable[[], object]]:
 
     Where the place does not answer, or what is there is not what was published, the last good one that was fetched is served.
     """
-    named = project.settings.serving.releases
-    place = Place(project.home.fetched_releases(project.name), keeps_all=False)
-    source = named.get_secret_value() if named else ""
+    place, source = Place(project.home.fetched_releases(project.name), keeps_all=False), _named_place(project)
     try:
         fetch(place, source, heals=True)
     except InputError as error:

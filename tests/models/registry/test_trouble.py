@@ -151,3 +151,10 @@ def test_a_secret_in_the_address_is_not_shown():
     found: Any = store_error(sqlite3.OperationalError("database is locked"), "postgresql://anna:1234@db/mlflow")
     assert isinstance(found, ChurnError)
     assert "1234" not in found.message
+
+
+@pytest.mark.parametrize("name", ["h?x", "h%20x"])
+def test_a_home_that_mlflow_would_take_for_another_place_is_refused(tmp_path: Path, name: str):
+    with pytest.raises(InputError, match=r"MLflow cannot keep its database in a folder with .* in its path"):
+        Registry(tmp_path / name, "churn").has("champion")
+    assert list(tmp_path.iterdir()) == []

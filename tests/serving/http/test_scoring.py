@@ -17,7 +17,7 @@ import pytest
 from features.storage.versions import Place
 from serving.http.admission import wait_for_round
 from serving.http.endpoint import BLOCK, Endpoint, FoundItems
-from serving.http.problems import BUSY, NOT_READY, OTHER_MODEL, TIMEOUT, RequestProblem
+from serving.http.problems import BUSY, NOT_READY, OTHER_MODEL, TIMEOUT, Answer, RequestProblem
 from serving.http.scoring import QUICK_ITEMS, Scoring
 from serving.release.bundle import ServingBundle
 from serving.release.release import write_release
@@ -333,6 +333,18 @@ def test_more_items_than_may_be_under_way_are_refused_and_look_ups_are_not(scori
             assert refused.value.kind is BUSY
         assert asked(scoring, *[{"user_id": f"u{place}"} for place in range(20)])["results"]
     assert asked(scoring, {"profile": rows[0]})["results"]
+
+
+def test_many_large_look_ups_at_once_are_all_answered(scoring: Scoring, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("serving.http.scoring.QUICK_BODY_BYTES", 100)
+    content = body(*[{"user_id": f"u{place}"} for place in range(40)])
+    scoring.admission.limits = ServingSettings(max_items_under_way=10)
+
+    async def at_once() -> list[Answer]:
+        return await asyncio.gather(*(scoring.answer(content, request_id=f"r{number}") for number in range(4)))
+
+    answers = asyncio.run(at_once())
+    assert [(answer.status, len(json.loads(answer.content)["results"])) for answer in answers] == [(200, 40)] * 4
 
 
 def test_what_is_refused_because_too_much_is_under_way_is_not_charged_to_the_key(scoring: Scoring, profiles: pa.Table):
