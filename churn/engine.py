@@ -231,8 +231,9 @@ class Spark:
         log = self._log(found, say=say)
         say(f"building profiles in {log.buckets} buckets of users")
         write(log.profiles(found.specification, cutoffs=list(cutoffs)), out)
-        rows = read_back(out, log.raw.sparkSession).count()
-        return Profiles(counts_of(log.inventory, log.coverage), rows, len(found.specification.feature_names) + 2, out)
+        rows, columns = read_back(out, log.spark).count(), len(found.specification.feature_names) + 2
+        counts = counts_of(log.inventory, log.coverage) | {"notes": list(log.notes)}
+        return Profiles(counts, rows, columns, out)
 
     def score(self, model: ChurnModel, cutoff: date, *, kept: FindScores, say: Progress) -> ScoredUsers:
         """Build and score all profiles in Spark, and bring both here, sorted by user."""
@@ -253,7 +254,7 @@ class Spark:
             write(log.profiles(model.specification, cutoffs=[cutoff]), folder)
             profiles = pq.read_table(folder).sort_by("user_id")
             say(f"scoring {profiles.num_rows:,} users")
-            frame = read_back(folder, log.raw.sparkSession)
+            frame = read_back(folder, log.spark)
             scores = collect_scores(frame, model, bands=self.project.settings.scoring)
             return ScoredUsers(model, profiles, scores, shift, contacts)
 
@@ -268,4 +269,7 @@ class Spark:
                 hint='take engine = "duckdb", or a model and settings without these tables',
             )
         sections = self.project.reader.activity_settings(frozen=model, say=say.within)
-        return read_log(sections, open_session(settings.compute))
+        log = read_log(sections, open_session(settings.compute))
+        for note in log.notes:
+            say.within(note)
+        return log

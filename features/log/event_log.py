@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
@@ -106,13 +106,10 @@ class EventLog:
     @property
     def checked_sql(self) -> str:
         """``SELECT`` of all rows with the file they are from and ``reason``, null where the row is valid."""
-        return " union all ".join(self._checked(source) for source in self.sources)
+        return " union all ".join(self.checked_of(source) for source in self.sources)
 
-    def checked_over(self, relation: str) -> str:
-        """Return :attr:`checked_sql` over another relation of the log's own columns, where all files have one schema."""
-        return self._checked(replace(self.sources[0], sql=relation))
-
-    def _checked(self, source: Source) -> str:
+    def checked_of(self, source: Source) -> str:
+        """Return the part of :attr:`checked_sql` that is of a source."""
         return checked_sql(source, zone=self.zone, span=self.span, kinds=self.extra)
 
     def valid_sql(self, condition: str = "true", *, is_clean: bool = False) -> str:
@@ -158,45 +155,39 @@ class EventLog:
         InputError
             When a file cannot be read.
         """
-        checked = f"from ({self.checked_sql}) where {among([file.name for file in files])}"
+        of_files = among([file.name for file in files])
+        early = "ingested_at < event_time" if "ingested_at" in self.columns else "false"
+        counted = (
+            counts_sql(
+                f"from ({self.checked_of(source)}) where {of_files}",
+                self.zone,
+                by=LOG_FILE,
+                early=early,
+                texts=self.are_other(source),
+            )
+            for source in self.sources
+        )
         with duckdb_errors(*LOG.unreadable):
-            early = "ingested_at < event_time" if "ingested_at" in self.columns else "false"
-            query = f"{counts_sql(checked, self.zone, by=LOG_FILE, early=early)} order by all"
-            rows = self.connection.execute(query).fetchall()
-            texts = self._texts(files)
+            rows = self.connection.execute(f"{' union all '.join(counted)} order by all").fetchall()
         found: dict[str, list[_Count]] = {}
         for name, *row in rows:
             found.setdefault(name, []).append(_Count(*row))
-        return tuple(self._inventory(file, found.get(file.name, []), texts=texts.get(file.name, ())) for file in files)
+        return tuple(self._inventory(file, found.get(file.name, [])) for file in files)
 
-    def _texts(self, files: Sequence[LogFile]) -> dict[str, tuple[str, ...]]:
-        """Return, for each file, the open texts in which some value is not a number."""
-        if not self.open_texts:
-            return {}
-        of_files = among([file.name for file in files])
-        rows = self.connection.execute(
-            " union all ".join(
-                f"select {LOG_FILE}, {self._are_other(source)} from ({self._checked(source)}) where {of_files} group by all"
-                for source in self.sources
-            )
-        ).fetchall()
-        return {
-            name: tuple(one for one, is_text in zip(self.open_texts, found, strict=True) if is_text)
-            for name, *found in rows
-        }
-
-    def _are_other(self, source: Source) -> str:
-        """Return aggregates that tell of each open text whether some value of a source is not a number."""
+    def are_other(self, source: Source) -> tuple[str, ...]:
+        """Return conditions on the checked rows of a source: the value of each open text is not a number, nor a word for no value."""
         are_numbers = {
             name: is_number_text(source.reading.number_of(f"raw_{name}", source.mapping[name].kind))
             for name in self.open_texts
         }
-        return ", ".join(
-            f"coalesce(bool_or(not ({is_number} or raw_{name} in ({NULLS}))), false)"
-            for name, is_number in are_numbers.items()
-        )
+        return tuple(f"not ({is_number} or raw_{name} in ({NULLS}))" for name, is_number in are_numbers.items())
 
-    def _inventory(self, file: LogFile, counts: Sequence[_Count], *, texts: tuple[str, ...]) -> FileInventory:
+    def texts_in(self, found: Iterable[Sequence[bool]]) -> tuple[str, ...]:
+        """Return the open texts for which a condition of :meth:`are_other` holds in some of the ``texts`` of :func:`counts_sql`."""
+        some = [any(holds) for holds in zip(*found, strict=True)]
+        return tuple(name for name, is_text in zip(self.open_texts, some, strict=False) if is_text)
+
+    def _inventory(self, file: LogFile, counts: Sequence[_Count]) -> FileInventory:
         days = {one.day: one.rows for one in counts if one.reason is None}
         rejected: dict[str, int] = {}
         for one in counts:
@@ -204,6 +195,7 @@ class EventLog:
                 rejected[one.reason] = rejected.get(one.reason, 0) + one.rows
         is_timed, early = any(one.is_timed for one in counts), sum(one.early for one in counts)
         dialect, reading = self.dialects.get((file.key, file.fingerprint), ""), self.readings.get(file.key, "")
+        texts = self.texts_in(one.texts for one in counts)
         return FileInventory(
             file.key, file.fingerprint, days, rejected, is_timed, reading, dialect, texts, early_arrivals=early
         )
@@ -219,7 +211,7 @@ class EventLog:
         column = reason.partition(" ")[0]
         value = f"raw_{column}" if column in source.mapping else "null"
         rows = self.connection.execute(
-            f"select {LOG_ROW}, {value} from ({self._checked(source)}) where reason = {literal(reason)} limit 1"
+            f"select {LOG_ROW}, {value} from ({self.checked_of(source)}) where reason = {literal(reason)} limit 1"
         ).fetchall()
         return rows[0] if rows else (0, None)
 
@@ -240,7 +232,9 @@ class EventLog:
         whole = (
             f", case when reason in ({', '.join(map(literal, FAULTS))}) then {text} end as whole_row" if text else ""
         )
-        checked = " union all ".join(self._checked(replace(source, more=(text,) if text else ())) for source in sources)
+        checked = " union all ".join(
+            self.checked_of(replace(source, more=(text,) if text else ())) for source in sources
+        )
         return f"select {LOG_FILE}, {kept}, reason{whole} from ({checked}) where reason is not null and {among(names)}"
 
     def _names(self, files: Collection[FileInventory]) -> list[str]:
@@ -257,10 +251,11 @@ class _Count(NamedTuple):
     rows: int
     is_timed: bool
     early: int
+    texts: list[bool]
 
 
-def counts_sql(checked: str, zone: str, *, by: str = "", early: str = "false") -> str:
-    """Return the SELECT of ``reason, day, n, is_timed, early`` over checked rows: valid ones by day, the others by reason.
+def counts_sql(checked: str, zone: str, *, by: str = "", early: str = "false", texts: Sequence[str] = ()) -> str:
+    """Return the SELECT of ``reason, day, n, is_timed, early, texts`` over checked rows: valid ones by day, the others by reason.
 
     Parameters
     ----------
@@ -270,14 +265,19 @@ def counts_sql(checked: str, zone: str, *, by: str = "", early: str = "false") -
         A column to count them by too, which comes first.
     early
         Condition on the valid rows that ``early`` counts.
+    texts
+        Conditions on all rows, of each of which ``texts`` tells whether it holds for some row.
     """
     first = f"{by}, " if by else ""
     local = f"case when reason is null then {local_time_of('event_time', zone)} end"
+    others = "".join(f", {condition} as text_{place}" for place, condition in enumerate(texts))
+    some = ", ".join(f"coalesce(bool_or(text_{place}), false)" for place in range(len(texts)))
     counted = f"""select {first}reason, cast(local_time as date) as day, count(*) as n,
-            min(local_time) as earliest, max(local_time) as latest, count(*) filter (is_early) as early
-        from (select {first}reason, {local} as local_time, reason is null and {early} as is_early {checked}) group by all"""
+            min(local_time) as earliest, max(local_time) as latest, count(*) filter (is_early) as early,
+            cast([{some}] as boolean[]) as texts
+        from (select {first}reason, {local} as local_time, reason is null and {early} as is_early{others} {checked}) group by all"""
     starts = _start_of("day", zone)
-    return f"""select {first}reason, day, n, coalesce(earliest <> {starts} or latest <> {starts}, false) as is_timed, early
+    return f"""select {first}reason, day, n, coalesce(earliest <> {starts} or latest <> {starts}, false) as is_timed, early, texts
         from ({counted})"""
 
 

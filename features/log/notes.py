@@ -34,14 +34,19 @@ def notes_on(
     sample
         Returns the first row of a file that was rejected for a reason, and its value.
     """
-    for copy, original in copies.items():
-        yield f"{copy} has the same content as {original}: its rows count once"
+    yield from copy_notes(copies)
     if repeated:
         yield f"{repeated:,} {'row repeats' if repeated == 1 else 'rows repeat'} the event id of another: each id counts once"
     yield from (one.describe() for one in inventory.strays(settings))
     yield from _early(inventory)
     yield from rejected_notes(inventory, settings, sample=sample)
     yield from _emptied(inventory)
+
+
+def copy_notes(copies: Mapping[str, str]) -> Iterator[str]:
+    """Yield a sentence for each file that was not read, with the file that it repeats."""
+    for copy, original in copies.items():
+        yield f"{copy} has the same content as {original}: its rows count once"
 
 
 def missing_notes(sources: Sequence[Source], settings: EventsSettings) -> Iterator[str]:

@@ -32,12 +32,14 @@ _UNSUMMED = ("the log cannot be rolled up", "check [churn] qualifying and event:
 
 @dataclass(frozen=True)
 class RawRows:
-    """Checks the raw rows of a partition against the contract.
+    """Checks the raw rows of a partition, of files of one schema, against the contract.
 
     Attributes
     ----------
     checked_sql
         That of :class:`features.log.event_log.EventLog`, over :data:`ARRIVED`.
+    are_other
+        Conditions of the same that tell of each open text whether its value is not a number.
     types
         Column of an event to its DuckDB type.
     zone, naive_zone
@@ -45,16 +47,16 @@ class RawRows:
     """
 
     checked_sql: str
+    are_other: tuple[str, ...]
     types: dict[str, str]
     zone: str
     naive_zone: str
     compute: ComputeSettings
 
     def counts(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """Count valid rows by day and the others by reason: ``reason, day, n, is_timed``."""
-        yield from self._answered(
-            f"select reason, day, n, is_timed from ({counts_sql(f'from ({self.checked_sql})', self.zone)})", batches
-        )
+        """Count valid rows by day and the others by reason: ``reason, day, n, is_timed, texts``."""
+        counted = counts_sql(f"from ({self.checked_sql})", self.zone, texts=self.are_other)
+        yield from self._answered(f"select reason, day, n, is_timed, texts from ({counted})", batches)
 
     def valid(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Return the valid rows, in contract columns."""

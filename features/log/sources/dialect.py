@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 import msgspec
 
 from features.log.sources.broken_rows import ABSENT, room, with_faults
-from features.log.sources.source import hive_options
+from features.log.sources.source import hive_options, with_keys
 from features.sql import literal
 
 
@@ -65,8 +65,9 @@ class Dialect(msgspec.Struct, frozen=True):
             options["strict_mode"] = "false"
         if self.widest:
             options |= {"null_padding": "true", "nullstr": literal(ABSENT), "parallel": str(not self.quote).lower()}
-        sql = f"read_csv({files}, {hive_options(keys)}, {', '.join(f'{name} = {value}' for name, value in options.items())})"
-        return with_faults(sql, names, more=more, delimiter=self.delimiter) if self.widest else sql
+        sql = f"read_csv({files}, {hive_options(())}, {', '.join(f'{name} = {value}' for name, value in options.items())})"
+        rows = with_faults(sql, names, more=more, delimiter=self.delimiter) if self.widest else sql
+        return with_keys(rows, keys, filename=filename)
 
 
 def apart(columns: Sequence[str]) -> list[str]:

@@ -11,7 +11,7 @@ import duckdb
 import pyarrow as pa
 from pyarrow import ipc
 
-from features.log.sources.source import file_list, folder_keys, hive_options
+from features.log.sources.source import file_list, folder_keys, hive_options, with_keys
 from features.sql import identifier, literal
 
 Path = tuple[str, ...]
@@ -48,8 +48,8 @@ class ParquetFiles:
 
     def reader(self, files: str, filename: str) -> str:
         """Return the FROM clause of their own columns and the file of each row."""
-        options = [hive_options(self.keys), f"filename = {literal(filename)}", *([_UNITED] if self.is_united else [])]
-        read = f"read_parquet({files}, {', '.join(options)})"
+        options = [hive_options(()), f"filename = {literal(filename)}", *([_UNITED] if self.is_united else [])]
+        read = with_keys(f"read_parquet({files}, {', '.join(options)})", self.keys, filename=filename)
         as_instants = {name: f"timezone('UTC', {identifier(name)})" for name in self.instants}
         as_intervals = {
             name: _with_intervals(identifier(name), paths) for name, paths in _by_first(self.durations).items()
@@ -102,7 +102,7 @@ def merged(connection: duckdb.DuckDBPyConnection, groups: Sequence[ParquetFiles]
     kinds = dict(zip(found.columns, map(str, found.types), strict=True))
     instants = frozenset(set.intersection(*({*group.instants} for group in groups)))
     kinds |= dict.fromkeys(instants & kinds.keys(), "TIMESTAMP WITH TIME ZONE")
-    keys = groups[0].keys if len({group.keys for group in groups}) == 1 else ()
+    keys = tuple(key for key in groups[0].keys if all(key in group.keys for group in groups))
     return ParquetFiles(names, kinds | dict.fromkeys(keys, "VARCHAR"), instants, {}, keys, is_united=True)
 
 
@@ -168,7 +168,7 @@ def _of_one_schema(connection: duckdb.DuckDBPyConnection, files: ParquetFiles) -
     kinds = dict(zip(own.columns, map(str, own.types), strict=True))
     taken = {name.casefold() for name in kinds}
     # the column of the file counts, not the folder's key
-    free = () if any(key.casefold() in taken for key in files.keys) else files.keys
+    free = tuple(key for key in files.keys if key.casefold() not in taken)
     return replace(
         files, kinds=kinds | dict.fromkeys(free, "VARCHAR"), instants=files.instants & kinds.keys(), keys=free
     )

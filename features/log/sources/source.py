@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from features.errors import closest
 from features.log.files import LOG, Subject
 from features.log.sources.binding import Bound, Texts
-from features.sql import literal
+from features.sql import identifier, literal
 
 LOG_FILE = "_log_file"  # the column that names the file of a row
 LOG_ROW = "_log_row"  # and the one that numbers the rows of a file
@@ -27,6 +27,39 @@ def folder_keys(name: str) -> tuple[str, ...]:
     ('day', 'source')
     """
     return tuple(key for key, _ in _KEY.findall(name))
+
+
+def folder_value(key: str, path: str) -> str:
+    """Return the SQL of the value that a folder in a path gives to a key, as Hive and Spark write it: percent-encoded, or absent.
+
+    Parameters
+    ----------
+    path
+        SQL of the path, in which a folder has the key.
+
+    Examples
+    --------
+    >>> folder_value("day", "file")
+    "nullif(url_decode(regexp_extract(file, '(?:^|/)day=([^/]+)/', 1)), '__HIVE_DEFAULT_PARTITION__')"
+    """
+    written = f"regexp_extract({path}, {literal(f'(?:^|/){re.escape(key)}=([^/]+)/')}, 1)"
+    return f"nullif(url_decode({written}), '__HIVE_DEFAULT_PARTITION__')"
+
+
+def with_keys(reader: str, keys: Collection[str], *, filename: str) -> str:
+    """Return the FROM clause of a reader's columns, and of keys of the folders as columns of text.
+
+    DuckDB's own reading of them takes every key of a path, also one that a column of the file is named after, in its place.
+
+    Parameters
+    ----------
+    filename
+        The reader's column that names the file of a row.
+    """
+    if not keys:
+        return reader
+    added = (f"{folder_value(key, filename)} as {identifier(key)}" for key in dict.fromkeys(keys))
+    return f"(select *, {', '.join(added)} from {reader})"
 
 
 def hive_options(keys: Collection[str]) -> str:

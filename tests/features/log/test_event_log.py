@@ -62,6 +62,15 @@ def test_the_keys_of_a_hive_folder_are_columns(tmp_path: Path, suffix: str):
     assert sorted(channel for *_, channel in found_in(log)) == ["ads", "search"]
 
 
+@pytest.mark.parametrize("suffix", ["parquet", "csv", "jsonl"])
+def test_a_column_of_the_file_counts_and_hides_no_other_key_of_its_folders(tmp_path: Path, suffix: str):
+    for user, source in {"anna": "a%20b", "bob": "__HIVE_DEFAULT_PARTITION__", "cem": "007"}.items():
+        line = f"{user} 2026-01-05T10:00 open device_os=ios"
+        write(tmp_path / f"device_os=android/source={source}/x.{suffix}", [line])
+    log = read(tmp_path, columns={"device_os": "device_os", "channel": "source"})
+    assert [row[-2:] for row in found_in(log)] == [("ios", "a b"), ("ios", None), ("ios", "007")]
+
+
 def test_a_hive_key_keeps_its_leading_zeros(tmp_path: Path):
     write(tmp_path / "uid=007" / "x.parquet", ["anna 2026-01-05T10:00"])
     assert found_in(read(tmp_path, columns={"user_id": "uid"}))[0][0] == "007"

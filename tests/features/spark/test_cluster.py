@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -20,6 +21,8 @@ from churn.cli.app import app
 from churn.cli.console import Steps
 from churn.engine import Spark
 from churn.project import Project
+from features.catalogue.custom import CustomFeature
+from features.catalogue.definition import Unit
 from features.errors import InputError, SettingsError
 from features.profiles import build as one_machine
 from features.settings import ComputeSettings, EventsSettings
@@ -44,6 +47,15 @@ SORTED = ("cutoff", "user_id")
 
 # A virtual machine that lives for a minute: what optimises longer, or collects in parallel, costs more than it saves.
 BRIEF_JVM = "--driver-java-options '-XX:TieredStopAtLevel=1 -XX:+UseSerialGC' pyspark-shell"
+FLAGS = CustomFeature(
+    "windowed",
+    "flags",
+    Unit.COUNT,
+    "Events with a flag.",
+    "had a flag {value} times",
+    daily="coalesce(sum(n) filter (flag is not null), 0)",
+    needs=("flag",),
+)
 SOME = ("days_since_last_event", "active_days_28d", "events_28d", "sessions_28d", "night_share_28d")
 
 
@@ -157,6 +169,53 @@ def test_a_log_of_several_files_folders_and_kinds_of_time_is_read_as_on_one_mach
     assert found.equals(on_one_machine(world, **asked))
 
 
+def test_schemas_extra_texts_and_copies_are_as_on_one_machine(tmp_path: Path, spark: SparkSession):
+    """Integers and floats of several sizes, a key of folders next to a column of its name, a text in one file and a number in another."""
+    start, folder = datetime(2026, 3, 5, 10, tzinfo=UTC), tmp_path / "log"
+    parts = {
+        "kind=open/source=ads/a.parquet": {
+            "who": pa.array([1, 2], pa.int32()),
+            "paid": pa.array([1.1, 2.2], pa.float32()),
+            "kind": ["open", "buy"],
+            "flag": ["yes", "no"],
+        },
+        "kind=open/source=web/b.parquet": {"who": [2, 2**53 + 1], "paid": [1.1, 2.2], "flag": [1, 2]},
+    }
+    for place, (name, columns) in enumerate(parts.items()):
+        (folder / name).parent.mkdir(parents=True)
+        pq.write_table(pa.table({"at": [start + timedelta(days=place)] * 2, **columns}), folder / name)
+    copy = folder / "kind=open/source=web/b (1).parquet"
+    shutil.copy(folder / "kind=open/source=web/b.parquet", copy)
+    columns = {"user_id": "who", "event_time": "at", "event_type": "kind", "amount": "paid", "channel": "source"}
+    made = world_of(tmp_path / "made", ["anna 2026-03-05T10:00 open"], features={"custom": (FLAGS,)})
+    events = EventsSettings(path=str(folder), columns=columns, extra={"flag": "flag"}, covered_until=date(2026, 5, 1))
+    world = replace(made, settings=replace(made.settings, events=events))
+    specification = msgspec.structs.replace(
+        world.specification(("open", "buy"), only=(*SOME, "amount_28d", "channels")), custom=(FLAGS,)
+    )
+    specification = msgspec.structs.replace(specification, feature_names=(*specification.feature_names, "flags_28d"))
+
+    activity, log = world.activity(), inside.read_log(world.settings, spark)
+    found = inside.collect(log.profiles(specification, cutoffs=days(CUTOFFS[:1])), SORTED)
+    assert found.equals(one_machine.build_profiles(activity, specification, cutoffs=days(CUTOFFS[:1])))
+    told = [(one["user_id"], one["events_28d"], one["channels"], one["flags_28d"]) for one in found.to_pylist()]
+    assert told == [("1", 1, 1, 1), ("2", 2, 2, 2), (str(2**53 + 1), 1, 1, 1)]
+    inventory = activity.manifest.inventory
+    assert (log.inventory.days, log.inventory.rejected) == (inventory.days, inventory.rejected)
+    assert sorted(log.notes) == sorted(activity.notes)
+    assert (
+        f"{folder / 'kind=open/source=web/b.parquet'} has the same content as {copy}: its rows count once" in log.notes
+    )
+
+
+def test_a_file_that_can_no_longer_be_read_is_told_by_its_name(tmp_path: Path, spark: SparkSession):
+    world = world_of(tmp_path, ["anna 2026-03-05T10:00 open"])
+    profiles = inside.read_log(world.settings, spark).profiles(world.specification(only=SOME), cutoffs=days(CUTOFFS))
+    world.path.unlink()
+    with pytest.raises(InputError, match=r"Spark cannot read the log: \[?FAILED_READ_FILE.*log\.parquet"):
+        inside.collect(profiles, SORTED)
+
+
 @pytest.mark.parametrize("zone", [None, "UTC"])
 @pytest.mark.parametrize("unit", ["ns", *(pytest.param(unit, marks=pytest.mark.slow) for unit in ("ms", "us"))])
 def test_a_time_of_any_unit_is_the_same_instant(tmp_path: Path, spark: SparkSession, zone: Any, unit: Any):
@@ -187,6 +246,7 @@ def test_the_verb_writes_the_profiles_of_the_champion(trained_world: TrainedWorl
     assert ran.exit_code == 0, ran.output
     told, found = json.loads(ran.stdout), pq.read_table(tmp_path / "p.parquet")
     assert (told["profiles"], told["columns"]) == (found.num_rows, found.num_columns)
+    assert told["notes"] == []
     assert told["profiles"] == trained_world.said["score"]["scored"] + trained_world.said["score"]["unscored"]
 
 

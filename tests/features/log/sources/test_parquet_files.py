@@ -10,7 +10,10 @@ import pyarrow as pa
 import pytest
 
 from features.errors import InputError
+from features.log.formats import files_of
+from features.log.sources.mapping import Mapper
 from features.settings import EventsSettings
+from features.storage.duckdb import connect
 from tests.builders import found_in, open_log, read
 from tests.features.log_files import HEADER, LENIENT, SECONDS, TEN, last_in, parquet_of, put, times_in, users_in
 
@@ -188,6 +191,15 @@ def test_a_column_of_the_file_counts_and_not_the_folder_of_its_name(tmp_path: Pa
     at = datetime(2026, 1, 4, 23, 30, tzinfo=UTC)
     parquet_of(tmp_path / "day=2026-01-05/x.parquet", {"user_id": ["a"], "day": [at]})
     assert times_in(read(tmp_path, columns={"event_time": "day"})) == ["2026-01-04 23:30:00"]
+
+
+def test_files_read_as_one_have_the_keys_that_all_their_folders_have_and_no_column_is_named_after(tmp_path: Path):
+    parquet_of(tmp_path / "day=1/source=ads/x.parquet", {"user_id": ["a"], "day": [7]})
+    parquet_of(tmp_path / "day=2/source=web/x.parquet", {"user_id": ["b"]})
+    connection, settings = connect(), EventsSettings(path=str(tmp_path))
+    (source,) = Mapper(connection, settings, is_merged=True).sources(files_of(settings, Path()))
+    found = connection.sql(f"select user_id, day, source from {source.sql} order by all").fetchall()
+    assert found == [("a", 7, "ads"), ("b", None, "web")]
 
 
 def test_a_key_of_a_folder_is_a_column_of_text(tmp_path: Path):

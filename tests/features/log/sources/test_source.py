@@ -13,9 +13,11 @@ from features.log.sources.source import (
     Source,
     file_list,
     folder_keys,
+    folder_value,
     hive_options,
     suggestion,
 )
+from features.sql import literal
 from tests.features.log_files import put
 
 ROWS = f"(values ('f', '1', 'x'), ('f', 'one', 'y')) t({LOG_FILE}, a, b)"
@@ -82,6 +84,12 @@ def test_keys_of_folders_are_those_with_a_value():
     assert folder_keys("log/day=2026-01-05/source=/x=y.parquet") == ("day",)
     assert hive_options(("day",)) == "hive_partitioning = true, hive_types_autocast = false"
     assert hive_options(()) == "hive_partitioning = false"
+
+
+def test_a_key_of_folders_is_read_by_its_whole_name_wherever_the_path_starts():
+    paths = ("a.b=1/axb=2/b=x%2Fy/z", "/log/a.b=it's/z")
+    values = [f"select {', '.join(folder_value(key, literal(path)) for key in ('a.b', 'b'))}" for path in paths]
+    assert duckdb.execute(" union all ".join(values)).fetchall() == [("1", "x/y"), ("it's", "")]
 
 
 def test_a_column_that_was_probably_meant_is_suggested():
