@@ -63,8 +63,8 @@ def steps(verb: str, total: int) -> Generator[Steps]:
 
 
 def print_json(values: Any) -> None:
-    """Print one JSON document."""
-    out.print(json.dumps(values, indent=1, default=str), markup=False)
+    """Print one JSON document; JSON has no numbers that are not finite, so a result has to say null instead."""
+    out.print(json.dumps(values, indent=1, default=str, allow_nan=False), markup=False)
 
 
 def print_report(title: str, report: Mapping[str, Any]) -> None:

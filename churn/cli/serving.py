@@ -25,8 +25,9 @@ def _next(found: Scoring) -> tuple[str, ...]:
 def _after_export(found: Export | ListCheck) -> tuple[str, ...]:
     if isinstance(found, ListCheck):
         return ()
-    written = any(one.export_id for one in found.lists)
-    return ("outcomes",) if written else ("export", "--as-of", str(found.cutoff))
+    if not any(one.export_id for one in found.lists):
+        return ("export", "--as-of", str(found.cutoff))
+    return ("outcomes",) if found.has_earlier_scores else ("status",)
 
 
 def _allowing(project: Project, mapping_change: bool) -> Project:
@@ -102,10 +103,7 @@ def _show_export(found: Export) -> None:
         out["to look at"] = "\n".join(one.words for one in found.concerns)
     console.print_report(f"{found.title}, {found.cutoff}", out)
     for one in found.lists:
-        rows = {what: f"{count:,}" for what, count in one.counts.items()}
-        if one.expected_profit is not None:
-            rows["expected profit"] = f"{one.expected_profit:,.0f}; pays from a save rate of {one.pays_from:.1%}"
-            rows["also by risk"] = f"{one.also_by_risk:,} would be on a list as long that is ranked by risk"
+        rows = {what: f"{count:,}" for what, count in one.counts.items()} | one.profit
         if one.shared_reasons:
             rows["nearly all share"] = "\n".join(one.shared_reasons)
         if one.delivered:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from churn.engine import ScoredUsers
 from churn.jobs.review import Review
+from churn.jobs.upload_ids import UploadIds
 from churn.jobs.week import Week
 from churn.progress import Progress
 from churn.results import WeeklyList
@@ -25,6 +24,7 @@ from serving.weekly.checks import Concern, leading_feature
 from serving.weekly.curve_columns import curve_columns
 from serving.weekly.files.destinations import deliver
 from serving.weekly.files.list_address import ListAddress
+from serving.weekly.files.suppression import id_key, id_keys
 from serving.weekly.files.upload import read_upload
 from serving.weekly.files.upload_format import UploadFormat
 from serving.weekly.list_ledger import ListEntry, write_entries
@@ -51,6 +51,26 @@ class ListDraft:
     concerns: tuple[Concern, ...]
 
 
+@dataclass(frozen=True)
+class ReadyList:
+    """A list of which everything is made, so that settings that do not fit it, or its size, were refused already.
+
+    Attributes
+    ----------
+    found
+        Its counts.
+    entries
+        Who is entered, of both arms.
+    write_files
+        Writes its files into an empty folder.
+    """
+
+    found: WeeklyList
+    entry: ListEntry
+    entries: pa.Table
+    write_files: Callable[[Path], None]
+
+
 def counted(one: Selection, *, not_uploaded: Mapping[str, int]) -> WeeklyList:
     """Describe a list that is not written yet."""
     held = int(one.held_out.sum())
@@ -67,10 +87,17 @@ def counted(one: Selection, *, not_uploaded: Mapping[str, int]) -> WeeklyList:
 
 @dataclass(frozen=True)
 class ListWriter:
-    """Writes the lists of a week."""
+    """Writes the lists of a week.
+
+    Attributes
+    ----------
+    ids
+        The ids of the week in each column by which the team's tool matches users, as far as they were asked for.
+    """
 
     week: Week
     review: Review
+    ids: dict[str, UploadIds] = field(default_factory=dict[str, UploadIds])
 
     @property
     def project(self) -> Project:
@@ -104,37 +131,25 @@ class ListWriter:
         return (*self.review.concerns(), *(concern for one in self.drafts for concern in one.concerns))
 
     def _draft(self, one: Selection) -> ListDraft:
-        places: list[int] = one.treated.tolist()
+        places = pa.array(one.treated, pa.int64())
         model, profiles = self.users.model, self.users.profiles.take(places)
         reasons = list_reasons(model, profiles, new_users=self.users.new_users)
         curves = curve_columns(model, profiles, cutoff=self.batch.cutoff)
         leading = leading_feature(reasons.table)
         return ListDraft(one, reasons, curves, leading, tuple(self.review.concerns_of(one, leading=leading)))
 
-    def write(self, draft: ListDraft, *, say: Progress) -> WeeklyList:
-        """Write the account of a list, and its files, and take these where they are wanted."""
-        project, name, week = self.project, draft.selection.settings.name, week_of(self.batch.cutoff)
-        ledger = Place(project.home.list_ledger(project.name, week, name), say=say.within)
-        place = Place(project.home.weekly_list(project.name, week, name), say=say.within)
-        entry, folder, found = self.write_into(ledger, place, draft=draft)
-        delivered = self._delivered(folder, ListAddress(project.name, week, name, entry.export_id), say=say)
-        return replace(
-            found,
-            export_id=entry.export_id,
-            path=folder,
-            shared_reasons=draft.reasons.shared,
-            delivered=delivered,
-        )
-
     def counted(self, draft: ListDraft) -> WeeklyList:
         """Describe a list that is not written."""
         content, _ = self._content(draft)
         return counted(draft.selection, not_uploaded=content.not_uploaded(self.project.settings.export))
 
-    def write_into(self, ledger: Place, place: Place, *, draft: ListDraft) -> tuple[ListEntry, Path, WeeklyList]:
-        """Write the account of a list and its files as versions of two places; return its entry, the folder of the files and its counts.
+    def ready(self, draft: ListDraft) -> ReadyList:
+        """Make everything of a list, and write nothing.
 
-        What the settings or the size of the list forbid is refused before the account says that the list went out.
+        Raises
+        ------
+        SettingsError, InputError
+            When the settings do not fit the list, or a sheet of Excel cannot hold it.
         """
         one, arms, settings = draft.selection, self.week.arms, self.project.settings.export
         name, entries = one.settings.name, self.rows.entries(one, self.users.scores)
@@ -142,25 +157,49 @@ class ListWriter:
         found, (last, since) = counted(one, not_uploaded=content.not_uploaded(settings)), self._last_upload(one, form)
         about = f"{self.batch.model} {self.batch.version} {self.batch.cutoff} {arms.epoch}"
         page = self._page(one, found, by=form.id_column, not_cleared=len(since))
-        content = replace(content, last_upload=last, held_out_since=since, page=page)
-        export_id = export_id_of((entries, content.rows), about, one.settings.model_dump_json())
-        entry = ListEntry(name, export_id, arms.epoch, arms.share)
-        write = list_files(content, batch=self.batch, entry=entry, settings=settings)
-        write_entries(self.batch, entry, entries=entries, place=ledger)
-        return entry, place.add(write), found
+        suppressed = replace(content.suppressed, held_out_since=since)
+        content = replace(content, last_upload=last, suppressed=suppressed, page=page)
+        decided_by = about, one.settings.model_dump_json(), *self._ids_of_others(one, content, form=form)
+        entry = ListEntry(name, export_id_of((entries, content.rows), *decided_by), arms.epoch, arms.share)
+        found = replace(found, export_id=entry.export_id, shared_reasons=draft.reasons.shared)
+        return ReadyList(found, entry, entries, list_files(content, batch=self.batch, entry=entry, settings=settings))
+
+    def write(self, ready: ReadyList, *, say: Progress) -> WeeklyList:
+        """Write the account of a list, and its files, and take these where they are wanted."""
+        project, name, week = self.project, ready.entry.list, week_of(self.batch.cutoff)
+        ledger = Place(project.home.list_ledger(project.name, week, name), say=say.within)
+        place = Place(project.home.weekly_list(project.name, week, name), say=say.within)
+        folder = self.write_into(ledger, place, ready=ready)
+        delivered = self._delivered(folder, ListAddress(project.name, week, name, ready.entry.export_id), say=say)
+        return replace(ready.found, path=folder, delivered=delivered)
+
+    def write_into(self, ledger: Place, place: Place, *, ready: ReadyList) -> Path:
+        """Write the account of a list and its files as versions of two places; return the folder of the files."""
+        write_entries(self.batch, ready.entry, entries=ready.entries, place=ledger)
+        return place.add(ready.write_files)
 
     def _content(self, draft: ListDraft) -> tuple[ListContent, UploadFormat]:
         """Return what a list holds whatever was uploaded last week, without its page; and the form of its upload."""
         one, reasons = draft.selection, draft.reasons
         table = self.rows.rows(one, self.users.scores, reasons=reasons, curves=draft.curves)
-        form = format_of(table, self.project.settings.export)
+        form = format_of(table, self.project.settings.export, name=one.settings.name)
         recorded = {
             "leading_reason": draft.leading,
             "forced_although": [asdict(concern) for concern in self.concerns],
             "id_column": form.id_column,
         }
         held_out = self.rows.held_out_ids(one, by=form.id_column)
-        return ListContent(table, held_out, reasons.shared, recorded=recorded), form
+        suppressed = self._ids_in(form.id_column).suppressed
+        return ListContent(table, held_out, reasons.shared, suppressed=suppressed, recorded=recorded), form
+
+    def _ids_in(self, column: str) -> UploadIds:
+        return self.ids.setdefault(column, UploadIds(self.week, self.rows, column))
+
+    def _ids_of_others(self, one: Selection, content: ListContent, *, form: UploadFormat) -> list[str]:
+        """Return which of those to be contacted are not uploaded because of somebody who is not on the list."""
+        suppressed = content.suppressed
+        not_uploaded = {*suppressed.held_out, *suppressed.excluded} - id_keys(content.held_out)
+        return sorted(self._ids_in(form.id_column).of(one.treated) & not_uploaded)
 
     def _page(self, one: Selection, found: WeeklyList, *, by: str, not_cleared: int) -> str:
         note = upload_words(found.not_uploaded, listed=found.treated, id_column=by)
@@ -186,7 +225,7 @@ class ListWriter:
         Returns
         -------
         The upload without those whom the delta must not clear: who is held out, and who is to be contacted by another list; and the ids
-        of the former, as far as nobody who is to be contacted has the same.
+        of the former.
         """
         name = one.settings.name
         if not (folder := self._last_folder(name)):
@@ -198,18 +237,13 @@ class ListWriter:
             )
             return None, []
         others = [other.treated for other in self.week.selections if other.settings.name != name]
-        held_out, named = (
-            self._ids(np.flatnonzero(self.week.held_out), form),
-            self._ids(np.concatenate([*others, _NOBODY]), form),
-        )
-        kept = found.filter(pc.invert(pc.is_in(found.column(0), value_set=pa.array(held_out | named, pa.string()))))
-        if self._is_written_without_them(name):
-            return kept, []
-        return kept, sorted(held_out & set(found.column(0).to_pylist()) - named - self._ids(one.treated, form))
-
-    def _ids(self, places: NDArray[np.int64], form: UploadFormat) -> set[str]:
-        """Return how the team's tool knows some users, as far as it does."""
-        return {one for one in self.rows.ids_of(places, by=form.id_column) if one}
+        ids = self._ids_in(form.id_column)
+        held_out, excluded = set(ids.suppressed.held_out), set(ids.suppressed.excluded)
+        not_in_delta = held_out | (ids.of(np.concatenate([*others, _NOBODY])) - excluded)
+        texts: list[Any] = found.column(0).to_pylist()
+        kept = found.filter(pa.array([id_key(one) not in not_in_delta for one in texts], pa.bool_()))
+        since = [] if self._is_written_without_them(name) else sorted({one for one in texts if id_key(one) in held_out})
+        return kept, since
 
     def _is_written_without_them(self, name: str) -> bool:
         """Tell whether a past list was written when ``holdout.csv`` did not name who was held out since: then it stays as it was."""

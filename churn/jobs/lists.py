@@ -15,6 +15,7 @@ from churn.jobs.week import Week, batch_of
 from churn.progress import Progress
 from churn.results import Export, ListCheck, WeeklyList
 from features.errors import CheckFailed
+from serving.weekly.account.outcomes import scored_batches
 from serving.weekly.checks import Concern
 from serving.weekly.files.verify import verify
 
@@ -45,6 +46,8 @@ def export(project: Project, cutoff: date, *, model: str, run: ExportRun, say: P
     ------
     CheckFailed
         When something should be checked before a list is sent, and nobody forces it; the scores are kept.
+    SettingsError, InputError
+        When a list cannot be made as the settings say; nothing is written.
     """
     registered, users = scored(project, cutoff, model=model, say=say)
     batch = batch_of(project, registered, users, cutoff=cutoff)
@@ -63,16 +66,18 @@ def export(project: Project, cutoff: date, *, model: str, run: ExportRun, say: P
         can_show=week.plan.words(week.arms.share),
         changes=review.changes,
         concerns=writer.concerns,
+        has_earlier_scores=bool(scored_batches(project.home.ledgers(project.name), before=cutoff)),
     )
     if run.is_dry:
         return replace(found, lists=tuple(writer.counted(one) for one in writer.drafts))
+    ready = [writer.ready(one) for one in writer.drafts]
     say("writing ledger and lists")
     lists: list[WeeklyList] = []
     with telling_what_is_written(say) as written:
         keep(project, registered, users=users, cutoff=cutoff, written=written)
         if writer.concerns and not run.is_forced:
             raise _to_look_at(writer.concerns)
-        for one in writer.drafts:
+        for one in ready:
             lists.append(writer.write(one, say=say))
             written.add(lists[-1].path)
     return replace(found, lists=tuple(lists))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import date, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -59,7 +59,7 @@ def outcomes(project: Project, as_of: date | None, *, say: Progress) -> Outcomes
     day = ledger.checked(as_of)
     weeks = [ledger.week(batch, day) for batch in ledger.batches if batch.cutoff < day]
     if not weeks:
-        raise CheckFailed(f"nothing was scored before {day}", hint="take a later day, or score a week: churn export")
+        raise CheckFailed(f"nothing was scored before {day}", hint=ledger.first_final)
     say("comparing what was expected with what happened")
     reading = _reading(project, day, ledger)
     model = model_account(weeks, seed=project.settings.training.seed)
@@ -139,6 +139,14 @@ class Ledger:
             reader = self.project.reader.with_nothing_set()
             self.activities[key] = reader.activity(frozen=model, say=self.say.within)
         return self.activities[key]
+
+    @property
+    def first_final(self) -> str:
+        """Say from when on the first outcomes are final."""
+        first = self.batches[0]
+        ends_on = self.model(first.version).definition.window.end(first.cutoff)
+        final_on = ends_on + timedelta(days=self._holdout.grace_days)
+        return f"the first outcomes, those of {first.cutoff}, are final on {final_on}; until then: churn status"
 
     # --- Weeks ---------------------------------------------------------------------------------------------------
 

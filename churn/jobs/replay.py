@@ -204,7 +204,7 @@ class _TimeMachine:
         with TemporaryDirectory() as folder:
             for name, draft in drafts.items():
                 again = [Place(Path(folder) / part / name) for part in ("ledger", "lists")]
-                writer.write_into(*again, draft=draft)
+                writer.write_into(*again, ready=writer.ready(draft))
                 written = [
                     home(project.name, week_of(cutoff), name)
                     for home in (project.home.list_ledger, project.home.weekly_list)

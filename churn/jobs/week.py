@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from churn.contacts.recorded import MergedIds, RecordedContacts
 from churn.engine import ScoredUsers
@@ -20,7 +21,7 @@ from features.users.attributes import KnownUsers
 from serving.batch.scored_batch import Batch
 from serving.settings import ListSettings
 from serving.weekly.arms import Arms, ArmsFolder, Epoch, epoch_of, start_of
-from serving.weekly.candidates import Candidates, attributes_at, in_cool_down
+from serving.weekly.candidates import COOL_DOWN, OPTED_OUT, Candidates, attributes_at, in_cool_down
 from serving.weekly.holdout import HoldoutPlan
 from serving.weekly.list_ledger import PastList, last_contacts, open_arms
 from serving.weekly.selection import Mask, Ranking, Selection, select
@@ -130,6 +131,14 @@ class Week:
         """Who of all users is held out, listed or not."""
         ids: list[Any] = self.users.scores.column("user_id").to_pylist()
         return self.arms.held_out(ids)
+
+    @cached_property
+    def not_to_contact(self) -> Mask:
+        """Who of all users opted out, whatever excludes them first, or is excluded as contacted within the cool-down."""
+        reasons = pa.array([OPTED_OUT, COOL_DOWN], pa.string())
+        excluded = np.asarray(pc.is_in(self._excluded, value_set=reasons), dtype=np.bool_)
+        sql = f"coalesce({self.project.settings.export.opted_out or 'false'}, false) as is_opted_out"
+        return excluded | np.asarray(self.candidates.select(sql).column("is_opted_out"), dtype=np.bool_)
 
     @cached_property
     def selections(self) -> tuple[Selection, ...]:

@@ -7,6 +7,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from churn.results.outcomes import plain
 from churn.results.result import Result
 from features.errors import CheckFailed
 
@@ -179,7 +180,7 @@ class Training(Result):
         from training.report.training_report import TrainingReport
 
         registered = self.registered
-        return TrainingReport(self.trained, self.diagnostics).to_json() | {
+        return plain(TrainingReport(self.trained, self.diagnostics).to_json()) | {
             "model": {
                 "name": registered.name,
                 "version": registered.version,
@@ -240,7 +241,7 @@ class Reliability(Result):
         from models.evaluation.score_rates import LEVEL
 
         rates = [{"probability": one} | asdict(self.known.churn_rate(one)) for one in self.probabilities]
-        return {
+        found = {
             "model": {"name": self.name, "version": self.version},
             "cutoffs": [one.to_json() for one in self.known.cutoffs],
             "churn_rate_among_users_with_such_a_score": {
@@ -249,6 +250,7 @@ class Reliability(Result):
                 "rates": rates,
             },
         }
+        return plain(found)
 
     @property
     def summary(self) -> dict[str, Any]:

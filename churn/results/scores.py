@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from pathlib import Path
@@ -156,6 +157,20 @@ class WeeklyList:
     not_uploaded: dict[str, int] = field(default_factory=dict[str, int])
 
     @property
+    def profit(self) -> dict[str, str]:
+        """What contacting everybody on it should earn, in words; empty: it is ranked by risk."""
+        from serving.weekly.list_page import NO_PROFIT, pays_words
+
+        if self.expected_profit is None or self.pays_from is None:
+            return {}
+        if not self.treated + self.held_out:
+            return {"expected profit": NO_PROFIT}
+        return {
+            "expected profit": f"{self.expected_profit:,.0f}; {pays_words(self.pays_from)}",
+            "also by risk": f"{self.also_by_risk:,} would be on a list as long that is ranked by risk",
+        }
+
+    @property
     def counts(self) -> dict[str, int]:
         """Who is to be contacted and who is not, in words, and how many."""
         from serving.weekly.write import shown
@@ -164,8 +179,9 @@ class WeeklyList:
         return found | self.excluded | {"below the cut": self.below_the_cut}
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values."""
-        return asdict(self) | {"path": str(self.path) if self.export_id else None}
+        """Plain JSON values; ``pays_from`` is null, too, where no save rate makes the list pay."""
+        pays = self.pays_from if self.pays_from is not None and math.isfinite(self.pays_from) else None
+        return asdict(self) | {"path": str(self.path) if self.export_id else None, "pays_from": pays}
 
 
 @dataclass(frozen=True, repr=False)
@@ -184,6 +200,8 @@ class Export(Scoring):
         Since the batch before; None: there was none in the last days.
     concerns
         What should be checked before a list is sent.
+    has_earlier_scores
+        Whether an earlier cutoff was scored, so that ``churn outcomes`` has a week to account for.
     """
 
     lists: tuple[WeeklyList, ...] = ()
@@ -192,6 +210,7 @@ class Export(Scoring):
     can_show: str = ""
     changes: Changes | None = None
     concerns: tuple[Concern, ...] = ()
+    has_earlier_scores: bool = False
 
     @property
     def title(self) -> str:

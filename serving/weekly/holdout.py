@@ -81,8 +81,10 @@ class HoldoutPlan:
 
     def words(self, share: float) -> str:
         """Say what a share can show and by when, and what it costs at most."""
-        if not share or not self.season:
+        if not share:
             return "nobody is held out: whether contacting helps cannot be told"
+        if not self.season:
+            return "nobody is on a list: what the holdout can show is not known yet"
         found, weeks = detectable(self.season, share), self.season.weeks
         effect = (self.settings.smallest_effect or 0) / 100 or _COSTED_EFFECT
         lost = self.season.lost(share, effect=effect)

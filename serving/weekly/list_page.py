@@ -12,6 +12,8 @@ from serving.weekly.checks import Concern
 from serving.weekly.profit import ProfitRanking
 from serving.weekly.write import WITHOUT_ID
 
+NO_PROFIT = "No contact is expected to earn anything, so nobody is listed: look at save_rate, incentive and value"
+
 
 @dataclass(frozen=True)
 class ListSummary:
@@ -78,12 +80,22 @@ def upload_words(not_uploaded: Mapping[str, int], *, listed: int, id_column: str
     return words
 
 
+def pays_words(pays_from: float) -> str:
+    """Say from which save rate on a list pays.
+
+    Examples
+    --------
+    >>> pays_words(0.08), pays_words(float("inf"))
+    ('it pays from a save rate of 8.0%', 'no save rate makes it pay')
+    """
+    return f"it pays from a save rate of {pays_from:.1%}" if pays_from <= 1 else "no save rate makes it pay"
+
+
 def profit_words(found: ProfitRanking) -> str:
     """Say what a list should earn, from which save rate it pays, and how it differs from a list by risk."""
     if not found.size:
-        return "No contact is expected to earn anything, so nobody is listed: look at save_rate, incentive and value."
-    pays = found.pays_from()
-    rate = f"it pays from a save rate of {pays:.1%}" if pays <= 1 else "no save rate makes it pay"
+        return f"{NO_PROFIT}."
+    rate = pays_words(found.pays_from())
     return (
         f"{number(found.total)} if everybody is contacted and {found.costs.save_rate:.1%} of the leavers are saved; {rate}. "
         f"{found.also_by_risk:,} of its {found.size:,} users would be on a list as long that is ranked by risk."

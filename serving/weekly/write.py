@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from serving.settings import ExportSettings
 from serving.weekly.at_risk_list import week_of
 from serving.weekly.files.list_columns import About
 from serving.weekly.files.spreadsheet import check_rows, write_xlsx
+from serving.weekly.files.suppression import NOTHING_SUPPRESSED, Suppression
 from serving.weekly.files.tables import write_csv, write_parquet
 from serving.weekly.files.upload import Uploads, uploads, write_uploads
 from serving.weekly.files.upload_format import UploadFormat, upload_format
@@ -23,6 +24,7 @@ from serving.weekly.list_ledger import ListEntry
 NAME, UPLOAD = "at_risk", "upload.csv"
 WITHOUT_ID, REPEATED_ID = "without an id", "with the id of another row"
 ID_OF_HELD_OUT = "with the id of a held-out user"
+ID_OF_EXCLUDED = "with the id of a user who opted out or was contacted lately"
 
 
 @dataclass(frozen=True)
@@ -39,8 +41,8 @@ class ListContent:
         Reasons that nearly everybody on the list has.
     last_upload
         ``upload.csv`` of the week before; None: there was none.
-    held_out_since
-        Ids in it of users who are held out now.
+    suppressed
+        Further ids that are not uploaded.
     page
         The page of the list; empty: none.
     recorded
@@ -51,30 +53,42 @@ class ListContent:
     held_out: Sequence[str | None]
     shared: Sequence[str]
     last_upload: pa.Table | None = None
-    held_out_since: Collection[str] = ()
+    suppressed: Suppression = NOTHING_SUPPRESSED
     page: str = ""
     recorded: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     def uploads(self, settings: ExportSettings) -> Uploads:
         """Return what the team's tool is given."""
-        form, since = format_of(self.rows, settings), self.held_out_since
-        return uploads(self.rows, form, held_out=self.held_out, held_out_since=since, last=self.last_upload)
+        form, last = format_of(self.rows, settings), self.last_upload
+        return uploads(self.rows, form, held_out=self.held_out, suppressed=self.suppressed, last=last)
 
     def not_uploaded(self, settings: ExportSettings) -> dict[str, int]:
         """Return why some users who are to be contacted are not in the upload, and how many; empty: all are."""
         form = replace(format_of(self.rows, settings), columns={})
-        return _not_uploaded(uploads(self.rows, form, held_out=self.held_out))
+        return _not_uploaded(uploads(self.rows, form, held_out=self.held_out, suppressed=self.suppressed))
 
 
 def _not_uploaded(found: Uploads) -> dict[str, int]:
-    counts = {WITHOUT_ID: found.without_id, REPEATED_ID: found.repeated, ID_OF_HELD_OUT: found.held_out}
+    counts = {
+        WITHOUT_ID: found.without_id,
+        REPEATED_ID: found.repeated,
+        ID_OF_HELD_OUT: found.held_out,
+        ID_OF_EXCLUDED: found.excluded,
+    }
     return {why: count for why, count in counts.items() if count}
 
 
-def format_of(rows: pa.Table, settings: ExportSettings) -> UploadFormat:
-    """Return how the team's tool is given the rows of a list; of the default id, a preset knows a better one where the list has it."""
+def format_of(rows: pa.Table, settings: ExportSettings, *, name: str = "") -> UploadFormat:
+    """Return how the team's tool is given the rows of a list; of the default id, a preset knows a better one where the list has it.
+
+    Parameters
+    ----------
+    name
+        Of the list, for errors.
+    """
     id_column = "" if settings.preset and settings.id_column == "user_id" else settings.id_column
-    return upload_format(settings.preset or "plain", rows.column_names, id_column=id_column, renames=settings.columns)
+    preset, columns = settings.preset or "plain", rows.column_names
+    return upload_format(preset, columns, id_column=id_column, renames=settings.columns, list_name=name)
 
 
 def shown(not_uploaded: Mapping[str, int]) -> dict[str, int]:

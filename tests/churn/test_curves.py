@@ -32,6 +32,15 @@ def test_a_list_has_the_expected_day_and_the_probabilities_by_day(project: churn
     assert WEEK in str(found.lists[0].path)
 
 
+def test_a_list_with_nobody_to_contact_has_the_columns_and_no_rows(project: churn.Project):
+    lists = 'lists=[{name="all", at_least="high"}, {name="vip", at_least="low", where="false"}]'
+    with_vip = churn.Project(project.config, home=project.root, settings=(*QUICK, lists))
+    _, vip = with_vip.export(AS_OF, force=True).lists
+    rows = pq.read_table(vip.path / "at_risk.parquet")
+    assert (vip.treated, rows.num_rows) == (0, 0)
+    assert {"expected_day", "churn_probability_30d", "reason_1"} <= {*rows.column_names}
+
+
 def test_the_report_says_what_is_expected_of_todays_users(project: churn.Project):
     (lifetime,) = (one for one in project.report().sections if one.name == "lifetime")
     (table,) = (one for one in lifetime.tables if one.name == "outlook")

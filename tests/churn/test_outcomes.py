@@ -214,8 +214,11 @@ def test_a_day_that_the_log_does_not_reach_and_a_ledger_without_scores_are_refus
 ):
     with pytest.raises(InputError, match="the log covers up to, not including, 2026-05-05"):
         project(world).outcomes(date(2026, 6, 1))
-    with pytest.raises(CheckFailed, match="nothing was scored before 2026-03-01"):
+    with pytest.raises(CheckFailed, match="nothing was scored before 2026-03-01") as nothing:
         project(world).outcomes("2026-03-01")
+    assert (
+        nothing.value.hint == f"the first outcomes, those of {CLOSED}, are final on {FINAL}; until then: churn status"
+    )
     empty = churn.Project(trained_world.config, home=tmp_path / "home")
     with pytest.raises(CheckFailed, match="nothing was scored yet"):
         empty.outcomes()

@@ -122,6 +122,16 @@ def test_weeks_that_follow_each_other_come_out_byte_for_byte(command: Command, w
     assert [one["differing"] for one in ran.json()["mondays"]] == [[], []]
 
 
+def test_a_list_with_nobody_to_contact_comes_out_byte_for_byte(command: Command, world: TrainedWorld, tmp_path: Path):
+    own = world.copy_to(tmp_path / "home")
+    lists = 'lists=[{name="at_risk", at_least="medium"}, {name="vip", at_least="low", where="active_days_28d > 28"}]'
+    more = [*own.options(), "--set", lists]
+    assert command("export", *more, "--as-of", REALLY.isoformat()).code == 0
+    assert (own.home / "lists/churn/2026-W17/vip/current/upload.csv").read_text().count("\n") == 1
+    ran = command("replay", *more, "--mondays", "1", "--json")
+    assert [one["differing"] for one in ran.json()["mondays"]] == [[]]
+
+
 @pytest.mark.parametrize("of_before", [False, True])
 def test_who_is_held_out_since_the_last_upload_is_suppressed_and_lists_of_before_that_was_so_stay_as_they_were(
     command: Command, world: TrainedWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, of_before: bool

@@ -17,11 +17,13 @@ import pyarrow.compute as pc
 
 from features.errors import InputError, SettingsError, closest, translated
 from features.log.sources.values import FLOATS
+from serving.weekly.files.suppression import NOTHING_SUPPRESSED, Suppression, id_key, id_keys
 from serving.weekly.files.tables import as_texts, escaped, is_text, read_csv
 from serving.weekly.files.upload_format import UploadFormat
 
 Row = tuple[str, ...]
 Cells = Mapping[str, str]  # under the names of their attributes
+User = tuple[str, Cells]  # the id first
 
 
 @dataclass(frozen=True)
@@ -36,8 +38,9 @@ class Uploads:
         The ids alone of the held out, and of those in last week's upload who are held out now; sorted by their bytes.
     delta
         Users with a cell that changed since last week, in the order of the list, unchanged cells blank; then those who left it.
-    without_id, repeated, held_out
-        Numbers of treated users who were excluded: the tool cannot find them, another row has their id, or somebody held out has it.
+    without_id, repeated, held_out, excluded
+        Numbers of treated users who are not in it: the tool cannot find them; or their id is that of another row, of somebody held
+        out, or of somebody who opted out or was contacted within the cool-down.
     not_cleared
         Number of users in last week's upload who are held out now. No file but ``holdout`` names them: the tool suppresses them, and
         still holds what was uploaded of them.
@@ -49,6 +52,7 @@ class Uploads:
     without_id: int
     repeated: int
     held_out: int
+    excluded: int
     not_cleared: int
 
 
@@ -57,7 +61,7 @@ def uploads(
     form: UploadFormat,
     *,
     held_out: Sequence[str | None],
-    held_out_since: Collection[str] = (),
+    suppressed: Suppression = NOTHING_SUPPRESSED,
     last: pa.Table | None = None,
 ) -> Uploads:
     """Return what is uploaded this week.
@@ -67,9 +71,9 @@ def uploads(
     treated
         Listed users who may be contacted, in the order of the list.
     held_out
-        What the tool matches the held-out users by; a missing id is passed over.
-    held_out_since
-        The same of users in last week's upload who are held out now, on the list or not; an id that is uploaded now is passed over.
+        What the tool matches the held-out users of the list by; a missing id is passed over.
+    suppressed
+        Further ids that are not uploaded.
     last
         ``upload`` of last week (:func:`read_upload`); None: there was none, and everything is new.
 
@@ -85,23 +89,27 @@ def uploads(
             raise SettingsError(
                 f'[export]: the list has no column "{column}"', hint=closest(column, treated.column_names)
             )
-    suppressed = {one for one in held_out if one}
     ids = id_texts(treated.column(form.id_column), of=form.id_column).to_pylist()
-    places = _places(ids, suppressed)
+    keys = [id_key(one or "") for one in ids]
+    own, held = id_keys(held_out), id_keys(suppressed.held_out) | id_keys(held_out)
+    excluded = id_keys(suppressed.excluded) - held
+    places = _places(keys, held | excluded)
     upload = _texts(treated.take(pa.array(places, pa.int64())), form)
-    before, since = _users(last, form), set(held_out_since) - set(upload.column(0).to_pylist())
+    before, now = _users(last, form), _users(upload, form)
+    since = {one for one in suppressed.held_out_since if id_key(one) not in now}
     names = list(dict.fromkeys([*upload.column_names[1:], *(last.column_names[1:] if last else ())]))
-    may_be_named = {one: cells for one, cells in before.items() if one not in suppressed}
-    changes = _delta(_users(upload, form), may_be_named, names=names, left=_left(names, treated.schema, form=form))
-    without_id, held = sum(not one for one in ids), sum(one in suppressed for one in ids)
+    may_be_named = {key: row for key, row in before.items() if key not in held}
+    changes = _delta(now, may_be_named, names=names, left=_left(names, treated.schema, form=form))
+    without_id, of_held, of_excluded = (sum(key in some for key in keys) for some in ({""}, held, excluded))
     return Uploads(
         upload=upload,
-        holdout=_table([form.id_name], [(one,) for one in sorted(suppressed | since, key=str.encode)]),
+        holdout=_table([form.id_name], [(one,) for one in sorted({*filter(None, held_out), *since}, key=str.encode)]),
         delta=_table([form.id_name, *names], changes),
         without_id=without_id,
-        repeated=len(ids) - without_id - held - len(places),
-        held_out=held,
-        not_cleared=len((before.keys() & suppressed) | since),
+        repeated=len(ids) - without_id - of_held - of_excluded - len(places),
+        held_out=of_held,
+        excluded=of_excluded,
+        not_cleared=len((before.keys() & own) | id_keys(since)),
     )
 
 
@@ -153,12 +161,12 @@ def id_texts(ids: pa.ChunkedArray[Any], *, of: str) -> pa.ChunkedArray[Any]:
         return ids.cast(pa.int64()).cast(pa.string())
 
 
-def _places(ids: Sequence[str | None], suppressed: set[str]) -> list[int]:
+def _places(keys: Sequence[str], suppressed: Collection[str]) -> list[int]:
     """Return the first place of each id that may be uploaded."""
     first: dict[str, int] = {}
-    for place, one in enumerate(ids):
-        if one and one not in suppressed:
-            first.setdefault(one, place)
+    for place, key in enumerate(keys):
+        if key and key not in suppressed:
+            first.setdefault(key, place)
     return list(first.values())
 
 
@@ -201,8 +209,8 @@ def _rows(table: pa.Table) -> Iterator[Row]:
     return zip(*(column.to_pylist() for column in table.columns), strict=True)
 
 
-def _users(table: pa.Table | None, form: UploadFormat) -> dict[str, Cells]:
-    """Return the cells of each user under the names of their attributes."""
+def _users(table: pa.Table | None, form: UploadFormat) -> dict[str, User]:
+    """Return the id as it is written and the cells of each user, under what the tool compares of the id."""
     if table is None:
         return {}
     if form.id_name != table.column_names[0]:
@@ -211,10 +219,10 @@ def _users(table: pa.Table | None, form: UploadFormat) -> dict[str, Cells]:
             hint="upload in full once: make the upload without last week's",
         )
     names = table.column_names[1:]
-    return {one: dict(zip(names, cells, strict=True)) for one, *cells in _rows(table)}
+    return {id_key(one): (one, dict(zip(names, cells, strict=True))) for one, *cells in _rows(table)}
 
 
-def _delta(now: Mapping[str, Cells], before: Mapping[str, Cells], *, names: Sequence[str], left: Cells) -> list[Row]:
+def _delta(now: Mapping[str, User], before: Mapping[str, User], *, names: Sequence[str], left: Cells) -> list[Row]:
     """Return the rows of users with a changed cell, then of those who left the list, whose every cell is explicit.
 
     Parameters
@@ -224,10 +232,10 @@ def _delta(now: Mapping[str, Cells], before: Mapping[str, Cells], *, names: Sequ
     left
         What each says of a user who is not on the list any more.
     """
-    stayed = [(one, _changed(before.get(one, {}), cells, left=left)) for one, cells in now.items()]
-    went = [
-        (one, {name: left[name] for name in before[one]}) for one in sorted(before.keys() - now.keys(), key=str.encode)
-    ]
+    nothing: User = ("", {})
+    stayed = [(one, _changed(before.get(key, nothing)[1], cells, left=left)) for key, (one, cells) in now.items()]
+    gone = sorted((before[key] for key in before.keys() - now.keys()), key=lambda user: user[0].encode())
+    went = [(one, {name: left[name] for name in cells}) for one, cells in gone]
     return [(one, *(cells.get(name, "") for name in names)) for one, cells in (*stayed, *went) if cells]
 
 

@@ -126,7 +126,12 @@ PRESETS: Mapping[str, Preset] = {
 
 
 def upload_format(
-    preset: str, names: Sequence[str], *, id_column: str = "", renames: Mapping[str, str] | None = None
+    preset: str,
+    names: Sequence[str],
+    *,
+    id_column: str = "",
+    renames: Mapping[str, str] | None = None,
+    list_name: str = "",
 ) -> UploadFormat:
     """Return the columns of an upload: those of a preset that the list has, under the team's names where it gave some.
 
@@ -141,6 +146,8 @@ def upload_format(
     renames
         Name in the tool of columns of the list, those of the preset or others, which are then uploaded too. An empty name: not
         uploaded. A column that is given the tool's name of an id is the id.
+    list_name
+        For errors.
 
     Raises
     ------
@@ -150,20 +157,22 @@ def upload_format(
     if preset not in PRESETS:
         raise SettingsError(f'[export] preset: there is no preset "{preset}"', hint=closest(preset, PRESETS))
     known, renames = PRESETS[preset], renames or {}
-    _check_columns(renames if not id_column else [*renames, id_column], names)
+    a_list = f"the list {list_name}".rstrip()
+    _check_columns(renames if not id_column else [*renames, id_column], names, a_list=a_list)
     found = id_column or _id_column(known, names, renames=renames)
     name = renames.get(found) or known.ids.get(found) or known.any_id
     if not (found and name):
-        raise _without_id(preset, known, id_column=found)
+        raise _without_id(preset, known, id_column=found, a_list=a_list)
     columns = {column: known.columns.get(column, "") for column in names} | dict(renames)
     carried = {column: name for column, name in columns.items() if name and column != found}
     return UploadFormat(found, name, columns=carried, left=known.left)
 
 
-def _check_columns(wanted: Collection[str], names: Sequence[str]) -> None:
+def _check_columns(wanted: Collection[str], names: Sequence[str], *, a_list: str) -> None:
     for column in wanted:
         if column not in names:
-            raise SettingsError(f'[export]: the list has no column "{column}"', hint=closest(column, names))
+            hint = f"an attribute of [users] is carried along by [[lists]] columns; {closest(column, names)}"
+            raise SettingsError(f'[export]: {a_list} has no column "{column}"', hint=hint)
 
 
 def _id_column(known: Preset, names: Sequence[str], *, renames: Mapping[str, str]) -> str:
@@ -172,9 +181,9 @@ def _id_column(known: Preset, names: Sequence[str], *, renames: Mapping[str, str
     return next((column for column in (*renamed, *known.ids) if column in names), "")
 
 
-def _without_id(preset: str, known: Preset, *, id_column: str) -> SettingsError:
+def _without_id(preset: str, known: Preset, *, id_column: str, a_list: str) -> SettingsError:
     expected = " or ".join(f'"{name}"' for name in dict.fromkeys(known.ids.values()))
-    got = f'the column "{id_column}" is neither' if id_column else f"the list has none of {', '.join(known.ids)}"
+    got = f'the column "{id_column}" is neither' if id_column else f"{a_list} has none of {', '.join(known.ids)}"
     hint = f'carry such a column along in [[lists]] columns; name it in [export.columns], as crm_id = "{[*known.ids.values()][-1]}"'
     return SettingsError(f"[export] preset: {preset} matches users by {expected}; {got}", hint=hint)
 

@@ -18,6 +18,12 @@ def test_a_model_without_curves_adds_no_column():
     assert curve_columns(tiny_model(), PROFILES, cutoff=CUTOFF) is None
 
 
+def test_of_nobody_there_are_columns_without_rows():
+    found = curve_columns(curved_model(), PROFILES.slice(0, 0), cutoff=CUTOFF)
+    assert found is not None
+    assert (tuple(found.column_names), found.num_rows) == (CURVE_COLUMNS, 0)
+
+
 def test_probabilities_fall_with_the_days_and_are_empty_beyond_the_curve():
     found = curve_columns(curved_model(), PROFILES, cutoff=CUTOFF)
     assert found is not None

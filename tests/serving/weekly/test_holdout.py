@@ -70,7 +70,8 @@ def test_the_larger_the_lists_the_smaller_the_effect_that_is_shown():
 def test_where_nothing_can_be_shown_the_words_say_so():
     assert "nobody is held out" in plan(5_000).words(0)
     assert "too few users" in plan(20).words(0.1)
-    assert "nobody is held out" in plan(0).words(0.1)
+    assert "nobody is on a list" in plan(0).words(0.1)
+    assert "nobody is held out" in plan(0).words(0)
 
 
 @pytest.mark.parametrize(("days", "weeks"), [(182, 26), (183, 27), (733, 105)])

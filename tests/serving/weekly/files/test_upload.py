@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 import pytest
 
 from features.errors import InputError, SettingsError
+from serving.weekly.files.suppression import Suppression
 from serving.weekly.files.upload import Uploads, read_upload, uploads, write_uploads
 from serving.weekly.files.upload_format import UploadFormat
 
@@ -59,12 +60,17 @@ def test_the_third_week_who_comes_back_has_all_cells_and_nobody_held_out_is_name
 def test_who_was_uploaded_and_is_held_out_since_is_suppressed_though_on_no_list():
     named_elsewhere = FIRST.upload.filter(pc.field("external_id") != "eve")  # who is held out now
     found = uploads(
-        week(("anna", "high", "away")), FORM, held_out=["ivo"], held_out_since=["eve"], last=named_elsewhere
+        week(("anna", "high", "away")),
+        FORM,
+        held_out=["ivo"],
+        suppressed=Suppression(held_out_since=["eve"]),
+        last=named_elsewhere,
     )
     assert rows(found.holdout) == [("eve",), ("ivo",)]
     assert rows(found.delta) == [("bob", "none", "none")]
     assert found.not_cleared == 1
-    shared = uploads(week(("anna", "high", "away")), FORM, held_out=[], held_out_since=["anna"])  # an id of two users
+    anna = Suppression(held_out_since=["anna"])
+    shared = uploads(week(("anna", "high", "away")), FORM, held_out=[], suppressed=anna)  # an id of two users
     assert (rows(shared.holdout), rows(shared.upload), shared.not_cleared) == ([], [("anna", "high", "away")], 0)
 
 
@@ -105,6 +111,30 @@ def test_who_cannot_be_matched_or_shares_an_id_is_counted_and_held_out_wins():
     assert rows(found.upload) == [("anna", "high", "1")]
     assert rows(found.holdout) == [("ivo",)]
     assert (found.without_id, found.repeated, found.held_out, found.not_cleared) == (2, 1, 1, 0)
+
+
+def test_the_id_of_somebody_held_out_or_excluded_elsewhere_is_not_uploaded_and_named_in_no_file():
+    listed = week(("anna", "high", "1"), ("bob", "high", "2"), ("eve", "high", "3"), ("zoe", "high", "4"))
+    elsewhere = Suppression(held_out=["bob", "ivo"], excluded=["bob", "eve", "eve"])
+    found = uploads(listed, FORM, held_out=["ivo"], suppressed=elsewhere, last=FIRST.upload)
+    assert [row[0] for row in rows(found.upload)] == ["anna", "zoe"]
+    assert rows(found.holdout) == [("ivo",)]
+    assert (found.without_id, found.repeated, found.held_out, found.excluded) == (0, 0, 1, 1)
+    assert [row for row in rows(found.delta) if row[0] in {"bob", "eve"}] == [("eve", "none", "none")]  # cleared
+
+
+def test_e_mail_addresses_are_compared_without_case_and_blanks_and_written_as_they_are():
+    listed = week(
+        ("Anna@x.org", "high", "1"), (" anna@X.org", "low", "2"), ("bob@x.org", "high", "3"), ("Id", "low", "4")
+    )
+    found = uploads(listed, FORM, held_out=["Bob@x.org ", "id"])
+    assert rows(found.upload) == [("Anna@x.org", "high", "1"), ("Id", "low", "4")]  # the case of another id may matter
+    assert rows(found.holdout) == [("Bob@x.org ",), ("id",)]
+    assert (found.repeated, found.held_out) == (1, 1)
+    later = uploads(week(("anna@x.org", "high", "1")), FORM, held_out=[], last=found.upload)
+    assert rows(later.delta) == [("Id", "none", "none")]  # the tool knows anna by either
+    gone = uploads(week(), FORM, held_out=["ANNA@x.org"], last=found.upload)
+    assert (rows(gone.delta), gone.not_cleared) == ([("Id", "none", "none")], 1)
 
 
 def test_cells_are_written_as_tools_read_them():

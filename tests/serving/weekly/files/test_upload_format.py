@@ -69,6 +69,14 @@ def test_what_cannot_be_is_refused(preset: str, options: dict[str, dict[str, str
     assert hint in raised.value.hint
 
 
+def test_what_one_of_several_lists_lacks_is_refused_with_its_name_and_how_to_carry_it_along():
+    with pytest.raises(SettingsError, match='the list others has no column "email"') as raised:
+        upload_format("plain", LIST[:-1], renames={"email": "Mail"}, list_name="others")
+    assert "an attribute of [users] is carried along by [[lists]] columns" in raised.value.hint
+    with pytest.raises(SettingsError, match="the list others has none of"):
+        upload_format("hubspot", LIST[:-1], list_name="others")
+
+
 def test_a_blank_cannot_say_that_a_user_left_the_list():
     with pytest.raises(SettingsError, match="blank, which tools ignore"):
         UploadFormat("user_id", "id", {}, left=" ")
