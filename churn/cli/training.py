@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Annotated, Any
 
 import typer
@@ -98,7 +99,9 @@ def _registered(model: dict[str, Any]) -> str:
 
 
 def _after(found: Promotion) -> tuple[str, ...]:
-    return ("promote",) if found.dry_run else ("score", "--as-of", str(found.covered_until))
+    """Return the next step: lists are weekly, so it is the latest Monday that is scored."""
+    end = found.covered_until
+    return ("promote",) if found.dry_run else ("score", "--as-of", str(end - timedelta(days=end.weekday())))
 
 
 @verb(steps=3, then=_after)

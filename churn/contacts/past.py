@@ -36,9 +36,18 @@ class PastContacts:
     @cached_property
     def lists(self) -> list[PastList]:
         """Every list of an earlier cutoff."""
+        return [one for one in self._all_lists if one.cutoff < self.before]
+
+    @property
+    def later_lists(self) -> list[PastList]:
+        """Every list of a later cutoff, where one was exported first."""
+        return [one for one in self._all_lists if one.cutoff > self.before]
+
+    @cached_property
+    def _all_lists(self) -> list[PastList]:
         from serving.weekly.list_ledger import past_lists
 
-        return past_lists(self.project.home.list_ledgers(self.project.name), before=self.before)
+        return past_lists(self.project.home.list_ledgers(self.project.name), before=date.max)
 
     @cached_property
     def digest(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
@@ -109,11 +109,19 @@ class RecordedContacts:
         window = (instant(first, self.zone), instant(end, self.zone))
         return self.contacts.users_within(window) if self.contacts else frozenset()
 
-    def last_days(self, *, before: date) -> dict[str, date]:
-        """Return the local day of each user's last contact before a cutoff."""
+    @property
+    def latest(self) -> str:
+        """The instant of the latest contact, as ISO 8601; empty where there is none."""
+        times = [time for times in self.contacts.at.values() for time in times] if self.contacts else []
+        return max(times).isoformat() if times else ""
+
+    def last_days(self, *, before: date, until: str = "") -> dict[str, date]:
+        """Return the local day of each user's last contact before a cutoff, or up to an instant that :attr:`latest` names."""
         if self.contacts is None:
             return {}
         at, zone = instant(before, self.zone).replace(tzinfo=UTC), zone_of(self.zone)
+        if until:
+            at = max(at, datetime.fromisoformat(until) + timedelta(microseconds=1))
         last = {user: _last(times, at) for user, times in self.contacts.at.items()}
         return {user: time.astimezone(zone).date() for user, time in last.items() if time}
 
@@ -143,6 +151,18 @@ class MergedIds:
     def before(self, days: int) -> dict[str, list[str]]:
         """Return those of the last days before the epoch."""
         return self._between(self.start - timedelta(days=days), self.start)
+
+    def persons(self, ids: Collection[str], cutoff: date) -> dict[str, str]:
+        """Return whose each id is, by what was known before a cutoff; ids that are nobody else's are not named."""
+        activity = self.activity
+        if not activity or not activity.tables.has_identities:
+            return {}
+        at = instant_sql(cutoff, self.zone)
+        rows = activity.connection.execute(
+            f"""select alias_id, user_id from {activity.tables.relations["identities"]}
+            where valid_from < {at} and valid_until >= {at}"""
+        )
+        return {alias: user for alias, user in rows.fetchall() if alias in ids}
 
     def _between(self, since: date, until: date) -> dict[str, list[str]]:
         activity = self.activity

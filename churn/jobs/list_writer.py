@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -17,7 +17,7 @@ from churn.jobs.upload_ids import UploadIds
 from churn.jobs.week import Week
 from churn.progress import Progress
 from churn.results import WeeklyList
-from features.storage.versions import Place, current_of
+from features.storage.versions import Place, current_of, versions_of
 from serving.batch.scored_batch import Batch, read_manifest
 from serving.weekly.at_risk_list import ListRows, export_id_of, week_of
 from serving.weekly.checks import Concern, leading_feature
@@ -160,7 +160,9 @@ class ListWriter:
         suppressed = replace(content.suppressed, held_out_since=since)
         content = replace(content, last_upload=last, suppressed=suppressed, page=page)
         decided_by = about, one.settings.model_dump_json(), *self._ids_of_others(one, content, form=form)
-        entry = ListEntry(name, export_id_of((entries, content.rows), *decided_by), arms.epoch, arms.share)
+        entry = ListEntry(
+            name, export_id_of((entries, content.rows), *decided_by), arms.epoch, arms.share, self.week.known_until
+        )
         found = replace(found, export_id=entry.export_id, shared_reasons=draft.reasons.shared)
         return ReadyList(found, entry, entries, list_files(content, batch=self.batch, entry=entry, settings=settings))
 
@@ -224,21 +226,23 @@ class ListWriter:
 
         Returns
         -------
-        The upload without those whom the delta must not clear: who is held out, and who is to be contacted by another list; and the ids
-        of the former.
+        The upload, with the ids that only earlier versions of that list have, and without those whom the delta must not clear: who is
+        held out, and who is to be contacted by another list; and the ids of the former.
         """
         name = one.settings.name
-        if not (folder := self._last_folder(name)):
+        if not (folders := self._last_folders(name)):
             return None, []
-        found, earlier_column = read_upload(folder / UPLOAD), read_manifest(folder).get("id_column", form.id_column)
-        if (found.column_names[0], earlier_column) != (form.id_name, form.id_column):
+        found, *earlier = [_upload_of(one, form) for one in folders]
+        if found is None:
             self.review.say.within(
                 f"{name}: its last upload names users by another id, so delta.csv has everybody on the list, and nobody who left it"
             )
             return None, []
-        others = [other.treated for other in self.week.selections if other.settings.name != name]
         ids = self._ids_in(form.id_column)
         held_out, excluded = set(ids.suppressed.held_out), set(ids.suppressed.excluded)
+        uploaded = ids.of(one.treated) - held_out - excluded
+        found = _with_earlier(found, [table for table in earlier if table is not None], now=uploaded)
+        others = [other.treated for other in self.week.selections if other.settings.name != name]
         not_in_delta = held_out | (ids.of(np.concatenate([*others, _NOBODY])) - excluded)
         texts: list[Any] = found.column(0).to_pylist()
         kept = found.filter(pa.array([id_key(one) not in not_in_delta for one in texts], pa.bool_()))
@@ -252,9 +256,30 @@ class ListWriter:
         folder = current_of(self.project.home.weekly_list(self.project.name, week_of(self.batch.cutoff), name))
         return folder is None or "not_cleared" not in read_manifest(folder)
 
-    def _last_folder(self, name: str) -> Path | None:
-        """Return the latest folder of this name with an upload; a run that was stopped may have left an account without files."""
+    def _last_folders(self, name: str) -> list[Path]:
+        """Return the versions with an upload of the latest list of this name that has one, the current one first.
+
+        A run that was stopped may have left an account without files.
+        """
         project = self.project
-        days = sorted((one.cutoff for one in self.week.past if one.name == name), reverse=True)
-        folders = (current_of(project.home.weekly_list(project.name, week_of(day), name)) for day in days)
-        return next((one for one in folders if one and (one / UPLOAD).exists()), None)
+        for day in sorted((one.cutoff for one in self.week.past if one.name == name), reverse=True):
+            place = project.home.weekly_list(project.name, week_of(day), name)
+            if (current := current_of(place)) and (current / UPLOAD).exists():
+                others = [] if self.week.is_of_before else sorted(versions_of(place))
+                return [current, *(one for one in others if one.name != current.name and (one / UPLOAD).exists())]
+        return []
+
+
+def _upload_of(folder: Path, form: UploadFormat) -> pa.Table | None:
+    """Return the upload of a version of a list; None where it names users by another id."""
+    found, id_column = read_upload(folder / UPLOAD), read_manifest(folder).get("id_column", form.id_column)
+    return found if (found.column_names[0], id_column) == (form.id_name, form.id_column) else None
+
+
+def _with_earlier(found: pa.Table, earlier: Sequence[pa.Table], *, now: set[str]) -> pa.Table:
+    """Add the ids that only earlier uploads of a list had; who is uploaded now is new, as nobody knows which upload came last."""
+    ids: set[Any] = {one for table in earlier for one in table.column(0).to_pylist()}
+    known = now | id_keys(found.column(0).to_pylist())
+    more = sorted(one for one in ids if id_key(one) not in known)
+    columns: list[Any] = [more, *([""] * len(more) for _ in found.column_names[1:])]
+    return pa.concat_tables([found, pa.table([pa.array(one, pa.string()) for one in columns], found.column_names)])

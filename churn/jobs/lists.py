@@ -53,6 +53,9 @@ def export(project: Project, cutoff: date, *, model: str, run: ExportRun, say: P
     batch = batch_of(project, registered, users, cutoff=cutoff)
     say("selecting who is listed")
     week = Week(project, users, batch, dry_run=run.is_dry)
+    if later := users.contacts.later_lists:
+        words = f"lists of later cutoffs exist, the latest of {later[-1].cutoff}: who is on them counts as contacted for cool_down_days"
+        say.within(f"note: {words}")
     review = Review(week, say)
     writer = ListWriter(week, review)
     found = Export(

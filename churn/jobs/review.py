@@ -91,7 +91,7 @@ class Review:
         return LastWeek(
             self.last.version,
             Counter(map(str, self._last_rows.column("risk_band").to_pylist())),
-            {one.name: one.entries.num_rows for one in lists},
+            {one.name: one.as_current.entries.num_rows for one in lists},
             {one.name: self._leading(one.name) for one in lists},
         )
 

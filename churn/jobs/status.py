@@ -162,14 +162,14 @@ class _Standing:
         return facts is not None and "decision" in facts.tags
 
     def _week_to_export(self, found: Status) -> str:
-        """Return the latest week whose Monday the log reaches, where it has no list."""
+        """Return the latest week whose Monday the log reaches, where there is no list of this cutoff or a later one."""
         from serving.weekly.at_risk_list import week_of
 
         if self._manifest is None:
             return ""
         end = self._manifest.coverage.covered_until
-        week = week_of(end - timedelta(days=end.weekday()))
-        return "" if week in {one.week for one in found.lists} else week
+        monday = end - timedelta(days=end.weekday())
+        return "" if any(date.fromisoformat(one.week) >= monday for one in found.lists) else week_of(monday)
 
 
 def _cutoff_option(week: str) -> tuple[str, str]:

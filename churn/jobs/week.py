@@ -21,9 +21,9 @@ from features.users.attributes import KnownUsers
 from serving.batch.scored_batch import Batch
 from serving.settings import ListSettings
 from serving.weekly.arms import Arms, ArmsFolder, Epoch, epoch_of, start_of
-from serving.weekly.candidates import COOL_DOWN, OPTED_OUT, Candidates, attributes_at, in_cool_down
+from serving.weekly.candidates import Candidates, attributes_at, attributes_until, in_cool_down, latest_attributes
 from serving.weekly.holdout import HoldoutPlan
-from serving.weekly.list_ledger import PastList, last_contacts, open_arms
+from serving.weekly.list_ledger import KnownUntil, PastList, last_contacts, open_arms
 from serving.weekly.selection import Mask, Ranking, Selection, select
 
 if TYPE_CHECKING:
@@ -41,7 +41,8 @@ class Week:
     lists_before
         In place of those of the ledger, as where past weeks are replayed.
     written
-        A list of this cutoff that was really written: its epoch and share hold, whatever the settings say by now.
+        A list of this cutoff that was really written: its epoch and share hold, whatever the settings say by now, and suppression knows
+        what it knew then.
     """
 
     project: Project
@@ -59,35 +60,61 @@ class Week:
     @cached_property
     def past(self) -> list[PastList]:
         """Every list of an earlier cutoff."""
-        return self.users.contacts.lists if self.lists_before is None else [*self.lists_before]
+        found = self.users.contacts.lists if self.lists_before is None else [*self.lists_before]
+        return [one.as_current for one in found] if self.is_of_before else found
+
+    @property
+    def is_of_before(self) -> bool:
+        """True for a list that does not say what suppression knew: the cutoff bounded it, and only current versions of lists counted."""
+        return self.written is not None and self.written.known_until is None
+
+    @cached_property
+    def known_until(self) -> KnownUntil | None:
+        """What suppression knows: of a list to be sent all that there is; None: what was known at the cutoff."""
+        if self.written:
+            return self.written.known_until
+        if self.lists_before is not None:
+            return None
+        contacts = self.users.contacts
+        days = [one.cutoff for one in (*contacts.lists, *contacts.later_lists)]
+        users = latest_attributes(self._connection) if self._known_users.attributes else ""
+        return KnownUntil(users, contacts.recorded.latest, str(max(days)) if days else "")
 
     @cached_property
     def _connection(self) -> duckdb.DuckDBPyConnection:
         activity = self.users.activity
         return new_session(activity.connection) if activity else connect(compute=self.project.settings.compute)
 
+    @property
+    def _known_users(self) -> KnownUsers:
+        return self.users.activity.tables if self.users.activity else KnownUsers()
+
     @cached_property
     def attributes(self) -> pa.Table | None:
         """What the table of ``[users]`` says of each user at the cutoff; None: there is none."""
-        known = self.users.activity.tables if self.users.activity else KnownUsers()
-        at = instant_sql(self.batch.cutoff, self.users.model.specification.timezone)
+        known, at = self._known_users, instant_sql(self.batch.cutoff, self.users.model.specification.timezone)
         return attributes_at(self._connection, known, cutoff_at=at) if known.attributes else None
 
     @cached_property
     def candidates(self) -> Candidates:
         """All users, as SQL sees them."""
-        users = self.users
-        return Candidates.of(self._connection, profiles=users.profiles, scores=users.scores, attributes=self.attributes)
+        return self._candidates(self._connection, self.attributes)
+
+    def _candidates(self, connection: duckdb.DuckDBPyConnection, attributes: pa.Table | None) -> Candidates:
+        return Candidates.of(connection, profiles=self.users.profiles, scores=self.users.scores, attributes=attributes)
 
     @cached_property
     def arms(self) -> Arms:
         """Who is held out at this cutoff. The first in an epoch to ask fixes its share, but for a dry run."""
         cutoff, holds_days = self.batch.cutoff, self._days_to_outcome
         key, name, share = self._epoch()
-        ids = MergedIds(self.users.activity, self.users.model.specification.timezone, start_of(name))
+        ids = self._merged_ids(start_of(name))
         before = ids.before(holds_days)
         kept = open_arms(self.past, epoch=name, cutoff=cutoff, holds_days=holds_days, merged_before=before)
         return Arms(key, name, share, merged=ids.within(cutoff), kept=kept, given=self.recorded.given_arms)
+
+    def _merged_ids(self, start: date) -> MergedIds:
+        return MergedIds(self.users.activity, self.users.model.specification.timezone, start)
 
     def _epoch(self) -> tuple[bytes, str, float]:
         """Return the key, and the name and share of the epoch."""
@@ -134,11 +161,13 @@ class Week:
 
     @cached_property
     def not_to_contact(self) -> Mask:
-        """Who of all users opted out, whatever excludes them first, or is excluded as contacted within the cool-down."""
-        reasons = pa.array([OPTED_OUT, COOL_DOWN], pa.string())
-        excluded = np.asarray(pc.is_in(self._excluded, value_set=reasons), dtype=np.bool_)
+        """Who of all users opted out, or was contacted within the cool-down, whatever excludes them first."""
         sql = f"coalesce({self.project.settings.export.opted_out or 'false'}, false) as is_opted_out"
-        return excluded | np.asarray(self.candidates.select(sql).column("is_opted_out"), dtype=np.bool_)
+        opted_out = np.asarray(self._latest.select(sql).column("is_opted_out"), dtype=np.bool_)
+        contacted = pa.array(self._contacted, pa.string())
+        return opted_out | np.asarray(
+            pc.is_in(self.users.scores.column("user_id"), value_set=contacted), dtype=np.bool_
+        )
 
     @cached_property
     def selections(self) -> tuple[Selection, ...]:
@@ -158,14 +187,41 @@ class Week:
 
     @cached_property
     def _excluded(self) -> pa.Array[Any]:
-        days, settings = self.project.settings.export.cool_down_days, self.project.settings.export
-        contacted = in_cool_down(self._last_contacts() if days else {}, cutoff=self.batch.cutoff, days=days)
-        return self.candidates.excluded(settings, self.users.model.eligibility, contacted=contacted)
+        settings, eligibility = self.project.settings.export, self.users.model.eligibility
+        found = self._latest.excluded(settings, eligibility, contacted=self._contacted)
+        if self._latest is self.candidates:
+            return found
+        # a row has the ids of the cutoff: who was not reachable then, the tool may not find
+        at_cutoff = self.candidates.excluded(settings.model_copy(update={"opted_out": ""}), eligibility)
+        return pc.coalesce(found, at_cutoff)
+
+    @cached_property
+    def _latest(self) -> Candidates:
+        """All users with what suppression knows of them."""
+        until, settings = self.known_until, self.project.settings.export
+        if not until or not until.users or not (settings.opted_out or settings.reachable):
+            return self.candidates
+        connection = new_session(self._connection)
+        return self._candidates(connection, attributes_until(connection, self._known_users, until=until.users))
+
+    @cached_property
+    def _contacted(self) -> tuple[str, ...]:
+        """Who was contacted within the cool-down, by user id."""
+        days = self.project.settings.export.cool_down_days
+        return in_cool_down(self._last_contacts() if days else {}, cutoff=self.batch.cutoff, days=days)
 
     def _last_contacts(self) -> dict[str, date]:
-        """Return the day of each user's last contact, by any list or by another tool."""
-        listed, recorded = last_contacts(self.past), self.recorded.last_days(before=self.batch.cutoff)
-        return {user: max(day for day in (listed.get(user), recorded.get(user)) if day) for user in listed | recorded}
+        """Return the day of each user's last contact, by any list or by another tool, under whichever id of the user."""
+        until, cutoff = self.known_until or KnownUntil(), self.batch.cutoff
+        later = [one for one in self.users.contacts.later_lists if str(one.cutoff) <= until.lists]
+        listed = last_contacts([*self.past, *later])
+        recorded = self.recorded.last_days(before=cutoff, until=until.contacts)
+        persons = {} if self.is_of_before else self._merged_ids(cutoff).persons(listed.keys() | recorded.keys(), cutoff)
+        found: dict[str, date] = {}
+        for one, day in (*listed.items(), *recorded.items()):
+            user = persons.get(one, one)
+            found[user] = max(day, found.get(user, day))
+        return found
 
     @cached_property
     def _wanted(self) -> list[pa.Table]:

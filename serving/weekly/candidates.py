@@ -159,14 +159,29 @@ def attributes_at(connection: duckdb.DuckDBPyConnection, known: KnownUsers, *, c
     cutoff_at
         SQL of the instant, in UTC without a zone.
     """
+    return _attributes(connection, known, where=f"valid_from < {cutoff_at}")
+
+
+def attributes_until(connection: duckdb.DuckDBPyConnection, known: KnownUsers, *, until: str) -> pa.Table:
+    """Return the same, valid at the latest at an instant as :func:`latest_attributes` names it."""
+    return _attributes(connection, known, where=f"valid_from <= timestamp {literal(until)}")
+
+
+def latest_attributes(connection: duckdb.DuckDBPyConnection) -> str:
+    """Return when the latest row of ``user_attributes`` became valid, in UTC; empty where there is no row."""
+    rows = connection.execute("select cast(max(valid_from) as varchar) from user_attributes").fetchall()
+    return rows[0][0] or ""
+
+
+def _attributes(connection: duckdb.DuckDBPyConnection, known: KnownUsers, *, where: str) -> pa.Table:
     fields = {name: known.as_text.get(name, name) for name in known.attributes}
     columns = "".join(f", found.{identifier(of)} as {identifier(name)}" for name, of in fields.items())
     return connection.sql(
         f"""select user_id{columns} from (select user_id, max(version) as found from user_attributes
-            where valid_from < {cutoff_at} group by user_id) order by user_id"""
+            where {where} group by user_id) order by user_id"""
     ).to_arrow_table()
 
 
 def in_cool_down(contacts: Mapping[str, date], *, cutoff: date, days: int) -> tuple[str, ...]:
-    """Return the users whose last contact was at most some days before a cutoff, by user id."""
-    return tuple(sorted(user for user, day in contacts.items() if 0 < (cutoff - day).days <= days)) if days else ()
+    """Return the users whose last contact was at most some days before a cutoff, or after it, by user id."""
+    return tuple(sorted(user for user, day in contacts.items() if (cutoff - day).days <= days)) if days else ()

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from features.errors import InputError, translated
-from features.storage.versions import Place, current_of, is_damaged
+from features.storage.versions import Place, current_of, is_damaged, versions_of
 from serving.batch.scored_batch import FORMAT_VERSION, Batch, read_manifest, write_tables
 from serving.weekly.arms import HELD_OUT, TREATED
 
@@ -19,13 +20,33 @@ ENTRIES = "entries.parquet"
 
 
 @dataclass(frozen=True)
+class KnownUntil:
+    """The latest data that an export knew of who is not to be contacted; each empty where there was none.
+
+    Attributes
+    ----------
+    users
+        When the latest row of ``[users]`` became valid, in UTC.
+    contacts
+        The instant of the latest recorded contact.
+    lists
+        The latest cutoff of another list.
+    """
+
+    users: str = ""
+    contacts: str = ""
+    lists: str = ""
+
+
+@dataclass(frozen=True)
 class ListEntry:
-    """What a list was made of: the batch behind it, its name and id, and the epoch and share of its arms."""
+    """What a list was made of: the batch behind it, its name and id, the epoch and share of its arms, and what suppression knew."""
 
     list: str
     export_id: str
     epoch: str
     share: float
+    known_until: KnownUntil | None = None
 
 
 @dataclass(frozen=True)
@@ -35,9 +56,14 @@ class PastList:
     Attributes
     ----------
     entries
-        ``user_id, arm, raw_score, churn_probability, risk_band, value`` of all who were entered, the riskiest first.
+        ``user_id, arm, raw_score, churn_probability, risk_band, value`` of all who were entered, the riskiest first; where the list was
+        exported several times, then of those whom only earlier versions had: they may have been contacted.
     digest
         Of the files of the ledger; empty where it is not read from there.
+    current_size
+        Number of entries in the current version; None: there is no other.
+    known_until
+        What suppression knew; None: what was known at the cutoff.
     """
 
     cutoff: date
@@ -46,6 +72,13 @@ class PastList:
     share: float
     entries: pa.Table
     digest: str = ""
+    current_size: int | None = None
+    known_until: KnownUntil | None = None
+
+    @property
+    def as_current(self) -> PastList:
+        """The same without those whom only earlier versions had."""
+        return replace(self, entries=self.entries.slice(0, self.current_size))
 
     def arms(self) -> dict[str, str]:
         """User to arm."""
@@ -74,7 +107,18 @@ def _past_lists(folder: Path, before: date) -> Iterator[PastList]:
         if version := current_of(place):
             found = _past_list(version)
             if found.cutoff < before:
-                yield found
+                yield _with_earlier_versions(found, place)
+
+
+def _with_earlier_versions(found: PastList, place: Path) -> PastList:
+    """Add whom only other versions of a list had, in an order that a copy of the home keeps."""
+    entries, digests = found.entries, [found.digest]
+    for version in sorted(one for one in versions_of(place) if one.name != found.digest):
+        other = _past_list(version).entries
+        is_known = pc.is_in(other.column("user_id"), value_set=entries.column("user_id").combine_chunks())
+        if (more := other.filter(pc.invert(is_known))).num_rows:
+            entries, digests = pa.concat_tables([entries, more], promote_options="default"), [*digests, version.name]
+    return replace(found, entries=entries, digest=" ".join(digests), current_size=found.entries.num_rows)
 
 
 def _past_list(version: Path) -> PastList:
@@ -89,7 +133,9 @@ def _past_list(version: Path) -> PastList:
         )
     with translated((OSError, KeyError, ValueError, pa.ArrowException), lambda _: damaged):
         cutoff, entries = date.fromisoformat(manifest["cutoff"]), pq.ParquetFile(version / ENTRIES).read()
-        return PastList(cutoff, manifest["list"], manifest["epoch"], float(manifest["share"]), entries, version.name)
+        known = KnownUntil(**manifest["known_until"]) if manifest.get("known_until") else None
+        share, name = float(manifest["share"]), manifest["list"]
+        return PastList(cutoff, name, manifest["epoch"], share, entries, version.name, known_until=known)
 
 
 def last_contacts(lists: Iterable[PastList]) -> dict[str, date]:

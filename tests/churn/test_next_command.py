@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from churn.cli.training import _after  # pyright: ignore[reportPrivateUsage]
 from churn.cli.verb import next_command
 from churn.jobs.status import _cutoff_option  # pyright: ignore[reportPrivateUsage]
 from churn.project import Project
+from churn.results import Promotion
 from tests.builders import write
 from tests.churn.conftest import Command
+from training.promotion.decide import Decision
 
 PAIRS = ["churn.horizon_days=7", "training.population=new"]
 
@@ -32,6 +36,12 @@ PAIRS = ["churn.horizon_days=7", "training.population=new"]
 )
 def test_options_that_the_next_verb_takes_too_are_kept(words: tuple[str, ...], again: dict[str, Any], expected: str):
     assert next_command(Project(), *words, again=again) == f"churn {expected}"
+
+
+@pytest.mark.parametrize(("end", "monday"), [((2026, 7, 4), "2026-06-29"), ((2026, 7, 6), "2026-07-06")])
+def test_after_a_promotion_the_latest_monday_that_the_log_covers_is_scored(end: tuple[int, int, int], monday: str):
+    decision = Decision("2", "champion", "models", (), 0, (), {}, "")
+    assert _after(Promotion("2", decision, date(*end))) == ("score", "--as-of", monday)
 
 
 def test_a_verb_hands_over_what_it_was_given(command: Command, tmp_path: Path):

@@ -67,6 +67,21 @@ def test_who_is_assigned_to_be_held_out_was_not_contacted(tmp_path: Path):
     assert set(treatment_of(found.project).entries.column("user_id").to_pylist()) == {"bob", "carl"}
 
 
+def test_last_days_may_go_up_to_the_latest_contact_after_the_cutoff(tmp_path: Path):
+    rows = [
+        ("anna", "2026-04-19T23:00:00", ""),
+        ("anna", "2026-04-20T08:00:00", ""),
+        ("bob", "2026-04-21T08:00:00", ""),
+    ]
+    found = recorded(tmp_path, "campaign", rows)
+    assert found.latest == "2026-04-21T08:00:00+00:00"
+    monday, tuesday = date(2026, 4, 20), date(2026, 4, 21)
+    assert found.last_days(before=monday) == {"anna": date(2026, 4, 19)}
+    assert found.last_days(before=monday, until="2026-04-20T08:00:00+00:00") == {"anna": monday}
+    assert found.last_days(before=monday, until=found.latest) == {"anna": monday, "bob": tuesday}
+    assert found.last_days(before=tuesday, until="2026-04-01T00:00:00+00:00") == {"anna": monday}
+
+
 def test_the_cost_of_a_contact_is_that_of_those_who_were_contacted(tmp_path: Path):
     (tmp_path / "contacts.csv").write_text(
         "user_id,contacted_at,arm,cost\nanna,2026-04-14,held_out,0\neve,2026-04-14,held_out,none\nbob,2026-04-14,treated,4\n"

@@ -72,6 +72,16 @@ def test_a_damaged_release_is_no_bug(command: Command, trained_world: TrainedWor
     assert (ran.code, ran.json()["release"]["version"]) == (0, "unknown")
 
 
+def test_a_week_is_not_proposed_where_a_list_of_a_later_cutoff_exists(
+    command: Command, trained_world: TrainedWorld, tmp_path: Path
+):
+    own = trained_world.copy_to(tmp_path / "home")
+    lists = own.home / "lists/churn"
+    assert command("status", *own.options(), "--json").json()["next"].startswith("churn export --week 2026-W19")
+    (lists / WEEK).rename(lists / "2026-W19-3")
+    assert "export" not in command("status", *own.options(), "--json").json()["next"]
+
+
 def test_status_changes_nothing(command: Command, trained_world: TrainedWorld):
     before = sorted((path, path.stat().st_mtime_ns) for path in trained_world.home.rglob("*") if path.suffix != ".lock")
     command("status", *trained_world.options())

@@ -15,7 +15,7 @@ from features.settings import UsersSettings
 from features.storage.duckdb import connect
 from features.users.attributes import AttributesSettings, open_known_users
 from serving.settings import ExportSettings, ListSettings
-from serving.weekly.candidates import Candidates, attributes_at, in_cool_down
+from serving.weekly.candidates import Candidates, attributes_at, attributes_until, in_cool_down, latest_attributes
 from tests.builders import values_of, write
 from tests.serving.weekly.list_builder import MONDAY, candidates_of, profile_table, score_rows
 
@@ -233,10 +233,10 @@ def test_who_was_contacted_lately_is_in_cool_down_unless_there_is_another_reason
     assert reasons(RULE, None, "a", "c", "not a user", "it's")[:3] == ["contacted lately", None, "too new"]
 
 
-@given(st.dictionaries(st.sampled_from("abcdefg"), st.integers(0, 40), max_size=7), st.integers(0, 30))
-def test_a_cool_down_counts_whole_days_before_the_cutoff(days_ago: dict[str, int], days: int):
+@given(st.dictionaries(st.sampled_from("abcdefg"), st.integers(-5, 40), max_size=7), st.integers(0, 30))
+def test_a_cool_down_counts_whole_days_before_the_cutoff_and_every_contact_since(days_ago: dict[str, int], days: int):
     contacts = {user: MONDAY - timedelta(days=ago) for user, ago in days_ago.items()}
-    expected = tuple(sorted(user for user, ago in days_ago.items() if 1 <= ago <= days))
+    expected = tuple(sorted(user for user, ago in days_ago.items() if days and ago <= days))
     assert in_cool_down(contacts, cutoff=MONDAY, days=days) == expected
 
 
@@ -270,6 +270,9 @@ def test_an_attribute_is_the_one_known_before_the_cutoff(tmp_path: Path):
     ]
     assert at(date(2026, 10, 1)) == []
     assert [one["plan"] for one in at(date(2026, 11, 21))] == ["later", "from the cutoff on", None]
+    assert latest_attributes(connection) == "2026-11-20 00:00:00"
+    for until, plans in {"2026-11-20 00:00:00": "later", "2026-11-19 23:59:59.999999": "gold"}.items():
+        assert attributes_until(connection, known, until=until)["plan"][0].as_py() == plans
 
 
 SNOWFLAKE, NEIGHBOUR = 9007199254740993, 9007199254740992  # one double for both

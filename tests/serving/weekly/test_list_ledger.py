@@ -15,6 +15,7 @@ from features.errors import InputError
 from features.storage.versions import Place, current_of
 from serving.batch.scored_batch import Batch
 from serving.weekly.list_ledger import (
+    KnownUntil,
     ListEntry,
     PastList,
     last_contacts,
@@ -75,6 +76,7 @@ def test_the_manifest_says_what_the_list_was_made_of_and_names_no_user(tmp_path:
         "export_id": "0123456789abcdef",
         "epoch": "2026-Q4",
         "share": 0.1,
+        "known_until": None,
         "format_version": 3,
     }
     assert "anna" not in text
@@ -88,7 +90,31 @@ def test_only_lists_of_earlier_cutoffs_are_past_in_order_of_time_and_name(tmp_pa
     assert past_lists(tmp_path / "nothing", before=MONDAY) == []
 
 
-def test_a_list_that_was_exported_again_counts_as_it_is_now_and_stays_as_it_was(tmp_path: Path):
+def test_a_list_says_what_suppression_knew(tmp_path: Path):
+    known = KnownUntil(users="2026-11-16 06:00:00", lists="2026-11-09")
+    write(tmp_path, entry=replace(ENTRY, known_until=known), anna="treated")
+    write(tmp_path, 1, anna="treated")
+    assert [one.known_until for one in past_lists(tmp_path, before=date.max)] == [known, None]
+
+
+def test_who_was_on_any_version_of_a_list_counts_by_the_current_one_first(tmp_path: Path):
+    write(tmp_path, anna="treated", bob="treated", cleo="held_out")
+    write(tmp_path, bob="held_out", dora="treated")
+    (found,) = past_lists(tmp_path, before=date.max)
+    assert found.arms() == {"bob": "held_out", "dora": "treated", "anna": "treated", "cleo": "held_out"}
+    assert found.as_current.arms() == {"bob": "held_out", "dora": "treated"}
+    assert last_contacts([found]).keys() == found.arms().keys()
+
+
+def test_a_version_that_adds_nobody_changes_no_digest(tmp_path: Path):
+    write(tmp_path, anna="treated", bob="treated")
+    only = write(tmp_path, anna="treated", bob="treated")
+    assert [one.digest for one in past_lists(tmp_path, before=date.max)] == [only.name]
+    wider = write(tmp_path, anna="treated", bob="treated", cleo="treated")
+    assert [one.digest for one in past_lists(tmp_path, before=date.max)] == [wider.name]
+
+
+def test_a_list_that_was_exported_again_stays_as_it_was(tmp_path: Path):
     first = write(tmp_path, anna="treated")
     second = write(tmp_path, anna="treated", bob="treated")
     (found,) = past_lists(tmp_path, before=date.max)
