@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 
 FLOATS = {"DOUBLE": 2**53, "FLOAT": 2**24}  # below which every whole number has a value of its own
 BLANKS = r"[\x00-\x20\p{Z}\x{200B}\x{FEFF}]+"  # with the zero-width ones
-_BLANK = (
-    "".join(one for one in map(chr, range(0x10000)) if one <= " " or unicodedata.category(one)[0] == "Z")
-    + "\u200b\ufeff"
+# the same: control characters, and the category Z of Unicode
+_BLANK = "".join(
+    map(chr, (*range(33), 0xA0, 0x1680, *range(0x2000, 0x200C), 0x2028, 0x2029, 0x202F, 0x205F, 0x3000, 0xFEFF))
 )
 
 
