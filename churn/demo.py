@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ from churn.cli import console
 from churn.cli.verb import next_command
 from churn.project import Project
 from churn.results import Export, Training
+from features.snapshots import latest_monday
 from features.storage.versions import CURRENT
 from seeds.simulate import World, simulate
 from serving.weekly.arms import ArmsFolder
@@ -29,13 +29,9 @@ def main() -> None:
         training = project.train(say=say)
         promotion = project.promote(say=say)
         promotion.check()
-        export = project.export(_monday(promotion.covered_until), say=say)
+        export = project.export(latest_monday(promotion.covered_until), say=say)
     _show(training, export)
     _point(project, export)
-
-
-def _monday(day: date) -> date:
-    return day - timedelta(days=day.weekday())
 
 
 def _show(training: Training, export: Export) -> None:

@@ -115,6 +115,10 @@ class Workspace:
         """SHA-256 of every setting, for manifests."""
         return hashlib.sha256(self.settings.model_dump_json().encode()).hexdigest()[:16]
 
+    def place_of(self, named: str) -> str:
+        """Return a place that the settings name: a relative folder starts from that of churn.toml."""
+        return named if "://" in named else str(self.base / named)
+
     @property
     def source(self) -> str:
         """The place of the log, in words that hold no secret."""

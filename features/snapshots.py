@@ -132,6 +132,17 @@ def _repeated_midnights(zone: str) -> dict[timedelta, list[date]]:
     return found
 
 
+def latest_monday(day: date) -> date:
+    """Return the Monday on or before a day.
+
+    Examples
+    --------
+    >>> str(latest_monday(date(2026, 7, 4))), str(latest_monday(date(2026, 6, 29)))
+    ('2026-06-29', '2026-06-29')
+    """
+    return day - timedelta(days=day.weekday())
+
+
 def monday_of(week: str) -> date:
     """The Monday of an ISO week.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Annotated, Any
 
 import typer
@@ -14,6 +13,7 @@ from churn.cli.verb import shown_by, verb
 from churn.progress import Progress
 from churn.project import Project
 from churn.results import Promotion, Reliability, Result, Rollback, Training
+from features.snapshots import latest_monday
 from models.registry import CHAMPION
 
 
@@ -100,8 +100,7 @@ def _registered(model: dict[str, Any]) -> str:
 
 def _after(found: Promotion) -> tuple[str, ...]:
     """Return the next step: lists are weekly, so it is the latest Monday that is scored."""
-    end = found.covered_until
-    return ("promote",) if found.dry_run else ("score", "--as-of", str(end - timedelta(days=end.weekday())))
+    return ("promote",) if found.dry_run else ("score", "--as-of", str(latest_monday(found.covered_until)))
 
 
 @verb(steps=3, then=_after)

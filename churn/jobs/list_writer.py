@@ -213,12 +213,11 @@ class ListWriter:
         return page_of(f"Weekly list {found.name}", subtitle, summary=summary).to_html()
 
     def _delivered(self, folder: Path, address: ListAddress, *, say: Progress) -> tuple[str, ...]:
-        """Take a list to the places of ``[export] to``; relative folders start from that of churn.toml."""
+        """Take a list to the places of ``[export] to``."""
         project, found = self.project, list[str]()
         for to in project.settings.export.to:
-            place = to.get_secret_value()
             say.within(f"delivering {address.name}")
-            found.append(deliver(folder, place if "://" in place else str(project.base / place), address=address).to)
+            found.append(deliver(folder, project.place_of(to.get_secret_value()), address=address).to)
         return tuple(found)
 
     def _last_upload(self, one: Selection, form: UploadFormat) -> tuple[pa.Table | None, list[str]]:

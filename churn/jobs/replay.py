@@ -28,7 +28,7 @@ from churn.results.replay import Monday, Replay, Users
 from features.errors import CheckFailed, SettingsError
 from features.profiles.build import build_profiles
 from features.profiles.shared import SharedProfiles
-from features.snapshots import Coverage, LabelWindow
+from features.snapshots import Coverage, LabelWindow, latest_monday
 from features.storage.versions import Place, current_of
 from models.churn_model import ChurnModel
 from models.evaluation.baselines import RULES, rule_scores
@@ -100,7 +100,7 @@ def replay(project: Project, mondays: int, *, retrain: Retrain, say: Progress) -
 def _past_mondays(coverage: Coverage, window: LabelWindow, count: int) -> list[date]:
     """Return the latest Mondays whose horizons are over, in order of time."""
     latest = window.latest_finished(coverage.covered_until)
-    monday = latest - timedelta(days=latest.weekday())
+    monday = latest_monday(latest)
     return [day for day in (monday - _WEEK * back for back in range(count)) if day > coverage.first_day][::-1]
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from churn.home import Home
 from churn.results.status import ListState, Status
 from churn.upgrade import format_of
+from features.snapshots import latest_monday
 from features.storage.versions import current_of
 from models.registry import CHALLENGER, CHAMPION
 
@@ -168,7 +169,7 @@ class _Standing:
         if self._manifest is None:
             return ""
         end = self._manifest.coverage.covered_until
-        monday = end - timedelta(days=end.weekday())
+        monday = latest_monday(end)
         return "" if any(date.fromisoformat(one.week) >= monday for one in found.lists) else week_of(monday)
 
 

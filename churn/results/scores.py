@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from churn.results.outcomes import plain
 from churn.results.result import Result
 from features.errors import CheckFailed
 
@@ -180,8 +180,7 @@ class WeeklyList:
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values; ``pays_from`` is null, too, where no save rate makes the list pay."""
-        pays = self.pays_from if self.pays_from is not None and math.isfinite(self.pays_from) else None
-        return asdict(self) | {"path": str(self.path) if self.export_id else None, "pays_from": pays}
+        return plain(asdict(self) | {"path": str(self.path) if self.export_id else None})
 
 
 @dataclass(frozen=True, repr=False)

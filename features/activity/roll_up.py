@@ -187,11 +187,8 @@ class RollUp:
         """
         if "duration_seconds" not in self.columns:
             length = "(max(us) - min(us)) // 1000"
-            return (
-                f"case when visit is null then {self._ms_without_pauses()} else {length} end"
-                if self._has_ids
-                else length
-            )
+            of_others = f"case when visit is null then {self._ms_without_pauses()} else {length} end"
+            return of_others if self._has_ids else length
         rest = f"({self._day_ends()} - us) / 1e3"
         return f"sum(cast(round(least(coalesce(duration_seconds, 0) * 1e3, {rest})) as bigint))"
 

@@ -130,17 +130,13 @@ class RequestReader:
         return found.items, found
 
     def _decode_one_by_one(self, body: bytes) -> tuple[Sequence[Item | Score], _AnyRequest]:
-        found = self._outside(body)
-        return [self._decode_item(one) for one in found.items], found
-
-    def _outside(self, body: bytes) -> _AnyRequest:
-        """Read a request without its items."""
         try:
-            return self._any.decode(body)
+            found = self._any.decode(body)
         except msgspec.ValidationError as error:
             raise _broken_contract(str(error)) from None
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise _not_json(error) from None
+        return [self._decode_item(one) for one in found.items], found
 
     def _decode_item(self, item: msgspec.Raw) -> Item | Score:
         try:

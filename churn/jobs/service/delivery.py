@@ -37,10 +37,10 @@ def publish(project: Project, to: str) -> Publication:
 
 
 def _named_place(project: Project) -> str:
-    """Return where ``[serving] releases`` is: a folder starts from that of churn.toml, as every path there."""
+    """Return where ``[serving] releases`` is; empty: the settings name no place."""
     named = project.settings.serving.releases
     place = named.get_secret_value() if named else ""
-    return place if not place or "://" in place else str(project.base / place)
+    return project.place_of(place) if place else ""
 
 
 def bento(project: Project) -> Bento:
