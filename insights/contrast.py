@@ -26,7 +26,11 @@ FIRST_DAYS, FALSE_DISCOVERIES = 28, 0.05
 _LARGEST, _IN_PICTURE = 6, 10
 _SAME = 1e-9  # relative spread of numbers that differ by rounding alone
 _VERSION = "app_version"  # tells when somebody was last here, so the gone differ in it whatever the reason
-_BEHAVIOUR = {"active_days": "count(*)", "minutes": "sum(minutes) / count(*)", "sessions": "sum(sessions) / count(*)"}
+_BEHAVIOUR = {
+    "active_days": "count(*)",
+    "minutes": "sum(usage_ms) / 6e4 / count(*)",
+    "sessions": "sum(sessions) / count(*)",
+}
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,7 @@ def contrast(log: ActiveDays, limits: Limits) -> Section:
     idle = f"{log.days} - last_d"
     state = f"case when {idle} <= {limits.active} then 'active' when {idle} <= {limits.silent} then 'silent' else 'gone' end"
     log.make("standing", f"select uid, {state} as state from users")
-    sizes: dict[str, int] = dict(log.rows("select state, count(*) from standing group by state"))
+    sizes: dict[str, int] = dict(log.rows("select state, count(*) from standing group by state order by state"))
     rows = [one for name in (GONE, SILENT) for one in ranked(_differences(log, name), name)]
     marked = [row for row in rows if row["is_certain"] and row["group"] == text("contrast.gone")]
     values = {name: formats.count(sizes.get(name, 0)) for name in (ACTIVE, SILENT, GONE)}

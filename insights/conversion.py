@@ -134,8 +134,8 @@ def by_version(log: ActiveDays, steps: Steps) -> list[Row]:
             from cells window cell as (partition by week, os, tenure) qualify count(*) over cell > 1),
         large as (select version from once join sums using (version, week, os, tenure)
             group by version having count(distinct uid) >= {MIN_USERS})
-        select version, sum(n), sum(x), sum(n * (all_x - x) / (all_n - n)),
-            sum(n * all_x / all_n * (1 - all_x / all_n) * all_n / (all_n - n))
+        select version, sum(n), sum(x), sum(n * (all_x - x) / (all_n - n) order by week, os, tenure),
+            sum(n * all_x / all_n * (1 - all_x / all_n) * all_n / (all_n - n) order by week, os, tenure)
         from sums join large using (version) group by version order by version"""
     found = log.rows(sql)
     deviates = [(x - expected) / sqrt(variance) if variance else 0.0 for _, _, x, expected, variance in found]

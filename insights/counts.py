@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date, timedelta
+from functools import cache, partial
 from typing import Any
 
 from insights.engine.active_days import ActiveDays
@@ -71,8 +72,8 @@ def counted(log: ActiveDays, days: tuple[int, int]) -> dict[str, Any]:
             f"select cast(coalesce(sum(n), 0) as bigint), count(distinct uid) from purchases where {inside}"
         )
     if log.knows_amounts:
-        found["sales"] = log.value(f"select coalesce(sum(amount), 0.0) from purchases where {inside}")
-        found["refunds"] = log.value(f"select coalesce(sum(amount), 0.0) from refunds where {inside}")
+        found["sales"] = log.value(f"select coalesce(sum(amount_micros), 0) / 1e6 from purchases where {inside}")
+        found["refunds"] = log.value(f"select coalesce(sum(amount_micros), 0) / 1e6 from refunds where {inside}")
     return found
 
 
@@ -84,14 +85,15 @@ def weekly(log: ActiveDays) -> list[Row]:
     """
     first = -log.first_day.weekday()
     starts = range(first, log.days, WEEK)
-    return [_week(log, start, is_first=start == first) for start in starts]
+    of_days = cache(partial(counted, log))
+    return [_week(log, start, of_days=of_days) for start in starts]
 
 
-def _week(log: ActiveDays, start: int, *, is_first: bool) -> Row:
+def _week(log: ActiveDays, start: int, *, of_days: Callable[[tuple[int, int]], dict[str, Any]]) -> Row:
     covered = (max(start, 0), min(start + WEEK, log.days))
     days = covered[1] - covered[0]
-    found = counted(log, covered)
-    before = None if is_first or start - WEEK < 0 else counted(log, (covered[0] - WEEK, covered[1] - WEEK))
+    found = of_days(covered)
+    before = of_days((covered[0] - WEEK, covered[1] - WEEK)) if start >= WEEK else None
     knows_age = start - WEEK >= log.new_from
     changes = _changes(found, before, knows_age=knows_age) if before else {f"{name}_change": None for name in found}
     marks = {

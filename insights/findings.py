@@ -139,11 +139,11 @@ def worth_of_steps(log: ActiveDays, steps: Steps) -> list[float]:
     """
     if not log.knows_purchases:
         return [1.0] * steps.count
-    spent = "coalesce(sum(p.amount), 0)" if log.knows_amounts else "coalesce(sum(p.n), 0)"
-    sql = f"""select step, avg(spent) filter (converted) - avg(spent) filter (not converted) from
-            (select r.step, r.uid, r.d, bool_or(r.converted) as converted, {spent} as spent from reached r left join purchases p
-                on p.uid = r.uid and p.d >= r.d and p.d < r.d + case when r.step >= {steps.new_users} then {_MONTH} else {WEEK} end
-                group by r.step, r.uid, r.d) group by step"""
+    spent, unit = ("amount_micros", 1e6) if log.knows_amounts else ("n", 1.0)
+    sql = f"""with visits as (select r.step, r.uid, r.d, bool_or(r.converted) as converted, coalesce(sum(p.{spent}), 0) as spent
+            from reached r left join purchases p on p.uid = r.uid and p.d >= r.d
+                and p.d < r.d + case when r.step >= {steps.new_users} then {_MONTH} else {WEEK} end group by r.step, r.uid, r.d)
+        select step, (avg(spent) filter (converted) - avg(spent) filter (not converted)) / {unit} from visits group by step"""
     found: dict[int, float | None] = dict(log.rows(sql))
     return [max(0.0, found.get(step) or 0.0) for step in range(steps.count)]
 
@@ -175,9 +175,11 @@ def _clearest(log: ActiveDays, steps: Steps) -> Finding | None:
     best: tuple[Deviation, str, tuple[int, str]] | None = None
     for dimension in (ALL, *steps.dimensions):
         keys, reached, converted = _counts(log, steps, dimension=dimension)
-        for found in largest_deviations(reached, converted) if keys else ():
-            limit = false_alarms(dimension, others=len(steps.dimensions), is_fall=found.z < 0)
-            if found.p_value <= limit and (best is None or abs(found.z) > abs(best[0].z)):
+        if not keys:
+            continue
+        limits = {sign: false_alarms(dimension, others=len(steps.dimensions), is_fall=sign < 0) for sign in (-1, 1)}
+        for found in largest_deviations(reached, converted, limits=limits):
+            if best is None or abs(found.z) > abs(best[0].z):
                 best = found, dimension, keys[found.row]
     return _finding(log, steps, *best) if best else None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from insights.engine.active_days import ActiveDays
 from insights.presentation import formats
@@ -55,28 +55,44 @@ def by_day(log: ActiveDays, days: Sequence[int], *, since: int = 0, population: 
     since
         Number of the first day whose new users are counted.
     """
-    found = {
-        "on_day": _counts(log, days, since=since, met=_ON_DAY, closed="n"),
-        "on_or_after": _counts(log, days, since=since, met=_ON_OR_AFTER, closed="n"),
-        "in_bracket": _counts(log, days, since=since, met=_IN_BRACKET, closed="until - 1"),
-    }
+    came, back = _on_day(log, since), _in_bracket(log, since)
+    covered = _users_by(log, f"{log.days - 1} - first_d", since=since)
+    lasted = _users_by(log, "last_d - first_d", since=since)
     name = text(f"retention.{population}")
-    return [{"population": name, "day_n": day, **_row({key: of[day] for key, of in found.items()})} for day in days]
+    rows: list[Row] = []
+    for n in days:
+        users, (_, end) = _at_least(covered, n), BRACKETS.get(n, (n, n + 1))
+        found = {
+            "on_day": wilson(came.get(n, 0), users),
+            "on_or_after": wilson(_at_least(lasted, n), users),
+            "in_bracket": wilson((back if n in BRACKETS else came).get(n, 0), _at_least(covered, end - 1)),
+        }
+        rows.append({"population": name, "day_n": n, **_row(found)})
+    return rows
 
 
-_ON_DAY = "s.d = u.first_d + n"
-_ON_OR_AFTER = "s.d >= u.first_d + n"
-_IN_BRACKET = "s.d >= u.first_d + n and s.d < u.first_d + until"
+def _on_day(log: ActiveDays, since: int) -> dict[int, int]:
+    """Return how many were active on each day after their first."""
+    return dict(log.rows(f"select n, count(*) from {_DAYS_AFTER} where first_d >= {since} group by n"))
 
 
-def _counts(log: ActiveDays, days: Sequence[int], *, since: int, met: str, closed: str) -> dict[int, Share]:
-    """Return of the new users whose window up to the day ``closed`` is covered the share that was active as ``met`` says."""
-    windows = ", ".join(f"({day}, {BRACKETS.get(day, (0, day + 1))[1]})" for day in days)
-    sql = f"""select n, count(distinct u.uid) filter ({met}), count(distinct u.uid)
-        from (values {windows}) w(n, until) join users u on u.first_d + {closed} < {log.days} and u.first_d >= {since}
-            join spells s using (uid) group by n"""
-    counted = {n: wilson(part, whole) for n, part, whole in log.rows(sql)}
-    return {day: counted.get(day, wilson(0, 0)) for day in days}
+def _in_bracket(log: ActiveDays, since: int) -> dict[int, int]:
+    """Return how many were active in each of :data:`BRACKETS`, of those for whom it is covered."""
+    brackets = ", ".join(f"({start}, {end})" for start, end in BRACKETS.values())
+    sql = f"""select start, count(distinct uid) from (values {brackets}) w(start, stop) join users on first_d + stop <= {log.days}
+            join spells using (uid) where first_d >= {since} and d >= first_d + start and d < first_d + stop group by start"""
+    return dict(log.rows(sql))
+
+
+def _users_by(log: ActiveDays, days: str, *, since: int) -> dict[int, int]:
+    return dict(log.rows(f"select {days}, count(*) from users where first_d >= {since} group by 1"))
+
+
+def _at_least(users_by: Mapping[int, int], days: int) -> int:
+    return sum(users for n, users in users_by.items() if n >= days)
+
+
+_DAYS_AFTER = "(select first_d, d - first_d as n from spells join users using (uid))"
 
 
 def _row(found: dict[str, Share]) -> Row:
@@ -94,18 +110,18 @@ def _row(found: dict[str, Share]) -> Row:
 def cohorts(log: ActiveDays) -> list[Row]:
     """Return retention on day n of the new users of each week from Monday; a cell is there once the window of all of them is closed."""
     first = -log.first_day.weekday()
-    days = ", ".join(f"({day})" for day in TRIANGLE)
-    sql = f"""select week, n, count(distinct uid) filter (d = first_d + n), any_value(users)
-        from (select uid, first_d, cast(floor((first_d - {first}) / {WEEK}) as integer) as week,
-                count(*) over (partition by week) as users from users)
-            cross join (values {days}) w(n) join spells using (uid)
-        where {first} + week * {WEEK} + {WEEK - 1} + n < {log.days} group by week, n"""
-    cells = {(week, n): wilson(part, whole) for week, n, part, whole in log.rows(sql)}
-    sizes = dict(
-        log.rows(
-            f"select cast(floor((first_d - {first}) / {WEEK}) as integer) as week, count(*) from users group by 1 order by 1"
-        )
-    )
+    week = f"cast(floor((first_d - {first}) / {WEEK}) as integer) as week"
+    sizes: dict[int, int] = dict(log.rows(f"select {week}, count(*) from users group by 1 order by 1"))
+    counted: dict[tuple[int, int], int] = {
+        (start, n): users
+        for start, n, users in log.rows(f"select {week}, n, count(*) from {_DAYS_AFTER} group by 1, 2")
+    }
+    cells = {
+        (start, n): wilson(counted.get((start, n), 0), users)
+        for start, users in sizes.items()
+        for n in TRIANGLE
+        if first + start * WEEK + WEEK - 1 + n < log.days
+    }
     return [
         _cohort(log, first + week * WEEK, users=users, cells={n: cells.get((week, n)) for n in TRIANGLE})
         for week, users in sizes.items()

@@ -49,7 +49,7 @@ def usage_time(log: ActiveDays, expected: Sequence[float] = ()) -> Section:
 
 def minutes_per_day(log: ActiveDays) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
     """Return the minutes per active day of every user who was active in the last four weeks, shape (users,)."""
-    sql = f"""select sum(minutes) / count(*) as minutes from user_days
+    sql = f"""select sum(usage_ms) / 6e4 / count(*) as minutes from user_days
         where is_active and d >= {max(0, log.days - DAYS)} group by uid order by uid"""
     return log.table(sql).column("minutes").to_numpy()
 

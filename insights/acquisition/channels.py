@@ -142,10 +142,10 @@ def _cohorts(log: ActiveDays, dimension: str, *, days: int) -> Mapping[str, Coho
             where first_d >= {log.new_from} and first_d < {log.days - days}),
         came as (select uid, bool_or(d = first_d + {early}) as early, bool_or(d = first_d + {days}) as stayed
             from cohort join spells using (uid) group by uid),
-        paid as (select uid, coalesce(sum(amount), 0) as spent from cohort join purchases using (uid)
+        paid as (select uid, coalesce(sum(amount_micros), 0) as spent from cohort join purchases using (uid)
             where d <= first_d + {days} group by uid)
         select {group_of(dimension)} as name, part, count(*), count(*) filter (early),
-            count(*) filter (stayed), count(p.uid), coalesce(sum(spent), 0.0)
+            count(*) filter (stayed), count(p.uid), coalesce(sum(spent), 0) / 1e6
         from cohort join came using (uid) left join paid p using (uid) left join origins using (uid)
         group by all order by all"""
     found: dict[str, Cohort] = defaultdict(Cohort)

@@ -24,15 +24,16 @@ from features.storage.duckdb import new_session
 
 Counts = NDArray[np.int64]
 LEFT_CENSORED_DAYS = 28  # of a log with less than four times as many days: a quarter of it
-# column of `user_days` to the SQL that sums it up over the ids of a person, and the fact that it needs
+# measure to its column of `user_days`, summed up over the ids of a person, and the fact that it needs; whole numbers, so that sums are
+# exact in whatever order they are made
 _MEASURES = {
-    "events": ("sum(events)", ""),
-    "purchases": ("sum(purchases)", "amount"),
-    "amount": ("sum(amount_micros) / 1e6", "amount"),
-    "refunds": ("sum(refunds)", "amount"),
-    "refunded": ("sum(refunded_micros) / 1e6", "amount"),
-    "sessions": ("sum(sessions)", "sessions"),
-    "minutes": ("sum(usage_minutes) / 6e4", "usage"),
+    "events": ("sum(events) as events", ""),
+    "purchases": ("sum(purchases) as purchases", "amount"),
+    "amount": ("sum(amount_micros) as amount_micros", "amount"),
+    "refunds": ("sum(refunds) as refunds", "amount"),
+    "refunded": ("sum(refunded_micros) as refunded_micros", "amount"),
+    "sessions": ("sum(sessions) as sessions", "sessions"),
+    "minutes": ("sum(usage_minutes) as usage_ms", "usage"),
 }
 
 
@@ -43,9 +44,9 @@ class ActiveDays:
     Tables of the connection
     ------------------------
     ``persons``: ``user_id, uid``; ``user_days``: ``uid, d`` and the measures of every day with events; ``spells``: ``uid, d,
-    next_d, prev_d``, of active days only; ``users``: ``uid, first_d, last_d, days, part``; ``purchases``: ``uid, d, n, amount``;
-    ``refunds``: ``uid, d, amount``; ``buys``: ``uid, d, placed_at, n, amount, paid_d``, an order each, or a day with purchases where the
-    log has no orders.
+    next_d, prev_d``, of active days only; ``users``: ``uid, first_d, last_d, days, part``; ``purchases``: ``uid, d, n,
+    amount_micros``; ``refunds``: ``uid, d, amount_micros``; ``buys``: ``uid, d, placed_at, n, amount_micros, paid_d``, an order each, or a
+    day with purchases where the log has no orders. Amounts are in millionths, usage in milliseconds.
 
     Attributes
     ----------
@@ -165,19 +166,19 @@ def active_days(
     if not found.value("select count(*) from users"):
         raise CheckFailed("no user has a qualifying event", hint="check [churn] qualifying: SQL over the contract")
     found.make("purchases", _purchases(found, purchase_event_types))
-    refunded = "refunded" if found.knows_amounts else "0.0"
-    found.make("refunds", f"select uid, d, {refunded} as amount from user_days where {refunded} > 0")
-    found.make("buys", "select uid, d, d as placed_at, n, amount, d as paid_d from purchases")
+    refunded = "refunded_micros" if found.knows_amounts else "0"
+    found.make("refunds", f"select uid, d, {refunded} as amount_micros from user_days where {refunded} > 0")
+    found.make("buys", "select uid, d, d as placed_at, n, amount_micros, d as paid_d from purchases")
     return replace(found, knows_purchases=bool(found.value("select count(*) from purchases")))
 
 
 def _purchases(log: ActiveDays, event_types: Sequence[str]) -> str:
     if log.knows_amounts:
-        return "select uid, d, purchases as n, amount from user_days where purchases > 0"
+        return "select uid, d, purchases as n, amount_micros from user_days where purchases > 0"
     if not event_types:
-        return "select uid, d, 0 as n, cast(null as double) as amount from user_days where false"
+        return "select uid, d, 0 as n, cast(null as hugeint) as amount_micros from user_days where false"
     types = ", ".join(literal(one) for one in event_types)
-    return f"""select uid, d, sum(n) as n, cast(null as double) as amount from ({log.relation("event_types")})
+    return f"""select uid, d, sum(n) as n, cast(null as hugeint) as amount_micros from ({log.relation("event_types")})
         where event_type in ({types}) and d between 0 and {log.days - 1} group by uid, d"""
 
 
@@ -185,7 +186,7 @@ def _tables(log: ActiveDays) -> dict[str, str]:
     ids = f"select distinct user_id from {log.activity.relation('days')}"
     tables = log.activity.tables
     persons = tables.person_today(ids) if tables.has_identities else f"(select user_id, user_id as person from ({ids}))"
-    measures = "".join(f", {_MEASURES[name][0]} as {name}" for name in sorted(log.measures))
+    measures = "".join(f", {_MEASURES[name][0]}" for name in sorted(log.measures))
     return {
         "persons": f"select user_id, cast(dense_rank() over (order by person) as integer) as uid from {persons}",
         "user_days": f"""select uid, d, bool_or(qualifying_events > 0) as is_active{measures}

@@ -39,7 +39,7 @@ def with_orders(log: ActiveDays, words: OrderWords) -> ActiveDays:
     Tables of the connection
     ------------------------
     ``lines``: the kept items, with ``uid, d, is_purchase, is_paid``; ``orders``: ``uid, order_id, d, placed_at, paid_d, paid_at,
-    amount``; ``bought_items``: ``uid, item_id, d``. ``buys``, ``purchases`` and ``refunds`` are made again, from orders.
+    amount_micros``; ``bought_items``: ``uid, item_id, d``. ``buys``, ``purchases`` and ``refunds`` are made again, from orders.
     """
     if log.facts.isdisjoint(HAS_ORDERS_OR_ITEMS):
         return log
@@ -49,7 +49,10 @@ def with_orders(log: ActiveDays, words: OrderWords) -> ActiveDays:
     log.make("bought_items", _BOUGHT)
     if found.knows_orders:
         log.make("buys", f"{_PAID} union all {_without_order(log)}")
-        log.make("purchases", "select uid, paid_d as d, sum(n) as n, sum(amount) as amount from buys group by all")
+        log.make(
+            "purchases",
+            "select uid, paid_d as d, sum(n) as n, sum(amount_micros) as amount_micros from buys group by all",
+        )
     if found.knows_payments and found.knows_amounts:
         log.make("refunds", _REFUNDS)
     return replace(found, knows_purchases=bool(log.value("select count(*) from purchases")))
@@ -80,30 +83,31 @@ def _orders(log: ActiveDays) -> str:
     """Return the SELECT of each order; without statuses, only purchases say that there is an order."""
     named = "true" if "order_status" in log.facts else "is_purchase"
     paid = "is_paid" if _has_paid(log) else "is_purchase"
-    amount = "sum(amount_micros) / 1e6" if log.knows_amounts else "cast(null as double)"
+    amount = "sum(amount_micros)" if log.knows_amounts else "cast(null as hugeint)"
     by_status = f"""select uid, order_id, order_status, {paid} as is_paid, min(first_at) as since, arg_min(d, first_at) as d,
-        {amount} as amount from lines where order_id is not null and {named} group by uid, order_id, order_status, {paid}"""
+        {amount} as amount_micros from lines where order_id is not null and {named} group by uid, order_id, order_status, {paid}"""
     return f"""select uid, order_id, arg_min(d, since) as d, min(since) as placed_at, arg_min(d, since) filter (is_paid) as paid_d,
-        min(since) filter (is_paid) as paid_at, max(amount) as amount from ({by_status}) group by uid, order_id"""
+        min(since) filter (is_paid) as paid_at, max(amount_micros) as amount_micros from ({by_status}) group by uid, order_id"""
 
 
-_PAID = "select uid, d, placed_at, 1 as n, amount, paid_d from orders where paid_at is not null"
+_PAID = "select uid, d, placed_at, 1 as n, amount_micros, paid_d from orders where paid_at is not null"
 _BOUGHT = """select distinct uid, item_id, coalesce(paid_d, l.d) as d from lines l left join orders o using (uid, order_id)
     where item_id is not null and case when order_id is null then is_purchase else paid_at is not null end"""
 
-_REFUNDS = """select r.uid, r.d, round(r.amount - coalesce(u.amount, 0), 6) as amount from refunds r left join
-        (select l.uid, l.d, sum(refunded_micros) / 1e6 as amount from lines l join orders using (uid, order_id) where paid_at is null
+_REFUNDS = """select r.uid, r.d, r.amount_micros - coalesce(u.amount_micros, 0) as amount_micros from refunds r left join
+        (select l.uid, l.d, sum(refunded_micros) as amount_micros from lines l join orders using (uid, order_id) where paid_at is null
             group by l.uid, l.d) u using (uid, d)
-    where r.amount > coalesce(u.amount, 0)"""
+    where r.amount_micros > coalesce(u.amount_micros, 0)"""
 
 
 def _without_order(log: ActiveDays) -> str:
     """Return the SELECT of a user's days with purchases that name no order: all of the day's, less those of its orders."""
     amount = (
-        ", sum(amount_micros) / 1e6 as amount, sum(purchases) as n"
+        ", sum(amount_micros) as amount_micros, sum(purchases) as n"
         if log.knows_amounts
-        else ", 0 as amount, sum(n) as n"
+        else ", 0 as amount_micros, sum(n) as n"
     )
     of_orders = f"select uid, d{amount} from lines where order_id is not null and is_purchase group by uid, d"
-    return f"""select uid, d, d as placed_at, p.n - coalesce(l.n, 0) as n, round(p.amount - coalesce(l.amount, 0), 6) as amount, d as paid_d
+    return f"""select uid, d, d as placed_at, p.n - coalesce(l.n, 0) as n,
+            p.amount_micros - coalesce(l.amount_micros, 0) as amount_micros, d as paid_d
         from purchases p left join ({of_orders}) l using (uid, d) where p.n > coalesce(l.n, 0)"""

@@ -122,7 +122,7 @@ def median_days_to_second(log: ActiveDays) -> float | None:
 
 def rfm(log: ActiveDays, until: int, *, days: int) -> Buyers:
     """Return recency (whole days up to the end), frequency (orders) and money of the buyers of a window."""
-    sql = f"""select uid, {until} - 1 - max(d), count(*), coalesce(sum(amount), 0.0) from buys
+    sql = f"""select uid, {until} - 1 - max(d), count(*), coalesce(sum(amount_micros), 0) / 1e6 from buys
         where d >= {until - days} and d < {until} group by uid order by uid"""
     return {uid: (recency, n, money) for uid, recency, n, money in log.rows(sql)}
 

@@ -72,7 +72,7 @@ def unit_economics(log: ActiveDays, costs: Costs) -> Section:
     books = Books(log, costs, whole_months(log, costs))
     if not books.months:
         return Section("unit_economics", [text("unit_economics.too_short")], needs=needs)
-    make_customers(log, costs)
+    make_customers(log)
     by_channel = channels(books)
     curves = earnings(books, by_channel) if log.knows_amounts else []
     rows = [_channel_row(one) | _payback_cells(one, curves) for one in by_channel]
@@ -112,8 +112,10 @@ def whole_months(log: ActiveDays, costs: Costs) -> list[Month]:
     return found
 
 
-def make_customers(log: ActiveDays, costs: Costs) -> None:
-    """Make ``customers``: ``uid, part, channel, d``, the day of the first order; and ``earned``: ``uid, d, amount``, net."""
+def make_customers(log: ActiveDays) -> None:
+    """Make ``customers``: ``uid, part, channel, d``, the day of the first order; and ``earned``: ``uid, d, amount_micros``, net
+    of refunds.
+    """
     log.make(
         "customers",
         f"""select uid, part, {group_of(_CHANNEL)} as channel, min(d) as d
@@ -121,8 +123,8 @@ def make_customers(log: ActiveDays, costs: Costs) -> None:
     )
     log.make(
         "earned",
-        f"""select uid, d, {costs.margin} * coalesce(amount, 0) as amount
-        from (select uid, d, amount from buys union all select uid, d, -amount from refunds)""",
+        """select uid, d, coalesce(amount_micros, 0) as amount_micros from buys
+        union all select uid, d, -amount_micros from refunds""",
     )
 
 
@@ -144,7 +146,7 @@ def monthly(books: Books) -> list[Row]:
         row: dict[str, Any] = {"month": one.start, "spend": spend, "customers": everybody, "paid_customers": paid}
         row |= {"cac": _ratio(spend, everybody), "paid_cac": _ratio(spend, paid)}
         if log.knows_amounts:
-            sales = log.value(f"select coalesce(sum(amount), 0.0) from purchases where {inside}")
+            sales = log.value(f"select coalesce(sum(amount_micros), 0) / 1e6 from purchases where {inside}")
             row |= {"sales": sales, "marketing_share": _ratio(spend, sales)}
         rows.append(row)
     return rows
@@ -247,7 +249,7 @@ def earnings(books: Books, by_channel: Sequence[ChannelCosts]) -> list[Row]:
     found: list[tuple[int, Row]] = []
     for life in MONTHS:
         closed = books.closed(life * MONTH)
-        users, money = _earned(books.log, places, life=life, closed=closed)
+        users, money = _earned(books, places, life=life, closed=closed)
         for place, one in enumerate(by_channel):
             if users[place].sum() >= MIN_USERS:
                 spent = _of(books.spent(closed), one.names)
@@ -255,15 +257,15 @@ def earnings(books: Books, by_channel: Sequence[ChannelCosts]) -> list[Row]:
     return [row for _, row in sorted(found, key=lambda one: one[0])]
 
 
-def _earned(log: ActiveDays, places: Mapping[str, int], *, life: int, closed: Sequence[Month]) -> tuple[Values, Values]:
+def _earned(books: Books, places: Mapping[str, int], *, life: int, closed: Sequence[Month]) -> tuple[Values, Values]:
     """Return customers, and what they have earned by some months of their life, shape (channels, parts)."""
     users, money = (np.zeros((1 + max(places.values(), default=0), PARTS)) for _ in range(2))
-    sql = f"""select channel, part, count(distinct c.uid), coalesce(sum(amount) filter (e.d < c.d + {life * MONTH}), 0)
+    sql = f"""select channel, part, count(distinct c.uid), coalesce(sum(amount_micros) filter (e.d < c.d + {life * MONTH}), 0)
         from customers c left join earned e on e.uid = c.uid and e.d >= c.d where {_in(closed, "c.d")} group by all order by all"""
-    for channel, part, n, amount in log.rows(sql):
+    for channel, part, n, micros in books.log.rows(sql):
         if channel in places:
             users[places[channel], part] += n
-            money[places[channel], part] += amount
+            money[places[channel], part] += books.costs.margin * micros / 1e6
     return users, money
 
 

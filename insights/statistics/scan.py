@@ -5,6 +5,7 @@ The chance of *any* false alarm is that of the maximum, so that it holds however
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,8 +14,10 @@ from scipy.special import xlogy
 
 Counts = NDArray[np.int64]
 Values = NDArray[np.float64]
+Windows = dict[tuple[int, int], Values]  # a run of weeks, half-open, and the deviations in it
 SIMULATIONS, MIN_VARIANCE = 999, 4.0
-_AT_ONCE = 111
+ANY = {-1: 1.0, 1: 1.0}
+_AT_ONCE = 37
 
 
 @dataclass(frozen=True)
@@ -40,45 +43,62 @@ class Deviation:
     p_value: float
 
 
-def largest_deviations(reached: Counts, converted: Counts, *, seed: int = 0) -> tuple[Deviation, ...]:
-    """Find the runs of at most half of the weeks, or to the end, that fall most and rise most against the rest; none without runs.
+def largest_deviations(
+    reached: Counts, converted: Counts, *, limits: Mapping[int, float] = ANY, seed: int = 0
+) -> tuple[Deviation, ...]:
+    """Find the run of at most half of the weeks, or to the end, that falls most against the rest, and the one that rises most.
 
     Parameters
     ----------
     reached, converted
         Shape (rows, weeks, strata): users of a group who reached a step, and those who went on. Every row and stratum has a rate of its
         own, so that neither standing differences nor a changing mixture of strata is a deviation.
+    limits
+        Highest p-value of a fall (-1) and of a rise (1) that is returned: samples are drawn until neither can have it.
 
     Source
     ------
     The scan statistic of Kulldorff 1997, "A Spatial Scan Statistic", Communications in Statistics 26(6); single-step maxT of Westfall and
-    Young 1993, "Resampling-Based Multiple Testing".
+    Young 1993, "Resampling-Based Multiple Testing"; stopping early as in Besag and Clifford 1991, "Sequential Monte Carlo p-values",
+    Biometrika 78(2).
     """
     rates = _rates(reached, converted)
     found = {window: values[0] for window, values in _windows(reached, converted[None]).items()}
     if not found:
         return ()
-    highest = _highest_by_chance(reached, rates, chance=np.random.default_rng(seed))
-    return tuple(_largest(found, sign=sign, highest=highest[sign]) for sign in (-1, 1))
+    largest = {sign: _largest(found, sign=sign) for sign in limits}
+    samples = _samples(reached, rates, chance=np.random.default_rng(seed))
+    p_values = _p_values(samples, {sign: sign * one[-1] for sign, one in largest.items()}, limits=limits)
+    return tuple(Deviation(*one, p_values[sign]) for sign, one in largest.items() if p_values[sign] <= limits[sign])
 
 
-def _largest(found: dict[tuple[int, int], Values], *, sign: int, highest: Values) -> Deviation:
+def _largest(found: Windows, *, sign: int) -> tuple[int, int, int, float]:
+    """Return row, start, stop and deviation of the largest fall (-1) or rise (1)."""
     window = max(found, key=lambda one: (float((sign * found[one]).max()), -one[0], -one[1]))
     row = int((sign * found[window]).argmax())
-    z = float(found[window][row])
-    above = int((highest >= sign * z).sum())
-    return Deviation(row, *window, z, (above + 1) / (len(highest) + 1))
+    return row, *window, float(found[window][row])
 
 
-def _highest_by_chance(reached: Counts, rates: Values, *, chance: np.random.Generator) -> dict[int, Values]:
-    """Return the largest fall (-1) and the largest rise (1) of each sample with constant rates, shape (samples,)."""
-    parts: dict[int, list[Values]] = {-1: [], 1: []}
+def _samples(reached: Counts, rates: Values, *, chance: np.random.Generator) -> Iterator[Windows]:
+    """Yield the deviations of some samples with constant rates at a time, :data:`SIMULATIONS` in all."""
     for _ in range(SIMULATIONS // _AT_ONCE):
-        drawn = chance.binomial(reached, rates, size=(_AT_ONCE, *reached.shape))
-        windows = [*_windows(reached, drawn).values()]
-        for sign, some in parts.items():
-            some.append(np.max([(sign * values).max(axis=1) for values in windows], axis=0))
-    return {sign: np.concatenate(some) for sign, some in parts.items()}
+        yield _windows(reached, chance.binomial(reached, rates, size=(_AT_ONCE, *reached.shape)))
+
+
+def _p_values(
+    samples: Iterator[Windows], found: Mapping[int, float], *, limits: Mapping[int, float]
+) -> dict[int, float]:
+    """Return the share of samples that fall, or rise, as much as what was found, which counts as one; above its limit, a part of it."""
+    above = dict.fromkeys(found, 1)
+    while (signs := [sign for sign in found if _p_value(above[sign]) <= limits[sign]]) and (drawn := next(samples, {})):
+        for sign in signs:
+            highest = np.max([(sign * values).max(axis=1) for values in drawn.values()], axis=0)
+            above[sign] += int((highest >= found[sign]).sum())
+    return {sign: _p_value(n) for sign, n in above.items()}
+
+
+def _p_value(above: int) -> float:
+    return above / (SIMULATIONS + 1)
 
 
 def _rates(reached: Counts, converted: Counts) -> Values:
@@ -87,7 +107,7 @@ def _rates(reached: Counts, converted: Counts) -> Values:
     return np.divide(part, total, out=np.zeros(part.shape), where=total > 0)
 
 
-def _windows(reached: Counts, converted: Counts) -> dict[tuple[int, int], Values]:
+def _windows(reached: Counts, converted: Counts) -> Windows:
     """Return the standardised deviation of each run of weeks, shape (samples, rows); zero where there are too few users.
 
     Parameters
@@ -100,7 +120,7 @@ def _windows(reached: Counts, converted: Counts) -> dict[tuple[int, int], Values
     surplus = _cumulated((converted - expected).sum(axis=-1))
     variance = _cumulated((expected * (1 - rates)).sum(axis=-1))
     total, weeks = variance[..., -1], reached.shape[-2]
-    found: dict[tuple[int, int], Values] = {}
+    found: Windows = {}
     for start in range(weeks):
         for stop in range(start + 1, weeks + 1):
             length = stop - start

@@ -16,6 +16,7 @@ from churn.jobs.reporting.page import page_of, table_of
 from churn.results import Report
 from insights.presentation.formats import Kind
 from insights.presentation.section import Figures, columns
+from seeds.simulate import World, simulate
 from tests.builders import write
 from tests.churn.conftest import Command
 from tests.insights.logs import random_rows
@@ -171,3 +172,19 @@ def test_a_long_ranking_keeps_its_top_and_a_long_table_by_date_its_end(
     top = [row["share"] for row in rows][shown]
     assert found.heat["share"] == [one / top[-1] for one in top]
     assert table_of(Figures("contrast", rows[:60], whole)).words == ""
+
+
+@pytest.mark.slow
+def test_a_report_has_the_same_bytes_on_one_thread_and_on_two(tmp_path: Path):
+    simulate(World(users=3_000, days=180, seed=7), tmp_path / "world")
+    written = [
+        {path.name: path.read_bytes() for path in found.path.rglob("*") if path.is_file()}
+        for threads in (1, 2)
+        if (found := _on_threads(tmp_path, threads))
+    ]
+    assert written[0] == written[1]
+
+
+def _on_threads(place: Path, threads: int) -> Report:
+    settings = {"compute.threads": threads}
+    return churn.Project(place / "world" / "churn.toml", home=place / f"home{threads}", settings=settings).report()

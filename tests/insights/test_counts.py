@@ -33,6 +33,12 @@ def test_weeks_counted_by_hand(tmp_path: Path):
     assert (third["active"], third["active_change"], third["sales_change"]) == (2, 0.0, -0.5)
 
 
+def test_amounts_are_added_exactly(tmp_path: Path):
+    """Ten times 0.1 in binary fractions is less than one, and by how much depends on the order."""
+    facts = counts(opened(tmp_path, [f"u{user} 2026-01-05T10:00 buy amount=0.1" for user in range(10)])).facts
+    assert facts["sales"] == 1.0
+
+
 def test_the_headline_compares_seven_days_with_the_seven_before(tmp_path: Path):
     facts = counts(opened(tmp_path, ROWS)).facts
     assert (facts["users"], facts["active"], facts["active_change"]) == (

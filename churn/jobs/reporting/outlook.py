@@ -6,12 +6,10 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from churn.jobs.scores import scored
 from churn.jobs.status import existing_registry
 from churn.progress import Say, progress_of
 from insights.lifetime import Outlook
 from models.registry import CHAMPION
-from serving.batch.score import is_eligible
 
 if TYPE_CHECKING:
     from churn.project import Project
@@ -22,6 +20,9 @@ def outlook(project: Project, *, say: Say) -> Outlook | None:
     registry = existing_registry(project)
     if registry is None or not registry.has(CHAMPION):
         return None
+    from churn.jobs.scores import scored
+    from serving.batch.score import is_eligible
+
     model = registry.get(CHAMPION).model
     if model.hazard is None:
         return None

@@ -60,4 +60,4 @@ def test_what_the_log_does_not_know_is_no_measure(tmp_path: Path):
     assert not plain.knows_purchases
     paid = opened(tmp_path / "b", ["a 2026-01-05T00:00 amount=2"])
     assert paid.measures == {"events", "purchases", "amount", "refunds", "refunded"}
-    assert paid.rows("select n, amount from purchases") == [(1, 2.0)]
+    assert paid.rows("select n, amount_micros / 1e6 from purchases") == [(1, 2.0)]

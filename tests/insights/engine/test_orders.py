@@ -10,7 +10,6 @@ from insights.counts import counted
 from insights.engine.active_days import ActiveDays
 from insights.engine.groups import make_groups
 from insights.engine.orders import statuses
-from insights.engine.tables import Costs
 from insights.shop.unit_economics import make_customers
 from tests.insights.shop.small_shop import shop
 
@@ -25,7 +24,7 @@ def of(log: ActiveDays, sql: str) -> list[tuple[object, ...]]:
 
 
 def test_an_order_is_worth_what_its_lines_add_up_to_and_a_repeated_amount_counts_once(log: ActiveDays):
-    assert of(log, "order_id, d, paid_d, amount from orders") == [
+    assert of(log, "order_id, d, paid_d, amount_micros / 1e6 from orders") == [
         ("a", "1", 0, 0, 30.0),
         ("b", "2", 1, None, 20.0),
         ("c", "3", 2, 4, 5.0),
@@ -36,7 +35,11 @@ def test_an_order_is_worth_what_its_lines_add_up_to_and_a_repeated_amount_counts
 
 
 def test_a_purchase_is_an_order_that_is_paid_or_money_without_an_order(log: ActiveDays):
-    assert of(log, "d, n, amount from purchases") == [("a", 0, 1, 30.0), ("c", 4, 2, 12.0), ("d", 5, 1, 2.0)]
+    assert of(log, "d, n, amount_micros / 1e6 from purchases") == [
+        ("a", 0, 1, 30.0),
+        ("c", 4, 2, 12.0),
+        ("d", 5, 1, 2.0),
+    ]
     assert of(log, "d, paid_d from buys") == [("a", 0, 0), ("c", 2, 4), ("c", 4, 4), ("d", 5, 5)]
 
 
@@ -62,8 +65,13 @@ def test_without_statuses_a_purchase_says_that_there_is_an_order(tmp_path: Path)
         "b 2026-01-06T10:00 cart order_id=3 item_id=tie",
     ]
     log = shop(tmp_path, rows)
-    assert of(log, "order_id, d, paid_d, amount from orders") == [("a", "1", 1, 1, 7.0), ("a", "2", 1, 1, 1.0)]
-    assert of(log, "d, n, amount from purchases") == [("a", 1, 3, 13.0)]  # two orders, and one of three rows names none
+    assert of(log, "order_id, d, paid_d, amount_micros / 1e6 from orders") == [
+        ("a", "1", 1, 1, 7.0),
+        ("a", "2", 1, 1, 1.0),
+    ]
+    assert of(log, "d, n, amount_micros / 1e6 from purchases") == [
+        ("a", 1, 3, 13.0)
+    ]  # two orders, and one of three rows names none
     assert of(log, "item_id, d from bought_items") == [("a", "hat", 1), ("a", "tie", 1)]
     assert not log.knows_payments
 
@@ -79,13 +87,17 @@ def test_without_amounts_purchases_are_events_of_a_type(tmp_path: Path):
         "a 2026-01-06T11:00 look",
     ]
     found = shop(tmp_path / "orders", ordered)
-    assert of(found, "d, n, amount from buys") == [("a", 0, 1, None)]
+    assert of(found, "d, n, amount_micros / 1e6 from buys") == [("a", 0, 1, None)]
 
 
 def test_a_log_without_orders_and_products_stays_as_it_is(tmp_path: Path):
     rows = ["a 2026-01-05T10:00 buy amount=3", "a 2026-01-05T11:00 buy amount=4"]
     log = shop(tmp_path, rows)
-    assert of(log, "d, n, amount from buys") == of(log, "d, n, amount from purchases") == [("a", 0, 2, 7.0)]
+    assert (
+        of(log, "d, n, amount_micros / 1e6 from buys")
+        == of(log, "d, n, amount_micros / 1e6 from purchases")
+        == [("a", 0, 2, 7.0)]
+    )
     assert log.facts.isdisjoint({"order_id", "item_id"})
 
 
@@ -108,14 +120,14 @@ CANCELLED = [
 
 def test_what_is_taken_back_of_an_order_that_was_never_paid_is_not_a_refund(tmp_path: Path):
     log = shop(tmp_path, CANCELLED)
-    assert of(log, "d, amount from refunds") == [("a", 1, 5.0)]
+    assert of(log, "d, amount_micros / 1e6 from refunds") == [("a", 1, 5.0)]
     found = counted(log, (0, 2))
     assert (found["sales"], found["refunds"]) == (20.0, 5.0)
     make_groups(log)
-    make_customers(log, Costs())
-    assert of(log, "d, amount from earned") == [("a", 0, 20.0), ("a", 1, -5.0)]
+    make_customers(log)
+    assert of(log, "d, amount_micros / 1e6 from earned") == [("a", 0, 20.0), ("a", 1, -5.0)]
 
 
 def test_where_the_log_does_not_say_what_is_paid_all_refunds_count(tmp_path: Path):
     log = shop(tmp_path, CANCELLED, paid=["settled"])
-    assert of(log, "d, amount from refunds") == [("a", 1, 55.0), ("b", 1, 9.0)]
+    assert of(log, "d, amount_micros / 1e6 from refunds") == [("a", 1, 55.0), ("b", 1, 9.0)]

@@ -56,7 +56,7 @@ ROWS = [
 def log(tmp_path_factory: pytest.TempPathFactory) -> ActiveDays:
     found = shop(tmp_path_factory.mktemp("shop"), ROWS, report={"left_censored_days": 5})
     make_groups(found)
-    make_customers(found, COSTS)
+    make_customers(found)
     return found
 
 

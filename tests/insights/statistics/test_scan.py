@@ -28,6 +28,18 @@ def test_p_values_of_constant_rates_are_about_uniform():
     assert 0.3 < np.mean(values) < 0.7
 
 
+def test_of_the_deviations_those_within_their_limits_are_returned():
+    """Sampling ends early where none can be, and changes no p-value of those that are."""
+    for seed in range(2, 14):
+        fall, rise = largest_deviations(*constant(seed))
+        limits = {-1: 0.5, 1: 0.2}
+        within = [one for one, limit in zip((fall, rise), limits.values(), strict=True) if one.p_value <= limit]
+        assert largest_deviations(*constant(seed), limits=limits) == tuple(within)
+    reached, converted = constant(1)
+    converted[3, 8:12] = converted[3, 8:12] // 3
+    assert [one.row for one in largest_deviations(reached, converted, limits={-1: 0.001, 1: 0.0})] == [3]
+
+
 def test_nothing_is_said_of_too_few_users():
     reached = np.ones((1, 10, 1), np.int64)
     assert all(one.p_value == 1.0 for one in largest_deviations(reached, reached * 0))
