@@ -7,16 +7,18 @@ from math import sqrt
 
 from scipy.stats import false_discovery_control, norm
 
+from features.sql import literal
 from insights.engine.active_days import ActiveDays
 from insights.engine.steps import WEEK, Steps
 from insights.presentation import formats
 from insights.presentation.section import Figures, Row, Section, columns, with_interval
 from insights.presentation.texts import text
+from insights.statistics.small_groups import MIN_USERS, shown_groups
 from models.charts import SHADES, Axis, Series, band, card, lines, svg
 from models.page import Picture
 from models.shares import Z_95, wilson
 
-VERSION, MIN_USERS = "app_version", 20
+VERSION = "app_version"
 FALSE_DISCOVERIES = 0.05  # among the versions that are said to differ
 
 
@@ -120,23 +122,26 @@ def by_step(log: ActiveDays, steps: Steps) -> list[Row]:
 def by_version(log: ActiveDays, steps: Steps) -> list[Row]:
     """Return the conversion of each version from the first step to the next, against all others of the same weeks, platforms and tenure.
 
-    A user counts once in a week for each platform and version, by the first day. A cell of week, platform and tenure counts where several
-    versions live in it; the expected share is that of the other versions in the same cells. A version of fewer than 20 users is not shown.
+    A user counts once in a week for each platform and version, by the first day. A version counts in a cell of week, platform and tenure
+    where at least 20 of its users are, and another version counts there; the expected share is that of the other versions in the same
+    cells. So no number is that of fewer than 20 users. A version of fewer users is excluded together with at least one more.
     The verdict is ``above`` or ``below`` where the difference remains after the correction of Benjamini and Yekutieli
     2001 ("The Control of the False Discovery Rate in Multiple Testing under Dependency", Annals of Statistics 29(4)) over all versions,
     else ``alike``.
     """
     os = "coalesce(device_os, '')" if "device_os" in steps.dimensions else "''"
+    of_version = f"from reached where step = 0 and {VERSION} is not null"
+    sizes: dict[str, int] = dict(log.rows(f"select {VERSION}, count(distinct uid) {of_version} group by 1"))
+    shown = ", ".join(literal(one) for one in shown_groups(sizes, most=len(sizes))) or "null"
     sql = f"""with once as (select uid, {VERSION} as version, week, {os} as os, min(tenure) as tenure, arg_min(converted, d) as converted
-            from reached where step = 0 and {VERSION} is not null group by all),
-        cells as (select version, week, os, tenure, count(*) as n, count(*) filter (converted) as x from once group by all),
+            {of_version} and {VERSION} in ({shown}) group by all),
+        cells as (select version, week, os, tenure, count(*) as n, count(*) filter (converted) as x from once group by all
+            having n >= {MIN_USERS}),
         sums as (select *, sum(n) over cell as all_n, sum(x) over cell as all_x
-            from cells window cell as (partition by week, os, tenure) qualify count(*) over cell > 1),
-        large as (select version from once join sums using (version, week, os, tenure)
-            group by version having count(distinct uid) >= {MIN_USERS})
+            from cells window cell as (partition by week, os, tenure) qualify count(*) over cell > 1)
         select version, sum(n), sum(x), sum(n * (all_x - x) / (all_n - n) order by week, os, tenure),
             sum(n * all_x / all_n * (1 - all_x / all_n) * all_n / (all_n - n) order by week, os, tenure)
-        from sums join large using (version) group by version order by version"""
+        from sums group by version order by version"""
     found = log.rows(sql)
     deviates = [(x - expected) / sqrt(variance) if variance else 0.0 for _, _, x, expected, variance in found]
     adjusted = false_discovery_control([2 * norm.sf(abs(z)) for z in deviates], method="by") if found else []

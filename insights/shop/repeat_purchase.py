@@ -13,6 +13,7 @@ from insights.engine.active_days import ActiveDays
 from insights.presentation import formats
 from insights.presentation.section import Figures, Row, Section, columns, with_interval
 from insights.presentation.texts import text
+from insights.statistics.small_groups import MIN_USERS, shown_groups
 from models.charts import Axis, bars, card, svg
 from models.page import Picture
 from models.shares import Share, wilson
@@ -66,8 +67,8 @@ def repeat_purchase(log: ActiveDays, *, within_days: int) -> Section:
     flows = columns("name", "from_group", "to_group") | columns("count", "users")
     tables.append(Figures("rfm", groups, of_groups))
     if _has_window_before(log, within_days):
-        before = rfm(log, log.days - within_days, days=within_days)
-        tables.append(Figures("rfm_flows", flows_between(before, now), flows))
+        moved = flows_between(rfm(log, log.days - within_days, days=within_days), now)
+        tables += [Figures("rfm_flows", moved, flows)] if moved else []
     return Section("repeat_purchase", sentences, tables, [_picture(groups)], facts, needs)
 
 
@@ -149,11 +150,27 @@ def groups_of(buyers: Buyers) -> dict[int, str]:
 
 
 def flows_between(before: Buyers, now: Buyers) -> list[Row]:
-    """Return how many buyers moved from which group to which, in two windows next to each other; some buy in one only."""
+    """Return how many buyers moved from which group to which, in two windows next to each other; some buy in one only.
+
+    Fewer than 20 are added to others who moved to the same group (:func:`insights.statistics.small_groups.shown_groups`); where there are
+    not as many, the group has no row.
+    """
     old, new = groups_of(before), groups_of(now)
-    moves = Counter((old.get(uid, ""), new.get(uid, "")) for uid in {*old, *new})
-    ordered = sorted(moves, key=lambda pair: (-moves[pair], pair))
-    return [{"from_group": _name(pair[0]), "to_group": _name(pair[1]), "users": moves[pair]} for pair in ordered]
+    moves = {to: Counter(old.get(uid, "") for uid in {*old, *new} if new.get(uid, "") == to) for to in (*GROUPS, "")}
+    rows = [row for to, origins in moves.items() for row in _flows_to(to, origins)]
+    return sorted(rows, key=lambda row: -row["users"])
+
+
+def _flows_to(group: str, origins: Mapping[str, int]) -> list[Row]:
+    shown = shown_groups(origins)
+    rest = [one for one in origins if one not in shown]
+    moved = {_name(one): origins[one] for one in shown}
+    moved |= {text("groups.other", n=len(rest)): sum(origins[one] for one in rest)}
+    return [
+        {"from_group": origin, "to_group": _name(group), "users": users}
+        for origin, users in moved.items()
+        if users >= MIN_USERS
+    ]
 
 
 def _name(group: str) -> str:
@@ -161,14 +178,22 @@ def _name(group: str) -> str:
 
 
 def _groups_table(now: Buyers) -> list[Row]:
+    """Return the size and the means of each group; no means of fewer than 20 buyers, nor of a group that would give theirs away."""
     found = groups_of(now)
-    return [_group_row(group, [now[uid] for uid, one in found.items() if one == group]) for group in GROUPS]
+    sizes = Counter(found.values())
+    told = shown_groups(sizes)
+    return [
+        {"group": _name(group), "users": sizes[group]}
+        | (_means([now[uid] for uid, one in found.items() if one == group]) if group in told else dict.fromkeys(_MEANS))
+        for group in GROUPS
+    ]
 
 
-def _group_row(group: str, buyers: Sequence[tuple[int, int, float]]) -> Row:
-    means = np.array(buyers).mean(axis=0) if buyers else np.full(3, np.nan)
-    recency, frequency, money = (float(one) for one in means)
-    return {"group": _name(group), "users": len(buyers), "recency": recency, "frequency": frequency, "money": money}
+_MEANS = ("recency", "frequency", "money")
+
+
+def _means(buyers: Sequence[tuple[int, int, float]]) -> dict[str, float]:
+    return dict(zip(_MEANS, np.array(buyers).mean(axis=0).tolist(), strict=True))
 
 
 def _picture(groups: Sequence[Row]) -> Picture:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from insights.conversion import by_step, by_version, by_week, conversion
+from insights.engine.groups import make_groups
 from insights.engine.steps import make_steps
 from tests.insights.logs import opened
 
@@ -81,10 +82,13 @@ def test_a_log_without_purchases_says_so(tmp_path: Path):
 
 
 def test_a_user_counts_once_a_week_for_a_version_whatever_else_they_change(tmp_path: Path):
-    """On Monday by wifi, which nobody buys by, and by 4g on Tuesday; nine weeks of two users are not enough for a version."""
+    """On Monday by wifi, which nobody buys by, and by 4g on Tuesday; nine weeks of two users are not enough for a version.
+
+    With it the smallest of the others is excluded, so that it is not what remains of all users.
+    """
     rows = [
         f"{version}-{user} 2026-01-{5 + place:02d}T10:00 {step} app_version={version} network={network}"
-        for version in ("1.0", "2.0")
+        for version in ("1.0", "2.0", "3.0")
         for user in range(20)
         for place, (network, steps) in enumerate((("wifi", ["view"]), ("4g", ["view", "buy"])))
         for step in steps
@@ -97,5 +101,46 @@ def test_a_user_counts_once_a_week_for_a_version_whatever_else_they_change(tmp_p
     log = opened(tmp_path, rows, **BOUGHT)
     steps = make_steps(log, funnel=["view", "buy"], purchase_event_types=["buy"])
     found = {row["version"]: (row["reached"], row["share"]) for row in by_version(log, steps)}
-    assert found["2.0"] == (20, 0.0)
-    assert "beta" not in found
+    assert found == {"1.0": (21, 0.0), "2.0": (20, 0.0)}
+
+
+@pytest.mark.parametrize("android", [4, 20])
+def test_a_version_is_compared_with_no_fewer_than_20_users(tmp_path: Path, android: int):
+    """Of 2.0, which only android users of 1.0 can be compared with, so many are on android; all of these buy, and half of 1.0."""
+    users = [
+        ("1.0", "android", 100, 50),
+        ("2.0", "android", android, android),
+        ("2.0", "ios", 96, 0),
+        ("3.0", "ios", 96, 96),
+    ]
+    rows = [
+        f"{version}-{os}-{n} 2026-01-05T10:00 {step} app_version={version} device_os={os}"
+        for version, os, all_users, buyers in users
+        for n in range(all_users)
+        for step in ("view", *(["buy"] if n < buyers else []))
+    ]
+    log = opened(tmp_path, [*rows, "z 2026-01-11T10:00 view"], **BOUGHT)
+    make_groups(log)
+    steps = make_steps(log, funnel=["view", "buy"], purchase_event_types=["buy"])
+    found = {row["version"]: row for row in by_version(log, steps)}
+    assert (found["3.0"]["reached"], found["3.0"]["expected"]) == (96, 0.0)
+    if android < 20:
+        assert set(found) == {"2.0", "3.0"}
+        assert (found["2.0"]["reached"], found["2.0"]["share"]) == (96, 0.0)  # without those on android
+    else:
+        assert found["1.0"]["expected"] == 1.0
+        assert found["2.0"]["reached"] == 116
+
+
+def test_a_version_of_a_few_users_is_no_part_of_what_others_are_compared_with(tmp_path: Path):
+    """Half of 1.0 and of 2.0 buy, and nobody with the versions of four users; the smallest of the others is excluded with it."""
+    users = {"1.0": 100, "2.0": 90, "3.0": 80, "4.0": 4}
+    rows = [
+        f"{version}-{n} 2026-01-05T10:00 {step} app_version={version}"
+        for version, all_users in users.items()
+        for n in range(all_users)
+        for step in ("view", *(["buy"] if n % 2 and version < "3" else []))
+    ]
+    log = opened(tmp_path, [*rows, "z 2026-01-11T10:00 view"], **BOUGHT)
+    steps = make_steps(log, funnel=["view", "buy"], purchase_event_types=["buy"])
+    assert {row["version"]: row["expected"] for row in by_version(log, steps)} == {"1.0": 0.5, "2.0": 0.5}

@@ -46,7 +46,16 @@ def test_rates_counted_by_hand(log: ActiveDays):
 def test_without_a_whole_window_before_there_is_no_repurchase_and_no_flow(log: ActiveDays):
     assert "repurchase" in rates_of(log, within=20)
     assert "repurchase" not in rates_of(log, within=21)
-    names = [[one.name for one in repeat_purchase(log, within_days=days).tables] for days in (20, 21)]
+
+
+def times(n: int) -> list[str]:
+    """The same buyers, each of them so many times."""
+    return [f"{row[0]}{copy}{row[1:]}" for row in ROWS for copy in range(n)]
+
+
+def test_flows_are_between_two_whole_windows(tmp_path: Path):
+    many = opened(tmp_path, times(20))
+    names = [[one.name for one in repeat_purchase(many, within_days=days).tables] for days in (20, 21)]
     assert names == [["repeat_rates", "rfm", "rfm_flows"], ["repeat_rates", "rfm"]]
 
 
@@ -84,11 +93,41 @@ def test_high_is_strictly_better_than_the_mean():
     assert groups_of(mixed) == {1: "llh", 2: "hll", 3: "hhl"}
 
 
-def test_flows_hold_everyone_who_bought_in_either_window(log: ActiveDays):
-    before, now = rfm(log, 30, days=10), rfm(log, 40, days=10)
+def test_flows_hold_everyone_who_bought_in_either_window(tmp_path: Path):
+    many = opened(tmp_path, times(20))
+    before, now = rfm(many, 30, days=10), rfm(many, 40, days=10)
     rows = flows_between(before, now)
-    assert sum(row["users"] for row in rows) == len({*before, *now}) == 4
-    assert {row["users"] for row in rows if row["from_group"] == "did not buy"} == {1}
+    assert sum(row["users"] for row in rows) == len({*before, *now}) == 80
+    assert [row["users"] for row in rows if row["from_group"] == "did not buy"] == [20, 20]
+
+
+def test_fewer_than_twenty_who_move_are_counted_with_others_who_move_to_the_same_group():
+    high, low = (0, 9, 90.0), (9, 1, 1.0)
+    before = dict.fromkeys(range(100), high) | dict.fromkeys(range(100, 230), low)
+    now = dict.fromkeys(range(30), high) | dict.fromkeys(range(100, 105), high) | dict.fromkeys(range(300, 315), high)
+    now |= dict.fromkeys(range(30, 90), low) | dict.fromkeys(range(105, 229), low)  # of the rest, ten and one stay away
+    value, back = "important: value (R, F, M high)", "general: win back (none high)"
+    rows = [(row["from_group"], row["to_group"], row["users"]) for row in flows_between(before, now)]
+    assert rows == [(back, back, 124), (value, back, 60), (value, value, 30), ("other (2)", value, 20)]
+
+
+def test_groups_of_a_few_buyers_have_no_means_nor_does_one_more(tmp_path: Path):
+    """Of forty buyers and a rich one, the sales of the log are known: the mean of the forty would give the amount of the one away."""
+    rows = [f"u{user} 2026-{day}T10:00 buy amount=5" for user in range(40) for day in ("01-05", "03-06")]
+    found = repeat_purchase(opened(tmp_path, [*rows, "rich 2026-01-08T10:00 buy amount=12345.67"]), within_days=90)
+    groups = next(one for one in found.tables if one.name == "rfm").rows
+    assert {row["group"]: row["users"] for row in groups if row["users"]} == {
+        "general: value (R, F high)": 40,
+        "important: win back (M high)": 1,
+    }
+    assert {row[name] for row in groups for name in ("recency", "frequency", "money")} == {None}
+
+
+def test_groups_of_twenty_buyers_have_means(tmp_path: Path):
+    rows = [f"u{user} 2026-01-08T10:00 buy amount={1 if user < 20 else 3}" for user in range(40)]
+    found = repeat_purchase(opened(tmp_path, rows), within_days=90)
+    groups = next(one for one in found.tables if one.name == "rfm").rows
+    assert [(row["users"], row["money"]) for row in groups if row["users"]] == [(20, 3.0), (20, 1.0)]
 
 
 def test_a_log_without_amounts_has_no_groups_but_rates(tmp_path: Path):
