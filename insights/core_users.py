@@ -29,20 +29,25 @@ FIRST = MIN_PAST_WEEKS + APART - 1  # week that has enough weeks before it
 def core_users(log: ActiveDays, *, at_least: int) -> Section:
     """Return the histogram of active days in four weeks, stickiness, the users who are active on most days, and the alarm on them.
 
+    None of them is known before the log covers four weeks: nobody can be active on 20 days of 19, and on one day everybody is.
+
     Parameters
     ----------
     at_least
         Days of the 28 on which a core user is active.
     """
+    if log.days < DAYS:
+        return Section(
+            "core_users", [text("core_users.too_short", n=log.days, needed=DAYS)], facts=dict.fromkeys(_FACTS)
+        )
     histogram = l28(log)
     users = sum(row["users"] for row in histogram)
     user_days = sum(row["users"] * row["active_days"] for row in histogram)
     core = wilson(sum(row["users"] for row in histogram if row["active_days"] >= at_least), users)
-    days = min(DAYS, log.days)
     facts = {
         "users": users,
         "mean_active_days": user_days / users if users else None,
-        "stickiness": user_days / days / users if users else None,
+        "stickiness": user_days / DAYS / users if users else None,
         "core_users": core.part,
         "core_share": core.value,
         "core_share_low": core.low,
@@ -57,10 +62,11 @@ def core_users(log: ActiveDays, *, at_least: int) -> Section:
         stickiness=formats.share(facts["stickiness"]),
     )
     table = Figures("l28", histogram, {"active_days": "count", "users": "count", "share": "share"})
+    pictures = [_picture(histogram)] if users else []
     watch = watched(log, at_least=at_least)
     if not watch:
         words = text("core_users.not_watched", weeks=MIN_PAST_WEEKS, users=MIN_CORE_USERS)
-        return Section("core_users", [sentence, words], [table], [_picture(histogram)], facts | {"is_alarm": None})
+        return Section("core_users", [sentence, words], [table], pictures, facts | {"is_alarm": None})
     kinds = columns("date", "day") | columns("count", "core", "active") | columns("share", "share")
     tables = [
         table,
@@ -70,8 +76,13 @@ def core_users(log: ActiveDays, *, at_least: int) -> Section:
     ]
     facts |= {"is_alarm": watch.is_alarm, "core_change": watch.change, "core_change_limit": watch.limit}
     facts |= {"past_weeks": watch.past, "false_alarm_rate": ALARM}
-    pictures = [_picture(histogram), _watch_picture(watch)]
-    return Section("core_users", [sentence, _verdict(watch)], tables, pictures, facts)
+    return Section("core_users", [sentence, _verdict(watch)], tables, [*pictures, _watch_picture(watch)], facts)
+
+
+_FACTS = (
+    *("users", "mean_active_days", "stickiness", "core_users", "core_share", "core_share_low", "core_share_high"),
+    "is_alarm",
+)
 
 
 def l28(log: ActiveDays) -> list[Row]:
@@ -81,13 +92,12 @@ def l28(log: ActiveDays) -> list[Row]:
     ------
     Andrew Chen 2018, "The Power User Curve", a16z.
     """
-    days = min(DAYS, log.days)
-    sql = f"""select n, count(*) from (select count(*) as n from spells where d >= {log.days - days} group by uid) group by n"""
+    sql = f"""select n, count(*) from (select count(*) as n from spells where d >= {log.days - DAYS} group by uid) group by n"""
     found = dict(log.rows(sql))
     users = sum(found.values())
     return [
         {"active_days": n, "users": found.get(n, 0), "share": found.get(n, 0) / users if users else None}
-        for n in range(1, days + 1)
+        for n in range(1, DAYS + 1)
     ]
 
 

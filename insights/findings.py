@@ -111,12 +111,13 @@ def findings(
     ranked = sorted(rows, key=lambda row: (-abs(row["worth"]), -abs(row["missing"]), row["cause"]))
     rows = [row | _context(row, annotations, past=past) for row in _with_links(ranked)]
     told = {_sentence(row): str(row["link"]) for row in rows}
-    honest = {"chance": formats.share(ANY_FALSE), "dimensions": len(steps.dimensions), "weeks": steps.weeks}
-    sentences = [_headline(rows, past), *told, text("findings.honest", **honest, alarm=formats.share(ALARM))]
+    why_not = _not_searched(log, steps)
+    sentences = [why_not] if why_not else [_headline(rows, past), *told, _honest(steps)]
     shown = [name for name in _KINDS if name not in _NOT_SHOWN]
     tables = [Figures("findings", rows, _KINDS, shown)] if rows else []
     tables += [Figures("annotations", [vars(one) for one in annotations], _OF_ANNOTATIONS)] if annotations else []
-    facts = {"findings": len(rows), "new_findings": sum(bool(row["is_new"]) for row in rows), "weeks": steps.weeks}
+    found = {"findings": len(rows), "new_findings": sum(bool(row["is_new"]) for row in rows)}
+    facts = {name: None if why_not else n for name, n in found.items()} | {"weeks": steps.weeks}
     return Section("findings", sentences, tables, facts=facts, links=told)
 
 
@@ -318,6 +319,18 @@ def _context(row: Row, annotations: Sequence[Annotation], *, past: Past | None) 
     labels = [one.label for one in annotations if any(one.first - near <= end <= one.last + near for end in ends)]
     is_new = past is not None and not past.has(row)
     return {"nearby": text("groups.separator").join(labels), "is_new": text("findings.new") if is_new else ""}
+
+
+def _not_searched(log: ActiveDays, steps: Steps) -> str:
+    """Return why nothing was searched; empty where it was."""
+    if steps.weeks < MIN_WEEKS:
+        return text("findings.too_short", n=steps.weeks, needed=MIN_WEEKS)
+    return "" if log.value("select count(*) from reached") else text("findings.no_steps")
+
+
+def _honest(steps: Steps) -> str:
+    chances = {"chance": formats.share(ANY_FALSE), "alarm": formats.share(ALARM)}
+    return text("findings.honest", **chances, dimensions=len(steps.dimensions), weeks=steps.weeks)
 
 
 def _headline(rows: Sequence[Row], past: Past | None) -> str:

@@ -32,6 +32,7 @@ RATES = {
 }
 POINT, AHEAD = 0.01, 90  # what a rate is changed by, and for how many days its effect adds up
 MIN_DAYS = 14  # that are not left-censored, without which nothing is said of such an effect
+_SMALLEST = 0.005  # daily users: an effect below it is written as 0.00
 STATE_OF_A_DAY = f"""case when prev_d is null then 'new' when d - prev_d <= {AT_RISK_WAU} then 'current'
     when d - prev_d <= {AT_RISK_MAU} then 'reactivated' else 'resurrected' end"""
 
@@ -46,7 +47,8 @@ def growth(log: ActiveDays) -> Section:
         "mau": last["mau"],
         "quick_ratio": periods[-1]["quick_ratio"] if periods else None,
     }
-    moving = max(rates, key=lambda row: row["dau_change"]) if rates and _days_of_flows(log) >= MIN_DAYS else None
+    known = [row for row in rates if row["dau_change"] is not None]
+    moving = max(known, key=lambda row: row["dau_change"], default=None)
     sentences = [
         text(
             "growth.sentence",
@@ -56,7 +58,7 @@ def growth(log: ActiveDays) -> Section:
             last=formats.date_words(log.last_day),
         )
     ]
-    if moving:
+    if moving and moving["dau_change"] >= _SMALLEST:
         values = {
             "state": moving["state"],
             "rate": moving["rate"],
@@ -152,7 +154,8 @@ def state_rates(log: ActiveDays) -> list[Row]:
     """Return of each state the share that is active the next day, and what one point more of it would do to DAU.
 
     The average moves of the latest four weeks, without left-censored days, are continued from the last day on, with as many new users a
-    day; each rate in turn is one point higher, at the cost of its largest alternative. After few such days the effect is not known.
+    day; each rate in turn is one point higher, at the cost of its largest alternative. After few such days the effect is not known, nor
+    where nobody of a state came back, or nearly everybody did.
     """
     flows = latest_flows(log)
     start = np.array([counts[-1] for counts in counts_by_state(log).values()], float)
@@ -165,13 +168,13 @@ def state_rates(log: ActiveDays) -> list[Row]:
         if total:
             low, high = ratio_interval(flows.back[place], flows.total[place])
             rate = flows.back[place].sum() / total
-            gain = dau_ahead(one_point_more(flows.moves, place), start, new=new) - base
+            changed = one_point_more(flows.moves, place) if span >= MIN_DAYS else None
             words = {
                 "state": text(f"states.{state}"),
                 "rate": RATES[state] or text("growth.dormant_rate"),
                 "user_days": int(total),
             }
-            ahead = gain if span >= MIN_DAYS else None
+            ahead = None if changed is None else dau_ahead(changed, start, new=new) - base
             found.append(words | {"value": rate, "low": low, "high": high, "dau_change": ahead})
     return found
 
@@ -218,13 +221,19 @@ def dau_ahead(moves: NDArray[np.float64], start: NDArray[np.float64], *, new: fl
     return float(now[: len(ACTIVE)].sum())
 
 
-def one_point_more(moves: NDArray[np.float64], place: int) -> NDArray[np.float64]:
-    """Return the moves with the share of a state that is active the next day one point higher."""
+def one_point_more(moves: NDArray[np.float64], place: int) -> NDArray[np.float64] | None:
+    """Return the moves with the share of a state that is active the next day one point higher; None where it cannot be.
+
+    Where nobody of the state came back, or those who did are in a state that nobody has been in before the last day, it is not known how
+    they would go on; where fewer than a point stayed away, there is no point to be had.
+    """
     changed = moves.copy()
     row, shift = changed[place], POINT * moves[place].sum()
     back, away = row[: len(ACTIVE)], row[len(ACTIVE) :]
-    shift = min(shift, float(away.max()))
-    back[int(back.argmax())] += shift
+    came = int(back.argmax())
+    if not back[came] or not moves[came].any() or away.max() < shift:
+        return None
+    back[came] += shift
     away[int(away.argmax())] -= shift
     return changed
 
@@ -297,7 +306,8 @@ def _tables(days: list[Row], rates: list[Row], *, periods: list[Row]) -> list[Fi
 
 
 def _pictures(days: list[Row], periods: list[Row]) -> list[Picture]:
-    return [_active_picture(days), _states_picture(days), *([_accounting_picture(periods)] if periods else [])]
+    of_states = [_states_picture(days)] if len(days) >= WEEK else []
+    return [_active_picture(days), *of_states, *([_accounting_picture(periods)] if periods else [])]
 
 
 def _active_picture(days: list[Row]) -> Picture:
@@ -317,9 +327,7 @@ def _states_picture(days: list[Row]) -> Picture:
     colours = {"current": SHADES[0], "new": SHADES[1], "reactivated": SHADES[2], "resurrected": GREY}
     names = {text(f"states.{name}"): colour for name, colour in colours.items()}
     week = np.ones(WEEK) / WEEK
-    means = (
-        {name: np.convolve([row[name] for row in days], week, "valid") for name in colours} if len(days) >= WEEK else {}
-    )
+    means = {name: np.convolve([row[name] for row in days], week, "valid") for name in colours}
     rows = [
         {"day": str(row["day"]), "n": round(float(means[name][place]), 3), "series": words, "order": order}
         for place, row in enumerate(days[WEEK - 1 :])

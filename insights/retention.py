@@ -28,7 +28,8 @@ def retention(log: ActiveDays) -> Section:
     curve, triangle = curve_of(log, since=since), cohorts(log)
     facts = {f"day_{row['day_n']}_{name}": row[name] for row in shown for name in _NAMES if row["users"]}
     tables = [_triangle_table(triangle), _days_table(table), Figures("retention_curve", curve, _KINDS)]
-    return Section("retention", [_sentence(shown)], tables, [_picture(curve)] if curve else [], facts)
+    pictures = [_picture(curve)] if any(row["users"] for row in curve) else []
+    return Section("retention", [_sentence(shown)], tables, pictures, facts)
 
 
 def _closed(table: Sequence[Row], name: str) -> bool:
@@ -39,9 +40,11 @@ def _sentence(rows: Sequence[Row]) -> str:
     known = {row["day_n"]: row for row in rows if row["users"]}
     if not known:
         return text("retention.nothing")
-    parts = [text("retention.part", day=day, share=formats.share(row["on_day"])) for day, row in known.items()]
-    users = formats.count(max(row["users"] for row in known.values()))
-    return text("retention.sentence", users=users, parts=text("retention.separator").join(parts))
+    parts = [
+        text("retention.part", day=day, share=formats.share(row["on_day"]), users=formats.count(row["users"]))
+        for day, row in known.items()
+    ]
+    return text("retention.sentence", parts=text("retention.separator").join(parts))
 
 
 # --- By day ------------------------------------------------------------------------------------------------------------

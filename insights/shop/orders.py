@@ -91,8 +91,8 @@ def _of_orders(log: ActiveDays, payment: PaymentWindow) -> Section:
         "order_loss_high": overall.high,
     }
     kinds = columns("date", "week") | columns("count", "orders", "unpaid") | _ENDS | columns("name", "mark")
-    picture = _picture(weeks, text("orders.order_picture_title"), words=text("orders.order_picture"))
-    return Section("orders", [sentence], [Figures("order_loss", weeks, kinds)], [picture], facts)
+    pictures = _pictures(weeks, text("orders.order_picture_title"), words=text("orders.order_picture"))
+    return Section("orders", [sentence], [Figures("order_loss", weeks, kinds)], pictures, facts)
 
 
 def lost(log: ActiveDays, payment: PaymentWindow) -> Share:
@@ -155,8 +155,8 @@ def _of_carts(log: ActiveDays, event_types: Sequence[str], *, within_days: int) 
     whole = formats.count(overall.whole)
     sentence = text("orders.sentence", carts=whole, **_shares(overall), days=within_days)
     kinds = columns("date", "week") | columns("count", "carts", "left") | _ENDS | columns("name", "mark")
-    picture = _picture(weeks, text("orders.picture_title"), words=text("orders.picture"))
-    return Section("orders", [sentence], [Figures("carts", weeks, kinds)], [picture], facts)
+    pictures = _pictures(weeks, text("orders.picture_title"), words=text("orders.picture"))
+    return Section("orders", [sentence], [Figures("carts", weeks, kinds)], pictures, facts)
 
 
 def make_carts(log: ActiveDays, event_types: Sequence[str]) -> int:
@@ -198,7 +198,7 @@ def _shares(found: Share) -> dict[str, str]:
 _ENDS = columns("share", "share", "share_low", "share_high")
 
 
-def _picture(weeks: Sequence[Row], title: str, *, words: str) -> Picture:
+def _pictures(weeks: Sequence[Row], title: str, *, words: str) -> list[Picture]:
     closed = [week_of(row["week"]) | {"share": row["share"]} for row in weeks if not row["mark"]]
     x, y = Axis("week", "", "date", text("formats.axis_day")), Axis("share", "", format=".0%")
-    return Picture(title, svg(card(bars(closed, x, y=y, until="end"))), words)
+    return [Picture(title, svg(card(bars(closed, x, y=y, until="end"))), words)] if closed else []

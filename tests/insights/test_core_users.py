@@ -1,7 +1,7 @@
 """The histogram of active days and stickiness, against tables made by hand."""
 
 import random
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -38,10 +38,25 @@ def test_stickiness_is_mean_daily_over_monthly_users(random_log: Random):
     assert sum(row["users"] for row in l28(random_log.log)) == days[-1]["mau"]
 
 
-def test_a_log_shorter_than_28_days_counts_the_days_that_there_are(tmp_path: Path):
-    found = core_users(opened(tmp_path, ["a 2026-01-05T10:00", "a 2026-01-06T10:00", "b 2026-01-06T10:00"]), at_least=2)
-    assert found.facts["stickiness"] == pytest.approx(3 / 2 / 2)
-    assert found.facts["core_users"] == 1
+@pytest.mark.parametrize("days", [1, 19, 27])
+def test_a_log_shorter_than_28_days_has_no_core_users_and_no_stickiness(tmp_path: Path, days: int):
+    rows = [f"u{user} 2026-01-{5 + day:02d}T10:00" for user in range(3) for day in range(days)]
+    found = core_users(opened(tmp_path, rows), at_least=20)
+    words = "one" if days == 1 else str(days)
+    assert found.sentences == [f"Core users and stickiness are counted over 28 days, and the log covers {words}."]
+    assert (set(found.facts.values()), found.tables, found.pictures) == ({None}, (), ())
+
+
+def test_a_log_of_28_days_has_the_facts_of_a_longer_one(tmp_path: Path):
+    rows = [f"u{user} 2026-02-{1 + day:02d}T10:00" for user in range(3) for day in range(28)]
+    found = core_users(opened(tmp_path / "long", rows), at_least=20)
+    assert (found.facts["core_users"], found.facts["stickiness"]) == (3, 1.0)
+    assert set(found.facts) == set(core_users(opened(tmp_path / "short", rows[:1]), at_least=20).facts)
+
+
+def test_where_nobody_has_come_for_28_days_nothing_is_drawn(tmp_path: Path):
+    log = opened(tmp_path, ["a 2026-01-05T10:00", "b 2026-01-06T10:00"], covered_until=date(2026, 3, 1))
+    assert not core_users(log, at_least=20).pictures
 
 
 # --- The alarm ---------------------------------------------------------------------------------------------------------

@@ -146,6 +146,20 @@ def test_a_log_of_a_few_weeks_is_not_searched(tmp_path: Path):
     log = opened(tmp_path, ["a 2026-01-05T10:00", "b 2026-01-25T10:00"])
     found = findings(log, make_steps(log, funnel=(), purchase_event_types=["purchase"]))
     assert not found.tables
+    needs = "Nothing was searched: it takes 8 whole weeks after the left-censored days, and there"
+    assert found.sentences == [f"{needs} are 2."]
+    assert found.facts == {"findings": None, "new_findings": None, "weeks": 2}
+    short = opened(tmp_path / "short", ["a 2026-01-05T10:00", "b 2026-01-18T10:00"])
+    steps = make_steps(short, funnel=(), purchase_event_types=["purchase"])
+    assert findings(short, steps).sentences == [f"{needs} is one."]
+
+
+def test_a_log_without_steps_and_new_users_is_not_searched(tmp_path: Path):
+    log = opened(tmp_path, ["a 2026-01-05T10:00", "b 2026-01-06T10:00", "a 2026-04-30T10:00"])
+    found = findings(log, make_steps(log, funnel=(), purchase_event_types=["purchase"]))
+    assert found.facts["weeks"] > 8
+    (sentence,) = found.sentences
+    assert sentence.startswith("Nothing was searched: the log has neither steps to a purchase")
 
 
 @pytest.mark.parametrize("others", [0, 1, 5])

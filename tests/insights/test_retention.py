@@ -79,6 +79,14 @@ def test_users_born_on_the_last_day_are_in_no_cell(tmp_path: Path):
     found = retention(opened(tmp_path, ["a 2026-01-05T10:00", "b 2026-01-05T11:00"]))
     assert found.sentences == ["No day after a first day is covered yet."]
     assert found.facts == {}
+    assert found.pictures == []
+
+
+def test_each_day_of_retention_has_its_own_number_of_users(tmp_path: Path):
+    rows = [f"old{user} 2026-01-{day}T10:00" for user in range(20) for day in ("05", "08")]
+    rows += [f"new{user} 2026-01-{day}T10:00" for user in range(30) for day in (10, 11)]
+    found = retention(opened(tmp_path, rows, report={"left_censored_days": 0}))
+    assert found.sentences == ["New users who were active: 60.0 % of 50 on day 1, 100.0 % of 20 on day 3."]
 
 
 def test_the_curve_says_whose_it_is(random_log: Random):

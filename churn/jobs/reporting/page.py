@@ -99,7 +99,8 @@ def _tiles(sections: Mapping[str, Section]) -> Iterator[Tile]:
     yield _tile("dau", formats.short(growth["dau"]), of_day, [row["dau"] for row in days])
     yield _tile("wau", formats.short(growth["wau"]), _change(counts, "active"), [row["wau"] for row in days])
     yield _tile("mau", formats.short(growth["mau"]), text("page.of_28"), [row["mau"] for row in days])
-    yield _tile("stickiness", formats.share(core["stickiness"]), text("page.stickiness"), [])
+    if core["stickiness"] is not None:
+        yield _tile("stickiness", formats.share(core["stickiness"]), text("page.stickiness"), [])
     yield _tile("new", formats.short(counts["new"]), _change(counts, "new"), [row["new"] for row in weeks])
     for name, show in (("purchases", formats.short), ("sales", formats.short)):
         if name in counts:

@@ -131,3 +131,14 @@ def test_weeks_in_which_new_users_and_orders_may_be_older_are_marked_and_not_com
     assert [row["active_change"] for row in weeks] == [None, 2 / 3 - 1, 0.0]
     early = counts(shop(tmp_path / "early", [*BEGUN[:-1], "z 2026-01-18T10:00 look"])).facts
     assert (early["new"], early["new_change"], early["orders_change"]) == (3, None, None)
+
+
+def test_where_no_week_is_closed_nothing_is_drawn(tmp_path: Path):
+    rows = [
+        "a 2026-01-05T10:00 order order_id=1 order_status=placed",
+        "a 2026-01-05T11:00 pay order_id=1 order_status=paid amount=1",
+        *("a 2026-01-07T10:00 cart", "a 2026-01-08T10:00 look"),
+    ]
+    found = orders(shop(tmp_path, rows, **ALL_DAYS), ["cart"], within_days=2, payment=PaymentWindow(24))
+    assert [one.name for one in found.tables] == ["order_loss", "carts"]
+    assert found.pictures == []
