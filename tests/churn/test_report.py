@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +12,18 @@ import pyarrow.parquet as pq
 import pytest
 
 import churn
+from churn.jobs.reporting.outages import incomplete_days
 from churn.jobs.reporting.page import page_of, table_of
 from churn.results import Report
+from features.settings import ChurnSettings
 from insights.presentation.formats import Kind
 from insights.presentation.section import Figures, columns
+from models.text.catalogues import in_language
 from seeds.simulate import World, simulate
-from tests.builders import write
+from tests.builders import world_of, write
 from tests.churn.conftest import Command
 from tests.insights.logs import random_rows
+from training.settings import OutagesSettings
 
 EVIL = "</script><img src=x onerror=alert(1)>"
 
@@ -102,6 +106,40 @@ def test_a_report_knows_what_an_earlier_one_found_and_is_the_same_when_it_is_wri
         "findings": [],
     }
     assert churn.Project(home=tmp_path / "home", events=str(log)).report().path == later.path
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        (
+            "en",
+            "The log is incomplete on 3 days (Jan 26, 2026; Feb 3, 2026 to Feb 4, 2026): whoever was active then counts as absent",
+        ),
+        ("zh", "2026年1月26日、2026年2月3日 至 2026年2月4日"),
+    ],
+)
+def test_days_that_training_takes_for_outages_are_named_in_a_note(tmp_path: Path, language: str, words: str):
+    gone = (date(2026, 1, 26), date(2026, 2, 3), date(2026, 2, 4))
+    days = [date(2026, 1, 5) + timedelta(days=day) for day in range(42)]
+    rows = [f"u{user} {day}T10:00" for user in range(30) for day in days if day not in gone]
+    activity = world_of(tmp_path, rows, covered_until=None).activity()
+    with in_language(language):
+        (note,) = incomplete_days(activity, OutagesSettings(), churn=ChurnSettings())
+        assert words in note
+        assert incomplete_days(activity, OutagesSettings(closed=gone), churn=ChurnSettings()) == ()
+
+
+def test_the_page_and_the_numbers_of_a_short_log_with_an_outage_say_so(tmp_path: Path):
+    days = [datetime(2026, 1, 5, 10, tzinfo=UTC) + timedelta(days=day) for day in range(27) if day != 13]
+    rows = [{"user_id": f"u{user}", "event_time": day, "event_type": "open"} for user in range(30) for day in days]
+    log = write(tmp_path / "log.parquet", rows)
+    found = churn.Project(home=tmp_path / "home", events=str(log)).report()
+    note = "The log is incomplete on one day (Jan 18, 2026): "
+    assert json.loads((found.path / "report.json").read_text())["notes"][-1].startswith(note)
+    page = (found.path / "report.html").read_text()
+    assert note in page
+    assert "NaN" not in page
+    assert "DAU / MAU" not in page  # 28 days are not over
 
 
 def test_costs_and_annotations_are_read_from_next_to_the_settings(tmp_path: Path):

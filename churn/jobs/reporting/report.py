@@ -9,6 +9,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from churn.jobs.reporting.outages import incomplete_days
 from churn.jobs.reporting.outlook import outlook
 from churn.jobs.reporting.page import page_of
 from churn.jobs.reporting.pdf import browser_of, print_pdf
@@ -45,13 +46,14 @@ def report(project: Project, *, say: Progress) -> Report:
     context = replace(_context(project, log.last_day, place), outlook=outlook(project, say=say.within))
     with in_language(settings.report.language):
         answers = sections(log, settings.report, churn=settings.churn, context=context, say=say.within)
+        notes = (*activity.notes, *incomplete_days(activity, settings.outages, churn=settings.churn))
     found = Report(
         project.name,
         log.first_day,
         log.last_day,
         settings.churn.timezone,
         answers,
-        activity.notes,
+        notes,
         context.past,
         settings.report.language,
     )
