@@ -62,7 +62,9 @@ class RecordedContacts:
         if "cost" not in self.rows.kinds:
             return Contacts(at)
         cost = self._cost
-        ((cost,),) = connection.execute(f"select avg({cost} order by {cost}) filter (isfinite({cost})) {really}").fetchall()
+        ((cost,),) = connection.execute(
+            f"select avg({cost} order by {cost}) filter (isfinite({cost})) {really}"
+        ).fetchall()
         return Contacts(at, cost)
 
     @property
