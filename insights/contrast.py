@@ -52,13 +52,13 @@ def contrast(log: ActiveDays, limits: Limits) -> Section:
     idle = f"{log.days} - last_d"
     state = f"case when {idle} <= {limits.active} then 'active' when {idle} <= {limits.silent} then 'silent' else 'gone' end"
     log.make("standing", f"select uid, {state} as state from users")
+    if log.activity.tables.attributes:  # as they are known today; the version that became valid last is the largest
+        log.make("known_attributes", f"select uid, max(version) as version from ({log.attributes()}) group by uid")
     sizes: dict[str, int] = dict(log.rows("select state, count(*) from standing group by state order by state"))
     rows = [one for name in (GONE, SILENT) for one in ranked(_differences(log, name), name)]
-    marked = [row for row in rows if row["is_certain"] and row["group"] == text("contrast.gone")]
     values = {name: formats.count(sizes.get(name, 0)) for name in (ACTIVE, SILENT, GONE)}
     days = {"active_days": limits.active, "silent_days": limits.silent}
-    sentences = [text("contrast.sentence", **values, **days)]
-    sentences.append(text("contrast.most", what=_what(marked[0])) if marked else text("contrast.no_difference"))
+    sentences = [text("contrast.sentence", **values, **days), _most(rows)]
     kinds = columns("name", "group", "measure", "value") | columns(
         "number", "of_group", "of_active", "effect", "p_value"
     )
@@ -71,6 +71,22 @@ def contrast(log: ActiveDays, limits: Limits) -> Section:
         {text("contrast.attributes"): "[users] gender, age, region, ..."} if not log.activity.tables.attributes else {}
     )
     return Section("contrast", sentences, tables, _pictures(rows), sizes | days, needs)
+
+
+def _most(rows: Sequence[Row]) -> str:
+    """Return the sentence on the largest difference of the gone; what is less common among them is not associated with being gone."""
+    marked = [row for row in rows if row["is_certain"] and row["group"] == text("contrast.gone")]
+    more = [row for row in marked if row["effect"] > 0 or not row["value"]]
+    if more:
+        return text("contrast.most", what=_more_or_fewer(more[0]))
+    return text("contrast.least", what=_what(marked[0])) if marked else text("contrast.no_difference")
+
+
+def _more_or_fewer(row: Row) -> str:
+    """Return a group, or of a number that there is more or less of it."""
+    if row["value"]:
+        return _what(row)
+    return text("contrast.more" if row["effect"] > 0 else "contrast.fewer", measure=row["measure"])
 
 
 def _what(row: Row) -> str:
@@ -164,15 +180,9 @@ def _of_shares(log: ActiveDays, group: str) -> Iterator[Difference]:
         )
         yield from _of_values(log, text(f"dimensions.{dimension}"), values, group)
     for attribute in log.activity.tables.attributes:
-        known = f"left join ({_attributes(log)}) using (uid)"
-        values = f"select state, coalesce(cast({identifier(attribute)} as varchar), '-') as v from standing {known}"
+        value = f"coalesce(cast(k.version.{identifier(attribute)} as varchar), '-')"
+        values = f"select s.state, {value} as v from standing s left join known_attributes k using (uid)"
         yield from _of_values(log, attribute, values, group)
-
-
-def _attributes(log: ActiveDays) -> str:
-    """Return the SELECT of each user's attributes as they are known today."""
-    return f"""select uid, unnest(version) from (select p.uid, arg_max(u.version, u.valid_from) as version
-        from {log.activity.tables.relations["users"]} u join persons p using (user_id) group by p.uid)"""
 
 
 def _of_values(log: ActiveDays, *of: str) -> Iterator[Difference]:

@@ -27,6 +27,7 @@ from insights.projection import projection
 from insights.retention import retention
 from insights.settings import ReportSettings
 from insights.shop.members import members
+from insights.shop.membership import Membership
 from insights.shop.orders import PaymentWindow, orders
 from insights.shop.products import products
 from insights.shop.repeat_purchase import repeat_purchase
@@ -95,9 +96,7 @@ def sections(
         ),
         "products": lambda: products(log, settings.item_event_types, within_days=settings.item_days),
         "repeat_purchase": lambda: repeat_purchase(log, within_days=settings.repeat_days),
-        "members": lambda: members(
-            log, settings.member_attribute, within_days=settings.repeat_days, zone=churn.timezone
-        ),
+        "members": lambda: members(log, Membership.of(settings), within_days=settings.repeat_days, zone=churn.timezone),
         "unit_economics": lambda: unit_economics(log, context.costs),
     }
     return tuple(_answered(name, answer, say=say) for name, answer in questions.items())

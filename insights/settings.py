@@ -53,6 +53,10 @@ class ReportSettings(Section):
         90, "Window in which buyers buy again, and of recency, frequency and money.", unit="days", ge=1
     )
     member_attribute: str = setting("member", "Attribute of [users] that says who is a member.")
+    member_values: tuple[str, ...] = setting(
+        (),
+        "Values of member_attribute that mean member, such as gold; default: all but words for no, of numbers those above zero.",
+    )
     minutes_expected: tuple[float, ...] = setting(
         (), "Minutes a day that were expected, the lowest and the highest, as in [5, 30].", unit="minutes", max_length=2
     )

@@ -43,7 +43,7 @@ class ActiveDays:
 
     Tables of the connection
     ------------------------
-    ``persons``: ``user_id, uid``; ``user_days``: ``uid, d`` and the measures of every day with events; ``spells``: ``uid, d,
+    ``persons``: ``user_id, person, uid``; ``user_days``: ``uid, d`` and the measures of every day with events; ``spells``: ``uid, d,
     next_d, prev_d``, of active days only; ``users``: ``uid, first_d, last_d, days, part``; ``purchases``: ``uid, d, n,
     amount_micros``; ``refunds``: ``uid, d, amount_micros``; ``buys``: ``uid, d, placed_at, n, amount_micros, paid_d``, an order each, or a
     day with purchases where the log has no orders. Amounts are in millionths, usage in milliseconds.
@@ -117,6 +117,14 @@ class ActiveDays:
         return f"""select p.uid, {self._number("r.day")} as d, r.* exclude (user_id, day)
             from {self.activity.relation(name)} r join persons p using (user_id)"""
 
+    def attributes(self) -> str:
+        """Return the SELECT of the rows of ``[users]``, ``uid, valid_from, version``, of the person that a user is today.
+
+        Of several of the same instant there is the largest, as for features, whatever the order of the rows.
+        """
+        return f"""select p.uid, u.valid_from, max(u.version) as version from {self.activity.tables.relations["users"]} u
+            join (select distinct person, uid from persons) p on u.user_id = p.person group by p.uid, u.valid_from"""
+
     def _number(self, day: str) -> str:
         return f"cast({day} - date '{self.first_day}' as integer)"
 
@@ -165,11 +173,21 @@ def active_days(
         found.make(name, sql)
     if not found.value("select count(*) from users"):
         raise CheckFailed("no user has a qualifying event", hint="check [churn] qualifying: SQL over the contract")
-    found.make("purchases", _purchases(found, purchase_event_types))
+    found = _with_purchases(found, purchase_event_types)
     refunded = "refunded_micros" if found.knows_amounts else "0"
     found.make("refunds", f"select uid, d, {refunded} as amount_micros from user_days where {refunded} > 0")
     found.make("buys", "select uid, d, d as placed_at, n, amount_micros, d as paid_d from purchases")
     return replace(found, knows_purchases=bool(found.value("select count(*) from purchases")))
+
+
+def _with_purchases(log: ActiveDays, event_types: Sequence[str]) -> ActiveDays:
+    """Make ``purchases``; where no amount is above zero and events are called purchases, the log does not know amounts."""
+    log.make("purchases", _purchases(log, event_types))
+    if not log.knows_amounts or log.value("select count(*) from purchases"):
+        return log
+    without = replace(log, measures=log.measures - {name for name, (_, fact) in _MEASURES.items() if fact == "amount"})
+    without.make("purchases", _purchases(without, event_types))
+    return without if without.value("select count(*) from purchases") else log
 
 
 def _purchases(log: ActiveDays, event_types: Sequence[str]) -> str:
@@ -188,7 +206,7 @@ def _tables(log: ActiveDays) -> dict[str, str]:
     persons = tables.person_today(ids) if tables.has_identities else f"(select user_id, user_id as person from ({ids}))"
     measures = "".join(f", {_MEASURES[name][0]}" for name in sorted(log.measures))
     return {
-        "persons": f"select user_id, cast(dense_rank() over (order by person) as integer) as uid from {persons}",
+        "persons": f"select user_id, person, cast(dense_rank() over (order by person) as integer) as uid from {persons}",
         "user_days": f"""select uid, d, bool_or(qualifying_events > 0) as is_active{measures}
             from ({log.relation("days")}) where d between 0 and {log.days - 1} group by uid, d""",
         "spells": """select uid, d, lead(d) over days as next_d, lag(d) over days as prev_d

@@ -1,8 +1,9 @@
 """Orders and products, from what the kept activity holds of rows that name an order or a product.
 
 An order is placed when the log first names it. It is paid when it first has a status that means so; in a log without such a status, when
-it first has a purchase. What an order is worth is the largest sum that one of its statuses has: lines of an order add up, and an amount
-that is repeated from status to status counts once. Purchases that name no order stay purchases of their own. What is taken back of an order
+it first has a purchase. What an order is worth is the largest sum that one of its paid statuses has, so that a discount before the payment
+counts; where none is above zero, that of any status. Lines of an order add up, and an amount that is repeated from status to status counts
+once. Purchases that name no order stay purchases of their own. What is taken back of an order
 that was never paid is not a refund.
 """
 
@@ -87,7 +88,9 @@ def _orders(log: ActiveDays) -> str:
     by_status = f"""select uid, order_id, order_status, {paid} as is_paid, min(first_at) as since, arg_min(d, first_at) as d,
         {amount} as amount_micros from lines where order_id is not null and {named} group by uid, order_id, order_status, {paid}"""
     return f"""select uid, order_id, arg_min(d, since) as d, min(since) as placed_at, arg_min(d, since) filter (is_paid) as paid_d,
-        min(since) filter (is_paid) as paid_at, max(amount_micros) as amount_micros from ({by_status}) group by uid, order_id"""
+        min(since) filter (is_paid) as paid_at,
+            coalesce(max(amount_micros) filter (is_paid and amount_micros > 0), max(amount_micros)) as amount_micros
+        from ({by_status}) group by uid, order_id"""
 
 
 _PAID = "select uid, d, placed_at, 1 as n, amount_micros, paid_d from orders where paid_at is not null"

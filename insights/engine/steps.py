@@ -18,6 +18,10 @@ WEEK = 7
 CAME_BACK = ((7, 14), (28, 35))  # days of new users, half-open, on one of which who goes on is active
 _SHARE_OF_BUYERS = 0.6  # a step that so many purchases pass on their day is part of the way to them
 _MIN_LESS = 0.97  # and each is reached by fewer users than the one before
+_SHARE_AFTER = (
+    0.995  # a step that so many have bought before, or on the day on which they first reach it, only follows purchases
+)
+_ENOUGH = 200  # users of whom that is known
 _TENURES = "case when d - first_d < 7 then 0 when d - first_d < 28 then 1 else 2 end"
 
 
@@ -68,12 +72,23 @@ def make_steps(log: ActiveDays, *, funnel: Sequence[str], purchase_event_types: 
 
 
 def detected_funnel(log: ActiveDays, purchase_event_types: Sequence[str]) -> tuple[str, ...]:
-    """Return the event types that most purchases pass on their day, from the most common to the purchase."""
+    """Return the event types that most purchases pass on their day, from the most common to the purchase.
+
+    What only follows purchases, such as refunds, is not among them: hardly anybody first reaches it without having bought up to that day.
+    Who does so on a left-censored day may have bought before the log, and counts only where few others reach it.
+    """
     target = ", ".join(literal(one) for one in purchase_event_types) or "null"
     sql = f"""with types as (select distinct uid, d, event_type from ({log.relation("event_types")})),
-            bought as (select distinct uid, d from types where event_type in ({target}))
+            bought as (select distinct uid, d from types where event_type in ({target})),
+            firsts as (select uid, event_type, min(d) as since from types group by uid, event_type),
+            known as (from firsts qualify since >= {log.new_from}
+                or count(*) filter (since >= {log.new_from}) over (partition by event_type) < {_ENOUGH}),
+            following as (select event_type from known left join (select uid, min(d) as buys_on from bought group by uid) using (uid)
+                group by event_type having count(*) filter (buys_on <= since) >= {_SHARE_AFTER} * count(*))
         select event_type, count(*) as days, count(b.uid) / (select count(*) from bought) as share
-        from types left join bought b using (uid, d) group by event_type order by days desc, event_type"""
+        from types left join bought b using (uid, d)
+        where event_type in ({target}) or event_type not in (from following)
+        group by event_type order by days desc, event_type"""
     rows = log.rows(sql)
     ends = [name for name, _, _ in rows if name in purchase_event_types]
     found: list[tuple[str, int]] = []

@@ -43,12 +43,16 @@ class Costs:
     ----------
     spend
         One for each channel and month, sorted; empty where there is no table.
+    first, last
+        Days that a table by day spans; None: the months are whole.
     shares
         Shares of a price that are not earned, by what they pay for.
     """
 
     spend: tuple[Spend, ...] = ()
     shares: tuple[tuple[str, float], ...] = ()
+    first: date | None = None
+    last: date | None = None
 
     @property
     def margin(self) -> float:
@@ -58,6 +62,8 @@ class Costs:
 
 def read_costs(settings: CostsSettings, base: Path) -> Costs:
     """Read the table of costs, summed up by channel and month.
+
+    Where all of its days are the first of a month, they are the months.
 
     Raises
     ------
@@ -69,7 +75,8 @@ def read_costs(settings: CostsSettings, base: Path) -> Costs:
         return Costs(shares=shares)
     table = SmallTable("costs", settings, {"channel": "text", "spend": "number", "day": "day", "month": "day"})
     sums: dict[tuple[str, date], float] = {}
-    for row in table.read(base):
+    rows = table.read(base)
+    for row in rows:
         if row["spend"] < 0:
             raise InputError(
                 f"[costs] spend: got {row['spend']:g}, expected no negative costs",
@@ -77,7 +84,9 @@ def read_costs(settings: CostsSettings, base: Path) -> Costs:
             )
         key = row["channel"], (row.get("month") or row["day"]).replace(day=1)
         sums[key] = sums.get(key, 0.0) + row["spend"]
-    return Costs(tuple(Spend(*key, amount) for key, amount in sorted(sums.items())), shares)
+    days = [row["day"] for row in rows if "day" in row]
+    ends = (min(days), max(days)) if any(day.day > 1 for day in days) else (None, None)
+    return Costs(tuple(Spend(*key, amount) for key, amount in sorted(sums.items())), shares, *ends)
 
 
 def read_annotations(settings: AnnotationsSettings, base: Path) -> tuple[Annotation, ...]:

@@ -2,40 +2,42 @@
 
 from __future__ import annotations
 
+from math import isnan, nan
+
 import numpy as np
 from numpy.typing import NDArray
 
-from features.catalogue.definition import Unit
 from features.snapshots import instant_us_sql
-from features.sql import identifier
 from insights.engine.active_days import PARTS, ActiveDays
 from insights.presentation import formats
 from insights.presentation.section import Figures, Row, Section, columns
 from insights.presentation.texts import text
+from insights.shop.membership import Membership
 from insights.statistics.resampling import RESAMPLES, ratio_interval
 
 BEFORE_DAYS = 28  # in which activity is counted
 STRATA = (2, 5, 10)  # active days of them from which on a user is in the next class
 MIN_USERS = 20
-_NO = "'', 'no', 'false', '0', 'none', 'n', 'f'"
 Counts = NDArray[np.float64]  # shape (parts, strata, others and members)
 
 
-def members(log: ActiveDays, attribute: str, *, within_days: int, zone: str = "UTC") -> Section:
+def members(log: ActiveDays, membership: Membership, *, within_days: int, zone: str = "UTC") -> Section:
     """Return how often members buy on their active days, next to others and to others who were as active.
 
     Parameters
     ----------
-    attribute
-        Of ``[users]``, which says who is a member; a day has the value that was known when it began.
+    membership
+        Says who is a member; a day has the value that was known when it began.
     zone
         Of the days.
     """
-    if attribute not in log.activity.tables.attributes or not log.knows_purchases:
-        return Section("members", [text("members.unknown")], needs={text("members.members"): f"[users] {attribute}"})
-    days, bought, users = counted(log, attribute, within_days=within_days, zone=zone)
+    if not (membership.is_known(log) and log.knows_purchases):
+        needs = {text("members.members"): f"[users] {membership.attribute}"}
+        return Section("members", [text("members.unknown")], needs=needs)
+    taken = text("members.taken", attribute=membership.attribute, values=membership.words(log))
+    days, bought, users = counted(log, membership, within_days=within_days, zone=zone)
     if min(users) < MIN_USERS:
-        return Section("members", [text("members.few", users=MIN_USERS, days=within_days)])
+        return Section("members", [text("members.few", users=MIN_USERS, days=within_days), taken])
     rows = [
         _row(name, days[:, :, place], bought=bought[:, :, place], users=users[place])
         for place, name in enumerate(_NAMES)
@@ -48,6 +50,7 @@ def members(log: ActiveDays, attribute: str, *, within_days: int, zone: str = "U
         "days": within_days,
     }
     ends = {"difference": formats.change(difference), "low": formats.change(low), "high": formats.change(high)}
+    adjusted = text("members.apart") if isnan(difference) else text("members.adjusted", **ends)
     kinds = (
         columns("name", "group")
         | columns("count", "users", "user_days")
@@ -55,7 +58,7 @@ def members(log: ActiveDays, attribute: str, *, within_days: int, zone: str = "U
     )
     return Section(
         "members",
-        [text("members.sentence", **values), text("members.adjusted", **ends)],
+        [text("members.sentence", **values), adjusted, taken],
         [Figures("members", rows, kinds)],
         [],
         facts,
@@ -66,18 +69,14 @@ _NAMES = ("others", "members")
 
 
 def counted(
-    log: ActiveDays, attribute: str, *, within_days: int, zone: str = "UTC"
+    log: ActiveDays, membership: Membership, *, within_days: int, zone: str = "UTC"
 ) -> tuple[Counts, Counts, tuple[int, int]]:
     """Return active days, those of them with a purchase, and users, of others and of members."""
-    value = f"u.version.{identifier(attribute)}"
-    is_text = log.activity.tables.attributes[attribute] is Unit.TEXT
-    is_member = f"lower({value}) not in ({_NO})" if is_text else f"{value} > 0"
     starts_us = instant_us_sql(f"cast(date '{log.first_day}' + d as timestamp)", zone)
     stratum = " + ".join(f"cast(before >= {limit} as integer)" for limit in STRATA)
     log.make(
         "member_days",
-        f"""with states as (select p.uid, u.valid_from, coalesce({is_member}, false) as is_member
-                from {log.activity.tables.relations["users"]} u join persons p using (user_id)),
+        f"""with states as (select uid, valid_from, {membership.is_member(log)} as is_member from ({log.attributes()})),
             active as (select uid, d, make_timestamp({starts_us}) as starts_at, count(*) over (partition by uid
                 order by d range between {BEFORE_DAYS} preceding and 1 preceding) as before from spells)
         select a.uid, a.d, {stratum} as stratum, coalesce(s.is_member, false) as is_member
@@ -96,9 +95,11 @@ def counted(
 def adjusted_difference(days: Counts, bought: Counts, *, seed: int = 0) -> tuple[float, float, float]:
     """Return by how much more often members buy on an active day than others in the same mixture of activity, with its interval.
 
-    Strata that only one of both has are excluded. Users are resampled by parts.
+    Strata that only one of both has are excluded: nothing is known where none is left. Users are resampled by parts.
     """
     size = len(days)
+    if not (days.sum(axis=0) > 0).all(axis=-1).any():
+        return (nan, nan, nan)
     times = np.random.default_rng(seed).multinomial(size, np.full(size, 1 / size), size=RESAMPLES)
     drawn = _difference(np.tensordot(times, days, axes=1), np.tensordot(times, bought, axes=1))
     (value,) = _difference(days.sum(axis=0)[None], bought.sum(axis=0)[None])

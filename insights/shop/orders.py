@@ -78,7 +78,8 @@ def _of_orders(log: ActiveDays, payment: PaymentWindow) -> Section:
         needs = {text("orders.order_loss"): "order_status" if log.knows_orders else "order_id, order_status"}
         found = statuses(log) if log.knows_orders else []
         shown = text("groups.separator").join(found[:_SHOWN])
-        return Section("orders", [text("orders.no_paid_status", statuses=shown)] if found else [], needs=needs)
+        sentence = text("orders.no_paid_status", statuses=shown) if found else text("orders.no_status")
+        return Section("orders", [sentence] if log.knows_orders else [], needs=needs)
     overall, weeks = lost(log, payment), lost_by_week(log, payment)
     if not overall.whole:
         return Section("orders", [text("orders.too_short", hours=payment.hours)])
@@ -151,6 +152,8 @@ def _of_carts(log: ActiveDays, event_types: Sequence[str], *, within_days: int) 
     if not (log.knows_purchases and make_carts(log, event_types)):
         return Section("orders", [], needs={text("orders.carts"): "event_type"})
     overall, weeks = abandoned(log, within_days), by_week(log, within_days)
+    if not overall.whole:
+        return Section("orders", [text("orders.carts_too_short", days=within_days)])
     facts = {"carts": overall.whole, "abandonment": overall.value, "low": overall.low, "high": overall.high}
     whole = formats.count(overall.whole)
     sentence = text("orders.sentence", carts=whole, **_shares(overall), days=within_days)

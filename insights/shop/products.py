@@ -35,6 +35,9 @@ def products(log: ActiveDays, event_types: Sequence[str], *, within_days: int) -
     rows = by_group(log, "item_id")
     if not rows:
         return Section("products", [text("products.nothing", days=within_days)], needs=elsewhere)
+    if not log.value("select count(*) from bought_items"):
+        needs = {text("products.loss"): text("products.purchases_with_items")} | elsewhere
+        return Section("products", [text("products.not_bought")], needs=needs)
     whole, lost = (sum(row[name] for row in rows) for name in ("viewed", "lost"))
     facts = {"views": whole, "product_loss": lost / whole, "window_days": WINDOW, "within_days": within_days}
     tables = [Figures("products", rows, _KINDS)]

@@ -37,8 +37,7 @@ def repeat_purchase(log: ActiveDays, *, within_days: int) -> Section:
     rates = rates_of(log, within_days)
     facts = {name: one.value for name, one in rates.items()} | {"median_days_to_second": median_days_to_second(log)}
     covered = min(within_days, log.days)
-    shown = {name: formats.share(one.value) for name, one in rates.items()}
-    words = text("repeat_purchase.sentence", days=within_days, covered=covered, **shown)
+    words = _sentence(rates, days=within_days, covered=covered)
     sentences = [words] if log.knows_orders else [words, text("repeat_purchase.order")]
     kinds = (
         columns("name", "measure")
@@ -70,6 +69,14 @@ def repeat_purchase(log: ActiveDays, *, within_days: int) -> Section:
         moved = flows_between(rfm(log, log.days - within_days, days=within_days), now)
         tables += [Figures("rfm_flows", moved, flows)] if moved else []
     return Section("repeat_purchase", sentences, tables, [_picture(groups)], facts, needs)
+
+
+def _sentence(rates: Mapping[str, Share], *, days: int, covered: int) -> str:
+    """Return what is known of first-time buyers whose days are over, and of the buyers of the window."""
+    forms = {"by_cohort": "sentence_of_window", "of_buyers": "sentence_of_cohort"}
+    form = next((form for name, form in forms.items() if not rates[name].whole), "sentence")
+    shown = {name: formats.share(one.value) for name, one in rates.items()}
+    return text(f"repeat_purchase.{form}", days=days, covered=covered, **shown)
 
 
 def rates_of(log: ActiveDays, within: int) -> dict[str, Share]:

@@ -25,6 +25,7 @@ from models.page import Picture
 MONTH, RETAINED_DAY = 30, 30
 MONTHS = range(1, 13)  # of a customer's life, each of 30 days
 _CHANNEL = "channel"
+_NAMED = 6  # channels in a sentence
 
 
 @dataclass(frozen=True)
@@ -81,11 +82,12 @@ def unit_economics(log: ActiveDays, costs: Costs) -> Section:
         Figures("month_costs", monthly(books), _OF_MONTHS),
         Figures("customer_earnings", curves, _OF_CURVES),
     ]
-    spend, customers = (sum(values) for values in zip(*((one.spend, one.customers) for one in by_channel), strict=True))
+    spend, customers = (sum(found.values()) for found in (books.spent(books.months), _customers(log, books.months)))
     facts = {"months": len(books.months), "spend": spend, "customers": customers, "cac": _ratio(spend, customers)}
     pictures = [_picture(curves)] if any(row["months"] > 1 for row in curves) else []
     shown = [one for one in tables if one.rows]
-    return Section("unit_economics", _sentences(rows, facts, months=books.months), shown, pictures, facts, needs)
+    sentences = [*_sentences(rows, facts, months=books.months), *_of_strangers(books)]
+    return Section("unit_economics", sentences, shown, pictures, facts, needs)
 
 
 def _needs(log: ActiveDays, costs: Costs) -> dict[str, str]:
@@ -99,14 +101,15 @@ def _needs(log: ActiveDays, costs: Costs) -> dict[str, str]:
 
 
 def whole_months(log: ActiveDays, costs: Costs) -> list[Month]:
-    """Return the months that the log covers completely, after its left-censored days, and that the table of costs spans."""
+    """Return the months that the log covers completely, after its left-censored days, and that the table of costs spans, to the day."""
     spanned = [one.month for one in costs.spend]
     found: list[Month] = []
     start = min(spanned)
     while start <= max(spanned):
         after = (start + timedelta(days=31)).replace(day=1)
         first, stop = ((day - log.first_day).days for day in (start, after))
-        if first >= log.new_from and stop <= log.days:
+        is_spanned = (costs.first or start) <= start and after - timedelta(days=1) <= (costs.last or after)
+        if first >= log.new_from and stop <= log.days and is_spanned:
             found.append(Month(start, first, stop))
         start = after
     return found
@@ -181,14 +184,20 @@ class ChannelCosts:
 
 
 def channels(books: Books) -> list[ChannelCosts]:
-    """Return the channels with new users, customers or costs in the months, the largest first; the smallest are one."""
+    """Return the channels with new users, customers or costs in the months, the largest first; the smallest are one.
+
+    Channels that have only costs tell of nobody, and are one at the end.
+    """
     followed = books.closed(RETAINED_DAY)
     users, customers = _new_users(books.log, books.months), _customers(books.log, books.months)
     retained = _new_users(books.log, followed, more=_CAME)
     spend, followed_spend = books.spent(books.months), books.spent(followed)
-    shown = shown_groups(users)
-    rest = tuple(sorted({*users, *customers, *spend} - {*shown}))
-    groups = [(name, (name,)) for name in shown] + ([(text("groups.other", n=len(rest)), rest)] if rest else [])
+    sizes = {name: max(users.get(name, 0), customers.get(name, 0)) for name in {*users, *customers}}
+    shown = shown_groups(sizes)
+    rest, empty = tuple(sorted(sizes.keys() - {*shown})), tuple(sorted(spend.keys() - sizes.keys()))
+    groups = [(name, (name,)) for name in shown]
+    groups += [(text("groups.other", n=len(rest)), rest)] if sum(sizes[name] for name in rest) >= MIN_USERS else []
+    groups += [(text("unit_economics.empty", n=len(empty)), empty)] if empty else []
     return [
         ChannelCosts(
             label,
@@ -325,14 +334,14 @@ _OF_CURVES = (
 def _sentences(rows: Sequence[Row], facts: dict[str, Any], *, months: Sequence[Month]) -> list[str]:
     if facts["cac"] is None:
         return [text("unit_economics.nobody")]
-    span = {"first": formats.date_words(months[0].start), "months": len(months)}
     found = [
         text(
             "unit_economics.sentence",
             customers=formats.count(facts["customers"]),
             spend=formats.number(facts["spend"]),
             cac=formats.number(facts["cac"]),
-            **span,
+            first=formats.date_words(months[0].start),
+            n=len(months),
         )
     ]
     paid = sorted((row for row in rows if row["cac"] is not None), key=lambda row: (row["cac"], row["group"]))
@@ -344,6 +353,15 @@ def _sentences(rows: Sequence[Row], facts: dict[str, Any], *, months: Sequence[M
         }
         found.append(text("unit_economics.range", **ends))
     return found
+
+
+def _of_strangers(books: Books) -> list[str]:
+    """Return a sentence on channels that have costs, and of which no user of the log is; nothing where there are none."""
+    found = books.log.rows(f"select distinct {group_of(_CHANNEL)} from users left join origins using (uid)")
+    names = sorted({one.channel for one in books.costs.spend if one.amount} - {name for (name,) in found})
+    rest = [text("groups.other", n=len(names) - _NAMED)] if len(names) > _NAMED else []
+    channels = text("groups.separator").join([*names[:_NAMED], *rest])
+    return [text("unit_economics.strangers", channels=channels)] if names else []
 
 
 def _picture(curves: Sequence[Row]) -> Picture:

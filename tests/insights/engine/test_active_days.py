@@ -61,3 +61,14 @@ def test_what_the_log_does_not_know_is_no_measure(tmp_path: Path):
     paid = opened(tmp_path / "b", ["a 2026-01-05T00:00 amount=2"])
     assert paid.measures == {"events", "purchases", "amount", "refunds", "refunded"}
     assert paid.rows("select n, amount_micros / 1e6 from purchases") == [(1, 2.0)]
+
+
+def test_where_all_amounts_are_zero_purchases_are_events_of_a_type(tmp_path: Path):
+    rows = ["a 2026-01-05T10:00 purchase amount=0", "a 2026-01-05T11:00 purchase amount=0", "b 2026-01-06T10:00 look"]
+    types = {"purchase_event_types": ["purchase"]}
+    log = opened(tmp_path / "zero", rows, report=types)
+    assert log.rows("select d, n, amount_micros from purchases") == [(0, 2, None)]
+    assert (log.knows_purchases, log.knows_amounts) == (True, False)
+    log = opened(tmp_path / "some", [*rows, "b 2026-01-06T11:00 look amount=3"], report=types)
+    assert log.rows("select d, n, amount_micros / 1e6 from purchases") == [(1, 1, 3.0)]
+    assert log.knows_amounts

@@ -131,3 +131,21 @@ def test_what_is_taken_back_of_an_order_that_was_never_paid_is_not_a_refund(tmp_
 def test_where_the_log_does_not_say_what_is_paid_all_refunds_count(tmp_path: Path):
     log = shop(tmp_path, CANCELLED, paid=["settled"])
     assert of(log, "d, amount_micros / 1e6 from refunds") == [("a", 1, 55.0), ("b", 1, 9.0)]
+
+
+def test_an_order_is_worth_what_is_paid_where_that_is_known(tmp_path: Path):
+    rows = [
+        *("a 2026-01-05T10:00 order order_id=1 order_status=placed amount=100",),
+        *(f"a 2026-01-05T10:0{n} pay order_id=1 order_status=paid amount=40" for n in (5, 6)),  # less a discount
+        "a 2026-01-08T10:00 ship order_id=1 order_status=completed amount=80",
+        *(
+            "b 2026-01-05T10:00 order order_id=2 order_status=placed amount=60",
+            "b 2026-01-05T11:00 pay order_id=2 order_status=paid",
+        ),
+        *(
+            "c 2026-01-05T10:00 order order_id=3 order_status=placed amount=9",
+            "c 2026-01-05T11:00 pay order_id=3 order_status=paid amount=0",
+        ),
+    ]
+    log = shop(tmp_path, rows, paid=["paid", "completed"])
+    assert of(log, "amount_micros / 1e6 from purchases") == [("a", 80.0), ("b", 60.0), ("c", 9.0)]

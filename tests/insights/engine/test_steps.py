@@ -75,3 +75,29 @@ def test_of_systems_that_are_used_as_often_on_a_day_the_order_of_the_rows_does_n
     log = opened(tmp_path, [*rows, "z 2026-01-11T10:00 look"], **NEW)
     make_steps(log, funnel=["view", "buy"], purchase_event_types=["buy"])
     assert log.rows("select device_os, count(*) from reached where step = 0 group by device_os") == [("ios", 30)]
+
+
+def test_what_only_follows_purchases_is_not_on_the_way_to_them(tmp_path: Path):
+    users = [f"u{n}" for n in range(30)]
+    rows = [
+        f"{user} 2026-01-{day:02d}T10:00 {kind}"
+        for user in users[:20]
+        for day in (6, 9)
+        for kind in ("view", "buy", "back")
+    ]
+    rows += [
+        f"{user} 2026-01-{day:02d}T10:00 {kind}"
+        for user in users[:20]
+        for day in (10, 11)
+        for kind in ("view", "track")
+    ]
+    rows += [f"{user} 2026-01-06T10:00 track" for user in users[:18]]
+    rows += [f"{user} 2026-01-09T10:00 track" for user in users[:15]]
+    rows += [f"{user} 2026-01-06T10:00 view" for user in users[20:]]
+    assert detected_funnel(opened(tmp_path, rows, **NEW), ["buy"]) == ("view", "buy")
+
+
+def test_a_step_at_which_some_are_lost_before_they_ever_buy_is_on_the_way(tmp_path: Path):
+    rows = [f"u{n} 2026-01-06T10:00 {kind}" for n in range(100) for kind in ("pay", "buy") if n or kind == "pay"]
+    rows += [f"u{n} 2026-01-07T10:00 pay" for n in range(50, 60)]  # who have bought
+    assert detected_funnel(opened(tmp_path, rows, **NEW), ["buy"]) == ("pay", "buy")

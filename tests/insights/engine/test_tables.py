@@ -32,6 +32,17 @@ def test_costs_by_day_and_by_month_are_summed_up_by_month(tmp_path: Path):
     assert found.spend == (Spend("ads", date(2026, 1, 1), 1012.5),)
 
 
+def test_a_table_by_day_spans_its_first_day_to_its_last(tmp_path: Path):
+    lines = "".join(f"ads,1,2026-0{day}\n" for day in ("2-03", "3-10", "1-31"))
+    found = costs(tmp_path, f"channel,spend,day\n{lines}", columns={"day": "day"})
+    assert (found.first, found.last) == (date(2026, 1, 31), date(2026, 3, 10))
+    # first days of months are the months
+    for column, days in (("day", ("2-01", "3-01")), ("month", ("2", "3")), ("month", ("2-03", "3-10"))):
+        lines = "".join(f"ads,1,2026-0{day}\n" for day in days)
+        found = costs(tmp_path, f"channel,spend,{column}\n{lines}", columns={column: column})
+        assert (found.first, found.last) == (None, None)
+
+
 def test_shares_of_a_price_leave_a_margin():
     assert read_costs(CostsSettings(shares={"product": 0.5, "service": 0.1}), Path()).margin == pytest.approx(0.4)
     for wrong in ({"product": 0.8, "service": 0.3}, {"product": -0.1}, {"marketing": 0.1}):

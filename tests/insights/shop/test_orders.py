@@ -142,3 +142,17 @@ def test_where_no_week_is_closed_nothing_is_drawn(tmp_path: Path):
     found = orders(shop(tmp_path, rows, **ALL_DAYS), ["cart"], within_days=2, payment=PaymentWindow(24))
     assert [one.name for one in found.tables] == ["order_loss", "carts"]
     assert found.pictures == []
+
+
+def test_carts_that_are_all_too_young_are_not_counted(tmp_path: Path):
+    rows = ["a 2026-01-05T10:00 purchase", "a 2026-01-08T10:00 cart"]
+    found = orders(opened(tmp_path, rows, **TYPES), ["cart"], within_days=7, payment=PaymentWindow())
+    assert found.sentences == ["No cart of the log is 7 days old yet."]
+    assert not found.tables
+
+
+def test_orders_without_statuses_are_orders(tmp_path: Path):
+    log = shop(tmp_path, ["a 2026-01-05T10:00 purchase order_id=1 amount=5", "b 2026-01-06T10:00 look"])
+    found = orders(log, ["cart"], within_days=2, payment=PaymentWindow())
+    assert found.sentences == ["The orders of the log have no status, so that it does not say which of them are paid."]
+    assert found.needs["Orders that are placed and not paid"] == "order_status"

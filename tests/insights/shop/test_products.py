@@ -111,3 +111,13 @@ def test_many_products_that_one_person_viewed_are_not_shown_as_a_group(tmp_path:
     log = shop(tmp_path / "several", [*rows, *several])
     make_views(log, [], within_days=2)
     assert [(row["group"], row["viewed"]) for row in by_group(log, "item_id")] == [("hat", 40), ("other (30)", 30)]
+
+
+def test_where_no_purchase_names_a_product_it_is_not_known_what_was_bought(tmp_path: Path):
+    views = viewers("hat", 40, buy=0)
+    paid = [f"hat{user} 2026-01-05T11:00 buy amount=5" for user in range(30)]
+    for place, rows in enumerate(([*views, *paid, LAST], [*views, LAST])):
+        found = products(shop(tmp_path / str(place), rows), [], within_days=2)
+        assert found.sentences[0].startswith("No purchase of the log names a product")
+        assert not found.facts
+        assert found.needs["Products that are viewed and not bought"] == "item_id of purchases"

@@ -67,7 +67,8 @@ def test_where_everybody_is_new_before_the_window_nobody_is_known_to_return(log:
 
 def test_a_window_that_is_longer_than_the_log_is_said_to_be_as_long_as_it(log: ActiveDays):
     found = repeat_purchase(log, within_days=90)
-    assert "bought again within 90 days; 60.0 % of the buyers of the last 40 days" in found.sentences[0]
+    assert found.sentences[0].startswith("60.0 % of the buyers of the last 40 days bought twice or more;")
+    assert "buy again within 90 days is not known yet" in found.sentences[0]
     assert [row["measure"] for row in found.tables[0].rows] == [
         "first-time buyers with a second order within 90 days",
         "buyers of the last 40 days with two orders or more",
@@ -140,3 +141,11 @@ def test_a_log_without_amounts_has_no_groups_but_rates(tmp_path: Path):
 def test_a_log_without_purchases_says_so(tmp_path: Path):
     found = repeat_purchase(opened(tmp_path, ["a 2026-01-01T10:00 look"]), within_days=5)
     assert found.sentences == ["The log has no purchases."]
+
+
+def test_where_nobody_bought_in_the_window_only_first_time_buyers_are_told_of(tmp_path: Path):
+    rows = ["a 2026-01-01T10:00 buy amount=1", "a 2026-01-03T10:00 buy amount=1", "b 2026-01-31T10:00 look"]
+    found = repeat_purchase(opened(tmp_path, rows), within_days=10)
+    assert found.sentences[0] == (
+        "100.0 % of first-time buyers bought again within 10 days; nobody bought in the last 10 days."
+    )

@@ -70,6 +70,21 @@ def test_months_are_whole_and_those_of_the_costs(log: ActiveDays):
     assert [one.start.month for one in whole_months(log, earlier)] == [1, 2, 3]
 
 
+def test_months_that_costs_by_day_begin_or_end_within_are_excluded(log: ActiveDays):
+    spend = tuple(Spend("ads", date(2026, month, 1), 1.0) for month in (1, 2, 3))
+    for first, last, months in (
+        (date(2026, 1, 1), date(2026, 3, 31), [1, 2, 3]),
+        (date(2026, 1, 2), date(2026, 3, 31), [2, 3]),
+        (date(2026, 1, 1), date(2026, 3, 30), [1, 2]),
+        (date(2026, 1, 2), date(2026, 1, 30), []),
+    ):
+        found = whole_months(log, Costs(spend, first=first, last=last))
+        assert [one.start.month for one in found] == months
+    assert (
+        "No month is covered completely" in unit_economics(log, Costs(spend[:1], last=date(2026, 1, 30))).sentences[0]
+    )
+
+
 def test_costs_by_month_counted_by_hand(log: ActiveDays):
     january, february = monthly(books(log))
     assert [january[name] for name in ("spend", "customers", "paid_customers", "cac", "paid_cac")] == [
@@ -130,4 +145,48 @@ def test_what_is_missing_is_named(tmp_path: Path, log: ActiveDays):
     bare = shop(tmp_path, ["a 2026-01-05T10:00 look"])
     assert set(unit_economics(bare, Costs()).needs.values()) == {"[costs]", "channel", "amount", "[costs] shares"}
     later = Costs((Spend("ads", date(2026, 6, 1), 1.0),))
-    assert "No month of the costs" in unit_economics(log, later).sentences[0]
+    assert "No month is covered completely" in unit_economics(log, later).sentences[0]
+
+
+def test_where_nobody_came_in_the_months_of_the_costs_it_is_said(tmp_path: Path):
+    rows = [f"u{user} 2026-{day}T10:00 buy amount=1 channel=ads" for user in range(30) for day in ("01-01", "03-12")]
+    log = shop(tmp_path, rows)
+    make_groups(log)
+    costs = Costs(tuple(Spend("ads", date(2026, month, 1), 10.0) for month in (1, 3)))
+    found = unit_economics(log, costs)
+    assert found.sentences == ["No new customer came in the months of the costs."]
+    assert [row["month"] for row in found.tables[0].rows] == [FEBRUARY]
+
+
+def test_channels_of_the_costs_that_no_user_came_by_are_named(log: ActiveDays):
+    misspelt = Costs((*COSTS.spend, Spend("Ads", JANUARY, 20.0), Spend("tv", JANUARY, 0.0)))
+    found = unit_economics(log, misspelt)
+    assert found.facts["spend"] == 710.0
+    assert found.sentences[-1].startswith("No user of the log came by these channels of [costs]: Ads.")
+    assert [(row["group"], row["spend"], row["users"]) for row in found.tables[0].rows] == [
+        ("ads", 690.0, 80),
+        ("free", 0.0, 20),
+        ("without new users (2)", 20.0, 0),
+    ]
+    assert "No user of the log" not in " ".join(unit_economics(log, COSTS).sentences)
+
+
+def test_channels_of_a_few_users_are_not_shown_and_the_sum_does_not_tell_of_them(tmp_path: Path):
+    rows = ["old 2025-12-20T10:00 look channel=ads", "end 2026-02-10T10:00 look channel=ads"]
+    rows += customers("ads", 30, first=date(2026, 1, 10)) + customers("free", 25, first=date(2026, 1, 10))
+    rows += [f"tv{user} 2025-12-21T10:00 look channel=tv" for user in range(3)]
+    rows += [f"tv{user} 2026-01-12T10:00 buy amount=100 channel=tv" for user in range(3)]
+    costs = Costs((Spend("ads", JANUARY, 60.0), Spend("tv", JANUARY, 30.0)))
+    log = shop(tmp_path / "three", rows, report={"left_censored_days": 5})
+    make_groups(log)
+    found = unit_economics(log, costs)
+    shown = [(row["group"], row["spend"], row["customers"]) for row in found.tables[0].rows]
+    assert shown == [("ads", 60.0, 30), ("other (2)", 30.0, 28)]
+    few = shop(tmp_path / "few", [rows[0], rows[1], *rows[-6:]], report={"left_censored_days": 5})
+    make_groups(few)
+    found = unit_economics(few, costs)
+    assert (
+        found.sentences[0]
+        == "3 new customers in one whole month from Jan 1, 2026 cost 90.0: 30.0 each, over all channels."
+    )
+    assert [row["group"] for row in found.tables[0].rows if "group" in row] == ["without new users (1)"]
