@@ -139,7 +139,7 @@ def test_where_no_week_is_closed_nothing_is_drawn(tmp_path: Path):
         "a 2026-01-05T11:00 pay order_id=1 order_status=paid amount=1",
         *("a 2026-01-07T10:00 cart", "a 2026-01-08T10:00 look"),
     ]
-    found = orders(shop(tmp_path, rows, **ALL_DAYS), ["cart"], within_days=2, payment=PaymentWindow(24))
+    found = orders(shop(tmp_path, rows, **ALL_DAYS), ["cart"], within_days=1, payment=PaymentWindow(24))
     assert [one.name for one in found.tables] == ["order_loss", "carts"]
     assert found.pictures == []
 
