@@ -205,6 +205,8 @@ def _overall(rows: Sequence[Row]) -> float:
 def _sentence(rows: Sequence[Row]) -> str:
     ordered = sorted(rows, key=lambda row: row["expected"])
     users, share = formats.count(sum(row["users"] for row in rows)), formats.share(_overall(rows))
+    if len(rows) == 1:
+        return text("early_quality.together", users=users, share=share, day=DAY)
     ends = {"high": ordered[-1]["group"], "high_share": formats.share(ordered[-1]["expected"])}
     ends |= {"low": ordered[0]["group"], "low_share": formats.share(ordered[0]["expected"])}
     return text("early_quality.sentence", users=users, share=share, day=DAY, **ends)

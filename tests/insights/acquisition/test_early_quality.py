@@ -118,3 +118,11 @@ def test_without_channels_or_history_the_report_says_so(tmp_path: Path):
     log = opened(tmp_path / "b", ["a 2026-01-01T10:00", "b 2026-01-05T10:00"])
     make_groups(log)
     assert early_quality(log).needs
+
+
+def test_a_single_channel_is_not_compared_with_itself(tmp_path: Path):
+    rows = (row for row in shop() if row.startswith("a") and row.split()[1] < "2026-03-12")
+    log = opened(tmp_path, rows, report={"left_censored_days": 0})
+    make_groups(log)
+    words = early_quality(log).sentences[0]
+    assert words == "Of 280 new users whose day 30 is not over, 50.0 % are expected to be active on it."
