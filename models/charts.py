@@ -242,9 +242,10 @@ def svg(chart: Layers) -> str:
     return _NAMESPACES.sub("", drawn)
 
 
-def png(chart: Layers | alt.VConcatChart, *, scale: float = 2.0) -> bytes:
+def png(chart: Layers | alt.VConcatChart | dict[str, Any], *, scale: float = 2.0) -> bytes:
     """Draw a picture as PNG."""
-    return vl_convert.vegalite_to_png(chart.to_dict(), vl_version=_vega_lite(), scale=scale)
+    specification = chart if isinstance(chart, dict) else chart.to_dict()
+    return vl_convert.vegalite_to_png(specification, vl_version=_vega_lite(), scale=scale)
 
 
 def script(then: str) -> str:

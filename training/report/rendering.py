@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import altair as alt
 import numpy as np
+from altair.utils.schemapi import debug_mode
 
 from models.charts import BAND_OPACITY, BLUE, FONT, INK, Axis, Kind, Layers, picture, png, script
 from models.charts import Series as Colours
@@ -118,16 +119,17 @@ class Chart:
 
 def draw(folder: Path, charts: Sequence[Chart]) -> None:
     """Write ``<name>.png`` for each chart, and all of them into ``evaluation.html``."""
+    pictures = _specifications(charts)
     for chart in charts:
-        (folder / f"{chart.name}.png").write_bytes(
-            png(
-                drawn(chart).properties(
-                    title=alt.TitleParams(chart.title, anchor="start", color=INK, font=FONT, offset=8)
-                ),
-                scale=1.5,
-            )
-        )
-    (folder / "evaluation.html").write_text(page(charts), encoding="utf-8")
+        title = alt.TitleParams(chart.title, anchor="start", color=INK, font=FONT, offset=8).to_dict()
+        (folder / f"{chart.name}.png").write_bytes(png(pictures[chart.name] | {"title": title}, scale=1.5))
+    (folder / "evaluation.html").write_text(_page(charts, pictures), encoding="utf-8")
+
+
+def _specifications(charts: Sequence[Chart]) -> dict[str, dict[str, Any]]:
+    """Return the picture of each chart by its name, as Vega-Lite; not compared with its schema, which takes most of the time."""
+    with debug_mode(arg=False):
+        return {chart.name: drawn(chart).to_dict(validate=False) for chart in charts}
 
 
 def drawn(chart: Chart) -> Layers:
@@ -229,8 +231,12 @@ for (const [name, picture] of Object.entries(JSON.parse(document.getElementById(
 
 def page(charts: Sequence[Chart]) -> str:
     """Return all charts as one HTML page, with what draws them inside."""
+    return _page(charts, _specifications(charts))
+
+
+def _page(charts: Sequence[Chart], specifications: Mapping[str, Any]) -> str:
     links = " ".join(f'<a href="#{chart.name}">{html.escape(chart.title)}</a>' for chart in charts)
-    pictures = json.dumps({chart.name: drawn(chart).to_dict() for chart in charts}).replace("<", "\\u003c")
+    pictures = json.dumps(specifications).replace("<", "\\u003c")
     sections = "\n".join(_section(chart) for chart in charts)
     return _PAGE.format(ink=INK, blue=BLUE, links=links, sections=sections, pictures=pictures, script=script(_EMBED))
 

@@ -29,7 +29,7 @@ from training.report.charts import (
     roc_chart,
     score_chart,
 )
-from training.report.rendering import Chart, Series, page
+from training.report.rendering import Chart, Series, drawn, page
 
 CHURNED = np.array([True, True, False, True, False, False, False, False])
 SCORE = np.array([0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2])
@@ -128,7 +128,10 @@ def test_every_chart_is_rendered_twice_and_the_page_needs_no_network(charts: tup
     assert re.findall(r"<[^>]+(?:src|href)=(?!\"#)", outside) == []
     found = re.search(r'id="pictures">(.*?)</script>', text)
     assert found is not None
-    assert set(json.loads(found.group(1))) == set(pngs)
+    pictures = json.loads(found.group(1))
+    assert set(pictures) == set(pngs)
+    # drawing does not compare them with the schema of Vega-Lite: here all of them are
+    assert pictures == {chart.name: drawn(chart).to_dict(validate=True) for chart in charts}
 
 
 def test_equal_charts_give_equal_bytes(charts: tuple[Chart, ...], tmp_path: Path):
