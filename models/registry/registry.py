@@ -193,14 +193,16 @@ class Registry:
         """Fetch the files of a version and read them; what is wrong with one is told of its own place, not of the copy."""
         place = self._client.get_model_version_download_uri(self.project, found.version)
         with translated((MlflowException, OSError), lambda error: _gone(found, place) if _says_gone(error) else None):
-            local = Path(download_artifacts(f"models:/{self.project}/{found.version}", dst_path=str(folder)))
-        if not (local / _MODEL).is_dir():
+            # of 200 files these few are read: the others are copies of the code that made them
+            files = f"models:/{self.project}/{found.version}/{_MODEL.as_posix()}"
+            local = Path(download_artifacts(files, dst_path=str(folder)))
+        if not local.is_dir():
             raise _gone(found, place)
         try:
-            return load(local / _MODEL)
+            return load(local)
         except InputError as error:
-            told = error.message.replace(str(local), f"{self.project} version {found.version}, {place}")
-            raise InputError(told, hint=error.hint) from error
+            own = f"{self.project} version {found.version}, {place}/{_MODEL.as_posix()}"
+            raise InputError(error.message.replace(str(local), own), hint=error.hint) from error
 
     def tags_and_parameters(self, of: RegisteredModel) -> tuple[dict[str, str], dict[str, str]]:
         """Return the tags of a version, and the parameters of its run."""
