@@ -82,6 +82,12 @@ class TrainedWorld:
         shutil.copytree(self.home, home, symlinks=True)
         return replace(self, home=home)
 
+    def unscored(self) -> TrainedWorld:
+        """Forget the scores of a copy: the next verb makes them, and does not find those of the world."""
+        for part in ("scores", "ledger"):
+            shutil.rmtree(self.home / part)
+        return self
+
 
 SIMULATED = ("--users", "1500", "--days", "120", "--seed", "7", "--cutoff")
 # One process for several verbs, so that what all of them import is imported once; the documents that they print, as a list.
@@ -137,4 +143,5 @@ def made_trained_world(place: Path) -> TrainedWorld:
 
 
 def _world_at(place: Path) -> TrainedWorld:
-    return TrainedWorld(place / "world", place / "home", {}, Walls(place, namespace()))
+    # a home knows files next to it by relative names: from here a copy would know none of them, and would read the log again
+    return TrainedWorld(place / "world", place / "kept/home", {}, Walls(place, namespace()))

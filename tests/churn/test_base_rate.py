@@ -88,7 +88,7 @@ def test_it_can_be_switched_off(trained_world: TrainedWorld, model: ChurnModel):
 
 
 def test_scores_list_and_service_give_one_probability(command: Command, trained_world: TrainedWorld, tmp_path: Path):
-    world = trained_world.copy_to(tmp_path / "home")
+    world = trained_world.copy_to(tmp_path / "home").unscored()
     said = command("score", *world.options(), "--as-of", AS_OF, "--json").json()
     assert said["base_rate_shift"] != 0
     scores = pq.ParquetFile(Path(said["path"]) / "scores.parquet").read().to_pylist()

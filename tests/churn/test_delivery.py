@@ -135,7 +135,7 @@ def test_the_two_files_of_the_list_say_the_same(trained_world: TrainedWorld):
 
 
 def test_exporting_twice_gives_the_same_bytes(command: Command, world: TrainedWorld, trained_world: TrainedWorld):
-    ran = command("export", *world.options(), "--as-of", AS_OF, "--json")
+    ran = command("export", *world.unscored().options(), "--as-of", AS_OF, "--json")
     assert ran.code == 0, ran.err
     assert set(bytes_of(world.list_folder)) == LIST
     assert bytes_of(world.list_folder) == bytes_of(trained_world.list_folder)
@@ -243,7 +243,9 @@ def test_where_the_settings_say_nothing_the_model_decides(
 ):
     silent = world.config.read_text().split("[churn]")[0].replace('path = "', f'path = "{world.folder}/')
     (tmp_path / "silent.toml").write_text(silent)
-    ran = command("score", "--config", tmp_path / "silent.toml", "--home", world.home, "--as-of", AS_OF, "--json")
+    ran = command(
+        "score", "--config", tmp_path / "silent.toml", "--home", world.unscored().home, "--as-of", AS_OF, "--json"
+    )
     assert ran.json()["scored"] == trained_world.said["score"]["scored"]
 
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,11 @@ def copied(trained_world: TrainedWorld, tmp_path_factory: pytest.TempPathFactory
     """The same with a home that may be written to."""
     home = trained_world.copy_to(tmp_path_factory.mktemp("copied") / "home").home
     return churn.Project(trained_world.config, home=home)
+
+
+def test_a_copied_home_reads_nothing_of_the_log_again(copied: churn.Project):
+    """Hundreds of tests copy the trained world; a second each would be minutes of them all."""
+    assert copied.activity().is_reused
 
 
 def test_tab_shows_the_public_names_and_nothing_else():
@@ -110,6 +116,7 @@ def test_the_training_data_is_ready_for_a_model_of_ones_own(project: churn.Proje
 
 
 def test_a_score_and_a_list_are_frames_too(copied: churn.Project, trained_world: TrainedWorld):
+    shutil.rmtree(copied.root / "ledger")  # else the scores of the command would be found there
     scores = copied.score(AS_OF)
     assert scores.to_json() | {"path": ""} == trained_world.said["score"] | {"path": ""}
     assert (scores.to_pandas()["status"] == "scored").sum() == scores.scored

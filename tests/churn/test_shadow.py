@@ -24,7 +24,7 @@ def project_of(world: TrainedWorld, shadow: str) -> Project:
 
 
 def test_the_release_carries_the_challenger_with_what_the_two_batches_say(trained_world: TrainedWorld, tmp_path: Path):
-    world = trained_world.copy_to(tmp_path / "home")
+    world = trained_world.copy_to(tmp_path / "home").unscored()
     plain = project_of(world, "")
     model = plain.registry.get(CHAMPION).model
     reference = replace(model.reference, raw_scores=tuple(one - 0.3 for one in model.reference.raw_scores))

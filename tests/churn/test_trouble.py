@@ -19,7 +19,7 @@ BATCH = Path("churn") / f"cutoff={NEXT_WEEK}" / "model=churn-v1"
 
 @pytest.fixture
 def world(command: Command, trained_world: TrainedWorld, tmp_path: Path) -> TrainedWorld:
-    """A home of its own, with activity: it is rolled up again where a home was moved without its log."""
+    """A home of its own, with the activity of its log and of no other."""
     return rolled_up(command, trained_world.copy_to(tmp_path / "home"))
 
 
@@ -110,7 +110,7 @@ def test_a_damaged_profile_store_is_not_served_and_scoring_writes_it_anew(
     assert (ran.code, f"{release} is damaged" in ran.err, "store/profiles.sqlite" in ran.err) == (2, True, True), (
         ran.err
     )
-    assert command("score", *world.options(), "--as-of", AS_OF).code == 0
+    assert command("score", *world.unscored().options(), "--as-of", AS_OF).code == 0
     assert (world.home / "releases/churn/current").resolve() == release
     assert digest_of(release) == release.name
 
@@ -136,6 +136,6 @@ def test_kept_days_that_cannot_be_read_are_named_and_heal_at_the_next_run(
 def test_a_deleted_batch_of_days_heals(command: Command, world: TrainedWorld, trained_world: TrainedWorld):
     for batch in world.home.glob("activity/*/*/"):
         shutil.rmtree(batch)
-    ran = command("score", *world.options(), "--as-of", AS_OF, "--json")
+    ran = command("score", *world.unscored().options(), "--as-of", AS_OF, "--json")
     assert ran.json()["path"] == str(current_of(world.home / "scores/churn" / f"cutoff={AS_OF}" / "model=churn-v1"))
     assert Path(ran.json()["path"]).name == trained_world.said["score"]["path"].rpartition("/")[2]

@@ -320,7 +320,7 @@ def test_the_real_command_twice_at_once(
 ):
     outcomes.of(f"churn {verb}", "two writers and a reader")
     for number in range(FEW):
-        world = trained_world.copy_to(tmp_path / str(number))
+        world = trained_world.copy_to(tmp_path / str(number)).unscored()
         command = [str(CHURN), verb, *world.options(), "--as-of", AS_OF]
         runs = [
             subprocess.Popen([*command, *options], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
