@@ -36,7 +36,7 @@ def fit_categories(profiles: pa.Table, names: Sequence[str], *, maximum: int) ->
 
 def _most_frequent(column: Column, maximum: int) -> tuple[str, ...]:
     counts = Counter(
-        {str(pair["values"]): int(pair["counts"]) for pair in pc.value_counts(column.drop_null()).to_pylist()}
+        {str(pair["values"]): int(pair["counts"]) for pair in pc.value_counts(_texts(column).drop_null()).to_pylist()}
     )
     return tuple(sorted(counts, key=lambda value: (-counts[value], value.encode()))[:maximum])
 
@@ -80,9 +80,14 @@ def _numbers(column: Column) -> NDArray[np.float64]:
 
 
 def _codes(column: Column, known: tuple[str, ...]) -> NDArray[np.float64]:
-    codes = pc.index_in(column.cast(pa.string()), value_set=pa.array(known, pa.string()), skip_nulls=True)
+    codes = pc.index_in(_texts(column), value_set=pa.array(known, pa.string()), skip_nulls=True)
     unknown = pc.if_else(pc.is_null(codes), float(len(known)), codes.cast(pa.float64()))
     return pc.if_else(pc.is_null(column), float("nan"), unknown).to_numpy()
+
+
+def _texts(column: Column) -> Column:
+    """Return the values as texts, of a dictionary too: the map and the codes have to read a value alike."""
+    return column.cast(pa.string())
 
 
 def encode_rows(profiles: Sequence[Mapping[str, object]], specification: Specification) -> Matrix:

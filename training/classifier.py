@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Any, Self, cast
 
@@ -132,7 +133,8 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         X
-            Array or DataFrame, shape (n, features); NaN where a value is absent. Text columns of a DataFrame are categories.
+            Array or DataFrame, shape (n, features); NaN where a value is absent. In a DataFrame, texts are categories, and so
+            are columns of pandas' type ``category``, whatever their values are.
         y
             Two different labels, shape (n,).
         groups
@@ -213,18 +215,21 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):
                 "NDArray[np.float64]",
                 validate_data(self, X, reset=is_fit, dtype=np.float64, ensure_all_finite="allow-nan"),
             )
-            return pa.table([pa.array(column, from_pandas=False) for column in matrix.T], self._names(matrix.shape[1]))
+            columns = [pa.array(column, from_pandas=False) for column in matrix.T]
+            return pa.table(columns, self._names(len(columns), is_fit=is_fit))
         validate_data(self, cast("Any", X), reset=is_fit, skip_check_array=True)
         if reserved := sorted(_RESERVED & set(X.columns)):
             raise ValueError(
                 f"Input X has the columns {', '.join(reserved)}: expected features only; users are passed as groups, cutoffs as time, and "
                 "rows have no weights; rename a feature that has such a name"
             )
-        return pa.table([_column(X[name], str(name)) for name in X.columns], self._names(X.shape[1]))
+        columns = [_column(X[name], str(name)) for name in X.columns]
+        return pa.table(columns, self._names(len(columns), is_fit=is_fit))
 
-    def _names(self, width: int) -> list[str]:
-        names = [str(one) for one in getattr(self, "feature_names_in_", ())]
-        return names if names and all(map(_PLAIN.fullmatch, names)) else [f"x{place}" for place in range(width)]
+    def _names(self, width: int, *, is_fit: bool) -> list[str]:
+        if not is_fit:
+            return list(self._fit.specification.feature_names)
+        return _plain_names([str(one) for one in getattr(self, "feature_names_in_", [""] * width)])
 
     def _labels(self, y: ArrayLike | None) -> NDArray[Any]:
         if y is None:
@@ -290,12 +295,32 @@ def _cutoffs(time: ArrayLike | None, rows: int) -> NDArray[np.datetime64]:
     return days
 
 
+def _plain_names(names: Sequence[str]) -> list[str]:
+    """Return the names, with another one for each that LightGBM does not take: what is known of a feature goes by its name.
+
+    Examples
+    --------
+    >>> _plain_names(["tenure_days", "my column", "x2", "a:b"])
+    ['tenure_days', 'x1', 'x2', 'x3']
+    """
+    taken, found = set(names), list[str]()
+    for place, name in enumerate(names):
+        plain = name if _PLAIN.fullmatch(name) else f"x{place}"
+        while plain != name and plain in taken:
+            plain += "_"
+        taken.add(plain)
+        found.append(plain)
+    return found
+
+
 def _column(values: pd.Series[Any], name: str) -> pa.Array[Any]:
     """Return a column as Arrow has it."""
     try:
         found = pa.array(values, from_pandas=True)
     except pa.ArrowException as error:
         raise ValueError(f'Input X has values of several types in the column "{name}": expected {_KINDS}') from error
+    if isinstance(found, pa.DictionaryArray):
+        return _category(found, name)
     if _is_text(found.type):
         return found
     if not (_is_number(found.type) or pa.types.is_null(found.type)):
@@ -305,6 +330,21 @@ def _column(values: pd.Series[Any], name: str) -> pa.Array[Any]:
             f'Input X contains infinity in the column "{name}": expected numbers, NaN where a value is absent'
         )
     return found
+
+
+def _category(values: pa.DictionaryArray[Any, Any], name: str) -> pa.Array[Any]:
+    """Return a category whose values can be made texts; of instants and durations the texts, which do not depend on their unit."""
+    kind: Any = values.type.value_type
+    try:
+        if pa.types.is_timestamp(kind) or pa.types.is_duration(kind):
+            one_unit = pa.timestamp("us", kind.tz) if pa.types.is_timestamp(kind) else pa.duration("us")
+            return values.dictionary_decode().cast(one_unit, safe=False).cast(pa.string())
+        values.dictionary.cast(pa.string())
+    except pa.ArrowException as error:
+        raise ValueError(
+            f'Input X has categories of the type {kind} in the column "{name}": expected {_KINDS}'
+        ) from error
+    return values
 
 
 def _texts(table: pa.Table) -> list[str]:

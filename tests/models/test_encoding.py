@@ -1,5 +1,6 @@
 """Categories get the place of their value in the frozen map; the table's way and the mapping's way give the same numbers."""
 
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -96,6 +97,15 @@ def test_a_text_feature_that_is_always_null_has_an_empty_map():
     assert fit_categories(values(None, None), ["last_device_os"], maximum=5) == {"last_device_os": ()}
     specification = Specification(("last_device_os",), (7,), categories={"last_device_os": ()})
     assert encode(values("a"), specification).tolist() == [[0]]
+
+
+@pytest.mark.parametrize("found", [[1.0, 2.5], [True, False], [date(2026, 1, 5), date(2026, 1, 6)], ["a", "b"]])
+def test_the_map_and_the_codes_read_the_values_of_a_dictionary_alike(found: list[Any]):
+    profiles = pa.table({"last_device_os": pa.array([found[0], *found, None]).dictionary_encode()})
+    frozen = fit_categories(profiles, ["last_device_os"], maximum=5)
+    codes = encode(profiles, Specification(("last_device_os",), (7,), categories=frozen))[:, 0]
+    assert codes.tolist()[:3] == [0, 0, 1]
+    assert np.isnan(codes[3])
 
 
 @given(found=st.lists(st.sampled_from(["a", "b", "c", "d", None]), min_size=1, max_size=30), seed=st.integers(0, 3))

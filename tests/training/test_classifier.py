@@ -57,6 +57,52 @@ def test_a_value_of_a_category_that_was_never_seen_is_no_error(fitted: ChurnClas
     assert np.isfinite(fitted.predict_proba(frame.assign(channel=pd.Series(["radio", None, "ads"])))).all()
 
 
+GROUPS = np.arange(600) % 3 + (np.arange(600) % 7 == 0)  # four of different sizes, so that no two are as frequent
+DAYS = pd.Series(pd.to_datetime("2026-01-05") + pd.to_timedelta(GROUPS, "D"))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        GROUPS,
+        GROUPS.astype(float),
+        GROUPS + 0.5,
+        GROUPS > 1,
+        DAYS,
+        DAYS.dt.date,
+        DAYS - DAYS[0],
+    ],
+    ids=["integers", "floats", "halves", "booleans", "instants", "days", "durations"],
+)
+def test_a_category_is_the_same_feature_whatever_its_values_are(values: Any):
+    frame, _ = _frame(600, seed=7)
+    left = np.random.default_rng(7).random(600) < 0.2 + 0.2 * GROUPS
+    as_texts, as_values = (
+        _quick().fit(one, left).predict_proba(one)[:, 1]
+        for one in (frame.assign(of=np.char.add("g", values.astype(str))), frame.assign(of=pd.Categorical(values)))
+    )
+    assert as_values.tolist() == as_texts.tolist()
+
+
+def test_instants_and_numbers_are_the_same_category_in_another_unit_or_type():
+    frame, left = _frame(600, seed=7)
+    frame = frame.assign(day=pd.Categorical(DAYS.dt.as_unit("ns")), of=pd.Categorical(GROUPS.astype(float)))
+    model = _quick().fit(frame, left ^ (GROUPS > 1))
+    other = frame.assign(day=pd.Categorical(DAYS.dt.as_unit("s")), of=pd.Categorical(GROUPS))
+    assert model.predict_proba(other).tolist() == model.predict_proba(frame).tolist()
+
+
+@pytest.mark.parametrize("other", ["my column", "share %", "a:b", "x1"])
+def test_what_is_known_of_a_feature_does_not_depend_on_the_names_of_others(other: str):
+    chance = np.random.default_rng(8)
+    frame = pd.DataFrame({"active_days_7d": chance.random(600), other: chance.normal(size=600), "a": 1.0})
+    left = chance.random(600) < 0.3 + 0.4 * frame["active_days_7d"]  # the wrong way: who is active does not leave
+    model = ChurnClassifier(**QUICK.get_params() | {"logistic_weight": 0}).fit(frame, left)
+    least, most = (model.raw_score(frame.assign(active_days_7d=value)) for value in (0.05, 0.95))
+    assert (least >= most).all()
+    assert list(model.explain(frame).columns) == list(frame.columns)
+
+
 def test_contributions_add_up_to_the_raw_score_but_for_a_constant(fitted: ChurnClassifier):
     frame, _ = _frame(50, seed=4)
     effects = fitted.explain(frame)
@@ -100,6 +146,7 @@ DAY = np.datetime64("2026-01-05")
         ([np.timedelta64(1, "D")] * 60, r'the type duration\[.*\] in the column "told"'),
         ([1, "a"] * 30, 'values of several types in the column "told": expected numbers, booleans or texts'),
         ([{"a": 1}] * 60, 'the type struct<a: int64> in the column "told"'),
+        (pd.cut(np.arange(60), 3), 'categories of the type .*interval.* in the column "told": expected numbers'),
         (pd.array([1.0, np.inf] * 30, dtype=object), 'infinity in the column "told"'),
     ],
 )
