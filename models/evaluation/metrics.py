@@ -222,7 +222,7 @@ def summary(
     Coelho, Jolliffe 2008, "Two Extra Components in the Brier Score Decomposition", Weather and Forecasting 23(4). Calibration
     slope and intercept: Cox 1958, "Two Further Applications of a Model for Binary Regression", Biometrika 45.
     """
-    sample = RankedUsers.by_score(churned, probability, capacity=capacity).sample(weights)
+    sample = RankedUsers.by_score(churned, probability, capacity=capacity, weights=weights).sample(weights)
     with np.errstate(divide="ignore", invalid="ignore"):
         return {metric.name: metric.of(sample) for metric in _known(capacity)}
 
@@ -248,7 +248,7 @@ def intervals(  # noqa: PLR0913
     weights
         As of :func:`summary`.
     """
-    ranked = RankedUsers.by_score(churned, probability, capacity=capacity)
+    ranked = RankedUsers.by_score(churned, probability, capacity=capacity, weights=weights)
     metrics = [metric for metric in _known(capacity) if metric.name != "users" and (not of or metric.name in of)]
     samples = (ranked.sample(counts) for counts in _resamples(len(churned), users, seed=seed, weights=weights))
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -269,7 +269,8 @@ def paired(  # noqa: PLR0913, PLR0917
     weights: Values | None = None,
 ) -> Interval:
     """Compute metric ``of`` of the first score less that of the second, on the same resampled users."""
-    metric, scores = METRICS[of].of, [RankedUsers.by_score(churned, score) for score in (first, second)]
+    metric = METRICS[of].of
+    scores = [RankedUsers.by_score(churned, score, weights=weights) for score in (first, second)]
 
     def difference(counts: Values | None) -> float:
         return metric(scores[0].sample(counts)) - metric(scores[1].sample(counts))

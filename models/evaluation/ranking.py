@@ -23,21 +23,36 @@ _MAX_STEPS, _CLOSE = 100, 1e-9
 
 @dataclass(frozen=True)
 class RankedUsers:
-    """Users by increasing score, all of shape (n,); ``ends`` (groups,): the index after each group of ties."""
+    """Users by increasing score, all of shape (n,); ``ends`` (groups,): the index after each group of ties.
+
+    Attributes
+    ----------
+    weights
+        For how many users each stands, with mean 1; None: one each. What is fitted is fitted to them; a sample has weights of its own.
+    """
 
     order: NDArray[np.int64]
     churned: Values
     score: Values
     ends: NDArray[np.int64]
     capacity: float = 0
+    weights: Values | None = None
 
     @classmethod
-    def by_score(cls, churned: Labels, score: Values, *, capacity: float | None = None) -> RankedUsers:
-        """Sort users by score, once; ``capacity`` is how many of them the team can contact."""
+    def by_score(
+        cls, churned: Labels, score: Values, *, capacity: float | None = None, weights: Values | None = None
+    ) -> RankedUsers:
+        """Sort users by score, once; ``capacity`` is how many of them the team can contact. NaN is one value, the highest."""
         order = np.argsort(score, kind="stable")
         ordered = np.asarray(score, dtype=np.float64)[order]
-        ends = np.append(np.flatnonzero(ordered[1:] != ordered[:-1]) + 1, len(ordered))  # infinity ties too
-        return cls(order, np.asarray(churned, dtype=np.float64)[order], ordered, ends, capacity or 0)
+        is_new = (ordered[1:] != ordered[:-1]) & ~np.isnan(ordered[:-1])  # infinity ties too
+        ends = np.append(np.flatnonzero(is_new) + 1, len(ordered))
+        known = None if weights is None else weights[order]
+        return cls(order, np.asarray(churned, dtype=np.float64)[order], ordered, ends, capacity or 0, known)
+
+    def total(self, rows: Values) -> Values:
+        """Sum of one row per user, shape (n, m), each as often as it weighs; shape (m,)."""
+        return rows.sum(axis=0) if self.weights is None else weighted(self.weights, rows)
 
     @cached_property
     def logarithmic_losses(self) -> Values:
@@ -156,14 +171,14 @@ class _Slope:
         intercept, slope = 0.0, 0.0
         for _ in range(_MAX_STEPS):
             rows = _newton_rows(logits, ranked.churned, fitted=expit(intercept + slope * logits))
-            step = _newton_step(rows.sum(axis=0), slope)
+            step = _newton_step(ranked.total(rows), slope)
             intercept, slope = intercept + step[0], slope + step[1]
             if max(abs(step[0]), abs(step[1])) < _CLOSE:
                 break
         return cls(slope, _newton_rows(logits, ranked.churned, fitted=expit(intercept + slope * logits)))
 
     def slope_of(self, weights: Values) -> float:
-        """Slope of the weighted users, by one Newton step from the slope of all users: the error is of order 1 / n."""
+        """Slope of resampled users, by one Newton step from the slope of all users: the error is of order 1 / n."""
         return self.slope + _newton_step(weighted(weights, self.rows), self.slope)[1]
 
 
@@ -178,14 +193,14 @@ class _Shift:
     def fit(cls, ranked: RankedUsers) -> _Shift:
         logits, intercept = logit(np.clip(ranked.score, _EPSILON, 1 - _EPSILON)), 0.0
         for _ in range(_MAX_STEPS):
-            step = _shift_step(_shift_rows(ranked.churned, fitted=expit(intercept + logits)).sum(axis=0))
+            step = _shift_step(ranked.total(_shift_rows(ranked.churned, fitted=expit(intercept + logits))))
             intercept += step
             if abs(step) < _CLOSE:
                 break
         return cls(intercept, _shift_rows(ranked.churned, fitted=expit(intercept + logits)))
 
     def intercept_of(self, weights: Values) -> float:
-        """Intercept of the weighted users, by one Newton step from that of all users."""
+        """Intercept of resampled users, by one Newton step from that of all users."""
         return self.intercept + _shift_step(weighted(weights, self.rows))
 
 

@@ -4,6 +4,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.optimize import brentq
+from scipy.special import expit
+from sklearn.linear_model import LogisticRegression
 
 from models.evaluation.metrics import Interval, auc, intervals, paired, summary
 from tests.models.conftest import Users
@@ -84,8 +87,30 @@ def test_a_weight_is_as_many_users_of_the_same_kind(users_400: Users):
     )
     for name in ("auc", "log_loss", "brier", "churn_rate", "average_precision"):
         assert found[name] == pytest.approx(many[name], rel=1e-9)
-    for name in ("calibration_error", "lift_at_10", "calibration_slope", "calibration_intercept"):
+    for name in ("calibration_slope", "calibration_intercept"):
+        assert found[name] == pytest.approx(many[name], rel=1e-3)
+    for name in ("calibration_error", "lift_at_10"):
         assert found[name] == pytest.approx(many[name], rel=0.05, abs=0.01)
+
+
+def test_the_slope_and_the_intercept_of_weighted_users_are_those_of_their_own_regression():
+    # a tenth weighs ten times as much, leaves more often, and depends more on the score
+    chance = np.random.default_rng(0)
+    odds, is_heavy = chance.normal(size=4000), chance.random(4000) < 0.1
+    churned = chance.random(4000) < expit(np.where(is_heavy, 1.5 * odds + 0.6, 0.5 * odds - 1.5))
+    weights = np.where(is_heavy, 10.0, 1.0) / np.where(is_heavy, 10.0, 1.0).mean()
+    exact = LogisticRegression(C=np.inf, tol=1e-10).fit((odds - 0.5)[:, None], churned, sample_weight=weights)
+
+    def missing(intercept: float) -> float:
+        return float(weights @ (churned - expit(intercept + odds - 0.5)))
+
+    names = ("calibration_slope", "calibration_intercept")
+    found = intervals(churned, expit(odds - 0.5), seed=1, of=names, weights=weights)
+    whole = summary(churned, expit(odds - 0.5), weights=weights)
+    assert found["calibration_slope"].value == pytest.approx(exact.coef_[0, 0], abs=1e-4)  # .842
+    assert found["calibration_intercept"].value == pytest.approx(brentq(missing, -2, 2), abs=1e-4)  # .001
+    assert [found[name].value for name in names] == [whole[name] for name in names]
+    assert all(one.low < one.value < one.high for one in found.values())
 
 
 def test_a_few_heavy_users_make_every_metric_less_certain(users_400: Users):

@@ -21,6 +21,13 @@ def test_the_auc_counts_a_tie_as_half_a_pair():
     assert RankedUsers.by_score(CHURNED, SCORE).sample().auc() == pytest.approx(3.5 / 4)
 
 
+def test_users_without_a_score_are_tied_above_all_others_in_any_order():
+    # as though they had .9 each: churner .9 beats .5, ties with .9; churner .5 loses to .9, ties with .5: 2 of 4 pairs
+    churned, score = np.array([True, False, True, False]), np.array([np.nan, np.nan, 0.5, 0.5])
+    for order in ([0, 1, 2, 3], [1, 0, 3, 2], [3, 1, 2, 0]):
+        assert RankedUsers.by_score(churned[order], score[order]).sample().auc() == pytest.approx(2 / 4)
+
+
 def test_a_weight_counts_a_user_as_often():
     ranked = RankedUsers.by_score(CHURNED, SCORE)
     sample = ranked.sample(
