@@ -42,6 +42,7 @@ _WORDS_OF_AN_EVENT = {
     *("known_day", "known_until", "reason", "day_ends_us", "starts_visit"),
 }
 MIN_ROWS_AT_ONCE = 250_000
+MAX_HORIZON_DAYS = 730
 _SAYS_OF = {"order_status": "order_id", "item_category": "item_id"}
 Zone = Annotated[str, AfterValidator(_known_zone)]
 
@@ -292,7 +293,7 @@ class ChurnSettings(Section):
     """``[churn]``: what leaving means and who is scored. Frozen with every model."""
 
     horizon_days: int = setting(
-        14, "Days without a qualifying event that make a user churned.", unit="days", ge=1, le=730
+        14, "Days without a qualifying event that make a user churned.", unit="days", ge=1, le=MAX_HORIZON_DAYS
     )
     gap_days: int = setting(0, "Days between cutoff and horizon, reserved for acting.", unit="days", ge=0, le=365)
     timezone: Zone = setting("UTC", "Cutoffs and days are local midnights of this zone.")

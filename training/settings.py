@@ -5,9 +5,18 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
-from features.settings import Section, setting
+from features.settings import MAX_HORIZON_DAYS, Section, setting
+
+
+def _distinct(days: tuple[int, ...]) -> tuple[int, ...]:
+    if len(set(days)) < len(days):
+        raise ValueError("expected each horizon once")
+    return days
+
+
+_Horizons = Annotated[tuple[Annotated[int, Field(ge=1, le=MAX_HORIZON_DAYS)], ...], AfterValidator(_distinct)]
 
 
 class TrainingSettings(Section):
@@ -36,7 +45,7 @@ class TrainingSettings(Section):
         4, "Number of latest labelled snapshots that probabilities are calibrated on.", ge=1
     )
     max_snapshots: int = setting(52, "Maximum number of training snapshots; the latest are used.", ge=1)
-    horizons_days: tuple[int, ...] = setting(
+    horizons_days: _Horizons = setting(
         (),
         "Horizons to train a model each for; registered as <project>_7d and so on.",
         unit="days",

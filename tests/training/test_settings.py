@@ -61,6 +61,10 @@ def test_outages_and_drift_are_excluded_by_default_and_bots_are_not():
         ("training", "recency_half_life_days", 0.5, 0),
         ("training", "backtest_weeks", 0, -1),
         ("audit", "single_feature_auc", 0.51, 0.5),  # at .5 every feature would be a leak
+        ("training", "horizons_days", (1, 730), (0, 7)),
+        ("training", "horizons_days", (), (-3,)),
+        ("training", "horizons_days", (7,), (731,)),
+        ("training", "horizons_days", (7, 14), (7, 7)),  # models are registered by their horizons
         ("advice", "candidates_days", (1, 365), (0,)),
         ("advice", "candidates_days", (7,), ()),
         ("outages", "below_share", 0.99, 1),

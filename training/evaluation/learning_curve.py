@@ -23,6 +23,7 @@ MIN_OF_A_CLASS = 20
 _MAX_TIMES = 10.0
 _MIN_POINTS = 4
 _PARTS = 1_000_000
+_KEY_BYTES = 16  # of the key of a hash
 _MAX_POWER = 2.0
 
 
@@ -109,7 +110,7 @@ def _auc(test: Dataset, probability: NDArray[np.float64], *, seed: int) -> Inter
 def _nested(training_rows: Dataset, split: Split, *, seed: int) -> Iterator[tuple[int, Dataset]]:
     """Yield the number of users and their rows; shares with a part that is too small are excluded."""
     users = training_rows.profiles.column("user_id").to_numpy()
-    place = pd.util.hash_array(users, hash_key=f"{seed:016d}") % _PARTS
+    place = pd.util.hash_array(users, hash_key=f"{seed % 10**_KEY_BYTES:0{_KEY_BYTES}d}") % _PARTS
     for share in SHARES:
         chosen = place < share * _PARTS
         part = Dataset(training_rows.profiles.filter(chosen), training_rows.churned[chosen])

@@ -61,6 +61,16 @@ def test_whole_users_are_sampled_and_another_seed_samples_others():
     assert sampled[0] == sampled[1] != sampled[2]
 
 
+def test_a_seed_may_be_any_number_and_those_of_sixteen_digits_sample_as_ever():
+    (training_rows, _), (test, _) = made_up(1000), made_up(100, seed=1)
+    sampled: dict[int, int] = {}
+    for seed in (7, 10**16 - 1, 10**16 + 8):
+        fit = Knowing()
+        learning_curve(training_rows, test, split=SPLIT, fit=fit, seed=seed)
+        sampled[seed] = len(users_of(fit.shown[0][1]))
+    assert sampled == {7: 76, 10**16 - 1: 108, 10**16 + 8: 107}
+
+
 def test_shares_that_are_too_small_are_excluded():
     fit, (training_rows, _) = Knowing(), made_up(150)
     curve = learning_curve(training_rows, training_rows, split=SPLIT, fit=fit, seed=1)
