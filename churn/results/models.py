@@ -185,7 +185,7 @@ class Training(Result):
                 "name": registered.name,
                 "version": registered.version,
                 "run_id": registered.run_id,
-                "features": len(registered.model.specification.feature_names),
+                "features": len(registered.model.specification.used_names),
                 "trees": registered.model.scorer.trees,
                 "tested_version": registered.tested_version or registered.version,
                 "refused": registered.refused,
@@ -204,7 +204,7 @@ class Training(Result):
             "churn_rate": self.churn_rate,
             "users": self.users,
             "test_cutoff": self.test_cutoff,
-            "features": len(self.model.specification.feature_names),
+            "features": len(self.model.specification.used_names),
         }
 
 

@@ -61,6 +61,11 @@ class Specification(msgspec.Struct, frozen=True, dict=True, rename={"fitted": "l
         known = {feature.name: feature for feature in catalogue(self.windows_days, self.fitted, custom=self.custom)}
         return tuple(known[name] for name in self.feature_names)
 
+    @property
+    def used_names(self) -> tuple[str, ...]:
+        """The columns of the profile that the model uses, in order."""
+        return tuple(name for name in self.feature_names if name not in self.unused)
+
     def differing(self, other: Specification, *, besides: str) -> str:
         """Name the first setting that makes what is counted of a user another thing here than there; empty where none does.
 

@@ -78,7 +78,7 @@ def test_the_run_in_mlflow_holds_the_features_the_split_and_the_pictures(trained
 
 def test_the_number_of_trees_is_that_of_the_saved_model(trained_world: TrainedWorld, champion: ChurnModel):
     assert trained_world.said["train"]["model"]["trees"] == champion.scorer.trees
-    assert trained_world.said["train"]["model"]["features"] == len(champion.specification.feature_names)
+    assert trained_world.said["train"]["model"]["features"] == len(champion.specification.used_names)
 
 
 # --- promote and rollback ------------------------------------------------------------------------------------------

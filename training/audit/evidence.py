@@ -189,7 +189,7 @@ def users_of(dataset: Dataset) -> list[str]:
 
 def model_features(specification: Specification) -> tuple[str, ...]:
     """Return the columns of a profile that the model uses."""
-    return tuple(name for name in specification.feature_names if name not in specification.unused)
+    return specification.used_names
 
 
 def of_some_users(dataset: Dataset, *, max_rows: int, seed: int) -> Dataset:

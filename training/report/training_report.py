@@ -13,6 +13,7 @@ from msgspec import to_builtins
 from features.snapshots import Coverage
 from models.card import CardFacts, Columns, Dates, Origin
 from models.encoding import encode
+from training.data.dataset import Dataset
 from training.diagnostics import Diagnostics
 from training.plan.outages import describe_outages
 from training.report.warnings import warnings_of
@@ -61,13 +62,17 @@ class TrainingReport:
 
     @cached_property
     def importance(self) -> dict[str, float]:
-        """Mean absolute contribution of each feature, over a sample of the test users."""
-        model = self.trained.model
-        test = self.trained.test
-        sample = encode(test.profiles.slice(0, _MAX_EXPLAINED_USERS), model.specification)
-        weights = None if test.weights is None else test.weights[:_MAX_EXPLAINED_USERS]
-        mean = np.average(np.abs(model.contributions(sample)), axis=0, weights=weights)
+        """Mean absolute contribution of each feature, over a random sample of the test users."""
+        model, sample = self.trained.model, self._explained_users()
+        contributions = model.contributions(encode(sample.profiles, model.specification))
+        mean = np.average(np.abs(contributions), axis=0, weights=sample.weights)
         return dict(zip(model.specification.feature_names, mean.tolist(), strict=True))
+
+    def _explained_users(self) -> Dataset:
+        """Return a random sample of the test users, whose profiles come in the order of their ids."""
+        test = self.trained.test
+        random = np.random.default_rng(self.trained.recipe.training.seed)
+        return test.only(random.permutation(len(test.churned)) < _MAX_EXPLAINED_USERS)
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -151,9 +156,7 @@ class TrainingReport:
             name=log.project,
             definition=trained.model.definition,
             dates=self._cutoffs(log.coverage),
-            columns=Columns(
-                len(spec.feature_names) - len(spec.unused), spec.sensitive, tuple(log.withheld), trained.excluded
-            ),
+            columns=Columns(len(spec.used_names), spec.sensitive, tuple(log.withheld), trained.excluded),
             evaluation=trained.evaluation,
             calibration=self._calibration_in_words(),
             origin=Origin(commit or "unknown", trained.recipe.training.seed, self._settings(exclude_defaults=True)),

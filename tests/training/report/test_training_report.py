@@ -3,9 +3,14 @@
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
+from msgspec import structs
 
+from churn.results import Training as TrainedModel
 from models.card import card
+from models.encoding import encode
+from models.registry.registry import RegisteredModel
 from tests.training.conftest import Training
 from training.diagnostics import Diagnostics
 from training.plan.bots import Bots
@@ -43,6 +48,21 @@ def test_card_and_json_have_the_same_cutoffs_and_exclusions(report: TrainingRepo
     assert facts.origin.commit == "unknown"
 
 
+def test_card_and_json_have_the_same_number_of_features_those_that_the_model_uses(
+    report: TrainingReport, log: LogFacts
+):
+    model = report.trained.model
+    names = model.specification.used_names
+    blind = replace(
+        model, specification=structs.replace(model.specification, unused=(*model.specification.unused, *names[:3]))
+    )
+    trained = replace(report.trained, model=blind)
+    text = card(TrainingReport(trained, Diagnostics()).card_facts(log, commit=""))
+    result = TrainedModel(RegisteredModel("churn", "1", "", blind), trained, Diagnostics())
+    assert f"The model uses {len(names) - 3} features" in text
+    assert result.to_json()["model"]["features"] == result.summary["features"] == len(names) - 3
+
+
 def test_the_json_is_plain(report: TrainingReport):
     assert json.loads(json.dumps(report.to_json(), allow_nan=False)) == report.to_json()
 
@@ -77,6 +97,21 @@ def test_a_training_without_labels_is_clean_and_its_card_says_that_it_was_not_au
     unaudited = replace(report, trained=replace(report.trained, audit=None))
     assert unaudited.audit == unaudited.tags["audit"] == "clean"
     assert "The leakage audit was not run." in card(unaudited.card_facts(log, commit=""))
+
+
+def test_the_importance_is_that_of_random_test_users_not_of_the_first_ids(
+    report: TrainingReport, monkeypatch: pytest.MonkeyPatch
+):
+    test, model = report.trained.test, report.trained.model
+    effects = np.abs(model.contributions(encode(test.profiles, model.specification)))
+    everybody = TrainingReport(report.trained, Diagnostics()).importance
+    assert [*everybody.values()] == pytest.approx(effects.mean(axis=0))
+    monkeypatch.setattr("training.report.training_report._MAX_EXPLAINED_USERS", 50)
+    found, again = (TrainingReport(report.trained, Diagnostics()).importance for _ in range(2))
+    assert found == again
+    chosen = np.random.default_rng(report.trained.recipe.training.seed).permutation(len(test.churned)) < 50
+    assert [*found.values()] == pytest.approx(effects[chosen].mean(axis=0))
+    assert [*found.values()] != pytest.approx(effects[:50].mean(axis=0))
 
 
 def test_the_importance_is_one_number_for_each_feature(report: TrainingReport):
