@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,6 +58,7 @@ def existing_registry(project: Project) -> Registry | None:
 class _Standing:
     def __init__(self, project: Project) -> None:
         self._project, self._home = project, Home(project.root)
+        self._days_to_label = cache(self._recorded_days)
 
     def status(self) -> Status:
         found = Status(
@@ -130,14 +132,26 @@ class _Standing:
         from serving.batch.scored_batch import read_manifest
 
         found = {one.name: current for one in sorted(week.iterdir()) if (current := current_of(one))}
-        cutoffs = [str(cutoff) for one in found.values() if (cutoff := read_manifest(one).get("cutoff"))]
-        ends = (
-            max(map(date.fromisoformat, cutoffs)) + timedelta(days=self._project.settings.churn.purge_days)
-            if cutoffs
-            else None
-        )
+        manifests = [manifest for one in found.values() if "cutoff" in (manifest := read_manifest(one))]
+        ends = max(map(self._label_ends, manifests), default=None)
         is_closed = bool(ends and self._manifest and self._manifest.coverage.covered_until >= ends)
         return ListState(week.name, tuple(found), ends, is_closed)
+
+    def _label_ends(self, manifest: Mapping[str, Any]) -> date:
+        """Return the day on which the labels of a list are known, by the horizon of the model that scored it."""
+        days = self._days_to_label(str(manifest.get("model")), str(manifest.get("version")))
+        return date.fromisoformat(str(manifest["cutoff"])) + timedelta(days=days)
+
+    def _recorded_days(self, name: str, version: str) -> int:
+        """Return gap and horizon of a version of a model; those of today's settings where it is no longer registered."""
+        registry = self._registry
+        if registry and registry.project != name:
+            registry = self._project.registry_of(name)
+        recorded = registry.parameters_of(version) if registry else {}
+        try:
+            return int(recorded["churn.gap_days"]) + int(recorded["churn.horizon_days"])
+        except KeyError:
+            return self._project.settings.churn.purge_days
 
     def _next(self, found: Status) -> tuple[str, ...]:
         """Return the first thing that is missing."""

@@ -210,6 +210,17 @@ class Registry:
             tags = self._client.get_model_version(self.project, of.version).tags
             return dict(tags), dict(self._client.get_run(of.run_id).data.params)
 
+    def parameters_of(self, version: str) -> dict[str, str]:
+        """Return the parameters of the run of a version; empty where there is none, or where its run was deleted for good."""
+        found = self._find(version)
+        with self._store.open():
+            try:
+                return dict(self._client.get_run(str(found.run_id)).data.params) if found else {}
+            except MlflowException as error:
+                if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                    raise
+                return {}
+
     def facts(self, alias: str = "") -> VersionFacts | None:
         """Return what is recorded with a version; default: the latest. None where there is none."""
         wanted = alias or self._latest()

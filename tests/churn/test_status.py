@@ -63,6 +63,22 @@ def test_after_a_week_models_release_and_lists_are_told(command: Command, traine
     assert found["lists"] == [{"week": WEEK, "lists": ["at_risk"], "label_ends": "2026-05-11", "is_closed": False}]
 
 
+def test_a_list_ends_when_the_model_says_that_scored_it_whatever_the_settings_are_now(
+    command: Command, trained_world: TrainedWorld, tmp_path: Path
+):
+    def ends(world: TrainedWorld, *options: str) -> list[str]:
+        ran = command("status", *world.options(), *options, "--json")
+        return [one["label_ends"] for one in ran.json()["lists"]]
+
+    longer = ("--set", "churn.horizon_days=30", "--set", "churn.gap_days=2")
+    assert ends(trained_world, *longer) == ends(trained_world) == ["2026-05-11"]  # 14 days after 27 April
+    # by a version that is not registered: 32 days after
+    own = trained_world.copy_to(tmp_path / "home")
+    manifest = own.list_folder / "manifest.json"
+    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"version": "99"}))
+    assert ends(own, *longer) == ["2026-05-29"]
+
+
 def test_a_damaged_release_is_no_bug(command: Command, trained_world: TrainedWorld, tmp_path: Path):
     world = trained_world.copy_to(tmp_path / "home")
     release = current_of(world.home / "releases/churn")

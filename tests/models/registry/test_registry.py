@@ -73,6 +73,15 @@ def test_what_is_not_registered_is_an_input_error(registry: Registry, requested:
         registry.get(requested)
 
 
+def test_the_settings_of_a_version_are_told_without_its_model(registry: Registry, client: Any, logged: RegisteredModel):
+    recorded = client.get_run(logged.run_id).data.params
+    assert recorded
+    assert registry.parameters_of("1") == registry.parameters_of("challenger") == recorded
+    assert registry.parameters_of("99") == {}
+    client._tracking_client.store._hard_delete_run(logged.run_id)  # as `mlflow gc` does
+    assert registry.parameters_of("1") == {}
+
+
 def test_a_version_bears_the_decision_about_it(registry: Registry, client: Any, logged: RegisteredModel):
     registry.note(logged.version, "a rule does better")
     assert client.get_model_version(PROJECT, logged.version).tags["decision"] == "a rule does better"
