@@ -164,6 +164,8 @@ class Project(Workspace):
     def audit(self, *, say: Progress | Say | None = None) -> Audit:
         """Look for leaks in what a model would be trained and tested on; nothing is registered.
 
+        The rows of contacted users are checked too, and features that tell the date: a training excludes some, and checks what is left.
+
         Raises
         ------
         CheckFailed
@@ -180,7 +182,11 @@ class Project(Workspace):
         return Audit(audit(training, seed=self.settings.training.seed))
 
     def training_data(self, *, say: Progress | Say | None = None) -> TrainingData:
-        """Return the labelled profiles and the split that a training would use, for a model of your own."""
+        """Return the labelled profiles and the split that a training would use, for a model of your own.
+
+        With all columns, and the rows of users who were contacted. A training excludes features that drift or tell the date and, where
+        enough users were held out, the rows of contacted users; those who were held out then have weights.
+        """
         from churn.frames import training_data
         from training.pipeline import to_audit
 

@@ -89,6 +89,9 @@ def _with_bots(plan: TrainingPlan, activity: Activity) -> TrainingPlan:
 def to_audit(activity: Activity, recipe: Recipe, *, say: Say) -> AuditedTraining:
     """Collect the training and test rows of a training, without fitting anything.
 
+    So they are what is decided before a fit: rows of contacted users are among them, and features that tell the date, which a training
+    excludes only where it predicts a later period no worse without them.
+
     Raises
     ------
     InputError
@@ -101,7 +104,8 @@ def to_audit(activity: Activity, recipe: Recipe, *, say: Say) -> AuditedTraining
         raise CheckFailed(f"no label is used, so none can leak: {plan.why}", hint="train it: churn train")
     profile_set = ProfileSet.of(activity, [plan], say=say)
     training_rows, test = profile_set.training_rows_of(plan), profile_set.test_of(plan)
-    stable = _select_stable(training_rows.at(plan.split.train).profiles, profile_set.specification, recipe=recipe)
+    train = training_rows.at(plan.split.train).profiles
+    stable = _without_first_day(_select_stable(train, profile_set.specification, recipe=recipe), plan)
     return _audit_inputs(profile_set, plan, training_rows=training_rows, test=test, specification=stable.specification)
 
 

@@ -139,6 +139,13 @@ def test_the_audit_checks_the_test_under_the_label_of_the_training(unpaid: World
     assert found.test.churned.sum() > target.churned.sum()
 
 
+def test_the_audit_does_not_read_what_depends_on_the_first_day_where_history_is_limited(tmp_path: Path):
+    world = visits(tmp_path, users=80, horizon_days=30)
+    assert "profiles see only the last" in make_plan(world.activity(), recipe_of(world)).limited_history
+    found = to_audit(world.activity(), recipe_of(world), say=lambda _: None).specification
+    assert {"tenure_days"} <= {one.name for one in found.features if one.depends_on_first_day} <= set(found.unused)
+
+
 @pytest.fixture(scope="module")
 def too_short(tmp_path_factory: pytest.TempPathFactory) -> World:
     """140 of 200 days are the horizon, and no amounts are known."""
