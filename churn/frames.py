@@ -15,9 +15,10 @@ from features.errors import InputError
 from features.schema import COLUMNS
 from features.storage.atomic import write_atomic
 from training.audit.evidence import AuditedTraining
+from training.data.dataset import PERSON
 from training.plan.splits import Split
 
-_KEYS = ("user_id", "cutoff")
+_NOT_FEATURES = {"user_id", "cutoff", PERSON}
 
 
 def keep_frame(events: Any, folder: Path) -> tuple[Path, dict[str, str]]:
@@ -60,9 +61,9 @@ def training_data(found: AuditedTraining) -> TrainingData:
     table = pa.concat_tables([part.profiles for part in parts])
     time = table.column("cutoff").to_numpy()
     return TrainingData(
-        table.drop_columns(list(_KEYS)).to_pandas(),
+        table.select([name for name in table.column_names if name not in _NOT_FEATURES]).to_pandas(),
         np.concatenate([part.churned for part in parts]),
-        np.asarray(table.column("user_id").to_pylist(), dtype=object),
+        np.asarray(table.column(found.training_rows.user_column).to_pylist(), dtype=object),
         time,
         _parts(found.split, time),
         found.split.purge_days,

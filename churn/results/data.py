@@ -108,7 +108,8 @@ class TrainingData(Result):
     y
         Whether the user churned, shape (n,).
     groups
-        User ids, shape (n,): rows of a user belong to one side of any split.
+        User ids, shape (n,): rows of a user belong to one side of any split. Where several ids are one person, as ``[identities]`` says,
+        the id that the person has today.
     time
         Cutoffs, shape (n,).
     part

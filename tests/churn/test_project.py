@@ -115,6 +115,19 @@ def test_the_training_data_is_ready_for_a_model_of_ones_own(project: churn.Proje
     assert np.issubdtype(data.time.dtype, np.datetime64)
 
 
+def test_rows_of_one_person_are_one_group_of_the_training_data(
+    project: churn.Project, trained_world: TrainedWorld, tmp_path: Path
+):
+    apart = project.training_data()
+    alias, person = sorted(set(apart.groups.tolist()))[:2]
+    (tmp_path / "ids.csv").write_text(f"alias_id,user_id,valid_from\n{alias},{person},2026-05-04\n")
+    columns = [f"identities.columns.{name}={name}" for name in ("alias_id", "user_id", "valid_from")]
+    settings = [f"identities.path={tmp_path}/ids.csv", *columns]
+    found = churn.Project(trained_world.config, home=tmp_path / "home", settings=settings).training_data()
+    assert found.groups.tolist() == [person if user == alias else user for user in apart.groups]
+    assert list(found.X.columns) == list(apart.X.columns)
+
+
 def test_a_score_and_a_list_are_frames_too(copied: churn.Project, trained_world: TrainedWorld):
     shutil.rmtree(copied.root / "ledger")  # else the scores of the command would be found there
     scores = copied.score(AS_OF)

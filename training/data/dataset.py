@@ -23,6 +23,7 @@ from models.scorers.base_rate import KnownCutoff
 from models.scorers.trees import Rows
 
 WEIGHT = "sample_weight"  # a column of profiles that training adds where rows weigh differently
+PERSON = "person today"  # one that it adds where several ids may be one person; no feature has a name with a space
 
 
 @dataclass(frozen=True)
@@ -39,9 +40,14 @@ class Dataset:
 
     @property
     def users(self) -> NDArray[np.int64]:
-        """One number per user, for each row, shape (n,)."""
-        ids = self.profiles.column("user_id").combine_chunks().dictionary_encode()
+        """One number per user, for each row, shape (n,); all ids of a person that are known today have one number."""
+        ids = self.profiles.column(self.user_column).combine_chunks().dictionary_encode()
         return ids.indices.to_numpy().astype(np.int64)
+
+    @property
+    def user_column(self) -> str:
+        """The column that tells users apart: whose an id is today, where several may be one person's."""
+        return PERSON if PERSON in self.profiles.column_names else "user_id"
 
     @property
     def weights(self) -> NDArray[np.float64] | None:
@@ -151,7 +157,9 @@ def eligible_profiles(
 
 
 def label(activity: Activity, found: pa.Table, *, churn: ChurnSettings) -> Dataset:
-    """Label profiles: whether each user churned.
+    """Label profiles: whether each user churned; and where the log has identities, whose each id is today.
+
+    A person has rows under an alias before signing in and under their own id afterwards, and a label that the two share.
 
     Raises
     ------
@@ -159,6 +167,7 @@ def label(activity: Activity, found: pa.Table, *, churn: ChurnSettings) -> Datas
         When a horizon is not finished.
     """
     definition = ChurnDefinition.of(churn)
+    found = _with_persons(activity, found)
     cutoffs = snapshots_of(found)
     if not cutoffs:
         return Dataset(found, np.zeros(0, dtype=np.bool_))
@@ -171,6 +180,18 @@ def label(activity: Activity, found: pa.Table, *, churn: ChurnSettings) -> Datas
     happened = np.zeros(found.num_rows, dtype=np.bool_)
     happened[decided.column("place").to_numpy()] = True
     return Dataset(found, happened if definition.is_event else ~happened)
+
+
+def _with_persons(activity: Activity, found: pa.Table) -> pa.Table:
+    if not activity.tables.has_identities or PERSON in found.column_names:
+        return found
+    ids = found.column("user_id")
+    activity.connection.register("labelled_ids", found.select(["user_id"]))
+    persons = activity.tables.person_today("select distinct user_id from labelled_ids")
+    known = activity.connection.sql(f"from {persons}").to_arrow_table()
+    activity.connection.unregister("labelled_ids")
+    places = pc.index_in(ids, value_set=known.column("user_id").combine_chunks())
+    return found.append_column(PERSON, known.column("person").take(places))
 
 
 def sample_condition(

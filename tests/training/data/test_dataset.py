@@ -16,7 +16,8 @@ from features.profiles.build import build_profiles
 from features.profiles.specification import Specification
 from features.settings import FeatureSettings
 from tests.builders import World, values_of, world_of
-from training.data.dataset import Dataset, build_dataset, sample_condition
+from tests.features.users.test_identities import joined
+from training.data.dataset import PERSON, Dataset, build_dataset, sample_condition
 from training.data.specification import freeze, main_event_types, with_categories
 
 CUTOFF, LATER = date(2026, 3, 10), date(2026, 3, 17)
@@ -166,6 +167,21 @@ def test_rows_of_one_user_bear_one_number(tmp_path: Path):
     )
     users = both.profiles["user_id"].to_pylist()
     assert len({*zip(users, rows.users.tolist(), strict=True)}) == len(set(users)) == len(set(rows.users.tolist()))
+
+
+def test_rows_of_one_person_bear_one_number_whatever_the_id_was_at_the_cutoff(tmp_path: Path):
+    lines = ["cookie 2026-03-09T10:00", "cookie 2026-03-12T10:00", "anna 2026-03-16T10:00", "bob 2026-03-09T10:00"]
+    world = world_of(tmp_path, lines, churn=CHURN, covered_until=date(2026, 3, 24))
+    activity = joined(world, ["cookie anna 2026-03-12T12:00"])
+    settings: dict[str, Any] = {"cutoffs": (CUTOFF, LATER), "churn": world.settings.churn}
+    found = build_dataset(activity, world.specification(only=SOME), **settings)
+    assert found.profiles["user_id"].to_pylist() == ["bob", "cookie", "anna"]  # nobody knew who the cookie was
+    assert found.users.tolist() == [0, 1, 1]
+    assert found.at([LATER]).concatenated(found.at([CUTOFF])).users.tolist() == [0, 1, 0]
+    assert build_dataset(activity, world.specification(only=SOME), where="false", **settings).users.tolist() == []
+    apart = stacked(world, CUTOFF, LATER)  # without identities nothing is added
+    assert apart.users.tolist() == [0, 1, 2, 1]
+    assert PERSON not in apart.profiles.column_names
 
 
 # --- Sampling ------------------------------------------------------------------------------------------------------
