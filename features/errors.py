@@ -6,7 +6,8 @@
     |-- InputError        the log, a table, a date or a request is not usable     exit code 2
     |   `-- SettingsError churn.toml, the environment or a flag is not usable     exit code 2
     `-- CheckFailed       a check failed: too little data, a worse challenger     exit code 3
-        `-- HistoryTooShort no label of the target horizon is known in time      exit code 3
+        |-- HistoryTooShort no label of the target horizon is known in time      exit code 3
+        `-- TooFewUsers   a class has too few users for folds of users          exit code 3
 
 A message says what is wrong, where, and what was got against what was expected; ``hint`` says the way out. Messages never hold
 user ids. Everything else that escapes is a bug (exit code 1).
@@ -68,6 +69,10 @@ class CheckFailed(ChurnError):
 
 class HistoryTooShort(CheckFailed):
     """No label of the target horizon is known before the test cutoff; a shorter horizon may have one."""
+
+
+class TooFewUsers(CheckFailed, ValueError):
+    """A class has too few users for folds of users; a ValueError too, as scikit-learn expects it of an estimator."""
 
 
 @contextmanager

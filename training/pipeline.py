@@ -291,7 +291,7 @@ def _search(train: Dataset, specification: Specification, *, recipe: Recipe, say
     t = recipe.training
     if not t.search_trials:
         return None
-    folds = Folds.of(train.rows(specification), train.cutoffs, purge_days=recipe.churn.purge_days)
+    folds = Folds.of(train.rows(specification), train.cutoffs, purge_days=recipe.churn.purge_days, seed=t.seed)
     tree_fitter = Fitter(specification, recipe.model, t).tree_fitter
     start = Choice(recipe.model, t.recency_half_life_days)
     return search(folds, tree_fitter, start=start, budget=Budget(t.search_trials), say=say)

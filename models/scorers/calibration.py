@@ -17,6 +17,7 @@ from scipy.special import expit, log_expit, logit
 from sklearn.isotonic import IsotonicRegression
 
 from models.arrays import Labels, Values
+from models.scorers.user_folds import folds_of_users, users_of_classes
 from models.weights import weighted
 
 _FLAT = 1e-12
@@ -119,11 +120,11 @@ def fit_calibration(
         For how many users each row stands, shape (n,), with mean 1; None: one each. They weigh the fits and the log loss. The age of a
         snapshot is no such weight: how old a row is does not make it another share of the users.
     """
-    groups = np.arange(len(raw)) if users is None else np.unique(users, return_inverse=True)[1]
-    folds = min(_FOLDS, *(len(np.unique(groups[churned == kind])) for kind in (True, False)))
+    groups = np.arange(len(raw)) if users is None else users
+    folds = min(_FOLDS, *users_of_classes(groups, churned))
     if folds < 2:  # noqa: PLR2004
         return CalibrationFit(fit_platt(raw, churned, weights=weights), {})
-    fold = _folds_of_users(groups, churned, folds=folds, seed=seed)
+    fold = folds_of_users(groups, churned, folds=folds, seed=seed)
     parts = [(np.flatnonzero(fold != held_out), np.flatnonzero(fold == held_out)) for held_out in range(folds)]
     losses = {
         name: _unseen_losses(fit, raw, churned=churned, parts=parts, weights=weights) for name, fit in _KINDS.items()
@@ -132,15 +133,6 @@ def fit_calibration(
     chosen = next(name for name, values in losses.items() if _is_as_good(values, best))
     fitted = _KINDS[chosen](raw, churned, weights=weights)
     return CalibrationFit(fitted, {name: float(values.mean()) for name, values in losses.items()})
-
-
-def _folds_of_users(groups: NDArray[np.int64], churned: Labels, *, folds: int, seed: int) -> NDArray[np.int64]:
-    """Assign users to folds in random order, first those who never churned; scikit-learn's loop over groups takes minutes."""
-    ever = np.bincount(groups, weights=churned) > 0
-    order = np.random.default_rng(seed).permutation(len(ever))
-    fold = np.empty(len(ever), dtype=np.int64)
-    fold[order[np.argsort(ever[order], kind="stable")]] = np.arange(len(ever)) % folds
-    return fold[groups]
 
 
 def _unseen_losses(

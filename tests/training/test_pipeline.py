@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sklearn.model_selection import GroupKFold
 
 from churn.project import Project
 from features.profiles.build import build_profiles
@@ -24,6 +23,7 @@ from serving.settings import ScoringSettings
 from tests.churn.command import TrainedWorld
 from tests.training.conftest import BOTH, EASY, FOLDS, QUICK, Gather, Trainer, Training, train_in
 from training.fit.fit import Fitter
+from training.fit.folds import split_users
 from training.pipeline import _with_test
 from training.plan.plan import Strategy
 from training.report.mlflow_run import digest
@@ -143,7 +143,7 @@ def test_with_folds_the_calibration_is_fitted_on_scores_of_folds_that_never_saw_
     rows, rounds = found.training_rows.rows(spec), found.fit.rounds
     weights = dict(zip(found.model.scorer.kinds, (weight for weight, _ in found.model.scorer.parts), strict=True))
     unseen = np.empty(len(rows.churned))
-    for seen, held_out in GroupKFold(n_splits=5).split(rows.users, groups=rows.users):
+    for seen, held_out in split_users(rows, maximum=5, seed=SEED):
         fold, _ = fitter.ensemble_fitter.fit(rows.take(seen), weight=weights.get("line", 0.0), rounds=rounds)
         unseen[held_out] = fold.raw(rows.matrix[held_out])
     latest = np.isin(found.training_rows.cutoffs, np.asarray(found.split.calibration, dtype="datetime64[D]"))

@@ -9,7 +9,6 @@ from datetime import date
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from sklearn.model_selection import GroupKFold
 
 from features.profiles.specification import Specification
 from models.encoding import by_rows
@@ -21,7 +20,7 @@ from models.scorers.trees import Rows, TreeFitter
 from models.settings import ModelSettings
 from training.data.dataset import Dataset
 from training.fit.ensemble import USUAL_WEIGHT, Chosen, EnsembleFitter, LinearFitter, choose
-from training.fit.folds import Fold, folds_in_time
+from training.fit.folds import Fold, folds_in_time, split_users
 from training.plan.splits import Split
 from training.settings import TrainingSettings
 
@@ -92,6 +91,11 @@ class Fitter:
         ----------
         chosen
             What this way to fit has chosen on :meth:`later_folds` of the same rows already.
+
+        Raises
+        ------
+        TooFewUsers
+            When folds of users are needed, and there are fewer than two users of a class.
         """
         fit = self._fit_by_folds if split.uses_folds else self._fit_by_periods
         return fit(training_rows, split, chosen=chosen)
@@ -146,9 +150,15 @@ class Fitter:
     def predict_out_of_fold(
         self, rows: Rows, *, weight: float, rounds: int | None = None
     ) -> tuple[NDArray[np.float64], int]:
-        """Score each row, shape (n,), by the fold that was not trained on its user; return also the mean of the best rounds."""
+        """Score each row, shape (n,), by the fold that was not trained on its user; return also the mean of the best rounds.
+
+        Raises
+        ------
+        TooFewUsers
+            When there are fewer than two users of a class.
+        """
         raw, best = np.empty(len(rows.churned)), list[int]()
-        for seen, held_out in GroupKFold(n_splits=_FOLDS).split(rows.users, groups=rows.users):
+        for seen, held_out in split_users(rows, maximum=_FOLDS, seed=self.training.seed):
             validation = None if rounds else rows.take(held_out)
             scorer, found = self.ensemble_fitter.fit(
                 rows.take(seen), weight=weight, validation=validation, rounds=rounds

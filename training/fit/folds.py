@@ -7,13 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import GroupKFold
 
+from features.errors import TooFewUsers
 from models.scorers.trees import Rows
+from models.scorers.user_folds import folds_of_users, users_of_classes
 
 Cutoffs = NDArray[np.datetime64]
 
 _MAX_FOLDS = 3
+_MIN_FOLDS = 2
 
 
 @dataclass(frozen=True)
@@ -40,17 +42,22 @@ class Folds:
     why: str
 
     @classmethod
-    def of(cls, rows: Rows, cutoffs: Cutoffs, *, purge_days: int) -> Folds:
+    def of(cls, rows: Rows, cutoffs: Cutoffs, *, purge_days: int, seed: int) -> Folds:
         """Make folds in time, or where history is too short for one, folds of users.
 
         Parameters
         ----------
         rows, cutoffs
             Training rows, and the cutoff of each, shape (n,).
+
+        Raises
+        ------
+        TooFewUsers
+            As :func:`split_users`.
         """
         in_time = folds_in_time(rows, cutoffs, purge_days=purge_days)
         if not in_time.parts:
-            return cls(tuple(_of_users(rows, cutoffs)), purge_days, f"folds of users: {in_time.why}")
+            return cls(tuple(_of_users(rows, cutoffs, seed=seed)), purge_days, f"folds of users: {in_time.why}")
         return in_time
 
 
@@ -71,6 +78,27 @@ def _before(rows: Rows, cutoffs: Cutoffs, *, known_until: np.datetime64, at: np.
     return Fold(rows.take(known), cutoffs[known], rows.take(cutoffs == at))
 
 
-def _of_users(rows: Rows, cutoffs: Cutoffs) -> Iterator[Fold]:
-    for seen, unseen in GroupKFold(n_splits=_MAX_FOLDS).split(rows.users, groups=rows.users):
+def _of_users(rows: Rows, cutoffs: Cutoffs, *, seed: int) -> Iterator[Fold]:
+    for seen, unseen in split_users(rows, maximum=_MAX_FOLDS, seed=seed):
         yield Fold(rows.take(seen), cutoffs[seen], rows.take(unseen))
+
+
+def split_users(rows: Rows, *, maximum: int, seed: int) -> Iterator[tuple[NDArray[np.bool_], NDArray[np.bool_]]]:
+    """Yield which rows are seen and which are held out, each shape (n,), fold by fold; both have users of both classes.
+
+    There are as many folds as allowed, or as there are users of the rarer class.
+
+    Raises
+    ------
+    TooFewUsers
+        When there are fewer than two users of a class.
+    """
+    churners, retained = users_of_classes(rows.users, rows.churned)
+    folds = min(maximum, churners, retained)
+    if folds < _MIN_FOLDS:
+        raise TooFewUsers(
+            f"folds of users: {churners} users churned and {retained} were retained, expected at least {_MIN_FOLDS} of each",
+            hint="each fold is predicted from the others, which needs both classes on both sides: use rows of more users or of more time",
+        )
+    fold = folds_of_users(rows.users, rows.churned, folds=folds, seed=seed)
+    yield from ((fold != held_out, fold == held_out) for held_out in range(folds))

@@ -7,12 +7,14 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from features.errors import CheckFailed
 from features.profiles.specification import Specification
 from models.evaluation.metrics import auc
 from models.scorers.ensemble import Scorer
 from models.scorers.trees import Rows
 from models.settings import ModelSettings
 from tests.training.tested import CUTOFF, made_up
+from training.classifier import ChurnClassifier
 from training.data.dataset import WEIGHT, Dataset
 from training.fit.ensemble import EnsembleFitter
 from training.fit.fit import Fitter
@@ -61,6 +63,22 @@ def test_the_rounds_are_the_mean_of_those_at_which_the_folds_stop(monkeypatch: p
     monkeypatch.setattr(EnsembleFitter, "fit", stopped)
     _, rounds = FITTER.predict_out_of_fold(known, weight=0.25)
     assert rounds == 10
+
+
+def test_labels_that_are_sorted_in_steps_are_learned_as_any_others():
+    # every fifth user churned: each fold of neighbours or of every fifth user had one class
+    random = np.random.default_rng(0)
+    churned = np.arange(600) % 5 == 0
+    rows = Rows((churned + random.normal(size=600))[:, None], churned, np.arange(600))
+    fitter = Fitter(Specification(("face",), (7,)), QUICK, TrainingSettings())
+    unseen, _ = fitter.predict_out_of_fold(rows, weight=0.25)
+    assert auc(churned, unseen) == pytest.approx(0.76, abs=0.04)  # two normal distributions, one apart
+
+
+def test_a_class_of_one_user_is_refused_as_the_data_is_and_as_scikit_learn_expects_it():
+    for kind in (CheckFailed, ValueError):
+        with pytest.raises(kind, match="1 users churned and 19 were retained, expected at least 2 of each"):
+            ChurnClassifier().fit(np.random.default_rng(0).random((20, 2)), np.arange(20) == 3)
 
 
 @pytest.mark.parametrize(("weight", "kinds"), [(0.0, ("trees",)), (0.25, ("trees", "line")), (1.0, ("line",))])

@@ -32,7 +32,7 @@ def rows(cutoffs: np.ndarray, *, users: int) -> Rows:
 
 def snapshots(*numbers: int, users: int = 120, purge_days: int = 7) -> Folds:
     cutoffs = np.repeat(days(*numbers), users)
-    return Folds.of(rows(cutoffs, users=users), cutoffs, purge_days=purge_days)
+    return Folds.of(rows(cutoffs, users=users), cutoffs, purge_days=purge_days, seed=7)
 
 
 def run(folds: Folds, *, trials: int = 8, learner: TreeFitter = LEARNER) -> tuple[SearchResult, list[str]]:
@@ -62,7 +62,7 @@ def test_labels_of_a_fold_are_known_before_the_cutoff_that_measures_it():
 
 def test_of_many_cutoffs_three_are_spread_out():
     cutoffs = days(*range(0, 140, 7))
-    folds = Folds.of(rows(cutoffs, users=1), cutoffs, purge_days=14)
+    folds = Folds.of(rows(cutoffs, users=1), cutoffs, purge_days=14, seed=7)
     assert [str(fold.cutoffs.max()) for fold in folds.parts] == ["2026-04-30", "2026-03-19", "2026-02-05"]
 
 
