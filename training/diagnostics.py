@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 
 from features.activity.store import Activity, Say
 from features.profiles.specification import Specification
 from training.data.dataset import Dataset
-from training.data.specification import with_categories
 from training.data.treatment import Treatment
 from training.evaluation.backtest import Backtest, backtest, history, past_splits_of
 from training.evaluation.learning_curve import LearningCurve, learning_curve
 from training.fit.fit import Fit, Fitter
+from training.fit.used_features import used_features
 from training.horizon.advice import mislabelling
 from training.plan.outages import Outage
-from training.plan.plan import Recipe, Strategy, is_sound, split_of
+from training.plan.plan import Recipe, Strategy, is_history_limited, is_sound, split_of
 from training.plan.splits import Split
 from training.settings import AdviceSettings
 from training.trained import TrainingResult
@@ -23,17 +24,32 @@ from training.trained import TrainingResult
 
 @dataclass(frozen=True)
 class Refit:
-    """Fits the recipe to any rows: categories are fitted anew, everything else is frozen."""
+    """Fits the recipe to any rows, as a training does: categories, and the features that are used, are those of the rows.
+
+    Attributes
+    ----------
+    specification
+        The columns of the profiles and the constants in them, which are frozen.
+    first_day
+        Of the log.
+    """
 
     specification: Specification
     recipe: Recipe
+    first_day: date
 
     def __call__(self, training_rows: Dataset, split: Split) -> Fit:
         """Fit on the rows of a split's training cutoffs."""
-        known = with_categories(
-            self.specification, training_rows.at(split.train).profiles, maximum=self.recipe.model.max_categories
+        recipe = self.recipe
+        used = used_features(
+            training_rows,
+            self.specification,
+            split=split,
+            recipe=recipe,
+            is_history_limited=is_history_limited(recipe, split, first_day=self.first_day),
         )
-        return Fitter(known, self.recipe.model, self.recipe.training).fit(training_rows, split)
+        fitter = Fitter(used.stable.specification, recipe.model, recipe.training)
+        return fitter.fit(training_rows, split, chosen=used.chosen)
 
 
 @dataclass(frozen=True)
@@ -78,7 +94,9 @@ def diagnose(
     if t.backtest_weeks and trained.plan.strategy is Strategy.DIRECT:
         treated = treatment if treatment and trained.training_rows.weights is not None else Treatment()
         past = backtest_of(activity, trained.recipe, outages=trained.plan.outages, treatment=treated, say=say)
-    return Diagnostics(past, _learning_curve(trained, say=say) if t.learning_curve else None, returning)
+    first_day = activity.coverage.first_day
+    curve = _learning_curve(trained, first_day=first_day, say=say) if t.learning_curve else None
+    return Diagnostics(past, curve, returning)
 
 
 def backtest_of(
@@ -97,11 +115,12 @@ def backtest_of(
     say(f"backtest: {len(splits)} past tests")
     specification, dataset = history(activity, recipe, splits=splits)
     dataset = treatment.of(dataset, recipe.window).untreated() if treatment.entries.num_rows else dataset
-    return backtest(dataset, splits, fit=Refit(specification, recipe), minimum=t.min_class_users, seed=t.seed)
+    fit = Refit(specification, recipe, activity.coverage.first_day)
+    return backtest(dataset, splits, fit=fit, minimum=t.min_class_users, seed=t.seed)
 
 
-def _learning_curve(trained: TrainingResult, *, say: Say) -> LearningCurve:
+def _learning_curve(trained: TrainingResult, *, first_day: date, say: Say) -> LearningCurve:
     say("learning curve: fitting on growing shares of the users")
-    fit = Refit(trained.model.specification, trained.recipe)
+    fit = Refit(trained.model.specification, trained.recipe, first_day)
     seed = trained.recipe.training.seed
     return learning_curve(trained.training_rows, trained.test, split=trained.split, fit=fit, seed=seed)

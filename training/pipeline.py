@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import pyarrow as pa
-
 from features.activity.store import Activity, Say
 from features.errors import CheckFailed
 from features.profiles.specification import Specification
@@ -18,20 +16,19 @@ from models.scorers.base_rate import KnownCutoff
 from training.audit.audit import audit
 from training.audit.evidence import AuditedTraining
 from training.data.dataset import Dataset
-from training.data.date_tellers import CERTAIN, date_tellers, describe
-from training.data.drift import StableFeatures, stable_features
+from training.data.drift import StableFeatures
 from training.data.snapshots import ProfileSet, profile_sets_of
 from training.data.specification import with_categories
 from training.data.treatment import Treatment
 from training.evaluation.curve import evaluate_curve
 from training.evaluation.evaluate import Evaluation, evaluate
 from training.fit.bg_nbd_fallback import fit_bg_nbd_fallback
-from training.fit.ensemble import Chosen, is_better
 from training.fit.fit import Fit, Fitter
 from training.fit.folds import Folds
 from training.fit.hazard import fit_hazard
 from training.fit.minimum_data import check_classes
 from training.fit.search import Budget, Choice, SearchResult, search
+from training.fit.used_features import select_stable, used_features
 from training.plan.bots import find_bots
 from training.plan.plan import Recipe, Strategy, TrainingPlan, make_plan
 from training.plan.splits import with_folds_of_users
@@ -105,7 +102,8 @@ def to_audit(activity: Activity, recipe: Recipe, *, say: Say) -> AuditedTraining
     profile_set = ProfileSet.of(activity, [plan], say=say)
     training_rows, test = profile_set.training_rows_of(plan), profile_set.test_of(plan)
     train = training_rows.at(plan.split.train).profiles
-    stable = _without_first_day(_select_stable(train, profile_set.specification, recipe=recipe), plan)
+    limited = bool(plan.limited_history)
+    stable = select_stable(train, profile_set.specification, recipe=recipe, is_history_limited=limited)
     return _audit_inputs(profile_set, plan, training_rows=training_rows, test=test, specification=stable.specification)
 
 
@@ -174,14 +172,19 @@ class _Fit:
 
 def _fit(profile_set: ProfileSet, plan: TrainingPlan, *, say: Say) -> _Fit:
     plan, training_rows, test = _without_treated(profile_set, plan)
-    train = training_rows.at(plan.split.train)
-    stable = _select_stable(train.profiles, profile_set.specification, recipe=plan.recipe)
-    stable, chosen = _without_date_tellers(_without_first_day(stable, plan), training_rows, plan=plan)
+    used = used_features(
+        training_rows,
+        profile_set.specification,
+        split=plan.split,
+        recipe=plan.recipe,
+        is_history_limited=bool(plan.limited_history),
+    )
+    stable, train = used.stable, training_rows.at(plan.split.train)
     search_result = _search(train, stable.specification, recipe=plan.recipe, say=say)
     recipe = _apply_search(plan.recipe, search_result)
     say(f"fitting on {len(training_rows.churned):,} rows")
     fitter = Fitter(stable.specification, recipe.model, recipe.training)
-    fit = fitter.fit(training_rows, plan.split, chosen=None if search_result else chosen)
+    fit = fitter.fit(training_rows, plan.split, chosen=None if search_result else used.chosen)
     recipe = replace(recipe, model=fit.model or recipe.model)
     if recipe.training.curve:
         say("fitting the curves: how the probability depends on the horizon")
@@ -242,48 +245,6 @@ def _with_enough_users(plan: TrainingPlan, *, training_rows: Dataset, test: Data
         check_classes(training_rows, test, split=split, window=window, minimum=minimum)
         return replace(plan, split=split, why=f"{plan.why}; {split.why}")
     return plan
-
-
-def _without_first_day(stable: StableFeatures, plan: TrainingPlan) -> StableFeatures:
-    """Exclude what depends on a user's first day, where history at the test is so much longer that it means another thing."""
-    if not plan.limited_history:
-        return stable
-    why = "it depends on the day a user was first seen, which in training is the start of the log for most"
-    specification = stable.specification
-    names = (one.name for one in specification.features if one.depends_on_first_day)
-    return stable.without({name: why for name in names if name not in specification.unused})
-
-
-def _without_date_tellers(
-    stable: StableFeatures, training_rows: Dataset, *, plan: TrainingPlan
-) -> tuple[StableFeatures, Chosen | None]:
-    """Exclude numbers that tell the date within a group, unless a later period is predicted better with them.
-
-    Where no later period can be predicted, only those are excluded that the date alone decides.
-
-    Returns
-    -------
-    The features, and what was chosen on the later periods for them, where they had to be predicted.
-    """
-    if not plan.recipe.drift.exclude:
-        return stable, None
-    found = date_tellers(training_rows.at(plan.split.train).profiles, stable.specification)
-    if not found:
-        return stable, None
-    without = stable.without({name: describe(*one) for name, one in found.items()})
-    fitters = [Fitter(one.specification, plan.recipe.model, plan.recipe.training) for one in (stable, without)]
-    later = [fitter.later_folds(training_rows, plan.split) for fitter in fitters]
-    if not later[0]:
-        return stable.without({name: describe(*one) for name, one in found.items() if one[0] > CERTAIN}), None
-    with_them, without_them = (fitter.choose(folds) for fitter, folds in zip(fitters, later, strict=True))
-    return (stable, with_them) if is_better(with_them.losses, without_them.losses, by=1) else (without, without_them)
-
-
-def _select_stable(profiles: pa.Table, specification: Specification, *, recipe: Recipe) -> StableFeatures:
-    """Freeze the categories, and exclude what drifts between the training snapshots."""
-    known = with_categories(specification, profiles, maximum=recipe.model.max_categories)
-    drift = recipe.drift
-    return stable_features(profiles, known, settings=drift) if drift.exclude else StableFeatures(known, {}, {})
 
 
 def _search(train: Dataset, specification: Specification, *, recipe: Recipe, say: Say) -> SearchResult | None:

@@ -1,7 +1,7 @@
 """Which further fits are run, and what a refit takes from its own rows."""
 
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
@@ -13,15 +13,18 @@ from features.profiles.specification import Specification
 from features.settings import ChurnSettings
 from models.settings import ModelSettings
 from tests.builders import world_of
+from tests.training.conftest import Trainer
 from tests.training.untrained import WEEKS, recipe_of, result_of, split_of
 from training.data.dataset import Dataset
-from training.diagnostics import Diagnostics, Refit, diagnose
+from training.data.treatment import Treatment
+from training.diagnostics import Diagnostics, Refit, backtest_of, diagnose
 from training.plan.plan import Strategy
 from training.plan.splits import Split
 from training.report.warnings import warnings_of
 from training.settings import AdviceSettings
 
 ONE_TREE = ModelSettings(num_leaves=2, max_rounds=1, min_data_in_leaf=1, logistic_weight=0)
+FIRST_DAY = WEEKS[0] - timedelta(days=70)
 NO_LABELS = Split((), (), WEEKS[:1], WEEKS[3], "BG/NBD")
 
 
@@ -70,9 +73,29 @@ def test_a_refit_fits_the_categories_anew_on_its_own_training_cutoffs():
     frozen = Specification(("last_device_os",), (7,), categories={"last_device_os": ("android",)})
     rows = rows_at(WEEKS[0], "ios").concatenated(rows_at(WEEKS[1], "web")).concatenated(rows_at(WEEKS[2], "tv"))
     split = Split(WEEKS[:1], WEEKS[1:2], WEEKS[2:3], WEEKS[3], "separate periods")
-    found = Refit(frozen, recipe_of(model=ONE_TREE))(rows, split)
+    found = Refit(frozen, recipe_of(model=ONE_TREE), FIRST_DAY)(rows, split)
     assert found.specification.categories == {"last_device_os": ("ios",)}
     assert found.predict_probability(rows.profiles) == pytest.approx(np.full(60, 0.5))  # half of each system churned
+
+
+@pytest.mark.parametrize(("days", "unused"), [(14, ("tenure_days",)), (43, ())])
+def test_a_refit_excludes_what_depends_on_the_first_day_where_the_test_sees_far_more_history(
+    days: int, unused: tuple[str, ...]
+):
+    # 21 days after the training cutoff: 1.5 times the history where that is 42 days or less
+    profiles = rows_at(WEEKS[0], "ios").profiles.append_column("tenure_days", pa.array(range(20)))
+    frozen, split = Specification(("tenure_days",), (7,)), Split(WEEKS[:1], (), WEEKS[:1], WEEKS[3], "folds of users")
+    refit = Refit(frozen, recipe_of(model=ONE_TREE), WEEKS[0] - timedelta(days=days))
+    assert refit(Dataset(profiles, np.arange(20) % 2 == 0), split).specification.unused == unused
+
+
+def test_the_backtest_of_the_test_cutoff_is_the_training_without_what_drifts(trainer: Trainer):
+    every_drift = ("drift.max_number_auc=0.52", "drift.max_category_auc=0.52")
+    made = trainer(*every_drift, "training.backtest_weeks=1", "model.max_rounds=15")
+    assert len(made.trained.model.specification.unused) > 20
+    found = backtest_of(made.activity, made.trained.recipe, outages=(), treatment=Treatment(), say=lambda _: None)
+    (week,) = found.weeks
+    assert (week.cutoff, week.auc) == (made.trained.split.test, made.trained.evaluation.auc)
 
 
 def test_a_learning_curve_needs_no_backtest(activity: Activity):

@@ -169,8 +169,7 @@ def _comparable_history(recipe: Recipe, split: Split, *, first_day: date) -> tup
     """
     if recipe.churn.max_tenure_days:
         return recipe, ""
-    shortest, longest = (days(split.training_cutoffs) for days in (min, max))
-    known, trained, tested = ((cutoff - first_day).days for cutoff in (shortest, longest, split.test))
+    known, trained, tested = _histories(split, first_day=first_day)
     observed = recipe.features.observation_days
     if tested < _LONGER * trained or (observed and observed <= known):
         return recipe, ""
@@ -179,6 +178,25 @@ def _comparable_history(recipe: Recipe, split: Split, *, first_day: date) -> tup
         f"in training at most {trained}"
     )
     return replace(recipe, features=recipe.features.model_copy(update={"observation_days": known})), why
+
+
+def is_history_limited(recipe: Recipe, split: Split, *, first_day: date) -> bool:
+    """Whether a plan for a past test would limit the history, of a recipe whose ``observation_days`` a later plan may have set.
+
+    That plan took the history of its own first snapshot, which differs from that of the past one by less than a step.
+    """
+    if recipe.churn.max_tenure_days:
+        return False
+    known, trained, tested = _histories(split, first_day=first_day)
+    observed, step = recipe.features.observation_days, snapshot_step(recipe.churn, recipe.training)
+    return tested >= _LONGER * trained and not (observed and observed <= known - step)
+
+
+def _histories(split: Split, *, first_day: date) -> tuple[int, int, int]:
+    """Return the days of log before the first training cutoff, before the last one, and before the test."""
+    cutoffs = split.training_cutoffs
+    known, trained, tested = ((cutoff - first_day).days for cutoff in (cutoffs[0], cutoffs[-1], split.test))
+    return known, trained, tested
 
 
 def _without_constraints_on_events(recipe: Recipe) -> Recipe:

@@ -164,7 +164,8 @@ class _Past:
                 hint="try again when a week is finished that no compared model has seen",
             )
         specification, everybody = history(self.activity, self.recipe, splits=splits)
-        refit, minimum = Refit(specification, self.recipe), self.recipe.training.min_class_users
+        refit = Refit(specification, self.recipe, self.activity.coverage.first_day)
+        minimum = self.recipe.training.min_class_users
         tested, treated = exclusion.of(everybody, what="rows of past weeks")
         trained_on = tested if self.recipe.training.treated_users == "exclude" else everybody
         found = _stacked(

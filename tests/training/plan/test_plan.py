@@ -11,13 +11,16 @@ import numpy as np
 import pytest
 
 from features.errors import CheckFailed
+from features.settings import ChurnSettings, FeatureSettings
 from models.evaluation.metrics import auc
 from models.scorers.ensemble import BgNbdPart
 from models.settings import ModelSettings
 from tests.builders import World, world_of
+from tests.training.untrained import recipe_of as bare_recipe
 from training.data.dataset import label
 from training.pipeline import to_audit, train
-from training.plan.plan import Recipe, Strategy, make_plan
+from training.plan.plan import Recipe, Strategy, is_history_limited, make_plan
+from training.plan.splits import Split
 from training.report.warnings import warnings_of
 from training.settings import OutagesSettings, TrainingSettings
 from training.trained import TrainingResult
@@ -258,3 +261,26 @@ def test_a_refit_learns_from_every_finished_snapshot_each_once(tmp_path: Path):
     assert found.refitted.quality.trained_through == START + timedelta(days=90)
     assert found.refitted.calibration == found.model.calibration
     assert found.refitted.scorer.trees == found.model.scorer.trees
+
+
+def split_at(*train: int, test: int) -> Split:
+    cutoffs = tuple(START + timedelta(days=days) for days in train)
+    return Split(cutoffs, (), cutoffs[-1:], START + timedelta(days=test), "folds of users")
+
+
+@pytest.mark.parametrize(
+    ("test", "observed", "limited"),
+    [
+        (59, None, False),  # less than 1.5 times the 40 days of the latest training cutoff
+        (60, None, True),
+        (60, 30, True),  # as a plan for this test would set it: the history of the first snapshot
+        (60, 24, True),  # or one for another test, whose first snapshot is up to a week earlier
+        (60, 23, False),  # it was set by hand: every profile sees as many days
+    ],
+)
+def test_of_a_recipe_it_is_known_where_its_history_would_be_limited(test: int, observed: int | None, limited: bool):
+    recipe, split = bare_recipe(ChurnSettings(horizon_days=10)), split_at(30, 40, test=test)
+    recipe = replace(recipe, features=FeatureSettings(observation_days=observed))
+    assert is_history_limited(recipe, split, first_day=START) is limited
+    new = replace(recipe, churn=recipe.churn.model_copy(update={"max_tenure_days": 7}))
+    assert not is_history_limited(new, split, first_day=START)
