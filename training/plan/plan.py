@@ -236,14 +236,16 @@ def split_of(activity: Activity, recipe: Recipe, *, sound: Callable[[date], bool
 
 
 def complete_cutoffs(plan: TrainingPlan) -> tuple[date, ...]:
-    """Return every snapshot whose label is known today, from the first training cutoff to the test, unaffected by outages."""
+    """Return every snapshot whose label is known today, unaffected by outages: counted back from the test to the first training cutoff.
+
+    The training cutoffs are counted back from the last whose label was known at the test: they are among these only where gap and horizon
+    are a multiple of the step. Both together would be two snapshots where there is one.
+    """
     recipe, split = plan.recipe, plan.split
     every = snapshot_step(recipe.churn, recipe.training)
     sound = is_sound(recipe, plan.outages)
-    found = (
-        cutoff for cutoff in cutoffs_between(split.training_cutoffs[0], split.test, every_days=every) if sound(cutoff)
-    )
-    return tuple(sorted({*found, *split.training_cutoffs, split.test}))[-recipe.training.max_snapshots :]
+    found = cutoffs_between(split.training_cutoffs[0], split.test, every_days=every)
+    return tuple(cutoff for cutoff in found if sound(cutoff))[-recipe.training.max_snapshots :]
 
 
 def _bg_nbd_plan(activity: Activity, recipe: Recipe, *, short: HistoryTooShort) -> TrainingPlan | None:

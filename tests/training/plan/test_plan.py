@@ -16,10 +16,11 @@ from models.evaluation.metrics import auc
 from models.scorers.ensemble import BgNbdPart
 from models.settings import ModelSettings
 from tests.builders import World, world_of
+from tests.training.untrained import plan_of
 from tests.training.untrained import recipe_of as bare_recipe
 from training.data.dataset import label
 from training.pipeline import to_audit, train
-from training.plan.plan import Recipe, Strategy, is_history_limited, make_plan
+from training.plan.plan import Recipe, Strategy, complete_cutoffs, is_history_limited, make_plan
 from training.plan.splits import Split
 from training.report.warnings import warnings_of
 from training.settings import OutagesSettings, TrainingSettings
@@ -263,9 +264,24 @@ def test_a_refit_learns_from_every_finished_snapshot_each_once(tmp_path: Path):
     assert found.refitted.scorer.trees == found.model.scorer.trees
 
 
+def days_of(cutoffs: Sequence[date]) -> list[int]:
+    return [(cutoff - START).days for cutoff in cutoffs]
+
+
 def split_at(*train: int, test: int) -> Split:
     cutoffs = tuple(START + timedelta(days=days) for days in train)
     return Split(cutoffs, (), cutoffs[-1:], START + timedelta(days=test), "folds of users")
+
+
+@pytest.mark.parametrize(("horizon", "first"), [(14, 33), (17, 33)])
+def test_the_snapshots_of_a_refit_are_one_grid_whatever_the_horizon(horizon: int, first: int):
+    # weekly back from what was known at the test: the same days as weekly back from the test only where two weeks are between
+    last = 89 - horizon
+    split = split_at(*range(last - 42, last + 1, 7), test=89)
+    recipe = bare_recipe(ChurnSettings(horizon_days=horizon))
+    assert days_of(complete_cutoffs(plan_of(recipe, split))) == list(range(first, 90, 7))
+    few = replace(recipe, training=TrainingSettings(max_snapshots=3))
+    assert days_of(complete_cutoffs(plan_of(few, split))) == [75, 82, 89]
 
 
 @pytest.mark.parametrize(
