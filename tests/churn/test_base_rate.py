@@ -50,7 +50,9 @@ def contacts_before(project: Project, day: date) -> PastContacts:
 def without_test(model: ChurnModel, *, weeks: int = 0) -> ChurnModel:
     """As if the model had been trained so many weeks earlier."""
     last = date.fromisoformat(TEST_CUTOFF) - timedelta(weeks=weeks)
-    return replace(model, known_cutoffs=tuple(one for one in model.known_cutoffs if one.cutoff < last))
+    quality = replace(model.quality, trained_through=model.quality.trained_through - timedelta(weeks=weeks))
+    known = tuple(one for one in model.known_cutoffs if one.cutoff < last)
+    return replace(model, known_cutoffs=known, quality=quality)
 
 
 def test_a_model_knows_its_test_cutoff(model: ChurnModel):
@@ -62,13 +64,26 @@ def test_only_cutoffs_with_known_labels_are_scored_again_and_they_give_what_the_
     project: Project, model: ChurnModel
 ):
     after = date.fromisoformat(TEST_CUTOFF) + timedelta(days=project.settings.churn.purge_days)
-    between, found = known_since(project.activity(), without_test(model), cutoff=after, recipe=project.recipe)
-    assert between.cutoff == found.cutoff - timedelta(weeks=1)  # after the last calibration cutoff, before the test
+    week_older = without_test(model, weeks=1)
+    between, found = known_since(project.activity(), week_older, cutoff=after, recipe=project.recipe)
+    assert between.cutoff == found.cutoff - timedelta(weeks=1)  # the first whose labels the model was not fitted on
     assert found == model.known_cutoffs[-1]
     day_before = after - timedelta(days=1)
-    earlier = [*known_since(project.activity(), without_test(model), cutoff=day_before, recipe=project.recipe)]
-    assert [one.cutoff for one in earlier][-1] == found.cutoff - timedelta(days=1)
+    earlier = [*known_since(project.activity(), week_older, cutoff=day_before, recipe=project.recipe)]
+    assert [one.cutoff for one in earlier] == [found.cutoff - timedelta(days=1)]
     assert [*known_since(project.activity(), model, cutoff=after, recipe=project.recipe)] == []
+
+
+def test_cutoffs_whose_labels_a_refit_was_fitted_on_say_nothing_of_the_base_rate(project: Project, model: ChurnModel):
+    after = date.fromisoformat(TEST_CUTOFF) + timedelta(days=project.settings.churn.purge_days)
+    older = without_test(model, weeks=3)
+    seen = [
+        replace(older, quality=replace(older.quality, trained_through=after - timedelta(days=days)))
+        for days in (13, 14, 21)
+    ]
+    found = [known_since(project.activity(), one, cutoff=after, recipe=project.recipe) for one in seen]
+    test = date.fromisoformat(TEST_CUTOFF)
+    assert [[one.cutoff for one in some] for some in found] == [[], [test], [test - timedelta(weeks=1), test]]
 
 
 def test_a_base_rate_that_was_higher_raises_probabilities_and_no_rank(project: Project, model: ChurnModel):

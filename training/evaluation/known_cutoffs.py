@@ -34,10 +34,11 @@ def known_since(
     recipe: Recipe,
     left_alone: LeftAlone = lambda *_: None,
 ) -> tuple[KnownCutoff, ...]:
-    """Score the latest cutoffs again whose labels have become known since the last that the model knows.
+    """Score the latest cutoffs again whose labels have become known since the last that the model knows, and was fitted on.
 
-    Weekly back from the latest whose horizon ends by ``cutoff``, at most eight; those that an outage of the log affects are skipped.
-    Where there are many users, a sample is scored.
+    Weekly back from the latest whose horizon ends by ``cutoff``, at most eight; those that an outage of the log affects are skipped, and
+    so are those whose labels see days that the model was fitted on: a refit has seen the horizon of the test. Where there are many
+    users, a sample is scored.
 
     Parameters
     ----------
@@ -45,7 +46,8 @@ def known_since(
         Of a cutoff and its users, who was left alone; None: everybody was.
     """
     latest = cutoff - timedelta(days=model.definition.window.days_to_label)
-    later = weekly_since(max(one.cutoff for one in model.known_cutoffs), latest)
+    found = weekly_since(max(one.cutoff for one in model.known_cutoffs), latest)
+    later = [one for one in found if one >= model.quality.trained_through]
     rows = labelled_rows(activity, model, cutoffs=later, recipe=recipe, left_alone=left_alone)
     return rows.known_cutoffs(unshifted(model, rows)) if rows else ()
 
