@@ -7,7 +7,7 @@ import logging
 import os
 import re
 from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,7 +26,7 @@ from features.errors import CheckFailed, InputError, translated
 from features.storage.full_disk import is_full, room_for
 from models.churn_model import ChurnModel, load
 from models.registry import CHALLENGER, CHAMPION
-from models.registry.run_record import RunRecord, shortened
+from models.registry.run_record import RECIPE, RunRecord, shortened
 from models.registry.tracking import OpenRun, Store, exists_already, is_refusal, open_run, write
 
 _log = logging.getLogger("churn")
@@ -205,10 +205,16 @@ class Registry:
             raise InputError(error.message.replace(str(local), own), hint=error.hint) from error
 
     def tags_and_parameters(self, of: RegisteredModel) -> tuple[dict[str, str], dict[str, str]]:
-        """Return the tags of a version, and the parameters of its run."""
-        with self._store.open():
+        """Return the tags of a version, and the parameters of its run, as text and whole where the run kept them as a file."""
+        with self._store.open(), temporary_files() as folder:
             tags = self._client.get_model_version(self.project, of.version).tags
-            return dict(tags), dict(self._client.get_run(of.run_id).data.params)
+            found = dict(self._client.get_run(of.run_id).data.params)
+            if RECIPE not in {one.path for one in self._client.list_artifacts(of.run_id)}:
+                return dict(tags), found  # a run of an earlier version
+            text = Path(self._client.download_artifacts(of.run_id, RECIPE, str(folder))).read_text()
+        with suppress(ValueError):  # damaged: what MLflow has of them is left
+            found |= {name: str(value) for name, value in json.loads(text).items()}
+        return dict(tags), found
 
     def parameters_of(self, version: str) -> dict[str, str]:
         """Return the parameters of the run of a version; empty where there is none, or where its run was deleted for good."""

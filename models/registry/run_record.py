@@ -10,7 +10,10 @@ from typing import Any
 
 from models.churn_model import ChurnModel
 
+RECIPE = "recipe.json"  # the parameters of a run, whole, among its artifacts
 _LONGEST_TEXT = 5_000  # characters that every store of MLflow takes as a description
+_LONGEST_PARAMETER = 6_000  # characters that MLflow keeps of a parameter: it cuts the rest without a word
+_CUT = f" ... (cut; {RECIPE} has all of it)"
 
 
 @dataclass(frozen=True)
@@ -100,3 +103,14 @@ def shortened(text: str) -> str:
     if len(text) <= _LONGEST_TEXT:
         return text
     return text[: _LONGEST_TEXT - 10].rpartition("\n")[0] + "\n\n..."
+
+
+def parameter_text(value: Any) -> str:
+    """Return a parameter as MLflow takes it; one that is too long says that it was cut."""
+    text = str(value)
+    return text if len(text) <= _LONGEST_PARAMETER else text[: _LONGEST_PARAMETER - len(_CUT)] + _CUT
+
+
+def is_cut(text: str) -> bool:
+    """Whether a parameter that was read back is as long as one that was cut, by :func:`parameter_text` or by MLflow itself."""
+    return len(text) == _LONGEST_PARAMETER

@@ -37,7 +37,15 @@ from features.storage.locks import locked
 from models.churn_model import ChurnModel
 from models.registry.killed_runs import close_killed, own_process
 from models.registry.pyfunc import columns, example
-from models.registry.run_record import ChildRun, DatasetRecord, MetricHistory, RunRecord, shortened
+from models.registry.run_record import (
+    RECIPE,
+    ChildRun,
+    DatasetRecord,
+    MetricHistory,
+    RunRecord,
+    parameter_text,
+    shortened,
+)
 from models.registry.trouble import shown, store_error
 
 _REQUIREMENTS = ("duckdb", "lightgbm", "msgspec", "numpy", "pandas", "pyarrow", "pydantic", "scikit-learn", "scipy")
@@ -221,6 +229,7 @@ def write(into: OpenRun, run: RunRecord) -> tuple[entities.LoggedModel, entities
     _log(into, params=_params(run.parameters), tags=_tags(run))
     contexts = {context: [entities.InputTag("mlflow.data.context", context)] for context in run.datasets}
     _log_inputs(into, [entities.DatasetInput(_dataset(run, context), tags) for context, tags in contexts.items()])
+    client.log_text(run_id, json.dumps(dict(run.parameters), indent=1, default=str), RECIPE)
     client.log_artifacts(run_id, str(run.artifacts))
     tested = _log_model(into, run.model, name="model", parameters=run.parameters)
     refitted = _log_model(into, run.refitted, name="refitted", parameters=run.parameters) if run.refitted else None
@@ -255,7 +264,7 @@ def _log(into: OpenRun, **kinds: Sequence[Any]) -> None:
 
 
 def _params(parameters: Mapping[str, Any]) -> list[entities.Param]:
-    return [entities.Param(name, str(value)) for name, value in parameters.items()]
+    return [entities.Param(name, parameter_text(value)) for name, value in parameters.items()]
 
 
 def _points(metrics: Mapping[str, float]) -> list[entities.Metric]:

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from features.activity.store import Activity
 from features.errors import CheckFailed
 from features.settings import FeatureSettings, Section, former_names
+from models.registry.run_record import is_cut
 from models.settings import ModelSettings
 from training.data.dataset import Dataset
 from training.data.treatment import Exclusion
@@ -138,9 +139,11 @@ class _Past:
     def of(cls, contender: Contender, weeks: PastWeeks) -> _Past:
         recipe = recipe_of(contender.parameters, weeks.today)
         if recipe is None:
+            cut = [name for name, value in contender.parameters.items() if is_cut(value)]
+            recorded = f"recorded {', '.join(cut)} only in part" if cut else "did not record its settings"
             raise CheckFailed(
                 "the models have seen every finished week, so only their recipes can be compared, and the run of "
-                f"version {contender.version} did not record its settings",
+                f"version {contender.version} {recorded}",
                 hint="wait until a week is finished that no compared model has seen, or train again with this version of churn",
             )
         activity, outages = contender.activity, weeks.outages

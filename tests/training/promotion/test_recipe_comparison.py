@@ -23,6 +23,14 @@ def test_without_an_unseen_week_a_run_that_did_not_record_its_settings_fails(
         against(*pair)
 
 
+def test_a_run_of_which_mlflow_cut_a_setting_is_told_from_one_without_settings(
+    against: Against, challenger: Contender, champion: Contender
+):
+    cut = replace(champion, parameters={**champion.parameters, "features.custom": str([{"name": "x" * 6000}])[:6000]})
+    with pytest.raises(CheckFailed, match=r"the run of version 1 recorded features.custom only in part"):
+        against(seen_through(challenger, END), cut)
+
+
 def easily(easy: Training, version: str, **changed: Any) -> Contender:
     recorded = parameters(easy.recipe, **changed)
     return seen_through(Contender(version, easy.trained.model, easy.activity, "clean", recorded), END)
