@@ -53,7 +53,7 @@ def used_features(
 def select_stable(
     profiles: pa.Table, specification: Specification, *, recipe: Recipe, is_history_limited: bool
 ) -> StableFeatures:
-    """Freeze the categories, and exclude what is known without a fit: what drifts between the training snapshots, or means another thing."""
+    """Freeze the categories, and exclude what drifts between the training snapshots, or means another thing later."""
     known = with_categories(specification, profiles, maximum=recipe.model.max_categories)
     drift = recipe.drift
     stable = stable_features(profiles, known, settings=drift) if drift.exclude else StableFeatures(known, {}, {})
