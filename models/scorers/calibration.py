@@ -7,6 +7,7 @@ predicts unseen rows as well as the best one is chosen; none of them changes the
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Protocol, cast
 
 import msgspec
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq, minimize
 from scipy.special import expit, log_expit, logit
 from sklearn.isotonic import IsotonicRegression
+from threadpoolctl import ThreadpoolController
 
 from models.arrays import Labels, Values
 from models.scorers.user_folds import folds_of_users, users_of_classes
@@ -249,6 +251,15 @@ def _logistic(columns: Values, churned: Labels | Values, *, weights: Values | No
     total = len(targets) if weights is None else float(weights.sum())
     start = np.append(np.zeros(columns.shape[1]), logit(np.average(targets, weights=weights)))
     bounds = [(0, None)] * columns.shape[1] + [(None, None)]
-    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"ftol": 1e-14, "gtol": 1e-9}).x
+    options = {"ftol": 1e-14, "gtol": 1e-9}
+    # for two or three numbers, threads that wait for each other take several times as long
+    with _thread_pools().limit(limits=1, user_api="blas"):
+        found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options=options).x
     coefficients = found[:-1] / scales
     return tuple(coefficients.tolist()), float(found[-1] - coefficients @ centres)
+
+
+@cache
+def _thread_pools() -> ThreadpoolController:
+    """Return those of the libraries that are loaded; finding them takes longer than a fit."""
+    return ThreadpoolController()
