@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import UTC, date
 from pathlib import Path
 from typing import Any
@@ -41,10 +42,11 @@ rebuilt_profiles = 100
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Path:
     """A simulated world in which some 150 users are new at each cutoff, with a champion for everybody else."""
     place = tmp_path_factory.mktemp("new")
     simulate(World(users=3_000, days=75, seed=3), place)
+    shutil.copytree(empty_store, place / ".churn")
     with (place / "churn.toml").open("a") as config:
         config.write(SMALL)
     promoted(place, churn("train", "--json", cwd=place).json())

@@ -39,7 +39,7 @@ def world(trained_world: TrainedWorld, tmp_path_factory: pytest.TempPathFactory)
     """A log and a home of their own, with two lists; half of the users are held out, as the world is small."""
     place = tmp_path_factory.mktemp("outcomes")
     shutil.copytree(trained_world.folder, place / "world")
-    found = replace(trained_world.copy_to(place / "home"), folder=place / "world")
+    found = replace(trained_world.copy_to(place / "kept/home"), folder=place / "world")  # not next to the log, as there
     shutil.rmtree(found.home / "ledger")
     (found.home / "arms/churn/epochs.json").unlink()
     (found.home / "arms/churn/key").write_text(bytes(range(32)).hex())  # the same arms in every run
