@@ -39,7 +39,7 @@ STEPS = (
     Step("drawing from the crowd", ("benchmarks.training.crowd:drawn",), is_bounded=False),
     Step("labels", ("training.data.snapshots:label", "benchmarks.training.crowd:label")),
     Step("enough of each class", ("training.pipeline:check_classes",)),
-    Step("categories, drift", ("training.pipeline:with_categories", "training.pipeline:stable_features")),
+    Step("categories, drift", ("training.fit.used_features:select_stable",)),
     Step("fits", ("training.fit.fit:Fitter.fit",), is_bounded=False),
     Step("calibration", ("training.fit.fit:fit_calibration",)),
     Step("baselines", ("training.pipeline:fit_baselines",), is_bounded=False),
