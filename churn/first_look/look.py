@@ -120,7 +120,7 @@ def _of_columns(columns: Sequence[Column], table: LogTable, *, path: str, answer
     kind = find_type(columns, table, taken={*taken, *dates, *(one.name for one in attributes)}, answers=answers)
     others = find_others(columns, table, taken=taken, answers=answers, user=user)
     taken |= {name for one in (*others.values(), kind) if one for name in one.columns}
-    measures = _measures_of(columns, table, Roles(user, time, kind, taken | dates.keys()), answers=answers)
+    measures = _measures_of(columns, table, Roles(user, time, kind, taken | dates.keys(), reading), answers=answers)
     _tell_of_attributes(attributes, table, measures=measures)
     roles = {"user_id": user, "event_time": time, "event_type": _type_of(kind, measures), **others, **measures.found}
     arrival = {"ingested_at": find_arrival(columns, readings, table, time=reading)}

@@ -127,8 +127,9 @@ _COUNTS = (
     "|conteo|contagem|количество_событий|число|occurrences|frequency|回数|件数|次数|数量_事件|aantal"
 )
 _COUNTS_OF_EVENTS = (  # the others may count pieces, where a row has money
-    "event_count|events|num_events|hits|n_events|number_of_events|ereignisse|nb_evenements|cantidad_eventos|количество_событий|数量_事件"
+    "event_count|events|num_events|n_events|number_of_events|ereignisse|nb_evenements|cantidad_eventos|количество_событий|数量_事件"
 )
+_MAY_BE_COUNTS = "hits|frequency|times"  # of events, or of a game, a radio, a product
 _TOTALS = (
     "amount|total|total_amount|grand_total|order_total|revenue|total_price|total_value|sales|spend|paid_amount|payment_amount|payment_value|purchase_amount"
     "|order_value|amount_paid|transaction_amount|trans_amount|net_amount|dollars|usd|eur|value|umsatz|betrag|summe|gesamtbetrag|gesamt|rechnungsbetrag|bestellwert"
@@ -291,6 +292,11 @@ def is_count(name: str) -> bool:
 def counts_events(name: str) -> bool:
     """Tell whether a name says that events are counted, and nothing else."""
     return _pattern(_COUNTS_OF_EVENTS).fullmatch(name) is not None
+
+
+def may_count_events(name: str) -> bool:
+    """Tell whether the name of a count says something else as often as how many events there were."""
+    return _pattern(_MAY_BE_COUNTS).fullmatch(name) is not None
 
 
 def is_order(name: str) -> bool:

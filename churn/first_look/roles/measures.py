@@ -24,7 +24,7 @@ from churn.first_look.evidence.names import (
 )
 from churn.first_look.evidence.number_names import is_any_number, says_viewed, speaks_of_a_trade
 from churn.first_look.evidence.table import TABLE, LogTable
-from churn.first_look.evidence.times import column_name, sql_name
+from churn.first_look.evidence.times import TimeReading, column_name, sql_name
 from churn.first_look.questions import Answers
 from churn.first_look.roles.context import answered
 from churn.results.first_look import Finding
@@ -69,12 +69,15 @@ class Roles:
     ----------
     taken
         Columns that are one of them, or another than a measure.
+    reading
+        How the times are read.
     """
 
     user: Finding | None
     time: Finding | None
     kind: Finding | None
     taken: Collection[str]
+    reading: TimeReading | None = None
 
     def open(self, columns: Sequence[Column]) -> list[Column]:
         """Return the columns that are nothing else."""

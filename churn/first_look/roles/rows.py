@@ -63,8 +63,7 @@ def ask_what_a_row_is(
     is_panel = is_put_together and _is_panel(table, user=rows.user, time=reading.sql)
     has_more = "amount" in found or (is_of_dates and _is_typed(found))
     counted = [one for one in numbers if counts_deeds(one.normal) or (is_put_together and not has_more)]
-    is_coarse = reading.step != "time" or _is_hourly(reading, table)
-    if is_panel or (counted and is_coarse):
+    if is_panel or (counted and is_coarse(reading, table)):
         words = "on every date, as in snapshots of a state" if is_panel else "a date, as where events were counted"
         each = "" if is_of_dates else f" of each {' and '.join(one.name for one in by[:_FEW_NAMES])}"
         question = f"How many events does a row stand for? Each user has one row{each} {words}."
@@ -142,8 +141,10 @@ _OF_ROWS = frozenset(
 )  # of a table
 
 
-def _is_hourly(reading: TimeReading, table: LogTable) -> bool:
-    """Tell whether all times are full hours, as where events were counted by the hour."""
+def is_coarse(reading: TimeReading, table: LogTable) -> bool:
+    """Tell whether the times are days or longer, or full hours, as where events were counted by them."""
+    if reading.step != "time":
+        return True
     (other,) = table.numbers(f"count(*) filter ({reading.sql} <> date_trunc('hour', {reading.sql}))")
     return not other
 

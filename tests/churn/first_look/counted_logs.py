@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from tests.churn.first_look.awkward_logs import Awkward, kind, moment, text, user
+from tests.churn.first_look.awkward_logs import Awkward, kind, lines_of_json, moment, text, user
 
 _COUNT, _WHEN = frozenset({"count"}), frozenset({"event_time"})
 _ROWS = 300
@@ -257,11 +257,45 @@ def _layouts() -> Iterator[Awkward]:
         text(
             "log.csv",
             "user_id,time,event,n_events",
-            lambda row: f"u{user(row % 80)},{moment(row % 80):%F %T},{kind(row % 80)},{1 + row % 80 % 3}",
+            lambda row: f"u{user(row % 80)},{moment(row % 80):%F %H:00},{kind(row % 80)},{1 + row % 80 % 3}",
         ),
         {"count": "n_events"},
         notes="10 rows are the same as another",
     )
 
 
-COUNTED = (*_counted(), *_plain(), *_money(), *_last(), *_layouts())
+def _of_moments() -> Iterator[Awkward]:
+    """Numbers that are named as counts, in rows that have times of their own or of which the number is no count."""
+    for header in (
+        *("user_id,timestamp,type,count", "user_id,timestamp,event,frequency", "customer_id,timestamp,meter,events"),
+        *("kunde,zeitpunkt,ereignis,anzahl", "player_id,time,map,hits"),
+    ):
+        yield Awkward(
+            f"a number of one moment: {header}",
+            text("log.csv", header, lambda row: f"u{user(row)},{moment(row):%F %T},{kind(row)},{row * row % 7}"),
+            asks=_COUNT,
+        )
+    yield Awkward("hits of a day", _repeated("user_id,date,event,hits", kind, _some), asks=_COUNT)
+    yield Awkward(
+        "a total of all events so far",
+        _days("user_id,date,meter,events", lambda _: "api", lambda row: 1000 + 10 * (row // 15)),
+        asks=_COUNT,
+    )
+    for name in ("cart", "payload"):
+        yield Awkward(
+            f"the count of a {name}",
+            lines_of_json(
+                lambda row, name=name: {
+                    "user_id": f"u{user(row)}",
+                    "ts": f"{moment(row):%F %T}",
+                    "event": kind(row),
+                    name: {"count": row % 4},
+                }
+            ),
+            {"event_type": "event"},
+            without=("count", "where"),
+            notes=f"not read: {name}.count",
+        )
+
+
+COUNTED = (*_counted(), *_of_moments(), *_plain(), *_money(), *_last(), *_layouts())
