@@ -24,6 +24,7 @@ from churn.first_look.roles.local_days import Zone, find_zone
 from churn.first_look.roles.measures import Measures, Roles, find_measures
 from churn.first_look.roles.moments import find_arrival, find_time
 from churn.first_look.roles.people import find_user, nobody_of
+from churn.first_look.roles.refunds import tell_of_unpaid
 from churn.first_look.roles.rows import ask_what_a_row_is
 from churn.results.first_look import Finding
 from features.errors import InputError
@@ -141,6 +142,7 @@ def _measures_of(columns: Sequence[Column], table: LogTable, roles: Roles, *, an
     measures = Measures()
     find_count(columns, table, roles=roles, answers=answers, measures=measures)
     find_measures(columns, table, roles=roles, answers=answers, measures=measures)
+    tell_of_unpaid(columns, table, roles, answers=answers, measures=measures)
     return measures
 
 
@@ -290,6 +292,8 @@ class _Parts:
         if self.table.rows < _FEW_ROWS:
             notes.append(f"{self.table.rows} rows are too few to judge a column by its values: check each line")
         copies = 0 if event_id else copies_of(self.columns, self.table)
+        if event_id and "count" in event_id.evidence and event_id.columns:
+            notes.append(f"{event_id.evidence} ({event_id.expression}); without event_id in churn.toml each row counts")
         if copies:
             are = "row is" if copies == 1 else "rows are"
             notes.append(f"{copies:,} {are} the same as another in all columns; without an id of events each counts")

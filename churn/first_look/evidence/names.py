@@ -179,7 +179,7 @@ _EVENT_IDS = (
     "|handelse_id|id_udalosti|id_eveniment|messageid|insertid"
 )
 _CANCELLED = re.compile(
-    r"(.*[\W_])?(cancel\w*|failed|declined|rejected|abgelehnt|fehlgeschlagen|refuse\w*|rechazad\w*|отклон\w*|storn\w*|annul\w*|refund\w*|voided|returns?|returned|charge[ _]?backs?|reversal|reversed|credit[ _]?note|gutschrift\w*|iade|zwrot\w*|reso|avoir|r[uü]cksend\w*|r[uü]ckgabe\w*|retour\w*|widerruf\w*|erstatt\w*|rembours\w*|devol\w*|devuelt\w*|reembols\w*|anulad\w*"
+    r"(.*[\W_])?(cancel\w*|failed|declined|denied|rejected|void|expired|unpaid|abgelehnt|fehlgeschlagen|refuse\w*|rechazad\w*|отклон\w*|storn\w*|annul\w*|refund\w*|voided|returns?|returned|charge[ _]?backs?|reversal|reversed|credit[ _]?note|gutschrift\w*|iade|zwrot\w*|reso|avoir|r[uü]cksend\w*|r[uü]ckgabe\w*|retour\w*|widerruf\w*|erstatt\w*|rembours\w*|devol\w*|devuelt\w*|reembols\w*|anulad\w*"
     r"|отмен\w*|возвра\w*)([\W_].*)?|.*(キャンセル|失敗|失败|取消|返品|返金|退款|退货|退貨).*",
     re.IGNORECASE,
 )

@@ -53,7 +53,7 @@ _MEASURES = (
 _SUMS = "total|totals|summe|gesamt|totale|suma|sum|jumlah|合計"
 _ANY_NUMBER = f"{_SUMS}|amount|amt|value|valor"
 _OF_A_TRADE = (  # words of a trade: somebody pays
-    r"order\w*|purchase\w*|paid|payment\w*|pay|charge\w*|invoice\w*|transaction\w*|trans|txn|sale|sales|sold|bought|buy|buyer|billing|checkout|receipt|basket|donat\w*|donor|deposit\w*|withdraw\w*|transfer\w*|refund\w*|topup|top_up|recharge|bet|bets|stake|wager|odds|fare|rent|tuition|premium|fee|dues|tip|discount|store|shop|merchant|mcc|filiale|laden|magasin|tienda|loja|negozio|winkel|sklep|магазин\w*|店舗|店铺|门店"
+    r"order\w*|debit\w*|credit|purchase\w*|paid|payment\w*|pay|charge\w*|invoice\w*|transaction\w*|trans|txn|sale|sales|sold|bought|buy|buyer|billing|checkout|receipt|basket|donat\w*|donor|deposit\w*|withdraw\w*|transfer\w*|refund\w*|topup|top_up|recharge|bet|bets|stake|wager|odds|fare|rent|tuition|premium|fee|dues|tip|discount|store|shop|merchant|mcc|filiale|laden|magasin|tienda|loja|negozio|winkel|sklep|магазин\w*|店舗|店铺|门店"
     r"|customer|cust|client|shopper|subscriber|price|revenue|currency|kunde\w*|kauf\w*|bestell\w*|rechnung\w*|zahlung\w*|buchung\w*|umsatz|spende\w*|acheteur|achat\w*|commande\w*|facture\w*"
     r"|paiement\w*|cliente?|comprador|compra\w*|pedido\w*|factura\w*|pago\w*|pagamento\w*|acquist\w*|ordine|klant\w*|bestel\w*|aankoop|klient\w*|zakup\w*|zamowien\w*|musteri\w*|siparis\w*"
     r"|клиент\w*|покуп\w*|заказ\w*|оплат\w*|顧客|購入\w*|注文\w*|决済\w*|客户\w*|顾客|购买\w*|下单\w*|订单\w*|支付\w*|고객\w*|주문\w*|결제\w*"

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Sequence
 
 from churn.first_look.evidence.columns import Column
-from churn.first_look.evidence.names import role_of, type_rank
+from churn.first_look.evidence.names import is_word, role_of, type_rank
 from churn.first_look.evidence.table import TABLE, LogTable
 from churn.first_look.evidence.times import column_name
 from churn.first_look.questions import Answers, Option
@@ -17,6 +17,8 @@ _MAX_DIFFERENT = 0.5
 _SHARED_SESSIONS = 0.02
 _MOSTLY = 0.95
 _SHOWN = 6
+_FEW_LABELS = 30
+_LABELS = "name|label|title|event_text|event_label|event_action|event_title|subtype|sub_type|operation|method|command"
 
 
 def find_type(
@@ -28,7 +30,9 @@ def find_type(
     if answers.is_none("event_type"):
         return Finding("'event'", "as you answered: all rows count as one type")
     ranked = [(rank, one) for one in columns if (rank := type_rank(one.normal)) is not None and _is_type(one, taken)]
+    ranked = [each for each in ranked if each[1].distinct > 1] or ranked
     best = [one for rank, one in ranked if rank == min(found for found, _ in ranked)]
+    best += _further(best, columns, taken)
     if len(best) > 1:
         options = [Option(column_name(one.name, table), f"{one.distinct} values: {_shown(one)}") for one in best]
         answers.ask("event_type", "What happened? Several columns are named as the type of an event.", options)
@@ -38,6 +42,14 @@ def find_type(
             column_name(best[0].name, table), f"{best[0].distinct:,} different: {_shown(best[0])}", (best[0].name,)
         )
     return Finding("'event'", "no column is named as the type of an event: all rows count as one type")
+
+
+def _further(best: Sequence[Column], columns: Sequence[Column], taken: Collection[str]) -> list[Column]:
+    """Return the columns that may say what happened where the one of the type is the same in all rows, as ``track`` is."""
+    if len(best) != 1 or best[0].distinct > 1 or best[0].rows < _FEW_ROWS:
+        return []
+    named = [one for one in columns if is_word(_LABELS, one.normal) and 1 < one.distinct <= _FEW_LABELS and one.is_text]
+    return [one for one in named if _is_type(one, taken)]
 
 
 def answered(given: str, columns: Sequence[Column], table: LogTable) -> Finding:

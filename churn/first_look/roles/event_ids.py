@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from churn.first_look.evidence.columns import Column
-from churn.first_look.evidence.names import is_arrival, is_event_id, is_only_id, is_order, is_word
+from churn.first_look.evidence.copies import contents_of
+from churn.first_look.evidence.names import is_event_id, is_only_id, is_order, is_word
 from churn.first_look.evidence.table import TABLE, LogTable
 from churn.first_look.evidence.times import TimeReading, column_name
 from churn.first_look.questions import EVENT_ID, NONE, Answers, Option
@@ -14,14 +15,13 @@ from features.sql import identifier
 
 _MOSTLY, _NEARLY_UNIQUE = 0.95, 0.5
 _SHOWN = 4
+_RARE = (
+    0.01  # of the ids that repeat: rows of another user, time, type or amount, as where an id is used again by chance
+)
 _ROWS = (  # what a row is of, where its id says no more than that
     "transaction|trans|txn|tx|trx|record|row|entry|message|operation|payment|transaktion|buchung|buchungs|vorgang|vorgangs|datensatz|enregistrement|paiement"
     "|transaccion|operacion|registro|transacao|operacao|transazione|operazione|transactie|transakcja|transakcji|operacja|operacji|islem|kayit|транзакция"
     "|транзакции|операция|операции|запись|записи|取引|決済|交易|流水|记录|記錄|거래|결제"
-)
-_DELIVERIES = (  # of how and when a row came, beyond _INGESTED
-    "batch|batch_id|offset|partition|kafka_offset|kafka_partition|sequence_number|retry|retries|attempt|attempts|delivery|delivery_count|redelivered|file"
-    "|file_name|filename|source_file|lieferung|charge|lot|lote|paket|partie|partia|партия|バッチ|批次|배치"
 )
 
 
@@ -38,14 +38,14 @@ def find_event_id(
         return Finding(given, "as you answered")
     if answers.is_none(EVENT_ID):
         return None
+    same = _who_when_and_what(found, reading, table)
     ids = [one for one in columns if one.is_identifier and one.filled_share > _MOSTLY]
     named = [one for one in ids if is_event_id(one.normal)]
     if len(named) != 1:
         used = {name for one in found.values() for name in one.columns}
         possible = [one for one in ids if one.name not in used and _may_be_id(one.normal)]
-        same = _who_when_and_what(found, reading, table)
         named = [one for one in possible if same and not named and _comes_again(one, columns, table, same=same)][:1]
-    return _of_column(named[0], columns, table, answers=answers) if named else None
+    return _of_column(named[0], columns, table, same=same, answers=answers) if named else None
 
 
 def _may_be_id(name: str) -> bool:
@@ -53,55 +53,64 @@ def _may_be_id(name: str) -> bool:
     return is_only_id(name) or is_order(name) or is_word(_ROWS, name)
 
 
-def _who_when_and_what(found: Mapping[str, Finding], reading: TimeReading | None, table: LogTable) -> tuple[str, ...]:
+def _who_when_and_what(found: Mapping[str, Finding], reading: TimeReading | None, table: LogTable) -> dict[str, str]:
     """Return SQL of what is the same where an event was delivered again; nothing where it is not known who and when."""
     names = [name for role in ("user_id", "event_type", "amount") if role in found for name in found[role].columns]
     if reading is None or "user_id" not in found:
-        return ()
-    return (reading.sql, *(table.column(name) for name in dict.fromkeys(names)))
+        return {}
+    return {reading.column.name: reading.sql} | {name: table.column(name) for name in names}
 
 
-def _comes_again(one: Column, columns: Sequence[Column], table: LogTable, *, same: Sequence[str]) -> bool:
+def _comes_again(one: Column, columns: Sequence[Column], table: LogTable, *, same: Mapping[str, str]) -> bool:
     """Tell whether hardly any of the rows that share an id are of another user, time or type.
 
     The lines of an order are of one as well, so what is not named as an id alone must not differ in any content.
     """
     if not _NEARLY_UNIQUE * one.filled <= one.distinct < one.filled:
         return False
-    differing = _differing(one, {sql: sql for sql in same}, table)
-    return not differing and (is_only_id(one.normal) or not _differing(one, _contents(one, columns, table), table))
+    differing = _differing(one, same, table)
+    return not differing and (
+        is_only_id(one.normal) or not _differing(one, contents_of(columns, table, but=one), table)
+    )
 
 
-def _of_column(one: Column, columns: Sequence[Column], table: LogTable, *, answers: Answers) -> Finding | None:
+def _of_column(
+    one: Column, columns: Sequence[Column], table: LogTable, *, same: Mapping[str, str], answers: Answers
+) -> Finding | None:
     """Return a column, where rows with the same id are the same but for how and when they came; else ask what they are."""
     name, twice = column_name(one.name, table), one.filled - one.distinct
-    is_named = is_event_id(one.normal)
-    contents = _contents(one, columns, table)
-    differing = _differing(one, contents, table, of=one.distinct if is_named else None) if twice else []
+    if not twice:
+        return Finding(name, "no value comes twice", (one.name,))
+    contents = contents_of(columns, table, but=one)
+    others = _differing(one, contents, table, of=one.distinct if is_event_id(one.normal) else None)
+    differing = list(dict.fromkeys([*_differing(one, same, table, share=_RARE), *others]))
+    copies = _copies(one, contents, table)
     if differing:
         options = [Option(name, "one event: the others are excluded as copies"), Option(NONE, "events of their own")]
         where = ", ".join(differing[:_SHOWN]) + (", ..." if len(differing) > _SHOWN else "")
-        words = f"{twice:,} rows repeat a value of {one.name}, and differ in {where}. Each is ..."
+        those = f"{twice - copies:,} of them" if copies else "they"
+        words = f"{twice:,} rows repeat a value of {one.name}, and {those} differ in {where}. Each is ..."
         answers.ask(EVENT_ID, words, options)
         return None
-    words = (
-        f"{twice:,} rows are copies of another with the same id, and count once" if twice else "no value comes twice"
-    )
+    alike = "all" if copies == twice else f"{copies:,}"
+    words = f"{twice:,} rows repeat an id, {alike} of them as copies in all that they say: each id counts once"
     return Finding(name, words, (one.name,))
 
 
-def _contents(one: Column, columns: Sequence[Column], table: LogTable) -> dict[str, str]:
-    """Return SQL of the other columns, but for those that say how and when a row came."""
-    others = [
-        each
-        for each in columns
-        if each is not one and not (is_arrival(each.normal) or is_word(_DELIVERIES, each.normal))
-    ]
-    return {each.name: table.column(each.name) for each in others}
+def _copies(one: Column, contents: Mapping[str, str], table: LogTable) -> int:
+    """Return how many rows are the same as another in an id and some columns."""
+    key = identifier(one.name)
+    values = ", ".join((key, *contents.values()))
+    ((rows,),) = table.connection.execute(
+        f"select count(*) from (select distinct {values} from {TABLE} where {key} is not null)"
+    ).fetchall()
+    return one.filled - int(rows)
 
 
-def _differing(one: Column, contents: Mapping[str, str], table: LogTable, *, of: int | None = None) -> list[str]:
-    """Return in which of some columns rows with the same id differ, for more than a few of the ids that repeat, or of a number."""
+def _differing(
+    one: Column, contents: Mapping[str, str], table: LogTable, *, of: int | None = None, share: float = 1 - _MOSTLY
+) -> list[str]:
+    """Return in which of some columns rows with the same id differ, for more than a share of the ids that repeat, or of a number."""
     key = identifier(one.name)
     values = (f"count(distinct {sql}) + cast(bool_or({sql} is null) as integer)" for sql in contents.values())
     listed = ", ".join(f"{counted} > 1 as _{place}" for place, counted in enumerate(values))
@@ -112,7 +121,7 @@ def _differing(one: Column, contents: Mapping[str, str], table: LogTable, *, of:
         f"""select count(*), {totals} from
             (select {listed} from {TABLE} where {key} is not null group by {key} having count(*) > 1)"""
     ).fetchall()
-    return [name for name, n in zip(contents, differing, strict=True) if n > (1 - _MOSTLY) * (of or ids)]
+    return [name for name, n in zip(contents, differing, strict=True) if n > share * (of or ids)]
 
 
 def copies_of(columns: Sequence[Column], table: LogTable) -> int:

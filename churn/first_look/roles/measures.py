@@ -14,7 +14,6 @@ from churn.first_look.evidence.names import (
     is_duration,
     is_in_cents,
     is_order,
-    is_status,
     means_browsing,
     means_cancelled,
     means_purchase,
@@ -23,7 +22,8 @@ from churn.first_look.evidence.names import (
     units_a_second,
 )
 from churn.first_look.evidence.number_names import is_any_number, says_viewed, speaks_of_a_trade
-from churn.first_look.evidence.table import TABLE, LogTable
+from churn.first_look.evidence.payments import has_states, state_of, whole_of
+from churn.first_look.evidence.table import LogTable
 from churn.first_look.evidence.times import TimeReading, column_name, sql_name
 from churn.first_look.questions import Answers
 from churn.first_look.roles.context import answered
@@ -31,7 +31,6 @@ from churn.results.first_look import Finding
 from features.sql import literal
 
 _MOSTLY = 0.95
-_FEW_VALUES = 30
 
 
 @dataclass
@@ -56,7 +55,10 @@ class Measures:
     def choose(self, setting: str, expressions: Sequence[tuple[str, str]]) -> None:
         """Offer lines for a setting: expressions, and when each is right."""
         if expressions:
-            self.possible[setting] = [
+            before = (
+                self.possible.get(setting, []) if setting == "where" else []
+            )  # of which each excludes something else
+            self.possible[setting] = before + [
                 f"{setting} = {toml_value(one)}" + (f" # {why}" if why else "") for one, why in expressions
             ]
 
@@ -79,6 +81,11 @@ class Roles:
     taken: Collection[str]
     reading: TimeReading | None = None
 
+    @property
+    def names(self) -> set[str]:
+        """Columns that say who and when."""
+        return {name for one in (self.user, self.time) if one for name in one.columns}
+
     def open(self, columns: Sequence[Column]) -> list[Column]:
         """Return the columns that are nothing else."""
         return [one for one in columns if one.name not in self.taken]
@@ -98,13 +105,12 @@ def find_measures(
         _check_amount(columns, table, measures=measures, roles=roles)
     used = [one for one in columns if any(one.name in found.columns for found in measures.found.values())]
     _set_decimal(used, measures)
-    if not answers.given.keys() & {"amount"}:
+    if "amount" not in answers.given:
         _tell_of_other_money(open_, table, measures=measures)
-    _tell_of_states(columns, table, measures=measures)
 
 
 def _duration(columns: Sequence[Column], table: LogTable, *, measures: Measures) -> None:
-    named = [one for one in columns if is_duration(one.normal) and (one.is_number or _is_clock(one))]
+    named = [one for one in columns if _is_duration(one.name) and (one.is_number or _is_clock(one))]
     if len(named) != 1:
         measures.choose("duration_seconds", [(column_name(one.name, table), "if it counts seconds") for one in named])
         return
@@ -124,6 +130,11 @@ def _duration(columns: Sequence[Column], table: LogTable, *, measures: Measures)
         measures.found["duration_seconds"] = Finding(expression, words, (one.name,))
 
 
+def _is_duration(name: str) -> bool:
+    """Tell whether a name says how long something took, also with the object that it is of: not ``track.duration_ms``."""
+    return is_duration(normal(name)) and is_duration(normal("_".join(name.split(".")[-2:])))
+
+
 def _is_clock(column: Column) -> bool:
     is_of_type = column.kind.startswith(("INTERVAL", "TIME")) and not column.is_time_type
     return is_of_type or column.share("duration") > _MOSTLY
@@ -132,7 +143,7 @@ def _is_clock(column: Column) -> bool:
 def _amount(columns: Sequence[Column], table: LogTable, *, measures: Measures) -> None:
     money: dict[str | None, list[Column]] = {}
     for one in columns:
-        if one.is_number:
+        if one.is_number and not state_of(one.name):
             money.setdefault(money_of(one.normal), []).append(one)
     totals, prices, quantities = (money.get(kind, []) for kind in ("total", "price", "quantity"))
     if len(totals) == 1:
@@ -169,8 +180,8 @@ def _check_amount(columns: Sequence[Column], table: LogTable, *, measures: Measu
     if currency:
         words = f"{currency.distinct:,} currencies ({', '.join(currency.values[:3])}): sums of amounts mix them"
         measures.notes.append(f"{currency.name} has {words}")
-    order = next((one for one in columns if is_order(one.normal) and _is_of_order(used[0], one, table)), None)
-    if order and money_of(used[0].normal) == "total":
+    order = whole_of(used[0], columns, table, taken=roles.names)
+    if order and (money_of(used[0].normal) == "total" or has_states(order, columns, table)):
         del measures.found["amount"]
         measures.choose("amount", [(found.expression, f"if it is of the row, and not of the whole {order.name}")])
         words = f"is the same in all rows of each {order.name}, so a sum would count an order several times: it is not mapped"
@@ -188,7 +199,7 @@ def _why_not_money(amount: Column, columns: Sequence[Column], table: LogTable, r
         return "may be the price of what was only viewed"
     is_number, is_value = is_any_number(amount.normal), amount.normal in _VALUES
     is_sure = not is_number or (not amount.is_whole and not is_value)
-    words = [*files, *(one.normal for one in columns), *map(normal, _texts(columns))]
+    words = [*files, *(one.normal for one in columns), *(normal(one.replace(".", "_")) for one in _texts(columns))]
     has_trade = _has_orders(columns) or (not is_value and speaks_of_a_trade(words))
     return "" if is_sure or has_trade else "may be money or any other number"
 
@@ -206,28 +217,16 @@ def _texts(columns: Sequence[Column]) -> list[str]:
     return [value for one in columns if one.is_text for value in one.values]
 
 
-def _is_of_order(amount: Column, order: Column, table: LogTable) -> bool:
-    """Tell whether orders of several rows have one amount each, while orders differ."""
-    of, who = table.column(amount.name), table.column(order.name)
-    ((orders, same, different),) = table.connection.execute(
-        f"""select count(*), count(*) filter (low = high), count(distinct low) from
-            (select min({of}) as low, max({of}) as high from {TABLE} where {who} is not null group by {who} having count({of}) > 1)"""
-    ).fetchall()
-    return bool(orders >= _MIN_ORDERS and same >= _MOSTLY * orders and different > orders / 4)
-
-
-_MIN_ORDERS = 5
-
-
 def _leave_to_purchases(used: Sequence[Column], what: Column, table: LogTable, *, measures: Measures) -> None:
     """Count a price only where something was bought, if rows of other types have prices too."""
     bought, viewed = ([one for one in what.values if means(one)] for means in (means_purchase, means_browsing))
     if not viewed or money_of(used[0].normal) == "quantity" or not _is_filled(used[0], what, viewed, table):
+        _tell_of_other_types(used[0], what, bought, table, measures=measures)
         return
     found = measures.found["amount"]
     is_price = all(money_of(one.normal) != "total" for one in used)
     if len(bought) == 1 and is_price:
-        case = f"case when {sql_name(what.name, table)} = {literal(bought[0])} then {_in_sql(found, table)} end"
+        case = f"case when {sql_name(what.name, table)} = {literal(bought[0])} then {in_sql(found, table)} end"
         words = f"only of {bought[0]}, as rows of {', '.join(viewed[:3])} have prices too; {found.evidence}"
         measures.found["amount"] = replace(found, expression=case, evidence=words)
     elif is_price:
@@ -242,7 +241,28 @@ def _leave_to_purchases(used: Sequence[Column], what: Column, table: LogTable, *
         measures.notes.append(f"{used[0].name} {words}")
 
 
-def _in_sql(found: Finding, table: LogTable) -> str:
+def _tell_of_other_types(
+    amount: Column, what: Column, bought: Sequence[str], table: LogTable, *, measures: Measures
+) -> None:
+    """Say that rows of types which say nothing of money have amounts too, as coins that were won."""
+    plain = [one for one in what.values if not (means_purchase(one) or means_cancelled(one))]
+    others = [
+        one
+        for one in plain
+        if not speaks_of_a_trade([normal(one.replace(".", "_"))]) and _is_filled(amount, what, [one], table)
+    ]
+    if not others:
+        return
+    found = measures.found["amount"]
+    listed = ", ".join(map(literal, bought))
+    case = f"case when {sql_name(what.name, table)} in ({listed}) then {in_sql(found, table)} end"
+    measures.choose("amount", [(case, "if only these are money that was paid")] if bought else [])
+    words = f"is present in rows of {', '.join(others[:3])} too: it is summed over all types"
+    measures.notes.append(f"{amount.name} {words}" + ("" if bought else ", and none is plainly a purchase"))
+
+
+def in_sql(found: Finding, table: LogTable) -> str:
+    """Return the expression of a finding as part of another."""
     (name, *others) = found.columns
     is_plain = not others and found.expression == column_name(name, table)
     return sql_name(name, table) if is_plain else found.expression
@@ -295,7 +315,7 @@ def _take(one: Column, table: LogTable, *, measures: Measures) -> None:
     measures.found["amount"] = Finding(expression, words, (one.name,))
     if one.is_whole and not is_in_cents(one.normal) and _may_be_cents(one, table):
         measures.notes.append(
-            f'{one.name} holds whole numbers up to {one.high:,.0f}: if they are cents, amount = "{sql} / 100"'
+            f"{one.name} holds whole numbers up to {one.high:,.0f}: if they are cents, amount = {toml_value(f'{sql} / 100')}"
         )
     if negative:
         share = percent(negative, one.filled)
@@ -303,9 +323,9 @@ def _take(one: Column, table: LogTable, *, measures: Measures) -> None:
 
 
 def _may_be_cents(one: Column, table: LogTable) -> bool:
-    """Tell whether whole numbers are large and hardly ever round, as prices in cents are."""
+    """Tell whether whole numbers are large and not mostly thousands, as prices in cents are: 990, 2900, 4999."""
     number = f"try_cast({table.column(one.name)} as double)"
-    (round_,) = table.numbers(f"count(*) filter ({number} % 10 = 0)")
+    (round_,) = table.numbers(f"count(*) filter ({number} % 1000 = 0)")
     return (one.high or 0) >= _LARGE and round_ < one.filled / 2
 
 
@@ -331,7 +351,10 @@ def _take_product(price: Column, quantity: Column, table: LogTable, *, measures:
         measures.choose("amount", [(product, f"if {price.name} is the price of one"), of_row])
         measures.notes.append(f"{price.name} may be the price of one or of the row: choose a line in churn.toml")
         return
-    measures.found["amount"] = Finding(product, "quantity times the price of one", (price.name, quantity.name))
+    words = "quantity times the price of one"
+    if is_in_cents(price.normal):
+        product, words = f"{product} / 100", f"{words}, hundredths by its name"
+    measures.found["amount"] = Finding(product, words, (price.name, quantity.name))
     if negative := quantity.forms["negative"]:
         measures.notes.append(f"{negative:,} rows have a negative quantity: they are kept, as refunds")
 
@@ -345,22 +368,3 @@ def _set_decimal(used: Sequence[Column], measures: Measures) -> None:
         names = ", ".join(f"{one.name} ({one.decimal})" for one in used if one.decimal)
         measures.notes.append(f"decimals are marked in two ways: {names}; amount is not mapped")
         measures.found.pop("amount", None)
-
-
-def _tell_of_states(columns: Sequence[Column], table: LogTable, *, measures: Measures) -> None:
-    """Say what is not mapped though it looks like the type of an event: a state of today, which a cutoff does not know."""
-    few = [one for one in columns if one.is_text and one.distinct <= _FEW_VALUES]
-    cancelled = {one.name: found for one in few if (found := [value for value in one.values if means_cancelled(value)])}
-    for name, values in list(cancelled.items())[:1]:
-        listed = ", ".join(map(literal, values))
-        measures.choose(
-            "where", [(f"{sql_name(name, table)} not in ({listed})", f"excludes them, and rows without {name}")]
-        )
-        measures.notes.append(
-            f"{name} says that some orders were cancelled, returned or refused ({', '.join(values[:3])}): they are kept, as events and "
-            "with their amounts; churn.toml shows how to exclude them"
-        )
-    for one in [one for one in few if is_status(one.normal)][:1]:
-        line = (column_name(one.name, table), f"only if {one.name} never changes after the event")
-        measures.choose("event_type", [line])
-        measures.notes.append(f"{one.name} is not mapped: a state of today tells at a cutoff what happened later")

@@ -15,13 +15,14 @@ from tests.churn.first_look.awkward_numbers import NUMBERS
 from tests.churn.first_look.counted_logs import COUNTED
 from tests.churn.first_look.doubtful_logs import DOUBTFUL
 from tests.churn.first_look.hostile_logs import HOSTILE
+from tests.churn.first_look.paid_logs import PAID
 
 
 def _looked(path: Path) -> Look:
     return look(open_table(str(path), Path()), path=str(path), answers=Answers())
 
 
-@pytest.mark.parametrize("case", [*AWKWARD, *COUNTED, *DOUBTFUL, *HOSTILE, *NUMBERS], ids=lambda case: case.name)
+@pytest.mark.parametrize("case", [*AWKWARD, *COUNTED, *DOUBTFUL, *HOSTILE, *NUMBERS, *PAID], ids=lambda case: case.name)
 def test_a_log_is_understood_asked_about_or_refused(case: Awkward, tmp_path: Path) -> None:
     check(case, tmp_path)
 
