@@ -9,6 +9,7 @@ from datetime import timedelta
 from churn.first_look.draft import Draft, Line, project_name_of
 from churn.first_look.evidence.columns import Column, columns_of, percent
 from churn.first_look.evidence.names import person_rank
+from churn.first_look.evidence.nested import refuse_lists_of_events
 from churn.first_look.evidence.split_dates import split_date
 from churn.first_look.evidence.table import LogTable
 from churn.first_look.evidence.text_files import refuse_wide
@@ -75,6 +76,8 @@ def look(table: LogTable, *, path: str, answers: Answers) -> Look:
     columns = columns_of(table)
     if layout and known and is_read_by(known, columns, table):
         return _of_layout(layout, known, table, path=path)
+    if "event_time" not in answers.given:
+        refuse_lists_of_events(table.lists)
     return _of_columns(columns, table, path=path, answers=answers)
 
 
@@ -289,6 +292,8 @@ class _Parts:
     def _notes(self, found: dict[str, Finding], event_id: Finding | None) -> list[str]:
         notes = list(self.measures.notes)
         notes += self._excluded(found).values()
+        notes += [f"{one.words}, which are not read: each row counts as one event" for one in self.table.lists]
+        notes += [self.table.unseen] if self.table.unseen else []
         if self.table.rows < _FEW_ROWS:
             notes.append(f"{self.table.rows} rows are too few to judge a column by its values: check each line")
         copies = 0 if event_id else copies_of(self.columns, self.table)

@@ -23,7 +23,7 @@ _FORMS = {
     "duration": r"\d+:\d\d:\d\d(\.\d+)?",
     "email": r"[^@\s]+@[^@\s]+\.\w+",
     # as a spreadsheet shows a long number in a narrow cell: fewer digits than the number has
-    "rounded": r"[-+]?\d([.,]\d{1,9})?E\+[1-3]\d",
+    "rounded": r"[-+]?\d([.,]\d{1,15})?[eE]\+0?[1-3]\d",
     "long": r".{121,}|[^\n]*\n.*",
 }
 _MAX_VALUES = 12

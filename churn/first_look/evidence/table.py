@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import duckdb
 from duckdb.sqltypes import DuckDBPyType
 
+from churn.first_look.evidence.nested import ObjectList, fields_of_list, fields_to_look_at, json_structure, leaves_of
 from churn.first_look.evidence.text_files import TextFormat, refuse_wide, text_format_of
-from features.errors import InputError
 from features.log.files import LOG, LogFile, mount
 from features.log.formats import files_of, format_of
 from features.log.sources.broken_rows import FAULT, TEXT
@@ -26,7 +25,6 @@ from features.storage.duckdb import connect, duckdb_errors
 
 TABLE, FILE = "first_look", "_file"
 _MAX_ROWS, _MAX_BYTES, _MAX_FILES = 3_000_000, 1_000_000_000, 50
-_STRUCTURE_ROWS, _MAX_FIELDS = 50_000, 400
 _NOWHERE = {"user_id": "'u'", "event_time": "timestamp '2000-01-01'", "event_type": "'e'"}
 
 
@@ -48,6 +46,10 @@ class LogTable:
         Fields that differ in case only from one of the columns, which SQL does not tell apart.
     paths
         Column that is a field of a Parquet struct to its path.
+    lists
+        Fields that hold lists of objects, which are not read.
+    unseen
+        Which fields are too many to be looked at, in words; empty: none.
     """
 
     connection: duckdb.DuckDBPyConnection
@@ -59,6 +61,8 @@ class LogTable:
     text: TextFormat = field(default_factory=TextFormat)
     alike: tuple[str, ...] = ()
     paths: dict[str, FieldPath] = field(default_factory=dict[str, FieldPath])
+    lists: tuple[ObjectList, ...] = ()
+    unseen: str = ""
 
     @property
     def headers(self) -> int:
@@ -105,10 +109,12 @@ def open_table(path: str, base: Path, *, names: Sequence[str] = ()) -> LogTable:
     connection = connect()
     mount(connection, [file.name for file in taken])
     with duckdb_errors(*LOG.unreadable):
-        paths = _paths(connection, taken) if kind == "json" else []
+        found = _structure(connection, taken) if kind == "json" else _Structure()
+        paths = found.paths
         relation = _json(connection, taken, paths=paths) if paths else _tabular(connection, settings, files=taken)
         alike = tuple(name_of(path) for path in paths if path not in _apart(paths))
-        return _kept(connection, relation, LogTable(connection, files, kind, {}, 0, "", text, alike), taken=taken)
+        table = LogTable(connection, files, kind, {}, 0, "", text, alike, lists=found.lists, unseen=found.unseen)
+        return _kept(connection, relation, table, taken=taken)
 
 
 def _spread(files: Sequence[LogFile]) -> tuple[LogFile, ...]:
@@ -131,17 +137,21 @@ def _whole_rows(source: Source) -> str:
     return f"select * exclude ({FAULT}, {TEXT}) from {source.sql} where {FAULT} is null"
 
 
-def _paths(connection: duckdb.DuckDBPyConnection, files: Sequence[LogFile]) -> list[FieldPath]:
-    """Return the paths of the values of JSON objects, as the first of them have."""
+@dataclass(frozen=True)
+class _Structure:
+    """Attributes: the paths of JSON objects, their lists of objects, and which fields are left, in words."""
+
+    paths: tuple[FieldPath, ...] = ()
+    lists: tuple[ObjectList, ...] = ()
+    unseen: str = ""
+
+
+def _structure(connection: duckdb.DuckDBPyConnection, files: Sequence[LogFile]) -> _Structure:
     names = [file.name for file in files]
-    objects = f"read_json_objects({file_list(names)}, ignore_errors = true)"
-    ((found,),) = connection.execute(
-        f"select json_group_structure(json) from (select json from {objects} limit {_STRUCTURE_ROWS})"
-    ).fetchall()
-    structure = json.loads(found) if found else None
-    if not isinstance(structure, dict):
-        raise InputError("the log holds no JSON objects", hint="expected JSON Lines, an object for each event")
-    return [*((key,) for key in _folder_keys(names)), *_leaves(structure)][:_MAX_FIELDS]
+    leaves, lists = json_structure(connection, names)
+    by_name = {name_of(path): path for path in [*((key,) for key in _folder_keys(names)), *leaves]}
+    taken, unseen = fields_to_look_at(list(by_name))
+    return _Structure(tuple(by_name[name] for name in taken), tuple(lists), unseen)
 
 
 def _folder_keys(names: Sequence[str]) -> list[str]:
@@ -164,22 +174,13 @@ def _apart(paths: Sequence[FieldPath]) -> list[FieldPath]:
     return list(found.values())
 
 
-def _leaves(structure: dict[str, Any], above: FieldPath = ()) -> list[FieldPath]:
-    """Return the paths of values that are neither objects nor lists."""
-    found: list[FieldPath] = []
-    for key, kind in structure.items():
-        if isinstance(kind, dict):
-            found += _leaves(kind, (*above, key))
-        elif not isinstance(kind, list):
-            found.append((*above, key))
-    return found
-
-
 def _kept(
     connection: duckdb.DuckDBPyConnection, relation: str, table: LogTable, *, taken: Sequence[LogFile]
 ) -> LogTable:
     """Keep the rows of a relation with the file of each, all where they are few, else some from everywhere."""
-    fields = _fields(connection, relation)
+    every = _fields(connection, relation)
+    seen, unseen = fields_to_look_at(list(every))
+    fields = {name: every[name] for name in seen}
     kinds = {name: str(kind) for name, (_, kind) in fields.items()}
     listed = [_present(name, path, kind=kinds[name]) for name, (path, _) in fields.items()]
     relation = f"select {', '.join(listed)}, {LOG_FILE} as {FILE} from ({relation})"
@@ -194,22 +195,23 @@ def _kept(
     of_files = "" if len(taken) == len(table.files) else f" of {len(taken)} of {len(table.files)} files, spread evenly"
     words = f"all {rows:,} rows{of_files}" if is_whole else f"{rows:,} rows from everywhere{of_files}"
     paths = {name: path for name, (path, _) in fields.items() if len(path) > 1}
-    return replace(table, kinds=kinds, rows=int(rows), coverage=words, paths=paths)
+    found = replace(table, kinds=kinds, rows=int(rows), coverage=words, paths=paths, unseen=table.unseen or unseen)
+    in_lists = {name: fields_of_list(kind) for name, (_, kind) in fields.items()}
+    lists = [ObjectList(name, of, _longest(found, name)) for name, of in in_lists.items() if of]
+    return replace(found, lists=(*table.lists, *lists))
+
+
+def _longest(table: LogTable, name: str) -> int:
+    (found,) = table.numbers(f"max(len({identifier(name)}))")
+    return int(found or 0)
 
 
 def _fields(connection: duckdb.DuckDBPyConnection, relation: str) -> dict[str, tuple[FieldPath, DuckDBPyType]]:
     """Return the columns of a relation, and in place of each struct its fields, with their paths and types."""
     found = connection.sql(f"from ({relation}) limit 0")
     pairs = zip(found.columns, found.types, strict=True)
-    listed = [leaf for name, kind in pairs if name != LOG_FILE for leaf in _leaves_of((name,), kind)]
-    return {".".join(path): (path, kind) for path, kind in listed[:_MAX_FIELDS]}
-
-
-def _leaves_of(path: FieldPath, kind: DuckDBPyType) -> list[tuple[FieldPath, DuckDBPyType]]:
-    if kind.id != "struct":
-        return [(path, kind)]
-    children = cast("list[tuple[str, DuckDBPyType]]", kind.children)
-    return [leaf for name, each in children for leaf in _leaves_of((*path, name), each)]
+    listed = [leaf for name, kind in pairs if name != LOG_FILE for leaf in leaves_of((name,), kind)]
+    return {".".join(path): (path, kind) for path, kind in listed}
 
 
 def _present(name: str, path: FieldPath, *, kind: str) -> str:

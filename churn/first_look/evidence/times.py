@@ -7,6 +7,9 @@ import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
+
+import duckdb
 
 from churn.first_look.evidence.columns import Column, percent
 from churn.first_look.evidence.names import is_keyed
@@ -19,17 +22,12 @@ from features.sql import identifier, literal
 ORDERS = {"day-first": "dmy", "month-first": "mdy", "year-first": "ymd"}
 _FITS = 0.95  # share of the values that a reading must read, to years that a log is about
 _REFUTED = 0.05  # a reading that fails on so few more rows than another is not refuted by them, but in a small log
-_SMALL, _MIN_VALUES, _MIN_SHARE = (
-    1000,
-    2,
-    0.01,
-)  # of a small log: how many values, and which share of them, refute a reading
+# of a small log: how many values, and which share of them, refute a reading
+_SMALL, _MIN_VALUES, _MIN_SHARE = 1000, 2, 0.01
 _EARLIEST, _EARLIEST_EPOCH = date(1980, 1, 1), date(2000, 1, 1)
 _DIGITS = {10: "seconds", 13: "milliseconds", 16: "microseconds", 19: "nanoseconds"}
-_CALENDAR_HOURS, _FIRST_CALENDAR_HOUR = (
-    10,
-    1_970_000_000,
-)  # digits of 2026013123; no epoch in seconds until 2032 is so large
+# digits of 2026013123; no epoch in seconds until 2032 is so large
+_CALENDAR_HOURS, _FIRST_CALENDAR_HOUR = 10, 1_970_000_000
 _ZONE = (  # at the end of texts that say theirs; or an epoch
     r"\d ?(Z|UTC|GMT|[B-OQ-Z][A-Z]{1,3}|[AP][A-LN-Z][A-Z]{0,2})$|:\d\d(\.\d+)? ?[-+]\d\d(:?\d\d)?$"
     r"|\d ?(UTC|GMT)[-+]\d\d?(:?\d\d)?( \(.*\))?$|\d [A-Z][A-Za-z_]+/[A-Za-z_/+-]+$|^\d{10}(\d{3}|\d{6}|\d{9})?(\.\d+)?$"
@@ -129,8 +127,7 @@ def readings_of(column: Column, table: LogTable) -> tuple[TimeReading, ...]:
     return tuple(_not_refuted(found, column, table))
 
 
-_LONGEST = 40
-_MIN_DIGITS, _SHORT = 3, 2
+_LONGEST, _MIN_DIGITS, _SHORT = 40, 3, 2
 _OF_TIME = re.compile(r"time|date|zeit|datum|(^|_)(ts|at)(_|$)")
 
 
@@ -145,11 +142,18 @@ def _may_be_times(column: Column) -> bool:
         if is_keyed(column.normal) and not _OF_TIME.search(column.normal) and max(sizes, default=0) >= min(_DIGITS):
             return False
         return all(size in (6, 8, 10, 12, 13, 14, 16, 17, 19) for size in sizes)
-    digits = [sum(map(str.isdigit, one)) for one in column.values]
-    return (
-        sum(count >= _MIN_DIGITS and len(one) <= _LONGEST for count, one in zip(digits, column.values, strict=True))
-        > len(digits) / 2
-    )
+    return has_digits_of_times(column)
+
+
+def has_digits_of_times(column: Column) -> bool:
+    """Tell whether most of the frequent values are as short as times, and have enough digits for a day."""
+    fitting = [one for one in column.values if sum(map(str.isdigit, one)) >= _MIN_DIGITS and len(one) <= _LONGEST]
+    return len(fitting) > len(column.values) / 2
+
+
+def has_months(column: Column) -> bool:
+    """Tell whether all the frequent values are numbers and months in words."""
+    return bool(column.values) and all(len(one) <= _LONGEST and _MONTH.search(one) for one in column.values)
 
 
 def candidates_of(column: Column, table: LogTable) -> list[Candidate]:
@@ -161,9 +165,14 @@ def candidates_of(column: Column, table: LogTable) -> list[Candidate]:
     )
     if not column.is_text:
         return [plain, *(_coarse(column, table) if column.is_whole else [])]
-    if any(re.search(r"\d{4}", one) for one in column.values) and _reads(table, native, column):
+    if any(re.search(r"\d{4}", one) for one in column.values) and _reads(table, _late(native), column):
         return [plain]
     return [*_numeric(column, table), *_coarse(column, table), *_written(column, table)]
+
+
+def _late(sql: str) -> str:
+    """Return SQL that is true for a time of a log and null for the others: 14/03/26 is no day of the year 14."""
+    return f"nullif({sql} >= timestamptz '{_EARLIEST} 00:00:00+00', false)"
 
 
 def column_name(name: str, table: LogTable) -> str:
@@ -177,28 +186,24 @@ def column_name(name: str, table: LogTable) -> str:
 
 
 def sql_name(name: str, table: LogTable) -> str:
-    """Write a column within an SQL expression."""
-    return name if re.fullmatch(r"[^\W\d]\w*", name) and name.casefold() not in _WORDS else column_of(name, table)
+    """Write a column within an SQL expression: quoted, unless it is plainly a name there."""
+    is_plain = re.fullmatch(r"[^\W\d]\w*", name) and name.casefold() not in _words()
+    return name if is_plain else column_of(name, table)
 
 
-_WORDS = {
-    "date",
-    "time",
-    "timestamp",
-    "order",
-    "group",
-    "from",
-    "to",
-    "select",
-    "user",
-    "when",
-    "case",
-    "end",
-    "desc",
-    "day",
-    "at",
-    "interval",
-}
+_TYPES_AND_FUNCTIONS = (
+    "date time timestamp interval day at user current_user session_user current_role current_catalog "
+    "current_schema current_date current_time current_timestamp localtime localtimestamp"
+)
+
+
+@cache
+def _words() -> frozenset[str]:
+    """Return the words that SQL does not take for a column, or not everywhere."""
+    rows = duckdb.execute(
+        "select keyword_name from duckdb_keywords() where keyword_category <> 'unreserved'"
+    ).fetchall()
+    return frozenset([*_TYPES_AND_FUNCTIONS.split(), *(str(word) for (word,) in rows)])
 
 
 def column_of(name: str, table: LogTable) -> str:
@@ -255,7 +260,8 @@ def _numeric(column: Column, table: LogTable) -> list[Candidate]:
     shapes = {(one["sep"], len(one["a"]) > _SHORT, len(one["c"]) > _SHORT, one["dot"] + _clock(one)) for one in matches}
     found: list[Candidate] = []
     for order, letters in ORDERS.items():
-        formats = sorted({_format(letters, shape) for shape in shapes} - {""})
+        # years of two digits first: %Y reads them too, as of the first century
+        formats = sorted({_format(letters, shape) for shape in shapes} - {""}, key=lambda one: ("%Y" in one, one))
         if formats:
             found.append(_of_formats(column, table, formats=formats, order=order))
     return found

@@ -16,9 +16,9 @@ from churn.first_look.evidence.names import (
     may_be_of_goods,
 )
 from churn.first_look.evidence.table import TABLE, LogTable
-from churn.first_look.evidence.times import TimeReading, column_name
+from churn.first_look.evidence.times import TimeReading, column_name, has_digits_of_times, has_months
 from churn.first_look.questions import DATE_ORDER, Answers, Option
-from churn.first_look.roles.clocks import is_clock, with_clock
+from churn.first_look.roles.clocks import is_clock, is_time_of_day, with_clock
 from churn.first_look.roles.files import check_order
 from churn.first_look.roles.people import rounded_by_a_spreadsheet, shape_of
 from churn.first_look.roles.zones import zone_options
@@ -29,6 +29,7 @@ from features.log.corrections import correction_of
 Readings = Mapping[str, tuple[TimeReading, ...]]
 _MIN_USERS, _CONSTANT = 10, 0.02
 _FEW_USERS = 2
+_SOME, _MIN_ROWS = 0.05, 20
 _OF_AN_EVENT = (
     r"(event|occurred|happened|ereignis|evenement|evento|события|発生|イベント|事件|发生|行为|이벤트|발생|zdarzen|olay).*"
     "|.*(_evenement|_evento|_события|ereigniszeit)"
@@ -137,14 +138,14 @@ def _chosen(
     columns: Sequence[Column], possible: Sequence[Column], readings: Readings, *, table: LogTable
 ) -> Column | None:
     """Return the only column that is named as the time of events, or the only one that holds times at all."""
-    named = [
-        one
-        for one in possible
-        if is_event_time(one.normal) and not is_other_time(one.normal) and not is_arrival(one.normal)
-    ]
+    named = [one for one in possible if _is_named_as_time(one)]
     if named:
         chosen = _finest(_of_one_meaning(named, readings, table), readings, table)
-        return None if chosen and _others_of_events(chosen, possible, readings, table=table) else chosen
+        if chosen and (
+            _others_of_events(chosen, possible, readings, table=table) or _not_read(chosen, columns, readings)
+        ):
+            return None
+        return chosen
     dated = [one for one in columns if readings.get(one.name)]
     unread = [one for one in columns if is_event_time(one.normal) and one not in dated and not is_clock(one)]
     is_the_only_one = (
@@ -154,6 +155,24 @@ def _chosen(
         and not is_arrival(dated[0].normal)
     )
     return dated[0] if is_the_only_one else None
+
+
+def _not_read(chosen: Column, columns: Sequence[Column], readings: Readings) -> list[Column]:
+    """Return the columns whose names say the time of an event as well as that of the chosen one, and whose values are not read.
+
+    Where the chosen one has one value only, any other column of months in words may be the time.
+    """
+    taken = {name for one in readings.values() for reading in one for name in (reading.column.name, *reading.others)}
+    left = [one for one in columns if one.name not in taken and one.filled_share >= _SOME and one.distinct > 1]
+    if chosen.distinct == 1 and chosen.rows >= _MIN_ROWS and (dates := [one for one in left if has_months(one)]):
+        return dates
+    if is_spelled(_OF_AN_EVENT, chosen.normal):
+        left = [one for one in left if is_spelled(_OF_AN_EVENT, one.normal)]
+    return [one for one in left if _is_named_as_time(one) and not is_time_of_day(one) and has_digits_of_times(one)]
+
+
+def _is_named_as_time(column: Column) -> bool:
+    return is_event_time(column.normal) and not is_other_time(column.normal) and not is_arrival(column.normal)
 
 
 def _others_of_events(
@@ -262,9 +281,17 @@ def _ask(
     why = f"{len(dated)} columns hold times."
     if not possible:
         why = "Each user has one value only of what holds times, as of a birth or a registration."
+    elif hidden := [each for one in possible if _is_named_as_time(one) for each in _not_read(one, columns, readings)]:
+        why = f"{hidden[0].name} may say so, but its values are not read, such as {shape_of(hidden[0])}: {_way_of(hidden[0])}."
     elif len(dated) == 1:
         why = "One column holds times, and its name says something else."
     answers.ask("event_time", f"When did it happen? {why}", options)
+
+
+def _way_of(column: Column) -> str:
+    """Return in words what would read a column of times."""
+    way = correction_of("event_time", column.values[0] if column.values else "", expression=column.name)
+    return way or f"an SQL expression may read them, {_FORMAT.replace('COLUMN', column.name)}"
 
 
 def find_arrival(

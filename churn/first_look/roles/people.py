@@ -20,7 +20,7 @@ from churn.first_look.evidence.names import (
     type_rank,
 )
 from churn.first_look.evidence.table import TABLE, LogTable
-from churn.first_look.evidence.times import column_name, column_of
+from churn.first_look.evidence.times import column_name, sql_name
 from churn.first_look.questions import Answers, Option
 from churn.first_look.roles.groups import accounts_of, are_the_same, ask_about_restarts
 from churn.results.first_look import Finding
@@ -62,6 +62,10 @@ def find_user(
         one.name: rank for one in columns if _is_somebody(one, times) and (rank := person_rank(one.normal)) is not None
     }
     people = sorted((one for one in columns if one.name in named), key=lambda one: named[one.name])
+    if _ask_about_form(
+        columns, [one for one in people if one.rows_per_value >= _MIN_ROWS_A_USER], table, answers=answers
+    ):
+        return None
     repeated = [one for one in people if one.rows < _FEW_ROWS or one.distinct < _ALL_DIFFER * one.filled]
     if people and named[people[0].name] < GROUP and not [one for one in repeated if named[one.name] < GROUP]:
         _refuse_unique(people[0], repeated)
@@ -73,10 +77,51 @@ def find_user(
     rivals = rivals or accounts_of(best, others, table)
     if rivals:
         _ask_among([*best, *rivals], table, answers=answers)
-        return None
-    if len(best) == 1 and ask_about_restarts(best[0], columns, table, answers=answers):
+    if rivals or (len(best) == 1 and ask_about_restarts(best[0], columns, table, answers=answers)):
         return None
     return _chosen(best, [*repeated, *_fuller(best[0], columns, times)], table, answers=answers)
+
+
+def _ask_about_form(columns: Sequence[Column], people: Sequence[Column], table: LogTable, *, answers: Answers) -> bool:
+    """Ask about columns that are named as persons and have no form of ids, as with marks between thousands; tell whether there are any.
+
+    Where another column that is named so has the form, that one is meant.
+    """
+    left = [
+        one
+        for one in columns
+        if person_rank(one.normal) == PERSON
+        and one.filled_share >= _HALF
+        and one.distinct > 1
+        and not one.is_time_type
+        and not one.is_identifier
+    ]
+    if not left or any(person_rank(one.normal) == PERSON for one in people):
+        return False
+    options = [
+        Option(
+            f"replace({sql_name(one.name, table)}, '{mark}', '')",
+            f"without the marks between thousands; {one.evidence}",
+        )
+        for one in left
+        for mark in _mark_of_thousands(one)
+    ]
+    options += [Option(column_name(one.name, table), f"as it is written; {one.evidence}") for one in left]
+    options += [Option(column_name(one.name, table), one.evidence) for one in people]
+    answers.ask(
+        "user_id",
+        f"Who did it? {left[0].name} is named so, but {shape_of(left[0])} is no usual form of an id.",
+        options,
+    )
+    return True
+
+
+def _mark_of_thousands(column: Column) -> str:
+    """Return the mark that stands before each group of three digits; empty: there is none."""
+    for mark in ".,":
+        if column.is_text and all(re.fullmatch(rf"\d{{1,3}}({re.escape(mark)}\d{{3}})*", one) for one in column.values):
+            return mark if any(mark in one for one in column.values) else ""
+    return ""
 
 
 def _refuse_rounded(columns: Sequence[Column]) -> None:
@@ -106,7 +151,7 @@ def _is_rounded_by_type(one: Column) -> bool:
 
 def rounded_by_a_spreadsheet(one: Column) -> InputError:
     """Return the refusal of numbers that were saved as a spreadsheet shows them."""
-    seen = next((value for value in one.values if "E+" in value), "")
+    seen = next((value for value in one.values if "e+" in value.casefold()), "")
     return InputError(
         f"{one.name} was rounded by a spreadsheet: it has numbers such as {shape_of(one, seen)}, and what they were is lost",
         hint="export the log again, and open it in a spreadsheet only with this column as text; or name another with --answer",
@@ -238,9 +283,7 @@ def _joined(columns: Sequence[Column], table: LogTable) -> list[Option]:
         first, second = second, first
     if first.filled_share >= _FULL:
         return []
-    quoted = [
-        name if name.isidentifier() else column_of(one.name, table) for one in (first, second) for name in [one.name]
-    ]
+    quoted = [sql_name(one.name, table) for one in (first, second)]
     return [
         Option(
             f"coalesce({quoted[0]}, {quoted[1]})",
@@ -346,5 +389,8 @@ def nobody_of(user: Finding | None, columns: Sequence[Column], table: LogTable) 
     if column is None:
         return ""
     value = next((one for one in column.values if _NOBODY.fullmatch(one.casefold()) or set(one) <= set("0-")), "")
-    (rows,) = table.numbers(f"count(*) filter ({table.column(column.name)} = {literal(value)})")
-    return value if value and rows > _MUCH * column.filled else ""
+    others = [one for one in column.values if one != value]
+    who = table.column(column.name)
+    rows, next_ = table.numbers(*(f"count(*) filter ({who} = {literal(one)})" for one in (value, (*others, value)[0])))
+    is_most = rows >= _FEW_SHARE * column.filled and rows > next_
+    return value if value and (is_most or rows > _MUCH * column.filled) else ""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -24,6 +26,36 @@ def _two_spellings(folder: Path) -> Path:
         lines = [f"u{user(row)},{moment(row):%Y-%m-%d %H:%M:%S},{kind(row)}" for row in range(90)]
         (folder / f"{name}.csv").write_text("\n".join([f"{header},timestamp,event", *lines]) + "\n")
     return folder / "*.csv"
+
+
+def _log(name: str, header: str, line: Callable[[int], str], **expected: object) -> Awkward:
+    """Return a CSV file and what is expected of it."""
+    return Awkward(name, text("log.csv", header, line), **expected)  # pyright: ignore[reportArgumentType]
+
+
+def _loaded(row: int) -> str:
+    """When a row was loaded: on the first of the next month."""
+    return f"2024-{moment(row).month + 1:02}-01 02:00:00"
+
+
+def _stamp(row: int) -> str:
+    return f"{moment(row):%Y-%m-%d %H:%M:%S}"
+
+
+def _json(name: str, *objects: object) -> Callable[[Path], Path]:
+    def write(folder: Path) -> Path:
+        (folder / name).write_text("\n".join(map(json.dumps, objects)) + "\n")
+        return folder / "*.jsonl"
+
+    return write
+
+
+def _growing(folder: Path) -> Path:
+    """Write a file of more objects than are looked at first, and one whose objects have a user."""
+    old = [{"device_id": f"d{n}", "ts": "2024-03-01T08:00:00Z"} for n in range(7)]
+    (folder / "a.jsonl").write_text("".join(json.dumps(one) + "\n" for one in old) * 8000)
+    new = [{"device_id": f"d{n % 7}", "ts": "2024-03-02T08:00:00Z", "user_id": f"u{n % 9}"} for n in range(36)]
+    return _json("b.jsonl", *new)(folder)
 
 
 _WHO, _WHEN = frozenset({"user_id"}), frozenset({"event_time"})
@@ -231,5 +263,104 @@ DOUBTFUL = (
             lambda row: ",".join([f"u{row}", *(str((row + day) % 5) for day in range(14))]),
         ),
         refuses=r"a wide table and not an event log: it has a column per period \(user_id, 2024-01-01",
+    ),
+    # --- A column that is named so and not read -----------------------------------------------------------------------
+    *(
+        _log(
+            f"a time of an event in a form that is not read, and a load: {form}",
+            f"user_id,{name},created_at,event",
+            lambda row, form=form: f"u{user(row)},{moment(row):{form}},{_loaded(row)},{kind(row)}",
+            asks=_WHEN,
+        )
+        for name, form in (("event_time", "%d. März %Y %H:%M"), ("order_date", "453%j.25"))
+    ),
+    _log(
+        "one time of an export beside months in words",
+        "user_id,created_at,purchase_period,amount",
+        lambda row: f"u{user(row)},2024-10-01 02:00:00,{moment(row):%B %Y},{row}.50",
+        asks=_WHEN,
+    ),
+    _log(
+        "weekdays beside a time",
+        "user_id,event_time,day,week,event",
+        lambda row: f"u{user(row)},{_stamp(row)},{moment(row):%A},{moment(row):%V},{kind(row)}",
+        columns={"event_time": "event_time"},
+    ),
+    *(
+        _log(
+            f"ids of users as {form}, and companies",
+            "user_id,company_id,event_time,event",
+            lambda row, form=form: f'"{form.format(user(row))}",c{row % 6},{_stamp(row)},{kind(row)}',
+            asks=_WHO,
+        )
+        for form in ("{:,}", "{}.02", f"{'x' * 130}{{}}")
+    ),
+    *(
+        _log(
+            f"ids of users that were rounded to {form}",
+            "user_id,event_time,event",
+            lambda row, form=form: f"{form.format(1.015e16 + user(row))},{_stamp(row)},{kind(row)}",
+            refuses="user_id was rounded by a spreadsheet",
+        )
+        for form in ("{:.5e}", "{:.14E}", "1.01501E+016")
+    ),
+    _log(
+        "a tenth and more of nobody",
+        "user_id,event_time,event",
+        lambda row: f"{f'u{row % 31}' if row % 13 else 'guest'},{_stamp(row)},{kind(row)}",
+        notes="user_id is guest in many rows",
+    ),
+    # --- Names that SQL has taken -------------------------------------------------------------------------------------
+    *(
+        _log(
+            f"a time that is called {word}",
+            f"user_id,{word},event",
+            lambda row: f"u{user(row)},{moment(row):%d/%m/%Y},{kind(row)}",
+            columns={"event_time": f"strptime(\"{word}\", '%d/%m/%Y')"},
+        )
+        for word in ("on", "limit", "current_date")
+    ),
+    *(
+        _log(
+            f"years of two digits in one of {rows} rows",
+            "customer_id,order_date,amount",
+            lambda row, rows=rows: f"c{user(row)},{moment(row):{'%d/%m/%Y' if row % rows else '%d/%m/%y'}},{row}.50",
+            columns={"event_time": "strptime(order_date, ['%d/%m/%y', '%d/%m/%Y'])"},
+        )
+        for rows in (2, 30)
+    ),
+    # --- JSON ---------------------------------------------------------------------------------------------------------
+    Awkward("users from a later file on", _growing, asks=_WHO),
+    Awkward(
+        "more fields than are looked at",
+        _json(
+            "log.jsonl",
+            *(
+                {f"p{n}": 1 for n in range(410)} | {"ts": f"{moment(row):%Y-%m-%d}", "user_id": row % 2}
+                for row in range(4)
+            ),
+        ),
+        {"user_id": "user_id", "event_time": "ts"},
+        notes="12 of 412 fields were not looked at: p398",
+    ),
+    Awkward(
+        "batches of events",
+        _json(
+            "log.jsonl",
+            *(
+                {"user_id": f"u{user(row)}", "sent_at": _stamp(row), "events": [{"name": "a", "ts": _stamp(row)}] * 2}
+                for row in range(90)
+            ),
+        ),
+        refuses=r"events holds lists of up to 2 objects \(name, ts\)",
+    ),
+    Awkward(
+        "orders with their items",
+        _json(
+            "log.jsonl",
+            *({"user_id": user(row), "created_at": _stamp(row), "items": [{"price": 5}] * 2} for row in range(90)),
+        ),
+        {"user_id": "user_id", "event_time": "created_at"},
+        notes="items holds lists of up to 2 objects (price), which are not read",
     ),
 )
