@@ -131,7 +131,7 @@ def _of_columns(columns: Sequence[Column], table: LogTable, *, path: str, answer
     found = {name: one for name, one in (roles | arrival).items() if one}
     _ask_alike(found, table, answers=answers)
     ask_what_a_row_is(columns, table, found=found, reading=reading, answers=answers)
-    _tell_of_users(user, columns, table, measures=measures)
+    _tell_of_users(user, columns, table, reading=reading, measures=measures)
     event_id = find_event_id(columns, table, found=found, reading=reading, answers=answers)
     reading = zone.days_of(reading) if zone and reading else reading
     of_times = doubts_of_times(reading, found, columns, dates, table)
@@ -162,11 +162,13 @@ def _is_time(column: Column, readings: Mapping[str, Sequence[TimeReading]]) -> b
     return bool(readings[column.name]) and not (column.is_whole and person_rank(column.normal) is not None)
 
 
-def _tell_of_users(user: Finding | None, columns: Sequence[Column], table: LogTable, *, measures: Measures) -> None:
+def _tell_of_users(
+    user: Finding | None, columns: Sequence[Column], table: LogTable, *, reading: TimeReading | None, measures: Measures
+) -> None:
     """Say what may be wrong with who did it: one value stands for nobody, or something of :func:`doubts_of_users`."""
     nobody = nobody_of(user, columns, table)
     if not user or not nobody:
-        measures.notes += doubts_of_users(user, columns, table)
+        measures.notes += doubts_of_users(user, columns, table, reading=reading)
         return
     name = sql_name(user.columns[0], table)
     measures.choose("where", [(f"{name} <> {literal(nobody)}", "leaves only rows with a user")])

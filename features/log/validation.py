@@ -206,6 +206,7 @@ def _rules(source: Source, span: Span) -> list[tuple[str, str]]:
         (f"event_time >= timestamptz '{span.end.isoformat()}'", span.beyond),
         *([(f"event_time < timestamptz '{span.start.isoformat()}'", BEFORE)] if span.start else []),
         (f"event_time < timestamptz '{EARLIEST} 00:00:00+00'", "event_time is absurd"),
+        ("event_time < timestamptz '1900-01-02 00:00:00+00'", "event_time is the zero of a calendar (1900-01-01)"),
         (
             "event_time between timestamptz '1969-12-31 00:00:00+00' and timestamptz '1970-01-02 00:00:00+00'",
             "event_time is the zero of a clock (1970-01-01)",

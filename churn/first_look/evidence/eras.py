@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from churn.first_look.evidence.columns import Column
 from churn.first_look.evidence.table import LogTable
-from churn.first_look.evidence.times import Candidate, TimeReading, measured, sql_name
+from churn.first_look.evidence.times import (
+    Candidate,
+    TimeReading,
+    candidates_of,
+    has_digits_of_times,
+    measured,
+    sql_name,
+)
 from churn.first_look.questions import Option
-from features.sql import literal
+from features.sql import identifier, literal
 
 _CLOCK = r"(?P<clock>[T ]\d{1,2}:\d\d(?P<seconds>:\d\d)?)?"
 _MARKED = r"(?P<sep>[-/. ])\d{1,2}(?P=sep)\d{1,2}"
@@ -103,3 +111,13 @@ def _with_common_year(era: _Era, text: str) -> str:
     old = era.year if era.is_apart else r"\d+"
     year = f"cast(try_cast(regexp_extract({text}, '{old}') as integer) + {era.added} as varchar)"
     return f"regexp_replace({text}, '{era.before}{old}', {year})"
+
+
+def share_ahead(column: Column, table: LogTable) -> float:
+    """Return the largest share of values that a reading takes for times of the future."""
+    if not column.is_time_type and not (column.is_text and has_digits_of_times(column)):
+        return 0.0
+    now, filled = datetime.now(UTC).isoformat(), f"{identifier(column.name)} is not null"
+    ahead = (f"count(*) filter ({one.sql} > timestamptz '{now}')" for one in candidates_of(column, table))
+    found = table.numbers(*ahead, "count(*) * 0", where=filled)
+    return max(found) / column.filled if column.filled else 0.0

@@ -75,14 +75,14 @@ def refuse_lists_of_events(lists: Iterable[ObjectList]) -> None:
             )
 
 
-def fields_to_look_at(names: Sequence[str]) -> tuple[list[str], str]:
-    """Return as many names as are looked at, those that say what they are before others; and in words how many there are more."""
+def inspected_fields(names: Sequence[str]) -> tuple[list[str], str]:
+    """Return as many names as are inspected, those that say what they are before others; and in words how many there are more."""
     if len(names) <= _MAX_FIELDS:
         return list(names), ""
     taken = set(sorted(names, key=lambda name: not _has_role(normal(name)))[:_MAX_FIELDS])
     left = [name for name in names if name not in taken]
     more = ", ..." if len(left) > _SHOWN else ""
-    words = f"{len(left):,} of {len(names):,} fields were not looked at: {', '.join(left[:_SHOWN])}{more}"
+    words = f"{len(left):,} of {len(names):,} fields were not inspected: {', '.join(left[:_SHOWN])}{more}"
     return [name for name in names if name in taken], words
 
 

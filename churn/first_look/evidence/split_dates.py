@@ -11,13 +11,14 @@ from churn.first_look.evidence.table import LogTable
 from churn.first_look.evidence.times import Candidate, TimeReading, measured, sql_name
 
 _RANGES = {"year": (1980, 2100), "month": (1, 12), "day": (1, 31), "hour": (0, 23)}
+_WEEK, _MONTHS, _MIN_ROWS = 7, 2, 20
 
 
 def split_date(columns: Sequence[Column], table: LogTable) -> TimeReading | None:
     """Return how the columns of a year, a month and a day are read together, with an hour where there is one; None: they are not there."""
     year, month, day, hour = (_only(part, columns) for part in _RANGES)
     whole = [year, month] if year else [_year_and_month(columns)]
-    if day is None or None in whole:
+    if day is None or None in whole or _are_weekdays(day, whole, table):
         return None
     found = [one for one in (*whole, day, hour) if one]
     has_hour = hour is not None
@@ -28,6 +29,22 @@ def split_date(columns: Sequence[Column], table: LogTable) -> TimeReading | None
     words = f"from {', '.join(one.name for one in found)}"
     candidate = Candidate(f"strptime({expression}, '{format_}')", words, sql, step="time" if has_hour else "day")
     return measured(candidate, day, table=table, others=tuple(one.name for one in found if one is not day))
+
+
+def weekdays_of(columns: Sequence[Column], table: LogTable) -> Column | None:
+    """Return the column that is named as the day of a date, where its numbers are those of a week; None: they are not."""
+    year, month, day, _ = (_only(part, columns) for part in _RANGES)
+    whole = [year, month] if year else [_year_and_month(columns)]
+    return day if day and None not in whole and _are_weekdays(day, whole, table) else None
+
+
+def _are_weekdays(day: Column, months: Sequence[Column | None], table: LogTable) -> bool:
+    """Tell whether the numbers of a day are those of a week: over several months, none is above seven."""
+    if (day.high or 0) > _WEEK or day.rows < _MIN_ROWS:
+        return False
+    named = [table.column(one.name) for one in months if one]
+    (found,) = table.numbers(f"count(distinct ({', '.join(named)}))")
+    return int(found) > _MONTHS
 
 
 def _only(part: str, columns: Sequence[Column]) -> Column | None:

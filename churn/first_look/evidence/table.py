@@ -10,8 +10,8 @@ from typing import Any
 import duckdb
 from duckdb.sqltypes import DuckDBPyType
 
-from churn.first_look.evidence.nested import ObjectList, fields_of_list, fields_to_look_at, json_structure, leaves_of
-from churn.first_look.evidence.text_files import TextFormat, refuse_wide, text_format_of
+from churn.first_look.evidence.nested import ObjectList, fields_of_list, inspected_fields, json_structure, leaves_of
+from churn.first_look.evidence.text_files import TextFormat, refuse_headers, refuse_wide, text_format_of
 from features.log.files import LOG, LogFile, mount
 from features.log.formats import files_of, format_of
 from features.log.sources.broken_rows import FAULT, TEXT
@@ -49,7 +49,7 @@ class LogTable:
     lists
         Fields that hold lists of objects, which are not read.
     unseen
-        Which fields are too many to be looked at, in words; empty: none.
+        Which fields are too many to be inspected, in words; empty: none.
     """
 
     connection: duckdb.DuckDBPyConnection
@@ -101,11 +101,13 @@ def open_table(path: str, base: Path, *, names: Sequence[str] = ()) -> LogTable:
     files = files_of(EventsSettings(path=path), base)
     kind = str(format_of(files[0].name))
     text = text_format_of(files[0].name) if kind == "csv" else TextFormat()
+    taken = _spread(files)
+    if "names" in text.settings and "skip" not in text.settings and not names:
+        refuse_headers([file.name for file in taken])
     refuse_wide(text.header)  # before names that are dates are taken for a row of values
     settings = EventsSettings.model_validate(
         {"path": path, "columns": _NOWHERE, "format": text.settings | ({"names": list(names)} if names else {})}
     )
-    taken = _spread(files)
     connection = connect()
     mount(connection, [file.name for file in taken])
     with duckdb_errors(*LOG.unreadable):
@@ -150,7 +152,7 @@ def _structure(connection: duckdb.DuckDBPyConnection, files: Sequence[LogFile]) 
     names = [file.name for file in files]
     leaves, lists = json_structure(connection, names)
     by_name = {name_of(path): path for path in [*((key,) for key in _folder_keys(names)), *leaves]}
-    taken, unseen = fields_to_look_at(list(by_name))
+    taken, unseen = inspected_fields(list(by_name))
     return _Structure(tuple(by_name[name] for name in taken), tuple(lists), unseen)
 
 
@@ -179,7 +181,7 @@ def _kept(
 ) -> LogTable:
     """Keep the rows of a relation with the file of each, all where they are few, else some from everywhere."""
     every = _fields(connection, relation)
-    seen, unseen = fields_to_look_at(list(every))
+    seen, unseen = inspected_fields(list(every))
     fields = {name: every[name] for name in seen}
     kinds = {name: str(kind) for name, (_, kind) in fields.items()}
     listed = [_present(name, path, kind=kinds[name]) for name, (path, _) in fields.items()]

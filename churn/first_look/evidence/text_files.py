@@ -22,7 +22,7 @@ _PACKED = {".gz": "gzip", ".zst": "zstd"}
 _DELIMITERS = ",;\t|"
 _LINES = 40
 _LONGEST_RECORD = 100
-_MAX_ABOVE = 15
+_MAX_ABOVE, _MAX_FILES = 15, 50
 _RUN_SHARE = 0.5
 _ASCII = 0x80
 _DIRECTIVE = re.compile(r"sep=.?\s*$|#\s|#$")
@@ -73,10 +73,36 @@ def text_format_of(name: str) -> TextFormat:
         evidence["skip"] = f"the lines above the header have fewer fields than the {len(rows[0])} of the table"
     if rows and _has_more_of_others(rows[0], delimiter):
         settings["delimiter"] = delimiter
-    if rows and _is_headless(rows):
+    if _has_one_more(rows):
+        settings |= {"skip": above + 1, "names": [*rows[0], f"column_{len(rows[0]) + 1}"]}
+        evidence["names"] = "each line below the names of the columns ends with a mark too many"
+    elif rows and _is_headless(rows):
         settings["names"] = [f"column_{place + 1}" for place in range(len(rows[0]))]
         evidence["names"] = "the first line holds values, so the file has no header"
     return TextFormat(settings, evidence, tuple(rows[0]) if rows else ())
+
+
+def refuse_headers(names: Sequence[str]) -> None:
+    """Refuse files of which the first has no header, and another has one: that would be a row.
+
+    Raises
+    ------
+    InputError
+        With two of them.
+    """
+    first, *others = names[:: max(1, len(names) // _MAX_FILES)]
+    found = next((one for one in others if "names" not in text_format_of(one).settings), None)
+    if found:
+        raise InputError(
+            f"{first} has no header, and {found} has one: columns cannot be told by their names",
+            hint="give each file a first line with the names of its columns, or none of them",
+        )
+
+
+def _has_one_more(rows: Sequence[Sequence[str]]) -> bool:
+    """Tell whether each row has one field more than the header, and nothing in it."""
+    has_names = len(rows) > 1 and not any(_VALUE.fullmatch(one.strip()) for one in rows[0])
+    return has_names and all(len(row) == len(rows[0]) + 1 and not row[-1].strip() for row in rows[1:])
 
 
 def _has_more_of_others(header: Sequence[str], delimiter: str) -> bool:
@@ -93,9 +119,24 @@ def _start_of(name: str) -> bytes:
     packed: Any = _PACKED.get(Path(name).suffix.lower())
     try:
         with open_file(name) as file, pa.input_stream(file, compression=packed) as stream:
-            return bytes(stream.read(_START_BYTES))
+            start = bytes(stream.read(_START_BYTES))
     except OSError as error:
         raise InputError(f"{name} cannot be read: {error}", hint="check that the file is whole") from error
+    kind = next((kind for mark, kind in _KINDS.items() if start.startswith(mark)), None)
+    if kind:
+        raise InputError(f"{name} is no text: it begins as {kind[0]} does", hint=kind[1])
+    return start
+
+
+_KINDS = {  # how files that are not text begin: what they are, and what to do about it
+    b"\x1f\x8b": ("a file that gzip has packed", "call it .csv.gz, or unpack it first"),
+    b"\x28\xb5\x2f\xfd": ("a file that zstd has packed", "call it .csv.zst, or unpack it first"),
+    b"PK\x03\x04": ("a zip archive or a workbook of Excel", "unpack it first, or save the workbook as CSV"),
+    b"\xd0\xcf\x11\xe0": ("an older workbook of Excel", "save it as CSV"),
+    b"PAR1\x15": ("a Parquet file", "call it .parquet"),
+    b"SQLite format 3": ("a database of SQLite", "write its table as CSV or Parquet first"),
+    b"%PDF-": ("a PDF", "give the data that it shows as CSV"),
+}
 
 
 def _encoding_of(start: bytes, name: str) -> tuple[str, str]:
@@ -226,10 +267,19 @@ def _above_header(lines: Sequence[str], delimiter: str) -> tuple[int, list[list[
     usual = sizes.most_common(1)[0][0] if sizes else 0
     first = next((place for place, line in enumerate(lines) if _bare(line).count(delimiter) == usual), plain)
     is_titled = plain < first <= _MAX_ABOVE and usual > 0
+    if is_titled and _is_short_header(lines, first, delimiter=delimiter):
+        first, is_titled = first - 1, first - 1 > plain
     start = first if is_titled else plain
     rows = list(csv.reader(lines[start:], delimiter=delimiter))
     padded = _padded(rows)
     return (start + padded if is_titled or padded else 0), [row for row in rows[padded:] if row]
+
+
+def _is_short_header(lines: Sequence[str], first: int, *, delimiter: str) -> bool:
+    """Tell whether the line above the first row names its columns, and each row ends with a mark too many."""
+    above, first_row = (_bare(lines[place]).count(delimiter) for place in (first - 1, first))
+    has_marks = all(line.rstrip().endswith(delimiter) for line in lines[first:] if line.strip())
+    return above == first_row - 1 > 0 and has_marks
 
 
 def _padded(rows: Sequence[Sequence[str]]) -> int:

@@ -65,6 +65,20 @@ def with_clock(reading: TimeReading, columns: Sequence[Column], table: LogTable)
     return _read_with(reading, clock, table) if clock else reading
 
 
+def may_be_of_half_days(reading: TimeReading, table: LogTable) -> bool:
+    """Tell whether times may be of a clock of twelve hours, and nothing says which half of the day they are in."""
+    if reading.step != "time" or reading.is_zoned or not reading.column.is_text:
+        return False
+    time = f"{reading.sql} at time zone 'UTC'"
+    first, last, hours, minutes = table.numbers(
+        f"min(hour({time}))",
+        f"max(hour({time}))",
+        f"count(distinct hour({time}))",
+        f"count(distinct minute({time}))",
+    )
+    return 1 <= first <= last <= _NOON and hours >= _MANY_HOURS and minutes > 1
+
+
 def _with_half(reading: TimeReading, columns: Sequence[Column], table: LogTable) -> TimeReading:
     """Read times of twelve hours with the column that says which half of the day they are in, where there is one."""
     halves = [one for one in columns if _is_half(one) and one.filled >= reading.column.filled * _LATER]

@@ -39,34 +39,47 @@ _SENT = re.compile(
 )
 _SHOWN = 8
 _FULL, _MUCH, _SOME, _FEW_ROWS = 0.95, 0.3, 0.1, 20
+_FOLDED = {"capitals": "lower({})", "zeros in front": "ltrim({}, '0')"}
+_SPELLED = 0.02  # share of the users who are another in a second spelling
 _FAR_MORE = 3  # times as many rows as the next of the users
 
 
-def doubts_of_users(user: Finding | None, columns: Sequence[Column], table: LogTable) -> list[str]:
-    """Return what may be wrong with who did it: one value in very many rows, e-mails that differ in case only."""
+def doubts_of_users(
+    user: Finding | None, columns: Sequence[Column], table: LogTable, *, reading: TimeReading | None
+) -> list[str]:
+    """Return what may be wrong with who did it: one value in very many rows, or one user in two spellings."""
     column = next((one for one in columns if user and one.name in user.columns), None)
     if column is None or column.rows < _FEW_ROWS or not column.values:
         return []
     who, name = table.column(column.name), column_name(column.name, table)
     first, second = (*column.values, column.values[0])[:2]
-    most, next_, folded = table.numbers(
-        *(f"count(*) filter ({who} = {literal(value)})" for value in (first, second)), f"count(distinct lower({who}))"
-    )
-    notes = _totals(column, table)
+    most, next_ = table.numbers(*(f"count(*) filter ({who} = {literal(value)})" for value in (first, second)))
+    notes = _totals(column, table, reading=reading)
     if most > _MUCH * column.filled or most > max(_SOME * column.filled, _FAR_MORE * next_):
         notes.append(f"one value of {name} has {percent(most, column.filled)} of the rows: it may stand for nobody")
-    if folded < column.distinct and column.share("email") > _MUCH:
-        notes.append(
-            f"{name} has {column.distinct:,} users, and {folded:,} where capitals do not count: "
-            f"if they do not, user_id = lower({name})"
-        )
+    return notes + _spellings(column, table)
+
+
+def _spellings(column: Column, table: LogTable) -> list[str]:
+    """Say that users are fewer where capitals, or zeros in front, do not count."""
+    who, name = table.column(column.name), sql_name(column.name, table)
+    notes: list[str] = []
+    for what, way in _FOLDED.items() if column.is_text else ():
+        (folded,) = table.numbers(f"count(distinct {way.format(who)})")
+        is_email = column.share("email") > _MUCH and folded < column.distinct
+        if is_email or folded <= (1 - _SPELLED) * column.distinct:
+            notes.append(
+                f"{name} has {column.distinct:,} users, and {folded:,} where {what} do not count: "
+                f"if they do not, user_id = {way.format(name)}"
+            )
     return notes
 
 
-def _totals(column: Column, table: LogTable) -> list[str]:
-    """Say that a user is called as the last line of a sheet is."""
+def _totals(column: Column, table: LogTable, *, reading: TimeReading | None) -> list[str]:
+    """Say that a user is called as the last line of a sheet is; a row without a time is set aside anyway."""
     who, listed = table.column(column.name), ", ".join(map(literal, _TOTALS))
-    (rows,) = table.numbers("count(*)", where=f"lower({who}) in ({listed})")
+    has_time = f"{reading.sql} is not null" if reading else "true"
+    (rows,) = table.numbers("count(*)", where=f"lower({who}) in ({listed}) and {has_time}")
     name = sql_name(column.name, table)
     words = f'a row is called a total in {column.name}, and counts as a user: where = "lower({name}) not in ({listed})" excludes it'
     return [words] if rows else []

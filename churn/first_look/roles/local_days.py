@@ -71,6 +71,9 @@ _OF_NAMES: Mapping[str, tuple[str, ...]] = {  # the last word of a name, and the
     **dict.fromkeys(("nzst", "nzdt"), ("Pacific/Auckland",)),
 }
 _OFFSET = r"(UTC|GMT)?[-+](0\d|1[0-4]):?[0-5]\d"
+_HOURS = r"(UTC|GMT)?([-+])(\d\d?):?([0-5]\d)?"  # UTC+1; and +1 where the column is named so
+_ZONES = re.compile(r"(.*_)?(tz|time_?zone|zone|zeitzone|fuseau\w*|zona\w*|fuso\w*|offset|utc|gmt)(_.*)?")
+_HOUR_NAMES = re.compile(r"(.*_)?(tz|time_?zone|zeitzone)")
 _OFFSETS = re.compile(r"(utc|tz|gmt|zone|timezone|time_zone)_?(offset|diff)\w*|offset_?(utc|tz|gmt)\w*")
 _IN_SECONDS = {3600: 14, 60: 14 * 60, 1: 14 * 3600}  # of a number of hours, minutes or seconds; the largest of each
 
@@ -210,61 +213,110 @@ def _of_column(reading: TimeReading, columns: Sequence[Column], table: LogTable,
     if zone is None:
         return None
     if zone.distinct > 1:
-        name = column_name(reading.column.name, table)
-        plain = name if reading.expression == name else reading.expression
-        there = "by the clock of each place: a day is that of the place"
-        options = [
-            Option(
-                _instants(reading, zone, table), f"each in its own {zone.name}: the same instant is one time everywhere"
-            ),
-            Option(plain, f"all by one clock, as of UTC; or {there}"),
-        ]
-        answers.ask(
-            "event_time",
-            f"When did it happen? {reading.column.name} has no zone, and {zone.name} has several.",
-            options,
-        )
+        _ask_about_several(reading, zone, table, answers=answers)
         return None
-    name = (
-        zone.values[0]
-        if _holds_zones(zone)
-        else _fixed(_seconds(re.sub("[^-+0-9]", "", zone.values[0])))
-        if zone.is_text
-        else ""
-    )
+    possible = [_place_of(zone.values[0], choice) for choice in range(_choices(zone))] if _holds_zones(zone) else []
+    if len(possible) > 1:
+        options = [Option(one, f"as {zone.values[0]} in {zone.name} may say") for one in possible]
+        answers.ask(TIMEZONE, f"In which zone are the times of {reading.column.name}?", options)
+        return None
+    name = possible[0] if possible else _fixed(_seconds_of(zone.values[0], _unit(zone)))
     return Zone(name, f"{zone.name} says so in all rows", is_of_times=True) if name else None
 
 
+def _ask_about_several(reading: TimeReading, zone: Column, table: LogTable, *, answers: Answers) -> None:
+    name = column_name(reading.column.name, table)
+    plain = name if reading.expression == name else reading.expression
+    words = f"each in its own {zone.name}: the same instant is one time everywhere"
+    options = [
+        Option(instants, f"{words}{_which(zone, choice)}")
+        for choice in range(_choices(zone))
+        if (instants := _instants(reading, zone, table, choice=choice))
+    ]
+    there = "by the clock of each place: a day is that of the place"
+    options.append(Option(plain, f"all by one clock, as of UTC; or {there}"))
+    asked = f"When did it happen? {reading.column.name} has no zone, and {zone.name} has several."
+    answers.ask("event_time", asked, options)
+
+
+def _places_of(value: str) -> tuple[str, ...]:
+    """Return the zones that a name or an abbreviation may mean."""
+    if "/" in value:
+        return (value,) if value in available_timezones() else ()
+    return _OF_NAMES.get(value.casefold(), ())
+
+
+def _place_of(value: str, choice: int) -> str:
+    places = _places_of(value)
+    return places[min(choice, len(places) - 1)]
+
+
+def _choices(zone: Column) -> int:
+    """Return how many places one of the abbreviations of a column may mean."""
+    return max(len(_places_of(one)) for one in zone.values) if _holds_zones(zone) else 1
+
+
+def _which(zone: Column, choice: int) -> str:
+    """Say which place is meant by abbreviations of several."""
+    several = [f"{one} of {_place_of(one, choice)}" for one in zone.values if len(_places_of(one)) > 1]
+    return f", {', '.join(several)}" if several else ""
+
+
 def _holds_zones(column: Column) -> bool:
-    return (
-        column.is_text
-        and bool(column.values)
-        and all("/" in one and one in available_timezones() for one in column.values)
-    )
+    """Tell whether values name zones: by their places; or by abbreviations, where the column is named so."""
+    if not column.is_text or not column.values or not all(map(_places_of, column.values)):
+        return False
+    return _ZONES.fullmatch(column.normal) is not None or all("/" in one for one in column.values)
 
 
 def _holds_offsets(column: Column) -> bool:
     if column.is_text and column.values and all(re.fullmatch(_OFFSET, one) for one in column.values):
         return True
-    return bool(_OFFSETS.fullmatch(column.normal)) and column.is_whole and _unit(column) > 0
+    if column.is_text and _ZONES.fullmatch(column.normal) and all(re.fullmatch(_HOURS, one) for one in column.values):
+        return True
+    is_named = _OFFSETS.fullmatch(column.normal) or _HOUR_NAMES.fullmatch(column.normal)
+    return bool(is_named) and column.is_whole and _unit(column) > 0
 
 
 def _unit(column: Column) -> int:
     """Return how many seconds a number of an offset stands for; 0: it is none, as offsets are whole quarters of an hour."""
+    if not column.is_whole:
+        return 0
     largest = max(abs(column.low or 0), abs(column.high or 0))
     unit = next((unit for unit, most in _IN_SECONDS.items() if largest <= most), 0)
     return unit if all(float(one) * unit % _QUARTER == 0 for one in column.values) else 0
 
 
-def _instants(reading: TimeReading, zone: Column, table: LogTable) -> str:
-    """Return SQL of instants: local times, each in the zone or with the offset of its row."""
+def _seconds_of(value: str, unit: int) -> int:
+    """Return how many seconds an offset is ahead of UTC: a number of some unit, or as UTC+1 or +01:00."""
+    if unit and not re.fullmatch(_OFFSET, value):
+        return int(float(value)) * unit
+    found = re.fullmatch(_HOURS, value)
+    return _seconds(f"{found[2]}{int(found[3]):02}{found[4] or '00'}") if found else 0
+
+
+def _instants(reading: TimeReading, zone: Column, table: LogTable, *, choice: int) -> str:
+    """Return SQL of instants: local times, each in the zone or with the offset of its row; empty: too many to list."""
     name, plain = sql_name(reading.column.name, table), column_name(reading.column.name, table)
     local = name if reading.expression == plain else reading.expression
     if not reading.column.is_time_type and not local.startswith("strptime("):
         local = f"cast({local} as timestamp)"
     where = column_of(zone.name, table)  # quoted, as timezone is a function too
     if _holds_zones(zone):
-        return f"timezone({where}, {local})"
+        is_by_place = all("/" in one for one in zone.values)
+        meanings = {one: literal(_place_of(one, choice)) for one in zone.values}
+        places = where if is_by_place else _listed(zone, meanings, where=where)
+        return f"timezone({places}, {local})" if places else ""
+    if zone.is_text and all(re.fullmatch(_OFFSET, one) for one in zone.values):
+        return rf"timezone('UTC', {local} - cast(regexp_replace({where}, '^\D*?(-?)\+?(\d\d):?(\d\d)$', '\1\2:\3') as interval))"
     if zone.is_whole:
         return f"timezone('UTC', {local} - to_seconds(cast({where} as integer) * {_unit(zone)}))"
-    return rf"timezone('UTC', {local} - cast(regexp_replace({where}, '^\D*?(-?)\+?(\d\d):?(\d\d)$', '\1\2:\3') as interval))"
+    seconds = _listed(zone, {one: str(_seconds_of(one, 0)) for one in zone.values}, where=where)
+    return f"timezone('UTC', {local} - to_seconds({seconds}))" if seconds else ""
+
+
+def _listed(zone: Column, meanings: Mapping[str, str], *, where: str) -> str:
+    """Return SQL of what each value of a column means; empty: not all its values are known."""
+    if zone.distinct > len(meanings):
+        return ""
+    return f"case {where} {' '.join(f'when {literal(one)} then {each}' for one, each in meanings.items())} end"

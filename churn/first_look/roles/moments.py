@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-from churn.first_look.evidence.columns import Column
-from churn.first_look.evidence.eras import era_options, in_reiwa
+from churn.first_look.evidence.columns import Column, percent
+from churn.first_look.evidence.eras import era_options, in_reiwa, share_ahead
 from churn.first_look.evidence.expressions import reading_of
 from churn.first_look.evidence.names import (
     is_arrival,
@@ -15,10 +15,17 @@ from churn.first_look.evidence.names import (
     is_spelled,
     may_be_of_goods,
 )
+from churn.first_look.evidence.split_dates import weekdays_of
 from churn.first_look.evidence.table import TABLE, LogTable
-from churn.first_look.evidence.times import TimeReading, column_name, has_digits_of_times, has_months
+from churn.first_look.evidence.times import (
+    TimeReading,
+    column_name,
+    has_digits_of_times,
+    has_months,
+    sql_name,
+)
 from churn.first_look.questions import DATE_ORDER, Answers, Option
-from churn.first_look.roles.clocks import is_clock, is_time_of_day, with_clock
+from churn.first_look.roles.clocks import is_clock, is_time_of_day, may_be_of_half_days, with_clock
 from churn.first_look.roles.files import check_order
 from churn.first_look.roles.people import rounded_by_a_spreadsheet, shape_of
 from churn.first_look.roles.zones import zone_options
@@ -64,7 +71,7 @@ def find_time(
         return _read(named.name, readings, columns, table, answers=answers)
     dated = [one for one in columns if readings.get(one.name)]
     if not dated and not _unread_asked(columns, table, answers=answers):
-        raise _no_times(columns)
+        raise _no_times(columns, table)
     if not dated:
         return None, None
     possible = _of_events(dated, table, user=user)
@@ -253,7 +260,24 @@ def _read(
         return None, None
     check_order(found[0], table, answers=answers)
     reading = with_clock(found[0], columns, table)
+    if "event_time" not in answers.given and may_be_of_half_days(reading, table):
+        words = (
+            f"When did it happen? The hours of {name} are 1 to 12, and nothing says which half of the day they are in."
+        )
+        answers.ask("event_time", words, _of_half_days(reading, table))
+        return None, None
     return Finding(reading.expression, reading.evidence, (name, *reading.others)), reading
+
+
+def _of_half_days(reading: TimeReading, table: LogTable) -> list[Option]:
+    """Return what times may be whose hours are 1 to 12."""
+    plain = column_name(reading.column.name, table)
+    is_plain = reading.expression == plain
+    time = f"cast({sql_name(reading.column.name, table)} as timestamp)" if is_plain else reading.expression
+    return [
+        Option(f"date_trunc('day', {time})", "by the day: mornings and afternoons cannot be told apart"),
+        Option(reading.expression, f"of a clock of 24 hours, and nothing happens from 13 to 1; {reading.evidence}"),
+    ]
 
 
 def _eras(reading: TimeReading, table: LogTable, *, answers: Answers) -> list[Option]:
@@ -323,8 +347,19 @@ def find_arrival(
     )
 
 
-def _no_times(columns: Sequence[Column]) -> InputError:
+def _no_times(columns: Sequence[Column], table: LogTable) -> InputError:
     named = [one for one in columns if is_event_time(one.normal)]
+    ahead = {one.name: share for one in columns if (share := share_ahead(one, table)) > _SOME}
+    for name, share in ahead.items():
+        return InputError(
+            f"{name} can be read as times, and {percent(share, 1)} of them lie in the future: an event log says what has happened",
+            hint="if another column says when it was booked or done: --answer event_time=COLUMN",
+        )
+    if of_weeks := weekdays_of(columns, table):
+        return InputError(
+            f"{of_weeks.name} seems to be a day of the week: it is never above 7, over several months",
+            hint='give a log with a date in each row; if an SQL expression gives one: --answer "event_time=EXPRESSION"',
+        )
     why, way = "no column holds times", ""
     if rounded := [one for one in named if one.is_rounded]:
         return rounded_by_a_spreadsheet(rounded[0])

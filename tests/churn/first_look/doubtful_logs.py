@@ -51,7 +51,7 @@ def _json(name: str, *objects: object) -> Callable[[Path], Path]:
 
 
 def _growing(folder: Path) -> Path:
-    """Write a file of more objects than are looked at first, and one whose objects have a user."""
+    """Write a file of more objects than are inspected first, and one whose objects have a user."""
     old = [{"device_id": f"d{n}", "ts": "2024-03-01T08:00:00Z"} for n in range(7)]
     (folder / "a.jsonl").write_text("".join(json.dumps(one) + "\n" for one in old) * 8000)
     new = [{"device_id": f"d{n % 7}", "ts": "2024-03-02T08:00:00Z", "user_id": f"u{n % 9}"} for n in range(36)]
@@ -332,7 +332,7 @@ DOUBTFUL = (
     # --- JSON ---------------------------------------------------------------------------------------------------------
     Awkward("users from a later file on", _growing, asks=_WHO),
     Awkward(
-        "more fields than are looked at",
+        "more fields than are inspected",
         _json(
             "log.jsonl",
             *(
@@ -341,7 +341,7 @@ DOUBTFUL = (
             ),
         ),
         {"user_id": "user_id", "event_time": "ts"},
-        notes="12 of 412 fields were not looked at: p398",
+        notes="12 of 412 fields were not inspected: p398",
     ),
     Awkward(
         "batches of events",

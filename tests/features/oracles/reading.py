@@ -79,8 +79,9 @@ class Reader:
         at, count, amount = row["event_time"], row.get("count"), row.get("amount")
         if at >= midnight(self.end, self.zone):
             return "event_time is in the future"
-        if at < datetime(1900, 1, 1, tzinfo=UTC):
-            return "event_time is absurd"
+        if at < datetime(1900, 1, 2, tzinfo=UTC):
+            is_zero = at >= datetime(1900, 1, 1, tzinfo=UTC)
+            return f"event_time is {'the zero of a calendar (1900-01-01)' if is_zero else 'absurd'}"
         if abs(at - datetime(1970, 1, 1, tzinfo=UTC)) <= timedelta(days=1):
             return "event_time is the zero of a clock (1970-01-01)"
         if count is not None and not 0 < count <= 10**9:

@@ -198,6 +198,11 @@ def test_the_zero_of_a_clock_is_set_aside(tmp_path: Path):
     assert log.rejected == {"event_time is the zero of a clock (1970-01-01)": 4}
 
 
+def test_the_zero_of_a_calendar_is_set_aside(tmp_path: Path):
+    log = log_of_times(tmp_path, ["1900-01-01 00:00:00", "1900-01-01", "1900-01-02"])
+    assert log.rejected == {"event_time is the zero of a calendar (1900-01-01)": 2}
+
+
 EPOCHS = {
     "1767607200.5": "2026-01-05 10:00:00",
     "1767607200999": "2026-01-05 10:00:00",
