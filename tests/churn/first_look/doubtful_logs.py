@@ -332,18 +332,6 @@ DOUBTFUL = (
     # --- JSON ---------------------------------------------------------------------------------------------------------
     Awkward("users from a later file on", _growing, asks=_WHO),
     Awkward(
-        "more fields than are inspected",
-        _json(
-            "log.jsonl",
-            *(
-                {f"p{n}": 1 for n in range(410)} | {"ts": f"{moment(row):%Y-%m-%d}", "user_id": row % 2}
-                for row in range(4)
-            ),
-        ),
-        {"user_id": "user_id", "event_time": "ts"},
-        notes="12 of 412 fields were not inspected: p398",
-    ),
-    Awkward(
         "batches of events",
         _json(
             "log.jsonl",

@@ -16,6 +16,7 @@ from churn.first_look.evidence.names import (
     type_rank,
     units_a_second,
 )
+from churn.first_look.evidence.nested import inspected_fields
 
 PEOPLE = (
     *("user_id", "userId", "CustomerID", "cust", "Kundennummer", "id_client", "Numéro client", "ID_Cliente"),
@@ -103,3 +104,10 @@ def test_how_long_somebody_used_it_is_told_from_how_long_other_things_are():
     assert all(map(is_duration, ("duration_ms", "session_duration", "watch_seconds", "dauer")))
     others = ("track_duration_ms", "video_length_seconds", "latency_seconds", "response_time_secs", "age_seconds")
     assert not any(map(is_duration, (*others, "expected_duration_min", "utc_offset_seconds", "seconds_since_login")))
+
+
+def test_of_too_many_fields_those_that_say_what_they_are_are_inspected():
+    names = [*(f"p{n}" for n in range(410)), "payload.ts", "user_id"]
+    inspected, words = inspected_fields(names)
+    assert inspected == [*(f"p{n}" for n in range(398)), "payload.ts", "user_id"]
+    assert words == "12 of 412 fields were not inspected: p398, p399, p400, p401, p402, ..."
