@@ -78,15 +78,15 @@ def detected_funnel(log: ActiveDays, purchase_event_types: Sequence[str]) -> tup
     Who does so on a left-censored day may have bought before the log, and counts only where few others reach it.
     """
     target = ", ".join(literal(one) for one in purchase_event_types) or "null"
-    sql = f"""with types as (select distinct uid, d, event_type from ({log.relation("event_types")})),
-            bought as (select distinct uid, d from types where event_type in ({target})),
-            firsts as (select uid, event_type, min(d) as since from types group by uid, event_type),
+    log.make("types", f"select distinct uid, d, event_type from ({log.relation('event_types')})")
+    log.make("buying_days", f"select distinct uid, d from types where event_type in ({target})")
+    sql = f"""with firsts as (select uid, event_type, min(d) as since from types group by uid, event_type),
             known as (from firsts qualify since >= {log.new_from}
                 or count(*) filter (since >= {log.new_from}) over (partition by event_type) < {_ENOUGH}),
-            following as (select event_type from known left join (select uid, min(d) as buys_on from bought group by uid) using (uid)
+            following as (select event_type from known left join (select uid, min(d) as buys_on from buying_days group by uid) using (uid)
                 group by event_type having count(*) filter (buys_on <= since) >= {_SHARE_AFTER} * count(*))
-        select event_type, count(*) as days, count(b.uid) / (select count(*) from bought) as share
-        from types left join bought b using (uid, d)
+        select event_type, count(*) as days, count(b.uid) / (select count(*) from buying_days) as share
+        from types left join buying_days b using (uid, d)
         where event_type in ({target}) or event_type not in (from following)
         group by event_type order by days desc, event_type"""
     rows = log.rows(sql)
