@@ -289,6 +289,11 @@ def is_count(name: str) -> bool:
     return _pattern(_COUNTS).fullmatch(name) is not None
 
 
+def owner_of(name: str) -> str:
+    """Return the object that a field is of, as ``cart`` of ``cart.count``; empty: it is of the row."""
+    return "".join(name.split(".")[-2:-1])
+
+
 def counts_events(name: str) -> bool:
     """Tell whether a name says that events are counted, and nothing else."""
     return _pattern(_COUNTS_OF_EVENTS).fullmatch(name) is not None

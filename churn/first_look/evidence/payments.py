@@ -7,7 +7,16 @@ from collections.abc import Collection, Sequence
 
 from churn.first_look.evidence.columns import Column
 from churn.first_look.evidence.copies import contents_of
-from churn.first_look.evidence.names import is_keyed, is_order, is_status, is_word, normal, person_rank, type_rank
+from churn.first_look.evidence.names import (
+    is_keyed,
+    is_order,
+    is_status,
+    is_word,
+    normal,
+    owner_of,
+    person_rank,
+    type_rank,
+)
 from churn.first_look.evidence.table import TABLE, LogTable
 from features.sql import literal
 
@@ -44,8 +53,8 @@ def state_of(name: str) -> str:
     >>> state_of("balance.amount"), state_of("order.total"), state_of("total")
     ('balance', '', '')
     """
-    *_, before, _ = ("", "", *name.split("."))
-    return before if before and is_word(_STATES, normal(before)) else ""
+    owner = owner_of(name)
+    return owner if owner and is_word(_STATES, normal(owner)) else ""
 
 
 def whole_of(amount: Column, columns: Sequence[Column], table: LogTable, *, taken: Collection[str]) -> Column | None:

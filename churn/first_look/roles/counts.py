@@ -14,6 +14,7 @@ from churn.first_look.evidence.names import (
     may_count_events,
     money_of,
     normal,
+    owner_of,
 )
 from churn.first_look.evidence.number_names import counts_pieces, speaks_of_an_order
 from churn.first_look.evidence.table import TABLE, LogTable
@@ -109,8 +110,8 @@ def _named(columns: Sequence[Column], table: LogTable, *, user: Finding | None) 
 
 def _is_of_row(name: str) -> bool:
     """Tell whether a number is of the row or its events, and not of an object inside, as ``cart.count`` is."""
-    *_, before, _ = ("", "", *name.split("."))
-    return not before or is_word(_EVENTS, normal(before))
+    owner = owner_of(name)
+    return not owner or is_word(_EVENTS, normal(owner))
 
 
 def _take(one: Column, table: LogTable, *, measures: Measures) -> None:
