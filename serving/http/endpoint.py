@@ -223,7 +223,7 @@ class Endpoint:
 
     def _answers(self, items: FoundItems, pause: Callable[[], object]) -> list[StoredAnswer | Score]:
         """Return what was found or computed, in the order of the items."""
-        scores = iter(self._computed(items, pause) if items.to_compute else ())
+        scores = iter(self._computed(items, pause) if items.profiles else ())
         return [one if isinstance(one, _ANSWERS) else next(scores) for one in items.found]
 
     def _computed(self, items: FoundItems, pause: Callable[[], object]) -> list[Score]:

@@ -17,10 +17,11 @@ from typing import TypeVar
 from features.errors import InputError
 from features.storage.versions import in_use
 from serving.http.admission import Admission, Turns, wait_for_round
-from serving.http.endpoint import Endpoint
+from serving.http.endpoint import Endpoint, FoundItems
 from serving.http.front.limits import any_number
 from serving.http.problems import MODEL_HEADER, OTHER_MODEL, TIMEOUT, Answer, PathKind, RequestProblem, not_ready
 from serving.http.prometheus import Metrics
+from serving.http.request import ReadRequest
 from serving.http.shadow.shadow import shadow_scoring
 from serving.http.standing import Standing, cutoff_of, standing
 from serving.release.watch import Release, ReleaseWatch
@@ -183,24 +184,32 @@ class Scoring:
         is_large = len(content) > QUICK_BODY_BYTES
         if is_large:
             self.admission.check_items()
-        request = await self._in_thread(lambda _: endpoint.read(content)) if is_large else endpoint.read(content)
+        request = await self._read(endpoint, content) if is_large else endpoint.read(content)
         number = len(request.inputs)
         if request.has_events:
             with self.admission.items(number):
                 spend(number)
-                return "events", await self._in_thread(
-                    lambda pause: endpoint.finish(endpoint.find(request), request_id=request_id, pause=pause)
-                )
-        found = await self._in_thread(lambda _: endpoint.find(request)) if is_large else endpoint.find(request)
-        with self.admission.items(found.to_compute) if found.to_compute else nullcontext():
+                found = await self._find(endpoint, request)
+                return "events", await self._finish(endpoint, found, request_id=request_id)
+        found = await self._find(endpoint, request) if is_large else endpoint.find(request)
+        if not (found.profiles or is_large):
+            spend(number)
+            return "stored", endpoint.finish(found, request_id=request_id)
+        with self.admission.items(found.to_compute) if found.profiles else nullcontext():
             spend(number)
             if is_large or found.to_compute > QUICK_ITEMS:
-                return "large", await self._in_thread(
-                    lambda pause: endpoint.finish(found, request_id=request_id, pause=pause)
-                )
-            if found.to_compute:
-                await self._turns.take()
-            return "computed" if found.to_compute else "stored", endpoint.finish(found, request_id=request_id)
+                return "large", await self._finish(endpoint, found, request_id=request_id)
+            await self._turns.take()
+            return "computed", endpoint.finish(found, request_id=request_id)
+
+    async def _read(self, endpoint: Endpoint, content: bytes) -> ReadRequest:
+        return await self._in_thread(lambda _: endpoint.read(content))
+
+    async def _find(self, endpoint: Endpoint, request: ReadRequest) -> FoundItems:
+        return await self._in_thread(lambda _: endpoint.find(request))
+
+    async def _finish(self, endpoint: Endpoint, found: FoundItems, *, request_id: str) -> bytes:
+        return await self._in_thread(lambda pause: endpoint.finish(found, request_id=request_id, pause=pause))
 
     async def _in_thread(self, work: Callable[[Callable[[], object]], Done]) -> Done:
         """Have it done in the one thread; it is handed what it calls between blocks, so that others go first."""

@@ -182,6 +182,7 @@ def _check_is_local(scope: Scope, headers: Mapping[bytes, bytes], *, path: str) 
         )
 
 
+@lru_cache(maxsize=256)
 def _name(host: bytes) -> str:
     """Return the name in a ``Host`` header, without the port."""
     text = host.decode("latin-1")

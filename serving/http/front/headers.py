@@ -17,6 +17,7 @@ SECURITY_HEADERS: tuple[tuple[bytes, bytes], ...] = (
     (b"x-frame-options", b"DENY"),
     (b"cross-origin-resource-policy", b"same-origin"),
 )
+SECURITY_LINES = b"".join(b"%b: %b\r\n" % header for header in SECURITY_HEADERS)
 # What the pages of an origin in [serving] cors_origins may send and read. They send a key themselves: browsers add none to their requests.
 CORS: dict[str, Any] = {
     "allow_methods": ("GET", "POST"),

@@ -19,7 +19,7 @@ from starlette.websockets import WebSocketClose
 
 from serving.http.front.about import model_document, reasons_document
 from serving.http.front.gate import Gate
-from serving.http.front.headers import CORS, SECURITY_HEADERS, echoed, named
+from serving.http.front.headers import CORS, echoed, named
 from serving.http.front.log import RequestLog
 from serving.http.front.page import page
 from serving.http.front.paths import (
@@ -78,10 +78,8 @@ class KnownPathsOnly:
             return
 
         async def send_on(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", ()), *SECURITY_HEADERS]
-                if message["status"] == NOT_READY.status:
-                    MutableHeaders(scope=message)["Retry-After"] = str(RETRY_AFTER_SECONDS)
+            if message["type"] == "http.response.start" and message["status"] == NOT_READY.status:
+                MutableHeaders(scope=message)["Retry-After"] = str(RETRY_AFTER_SECONDS)
             await send(message)
 
         await self._answer_to(scope)(scope, receive, send_on)

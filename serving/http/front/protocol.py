@@ -3,7 +3,8 @@
 The server has no such limits of its own.
 
 An answer is written at once: the server itself hands its headers and its body to the system one after the other, and each of the two calls
-takes longer than looking a user up.
+takes longer than looking a user up. The headers that protect every answer are added here, as one piece: the server checks those that an
+application sends one by one.
 """
 
 from __future__ import annotations
@@ -15,14 +16,16 @@ from typing import Any, cast
 import uvicorn.config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from serving.http.front.headers import SECURITY_LINES
+
 HEADER_SECONDS = 10.0
 READ_SECONDS = 10.0
 CLOSE_SECONDS = 1.0
-_STATUS, _INTERIM, _END = b"HTTP/1.1 ", b"HTTP/1.1 1", b"\r\n\r\n"
+_STATUS, _INTERIM, _LINE_END, _END = b"HTTP/1.1 ", b"HTTP/1.1 1", b"\r\n", b"\r\n\r\n"
 
 
 class WholeAnswers:
-    """A transport that keeps the headers of an answer until its body comes, or its end; all else is that of the transport.
+    """A transport that keeps the headers of an answer, and those that protect it, until its body comes, or its end; else it is as before.
 
     Parameters
     ----------
@@ -35,6 +38,7 @@ class WholeAnswers:
         self._on_close = on_close
         self._write = transport.write
         self._headers = b""
+        self._has_begun = False
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
@@ -43,19 +47,21 @@ class WholeAnswers:
         """Write; final headers wait."""
         if self._headers:
             data, self._headers = self._headers + data, b""
-        elif data.startswith(_STATUS) and not data.startswith(_INTERIM) and data.endswith(_END):
-            self._headers = data
+        elif not self._has_begun and _is_final(data):
+            self._headers = data.removesuffix(_LINE_END) + SECURITY_LINES + _LINE_END
+            self._has_begun = True
             return
         self._write(data)
 
-    def flush(self) -> None:
-        """Write the headers of an answer without a body."""
+    def finish(self) -> None:
+        """End an answer: write its headers, if it has no body."""
         if self._headers:
             self.write(b"")
+        self._has_begun = False
 
     def close(self) -> None:
         """Write what waits, and close."""
-        self.flush()
+        self.finish()
         self._transport.close()
         self._on_close()
 
@@ -63,6 +69,11 @@ class WholeAnswers:
         """Write nothing any more, what waits included: nobody is there, and the transport would raise."""
         self._headers = b""
         self._write = _into_nothing
+
+
+def _is_final(data: bytes) -> bool:
+    """Tell whether these are the headers of an answer, and not of an interim one."""
+    return data.startswith(_STATUS) and not data.startswith(_INTERIM) and data.endswith(_END)
 
 
 def _into_nothing(_: bytes) -> None:
@@ -108,7 +119,7 @@ class ImpatientProtocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """Send what is left of the answer, and go on."""
-        self._answers.flush()
+        self._answers.finish()
         super().on_response_complete()
 
     def pause_writing(self) -> None:

@@ -18,7 +18,7 @@ from starlette.types import Receive, Scope, Send
 
 from features.errors import InputError
 from serving.http.front.gate import Gate
-from serving.http.front.headers import SECURITY_HEADERS, Names, echoed, named
+from serving.http.front.headers import Names, echoed, named
 from serving.http.front.limits import ItemLimits
 from serving.http.front.log import RequestLog
 from serving.http.front.paths import EXPLAIN_PATH, SCORE_PATH
@@ -285,5 +285,4 @@ async def _send(answer: Answer, send: Send, *, names: Names) -> None:
 @lru_cache(maxsize=256)
 def _encoded(media_type: str, headers: Headers) -> tuple[tuple[bytes, bytes], ...]:
     """Return the headers that many answers share."""
-    encoded = ((name.lower().encode(), value.encode()) for name, value in (("Content-Type", media_type), *headers))
-    return (*encoded, *SECURITY_HEADERS)
+    return tuple((name.lower().encode(), value.encode()) for name, value in (("Content-Type", media_type), *headers))

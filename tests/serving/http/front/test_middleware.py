@@ -8,7 +8,6 @@ from starlette.responses import PlainTextResponse
 from starlette.types import Message, Receive, Scope, Send
 
 from serving.http.front.gate import Gate
-from serving.http.front.headers import SECURITY_HEADERS
 from serving.http.front.middleware import SERVER_PATHS, KnownPathsOnly
 
 SCORED = 299  # the status of what answers scores
@@ -115,9 +114,3 @@ def test_start_and_end_of_the_server_reach_the_application():
     app = App()
     messages_for(app, {"type": "lifespan"})
     assert app.scopes == ["lifespan"]
-
-
-@pytest.mark.parametrize("path", ["/", "/readyz", "/v1/model", "/nothing"])
-def test_every_answer_has_the_headers_that_protect_it(path: str):
-    headers = get(App(), path).headers
-    assert all(headers[name.decode()] == value.decode() for name, value in SECURITY_HEADERS)

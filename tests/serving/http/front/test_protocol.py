@@ -15,6 +15,7 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from serving.http.front import protocol as protocol_module
+from serving.http.front.headers import SECURITY_LINES
 from serving.http.front.protocol import ImpatientProtocol, WholeAnswers, install
 from tests.serving.running import free_port, wait_for
 
@@ -226,6 +227,7 @@ class Written(asyncio.Transport):
 
 
 HEADERS = b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\n"
+PROTECTED = HEADERS[:-2] + SECURITY_LINES + b"\r\n"
 
 
 def test_headers_wait_for_the_body():
@@ -235,18 +237,31 @@ def test_headers_wait_for_the_body():
     assert written.pieces == []
     answers.write(b"fine")
     answers.write(b"more")
-    assert written.pieces == [HEADERS + b"fine", b"more"]
+    assert written.pieces == [PROTECTED + b"fine", b"more"]
 
 
 def test_headers_without_a_body_are_written_at_the_end_of_the_answer():
     written = Written()
     answers = WholeAnswers(written)
-    answers.flush()
+    answers.finish()
     answers.write(HEADERS)
-    answers.flush()
+    answers.finish()
     answers.write(HEADERS)
     answers.close()
-    assert written.pieces == [HEADERS, HEADERS, b"closed"]
+    assert written.pieces == [PROTECTED, PROTECTED, b"closed"]
+
+
+def test_a_piece_of_a_body_that_looks_like_headers_is_none():
+    written = Written()
+    answers = WholeAnswers(written)
+    for piece in (HEADERS, b"fine", HEADERS):
+        answers.write(piece)
+    assert written.pieces == [PROTECTED + b"fine", HEADERS]
+
+
+@pytest.mark.parametrize("path", ["/", "/none", "/parts"])
+def test_every_answer_has_the_headers_that_protect_it_once(port: int, path: str):
+    assert all_answers(port, closing("GET", path)).count(SECURITY_LINES) == 1
 
 
 def test_headers_that_wait_are_dropped_with_the_connection():
