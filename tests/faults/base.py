@@ -205,7 +205,7 @@ def with_models_of_its_own(home: Path, world: TrainedWorld) -> None:
 def settled(world: TrainedWorld, folder: Path) -> Base:
     """Copy a trained world's home, with its log in a database and models of its own, and run what the damage is compared with."""
     base = Base(in_a_database(world, folder / "world"), folder)
-    world.copy_to(base.home)
+    shutil.copytree(world.home, base.home, symlinks=True)
     for part in ("activity", "scores", "ledger", "lists", "releases"):
         shutil.rmtree(base.home / part)
     with_models_of_its_own(base.home, world)
