@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +12,47 @@ import pytest
 
 from serving.weekly.files import spreadsheet
 from tests.builders import values_of
-from tests.churn.command import AS_OF, WEEK, TrainedWorld
+from tests.churn.command import AS_OF, WEEK, Ran, TrainedWorld, churn
 from tests.churn.conftest import Command
 
 LISTS = """lists=[{name="ios", capacity=20, where="last_device_os = 'ios'"}, {name="rest", at_least="medium", value="events_28d"}]"""
+EARLIER = "2026-04-20"  # the Monday before
 
 
 @pytest.fixture
 def world(trained_world: TrainedWorld, tmp_path: Path) -> TrainedWorld:
     return trained_world.copy_to(tmp_path / "home")
+
+
+@dataclass(frozen=True)
+class NextWeek:
+    """A home with the lists of two Mondays, the earlier one's written first, and what the later export said."""
+
+    world: TrainedWorld
+    before: Any
+    ran: Ran
+
+    @property
+    def lists(self) -> Any:
+        return self.ran.json()["lists"]
+
+
+@pytest.fixture(scope="module")
+def next_week(trained_world: TrainedWorld, tmp_path_factory: pytest.TempPathFactory) -> NextWeek:
+    """Look, do not touch: tests that write copy the home."""
+    place = tmp_path_factory.mktemp("next_week")
+    world = trained_world.copy_to(place / "home")
+    earlier, later = (churn("export", *world.options(), "--as-of", at, "--json", cwd=place) for at in (EARLIER, AS_OF))
+    return NextWeek(world, earlier.json()["lists"], later)
+
+
+@pytest.fixture(scope="module")
+def two_lists(trained_world: TrainedWorld, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """What the export of two lists said."""
+    place = tmp_path_factory.mktemp("two_lists")
+    world = trained_world.copy_to(place / "home")
+    ran = churn("export", *world.options(), "--as-of", AS_OF, "--set", LISTS, "--json", cwd=place)
+    return ran.json()["lists"]
 
 
 def ids(folder: str | Path, name: str = "at_risk.parquet") -> list[str]:
@@ -56,8 +89,8 @@ def files_of(folder: Path) -> set[Path]:
     return {path for path in folder.rglob("*") if path.is_file() and path.name != ".lock"}
 
 
-def test_nobody_is_on_two_lists_and_each_is_cut_in_its_own_way(command: Command, world: TrainedWorld):
-    ios, rest = exported(command, world, "--set", LISTS)["lists"]
+def test_nobody_is_on_two_lists_and_each_is_cut_in_its_own_way(two_lists: Any):
+    ios, rest = two_lists
     assert (ios["name"], ios["treated"]) == ("ios", 20)
     assert set(ids(ios["path"])).isdisjoint(ids(rest["path"]))
     assert rest["excluded"]["on an earlier list"] > 0
@@ -65,13 +98,12 @@ def test_nobody_is_on_two_lists_and_each_is_cut_in_its_own_way(command: Command,
     assert all(value is not None for value in table["value"].to_pylist())
 
 
-def test_a_dry_run_counts_the_same_and_writes_nothing(command: Command, world: TrainedWorld):
+def test_a_dry_run_counts_the_same_and_writes_nothing(command: Command, world: TrainedWorld, two_lists: Any):
     before = files_of(world.home)
     counted = exported(command, world, "--set", LISTS, "--dry-run")
     new = {path.relative_to(world.home).parts[0] for path in files_of(world.home) - before}
     assert new <= {"activity", "rejected"}  # what was read of the log
-    written = exported(command, world, "--set", LISTS)
-    for one, other in zip(counted["lists"], written["lists"], strict=True):
+    for one, other in zip(counted["lists"], two_lists, strict=True):
         assert (one["treated"], one["held_out"], one["excluded"]) == (
             other["treated"],
             other["held_out"],
@@ -91,7 +123,7 @@ def test_sql_that_fails_is_refused_by_the_name_of_its_setting(command: Command, 
 def test_contacts_of_other_tools_count_for_the_cool_down_and_arms_of_other_tools_win(
     command: Command, world: TrainedWorld, tmp_path: Path
 ):
-    first, second, *_ = ids(exported(command, world)["lists"][0]["path"])
+    first, second, *_ = ids(world.list_folder)
     (tmp_path / "contacts.csv").write_text(
         f"user_id,contacted_at,arm\n{first},2026-04-25 10:00:00,treated\n{second},2026-04-01 10:00:00,held_out\n"
     )
@@ -102,14 +134,24 @@ def test_contacts_of_other_tools_count_for_the_cool_down_and_arms_of_other_tools
     assert second in (Path(found["path"]) / "holdout.csv").read_text().split()
 
 
+@pytest.fixture(scope="module")
+def delivered(trained_world: TrainedWorld, tmp_path_factory: pytest.TempPathFactory) -> tuple[TrainedWorld, Any]:
+    """A home from which a list was taken to a folder and to a database next to it, and what was said of the list."""
+    place = tmp_path_factory.mktemp("delivered")
+    world = trained_world.copy_to(place / "home")
+    to = f'export.to=["{place / "crm"}", "sqlite:///{place / "crm.db"}#at_risk"]'
+    ran = churn("export", *world.options(), "--as-of", AS_OF, "--set", to, "--json", cwd=place)
+    return world, ran.json()["lists"][0]
+
+
 def test_a_list_is_taken_to_a_folder_and_a_database_and_checked_there(
-    command: Command, world: TrainedWorld, tmp_path: Path
+    command: Command, delivered: tuple[TrainedWorld, Any], tmp_path: Path
 ):
-    to = f'export.to=["{tmp_path / "crm"}", "sqlite:///{tmp_path / "crm.db"}#at_risk"]'
-    (found,) = exported(command, world, "--set", to)["lists"]
+    world, found = delivered
     assert len(found["delivered"]) == 2
-    (folder,) = (path.parent for path in (tmp_path / "crm").rglob("manifest.json"))
-    assert folder.name == found["export_id"]
+    (taken,) = (path.parent for path in (world.home.parent / "crm").rglob("manifest.json"))
+    assert taken.name == found["export_id"]
+    folder = shutil.copytree(taken, tmp_path / taken.name)
     whole = command("export", "--verify", str(folder), "--json")
     assert (whole.code, whole.json()["is_whole"]) == (0, True)
     with (folder / "at_risk.csv").open("a") as file:
@@ -119,10 +161,21 @@ def test_a_list_is_taken_to_a_folder_and_a_database_and_checked_there(
     assert "at_risk.csv" in damaged.err
 
 
-def test_the_next_week_says_what_has_changed_and_uploads_only_that(command: Command, world: TrainedWorld):
+def test_a_week_is_taken_to_a_further_place_and_stays_where_it_is(
+    command: Command, delivered: tuple[TrainedWorld, Any], tmp_path: Path
+):
+    world, _ = delivered
+    crm = world.home.parent / "crm"
+    before = {path: path.read_bytes() for path in files_of(crm)}
+    (found,) = exported(command, world, "--set", f'export.to=["{crm}", "{tmp_path / "more"}"]')["lists"]
+    assert len(found["delivered"]) == 2
+    assert {path: path.read_bytes() for path in files_of(crm)} == before
+    assert {path.name for path in files_of(tmp_path / "more")} == {path.name for path in before}
+
+
+def test_the_next_week_says_what_has_changed_and_uploads_only_that(next_week: NextWeek):
     """An epoch later nobody's arm is taken for that of the one before."""
-    (before,) = exported(command, world, at="2026-04-20")["lists"]
-    (found,) = exported(command, world)["lists"]
+    (before,), (found,) = next_week.before, next_week.lists
     rows = pq.ParquetFile(Path(found["path"]) / "at_risk.parquet").read().to_pylist()
     assert {row["change"] for row in rows} <= {"new", "rose", "fell", "same"}
     assert any(row["band_last_week"] for row in rows)
@@ -137,7 +190,7 @@ def test_the_next_week_says_what_has_changed_and_uploads_only_that(command: Comm
 def test_only_who_is_on_no_list_any_more_is_cleared_in_the_tool(command: Command, world: TrainedWorld):
     """From one week to the next the lists take each other's users, and their deltas are imported in either order."""
     two = 'lists=[{{name="vip", at_least="medium", where="hash(user_id) % 2 = {}"}}, {{name="others", at_least="medium"}}]'
-    before = exported(command, world, "--set", two.format(0), at="2026-04-20")["lists"]
+    before = exported(command, world, "--set", two.format(0), at=EARLIER)["lists"]
     now = exported(command, world, "--set", two.format(1), "--force")["lists"]
     was, listed = ([table(Path(one["path"]) / "upload.csv") for one in lists] for lists in (before, now))
     assert was[0].keys() & listed[1].keys()
@@ -154,25 +207,29 @@ def test_only_who_is_on_no_list_any_more_is_cleared_in_the_tool(command: Command
         assert {cells for user, cells in tool.items() if user in gone} == {("none",) * 4}
 
 
-@pytest.mark.parametrize("setting", ["export.preset=braze", "export.id_column=email"])
+@pytest.mark.parametrize(
+    "setting", [pytest.param("export.preset=braze", marks=pytest.mark.slow), "export.id_column=email"]
+)
 def test_the_first_upload_by_another_id_is_new_as_a_whole_and_later_ones_are_not(
-    command: Command, world: TrainedWorld, tmp_path: Path, setting: str
+    command: Command, next_week: NextWeek, tmp_path: Path, setting: str
 ):
-    earlier = exported(command, world, at="2026-04-20")["lists"] + exported(command, world)["lists"]
+    world = next_week.world.copy_to(tmp_path / "home")
+    earlier = [*next_week.before, *next_week.lists]
     more = with_emails(tmp_path, [user for one in earlier for user in ids(one["path"])], setting)
     ran = command("export", *world.options(), "--as-of", AS_OF, *more, "--json")
     assert (ran.code, "at_risk: its last upload names users by another id" in ran.err) == (0, True), ran.err
     (found,) = ran.json()["lists"]
     upload, delta = ((Path(found["path"]) / name).read_bytes() for name in ("upload.csv", "delta.csv"))
     assert upload == delta
-    exported(command, world, *more, at="2026-04-20")  # that week again, in the new form
+    exported(command, world, *more, at=EARLIER)  # that week again, in the new form
     again = command("export", *world.options(), "--as-of", AS_OF, *more, "--json")
     assert "by another id" not in again.err
     assert (Path(again.json()["lists"][0]["path"]) / "delta.csv").read_bytes() != upload
 
 
-def test_a_delta_goes_by_the_latest_upload_that_exists(command: Command, world: TrainedWorld):
-    earlier, _ = (exported(command, world, at=at)["lists"][0] for at in ("2026-04-13", "2026-04-20"))
+def test_a_delta_goes_by_the_latest_upload_that_exists(command: Command, next_week: NextWeek, tmp_path: Path):
+    world = next_week.world.copy_to(tmp_path / "home")
+    (earlier,) = exported(command, world, at="2026-04-13")["lists"]
     shutil.rmtree(world.home / "lists/churn/2026-W17")  # as where a run was stopped after the account
     (found,) = exported(command, world, "--force")["lists"]
     delta, held_out = table(Path(found["path"]) / "delta.csv"), (Path(found["path"]) / "holdout.csv").read_text()
@@ -185,28 +242,15 @@ def test_a_list_that_no_sheet_holds_is_in_no_account(
     command: Command, world: TrainedWorld, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(spreadsheet, "MAX_ROWS", 5)
-    ran = command("export", *world.options(), "--as-of", "2026-04-20")
+    ran = command("export", *world.options(), "--as-of", EARLIER)
     assert (ran.code, "at_risk.xlsx: a sheet of Excel holds 5 rows" in ran.err) == (2, True), ran.err
     assert not [path for part in ("ledger", "lists") for path in (world.home / part).rglob("*2026-W17*")]
-
-
-def test_a_week_is_taken_to_a_further_place_and_stays_where_it_is(
-    command: Command, world: TrainedWorld, tmp_path: Path
-):
-    exported(command, world, "--set", f'export.to=["{tmp_path / "crm"}"]')
-    before = {path: path.read_bytes() for path in files_of(tmp_path / "crm")}
-    both = f'export.to=["{tmp_path / "crm"}", "{tmp_path / "more"}"]'
-    (found,) = exported(command, world, "--set", both)["lists"]
-    assert len(found["delivered"]) == 2
-    assert {path: path.read_bytes() for path in files_of(tmp_path / "crm")} == before
-    assert {path.name for path in files_of(tmp_path / "more")} == {path.name for path in before}
 
 
 def test_a_preset_names_those_to_contact_and_those_held_out_by_the_same_id(
     command: Command, world: TrainedWorld, tmp_path: Path
 ):
-    (plain,) = exported(command, world)["lists"]
-    people = [*ids(plain["path"]), *(Path(plain["path"]) / "holdout.csv").read_text().split()[1:]]
+    people = [*ids(world.list_folder), *(world.list_folder / "holdout.csv").read_text().split()[1:]]
     (found,) = exported(command, world, *with_emails(tmp_path, people, "export.preset=hubspot"))["lists"]
     uploaded, held_out = ((Path(found["path"]) / name).read_text().split() for name in ("upload.csv", "holdout.csv"))
     assert held_out[0] == "Email"
@@ -218,7 +262,7 @@ def test_a_preset_names_those_to_contact_and_those_held_out_by_the_same_id(
 def test_users_whom_the_tool_cannot_find_are_counted_wherever_the_list_is(
     command: Command, world: TrainedWorld, tmp_path: Path
 ):
-    listed = ids(exported(command, world)["lists"][0]["path"])
+    listed = ids(world.list_folder)
     known = [f"{user},{user}@x.org\n" for user in listed[2:]]
     (tmp_path / "users.csv").write_text("".join(["user_id,email\n", *known]))
     settings = (
@@ -231,10 +275,9 @@ def test_users_whom_the_tool_cannot_find_are_counted_wherever_the_list_is(
     (dry,) = exported(command, world, *more, "--dry-run")["lists"]
     ran = command("export", *world.options(), "--as-of", AS_OF, *more, "--force")  # the table knows few of the users
     assert "not uploaded, without an id" in ran.out
-    (found,) = exported(command, world, *more, "--force")["lists"]
-    assert found["not_uploaded"] == dry["not_uploaded"] == {"without an id": 2}
-    folder = Path(found["path"])
-    assert len((folder / "upload.csv").read_text().splitlines()[1:]) == found["treated"] - 2
+    assert dry["not_uploaded"] == {"without an id": 2}
+    folder = world.list_folder
+    assert len((folder / "upload.csv").read_text().splitlines()[1:]) == dry["treated"] - 2
     assert json.loads((folder / "manifest.json").read_text())["not_uploaded"] == {"without an id": 2}
     page = (folder / "at_risk.html").read_text()
     assert "2 without an id" in page
@@ -242,7 +285,6 @@ def test_users_whom_the_tool_cannot_find_are_counted_wherever_the_list_is(
 
 
 def test_scores_that_are_kept_are_not_made_again(command: Command, world: TrainedWorld):
-    exported(command, world)
     ran = command("export", *world.options(), "--week", WEEK)
     assert "nothing is scored again" in ran.err
     late = command("export", *world.options(), "--week", WEEK, "--set", "scoring.high_percentile=95")
@@ -251,11 +293,11 @@ def test_scores_that_are_kept_are_not_made_again(command: Command, world: Traine
     assert "nothing is scored again" not in other.err  # the log is read in another way
 
 
-def test_scores_are_made_again_where_an_earlier_list_says_who_was_left_alone(command: Command, world: TrainedWorld):
-    exported(command, world)
-    exported(command, world, at="2026-04-20")
-    ran = command("export", *world.options(), "--week", WEEK)
-    assert "nothing is scored again" not in ran.err
+def test_scores_are_made_again_where_an_earlier_list_says_who_was_left_alone(
+    command: Command, next_week: NextWeek, tmp_path: Path
+):
+    world = next_week.world.copy_to(tmp_path / "home")
+    assert "nothing is scored again" not in next_week.ran.err
     assert "nothing is scored again" in command("export", *world.options(), "--week", WEEK).err
 
 
