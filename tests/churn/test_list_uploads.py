@@ -8,11 +8,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
+import pyarrow.parquet as pq
 import pytest
 
 import churn
 from churn.cli import console
 from churn.results import WeeklyList
+from serving.weekly.arms import Arms, ArmsFolder
 from tests.churn.command import AS_OF, TrainedWorld
 from tests.churn.conftest import Command
 
@@ -72,17 +74,21 @@ class Couples:
 
     @classmethod
     def of(cls, world: TrainedWorld) -> Couples:
-        found = project(world, lists=[{"name": "all", "at_least": "low"}]).export(AS_OF, force=True)
+        everybody = project(world, lists=[{"name": "all", "at_least": "low"}])
+        found = everybody.export(AS_OF, force=True)
         assert found.scores is not None
         users: list[Any] = found.scores.column("user_id").to_pylist()
         band = dict(zip(users, found.scores.column("risk_band").to_pylist(), strict=True))
         treated, held_out = (set(ids(found.lists[0], name)) for name in ("upload.csv", "holdout.csv"))
         medium, low = ([one for one in users if one in treated and band[one] == risk] for risk in ("medium", "low"))
+        unscored = [one for one in users if band[one] is None]
+        arms = Arms(ArmsFolder(everybody.home.arms(everybody.name)).key(), found.epoch, found.held_out_share)
         others = {
             "listed": next(one for one in users if one in held_out and band[one] == "high"),
             "unlisted": next(one for one in users if one in held_out and band[one] == "low"),
             "opted.out": low[0],
-            "gone": next(one for one in users if band[one] is None),  # opted out too
+            # opted out too, and held out of nothing
+            "gone": next(one for one, is_out in zip(unscored, arms.held_out(unscored), strict=True) if not is_out),
             "contacted": low[1],
         }
         emails = {user: f"{name}@x.org" for name, user in zip(others, medium, strict=False)}
@@ -106,13 +112,28 @@ class Couples:
         }
 
 
-def test_nobody_is_contacted_under_the_id_of_somebody_held_out_opted_out_or_contacted_lately(
-    world: TrainedWorld, tmp_path: Path
-):
+@dataclass(frozen=True)
+class CouplesExport:
+    """The lists of couples, the home that they were written to, and the settings."""
+
+    world: TrainedWorld
+    pairs: Couples
+    settings: dict[str, Any]
+    lists: tuple[WeeklyList, ...]
+
+
+@pytest.fixture(scope="module")
+def couples(trained_world: TrainedWorld, tmp_path_factory: pytest.TempPathFactory) -> CouplesExport:
+    place = tmp_path_factory.mktemp("couples")
+    world = trained_world.copy_to(place / "home")
     pairs = Couples.of(world)
-    settings = pairs.settings(tmp_path)
-    counted = project(world, **settings).export(AS_OF, dry_run=True)
-    big, others = project(world, **settings).export(AS_OF, force=True).lists
+    settings = pairs.settings(place)
+    return CouplesExport(world, pairs, settings, project(world, **settings).export(AS_OF, force=True).lists)
+
+
+def test_nobody_is_contacted_under_the_id_of_somebody_held_out_opted_out_or_contacted_lately(couples: CouplesExport):
+    pairs, (big, others) = couples.pairs, couples.lists
+    counted = project(couples.world, **couples.settings).export(AS_OF, dry_run=True)
     uploaded = [one.strip().lower() for one in ids(others, "upload.csv")]
     assert set(uploaded).isdisjoint(f"{name}@x.org" for name in pairs.others)
     assert uploaded.count("twice@x.org") == 1
@@ -129,23 +150,21 @@ def test_nobody_is_contacted_under_the_id_of_somebody_held_out_opted_out_or_cont
     assert manifest["not_uploaded"] == others.not_uploaded
 
 
-def test_a_list_from_which_other_users_are_uploaded_has_another_export_id(world: TrainedWorld, tmp_path: Path):
+def test_a_list_from_which_other_users_are_uploaded_has_another_export_id(couples: CouplesExport, tmp_path: Path):
     """So that a place that has the one takes the other, too."""
-    pairs = Couples.of(world)
+    world, pairs = couples.world.copy_to(tmp_path / "home"), couples.pairs
     listed = pairs.others["listed"]
-    first, second = (
-        project(world, **replace(pairs, emails=emails).settings(tmp_path)).export(AS_OF, force=True).lists[1]
-        for emails in (pairs.emails, pairs.emails | {listed: f"{listed}@x.org"})
-    )
+    settings = replace(pairs, emails=pairs.emails | {listed: f"{listed}@x.org"}).settings(tmp_path)
+    first, second = couples.lists[1], project(world, **settings).export(AS_OF, force=True).lists[1]
     assert (first.treated, first.export_id) != (second.treated, second.export_id)
     assert first.treated == second.treated
 
 
 def test_an_id_that_was_uploaded_and_is_of_somebody_held_out_by_now_is_suppressed(world: TrainedWorld, tmp_path: Path):
     lists = [{"name": "all", "at_least": "low"}]
-    (plain,) = project(world, lists=lists).export(BEFORE, force=True).lists
-    uploaded, held_out = ids(plain, "upload.csv"), ids(plain, "holdout.csv")
-    table = users_table(tmp_path / "users.csv", [*uploaded, *held_out], {}, set())
+    scores = pq.ParquetFile(Path(world.said["score"]["path"]) / "scores.parquet").read(["user_id"])
+    users: list[Any] = scores.column("user_id").to_pylist()
+    table = users_table(tmp_path / "users.csv", users, {}, set())
     settings: dict[str, Any] = {
         "lists": lists,
         "users__path": str(table),
@@ -153,10 +172,11 @@ def test_an_id_that_was_uploaded_and_is_of_somebody_held_out_by_now_is_suppresse
         "users__columns": {"email": "email"},
         "export__id_column": "email",
     }
-    project(world, **settings).export(BEFORE, force=True)
+    (before,) = project(world, **settings).export(BEFORE, force=True).lists
+    uploaded, held_out = (set(ids(before, name)) for name in ("upload.csv", "holdout.csv"))
     (now,) = project(world, **settings).export(AS_OF, force=True).lists
-    address = next(one for one in ids(now, "upload.csv") if one.partition("@")[0] in uploaded)
-    users_table(table, [*uploaded, *held_out], {user: address.title() for user in held_out}, set())
+    address = next(one for one in ids(now, "upload.csv") if one in uploaded)
+    users_table(table, users, {user: address.title() for user in users if f"{user}@x.org" in held_out}, set())
     (found,) = project(world, **settings).export(AS_OF, force=True).lists
     assert address not in ids(found, "upload.csv") + ids(found, "delta.csv")
     assert address in ids(found, "holdout.csv")
