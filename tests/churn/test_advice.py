@@ -1,12 +1,11 @@
 """churn horizon: one document and one table with the same figures, a picture, and what is refused."""
 
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.churn.command import TrainedWorld
+from tests.churn.command import TrainedWorld, churn
 from tests.churn.conftest import Command
 
 QUICK = ("--set", "advice.candidates_days=[7, 14, 28]")
@@ -23,10 +22,11 @@ def shown(*values: Any) -> list[str]:
     return ["" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value) for value in values]
 
 
-@pytest.fixture
-def as_json(command: Command, trained_world: TrainedWorld, tmp_path: Path) -> Any:
-    ran = command("horizon", *trained_world.options(), *QUICK, "--json", "--picture", tmp_path / "a.png")
-    assert (tmp_path / "a.png").read_bytes().startswith(PNG)
+@pytest.fixture(scope="module")
+def as_json(trained_world: TrainedWorld, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    place = tmp_path_factory.mktemp("advice")
+    ran = churn("horizon", *trained_world.options(), *QUICK, "--json", "--picture", place / "a.png", cwd=place)
+    assert (place / "a.png").read_bytes().startswith(PNG)
     return ran.json()
 
 

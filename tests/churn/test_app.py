@@ -241,9 +241,10 @@ def test_a_rollback_without_history_is_refused(command: Command, empty_home: Pat
     assert "no earlier champion" in ran.err
 
 
-def test_too_little_data_is_refused_with_3(command: Command, tmp_path: Path):
+def test_too_little_data_is_refused_with_3(command: Command, empty_home: Path, tmp_path: Path):
     lines = [f"u{user} 2026-01-{day:02d}T10:00" for day in range(1, 31) for user in range(5)]
-    ran = command("train", "--events", write(tmp_path / "log.parquet", lines), "--set", "churn.horizon_days=3")
+    log = write(tmp_path / "log.parquet", lines)
+    ran = command("train", "--home", empty_home, "--events", log, "--set", "churn.horizon_days=3")
     assert ran.code == 3, ran.err
     assert "0 churners and " in ran.err
     assert "expected at least 100 of each" in ran.err

@@ -8,7 +8,11 @@ from tests.churn.command import TrainedWorld
 from tests.churn.conftest import Command
 from training.audit.audit import CHECKS
 
-FEW = ("--set", "features.windows_days=[7, 28]", "--set", "audit.max_rows=2000", "--set", "audit.rebuilt_profiles=100")
+_FEW = (
+    *("features.windows_days=[7]", "features.main_event_types=1", "training.max_snapshots=4"),
+    *("audit.max_rows=1000", "audit.rebuilt_profiles=100"),
+)
+FEW = tuple(word for pair in _FEW for word in ("--set", pair))
 UNSEEN = ("--set", "drift.exclude=false")  # else the training itself drops what only tells the date
 DAY_OF_LOG = """features.custom=[{kind="derived", name="day_of_log", unit="days", description="Days since the new year.", reason="day",
     sql="date_diff('day', date '2026-01-01', cutoff)"}]""".replace("\n", " ")

@@ -33,12 +33,12 @@ CUTOFF = date.fromisoformat(AS_OF)
 SAY = progress_of(lambda _: None)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def project(trained_world: TrainedWorld) -> Project:
     return Project(trained_world.config, home=trained_world.home)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def model(trained_world: TrainedWorld) -> ChurnModel:
     return Registry(trained_world.home, "churn").get("champion").model
 

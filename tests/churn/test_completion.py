@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
+from contextlib import chdir, redirect_stdout
+from io import StringIO
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
+from churn.cli.app import app
 from tests.churn.command import TrainedWorld
-
-CHURN = Path(sys.executable).with_name("churn")
 
 
 def offered(typed: str, folder: Path) -> list[str]:
@@ -21,8 +21,15 @@ def offered(typed: str, folder: Path) -> list[str]:
         "_TYPER_COMPLETE_FISH_ACTION": "get-args",
         "_TYPER_COMPLETE_ARGS": typed,
     }
-    ran = subprocess.run([CHURN], env={**os.environ, **asking}, cwd=folder, capture_output=True, text=True, check=True)
-    return [line for line in ran.stdout.splitlines() if line]
+    with (
+        chdir(folder),
+        mock.patch.dict(os.environ, asking),
+        redirect_stdout(StringIO()) as out,
+        pytest.raises(SystemExit) as left,
+    ):
+        app(prog_name="churn")
+    assert left.value.code in {0, None}
+    return [line for line in out.getvalue().splitlines() if line]
 
 
 @pytest.mark.parametrize("verb", ["score", "export"])

@@ -9,15 +9,23 @@ import pytest
 
 import churn
 from churn.jobs.reporting.outlook import outlook
-from tests.churn.command import AS_OF, WEEK, TrainedWorld
-from tests.training.conftest import QUICK
+from seeds.simulate import World, simulate
+from tests.churn.command import TrainedWorld
+
+AS_OF, WEEK = "2026-03-16", "2026-W12"  # a Monday
+SMALL = (
+    *("model.max_rounds=10", "model.logistic_weight=0", "features.windows_days=[7, 28]", "features.main_event_types=1"),
+    *("training.min_class_users=10", "training.curve=true", "audit.max_rows=1000", "audit.rebuilt_profiles=100"),
+)
 
 
 @pytest.fixture(scope="module")
-def project(trained_world: TrainedWorld, empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -> churn.Project:
-    home = tmp_path_factory.mktemp("curves") / "home"
-    shutil.copytree(empty_store, home)
-    found = churn.Project(trained_world.config, home=home, settings=(*QUICK, "training.curve=true"))
+def project(empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -> churn.Project:
+    """A world of its own, as small as a champion can be trained on and a report be written of."""
+    place = tmp_path_factory.mktemp("curves")
+    simulate(World(users=500, days=75, seed=3), place)
+    shutil.copytree(empty_store, place / ".churn")
+    found = churn.Project(place / "churn.toml", home=place / ".churn", settings=SMALL)
     found.registry.promote(found.train().registered.version, why="a test")
     return found
 
@@ -34,7 +42,7 @@ def test_a_list_has_the_expected_day_and_the_probabilities_by_day(project: churn
 
 def test_a_list_with_nobody_to_contact_has_the_columns_and_no_rows(project: churn.Project):
     lists = 'lists=[{name="all", at_least="high"}, {name="vip", at_least="low", where="false"}]'
-    with_vip = churn.Project(project.config, home=project.root, settings=(*QUICK, lists))
+    with_vip = churn.Project(project.config, home=project.root, settings=(*SMALL, lists))
     _, vip = with_vip.export(AS_OF, force=True).lists
     rows = pq.read_table(vip.path / "at_risk.parquet")
     assert (vip.treated, rows.num_rows) == (0, 0)

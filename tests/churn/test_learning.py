@@ -100,14 +100,25 @@ def world(trained_world: TrainedWorld, tmp_path: Path) -> TrainedWorld:
 @pytest.fixture
 def register(world: TrainedWorld, tmp_path: Path) -> Register:
     """Register another challenger; return its version."""
+    (tmp_path / "artifacts").mkdir()
+    return lambda model: registered(world, model, artifacts=tmp_path / "artifacts")
 
-    def log(model: ChurnModel) -> str:
-        (tmp_path / "artifacts").mkdir(exist_ok=True)
-        tags = {"split": "periods", "audit": "clean"}
-        run = RunRecord(model, {}, {"test.auc": 0.5}, tags, {"test": "c" * 64}, tmp_path / "artifacts")
-        return Registry(world.home, "churn").log(run).version
 
-    return log
+def registered(world: TrainedWorld, model: ChurnModel, *, artifacts: Path) -> str:
+    tags = {"split": "periods", "audit": "clean"}
+    run = RunRecord(model, {}, {"test.auc": 0.5}, tags, {"test": "c" * 64}, artifacts)
+    return Registry(world.home, "churn").log(run).version
+
+
+@pytest.fixture(scope="module")
+def worse(
+    trained_world: TrainedWorld, champion: ChurnModel, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[TrainedWorld, str]:
+    """A home with a challenger that is worse than its champion and stays challenger, and the challenger's version."""
+    place = tmp_path_factory.mktemp("worse")
+    world = trained_world.copy_to(place / "home")
+    (place / "artifacts").mkdir()
+    return world, registered(world, shifted(champion, 3.0), artifacts=place / "artifacts")
 
 
 def shifted(model: ChurnModel, by: float) -> ChurnModel:
@@ -144,10 +155,15 @@ def test_the_first_champion_was_promoted_with_its_reason(trained_world: TrainedW
     assert {gate["name"]: gate["passed"] for gate in said["gates"]}["leakage audit"]
 
 
-def test_a_worse_challenger_is_refused_with_3_and_the_champion_stays(
-    command: Command, world: TrainedWorld, register: Register, champion: ChurnModel
-):
-    version = register(shifted(champion, 3.0))
+def test_a_worse_challenger_is_refused_with_3_and_the_champion_stays(command: Command, worse: tuple[TrainedWorld, str]):
+    world, version = worse
+    ran = command("promote", *world.options(), "--dry-run")
+    assert (ran.code, "failed" in ran.out) == (3, True)
+    assert aliases(world) == {"challenger": version, "champion": "1"}
+    found = store_of(world).get_model_version("churn", version)
+    assert "decision" not in found.tags
+    assert "decision.json" not in [one.path for one in store_of(world).list_artifacts(found.run_id)]
+
     ran = command("promote", *world.options(), "--json")
     assert ran.code == 3
     assert ran.json()["promoted"] is False
@@ -188,19 +204,6 @@ def test_a_better_challenger_becomes_champion_and_a_rollback_takes_it_back(
     assert aliases(world)["champion"] == "1"
 
 
-def test_a_dry_run_that_would_refuse_changes_nothing_either(
-    command: Command, world: TrainedWorld, register: Register, champion: ChurnModel
-):
-    version = register(shifted(champion, 3.0))
-    before = Registry(world.home, "churn").get("challenger").version
-    ran = command("promote", *world.options(), "--dry-run")
-    assert (ran.code, "failed" in ran.out) == (3, True)
-    assert aliases(world) == {"challenger": before, "champion": "1"}
-    found = store_of(world).get_model_version("churn", version)
-    assert "decision" not in found.tags
-    assert "decision.json" not in [one.path for one in store_of(world).list_artifacts(found.run_id)]
-
-
 def test_a_model_that_has_seen_every_finished_week_and_does_not_tell_its_recipe_is_refused(
     command: Command, world: TrainedWorld, register: Register, champion: ChurnModel
 ):
@@ -212,10 +215,8 @@ def test_a_model_that_has_seen_every_finished_week_and_does_not_tell_its_recipe_
     assert "did not record its settings" in store_of(world).get_model_version("churn", version).tags["decision"]
 
 
-def test_settings_that_contradict_the_challenger_exit_with_2(
-    command: Command, world: TrainedWorld, register: Register, champion: ChurnModel
-):
-    register(champion)
+def test_settings_that_contradict_the_challenger_exit_with_2(command: Command, worse: tuple[TrainedWorld, str]):
+    world, _ = worse
     ran = command("promote", *world.options(), "--set", "churn.active_within_days=7")
     assert ran.code == 2
     assert "churn.active_within_days is 7 (flag), but the model was trained with 14" in ran.err
