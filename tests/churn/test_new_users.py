@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import dataclass
 from datetime import UTC, date
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ import pytest
 
 from churn.project import Project
 from features.eligibility import TENURE
+from models.churn_model import ChurnModel
+from models.registry.run_record import RunRecord
 from seeds.simulate import World, simulate
 from serving.http.endpoint import Endpoint
 from serving.release.bundle import read_bundle
@@ -33,7 +36,7 @@ main_event_types = 1
 max_rounds = 8
 logistic_weight = 0
 [training]
-min_class_users = 20
+min_class_users = 10
 max_snapshots = 10
 [audit]
 max_rows = 1000
@@ -43,13 +46,13 @@ rebuilt_profiles = 100
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Path:
-    """A simulated world in which some 150 users are new at each cutoff, with a champion for everybody else."""
+    """A simulated world in which some 120 users are new at each cutoff, with a champion for everybody else."""
     place = tmp_path_factory.mktemp("new")
-    simulate(World(users=3_000, days=75, seed=3), place)
+    simulate(World(users=2_300, days=75, seed=3), place)
     shutil.copytree(empty_store, place / ".churn")
     with (place / "churn.toml").open("a") as config:
         config.write(SMALL)
-    promoted(place, churn("train", "--json", cwd=place).json())
+    promoted(place, project_of(place).train().to_json())
     return place
 
 
@@ -59,11 +62,30 @@ def before(folder: Path) -> pa.Table:
     return scores_of(folder)
 
 
+@dataclass(frozen=True)
+class TrainedOnNew:
+    """The model of new users, promoted, and what its training printed."""
+
+    version: str
+    model: ChurnModel
+    printed: str
+
+
 @pytest.fixture(scope="module")
-def report(folder: Path, before: pa.Table) -> dict[str, Any]:
-    """What the training of the model of new users said."""
+def new_users(folder: Path, before: pa.Table) -> TrainedOnNew:
     del before
-    return promoted(folder, churn("train", *NEW, "--json", cwd=folder).json())
+    printed = churn("train", *NEW, cwd=folder).out
+    registry = project_of(folder).registry_of("churn-new")
+    found = registry.get("challenger")
+    registry.promote(found.version, why="for this test")
+    return TrainedOnNew(found.version, found.model, printed)
+
+
+@pytest.fixture(scope="module")
+def after(folder: Path, new_users: TrainedOnNew) -> pa.Table:
+    """All users as both models score them."""
+    del new_users
+    return scores_of(folder)
 
 
 def project_of(folder: Path, *settings: str) -> Project:
@@ -81,8 +103,8 @@ def promoted(folder: Path, report: dict[str, Any]) -> dict[str, Any]:
     return report
 
 
-def test_it_is_registered_under_a_name_of_its_own_and_the_champion_stays(folder: Path, report: dict[str, Any]):
-    assert report["model"]["name"] == "churn-new"
+def test_it_is_registered_under_a_name_of_its_own_and_the_champion_stays(folder: Path, new_users: TrainedOnNew):
+    assert new_users.printed.splitlines()[-1] == "next: churn promote --set training.population=new"
     status = churn("status", "--json", cwd=folder).json()
     assert (status["champion"], status["new_users"]) == ("1", {"champion": "1", "challenger": "1"})
     assert "champion version 1; challenger version 1" in churn("status", cwd=folder).out
@@ -93,28 +115,29 @@ def test_where_there_is_none_status_says_nothing_of_it(folder: Path, tmp_path: P
     assert "new_users" not in churn("status", *other, cwd=folder).json()
 
 
-def test_it_is_trained_and_tested_on_new_users_only(folder: Path, report: dict[str, Any]):
+def test_it_is_trained_and_tested_on_new_users_only(folder: Path, new_users: TrainedOnNew):
     data = project_of(folder, "training.population=new").training_data()
     tenure = data.X[TENURE]
     assert (tenure.min(), tenure.max()) == (1, 7)
     # who is too new for the champion, and nobody else
-    cutoff = date.fromisoformat(report["split"]["test"])
-    seen = project_of(folder).profiles(cutoff).to_pandas().set_index("user_id")
+    tested = new_users.model.known_cutoffs[-1]
+    seen = project_of(folder).profiles(tested.cutoff).to_pandas().set_index("user_id")
     too_new = seen[(seen[TENURE] < 8) & (seen["days_since_last_event"] <= 14)]
     assert set(data.groups[data.part == "test"]) == set(too_new.index)
-    assert len(too_new) == report["test"]["users"]
+    assert len(too_new) == tested.rows
 
 
-def test_the_gates_judge_it_against_a_rule_or_its_own_champion(folder: Path, report: dict[str, Any]):
-    again = churn("train", *NEW, cwd=folder)
-    assert again.out.splitlines()[-1] == "next: churn promote --set training.population=new"
+def test_the_gates_judge_it_against_a_rule_or_its_own_champion(folder: Path, new_users: TrainedOnNew, tmp_path: Path):
+    run = RunRecord(new_users.model, {}, {"test.auc": 0.5}, {"audit": "clean"}, {"test": "c" * 64}, tmp_path)
+    assert project_of(folder).registry_of("churn-new").log(run).version == "2"
     decided = churn("promote", "--dry-run", *NEW, cwd=folder)
     assert "Version 2 against the champion (version 1)" in decided.out
     assert churn("reliability", *NEW, "--json", cwd=folder).json()["model"]["name"] == "churn-new"
 
 
 @pytest.mark.parametrize("verb", [("score", "--as-of", "2026-03-01"), ("export", "--week", "2026-W10"), ("outcomes",)])
-def test_it_never_scores_alone(folder: Path, report: dict[str, Any], verb: tuple[str, ...]):
+@pytest.mark.usefixtures("new_users")
+def test_it_never_scores_alone(folder: Path, verb: tuple[str, ...]):
     told = churn(*verb, *NEW, cwd=folder)
     assert told.code == 2
     assert "churn-new is trained, promoted and checked by itself, and never scores alone" in told.err
@@ -124,9 +147,8 @@ def test_it_never_scores_alone(folder: Path, report: dict[str, Any], verb: tuple
 
 
 def test_who_is_too_new_for_the_champion_is_scored_by_it_and_nobody_elses_score_changes(
-    folder: Path, before: pa.Table, report: dict[str, Any]
+    folder: Path, before: pa.Table, after: pa.Table
 ):
-    after = scores_of(folder)
     is_new = np.asarray(after.column("scored_by").is_valid())
     assert set(after.column("scored_by").unique().to_pylist()) == {None, "churn-new/1"}
     others = pa.array(~is_new)
@@ -159,16 +181,17 @@ def said(scores: pa.Table) -> Any:
     return new.column("churn_probability").to_numpy()
 
 
-def test_what_was_scored_is_not_scored_again(folder: Path, report: dict[str, Any]):
-    first, steps = scores_of(folder), list[str]()
+def test_what_was_scored_is_not_scored_again(folder: Path, after: pa.Table):
+    steps = list[str]()
     again = project_of(folder).score(AS_OF, say=steps.append)
     assert "nothing is scored again" in steps
-    assert again.to_arrow().equals(first)
-    assert again.to_json()["new_users"] == len(first.column("scored_by").drop_null())
+    assert again.to_arrow().equals(after)
+    assert again.to_json()["new_users"] == len(after.column("scored_by").drop_null())
     assert again.to_json()["new_users_scored_by"] == "churn-new/1"
 
 
-def test_the_list_has_new_users_among_the_others_by_their_probability(folder: Path, report: dict[str, Any]):
+@pytest.mark.usefixtures("after")
+def test_the_list_has_new_users_among_the_others_by_their_probability(folder: Path):
     ran = churn("export", "--week", WEEK, "--force", "--set", "export.at_least=medium", "--json", cwd=folder).json()
     (written,) = ran["lists"]
     assert "too new" not in written["excluded"]
@@ -181,7 +204,8 @@ def test_the_list_has_new_users_among_the_others_by_their_probability(folder: Pa
     assert "scored by churn version 1, new users by churn-new version 1" in (place / "at_risk.html").read_text()
 
 
-def test_the_account_of_past_lists_holds_them_to_the_same_label(folder: Path, report: dict[str, Any]):
+@pytest.mark.usefixtures("after")
+def test_the_account_of_past_lists_holds_them_to_the_same_label(folder: Path):
     earlier = project_of(folder).score("2026-03-02").to_arrow()
     found = project_of(folder).outcomes(date(2026, 3, 20)).weeks[0]
     assert found.users.num_rows == len(earlier.column("raw_score").drop_null())
@@ -190,14 +214,13 @@ def test_the_account_of_past_lists_holds_them_to_the_same_label(folder: Path, re
 # --- Service ---------------------------------------------------------------------------------------------------------
 
 
-def test_the_service_answers_for_new_users_and_names_the_model(folder: Path, report: dict[str, Any]):
-    scores = scores_of(folder)
+def test_the_service_answers_for_new_users_and_names_the_model(folder: Path, after: pa.Table):
     endpoint = Endpoint(read_bundle((folder / ".churn/releases/churn/current").resolve()))
     new, other = (
-        scores.filter(mask).slice(0, 1).to_pylist()[0]
+        after.filter(mask).slice(0, 1).to_pylist()[0]
         for mask in (
-            scores.column("scored_by").is_valid(),
-            pc.and_(scores.column("scored_by").is_null(), scores.column("raw_score").is_valid()),
+            after.column("scored_by").is_valid(),
+            pc.and_(after.column("scored_by").is_null(), after.column("raw_score").is_valid()),
         )
     )
     body = msgspec.json.encode({"items": [{"user_id": one["user_id"]} for one in (new, other)]})
@@ -209,13 +232,10 @@ def test_the_service_answers_for_new_users_and_names_the_model(folder: Path, rep
     assert ("scored_by" in second, second["churn_probability"]) == (False, other["churn_probability"])
 
 
-def test_events_of_a_new_user_are_scored_by_it_and_those_of_others_by_the_champion(
-    folder: Path, report: dict[str, Any]
-):
-    scores = scores_of(folder)
+def test_events_of_a_new_user_are_scored_by_it_and_those_of_others_by_the_champion(folder: Path, after: pa.Table):
     endpoint = Endpoint(read_bundle((folder / ".churn/releases/churn/current").resolve()))
-    is_new, is_known = scores.column("scored_by").is_valid(), scores.column("raw_score").is_valid()
-    chosen = [scores.filter(mask).slice(0, 3).to_pylist() for mask in (is_new, pc.and_(is_known, pc.invert(is_new)))]
+    is_new, is_known = after.column("scored_by").is_valid(), after.column("raw_score").is_valid()
+    chosen = [after.filter(mask).slice(0, 3).to_pylist() for mask in (is_new, pc.and_(is_known, pc.invert(is_new)))]
     expected = [one for some in chosen for one in some]
     answer = msgspec.json.decode(
         endpoint.answer(msgspec.json.encode({"items": items_of(folder, expected)}), request_id="r")
@@ -248,16 +268,16 @@ def items_of(folder: Path, users: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return items
 
 
-def test_what_the_service_starts_from_keeps_the_model_of_new_users(folder: Path, report: dict[str, Any]):
-    scores_of(folder)
+@pytest.mark.usefixtures("after")
+def test_what_the_service_starts_from_keeps_the_model_of_new_users(folder: Path):
     written = read_bundle(project_of(folder).bundle().resolve())
     assert written.new_users is not None
     assert written.new_users.scored_by == "churn-new/1"
     assert written.new_users.model.shift != written.model.shift
 
 
-def test_a_replayed_week_has_them_scored_by_the_model_of_that_week(folder: Path, report: dict[str, Any]):
-    del report
+@pytest.mark.usefixtures("after")
+def test_a_replayed_week_has_them_scored_by_the_model_of_that_week(folder: Path):
     monday = date(2026, 3, 2)  # the latest whose horizon is over
     project = project_of(folder)
     project.export(monday, force=True)
