@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from churn.first_look.draft import Line
-from churn.first_look.evidence.columns import Column
+from churn.first_look.evidence.columns import column_named
 from churn.first_look.evidence.table import TABLE, LogTable
 from churn.first_look.evidence.times import column_name, readings_of
 from churn.results.first_look import Finding
@@ -161,16 +161,17 @@ def mapping_of(layout: KnownLayout, table: LogTable, *, path: str) -> KnownMappi
     return KnownMapping(columns, kept, text, churn, _others(settings, path, probe=probe), notes)
 
 
-def is_read_by(known: KnownMapping, columns: Sequence[Column], table: LogTable) -> bool:
+def is_read_by(known: KnownMapping, table: LogTable) -> bool:
     """Tell whether nearly all times of a log can be read as its layout reads them, and lie in the days that it says are covered.
 
     A layout whose times are more than one column is taken at its word.
     """
     wanted = known.columns["event_time"].expression
-    names = known.format["names"].value if "names" in known.format else [one.name for one in columns]
-    column = next((one for one, name in zip(columns, names, strict=False) if wanted in (name, identifier(name))), None)
-    if column is None:
+    named = known.format["names"].value if "names" in known.format else table.kinds
+    found = next((own for own, name in zip(table.kinds, named, strict=False) if wanted in (name, identifier(name))), "")
+    if not found:
         return True
+    column = column_named(found, table)
     reading = next(
         (one for one in readings_of(column, table) if one.expression == column_name(column.name, table)), None
     )

@@ -73,12 +73,11 @@ def look(table: LogTable, *, path: str, answers: Answers) -> Look:
     _refuse_shapes(table)
     layout = known_layout(table) if not {"user_id", "event_time"} & answers.given.keys() else None
     known = mapping_of(layout, table, path=path) if layout else None
-    columns = columns_of(table)
-    if layout and known and is_read_by(known, columns, table):
+    if layout and known and is_read_by(known, table):
         return _of_layout(layout, known, table, path=path)
     if "event_time" not in answers.given:
         refuse_lists_of_events(table.lists)
-    return _of_columns(columns, table, path=path, answers=answers)
+    return _of_columns(columns_of(table), table, path=path, answers=answers)
 
 
 def _refuse_shapes(table: LogTable) -> None:

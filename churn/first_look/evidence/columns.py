@@ -151,10 +151,11 @@ def percent(part: float, of: float) -> str:
 
 def columns_of(table: LogTable) -> tuple[Column, ...]:
     """Look at every column of a log."""
-    return tuple(_column(table, name) for name in table.kinds)
+    return tuple(column_named(name, table) for name in table.kinds)
 
 
-def _column(table: LogTable, name: str) -> Column:
+def column_named(name: str, table: LogTable) -> Column:
+    """Look at one column of a log."""
     text, kind = table.column(name), table.kinds[name]
     number = f"try_cast(replace({text}, ',', '.') as double)"
     counts = [f"count(*) filter (regexp_full_match({text}, {literal(form)}))" for form in _FORMS.values()]
