@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -13,6 +14,8 @@ import churn
 from churn.first_look.init import Inquiry, Place, first_look
 from churn.first_look.questions import Question
 from churn.progress import progress_of
+from tests.churn.command import Ran
+from tests.churn.command import churn as churn_command
 from tests.churn.conftest import Command
 from tests.churn.first_look.awkward_logs import AWKWARD
 
@@ -34,12 +37,30 @@ def shop(folder: Path, *, broken: int = 0) -> Path:
     return path
 
 
-def test_a_file_of_a_shop_becomes_settings_that_the_other_verbs_read(command: Command, tmp_path: Path):
-    shop(tmp_path)
-    ran = command("init", "orders.csv")
-    assert ran.code == 0, ran.err
-    assert ran.out.splitlines()[-1] == "next: churn train"
-    written = tomllib.loads((tmp_path / "churn.toml").read_text())
+@dataclass(frozen=True)
+class Made:
+    """A folder, and what the command said that wrote its settings."""
+
+    folder: Path
+    ran: Ran
+
+    @property
+    def config(self) -> Path:
+        return self.folder / "churn.toml"
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    """A shop, and what `churn init` made of its file. Look, do not touch."""
+    folder = tmp_path_factory.mktemp("shop")
+    shop(folder)
+    return Made(folder, churn_command("init", "orders.csv", cwd=folder))
+
+
+def test_a_file_of_a_shop_becomes_settings_that_the_other_verbs_read(made: Made):
+    assert made.ran.code == 0, made.ran.err
+    assert made.ran.out.splitlines()[-1] == "next: churn train"
+    written = tomllib.loads(made.config.read_text())
     assert written["events"]["columns"] == {
         "user_id": '"E-Mail"',
         "event_time": "strptime(Bestelldatum, '%d.%m.%Y %H:%M')",
@@ -49,30 +70,27 @@ def test_a_file_of_a_shop_becomes_settings_that_the_other_verbs_read(command: Co
     }
     assert written["events"]["format"] == {"decimal": ","}
     assert written["churn"]["horizon_days"] in range(7, 43)
-    log = churn.Project(tmp_path / "churn.toml", home=tmp_path / ".churn").log()
+    log = churn.Project(made.config, home=made.folder / ".churn").log()
     assert log.to_json()["rejected"] == {}
     assert log.activity.is_reused  # the next verb does not read the file again
 
 
-def test_editors_find_the_schema_of_what_was_written(command: Command, tmp_path: Path):
-    shop(tmp_path)
-    assert command("init", "orders.csv").code == 0
-    first = (tmp_path / "churn.toml").read_text().splitlines()[0]
+def test_editors_find_the_schema_of_what_was_written(made: Made):
+    first = made.config.read_text().splitlines()[0]
     assert first == "#:schema .churn/churn.schema.json"
-    schema = json.loads((tmp_path / ".churn/churn.schema.json").read_text())
-    written = tomllib.loads((tmp_path / "churn.toml").read_text())
+    schema = json.loads((made.folder / ".churn/churn.schema.json").read_text())
+    written = tomllib.loads(made.config.read_text())
     assert set(written) <= set(schema["properties"])
     events = schema["$defs"]["EventsSettings"]["properties"]
     assert set(written["events"]) <= set(events)
     assert events["path"]["description"]
 
 
-def test_the_same_file_gives_the_same_bytes(command: Command, tmp_path: Path):
+def test_the_same_file_gives_the_same_bytes(command: Command, made: Made, tmp_path: Path):
     shop(tmp_path)
-    assert command("init", "orders.csv").code == 0
-    first = (tmp_path / "churn.toml").read_bytes()
+    (tmp_path / "churn.toml").write_text("# mine\n")
     assert command("init", "orders.csv", "--force").code == 0
-    assert (tmp_path / "churn.toml").read_bytes() == first
+    assert (tmp_path / "churn.toml").read_bytes() == made.config.read_bytes()
 
 
 def test_what_somebody_wrote_is_not_replaced(command: Command, tmp_path: Path):
