@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from churn.project import Project
 from features.storage.versions import current_of, digest_of, versions_of
 from tests.churn.command import AS_OF, TrainedWorld
 from tests.churn.conftest import Command
@@ -17,23 +18,24 @@ NEXT_WEEK = "2026-05-04"
 BATCH = Path("churn") / f"cutoff={NEXT_WEEK}" / "model=churn-v1"
 
 
-@pytest.fixture
-def world(command: Command, trained_world: TrainedWorld, tmp_path: Path) -> TrainedWorld:
-    """A home of its own, with the activity of its log and of no other."""
-    return rolled_up(command, trained_world.copy_to(tmp_path / "home"))
+@pytest.fixture(scope="module")
+def rolled_up(trained_world: TrainedWorld, tmp_path_factory: pytest.TempPathFactory) -> TrainedWorld:
+    """A home with the activity of its log and of no other. Look, do not touch."""
+    found = trained_world.copy_to(tmp_path_factory.mktemp("rolled_up") / "home")
+    shutil.rmtree(found.home / "activity", ignore_errors=True)  # other tests may have kept activity of other logs there
+    Project(found.config, home=found.home).activity()
+    return found
 
 
 @pytest.fixture
-def on_a_small_disk(command: Command, trained_world: TrainedWorld, tmp_path: Path) -> Iterator[TrainedWorld]:
+def world(rolled_up: TrainedWorld, tmp_path: Path) -> TrainedWorld:
+    return rolled_up.copy_to(tmp_path / "home")
+
+
+@pytest.fixture
+def on_a_small_disk(rolled_up: TrainedWorld, tmp_path: Path) -> Iterator[TrainedWorld]:
     with small_disk(tmp_path / "disk", kilobytes=64 * 1024) as disk:
-        yield rolled_up(command, trained_world.copy_to(disk / "home"))
-
-
-def rolled_up(command: Command, world: TrainedWorld) -> TrainedWorld:
-    shutil.rmtree(world.home / "activity", ignore_errors=True)  # other tests may have kept activity of other logs there
-    out = world.home.parent / "profiles.parquet"
-    assert command("profiles", *world.options(), "--as-of", AS_OF, "--out", out).code == 0
-    return world
+        yield rolled_up.copy_to(disk / "home")
 
 
 def left_free(world: TrainedWorld, kilobytes: int) -> None:
