@@ -18,19 +18,16 @@ from churn.jobs.outcomes import cost_per_contact
 from churn.jobs.outcomes_page import page_of
 from churn.results import Outcomes
 from features.errors import CheckFailed, InputError
+from models.registry import CHAMPION
 from serving.settings import ListSettings
 from serving.weekly.arms import HELD_OUT
 from serving.weekly.list_ledger import PastList, past_lists
 from tests.churn.command import TrainedWorld
 from tests.churn.conftest import Command
+from tests.models.run_builder import run_of
 
 CLOSED, LAST = "2026-04-13", "2026-04-20"
-TRAINED: dict[str, Any] = {
-    "training.test_cutoff": "2026-04-06",
-    "model.max_rounds": 20,
-    "audit.max_rows": 1000,
-    "audit.rebuilt_profiles": 100,
-}
+BEFORE = date(2026, 4, 6)  # through which the model of these weeks was trained
 END, FINAL = "2026-04-27", "2026-04-30"  # of the window of the first; of its grace
 
 
@@ -45,11 +42,19 @@ def world(trained_world: TrainedWorld, tmp_path_factory: pytest.TempPathFactory)
     (found.home / "arms/churn/key").write_text(bytes(range(32)).hex())  # the same arms in every run
     with found.config.open("a") as config:
         config.write("\n[holdout]\nshare = 0.5\n")
-    early = project(found, **TRAINED).train()  # by a model that has not seen these weeks
-    project(found).registry.promote(early.version, why="for this test")
+    promote_as_trained_before(found, place / "run")
     for day in (CLOSED, LAST):
         project(found).export(day)
     return found
+
+
+def promote_as_trained_before(world: TrainedWorld, artifacts: Path) -> None:
+    """Promote the champion once more, as a model that has not seen these weeks: to train one takes much longer."""
+    registry = project(world).registry
+    model = registry.get(CHAMPION).model
+    quality = replace(model.quality, test_cutoff=BEFORE, trained_through=BEFORE)
+    early = replace(model, quality=quality, known_cutoffs=())
+    registry.promote(registry.log(run_of(artifacts, early)).version, why="for this test")
 
 
 @pytest.fixture(scope="module")
@@ -224,9 +229,8 @@ def test_a_day_that_the_log_does_not_reach_and_a_ledger_without_scores_are_refus
         empty.outcomes()
 
 
-def test_lists_of_which_nobody_was_held_out_are_told_from_no_list(world: TrainedWorld, tmp_path: Path):
-    found = project(world.copy_to(tmp_path / "home")).outcomes()
-    nobody = replace(found, effects=(), weeks=tuple(replace(week, share=0.0) for week in found.weeks))
+def test_lists_of_which_nobody_was_held_out_are_told_from_no_list(account: Outcomes):
+    nobody = replace(account, effects=(), weeks=tuple(replace(week, share=0.0) for week in account.weeks))
     assert nobody.did_contacting_help == "nobody was held out ([holdout] share = 0), so there is nothing to compare"
     assert [note for note in nobody.notes if "share is 0" in note]
     assert not [note for note in nobody.notes if "no list was exported" in note]
@@ -253,6 +257,7 @@ def test_a_lost_key_is_not_made_again(world: TrainedWorld, tmp_path: Path):
     assert not (copy.home / "arms/churn/key").exists()
 
 
+@pytest.mark.slow  # what it joins is tested in tests/serving/weekly
 def test_who_is_held_out_and_then_to_be_contacted_within_the_window_was_not_left_alone(
     world: TrainedWorld, tmp_path: Path
 ):
@@ -266,6 +271,7 @@ def test_who_is_held_out_and_then_to_be_contacted_within_the_window_was_not_left
     assert 0 < found.model.overall.rows < len(rows)
 
 
+@pytest.mark.slow  # what it joins is tested in tests/serving/weekly
 def test_who_signs_in_just_before_an_epoch_begins_keeps_the_arm_of_the_device(world: TrainedWorld, tmp_path: Path):
     copy = world.copy_to(tmp_path / "home")
     (*_, last) = past_lists(copy.home / "ledger/churn/lists", before=date.max)
