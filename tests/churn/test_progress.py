@@ -86,7 +86,7 @@ def test_only_once(command: Command, log: Path):
     assert command(*verb).err == "profiles: reading the log\nprofiles: building profiles\n"
 
 
-@pytest.mark.parametrize("verb", ["score", "export"])
+@pytest.mark.parametrize("verb", ["score", pytest.param("export", marks=pytest.mark.slow)])  # which scores too
 def test_a_model_that_has_to_roll_up_first_tells_so_too(
     command: Command, trained_world: TrainedWorld, tmp_path: Path, verb: str
 ):

@@ -15,7 +15,7 @@ import polars as pl
 import pytest
 
 import churn
-from churn.results import Result
+from churn.results import Result, TrainingData
 from features.errors import InputError, SettingsError
 from tests.builders import write
 from tests.churn.command import AS_OF, WEEK, TrainedWorld
@@ -102,8 +102,12 @@ def test_settings_are_given_as_a_mapping_or_as_on_the_command_line(trained_world
         churn.Project(trained_world.config, settings={"churn.horizon": 30})
 
 
-def test_the_training_data_is_ready_for_a_model_of_ones_own(project: churn.Project):
-    data = project.training_data()
+@pytest.fixture(scope="module")
+def data(project: churn.Project) -> TrainingData:
+    return project.training_data()
+
+
+def test_the_training_data_is_ready_for_a_model_of_ones_own(data: TrainingData):
     assert data.X.shape[0] == len(data.y) == len(data.groups) == len(data.time) == len(data.part)
     assert {"user_id", "cutoff"} & set(data.X.columns) == set()
     assert set(data.part.tolist()) == {"train", "validation", "calibration", "test"}
@@ -116,16 +120,15 @@ def test_the_training_data_is_ready_for_a_model_of_ones_own(project: churn.Proje
 
 
 def test_rows_of_one_person_are_one_group_of_the_training_data(
-    project: churn.Project, trained_world: TrainedWorld, tmp_path: Path
+    data: TrainingData, trained_world: TrainedWorld, tmp_path: Path
 ):
-    apart = project.training_data()
-    alias, person = sorted(set(apart.groups.tolist()))[:2]
+    alias, person = sorted(set(data.groups.tolist()))[:2]
     (tmp_path / "ids.csv").write_text(f"alias_id,user_id,valid_from\n{alias},{person},2026-05-04\n")
     columns = [f"identities.columns.{name}={name}" for name in ("alias_id", "user_id", "valid_from")]
     settings = [f"identities.path={tmp_path}/ids.csv", *columns]
     found = churn.Project(trained_world.config, home=tmp_path / "home", settings=settings).training_data()
-    assert found.groups.tolist() == [person if user == alias else user for user in apart.groups]
-    assert list(found.X.columns) == list(apart.X.columns)
+    assert found.groups.tolist() == [person if user == alias else user for user in data.groups]
+    assert list(found.X.columns) == list(data.X.columns)
 
 
 def test_a_score_and_a_list_are_frames_too(copied: churn.Project, trained_world: TrainedWorld):

@@ -6,7 +6,7 @@ import shutil
 import signal
 import sys
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,7 @@ from churn.upgrade import FORMAT_VERSION, open_home
 from features.errors import InputError
 from features.storage.versions import current_of
 from serving.release.release import store_for, store_of
+from tests.builders import write
 from tests.churn.conftest import Command
 from tests.races import race
 
@@ -160,8 +161,17 @@ def test_two_runs_that_upgrade_at_once_take_turns(first: Path, tmp_path: Path):
 # --- Formats -------------------------------------------------------------------------------------------------------
 
 
-def test_a_home_that_was_just_made_says_its_format(tmp_path: Path):
-    Project(home=tmp_path / "home").registry_of("churn")
+@pytest.mark.parametrize(
+    "make",
+    [
+        Project.activity,
+        pytest.param(lambda project: project.registry, marks=pytest.mark.slow),  # MLflow lays out its tables
+    ],
+    ids=["log", "registry"],
+)
+def test_a_home_that_was_just_made_says_its_format(tmp_path: Path, make: Callable[[Project], object]):
+    log = write(tmp_path / "log.parquet", ["anna 2026-01-05T10:00", "anna 2026-01-06T10:00"])
+    make(Project(home=tmp_path / "home", events=log))
     assert json.loads((tmp_path / "home/home.json").read_text()) == {"format_version": FORMAT_VERSION}
 
 
