@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -206,10 +206,17 @@ def _others(settings: Mapping[str, Any], path: str, *, probe: _Probe) -> dict[st
 
 @dataclass(frozen=True)
 class _Probe:
-    """Tells which expressions the files of a log can answer."""
+    """Tells which expressions the files of a log can answer.
+
+    Attributes
+    ----------
+    dialects
+        How each CSV file is written, which is found out once.
+    """
 
     table: LogTable
     settings: dict[str, Any]
+    dialects: dict[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
 
     def kept(self, expression: str) -> str:
         """Return an expression as far as the log has its columns; of alternatives, those that it has; empty: it has none."""
@@ -222,7 +229,7 @@ class _Probe:
         columns = {"user_id": "'u'", "event_time": "timestamp '2000-01-01'", "event_type": expression}
         settings = EventsSettings.model_validate({**self.settings, "columns": columns})
         try:
-            Mapper(self.table.connection, settings).sources(
+            Mapper(self.table.connection, settings, dialects=self.dialects).sources(
                 self.table.files[:1] if self.table.format == "csv" else self.table.files
             )
         except InputError:

@@ -72,10 +72,10 @@ class Dialect(msgspec.Struct, frozen=True):
 
 def apart(columns: Sequence[str]) -> list[str]:
     """Return names that SQL tells apart: one that differs from an earlier one in case only is numbered, and cannot be mapped."""
-    found: list[str] = []
+    found, seen = list[str](), set[str]()
     for name in columns:
-        is_alike = name.casefold() in {other.casefold() for other in found}
-        found.append(f"{name} ({len(found)})" if is_alike else name)
+        found.append(f"{name} ({len(found)})" if name.casefold() in seen else name)
+        seen.add(found[-1].casefold())
     return found
 
 
