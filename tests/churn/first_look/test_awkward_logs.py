@@ -30,7 +30,7 @@ FAMILIES = (
         "events of a day, some alike: ",
     ),
     *("prices of what was viewed, by ", "any number: ", "whole money: ", "a row for each user and part: "),
-    *("rows that came again with the same ", "a quarter of "),
+    *("rows that came again with the same ", "a quarter of ", "epoch in ", "times of "),
 )
 
 

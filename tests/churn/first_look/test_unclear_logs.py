@@ -508,16 +508,22 @@ def _midnights(name: str, zone: str, write: Callable[[datetime], str]) -> tuple[
 MIDNIGHTS = (
     _midnights("instants", "Europe/Berlin", lambda t: f"{t:%Y-%m-%dT%H:%M:%S}.000Z"),
     _midnights("instants", "Africa/Lagos", lambda t: f"{t:%Y-%m-%dT%H:%M:%S}Z"),
-    _midnights("milliseconds", "Asia/Tokyo", lambda t: f"{t.timestamp() * 1000:.0f}"),
     _midnights("times without a zone", "Australia/Sydney", lambda t: f"{t:%Y-%m-%d %H:%M:%S}"),
-    _midnights("texts with an offset", "Asia/Tokyo", lambda t: t.astimezone(ZoneInfo("Asia/Tokyo")).isoformat()),
+    _midnights("milliseconds", "Asia/Tokyo", lambda t: f"{t.timestamp() * 1000:.0f}"),
     _midnights(
         "texts with two offsets", "Europe/Berlin", lambda t: t.astimezone(ZoneInfo("Europe/Berlin")).isoformat()
     ),
+    _midnights("texts with an offset", "Asia/Tokyo", lambda t: t.astimezone(ZoneInfo("Asia/Tokyo")).isoformat()),
 )
 
 
-@pytest.mark.parametrize(("case", "zone"), MIDNIGHTS, ids=lambda one: getattr(one, "name", one))
+@pytest.mark.parametrize(
+    ("case", "zone"),  # as instants, without a zone, and with two offsets: each in every run
+    [
+        pytest.param(case, zone, id=case.name, marks=[pytest.mark.slow] if place % 2 else [])
+        for place, (case, zone) in enumerate(MIDNIGHTS)
+    ],
+)
 def test_local_midnights_count_on_their_own_day(case: Awkward, zone: str, tmp_path: Path):
     found = read(case, tmp_path)
     assert tomllib.loads(found.toml)["churn"]["timezone"] == zone
