@@ -24,6 +24,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from features.activity.roll_up import RELATIONS
 from features.activity.store import Activity, ActivitySettings, open_activity
 from features.catalogue.catalogue import catalogue, select
 from features.catalogue.definition import Derived, Feature
@@ -226,6 +227,12 @@ class World:
         activity = self.activity()
         chosen = ", ".join(("user_id", "cast(day as varchar)", *columns))
         return activity.connection.sql(f"select {chosen} from {activity.relation(relation)} order by all").fetchall()
+
+    def everything(self) -> list[list[tuple[Any, ...]]]:
+        """All rows of all relations that profiles are made of, sorted; kept activity is opened once for all of them."""
+        activity = self.activity()
+        queries = (f"from {activity.relation(relation)} order by all" for relation in RELATIONS)
+        return [activity.connection.sql(query).fetchall() for query in queries]
 
 
 def _with_sources(names: Collection[str], known: Iterable[Feature]) -> set[str]:

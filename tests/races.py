@@ -9,8 +9,9 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable, Sequence
+from functools import cache
 
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 
 def race(
@@ -23,8 +24,11 @@ def race(
     read
         Called in this process, again and again, until the last writer has ended.
     """
+    threads = _threads(len(sys.modules))
     begin = time.monotonic() + 0.02
-    children = [_forked(writer, begin + number * apart_ms / 1000) for number, writer in enumerate(writers)]
+    children = [
+        _forked(writer, begin + number * apart_ms / 1000, threads=threads) for number, writer in enumerate(writers)
+    ]
     codes: dict[int, int] = {}
     while len(codes) < len(children):
         for child in children:
@@ -54,11 +58,18 @@ def fork() -> int:
     return child
 
 
-def _forked(writer: Callable[[], object], begin: float) -> int:
+@cache
+def _threads(modules: int) -> ThreadpoolController:
+    """Find the libraries with threads of their own: again only where more modules are loaded, as each search takes a while."""
+    del modules
+    return ThreadpoolController()
+
+
+def _forked(writer: Callable[[], object], begin: float, *, threads: ThreadpoolController) -> int:
     if child := fork():
         return child
     try:
-        threadpool_limits(1)  # OpenMP waits for ever for the threads that a child does not have
+        threads.limit(limits=1)  # OpenMP waits for ever for the threads that a child does not have
         time.sleep(max(0.0, begin - time.monotonic()))
         writer()
     except BaseException:  # noqa: BLE001  # a child ends here, whatever happened

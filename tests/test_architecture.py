@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -27,13 +28,18 @@ LONG_FUNCTION_LINES = 25
 MAX_SHARE_OF_LONG_FUNCTIONS = 0.03
 
 
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
 def relative(path: Path) -> str:
     return path.relative_to(TOP).as_posix()
 
 
 def imported_names(path: Path) -> Iterator[str]:
     """Top names of everything a file imports, inside functions too."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.Import):
             yield from (alias.name.split(".")[0] for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
@@ -52,10 +58,10 @@ def body_lines(function: ast.FunctionDef | ast.AsyncFunctionDef, source: list[st
 def function_sizes() -> dict[str, int]:
     sizes: dict[str, int] = {}
     for path in FILES:
-        text = path.read_text()
-        for node in ast.walk(ast.parse(text)):
+        source = path.read_text().splitlines()
+        for node in ast.walk(tree_of(path)):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-                sizes[f"{relative(path)}:{node.lineno} {node.name}"] = body_lines(node, text.splitlines())
+                sizes[f"{relative(path)}:{node.lineno} {node.name}"] = body_lines(node, source)
     return sizes
 
 
@@ -116,12 +122,18 @@ def test_no_file_has_a_name_that_says_nothing():
     assert [relative(path) for path in FILES if VAGUE & set(path.stem.split("_"))] == []
 
 
+RECIPES = [line for line in (TOP / "Makefile").read_text().splitlines() if "$(BIN)/python" in line]
+
+
 def test_every_benchmark_starts_where_its_folder_hides_no_package():
     """As a script its folder would come first, and `benchmarks/training/bench.py` stand in for `training/`."""
-    recipes = [line for line in (TOP / "Makefile").read_text().splitlines() if "$(BIN)/python" in line]
-    started = re.findall(r"-m (benchmarks\.[\w.]+)", "\n".join(recipes))
+    assert not [line for line in RECIPES if "benchmarks/" in line]
+
+
+@pytest.mark.slow
+def test_every_benchmark_loads():
+    started = re.findall(r"-m (benchmarks\.[\w.]+)", "\n".join(RECIPES))
     assert len(started) > 3
-    assert not [line for line in recipes if "benchmarks/" in line]
     assert loaded_by(f"import {', '.join(started)}") >= {"training", "features"}
 
 
@@ -138,7 +150,7 @@ def test_folders_hold_a_dozen_files_or_so():
 
 def test_every_folder_says_in_a_line_what_it_holds():
     faces = [folder / "__init__.py" for package in PACKAGES for folder in [TOP / package, *folders_of(package)]]
-    assert [relative(face) for face in faces if not ast.get_docstring(ast.parse(face.read_text()))] == []
+    assert [relative(face) for face in faces if not ast.get_docstring(tree_of(face))] == []
 
 
 def test_files_have_at_most_400_lines():

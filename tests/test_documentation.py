@@ -5,8 +5,6 @@ import importlib
 import json
 import re
 import shlex
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ import pytest
 import typer
 
 from churn.cli.app import app
+from tests.churn.command import churn as command
 
 TOP = Path(__file__).parents[1]
 VERBS: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
@@ -33,8 +32,9 @@ def product_modules() -> list[str]:
 
 
 def churn(*arguments: str) -> str:
-    command = [Path(sys.executable).with_name("churn"), *arguments]
-    return subprocess.run(command, cwd=TOP / "docs", capture_output=True, text=True, check=True).stdout
+    ran = command(*arguments, cwd=TOP / "docs")
+    assert ran.code == 0, ran.err
+    return ran.out
 
 
 # --- Generated pages -----------------------------------------------------------------------------------------------
@@ -57,10 +57,10 @@ def test_the_schema_of_settings_is_what_the_settings_say():
 
 
 def test_every_setting_has_a_line_with_its_help():
-    page = (TOP / "docs/settings.md").read_text()
+    lines = (TOP / "docs/settings.md").read_text().splitlines()
     for row in json.loads(churn("settings", "--json")):
         assert row["help"], row["name"]
-        (line,) = (line for line in page.splitlines() if line.startswith(f"| `{row['name']}` |"))
+        (line,) = (line for line in lines if line.startswith(f"| `{row['name']}` |"))
         assert row["help"] in line
 
 

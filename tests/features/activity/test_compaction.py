@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from features.activity.batches import batch_by_day, superseded
-from features.activity.roll_up import RELATIONS
 from features.settings import ComputeSettings
 from tests.builders import Row, World, events_at, rows, world_of, write
 
@@ -51,8 +50,7 @@ def clean(world: World) -> World:
 
 
 def everything(world: World) -> list[Any]:
-    kept: list[Any] = [world.daily("* exclude (user_id, day)", relation=relation) for relation in RELATIONS]
-    return [*kept, world.profiles("2026-01-20", "2026-02-20", event_types=("buy",), only=SOME)]
+    return [*world.everything(), world.profiles("2026-01-20", "2026-02-20", event_types=("buy",), only=SOME)]
 
 
 def sizes(world: World) -> list[int]:

@@ -27,19 +27,25 @@ def world(tmp_path: Path) -> World:
     return found
 
 
-@pytest.fixture
-def two_batches(tmp_path: Path) -> World:
-    found = world_of(tmp_path, LINES)
-    a_day = ComputeSettings(rows_at_once=50)
-    return World(replace(found.settings, compute=a_day), found.home)
+def a_batch_a_day(folder: Path) -> World:
+    found = world_of(folder, LINES)
+    return World(replace(found.settings, compute=ComputeSettings(rows_at_once=50)), found.home)
+
+
+@pytest.fixture(scope="module")
+def kept_days(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[list[tuple[object, ...]]]]:
+    """A home of two batches, and what they hold; look, do not touch."""
+    world = a_batch_a_day(tmp_path_factory.mktemp("kept"))
+    return world.home, world.everything()
 
 
 def batches(world: World) -> list[Path]:
     return sorted(path.parent for path in world.home.glob("activity/*/*/days.parquet"))
 
 
-def everything(world: World) -> list[list[tuple[object, ...]]]:
-    return [world.daily("* exclude (user_id, day)", relation=relation) for relation in RELATIONS]
+def copy_of(folder: Path, place: Path) -> None:
+    """With the times of its files, by which a log and what is kept of it are known again."""
+    shutil.copytree(folder, place, dirs_exist_ok=True)
 
 
 def alter_in_secret(path: Path) -> None:
@@ -50,12 +56,16 @@ def alter_in_secret(path: Path) -> None:
 
 @pytest.mark.parametrize("damage", [cut_short, alter, Path.unlink])
 @pytest.mark.parametrize("name", ALL)
-def test_a_damaged_file_costs_its_own_days_which_heal(two_batches: World, damage: Callable[[Path], None], name: str):
-    clean = everything(two_batches)
+def test_a_damaged_file_costs_its_own_days_which_heal(
+    tmp_path: Path, kept_days: tuple[Path, list[list[tuple[object, ...]]]], damage: Callable[[Path], None], name: str
+):
+    home, clean = kept_days
+    two_batches = a_batch_a_day(tmp_path)
+    copy_of(home.parent, tmp_path)
     damage(batches(two_batches)[0] / name)
     is_known_without = name == "files.json" and damage is Path.unlink
     assert [str(day) for day in two_batches.activity().rolled_up] == ([] if is_known_without else ["2026-01-05"])
-    assert everything(two_batches) == clean
+    assert two_batches.everything() == clean
     assert [flaw_of(batch) for batch in batches(two_batches)] == ["", ""]
 
 
@@ -94,13 +104,13 @@ def test_a_batch_of_an_earlier_version_is_checked_to_be_complete_and_known_from_
 
 def test_what_no_time_and_size_betrays_is_found_when_reading_fails_and_heals_at_the_next_run(world: World):
     (batch,) = batches(world)
-    clean = everything(world)
+    clean = world.everything()
     alter_in_secret(batch / "days.parquet")
     assert flaw_of(batch) == ""
     (found,) = damaged_files(world.home / "activity")
     assert found == f"{batch / 'days.parquet'} is not what was written (SHA-256)"
     assert len(world.activity().rolled_up) == 2
-    assert everything(world) == clean
+    assert world.everything() == clean
     assert damaged_files(world.home / "activity") == []
 
 
@@ -157,10 +167,10 @@ def test_a_folder_of_rejected_rows_that_is_gone_is_written_again(with_ids: World
 @pytest.mark.parametrize("name", ["ids.parquet", "files.json"])
 @pytest.mark.parametrize("damage", [cut_short, alter, Path.unlink])
 def test_damaged_ids_of_events_are_read_from_the_log_again(with_ids: World, damage: Callable[[Path], None], name: str):
-    before, clean = kept(with_ids.home, "activity/*/event_ids/*/*"), everything(with_ids)
+    before, clean = kept(with_ids.home, "activity/*/event_ids/*/*"), with_ids.everything()
     (ids,) = before
     damage(ids.with_name(name))
     for part in [*with_ids.home.glob("activity/*/manifest.json"), *with_ids.home.glob("activity/*/*/days.json")]:
         part.unlink()
-    assert everything(with_ids) == clean
+    assert with_ids.everything() == clean
     assert kept(with_ids.home, "activity/*/event_ids/*/*") == before

@@ -9,11 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from features.activity.roll_up import RELATIONS
 from features.settings import ComputeSettings
 from tests.builders import World, events_at, world_of, write
 
-DAYS, ROWS_AT_ONCE = 40, 300
+DAYS, ROWS_AT_ONCE = 24, 300
 ROLL_UP = f"""
 import sys
 from pathlib import Path
@@ -44,10 +43,6 @@ def world_at(log: Path, home: Path) -> World:
     return World(type(base.settings)(events, base.settings.churn, base.settings.features, compute=compute), home)
 
 
-def everything(world: World) -> list[list[tuple[object, ...]]]:
-    return [world.daily("* exclude (user_id, day)", relation=relation) for relation in RELATIONS]
-
-
 def start(log: Path, home: Path) -> subprocess.Popen[str]:
     run = subprocess.Popen([sys.executable, "-c", ROLL_UP, str(log), str(home)], stdout=subprocess.PIPE, text=True)
     assert run.stdout
@@ -60,7 +55,7 @@ def kill_and_mend(log: Path, home: Path, after_seconds: float) -> tuple[int, lis
     with start(log, home) as run:
         time.sleep(after_seconds)
         run.kill()
-    return len(world_at(log, home).activity().rolled_up), everything(world_at(log, home))
+    return len(world_at(log, home).activity().rolled_up), world_at(log, home).everything()
 
 
 @pytest.mark.parametrize("kills", [4, pytest.param(20, marks=pytest.mark.slow)])
@@ -69,7 +64,7 @@ def test_a_killed_roll_up_is_finished_by_the_next_run(log: Path, tmp_path: Path,
     with start(log, tmp_path / "clean") as run:
         assert run.wait(60) == 0
     lasts = time.perf_counter() - began
-    clean = everything(world_at(log, tmp_path / "clean"))
+    clean = world_at(log, tmp_path / "clean").everything()
     dice = random.Random(kills)
     left: list[int] = []
     for kill in range(kills):
@@ -112,4 +107,4 @@ def test_small_batches_that_were_written_as_one_are_used_though_the_manifest_was
     activity = killed.activity()
     assert activity.rolled_up == ()
     assert len({*activity.manifest.days.values()}) == 4 + 1
-    assert everything(killed) == everything(world_at(tmp_path / "log", tmp_path / "clean"))
+    assert killed.everything() == world_at(tmp_path / "log", tmp_path / "clean").everything()

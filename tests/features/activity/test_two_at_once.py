@@ -6,7 +6,6 @@ from pathlib import Path
 import duckdb
 import pyarrow.parquet as pq
 
-from features.activity.roll_up import RELATIONS
 from features.log.rejected import write_rejected
 from tests.builders import World, events_at, world_of, write
 from tests.races import in_turns, race
@@ -20,10 +19,6 @@ def world_at(log: Path, home: Path) -> World:
     return World(type(base.settings)(events, base.settings.churn, base.settings.features), home)
 
 
-def everything(world: World) -> list[list[tuple[object, ...]]]:
-    return [world.daily("* exclude (user_id, day)", relation=relation) for relation in RELATIONS]
-
-
 def contents(home: Path) -> set[str]:
     return {str(path.relative_to(home)) for path in home.rglob("*") if not path.name.endswith(".lock")}
 
@@ -34,13 +29,13 @@ def test_both_find_what_one_alone_would_have_made(tmp_path: Path):
         lines = [f"u{user} 2026-01-{day}T{user % 24:02}:00 open count=1" for user in range(200)]
         write(log / f"{day}.parquet", [*lines, f"bad 2026-01-{day}T10:00 open count=-1"])
     alone = world_at(log, tmp_path / "alone")
-    expected = everything(alone)
+    expected = alone.everything()
     for home in (tmp_path / f"home{turn}" for turn in range(ROUNDS)):
         world = world_at(log, home)
         assert race(world.activity, world.activity) == [0, 0]
         assert contents(home) == contents(tmp_path / "alone")
         assert world.activity().is_reused
-        assert everything(world) == expected
+        assert world.everything() == expected
 
 
 def test_rows_set_aside_by_two_runs_are_those_of_one(tmp_path: Path):

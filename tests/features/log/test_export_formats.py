@@ -179,7 +179,13 @@ def profiles_of(project: churn.Project, cutoff: str, features: tuple[str, ...]) 
     return {one["user_id"]: tuple(one[name] for name in features) for one in found}
 
 
-@pytest.mark.parametrize("name", NAMES)
+# Much of what they map is mapped by others too, and their SQL takes seconds to plan.
+LONG = {"amplitude", "mixpanel"}
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name in LONG else name for name in NAMES]
+)
 def test_an_export_is_read_as_its_example_maps_it(tmp_path: Path, name: str):
     assert name in EXPECTED, f"examples/formats/{name} needs the values that its rows give, in EXPECTED"
     expected, project = EXPECTED[name], project_of(name, tmp_path)
@@ -194,7 +200,12 @@ def test_an_export_is_read_as_its_example_maps_it(tmp_path: Path, name: str):
 @pytest.mark.parametrize(
     ("name", "user", "events"),
     [
-        ("amplitude", "712345678901", {"2025-03-05": 4, "2025-03-06": 4, "2025-03-07": 5}),
+        pytest.param(
+            "amplitude",
+            "712345678901",
+            {"2025-03-05": 4, "2025-03-06": 4, "2025-03-07": 5},
+            marks=pytest.mark.slow,
+        ),
         ("segment", "usr_18", {"2025-03-06": 3, "2025-03-07": 3, "2025-03-08": 4}),
         ("snowplow", "0e12345678901234", {"2025-03-06": 3, "2025-03-07": 4}),
     ],

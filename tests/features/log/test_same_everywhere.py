@@ -12,6 +12,7 @@ from hypothesis import Phase, given, settings
 
 from features.activity.store import ActivitySettings
 from features.log.database import fetch
+from features.profiles.build import build_profiles
 from features.settings import ChurnSettings, EventsSettings, FeatureSettings
 from tests.builders import World
 from tests.features.log_texts import CUTOFF, END, Table, put_csv, put_json, put_parquet, put_typed_parquet, tables
@@ -59,9 +60,11 @@ def found_of(table: Table, put: Put) -> Found:
     with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
         churn = ChurnSettings(timezone=table.zone)
         world = World(ActivitySettings(put(table, Path(folder)), churn, FeatureSettings()), Path(folder) / "home")
-        found = world.profiles(str(CUTOFF), only=features_of(table))
-        profiles = {one["user_id"]: {name: one[name] for name in features_of(table)} for one in found}
-        return profiles, dict(world.activity().manifest.inventory.rejected)
+        activity, only = world.activity(), features_of(table)
+        specification = world.specification(only=only, activity=activity)
+        found = build_profiles(activity, specification, cutoffs=[CUTOFF]).to_pylist()
+        profiles = {one["user_id"]: {name: one[name] for name in only} for one in found}
+        return profiles, dict(activity.manifest.inventory.rejected)
 
 
 def settings_of(table: Table, **options: Any) -> EventsSettings:
@@ -136,13 +139,13 @@ def check(table: Table, forms: dict[str, Put]) -> None:
     assert {name: words for name, words in wrong.items() if words} == {}
 
 
-@settings(examples(4, 60), phases=WITHOUT_SHRINKING)
+@settings(examples(2, 60), phases=WITHOUT_SHRINKING)
 @given(tables())
 def test_files_and_sqlite_give_what_plain_python_says(table: Table):
     check(table, FORMS)
 
 
-@settings(examples(3, 30), phases=WITHOUT_SHRINKING)
+@settings(examples(2, 30), phases=WITHOUT_SHRINKING)
 @given(tables())
 def test_postgres_gives_what_plain_python_says(postgres_url: str, table: Table):
     check(table, {"PostgreSQL": in_postgres(postgres_url)})

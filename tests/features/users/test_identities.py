@@ -183,7 +183,7 @@ def test_parts_of_all_users_hold_every_person_once(tmp_path: Path):
     assert build_profiles(small, specification, cutoffs=cutoffs).to_pylist() == whole
 
 
-few = settings(examples(4, 16), phases=[Phase.generate])
+few = settings(examples(3, 16), phases=[Phase.generate])
 links_between = st.lists(
     st.tuples(
         st.sampled_from(["anna", "bob", "O'Brien"]), st.sampled_from(["日本", "007", "new"]), st.integers(-20, 20)
