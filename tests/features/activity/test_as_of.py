@@ -27,7 +27,7 @@ def everything(activity: Activity) -> dict[str, list[tuple[Any, ...]]]:
     }
 
 
-@examples(5, 24)
+@examples(3, 24)
 @given(random_logs(), st.data(), st.booleans())
 def test_it_is_the_activity_of_the_log_as_it_was(log: RandomLog, data: st.DataObject, is_ingested: bool):
     day = log.cutoffs[-1]

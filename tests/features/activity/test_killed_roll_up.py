@@ -1,29 +1,21 @@
 """A roll-up that is killed at any moment leaves nothing wrong behind, and the next run goes on from there."""
 
+import os
 import random
-import subprocess
-import sys
+import signal
 import time
+from collections.abc import Mapping
 from datetime import date, timedelta
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
 from features.settings import ComputeSettings
 from tests.builders import World, events_at, world_of, write
+from tests.races import race
 
 DAYS, ROWS_AT_ONCE = 24, 300
-ROLL_UP = f"""
-import sys
-from pathlib import Path
-from features.activity.store import ActivitySettings, open_activity
-from features.settings import ChurnSettings, ComputeSettings, EventsSettings, FeatureSettings
-import features.log.event_log, duckdb
-events = EventsSettings(path=sys.argv[1], columns={{"device_os": "device_os"}}, covered_until="2026-12-31")
-settings = ActivitySettings(events, ChurnSettings(), FeatureSettings(), compute=ComputeSettings(rows_at_once={ROWS_AT_ONCE}))
-print("ready", flush=True)
-open_activity(settings, Path(sys.argv[2]))
-"""
 
 
 @pytest.fixture(scope="module")
@@ -43,66 +35,63 @@ def world_at(log: Path, home: Path) -> World:
     return World(type(base.settings)(events, base.settings.churn, base.settings.features, compute=compute), home)
 
 
-def start(log: Path, home: Path) -> subprocess.Popen[str]:
-    run = subprocess.Popen([sys.executable, "-c", ROLL_UP, str(log), str(home)], stdout=subprocess.PIPE, text=True)
-    assert run.stdout
-    assert run.stdout.readline() == "ready\n"
-    return run
+def die(*_: object) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def roll_up(log: Path, home: Path, *, replaced: Mapping[str, object] = MappingProxyType({})) -> int:
+    """Roll up in a process of its own, in which some names of ``features.activity`` stand for something else; return how it ended."""
+
+    def run() -> None:
+        for name, value in replaced.items():
+            pytest.MonkeyPatch().setattr(f"features.activity.{name}", value)
+        world_at(log, home).activity()
+
+    return race(run)[0]
 
 
 def kill_and_mend(log: Path, home: Path, after_seconds: float) -> tuple[int, list[list[tuple[object, ...]]]]:
     """Kill a run; return how many days the next one still had to roll up, and what is there then."""
-    with start(log, home) as run:
-        time.sleep(after_seconds)
-        run.kill()
+
+    def killed() -> None:
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)  # which kills as surely, at a moment that no thread can put off
+        signal.setitimer(signal.ITIMER_REAL, max(after_seconds, 0.001))
+        world_at(log, home).activity()
+
+    assert race(killed)[0] in {0, -signal.SIGALRM}
     return len(world_at(log, home).activity().rolled_up), world_at(log, home).everything()
 
 
 @pytest.mark.parametrize("kills", [4, pytest.param(20, marks=pytest.mark.slow)])
 def test_a_killed_roll_up_is_finished_by_the_next_run(log: Path, tmp_path: Path, kills: int):
     began = time.perf_counter()
-    with start(log, tmp_path / "clean") as run:
-        assert run.wait(60) == 0
+    assert roll_up(log, tmp_path / "clean") == 0
     lasts = time.perf_counter() - began
     clean = world_at(log, tmp_path / "clean").everything()
     dice = random.Random(kills)
     left: list[int] = []
-    for kill in range(kills):
-        rolled_up, found = kill_and_mend(log, tmp_path / f"{kill}", dice.uniform(0, lasts * 0.7))
+    for kill in range(kills):  # at some moment of each part of the time that it takes
+        rolled_up, found = kill_and_mend(log, tmp_path / f"{kill}", (kill + dice.random()) / kills * lasts)
         left.append(rolled_up)
         assert found == clean
     assert any(0 < days < DAYS for days in left), left  # some were killed half-way, and not all was done again
 
 
-DIE = """
-import features.activity.batches, os, signal
-features.activity.batches.literal = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
-"""
-
-
 def test_batches_that_were_killed_do_not_pile_up(tmp_path: Path):
     for day in (5, 6, 7):  # so each dies in a batch of another name
         write(tmp_path / f"log/{day}.parquet", [f"anna 2026-01-0{day}T10:00 open device_os=ios"])
-        command = [sys.executable, "-c", DIE + ROLL_UP, str(tmp_path / "log"), str(tmp_path / "home")]
-        assert subprocess.run(command, stdout=subprocess.DEVNULL, check=False).returncode == -9
+        assert roll_up(tmp_path / "log", tmp_path / "home", replaced={"batches.literal": die}) == -signal.SIGKILL
         (folder,) = (path for path in (tmp_path / "home/activity").iterdir() if path.is_dir())
         assert [path.name[:11] for path in folder.iterdir()] == [".2026-01-05"]
     assert len(world_at(tmp_path / "log", tmp_path / "home").activity().rolled_up) == 3
     assert not [path.name for path in folder.iterdir() if path.name.startswith(".")]
 
 
-DIE_AT_THE_MANIFEST = """
-import features.activity.manifest, features.activity.store, features.activity.compaction, os, signal
-features.activity.compaction._MAX_SMALL_BATCHES = 2
-features.activity.manifest.write_atomic = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
-"""
-
-
 def test_small_batches_that_were_written_as_one_are_used_though_the_manifest_was_not_written(tmp_path: Path):
     busy = [f"u{user} 2026-01-{day:02}T10:00 open device_os=ios" for day in (5, 7, 9, 11) for user in range(300)]
     write(tmp_path / "log/a.parquet", [*busy, *(f"anna 2026-01-{day:02}T10:00 buy" for day in (6, 8, 10))])
-    command = [sys.executable, "-c", DIE_AT_THE_MANIFEST + ROLL_UP, str(tmp_path / "log"), str(tmp_path / "home")]
-    assert subprocess.run(command, stdout=subprocess.DEVNULL, check=False).returncode == -9
+    replaced = {"compaction._MAX_SMALL_BATCHES": 2, "manifest.write_atomic": die}
+    assert roll_up(tmp_path / "log", tmp_path / "home", replaced=replaced) == -signal.SIGKILL
     killed = world_at(tmp_path / "log", tmp_path / "home")
     activity = killed.activity()
     assert activity.rolled_up == ()

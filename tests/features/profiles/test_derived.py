@@ -27,7 +27,7 @@ SMALL = Specification(
 ANNA = dict(zip(SMALL.feature_names, (6.0, 12.0, 3.0, 2.0, 2.0, 40.0, 0.0), strict=True))
 
 
-@examples(4, 30)
+@examples(3, 30)
 @given(random_logs())
 def test_of_a_profile_of_a_log_the_same_is_computed_to_the_bit(log: RandomLog):
     with passing_world(log.rows, **log.settings()) as world:

@@ -86,7 +86,7 @@ def test_labels_see_all_that_is_known_today(tmp_path: Path):
 DELAYS = [None, timedelta(0), timedelta(minutes=-5), timedelta(hours=5), timedelta(days=1), timedelta(days=9)]
 
 
-@examples(5, 24)
+@examples(3, 24)
 @given(random_logs(), st.booleans(), st.data())
 def test_rows_known_at_or_after_the_cutoff_never_change_a_profile(log: RandomLog, has_ids: bool, data: st.DataObject):
     late = [event | {"ingested_at": _known(event, data.draw(st.sampled_from(DELAYS)))} for event in map(dict, log.rows)]

@@ -21,7 +21,7 @@ from tests.builders import Row, columns_of, passing_world, rows
 from tests.features.profiles.test_oracle import is_same
 from tests.worlds import FITTED, TWO_WINDOWS, RandomLog, examples, random_logs
 
-few = examples(6, 30)
+few = examples(4, 30)
 
 
 def history(user: str, as_of: datetime, events: Sequence[Row], **kept: Any) -> History:

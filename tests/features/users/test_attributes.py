@@ -231,7 +231,7 @@ versions = st.builds(
 )
 
 
-@examples(5, 30)
+@examples(3, 30)
 @given(st.lists(versions, max_size=12), st.randoms(use_true_random=False))
 def test_neither_rows_valid_from_the_cutoff_on_nor_the_order_of_rows_change_a_profile(table: list[Row], random: Random):
     anchor = said("dora", at("2026-01-01"), "free", 1.0)  # so that the columns have types

@@ -2,10 +2,9 @@
 
 import glob
 import json
+import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -122,20 +121,22 @@ def test_another_query_is_another_log(sqlite: Database):
 # --- Kills and company -----------------------------------------------------------------------------------------------
 
 
-KILLED = """
-import os, signal, sys
-from pathlib import Path
-from features.log import database
-from features.log import database_cursor as tables
-from features.settings import EventsSettings
+def fetch_and_die(database: Database, moment: str) -> int:
+    """Fetch in a process of its own, two rows at a time, until it kills itself; return how it ended."""
 
-tables.ROWS_AT_ONCE = 2
-def kill(*_, **__):
-    os.kill(os.getpid(), signal.SIGKILL)
-setattr(database, sys.argv[1], kill) if sys.argv[1] != "say" else None
-say = (lambda rows: kill() if rows.startswith("4") else None) if sys.argv[1] == "say" else (lambda rows: None)
-database.fetch(EventsSettings.model_validate_json(sys.argv[2]), Path(sys.argv[3]), say=say)
-"""
+    def die(*_: object, **__: object) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    last = "4" if moment == "say" else "never"
+
+    def run() -> None:
+        patch = pytest.MonkeyPatch()
+        patch.setattr(tables, "ROWS_AT_ONCE", 2)
+        if moment != "say":
+            patch.setattr(f"features.log.database.{moment}", die)
+        fetch(database.settings(), database.home, say=lambda rows: die() if rows.startswith(last) else None)
+
+    return race(run)[0]
 
 
 @pytest.mark.parametrize("moment", ["say", "_cut_by_day", "_written"])
@@ -143,16 +144,13 @@ def test_a_killed_fetch_is_repeated_without_a_row_twice(sqlite: Database, moment
     sqlite.add(ANNA, BOB)
     sqlite.fetched()
     sqlite.add(EVE, EVE, ANNA, BOB, EVE)
-    given = json.dumps({"connection": f"sqlite:///{sqlite.path}", "query": QUERY, "watermark": "id"})
-    ran = subprocess.run([sys.executable, "-c", KILLED, moment, given, sqlite.home], check=False)
-    assert ran.returncode == -signal.SIGKILL
+    assert fetch_and_die(sqlite, moment) == -signal.SIGKILL
     assert sqlite.fetched() == [ANNA, ANNA, BOB, BOB, EVE, EVE, EVE]
 
 
 def test_a_killed_first_fetch_leaves_nothing_to_read(sqlite: Database):
     sqlite.add(ANNA, BOB, EVE, ANNA)
-    given = json.dumps({"connection": f"sqlite:///{sqlite.path}", "query": QUERY, "watermark": "id"})
-    subprocess.run([sys.executable, "-c", KILLED, "say", given, sqlite.home], check=False)
+    assert fetch_and_die(sqlite, "say") == -signal.SIGKILL
     (folder,) = (path for path in (sqlite.home / "fetched").iterdir() if path.is_dir())
     assert glob.glob(f"{folder}/*/*/*.parquet") == []
     assert sqlite.fetched() == [ANNA, ANNA, BOB, EVE]
