@@ -10,6 +10,7 @@ import tarfile
 import warnings
 from contextlib import chdir, closing
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -189,12 +190,13 @@ def check_that_mlflow_loads(folder: Path) -> None:
     import mlflow
     import pandas as pd
 
-    import models.churn_model  # noqa: F401  # what a process has imported is not read from the folder of the model
-
+    import_module("models.churn_model")  # what a process has imported is not read from the folder of the model
     warnings.simplefilter("ignore")
     model = mlflow.pyfunc.load_model(str(folder))
     example = json.loads((folder / "serving_input_example.json").read_text())["dataframe_split"]
-    columns: list[dict[str, Any]] = model.metadata.get_input_schema().to_dict()
+    schema = model.metadata.get_input_schema()
+    assert schema
+    columns: list[dict[str, Any]] = schema.to_dict()
     types = {column["name"]: "object" if column["type"] == "string" else "float64" for column in columns}
     found = model.predict(pd.DataFrame(example["data"], columns=example["columns"]).astype(types))
     assert all(0 < probability < 1 for probability in found.tolist())

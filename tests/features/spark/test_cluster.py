@@ -34,6 +34,7 @@ from serving.settings import ScoringSettings
 from tests.builders import World, events_at, world_of, write
 from tests.churn.command import AS_OF, TrainedWorld
 from tests.models.model_builder import profiles_of, tiny_model
+from tests.worlds import TWO_WINDOWS
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -73,7 +74,7 @@ def spark() -> Iterator[SparkSession]:
 
 
 def on_one_machine(world: World, *, event_types: tuple[str, ...] = (), only: tuple[str, ...] = SOME) -> pa.Table:
-    specification = world.specification(event_types, only=only)
+    specification = world.specification(event_types, TWO_WINDOWS, only=only)
     return one_machine.build_profiles(world.activity(), specification, cutoffs=days(CUTOFFS))
 
 
@@ -81,7 +82,8 @@ def in_spark(
     world: World, spark: SparkSession, *, event_types: tuple[str, ...] = (), only: tuple[str, ...] = SOME
 ) -> pa.Table:
     log = inside.read_log(world.settings, spark)
-    return inside.collect(log.profiles(world.specification(event_types, only=only), cutoffs=days(CUTOFFS)), SORTED)
+    specification = world.specification(event_types, TWO_WINDOWS, only=only)
+    return inside.collect(log.profiles(specification, cutoffs=days(CUTOFFS)), SORTED)
 
 
 def days(texts: tuple[str, ...]) -> list[date]:
