@@ -206,7 +206,7 @@ def test_an_export_is_read_as_its_example_maps_it(tmp_path: Path, name: str):
             {"2025-03-05": 4, "2025-03-06": 4, "2025-03-07": 5},
             marks=pytest.mark.slow,
         ),
-        ("segment", "usr_18", {"2025-03-06": 3, "2025-03-07": 3, "2025-03-08": 4}),
+        pytest.param("segment", "usr_18", {"2025-03-06": 3, "2025-03-07": 3, "2025-03-08": 4}, marks=pytest.mark.slow),
         ("snowplow", "0e12345678901234", {"2025-03-06": 3, "2025-03-07": 4}),
     ],
 )
