@@ -20,7 +20,7 @@ from features.snapshots import instant
 from tests.builders import Row, World, events_at, passing_world, write
 from tests.worlds import FIRST, FITTED, TWO_WINDOWS, RandomLog, examples, random_logs
 
-few = examples(3, 24)
+few = examples(5, 24)
 
 
 def world(log: RandomLog, rows: Sequence[Row]) -> AbstractContextManager[World]:
