@@ -107,10 +107,6 @@ def test_every_file_under_a_home_is_of_a_kind_that_is_damaged_here(base: Base):
     assert [file for file in unknown if file.parts[0] != "artifacts" and "current" not in file.parts] == []
 
 
-def test_a_sample_of_damage(base: Base, outcomes: Outcomes):
-    damage_all(base, outcomes, "what scores were made from", fault="cut short")
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("fault", DAMAGES)
 @pytest.mark.parametrize("kind", KINDS)

@@ -45,9 +45,9 @@ def outcome(base: Base, verb: Verb, home: Path) -> str:
     return EQUAL if verb.facts(home) == expected else f"{verb.facts(home)}, expected {expected}"
 
 
-def kill_everywhere(base: Base, verb: Verb, outcomes: Outcomes, *, every: int = 1) -> None:
+def kill_everywhere(base: Base, verb: Verb, outcomes: Outcomes) -> None:
     _, trace = base.expected(verb)
-    for number in range(0, trace.renames + len(trace.steps), every):
+    for number in range(trace.renames + len(trace.steps)):
         home = base.copy(verb)
         fault, where, kill = list(moments(trace, home, verb.run(base.world, home)))[number]
         ended = forked(kill, base.log)
@@ -55,10 +55,6 @@ def kill_everywhere(base: Base, verb: Verb, outcomes: Outcomes, *, every: int = 
         found = outcome(base, verb, home) if is_as_meant else f"{ended.code}: {ended.said}"
         outcomes.of(verb.name, fault).add(found, where)
         shutil.rmtree(home)
-
-
-def test_a_sample_of_kills_of_an_export(base: Base, outcomes: Outcomes):
-    kill_everywhere(base, VERBS["export"], outcomes, every=16)
 
 
 @pytest.mark.slow

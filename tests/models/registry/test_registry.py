@@ -1,5 +1,6 @@
 """What a run leaves in MLflow, in whose store, and what is found there again."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -90,14 +91,19 @@ def test_a_version_bears_the_decision_about_it(registry: Registry, client: Any, 
 # --- Which store ---------------------------------------------------------------------------------------------------
 
 
-def test_another_tracking_store_is_respected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_another_tracking_store_is_respected(
+    home: Path, logged: RegisteredModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    shutil.copy(home / "mlflow.db", tmp_path / "elsewhere.db")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/elsewhere.db")
-    assert not Registry(tmp_path / "home", PROJECT).has(CHALLENGER)
-    assert (tmp_path / "elsewhere.db").exists()
+    assert Registry(tmp_path / "home", PROJECT).has(CHALLENGER)
     assert not (tmp_path / "home" / "mlflow.db").exists()
 
 
-def test_two_projects_in_one_process_keep_their_stores_apart(home: Path, logged: RegisteredModel, tmp_path: Path):
+def test_two_projects_in_one_process_keep_their_stores_apart(
+    home: Path, logged: RegisteredModel, empty_store: Path, tmp_path: Path
+):
+    other = shutil.copytree(empty_store, tmp_path / "other")
     assert Registry(home, PROJECT).has(CHALLENGER)
-    assert not Registry(tmp_path / "other", PROJECT).has(CHALLENGER)
-    assert (tmp_path / "other" / "mlflow.db").exists()
+    assert not Registry(other, PROJECT).has(CHALLENGER)
+    assert Registry(home, PROJECT).has(CHALLENGER)

@@ -19,9 +19,9 @@ from tests.models.model_builder import CUTOFF, profiles_of, rows_of, specificati
 OTHER = structs.replace(specification(), feature_names=specification().feature_names[1:])
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def closed():
-    """Stores close their files when nobody holds them."""
+    """Stores close their files when nobody holds them: all of them at once, as each collection looks at everything that is loaded."""
     yield
     gc.collect()
 
