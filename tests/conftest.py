@@ -40,6 +40,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 # Tests of a file run in the same worker; so do those of a folder, where they share a fixture that is expensive to make.
 _FAULTS = "tests/faults/"  # those with parameters take minutes each, and are handed out one by one
 _TOGETHER = ("tests/training/audit/", "tests/training/", "tests/features/log/", _FAULTS)
+_WITH = {"tests/serving/test_schemathesis.py": "tests/serving/test_page_in_chromium.py"}  # they ask the same server
 
 
 def _forget_the_store() -> None:
@@ -76,7 +77,7 @@ _SECONDS = {
     "tests/features/users/test_identities.py": 14,
     "tests/seeds/test_truth.py": 12,
     "tests/benchmarks/test_profiles_bench.py": 12,
-    "tests/serving/test_page_in_chromium.py": 25,
+    "tests/serving/test_page_in_chromium.py": 30,
     "tests/serving/test_access.py": 20,
     "tests/serving/test_shadow.py": 25,
 }
@@ -106,7 +107,8 @@ class ByFolderOrFile(LoadScopeScheduling):
     def _split_scope(self, nodeid: str) -> str:
         if nodeid.startswith(_FAULTS) and "[" in nodeid:
             return nodeid
-        return next((folder for folder in _TOGETHER if nodeid.startswith(folder)), nodeid.partition("::")[0])
+        file = nodeid.partition("::")[0]
+        return next((folder for folder in _TOGETHER if nodeid.startswith(folder)), _WITH.get(file, file))
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -21,11 +22,15 @@ from tests.insights.worlds import START, Rate, broken, shop, standing
 Open = Callable[[Rate, int], tuple[ActiveDays, Steps]]
 
 
-@pytest.fixture
-def world(tmp_path: Path) -> Open:
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Open:
+    """Open the log of a rate and a seed; the same once."""
+
+    @cache
     def made(rate: Rate, seed: int) -> tuple[ActiveDays, Steps]:
         rows = shop(rate, seed=seed)
-        log = opened(tmp_path / str(seed), rows, report={"purchase_event_types": ["purchase"], "left_censored_days": 0})
+        report = {"purchase_event_types": ["purchase"], "left_censored_days": 0}
+        log = opened(tmp_path_factory.mktemp("world"), rows, report=report)
         make_groups(log)
         return log, make_steps(log, funnel=(), purchase_event_types=["purchase"])
 
@@ -134,7 +139,7 @@ def test_going_on_is_worth_what_those_who_do_spend_more(tmp_path: Path):
     assert worth_of_steps(log, steps)[1] == 0.0  # nobody went on from the cart on its day
 
 
-@pytest.mark.parametrize("seed", [2, 3])
+@pytest.mark.parametrize("seed", [2, pytest.param(3, marks=pytest.mark.slow)])
 def test_standing_differences_are_no_finding(world: Open, seed: int):
     found = findings(*world(standing, seed))
     assert found.facts["findings"] == 0

@@ -1,16 +1,11 @@
 """The whole report, from the kept activity alone."""
 
-from features.settings import ChurnSettings
-from insights.report import sections
-from insights.settings import ReportSettings
-from tests.insights.conftest import Random
+from tests.insights.conftest import Report
 
 
-def test_every_question_has_a_sentence_a_definition_and_a_number(random_log: Random):
-    told: list[str] = []
-    found = sections(random_log.log, ReportSettings(), churn=ChurnSettings(), say=told.append)
-    assert len(told) == len(found)
-    for one in found:
+def test_every_question_has_a_sentence_a_definition_and_a_number(report: Report):
+    assert len(report.said) == len(report.sections)
+    for one in report.sections:
         assert one.sentences[0].endswith(".")
         assert one.definition
         assert one.facts or one.needs

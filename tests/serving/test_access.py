@@ -71,9 +71,10 @@ def door(model: ChurnModel, profiles: pa.Table, tmp_path_factory: pytest.TempPat
     with running(home / "served", folder=home, access=access) as server:
         server.wait_until(200)
         yield Door(server, keys, tokens)
-        start = time.monotonic()
+        family, start = server.family(), time.monotonic()
         assert server.stop() == 0  # while the client keeps its connection
         assert time.monotonic() - start < 10
+        assert not any(process.is_running() for process in family)
         assert "https://0.0.0.0:" in server.log.read_text()
 
 

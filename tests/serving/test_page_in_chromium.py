@@ -4,21 +4,12 @@ import base64
 import json
 import os
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
-import pyarrow as pa
 import pytest
 
-from models.churn_model import ChurnModel
-from serving.http.server import Access
-from serving.keys import KeyFolder, NewKey
-from serving.release.bundle import ServingBundle, write_bundle
-from serving.settings import ScoringSettings, ServingSettings
-from serving.store.profile_store import write_store
 from tests.chromium import Tab, accessibility_faults, browser, tab
-from tests.serving.finished import NEVER_STALE
-from tests.serving.running import Server, running
+from tests.serving.conftest import WithKeys
 
 pytestmark = pytest.mark.skipif(browser() is None, reason="no Chromium on this machine: apt-get install chromium")
 
@@ -29,35 +20,18 @@ PICTURES = os.environ.get("TEST_PICTURES", "")  # folder where pictures are kept
 
 
 @pytest.fixture(scope="module")
-def server(model: ChurnModel, profiles: pa.Table, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """With keys, so that the page is asked for as over the network."""
-    home = tmp_path_factory.mktemp("home")
-    settings = ServingSettings(**NEVER_STALE)
-    bundle = ServingBundle(
-        model, "shop", "7", "champion", home / "store", ScoringSettings(high_percentile=80), settings
-    )
-    write_bundle(home / "served", bundle)
-    write_store(home / "store", profiles, specification=model.specification)
-    _, token = KeyFolder(home / "keys").add(NewKey("desk", ("page",)), now=datetime.now(UTC))
-    (home / "token").write_text(token)
-    with running(home / "served", folder=home, access=Access(keys=home / "keys")) as server:
-        server.wait_until(200)
-        yield server
-
-
-@pytest.fixture(scope="module")
-def page(server: Server) -> Iterator[Tab]:
+def page(with_keys: WithKeys) -> Iterator[Tab]:
     with tab() as found:
         yield found
 
 
 @pytest.fixture(autouse=True)
-def _opened(page: Tab, server: Server) -> None:
+def _opened(page: Tab, with_keys: WithKeys) -> None:
     """As a browser does after it was given the key as a password."""
-    token = (server.log.parent / "token").read_text()
+    password = base64.b64encode(f"me:{with_keys.page}".encode()).decode()
     page.look()
     page.said.clear()
-    page.open(server.address + "/", Authorization="Basic " + base64.b64encode(f"me:{token}".encode()).decode())
+    page.open(with_keys.server.address + "/", Authorization=f"Basic {password}")
 
 
 def keep(page: Tab, name: str) -> None:
@@ -77,21 +51,21 @@ def ask(page: Tab, user: str, *, until: str = ANSWERED) -> None:
     page.wait_for(until)
 
 
-def riskiest(server: Server) -> str:
-    token = (server.log.parent / "token").read_text()
+@pytest.fixture(scope="module")
+def riskiest(with_keys: WithKeys) -> str:
+    """The user with the highest probability."""
+    headers = {"Authorization": f"Bearer {with_keys.page}"}
 
     def probability(user: str) -> float:
-        headers = {"Authorization": f"Bearer {token}"}
-        found = server.client.post("/v1/explain", json={"user_id": user}, headers=headers).json()
+        found = with_keys.server.client.post("/v1/explain", json={"user_id": user}, headers=headers).json()
         return found["result"]["churn_probability"] or 0.0
 
     return max((f"u{place}" for place in range(120)), key=probability)
 
 
-def test_a_risky_user_is_shown_with_place_and_reasons(page: Tab, server: Server):
+def test_a_risky_user_is_shown_with_place_and_reasons(page: Tab, riskiest: str):
     keep(page, "empty")
-    user = riskiest(server)
-    ask(page, user)
+    ask(page, riskiest)
     keep(page, "risky")
     assert page.text("#verdict").endswith("% of the reference population.")
     tiles = page.evaluate("[...document.querySelectorAll('.tile b')].map((one) => one.innerText)")
@@ -100,12 +74,12 @@ def test_a_risky_user_is_shown_with_place_and_reasons(page: Tab, server: Server)
     assert page.evaluate("document.querySelectorAll('#reasons li svg rect').length") > 2
     assert page.evaluate("document.querySelector('#place svg').getAttribute('aria-label')").startswith("Percentile")
     assert page.evaluate("document.activeElement.id") == "heading"
-    assert user not in page.evaluate("location.href")
+    assert riskiest not in page.evaluate("location.href")
     assert page.said == []
 
 
-def test_what_is_derived_follows_a_change_and_an_impossible_profile_is_refused(page: Tab, server: Server):
-    ask(page, riskiest(server))
+def test_what_is_derived_follows_a_change_and_an_impossible_profile_is_refused(page: Tab, riskiest: str):
+    ask(page, riskiest)
     before = page.text(".tile b")
     page.evaluate("document.getElementById('change').open = true")
 
@@ -150,9 +124,9 @@ def test_who_is_not_there_and_what_is_not_json_is_said_in_words(page: Tab):
 
 
 @pytest.mark.parametrize("dark", [False, True])
-def test_it_fits_a_phone_and_every_text_can_be_read(page: Tab, server: Server, dark: bool):
+def test_it_fits_a_phone_and_every_text_can_be_read(page: Tab, riskiest: str, dark: bool):
     page.look(width=390, height=844, dark=dark)
-    ask(page, riskiest(server))
+    ask(page, riskiest)
     page.evaluate("document.getElementById('change').open = true")
     keep(page, "dark" if dark else "narrow")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
@@ -186,8 +160,8 @@ CONTRAST = """
 """
 
 
-def test_everything_has_a_name_for_those_who_do_not_see_it(page: Tab, server: Server):
-    ask(page, riskiest(server))
+def test_everything_has_a_name_for_those_who_do_not_see_it(page: Tab, riskiest: str):
+    ask(page, riskiest)
     page.evaluate("document.getElementById('change').open = true")
     page.call("Accessibility.enable")
     nodes = page.call("Accessibility.getFullAXTree")["nodes"]
@@ -217,11 +191,11 @@ def test_axe_sees_what_is_wrong(page: Tab):
     assert {one.partition(":")[0] for one in accessibility_faults(page)} == {"color-contrast", "image-alt", "label"}
 
 
-@pytest.mark.parametrize("dark", [False, True])
-def test_axe_finds_nothing_serious_on_the_page_in_any_state(page: Tab, server: Server, dark: bool):
+@pytest.mark.parametrize("dark", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_axe_finds_nothing_serious_on_the_page_in_any_state(page: Tab, riskiest: str, dark: bool):
     page.look(width=390 if dark else 1100, dark=dark)
     assert accessibility_faults(page) == []
-    ask(page, riskiest(server))
+    ask(page, riskiest)
     page.evaluate("document.getElementById('change').open = true")
     assert accessibility_faults(page) == []
     page.evaluate("document.getElementById('f-active_days_7d').select()")
@@ -239,8 +213,8 @@ FOCUS = """(() => {
 })()"""
 
 
-def test_the_keyboard_goes_from_top_to_bottom_and_shows_where_it_is(page: Tab, server: Server):
-    ask(page, riskiest(server))
+def test_the_keyboard_goes_from_top_to_bottom_and_shows_where_it_is(page: Tab, riskiest: str):
+    ask(page, riskiest)
     page.evaluate("document.getElementById('change').open = true")
     page.evaluate(
         "document.querySelector('h1').tabIndex = -1; document.querySelector('h1').focus()"

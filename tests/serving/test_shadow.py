@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pytest
@@ -72,9 +72,10 @@ def unreadable_release(model: ChurnModel, profiles: pa.Table, folder: Path) -> P
 
 
 @pytest.fixture(scope="module")
-def shadowed(model: ChurnModel, profiles: pa.Table, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(model: ChurnModel, profiles: pa.Table, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """It starts without a shadow, and gets one later."""
     home = tmp_path_factory.mktemp("shadowed")
-    with running(release_of(model, profiles, home, shadow=SHADOW), folder=home) as server:
+    with running(release_of(model, profiles, home, shadow=None), folder=home) as server:
         server.wait_until(200)
         yield server
 
@@ -108,6 +109,30 @@ def outcomes(server: Server) -> dict[str, float]:
     }
 
 
+class Alone(NamedTuple):
+    """What a server without a shadow answers, counts and says of it."""
+
+    answers: list[tuple[int, bytes, str]]
+    outcomes: dict[str, float]
+    shadow: Any
+
+
+@pytest.fixture(scope="module")
+def alone(server: Server, profiles: pa.Table) -> Alone:
+    return Alone(answers(server, profiles), outcomes(server), shadow_of(server))
+
+
+def shadow_of(server: Server) -> Any:
+    return server.client.get("/v1/model").json()["shadow"]
+
+
+@pytest.fixture(scope="module")
+def shadowed(server: Server, alone: Alone, model: ChurnModel, profiles: pa.Table) -> Server:
+    release_of(model, profiles, server.log.parent, shadow=SHADOW)
+    wait_for(lambda: shadow_of(server) is not None)
+    return server
+
+
 @pytest.fixture(scope="module")
 def counted(shadowed: Server, profiles: pa.Table) -> tuple[list[tuple[int, bytes, str]], dict[str, float]]:
     """Its answers, and the metrics once everybody in them is compared."""
@@ -116,15 +141,11 @@ def counted(shadowed: Server, profiles: pa.Table) -> tuple[list[tuple[int, bytes
     return found, shadow_metrics(shadowed)
 
 
-def test_answers_are_the_same_bytes_with_and_without_a_shadow(
-    counted: Any, model: ChurnModel, profiles: pa.Table, tmp_path: Path
-):
-    with running(release_of(model, profiles, tmp_path, shadow=None), folder=tmp_path) as alone:
-        alone.wait_until(200)
-        assert answers(alone, profiles) == counted[0]
-        assert {status for status, *_ in counted[0]} == {200}
-        assert outcomes(alone) == {}
-        assert alone.client.get("/v1/model").json()["shadow"] is None
+def test_answers_are_the_same_bytes_with_and_without_a_shadow(counted: Any, alone: Alone):
+    assert alone.answers == counted[0]
+    assert {status for status, *_ in counted[0]} == {200}
+    assert alone.outcomes == {}
+    assert alone.shadow is None
 
 
 def test_what_is_counted_is_what_an_offline_comparison_gives(counted: Any, model: ChurnModel, profiles: pa.Table):
@@ -177,7 +198,7 @@ def test_a_shadow_that_is_broken_never_disturbs_answers(
         assert answers(server, profiles) == expected
         wait_for(lambda: outcomes(server).get("error", 0) > 0)
         unreadable = unreadable_release(model, profiles, tmp_path)
-        wait_for(lambda: server.client.get("/v1/model").json()["shadow"] is None)
+        wait_for(lambda: shadow_of(server) is None)
         assert answers(server, profiles) == expected
         assert server.client.get("/v1/model").json()["status"] == "ok"
         assert "the shadow is broken" in server.log.read_text()

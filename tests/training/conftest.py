@@ -108,7 +108,7 @@ def clean(gather: Gather) -> AuditedTraining:
 Against = Callable[..., Decision]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def champion(periods: Training) -> Contender:
     """As it was trained, with a calibration that a test can turn."""
     model, test = periods.trained.model, periods.trained.test
@@ -117,7 +117,7 @@ def champion(periods: Training) -> Contender:
     return Contender("1", replace(model, calibration=platt), periods.activity, "clean", recorded)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def challenger(champion: Contender) -> Contender:
     return replace(champion, version="2")
 
@@ -128,7 +128,7 @@ def easy(trainer: Trainer) -> Training:
     return trainer(*EASY)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def against(periods: Training) -> Against:
     def decided(challenger: Contender, champion: Contender | None = None, **settings: Any) -> Decision:
         return decide(challenger, champion=champion, recipe=periods.recipe, settings=PromotionSettings(**settings))

@@ -13,7 +13,7 @@ from models.churn_model import ChurnModel, Reference
 from models.encoding import by_rows, encode
 from tests.builders import values_of
 from tests.churn.command import TrainedWorld
-from tests.training.conftest import QUICK, Training
+from tests.training.conftest import EASY, QUICK, Training
 from training.data.snapshots import ProfileSet
 from training.data.treatment import ENTRIES, Treatment
 from training.diagnostics import Diagnostics
@@ -44,16 +44,16 @@ def risky_lists(training: Training) -> Treatment:
 
 
 @pytest.fixture(scope="module")
-def contacted(trained_world: TrainedWorld, periods: Training) -> TrainingResult:
-    settings = (*QUICK, "training.min_class_users=20", "training.refit=true", f"training.capacity={CAPACITY}")
+def contacted(trained_world: TrainedWorld, easy: Training) -> TrainingResult:
+    settings = (*QUICK, *EASY, "training.min_class_users=20", "training.refit=true", f"training.capacity={CAPACITY}")
     project = Project(trained_world.config, home=trained_world.home, settings=settings)
-    treatment = risky_lists(periods)
+    treatment = risky_lists(easy)
     (found,) = train_horizons(project.activity(), [project.recipe], say=lambda _: None, treatment=treatment)
     return found
 
 
-def test_percentiles_and_typical_values_are_those_of_everybody(contacted: TrainingResult, periods: Training):
-    everybody = periods.trained  # the same log and cutoffs
+def test_percentiles_and_typical_values_are_those_of_everybody(contacted: TrainingResult, easy: Training):
+    everybody = easy.trained  # the same log and cutoffs
     assert len(contacted.test.churned) < 0.9 * len(everybody.test.churned)
     assert contacted.refitted is not None
     for model in (contacted.model, contacted.refitted):
@@ -66,16 +66,16 @@ def test_percentiles_and_typical_values_are_those_of_everybody(contacted: Traini
 
 
 def test_a_refit_excludes_contacted_users_where_the_training_did_and_keeps_them_where_it_kept_them(
-    contacted: TrainingResult, periods: Training
+    contacted: TrainingResult, easy: Training
 ):
     plan = replace(contacted.plan, recipe=contacted.recipe)
-    profiles = ProfileSet.of(periods.activity, [plan], say=lambda _: None, treatment=risky_lists(periods))
+    profiles = ProfileSet.of(easy.activity, [plan], say=lambda _: None, treatment=risky_lists(easy))
     rows = profiles.dataset_at([plan.split.test], plan)
     excluded = profiles.treatment.of(rows, plan.recipe.window).untreated()
     few = replace(
         plan, recipe=replace(plan.recipe, training=plan.recipe.training.model_copy(update={"min_class_users": 10**6}))
     )
-    kept = replace(contacted, training_rows=periods.trained.training_rows)
+    kept = replace(contacted, training_rows=easy.trained.training_rows)
     none_yet = replace(plan, treated="")
 
     def found(trained: TrainingResult, plan: TrainingPlan) -> int:
@@ -99,18 +99,18 @@ def test_features_matter_as_much_as_to_the_users_for_whom_the_rows_stand(contact
 
 
 def test_the_capacity_is_as_large_a_share_of_the_test_as_of_all_eligible_users(
-    contacted: TrainingResult, periods: Training
+    contacted: TrainingResult, easy: Training
 ):
-    share = CAPACITY / len(periods.trained.test.churned)
+    share = CAPACITY / len(easy.trained.test.churned)
     found = contacted.evaluation.metric_values
     assert found["recall_at_capacity"] == pytest.approx(share * found["lift_at_capacity"])
 
 
-def test_in_a_sample_of_users_the_capacity_is_as_large_a_share_of_the_sample(periods: Training):
-    trained, users = periods.trained, len(periods.trained.test.churned)
+def test_in_a_sample_of_users_the_capacity_is_as_large_a_share_of_the_sample(easy: Training):
+    trained, users = easy.trained, len(easy.trained.test.churned)
     settings = trained.recipe.training.model_copy(update={"capacity": CAPACITY, "max_training_rows": users // 3})
     plan = replace(trained.plan, recipe=replace(trained.recipe, training=settings))
-    sampled = ProfileSet.of(periods.activity, [plan], say=lambda _: None)
+    sampled = ProfileSet.of(easy.activity, [plan], say=lambda _: None)
     test = sampled.test_of(plan)
     assert len(test.churned) == pytest.approx(users / 3, rel=0.2)
     assert sampled.capacity_in(test, plan) == pytest.approx(CAPACITY * len(test.churned) / users, rel=0.2)

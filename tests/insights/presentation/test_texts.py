@@ -7,7 +7,7 @@ import pytest
 
 from insights.presentation.section import Figures
 from insights.presentation.texts import catalogue, column, text
-from tests.insights.conftest import Random
+from tests.insights.conftest import Report
 
 TOP = Path(__file__).parents[3]
 FILES = [*(TOP / "insights").rglob("*.py"), TOP / "churn/jobs/reporting/page.py"]
@@ -38,14 +38,8 @@ def test_a_column_without_a_heading_shows_its_name():
     assert column("day_14") == "day 14"
 
 
-def test_every_table_has_a_title_and_headings_that_differ(random_log: Random):
-    from features.settings import ChurnSettings
-    from insights.report import sections
-    from insights.settings import ReportSettings
-
-    tables: list[Figures] = [
-        one for found in sections(random_log.log, ReportSettings(), churn=ChurnSettings()) for one in found.tables
-    ]
+def test_every_table_has_a_title_and_headings_that_differ(report: Report):
+    tables: list[Figures] = [one for found in report.sections for one in found.tables]
     assert len({one.name for one in tables}) == len(tables)
     for one in tables:
         assert one.title

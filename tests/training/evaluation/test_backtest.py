@@ -21,6 +21,7 @@ from training.data.treatment import ENTRIES, Treatment
 from training.diagnostics import diagnose
 from training.evaluation.backtest import Backtest, Week, backtest, better_rule, history, past_splits, past_splits_of
 from training.plan.outages import Kind, Outage
+from training.plan.plan import Recipe
 from training.plan.splits import Split, make_split
 from training.settings import AdviceSettings
 
@@ -218,33 +219,48 @@ def _days(splits: tuple[Split, ...]) -> set[date]:
     return {day for split in splits for day in (*split.training_cutoffs, split.test)}
 
 
-def test_a_training_looks_back_past_the_outages_that_it_knows(easy: Training):
-    trained = easy.trained
-    recipe = replace(trained.recipe, training=trained.recipe.training.model_copy(update={"backtest_weeks": 1}))
+def latest_week(training: Training, treatment: Treatment | None = None, **changed: Any) -> Week:
+    """The only past test of a training that is changed in something."""
+    found = diagnose(
+        training.activity,
+        replace(training.trained, **{"recipe": of_one_week(training.trained.recipe)} | changed),
+        advice=AdviceSettings(),
+        say=lambda _: None,
+        treatment=treatment,
+    )
+    assert found.backtest is not None
+    (week,) = found.backtest.weeks
+    return week
 
-    def latest(*outages: Outage) -> date:
-        known = replace(trained, recipe=recipe, plan=replace(trained.plan, outages=outages))
-        found = diagnose(easy.activity, known, advice=AdviceSettings(), say=lambda _: None).backtest
-        assert found is not None
-        (week,) = found.weeks
-        return week.cutoff
 
-    assert latest() == LATEST
-    assert latest(OUT) == OUT.day - timedelta(days=14)  # its label ends where the outage begins
+def of_one_week(recipe: Recipe) -> Recipe:
+    return replace(recipe, training=recipe.training.model_copy(update={"backtest_weeks": 1}))
 
 
-def test_a_backtest_excludes_treated_rows_where_the_training_did(easy: Training):
-    plain = easy.trained
-    recipe = replace(plain.recipe, training=plain.recipe.training.model_copy(update={"backtest_weeks": 1}))
-    ids = plain.test.profiles["user_id"].to_pylist()[::4]
+@pytest.fixture(scope="module")
+def treatment(easy: Training) -> Treatment:
+    """A list of a quarter of the test users."""
+    ids = easy.trained.test.profiles["user_id"].to_pylist()[::4]
     entry = {"day": LATEST, "epoch": "q1", "is_held_out": False, "share": 0.1}
-    treatment = Treatment(pa.Table.from_pylist([{"user_id": one} | entry for one in ids], schema=ENTRIES))
-    excluding = treatment.of(plain.training_rows, recipe.window).untreated()
+    return Treatment(pa.Table.from_pylist([{"user_id": one} | entry for one in ids], schema=ENTRIES))
 
-    def tested(training_rows: Dataset) -> int:
-        known = replace(plain, recipe=recipe, training_rows=training_rows)
-        found = diagnose(easy.activity, known, advice=AdviceSettings(), say=lambda _: None, treatment=treatment)
-        assert found.backtest is not None
-        return found.backtest.weeks[0].users
 
-    assert tested(plain.training_rows) - tested(excluding) == len(ids)
+@pytest.fixture(scope="module")
+def latest(easy: Training, treatment: Treatment) -> Week:
+    """Of a training that excluded nobody."""
+    assert easy.trained.training_rows.weights is None
+    return latest_week(easy, treatment)
+
+
+def test_a_training_looks_back_past_the_outages_that_it_knows(easy: Training, latest: Week):
+    assert latest.cutoff == LATEST
+    plan = replace(easy.trained.plan, outages=(OUT,))
+    # its label ends where the outage begins
+    assert latest_week(easy, plan=plan).cutoff == OUT.day - timedelta(days=14)
+
+
+def test_a_backtest_excludes_treated_rows_where_the_training_did(easy: Training, treatment: Treatment, latest: Week):
+    excluding = treatment.of(easy.trained.training_rows, easy.trained.recipe.window).untreated()
+    found = latest_week(easy, treatment, training_rows=excluding)
+    assert found.cutoff == latest.cutoff
+    assert latest.users - found.users == treatment.entries.num_rows

@@ -15,7 +15,7 @@ from models.scorers.base_rate import KnownCutoff
 from tests.training.conftest import Training
 from training.evaluation.reliability import KnownReliability, known_reliability
 
-WEEKS = 3
+WEEKS = 2
 
 
 def everybody(*_: object) -> None:
@@ -28,7 +28,7 @@ def compared(training: Training, model: ChurnModel, *, follows: bool = True) -> 
 
 @pytest.fixture(scope="module")
 def older(periods: Training) -> ChurnModel:
-    """As if the model had been tested three weeks earlier: then there are later cutoffs whose labels are known."""
+    """As if the model had been tested two weeks earlier: then there are later cutoffs whose labels are known."""
     model = periods.trained.model
     test = model.quality.test_cutoff - timedelta(weeks=WEEKS)
     known = tuple(one for one in model.known_cutoffs if one.cutoff <= test)

@@ -156,20 +156,28 @@ def too_short(tmp_path_factory: pytest.TempPathFactory) -> World:
     return buyers(tmp_path_factory.mktemp("short"), money="", users=1200, horizon_days=140)
 
 
-def test_where_no_shorter_horizon_fits_and_no_amount_is_known_active_days_are_what_repeats(too_short: World):
+@pytest.fixture(scope="module")
+def repeating(too_short: World) -> TrainingResult:
+    """Trained on active days."""
+    return train(too_short.activity(), recipe_of(too_short), say=lambda _: None)
+
+
+def test_where_no_shorter_horizon_fits_and_no_amount_is_known_active_days_are_what_repeats(
+    too_short: World, repeating: TrainingResult
+):
     plan = make_plan(too_short.activity(), recipe_of(too_short))
     assert plan.strategy is Strategy.BG_NBD
     assert "each active day counts as a purchase" in plan.why
-    found = train(too_short.activity(), recipe_of(too_short), say=lambda _: None)
+    found = repeating
     probability = found.model.predict_probability(found.test.profiles)
     assert auc(found.test.churned, probability) > 0.65
     assert found.evaluation.auc.value == pytest.approx(found.evaluation.baselines["bg_nbd"].auc.value)
 
 
-def test_active_days_repeat_as_purchases_do(too_short: World, tmp_path: Path):
+def test_active_days_repeat_as_purchases_do(repeating: TrainingResult, tmp_path: Path):
     paid = buyers(tmp_path, users=1200, horizon_days=140)
-    one, other = (train(world.activity(), recipe_of(world), say=lambda _: None) for world in (too_short, paid))
-    assert one.model.predict_probability(one.test.profiles) == pytest.approx(
+    other = train(paid.activity(), recipe_of(paid), say=lambda _: None)
+    assert repeating.model.predict_probability(repeating.test.profiles) == pytest.approx(
         other.model.predict_probability(other.test.profiles), rel=1e-3
     )
 

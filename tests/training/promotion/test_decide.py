@@ -15,16 +15,33 @@ from tests.training.conftest import Against, Training
 from tests.training.contenders import END, LATEST, gate_of, refusing, reversed_, seen_through, shifted, with_model
 from training.evaluation.backtest import better_rule
 from training.promotion.comparison import unseen_cutoffs
-from training.promotion.decide import Contender, decide
+from training.promotion.decide import Contender, Decision, decide
 from training.settings import PromotionSettings
+
+
+@pytest.fixture(scope="module")
+def first(against: Against, challenger: Contender) -> Decision:
+    """Of a challenger where there is no champion."""
+    return against(challenger)
+
+
+@pytest.fixture(scope="module")
+def refused(against: Against, challenger: Contender, champion: Contender) -> Decision:
+    """Of a challenger whose probabilities are off."""
+    return against(shifted(challenger, 3.0), champion)
+
+
+@pytest.fixture(scope="module")
+def equal(against: Against, challenger: Contender, champion: Contender) -> Decision:
+    """Of a challenger that is the champion, where it must not be worse in anything."""
+    return against(challenger, champion, max_worse_log_loss=0, min_lift_ratio=1, max_slice_loss=0)
+
 
 # --- The first champion ----------------------------------------------------------------------------------------------
 
 
-def test_the_first_champion_must_not_do_worse_than_the_better_rule(
-    against: Against, challenger: Contender, periods: Training
-):
-    found = against(challenger)
+def test_the_first_champion_must_not_do_worse_than_the_better_rule(first: Decision, periods: Training):
+    found = first
     assert found.is_promoted
     # the latest finished cutoff is the test cutoff, so the metrics are those of the training
     trained = periods.trained
@@ -46,11 +63,8 @@ def test_a_challenger_that_a_rule_beats_is_refused_and_the_rule_named(against: A
     assert "[promotion] max_worse_log_loss" in found.way_out
 
 
-def test_a_refusal_names_settings_and_page_and_keeps_the_champion(
-    against: Against, challenger: Contender, champion: Contender
-):
-    found = against(shifted(challenger, 3.0), champion)
-    assert found.way_out == (
+def test_a_refusal_names_settings_and_page_and_keeps_the_champion(refused: Decision):
+    assert refused.way_out == (
         "train another challenger; the champion stays. The gates are set by [promotion] max_worse_log_loss, "
         "[promotion] max_calibration_error, [promotion] max_slice_loss: see docs/guides/promotion.md#the-gates"
     )
@@ -59,10 +73,8 @@ def test_a_refusal_names_settings_and_page_and_keeps_the_champion(
 # --- Against a champion ----------------------------------------------------------------------------------------------
 
 
-def test_probabilities_that_are_off_lose_even_if_the_ranking_is_the_same(
-    against: Against, challenger: Contender, champion: Contender
-):
-    found = against(shifted(challenger, 3.0), champion)
+def test_probabilities_that_are_off_lose_even_if_the_ranking_is_the_same(refused: Decision):
+    found = refused
     assert {"log loss", "calibration error", "slices"} == set(refusing(found))
     assert "it is worse" in found.why
     own, other = found.metrics["challenger"], found.metrics["against"]
@@ -81,19 +93,19 @@ def test_a_challenger_that_is_clearly_better_is_promoted(against: Against, chall
     assert gate_of(found, "log loss").metrics["high"] < 0
 
 
-def test_a_challenger_that_is_as_good_is_not_worse(against: Against, challenger: Contender, champion: Contender):
-    found = against(challenger, champion, max_worse_log_loss=0, min_lift_ratio=1, max_slice_loss=0)
-    assert found.is_promoted
-    assert gate_of(found, "log loss").metrics == {"difference": 0, "low": 0, "high": 0}
-    assert "there is no difference to detect" in found.power
+def test_a_challenger_that_is_as_good_is_not_worse(equal: Decision):
+    assert equal.is_promoted
+    assert gate_of(equal, "log loss").metrics == {"difference": 0, "low": 0, "high": 0}
+    assert "there is no difference to detect" in equal.power
 
 
 def test_a_challenger_must_surely_stay_within_the_limit(against: Against, challenger: Contender, champion: Contender):
-    metrics = gate_of(against(shifted(challenger, 0.3), champion), "log loss").metrics
+    within = against(shifted(challenger, 0.3), champion, max_worse_log_loss=1)
+    metrics = gate_of(within, "log loss").metrics
     assert metrics["low"] < metrics["difference"] < metrics["high"]
-    for limit in (metrics["high"] - 1e-6, metrics["high"] + 1e-6):
-        gate = gate_of(against(shifted(challenger, 0.3), champion, max_worse_log_loss=limit), "log loss")
-        assert gate.passed == (metrics["high"] <= limit)
+    assert gate_of(within, "log loss").passed
+    beyond = against(shifted(challenger, 0.3), champion, max_worse_log_loss=metrics["high"] - 1e-6)
+    assert not gate_of(beyond, "log loss").passed
 
 
 def test_a_miscalibrated_champion_may_be_followed_by_one_that_is_less_so(
@@ -105,8 +117,10 @@ def test_a_miscalibrated_champion_may_be_followed_by_one_that_is_less_so(
     assert "as high as the champion's" in gate_of(found, "calibration error").details
 
 
-def test_the_decision_can_be_made_again(against: Against, challenger: Contender, champion: Contender):
-    assert against(challenger, shifted(champion, 0.1)) == against(challenger, shifted(champion, 0.1))
+def test_the_decision_can_be_made_again(
+    refused: Decision, against: Against, challenger: Contender, champion: Contender
+):
+    assert against(shifted(challenger, 3.0), champion) == refused
 
 
 def test_a_champion_of_another_specification_is_judged_on_its_own_profiles(
@@ -130,22 +144,12 @@ def test_models_that_predict_different_things_are_not_compared(
         against(challenger, with_model(champion, definition=definition))
 
 
-@pytest.mark.parametrize(
-    ("audit", "needed", "is_promoted", "says"),
-    [
-        ("clean", True, True, "clean"),
-        ("", True, False, "no result was recorded"),
-        ("FEATURE_JUMP, ALREADY_GONE", True, False, "found FEATURE_JUMP, ALREADY_GONE"),
-        ("FEATURE_JUMP", False, True, "found FEATURE_JUMP; not required"),
-    ],
-)
-def test_a_challenger_needs_a_clean_audit(
-    against: Against, challenger: Contender, *, audit: str, needed: bool, is_promoted: bool, says: str
-):
-    found = against(replace(challenger, audit=audit), needs_clean_audit=needed)
-    assert found.is_promoted == is_promoted
-    assert refusing(found) == ([] if is_promoted else ["leakage audit"])
-    assert gate_of(found, "leakage audit").details == says
+def test_a_challenger_needs_a_clean_audit(first: Decision, against: Against, challenger: Contender):
+    assert gate_of(first, "leakage audit").details == "clean"
+    found = against(replace(challenger, audit="FEATURE_JUMP, ALREADY_GONE"))
+    assert not found.is_promoted
+    assert refusing(found) == ["leakage audit"]
+    assert gate_of(found, "leakage audit").details == "found FEATURE_JUMP, ALREADY_GONE"
 
 
 # --- On which weeks --------------------------------------------------------------------------------------------------
@@ -178,10 +182,8 @@ def test_labels_that_close_move_the_weeks_forward(champion: Contender, periods: 
 # --- What is recorded ------------------------------------------------------------------------------------------------
 
 
-def test_the_decision_goes_into_json_and_markdown_completely(
-    against: Against, challenger: Contender, champion: Contender
-):
-    found = against(shifted(challenger, 3.0), champion)
+def test_the_decision_goes_into_json_and_markdown_completely(refused: Decision):
+    found = refused
     read = json.loads(json.dumps(found.to_json(), allow_nan=False))
     assert (read["promoted"], read["why"], read["compared"]) == (False, found.why, "models")
     assert read["cutoffs"] == [str(LATEST)]
@@ -192,12 +194,9 @@ def test_the_decision_goes_into_json_and_markdown_completely(
     assert found.power in text
 
 
-def test_a_failure_names_every_gate_and_a_promotion_the_log_loss(
-    against: Against, challenger: Contender, champion: Contender
-):
-    refused, promoted = against(shifted(challenger, 3.0), champion), against(challenger, champion)
+def test_a_failure_names_every_gate_and_a_promotion_the_log_loss(refused: Decision, equal: Decision):
     assert all(f"{name}: " in refused.why for name in refusing(refused))
-    assert "log loss: +0.0000 against the champion (version 1)" in promoted.why
+    assert "log loss: +0.0000 against the champion (version 1)" in equal.why
 
 
 def test_too_few_users_decide_nothing_else(against: Against, challenger: Contender, periods: Training):

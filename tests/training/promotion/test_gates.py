@@ -46,6 +46,20 @@ def test_shuffled_scores_fail():
     assert all(gate.passed for gate in judged(found).values())
 
 
+@pytest.mark.parametrize(
+    ("audit", "needed", "passed", "says"),
+    [
+        ("clean", True, True, "clean"),
+        ("", True, False, "no result was recorded"),
+        ("FEATURE_JUMP, ALREADY_GONE", True, False, "found FEATURE_JUMP, ALREADY_GONE"),
+        ("FEATURE_JUMP", False, True, "found FEATURE_JUMP; not required"),
+    ],
+)
+def test_the_audit_has_to_be_clean_where_that_is_needed(*, audit: str, needed: bool, passed: bool, says: str):
+    gate = PromotionGates(compared(4), audit, PromotionSettings(needs_clean_audit=needed), 10, 3).clean()
+    assert (gate.name, gate.passed, gate.details) == ("leakage audit", passed, says)
+
+
 def test_a_slice_that_got_worse_fails_and_is_named():
     found = compared()
     is_ios = np.array(found.test.profiles["last_device_os"].to_pylist()) == "ios"

@@ -46,6 +46,7 @@ def test_without_an_unseen_week_recipes_are_compared_and_equal_ones_are_equal(ag
     assert "every recipe was retrained" in found.to_markdown()
 
 
+@pytest.mark.slow
 def test_recipes_that_differ_are_each_retrained(against: Against, easy: Training):
     worse = easily(easy, "2", model__max_rounds=1, model__learning_rate=0.001)
     found = against(worse, easily(easy, "1"), backtest_weeks=1)
@@ -55,6 +56,7 @@ def test_recipes_that_differ_are_each_retrained(against: Against, easy: Training
     assert own["log_loss"] != other["log_loss"]
 
 
+@pytest.mark.slow
 def test_a_first_champion_that_has_seen_everything_is_compared_with_a_rule_by_its_recipe(
     against: Against, easy: Training
 ):

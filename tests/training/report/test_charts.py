@@ -115,15 +115,22 @@ def test_the_slices_are_shown_with_all_users(charts: tuple[Chart, ...]):
     assert len(set(series(chart, "all users").values)) == 1
 
 
-def test_every_chart_is_rendered_twice_and_the_page_needs_no_network(charts: tuple[Chart, ...], tmp_path: Path):
-    draw(tmp_path, charts)
-    pngs = {path.stem: path.read_bytes() for path in tmp_path.glob("*.png")}
+@pytest.fixture(scope="module")
+def drawing(charts: tuple[Chart, ...], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of all of them."""
+    folder = tmp_path_factory.mktemp("drawing")
+    draw(folder, charts)
+    return folder
+
+
+def test_every_chart_is_rendered_twice_and_the_page_needs_no_network(charts: tuple[Chart, ...], drawing: Path):
+    pngs = {path.stem: path.read_bytes() for path in drawing.glob("*.png")}
     assert set(pngs) == {
         *("calibration", "gains", "lift", "roc", "scores", "importance", "slices"),
         *("backtest", "learning_curve", "base_rates"),
     }
     assert all(content.startswith(b"\x89PNG") and len(content) > 5_000 for content in pngs.values())
-    text = (tmp_path / "evaluation.html").read_text()
+    text = (drawing / "evaluation.html").read_text()
     outside = re.sub(r"(<script>).*?</script>", r"\\1", text, flags=re.DOTALL)
     assert re.findall(r"<[^>]+(?:src|href)=(?!\"#)", outside) == []
     found = re.search(r'id="pictures">(.*?)</script>', text)
@@ -134,13 +141,12 @@ def test_every_chart_is_rendered_twice_and_the_page_needs_no_network(charts: tup
     assert pictures == {chart.name: drawn(chart).to_dict(validate=True) for chart in charts}
 
 
-def test_equal_charts_give_equal_bytes(charts: tuple[Chart, ...], tmp_path: Path):
-    folders = [tmp_path / "first", tmp_path / "second"]
-    for folder in folders:
-        folder.mkdir()
-        draw(folder, charts[:1] + charts[6:8])
-    first, second = ({path.name: path.read_bytes() for path in folder.iterdir()} for folder in folders)
-    assert first == second
+def test_equal_charts_give_equal_bytes(charts: tuple[Chart, ...], drawing: Path, tmp_path: Path):
+    again = charts[:1] + charts[6:8]
+    draw(tmp_path, again)
+    pictures = {path.name: path.read_bytes() for path in tmp_path.glob("*.png")}
+    assert pictures == {f"{chart.name}.png": (drawing / f"{chart.name}.png").read_bytes() for chart in again}
+    assert page(charts).encode() == (drawing / "evaluation.html").read_bytes()
 
 
 def test_text_from_the_log_is_escaped_in_html():
