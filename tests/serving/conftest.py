@@ -58,9 +58,8 @@ def with_keys(model: ChurnModel, profiles: pa.Table, tmp_path_factory: pytest.Te
     write_bundle(home / "served", ServingBundle(model, "shop", "7", "champion", home / "store", scoring, settings))
     write_store(home / "store", profiles, specification=model.specification)
     keys, now = KeyFolder(home / "keys"), datetime.now(UTC)
-    page, everything = (
-        keys.add(NewKey(name, scopes), now=now)[1] for name, scopes in (("desk", ("page",)), ("all", SCOPES))
-    )
+    wanted = NewKey("desk", ("page",)), NewKey("all", SCOPES)
+    page, everything = (keys.add(one, now=now)[1] for one in wanted)
     with running(home / "served", folder=home, access=Access(keys=home / "keys")) as server:
         server.wait_until(200)
         yield WithKeys(server, page, everything)

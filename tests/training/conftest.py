@@ -77,7 +77,7 @@ def folds(trainer: Trainer) -> Training:
 
 @pytest.fixture
 def training(way: str, request: pytest.FixtureRequest) -> Training:
-    """What is called periods, or folds: for :data:`BOTH`."""
+    """What is called periods, or folds, as in :data:`BOTH`, or easy."""
     return request.getfixturevalue(way)
 
 

@@ -24,6 +24,7 @@ from training.report.training_report import TrainingReport
 from training.trained import TrainingResult
 
 CAPACITY = 40
+LINE = "model.logistic_weight=0.25"  # trees alone give few users a score of their own
 
 
 def risky_lists(training: Training) -> Treatment:
@@ -45,7 +46,14 @@ def risky_lists(training: Training) -> Treatment:
 
 @pytest.fixture(scope="module")
 def contacted(trained_world: TrainedWorld, easy: Training) -> TrainingResult:
-    settings = (*QUICK, *EASY, "training.min_class_users=20", "training.refit=true", f"training.capacity={CAPACITY}")
+    settings = (
+        *QUICK,
+        *EASY,
+        LINE,
+        "training.min_class_users=20",
+        "training.refit=true",
+        f"training.capacity={CAPACITY}",
+    )
     project = Project(trained_world.config, home=trained_world.home, settings=settings)
     treatment = risky_lists(easy)
     (found,) = train_horizons(project.activity(), [project.recipe], say=lambda _: None, treatment=treatment)

@@ -200,9 +200,9 @@ def test_a_raw_score_is_three_parts_trees_and_one_part_line(periods: Training):
 # --- Again -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("way", ["periods", pytest.param("folds", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("way", ["easy", pytest.param("folds", marks=pytest.mark.slow)])
 def test_training_again_gives_the_same_bytes(way: str, training: Training, trained_world: TrainedWorld, tmp_path: Path):
-    pairs = (*QUICK, *(FOLDS if way == "folds" else ()))
+    pairs = (*QUICK, *{"easy": EASY, "folds": FOLDS}[way])
     again = train_in(Project(trained_world.config, home=trained_world.home, settings=pairs)).trained
     assert bytes_of(again.model, tmp_path / "again") == bytes_of(training.trained.model, tmp_path / "first")
     assert again.evaluation == training.trained.evaluation

@@ -208,7 +208,7 @@ def test_the_log_losses_are_of_rows_that_were_not_fitted():
     # labels by chance: on the rows it was fitted on Platt beats the entropy of the churn rate, on others it cannot on average
     random = np.random.default_rng(2)
     beyond: list[float] = []
-    for _ in range(6):
+    for _ in range(10):
         raw, churned = random.normal(0, 1, 200), random.random(200) < 0.3
         raw *= np.sign(np.corrcoef(raw, churned)[0, 1])  # luck that looks like skill
         rate = churned.mean()

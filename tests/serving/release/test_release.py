@@ -130,7 +130,7 @@ def test_two_releases_at_once_and_a_service_that_reads(place: Place, bundle: Ser
             version = json.loads((release / FILE).read_text())["version"]
             found.add((version, len(ProfileStore(release / "store").get([f"u{n}" for n in range(120)]))))
 
-    for turn in in_turns([seven, eight], 12):
+    for turn in in_turns([seven, eight], 8):
         assert race(*turn, read=read) == [0, 0]
         release = current_of(place.folder)
         assert release

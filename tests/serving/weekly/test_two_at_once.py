@@ -34,7 +34,7 @@ def version_in(folder: Path) -> str:
     return manifest["version"]
 
 
-@WRITERS
+@pytest.mark.parametrize("write", [pytest.param(export, marks=pytest.mark.slow), score])
 def test_of_two_models_each_has_its_own_files_and_one_is_current(tmp_path: Path, write: Callable[[Path, Batch], None]):
     place = tmp_path / "place"
     read: list[str] = []

@@ -165,7 +165,7 @@ def test_9_an_audit_that_cannot_detect_the_future_fails_itself(clean: AuditedTra
     assert "the audit cannot detect leaks" in said("FUTURE_CANARY", still)
 
 
-@pytest.mark.parametrize("part", ["training_rows", "test"])
+@pytest.mark.parametrize("part", [pytest.param("training_rows", marks=pytest.mark.slow), "test"])
 def test_10_users_who_had_left_already_are_caught(clean: AuditedTraining, part: str):
     cutoffs = clean.split.training_cutoffs if part == "training_rows" else (clean.split.test,)
     leaky = replace(clean, **{part: stacked(clean, *cutoffs, active_within_days=20)})

@@ -198,6 +198,11 @@ HONEST: dict[str, Plant] = {
 }
 
 
-@pytest.mark.parametrize("name", HONEST)
+ONE_MORE_NUMBER = {"an age in years", "a heavy tail", "a number that is mostly missing"}
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(one, marks=[pytest.mark.slow] * (one in ONE_MORE_NUMBER)) for one in HONEST]
+)
 def test_an_honest_column_is_not_heard(clean: AuditedTraining, name: str):
     assert heard(HONEST[name](clean), *COLUMNS) == set()

@@ -30,7 +30,7 @@ CURVE = "training.curve=true"
 
 @pytest.fixture(scope="module")
 def curved(trainer: Trainer) -> Training:
-    return trainer(*EASY, CURVE)
+    return trainer(CURVE)
 
 
 def profiles_with(curved: Training, treatment: Treatment | None = None) -> ProfileSet:
@@ -49,14 +49,14 @@ def test_a_curve_goes_through_the_probability_at_the_horizon_and_never_rises(cur
     assert len(found.days) > 1
 
 
-def test_the_model_itself_is_the_same_without_curves(curved: Training, easy: Training, tmp_path: Path):
-    for name, one in (("with", curved), ("without", easy)):
+def test_the_model_itself_is_the_same_without_curves(curved: Training, periods: Training, tmp_path: Path):
+    for name, one in (("with", curved), ("without", periods)):
         one.trained.model.save(tmp_path / name)
     with_curves, without = ({p.name: p.read_bytes() for p in (tmp_path / n).iterdir()} for n in ("with", "without"))
     assert set(with_curves) == {*without, "hazard.txt"}
     assert with_curves["booster.txt"] == without["booster.txt"]
     assert b"hazard" not in without["churn_model.json"]
-    assert curved.trained.evaluation.metrics == easy.trained.evaluation.metrics
+    assert curved.trained.evaluation.metrics == periods.trained.evaluation.metrics
 
 
 def test_a_reloaded_model_gives_the_same_curves_and_a_damaged_one_is_refused(curved: Training, tmp_path: Path):
@@ -71,9 +71,9 @@ def test_a_reloaded_model_gives_the_same_curves_and_a_damaged_one_is_refused(cur
         load(tmp_path)
 
 
-def test_a_model_without_curves_says_how_to_get_them(easy: Training):
+def test_a_model_without_curves_says_how_to_get_them(periods: Training):
     with pytest.raises(InputError) as refused:
-        easy.trained.model.curve(easy.trained.test.profiles)
+        periods.trained.model.curve(periods.trained.test.profiles)
     assert CURVE in refused.value.hint
 
 
@@ -108,8 +108,10 @@ def test_the_curves_are_measured_at_every_horizon_that_the_log_covers(curved: Tr
     assert evaluation.flat()[f"curve.{horizon}d.auc"] == measured[horizon].metrics["auc"].value
 
 
-def test_the_card_and_the_json_have_the_horizons_only_with_curves(curved: Training, easy: Training):
-    reports = {name: TrainingReport(one.trained, Diagnostics()) for name, one in (("with", curved), ("without", easy))}
+def test_the_card_and_the_json_have_the_horizons_only_with_curves(curved: Training, periods: Training):
+    reports = {
+        name: TrainingReport(one.trained, Diagnostics()) for name, one in (("with", curved), ("without", periods))
+    }
     log = LogFacts("shop", "log", curved.activity.coverage, {})
     cards = {name: card(report.card_facts(log, commit="")) for name, report in reports.items()}
     assert "At other horizons" in cards["with"]

@@ -88,8 +88,17 @@ def test_a_horizon_that_is_right_is_not_warned_of(leaving: Activity):
     assert advice_of(leaving, 7, 14, horizon=14).warnings == ()
 
 
-@pytest.mark.parametrize("days", [5, 14, 28])
-@pytest.mark.parametrize("update", [{}, {"test_cutoff": JAN_1 + timedelta(days=80)}, {"max_snapshots": 4}])
+EARLIER: dict[str, Any] = {"test_cutoff": JAN_1 + timedelta(days=80)}
+FEWER: dict[str, Any] = {"max_snapshots": 4}
+
+
+@pytest.mark.parametrize(
+    ("days", "update"),
+    [
+        *[(5, {}), (14, {}), (28, {}), (14, EARLIER), (14, FEWER)],
+        *[pytest.param(days, update, marks=pytest.mark.slow) for days in (5, 28) for update in (EARLIER, FEWER)],
+    ],
+)
 def test_snapshots_are_counted_as_a_training_counts_them(leaving: Activity, days: int, update: dict[str, Any]):
     churn = ChurnSettings(horizon_days=days, active_within_days=14)
     for windows in ((7,), (7, 28)):  # a longer window may cost snapshots

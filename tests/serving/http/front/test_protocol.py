@@ -185,12 +185,13 @@ def test_a_client_that_reads_slowly_gets_all(server: uvicorn.Server):
     with asked_for_much(server) as connection:
         while piece := connection.recv(2**21):
             found += len(piece)
-            time.sleep(2.5 * len(piece) / LARGE_BYTES)
+            time.sleep(1.5 * len(piece) / LARGE_BYTES)
     assert found > LARGE_BYTES
 
 
 def test_a_client_that_does_not_read_does_not_hold_up_the_end(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(protocol_module, "READ_SECONDS", 600)
+    monkeypatch.setattr(protocol_module, "CLOSE_SECONDS", 0.2)
     with running() as server, asked_for_much(server):
         server.should_exit = True
         wait_for(lambda: not server.server_state.connections)
