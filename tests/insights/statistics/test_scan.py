@@ -1,8 +1,10 @@
 """The scan finds a planted run of weeks, and errs about as seldom as it says."""
 
+from functools import cache
+
 import numpy as np
 
-from insights.statistics.scan import dated, expected_inside, largest_deviations
+from insights.statistics.scan import Deviation, dated, expected_inside, largest_deviations
 
 
 def constant(seed: int) -> tuple[np.ndarray[tuple[int, ...], np.dtype[np.int64]], ...]:
@@ -10,6 +12,11 @@ def constant(seed: int) -> tuple[np.ndarray[tuple[int, ...], np.dtype[np.int64]]
     reached = chance.integers(0, 60, (6, 20, 2))
     rates = chance.uniform(0.2, 0.8, (6, 1, 2))
     return reached, chance.binomial(reached, rates)
+
+
+@cache
+def of_constant(seed: int) -> tuple[Deviation, ...]:
+    return largest_deviations(*constant(seed))
 
 
 def test_a_run_of_weeks_is_found_in_its_group():
@@ -22,7 +29,7 @@ def test_a_run_of_weeks_is_found_in_its_group():
 
 
 def test_p_values_of_constant_rates_are_about_uniform():
-    values = [one.p_value for seed in range(2, 14) for one in largest_deviations(*constant(seed))]
+    values = [one.p_value for seed in range(2, 14) for one in of_constant(seed)]
     assert len(values) == 24
     assert sum(value <= 0.05 for value in values) <= 4
     assert 0.3 < np.mean(values) < 0.7
@@ -31,7 +38,7 @@ def test_p_values_of_constant_rates_are_about_uniform():
 def test_of_the_deviations_those_within_their_limits_are_returned():
     """Sampling ends early where none can be, and changes no p-value of those that are."""
     for seed in range(2, 14):
-        fall, rise = largest_deviations(*constant(seed))
+        fall, rise = of_constant(seed)
         limits = {-1: 0.5, 1: 0.2}
         within = [one for one, limit in zip((fall, rise), limits.values(), strict=True) if one.p_value <= limit]
         assert largest_deviations(*constant(seed), limits=limits) == tuple(within)
