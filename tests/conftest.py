@@ -62,7 +62,7 @@ _SECONDS = {
     "tests/features/spark/test_cluster.py": 800,  # begins without the trained world, which those of faults make meanwhile
     "tests/training/": 200,
     "tests/churn/test_train_more.py": 40,
-    "tests/serving/test_service.py": 40,
+    "tests/serving/test_service.py": 20,
     "tests/churn/test_replay.py": 25,
     "tests/churn/test_treated.py": 20,
     "tests/training/audit/": 25,
@@ -79,7 +79,7 @@ _SECONDS = {
     "tests/benchmarks/test_profiles_bench.py": 12,
     "tests/serving/test_page_in_chromium.py": 30,
     "tests/serving/test_access.py": 20,
-    "tests/serving/test_shadow.py": 25,
+    "tests/serving/test_shadow.py": 15,
 }
 
 
