@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.churn.first_look.awkward_logs import USUAL, Awkward, kind, moment, text, user
+from tests.churn.first_look.awkward import USUAL, Awkward, kind, moment, text, user
 
 
 def _shop(name: str, header: str, line: Callable[[int], str]) -> Callable[[Path], Path]:

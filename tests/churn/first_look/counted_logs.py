@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from tests.churn.first_look.awkward_logs import Awkward, kind, lines_of_json, moment, text, user
+from tests.churn.first_look.awkward import Awkward, kind, lines_of_json, moment, text, user
 
 _COUNT, _WHEN = frozenset({"count"}), frozenset({"event_time"})
 _ROWS = 300

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
-from tests.churn.first_look.awkward_logs import Awkward, kind, moment, text, user
+from tests.churn.first_look.awkward import Awkward, kind, moment, text, user
 
 MANY = 1200
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tests.churn.first_look.awkward_logs import Awkward, early, kind, moment, parquet, text, user
+from tests.churn.first_look.awkward import Awkward, early, kind, moment, parquet, text, user
 
 MANY = 300
 _WHO, _WHEN, _COUNT = frozenset({"user_id"}), frozenset({"event_time"}), frozenset({"count"})
@@ -302,90 +302,6 @@ HOSTILE = (
         text("log.csv", "user_id,date,event", lambda row: f"u{user(row)},{moment(row):%m/%d/%Y %I:%M %p},x"),
         settings={"timezone": "UTC"},
         without=("zone",),
-    ),
-    # --- Times of half a day, of several zones, of a week and of the future ------------------------------------------------
-    *(
-        Awkward(
-            f"hours of half a day as {form}",
-            text(
-                "log.csv",
-                "user_id,event_time,event",
-                lambda row, form=form: f"u{user(row)},{moment(row) + timedelta(minutes=row):{form}},x",
-            ),
-            asks=_WHEN,
-        )
-        for form in ("%Y-%m-%d %I:%M:%S", "%d/%m/%Y %I:%M")
-    ),
-    *(
-        Awkward(
-            f"times of {values[0]} and others in {name}",
-            text(
-                "log.csv",
-                f"user_id,event_time,{name},event",
-                lambda row, values=values: f"u{user(row)},{moment(row):%Y-%m-%d %H:%M:%S},{values[row % 3]},x",
-            ),
-            asks=_WHEN,
-        )
-        for name, values in (
-            ("timezone", ("EST", "PST", "CET")),
-            ("timezone", ("UTC", "Europe/Berlin", "IST")),
-            ("tz", ("UTC+1", "UTC-5", "UTC+9")),
-            ("tz", ("1", "-5", "9")),
-            ("utc_offset", ("+0100", "-0500", "+0900")),
-        )
-    ),
-    *(
-        Awkward(
-            f"times of {value}",
-            text(
-                "log.csv",
-                "user_id,event_time,tz,event",
-                lambda row, value=value: f"u{user(row)},{moment(row):%Y-%m-%d %H:%M:%S},{value},x",
-            ),
-            settings={"timezone": zone},
-        )
-        for value, zone in (
-            ("EST", "America/New_York"),
-            ("UTC+2", "Etc/GMT-2"),
-            ("+0200", "Etc/GMT-2"),
-            ("2", "Etc/GMT-2"),
-        )
-    ),
-    Awkward(
-        "zones that do not stand in a column of zones",
-        text(
-            "log.csv",
-            "user_id,event_time,region,event",
-            lambda row: f"u{user(row)},{moment(row):%Y-%m-%d %H:%M:%S},{('EST', 'BST')[row % 2]},x",
-        ),
-        {"event_time": "event_time"},
-    ),
-    Awkward(
-        "a day of the week beside year and month",
-        text("log.csv", "user_id,year,month,day", lambda row: f"u{user(row)},2024,{1 + row % 9},{1 + row % 7}"),
-        refuses="day seems to be a day of the week",
-    ),
-    Awkward(
-        "bookings of the future",
-        text("log.csv", "customer_id,booking_date", lambda row: f"c{user(row)},2924-03-{1 + row % 28:02}"),
-        refuses="booking_date can be read as times, and 100 % of them lie in the future",
-    ),
-    # --- Users in two spellings, and a last line --------------------------------------------------------------------------
-    *(
-        Awkward(
-            f"users in two spellings: {what}",
-            text(
-                "log.csv",
-                "user_id,event_time,event",
-                lambda row, spellings=spellings: f"{spellings[row % 2].format(user(row))},{moment(row):%Y-%m-%d},x",
-            ),
-            {"user_id": "user_id"},
-            notes=f"where {what} do not count: if they do not, user_id = {way}",
-        )
-        for what, spellings, way in (
-            ("capitals", ("Bob{}", "bob{}"), "lower(user_id)"),
-            ("zeros in front", ("00{}", "{}"), "ltrim(user_id, '0')"),
-        )
     ),
     # --- Files that are not written as their names say ---------------------------------------------------------------------
     Awkward(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.churn.first_look.awkward_logs import Awkward, kind, lines_of_json, moment, text, user
+from tests.churn.first_look.awkward import Awkward, kind, lines_of_json, moment, text, user
 
 _EVENT_ID, _TYPE = frozenset({"event_id"}), frozenset({"event_type"})
 

@@ -12,7 +12,7 @@ from churn.first_look.look import Look, look
 from churn.first_look.questions import Answers, Option, Question
 from features.errors import InputError
 from tests.churn.conftest import Command
-from tests.churn.first_look.awkward_logs import early, kind, moment, text, user
+from tests.churn.first_look.awkward import early, kind, moment, text, user
 
 SPREADSHEET = "timestamp '1899-12-30' + to_seconds(86400 * \"date\")"
 

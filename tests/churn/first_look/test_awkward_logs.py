@@ -12,7 +12,9 @@ from churn.first_look.evidence.table import open_table
 from churn.first_look.look import Look, look
 from churn.first_look.questions import Answers
 from features.errors import InputError
-from tests.churn.first_look.awkward_logs import AWKWARD, Awkward
+from tests.churn.first_look.awkward import Awkward
+from tests.churn.first_look.awkward_files import FILES
+from tests.churn.first_look.awkward_logs import AWKWARD
 from tests.churn.first_look.awkward_numbers import NUMBERS
 from tests.churn.first_look.counted_logs import COUNTED
 from tests.churn.first_look.doubtful_logs import DOUBTFUL
@@ -49,7 +51,7 @@ def _looked(path: Path) -> Look:
     return look(open_table(str(path), Path()), path=str(path), answers=Answers())
 
 
-@pytest.mark.parametrize("case", each([*AWKWARD, *COUNTED, *DOUBTFUL, *HOSTILE, *NUMBERS, *PAID]))
+@pytest.mark.parametrize("case", each([*FILES, *AWKWARD, *COUNTED, *DOUBTFUL, *HOSTILE, *NUMBERS, *PAID]))
 def test_a_log_is_understood_asked_about_or_refused(case: Awkward, tmp_path: Path) -> None:
     check(case, tmp_path)
 

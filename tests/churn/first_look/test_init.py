@@ -17,6 +17,7 @@ from churn.progress import progress_of
 from tests.churn.command import Ran
 from tests.churn.command import churn as churn_command
 from tests.churn.conftest import Command
+from tests.churn.first_look.awkward_files import FILES
 from tests.churn.first_look.awkward_logs import AWKWARD
 
 USERS, DAYS = 300, 200
@@ -122,7 +123,7 @@ def test_machines_get_columns_counts_and_cohorts(command: Command, tmp_path: Pat
 
 
 def test_two_readings_are_refused_with_the_answer_to_give(command: Command, tmp_path: Path):
-    case = next(one for one in AWKWARD if one.name == "no day above 12")
+    case = next(one for one in FILES if one.name == "no day above 12")
     case.write(tmp_path)
     ran = command("init", "log.csv")
     assert ran.code == 2
@@ -135,7 +136,7 @@ def test_two_readings_are_refused_with_the_answer_to_give(command: Command, tmp_
 
 
 def test_an_answer_that_the_values_contradict_is_refused(command: Command, tmp_path: Path):
-    case = next(one for one in AWKWARD if one.name == "no day above 12")
+    case = next(one for one in FILES if one.name == "no day above 12")
     case.write(tmp_path)
     ran = command("init", "log.csv", "--answer", "date_order=year-first")
     assert ran.code == 2
