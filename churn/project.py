@@ -17,13 +17,10 @@ if TYPE_CHECKING:
     from churn.jobs.replay import Retrain
     from churn.jobs.service.keys import ServiceKeys
     from churn.results import (
-        Audit,
         Bento,
         Diagnosis,
         Export,
-        Horizon,
         ListCheck,
-        Log,
         Outcomes,
         Profiles,
         Promotion,
@@ -35,7 +32,6 @@ if TYPE_CHECKING:
         Scoring,
         Status,
         Training,
-        TrainingData,
     )
     from features.profiles.build import Shard
 
@@ -84,20 +80,6 @@ class Project(Workspace):
         from churn.jobs.doctor import doctor
 
         return doctor(self, say=progress_of(say))
-
-    # --- The log ---------------------------------------------------------------------------------------------------
-
-    def log(self, *, say: Progress | Say | None = None) -> Log:
-        """Read the event log, and keep its activity.
-
-        Raises
-        ------
-        InputError
-            When the log cannot be read, or too much of it is invalid.
-        """
-        from churn.results import Log
-
-        return Log(self.activity(say=progress_of(say).within))
 
     # --- Profiles --------------------------------------------------------------------------------------------------
 
@@ -149,49 +131,6 @@ class Project(Workspace):
         return self.engine.write_profiles(Path(out), days, model=model, shard=part, say=progress_of(say))
 
     # --- Training --------------------------------------------------------------------------------------------------
-
-    def horizon(self, *, say: Progress | Say | None = None) -> Horizon:
-        """Show who comes back after how many idle days, what each horizon would give, and which one to take."""
-        from churn.results import Horizon
-        from training.horizon.advice import advise
-
-        progress = progress_of(say)
-        progress("reading the log")
-        activity = self.activity(say=progress.within)
-        progress("following users after they were last seen")
-        return Horizon(advise(activity, self.recipe, settings=self.settings.advice), self.settings.churn)
-
-    def audit(self, *, say: Progress | Say | None = None) -> Audit:
-        """Look for leaks in what a model would be trained and tested on; nothing is registered.
-
-        The rows of contacted users are checked too, and features that tell the date: a training excludes some, and checks what is left.
-
-        Raises
-        ------
-        CheckFailed
-            When the log is too short.
-        """
-        from churn.results import Audit
-        from training.audit.audit import audit
-        from training.pipeline import to_audit
-
-        progress = progress_of(say)
-        progress("reading the log")
-        training = to_audit(self.activity(say=progress.within), self.recipe, say=progress)
-        progress("checking")
-        return Audit(audit(training, seed=self.settings.training.seed))
-
-    def training_data(self, *, say: Progress | Say | None = None) -> TrainingData:
-        """Return the labelled profiles and the split that a training would use, for a model of your own.
-
-        With all columns, and the rows of users who were contacted. A training excludes features that drift or tell the date and, where
-        enough users were held out, the rows of contacted users; those who were held out then have weights.
-        """
-        from churn.frames import training_data
-        from training.pipeline import to_audit
-
-        progress = progress_of(say)
-        return training_data(to_audit(self.activity(say=progress.within), self.recipe, say=progress))
 
     def train(self, *, say: Progress | Say | None = None) -> Training:
         """Train a challenger, test it on a later cutoff, and register it in MLflow.

@@ -1,4 +1,4 @@
-"""A churn.toml and a home, opened: what every verb of the application stands on."""
+"""A churn.toml and a home, opened: what every verb of the application stands on, and what the log tells without a model."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from churn.home import Home
-from churn.progress import Say
+from churn.progress import Progress, Say, progress_of
 from churn.upgrade import mark, open_home
 from features.storage.stores import without_secrets
 from models.registry import CHAMPION
 
 if TYPE_CHECKING:
     from churn.reader import LogReader
+    from churn.results import Audit, Horizon, Log, TrainingData
     from churn.settings import Loaded, Settings
     from features.activity.store import Activity
     from models.churn_model import ChurnModel
@@ -195,3 +196,60 @@ class Workspace:
         activity = self.reader.activity(frozen=frozen, say=say)
         mark(self.home)
         return activity
+
+    # --- The log, without a model ---------------------------------------------------------------------------------------
+
+    def log(self, *, say: Progress | Say | None = None) -> Log:
+        """Read the event log, and keep its activity.
+
+        Raises
+        ------
+        InputError
+            When the log cannot be read, or too much of it is invalid.
+        """
+        from churn.results import Log
+
+        return Log(self.activity(say=progress_of(say).within))
+
+    def horizon(self, *, say: Progress | Say | None = None) -> Horizon:
+        """Show who comes back after how many idle days, what each horizon would give, and which one to take."""
+        from churn.results import Horizon
+        from training.horizon.advice import advise
+
+        progress = progress_of(say)
+        progress("reading the log")
+        activity = self.activity(say=progress.within)
+        progress("following users after they were last seen")
+        return Horizon(advise(activity, self.recipe, settings=self.settings.advice), self.settings.churn)
+
+    def audit(self, *, say: Progress | Say | None = None) -> Audit:
+        """Look for leaks in what a model would be trained and tested on; nothing is registered.
+
+        The rows of contacted users are checked too, and features that tell the date: a training excludes some, and checks what is left.
+
+        Raises
+        ------
+        CheckFailed
+            When the log is too short.
+        """
+        from churn.results import Audit
+        from training.audit.audit import audit
+        from training.pipeline import to_audit
+
+        progress = progress_of(say)
+        progress("reading the log")
+        training = to_audit(self.activity(say=progress.within), self.recipe, say=progress)
+        progress("checking")
+        return Audit(audit(training, seed=self.settings.training.seed))
+
+    def training_data(self, *, say: Progress | Say | None = None) -> TrainingData:
+        """Return the labelled profiles and the split that a training would use, for a model of your own.
+
+        With all columns, and the rows of users who were contacted. A training excludes features that drift or tell the date and, where
+        enough users were held out, the rows of contacted users; those who were held out then have weights.
+        """
+        from churn.frames import training_data
+        from training.pipeline import to_audit
+
+        progress = progress_of(say)
+        return training_data(to_audit(self.activity(say=progress.within), self.recipe, say=progress))
