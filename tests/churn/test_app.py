@@ -9,30 +9,19 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
-import typer
 
 import churn.cli
-from churn.cli.app import app
 from tests.builders import write
 from tests.churn.command import TrainedWorld
 from tests.churn.conftest import Command
+from tests.churn.wrong_input import NEEDED, VERBS, needs_arguments, options_of
 
-VERBS: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
-READ_THE_LOG = {
-    "profiles",
-    "horizon",
-    "audit",
-    "train",
-    "promote",
-    "reliability",
-    "score",
-    "export",
-    "outcomes",
-    "replay",
-    "report",
+READ_NO_LOG = {
+    *("simulate", "settings", "features"),  # need none
+    "init",  # its PATH is the log
+    *("status", "doctor", "rollback", "publish", "bento", "keys", "serve", "mcp"),  # look at what is kept
 }
 EACH = pytest.mark.parametrize("verb", VERBS)
 
@@ -40,10 +29,6 @@ EACH = pytest.mark.parametrize("verb", VERBS)
 def examples(help_text: str) -> list[str]:
     """The lines of a help text that can be typed; redirections belong to the shell."""
     return [line.strip().split(" > ")[0] for line in help_text.splitlines() if line.strip().startswith("churn ")]
-
-
-def options_of(verb: str) -> set[str]:
-    return {name for parameter in VERBS[verb].params for name in parameter.opts}
 
 
 # --- Help ----------------------------------------------------------------------------------------------------------
@@ -112,9 +97,17 @@ def test_every_verb_that_ends_speaks_json(verb: str):
     assert "--json" in options_of(verb)
 
 
-@pytest.mark.parametrize("verb", sorted(READ_THE_LOG))
+@EACH
 def test_every_verb_that_reads_the_log_takes_another(verb: str):
-    assert "--events" in options_of(verb)
+    assert ("--events" in options_of(verb)) == (verb not in READ_NO_LOG), (
+        "a verb that reads no log is made with @verb(events=False), and is in READ_NO_LOG"
+    )
+
+
+@EACH
+def test_a_verb_that_needs_arguments_is_typed_with_them_on_the_page_of_errors(verb: str):
+    assert needs_arguments(verb) == (verb in NEEDED), f"NEEDED of tests/churn/wrong_input.py has its arguments: {verb}"
+    VERBS[verb].make_context(verb, list(NEEDED.get(verb, ())))
 
 
 def test_help_imports_nothing_heavy():

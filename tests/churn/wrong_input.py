@@ -27,7 +27,7 @@ FILES = {
     "dates.csv": "user_id,date,event\n" + "".join(f"u{n % 7},0{1 + n % 9}/0{1 + n % 7}/2026,open\n" for n in range(40)),
     "newer/home.json": '{"format_version": 99}',
 }
-READ_THE_LOG = ("profiles", "horizon", "audit", "train", "report")  # before they look for a model
+LOOK_FOR_A_MODEL = ("promote", "reliability", "score", "export", "outcomes", "replay")  # before they read the log
 OWN = {
     "init": [
         (),
@@ -85,9 +85,24 @@ NOT_COMMON = {
 }  # init makes one, doctor reports it, serve looks for a model
 
 
+def options_of(verb: str) -> set[str]:
+    """The options and arguments that a verb takes."""
+    return {name for parameter in VERBS[verb].params for name in parameter.opts}
+
+
+def needs_arguments(verb: str) -> bool:
+    """Tell whether a verb cannot be typed alone: something is required, or it is of a cutoff."""
+    return "--week" in options_of(verb) or any(one.required for one in VERBS[verb].params)
+
+
+def reads_the_log_first(verb: str) -> bool:
+    """Tell whether a wrong log is what the verb complains of, where there is no model either."""
+    return "--events" in options_of(verb) and verb not in LOOK_FOR_A_MODEL
+
+
 def common(verb: str) -> list[tuple[str, ...]]:
     """What is typed behind a verb, and is answered by all in the same words."""
-    options = {name for parameter in VERBS[verb].params for name in parameter.opts}
+    options = options_of(verb)
     return [
         one for name, cases in COMMON.items() if name in options and (verb, name) not in NOT_COMMON for one in cases
     ]
@@ -97,7 +112,7 @@ def own(verb: str) -> list[tuple[str, ...]]:
     """What is typed behind a verb, and answered in its own words."""
     needed = NEEDED.get(verb, ())
     found: list[tuple[str, ...]] = [("--nonsense",)]
-    if verb in READ_THE_LOG:
+    if reads_the_log_first(verb):
         found += [needed, *((*needed, "--events", name) for name in ("empty.csv", "other.csv", "unreadable.csv"))]
     return [*found, *OWN.get(verb, [])]
 
@@ -115,13 +130,20 @@ def page(folder: Path) -> str:
 
 
 def _every(folder: Path) -> str:
-    """What all verbs answer alike: a verb that differed would have a row of its own."""
-    rows = {
-        _row("...", typed, churn(verb, *NEEDED.get(verb, ()), *typed, cwd=folder), folder): None
-        for verb in VERBS
-        for typed in common(verb)
-    }
-    return "\n".join(["## Every command", "", *TABLE, *rows, ""])
+    """What all verbs answer alike."""
+    rows: dict[tuple[str, ...], str] = {}
+    for verb in VERBS:
+        for typed in common(verb):
+            row = _row("...", typed, churn(verb, *NEEDED.get(verb, ()), *typed, cwd=folder), folder)
+            if row != rows.setdefault(typed, row):
+                raise ValueError(OTHER.format(verb=verb, typed=" ".join(typed), row=row, expected=rows[typed]))
+    return "\n".join(["## Every command", "", *TABLE, *rows.values(), ""])
+
+
+OTHER = """churn {verb} {typed}: it does not answer as the other verbs do.
+got       {row}
+expected  {expected}
+In tests/churn/wrong_input.py, NEEDED has the arguments that a verb needs, and NOT_COMMON the verbs that do not read an option."""
 
 
 TABLE = ("| typed | exit | says |", "|---|---|---|")
