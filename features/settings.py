@@ -47,7 +47,27 @@ _SAYS_OF = {"order_status": "order_id", "item_category": "item_id"}
 Zone = Annotated[str, AfterValidator(_known_zone)]
 
 
-def setting(default: Any, words: str, *, unit: str = "", was: str = "", **bounds: Any) -> Any:
+SettingUnit = Literal[
+    "",
+    "GB",
+    "days",
+    "events",
+    "hours",
+    "items",
+    "lines",
+    "minutes",
+    "nats",
+    "points",
+    "profiles",
+    "requests",
+    "rows",
+    "trees",
+    "trials",
+    "users",
+]
+
+
+def setting(default: Any, words: str, *, unit: SettingUnit = "", was: str = "", **bounds: Any) -> Any:
     """Declare one setting: its default, its help and its unit, which ``churn settings`` prints.
 
     Parameters

@@ -53,21 +53,27 @@ def test_the_page_of_settings_is_what_the_settings_say():
 
 
 def test_the_schema_of_settings_is_what_the_settings_say():
-    assert (TOP / "docs/churn.schema.json").read_text() == churn("settings", "--schema"), "churn settings --schema"
+    assert (TOP / "docs/churn.schema.json").read_text() == churn("settings", "--schema"), (
+        "docs/churn.schema.json is stale: python -m churn settings --schema > docs/churn.schema.json"
+    )
 
 
 def test_every_setting_has_a_line_with_its_help():
     lines = (TOP / "docs/settings.md").read_text().splitlines()
     for row in json.loads(churn("settings", "--json")):
         assert row["help"], row["name"]
-        (line,) = (line for line in lines if line.startswith(f"| `{row['name']}` |"))
-        assert row["help"] in line
+        found = [line for line in lines if line.startswith(f"| `{row['name']}` |")]
+        stale = f"{row['name']} in docs/settings.md: python -m churn settings --markdown > docs/settings.md"
+        assert len(found) == 1, stale
+        assert row["help"] in found[0], stale
 
 
 def test_every_feature_has_a_line_with_its_meaning():
     page = (TOP / "docs/features.md").read_text()
     for row in json.loads(churn("features", "--json")):
-        assert f"| `{row['name']}` | {row['unit']} | {row['description']} |" in page
+        assert f"| `{row['name']}` | {row['unit']} | {row['description']} |" in page, (
+            f"{row['name']} in docs/features.md: python -m churn features --markdown > docs/features.md"
+        )
 
 
 # --- Examples in docstrings ----------------------------------------------------------------------------------------
@@ -165,6 +171,14 @@ def test_commands_on_a_page_can_be_typed(page: Path):
         _, verb, *arguments = shlex.split(line)
         assert verb in VERBS, line
         VERBS[verb].make_context(verb, arguments)  # unknown options and values of the wrong kind raise
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_is_shown_in_the_readme_or_a_guide(verb: str):
+    pages = [TOP / "README.md", *(TOP / "docs/guides").glob("*.md")]
+    assert any(re.search(rf"\bchurn {verb}\b", page.read_text()) for page in pages), (
+        f"no page says what `churn {verb}` is for: README.md, docs/guides/"
+    )
 
 
 def test_commands_are_found_where_there_are_some():

@@ -2,13 +2,18 @@
 
 # pyright: reportPrivateUsage=false
 
+import ast
 import json
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin
 
 import pytest
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
-from churn.settings import _former_names
+from churn.settings import TABLES, Settings, _former_names
+from features.settings import SettingUnit
 from tests.churn.conftest import Command
 
 
@@ -298,3 +303,63 @@ def test_fewer_rows_at_once_than_are_sensible_are_raised_with_a_word(command: Co
     assert row["value"] == 250_000
     assert "compute.rows_at_once is 4,000 and is raised to 250,000" in ran.err
     assert "raised" not in command("settings", "--set", "compute.rows_at_once=250000", "--json").err
+
+
+# --- All of them ---------------------------------------------------------------------------------------------------
+
+TOP = Path(__file__).parents[2]
+
+
+def sections(kind: type[BaseModel] = Settings, path: str = "") -> Iterator[tuple[str, FieldInfo]]:
+    """Every setting with its name, as section.key; one of a table list has the list's name in front."""
+    for key, found in kind.model_fields.items():
+        inner = TABLES.get(key, found.annotation)
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            yield from sections(inner, f"{path}{key}.")
+        else:
+            yield f"{path}{key}", found
+
+
+EVERY = dict(sections())
+
+
+def is_check(node: ast.AST) -> bool:
+    """Tell whether a function only checks a setting."""
+    return isinstance(node, ast.FunctionDef) and any("validator" in ast.unparse(one) for one in node.decorator_list)
+
+
+def read_in(node: ast.AST) -> Iterator[str]:
+    """The attributes that are read, other than to check a setting."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Attribute) and isinstance(child.ctx, ast.Load):
+            yield child.attr
+        if not is_check(child):
+            yield from read_in(child)
+
+
+def test_every_setting_is_read_somewhere():
+    packages = [folder.parent for folder in TOP.glob("*/__init__.py")]
+    files = [path for package in packages for path in package.rglob("*.py")]
+    read = {name for path in files for name in read_in(ast.parse(path.read_text()))}
+    assert len(EVERY) > 200
+    unread = [name for name in EVERY if name.rpartition(".")[2] not in read]
+    assert not unread, f"nothing reads settings.<section>.<name>, so that it does not act: {unread}"
+
+
+def is_number(annotation: Any) -> bool:
+    """Tell whether a setting is one number, perhaps absent; a list of them is checked as a whole."""
+    return not {int, float}.isdisjoint(
+        {annotation, *(get_args(annotation) if get_origin(annotation) is not tuple else ())}
+    )
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_a_setting_has_words_a_known_unit_and_a_lowest_number_where_it_counts(name: str):
+    found = EVERY[name]
+    assert (found.description or "").endswith("."), f"{name}: its help is a sentence"
+    extra = found.json_schema_extra
+    assert isinstance(extra, dict), f"{name}: it is made by setting(...)"
+    assert extra["unit"] in get_args(SettingUnit), f"{name}: a new unit goes into SettingUnit of features/settings.py"
+    if extra["unit"] and is_number(found.annotation):
+        has_lowest = any(hasattr(one, "ge") or hasattr(one, "gt") for one in found.metadata)
+        assert has_lowest, f"{name}: a number of {extra['unit']} without ge or gt"

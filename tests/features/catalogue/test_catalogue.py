@@ -3,6 +3,7 @@
 import re
 from datetime import date
 
+import duckdb
 import msgspec
 import pytest
 
@@ -10,7 +11,9 @@ from features.catalogue.catalogue import FAMILIES, Selection, catalogue, daily_c
 from features.catalogue.definition import Daily, Derived, Feature, OverDays, Unit, slugs
 from features.catalogue.fitted import BgNbd, FittedConstants
 from features.profiles.specification import Specification
+from features.schema import CONTRACT
 from features.settings import FeatureSettings
+from features.sql import INTEGERS
 from tests.builders import EVER, WINDOWS
 
 TYPES = ("open", "add to cart")
@@ -65,12 +68,33 @@ def test_a_feature_reads_well(feature: Feature):
     assert feature.reason.format(**dict.fromkeys(PLACEHOLDERS, 3))
 
 
+UNITS = (  # the first words that a name has say its unit; of one measure per another, the first measure's name
+    (r"^(is|has)_", Unit.FLAG),
+    (r"_(ratio|trend|acceleration|variation)(_|$)|^overdue_|_overdue_", Unit.RATIO),
+    (r"_bits(_|$)", Unit.BITS),
+    (r"_share(_|$)|^share_|_probability$", Unit.SHARE),
+    (r"(^|_)minutes(_|$)", Unit.MINUTES),
+    (r"(^|_)weeks(_|$)", Unit.WEEKS),
+    (r"(^|_)days(_|$)", Unit.DAYS),
+    (r"(^|_)events(_|$)", Unit.EVENTS),
+    (r"(^|_)sessions(_|$)", Unit.SESSIONS),
+    (r"(^|_)(purchases|refunds)(_|$)", Unit.PURCHASES),
+    (r"(^|_)(amount|basket)(_|$)", Unit.MONEY),
+)
+UNITS_OF_A_NAME = {unit for _, unit in UNITS}  # the names of counts, numbers and texts say what they are of
+SAID_OTHERWISE = {
+    (Unit.SHARE, "refunded_share")
+}  # a ratio: of purchases that the log does not have, more may be refunded
+
+
 @pytest.mark.parametrize("feature", ALL, ids=lambda feature: feature.name)
 def test_a_name_says_its_unit_and_its_window(feature: Feature):
-    if feature.unit is Unit.FLAG:
-        assert feature.name.startswith(("is_", "has_"))
-    if feature.unit is Unit.MINUTES:
-        assert "minutes" in feature.name
+    measure = feature.name.partition("_per_")[0]
+    named = next((unit for words, unit in UNITS if re.search(words, measure)), None)
+    said = feature.unit if feature.unit in UNITS_OF_A_NAME else None
+    assert named == said or (named, feature.name) in SAID_OTHERWISE, (
+        f"{feature.name} is in {feature.unit.value}, its name says {named.value if named else 'no unit'}"
+    )
     if feature.window_days:
         assert feature.name.endswith(f"_{feature.window_days}d")
 
@@ -192,6 +216,7 @@ def test_features_that_stay_keep_their_order():
 
 
 def test_daily_columns_are_those_that_the_log_can_answer():
+    """Which facts of the log each needs. A new column goes into the set of its facts; every kept log is rolled up anew for it."""
     assert set(daily_columns(())) == {"events", "active_days", "weekend_events"}
     assert set(daily_columns({"amount"})) - set(daily_columns(())) == {
         "purchases",
@@ -202,6 +227,26 @@ def test_daily_columns_are_those_that_the_log_can_answer():
     assert set(daily_columns({"amount", "sessions"})) - set(daily_columns({"amount"})) == {
         *("sessions", "last_visit_us", "purchase_sessions"),
     }
+
+
+WORDS_OF_AN_EVENT = {"hour": "BIGINT", "weekday": "BIGINT", "n": "BIGINT", "us": "BIGINT"} | dict.fromkeys(
+    ("amount_cents", "amount_micros"), "BIGINT"
+)
+WORDS_OF_A_VISIT = {"visit_ms": "BIGINT", "visit_start_us": "BIGINT"}
+DAILY = daily_columns(EVERYTHING)
+
+
+@pytest.mark.parametrize("name", DAILY)
+def test_a_daily_column_is_a_whole_number(name: str):
+    """As that of a custom feature: sums of fractions would depend on the order of rows, and the roll-up would round them."""
+    of_visits = WORDS_OF_A_VISIT | {one: "BIGINT" for one, daily in DAILY.items() if not daily.over_visits}
+    of_events = {column.name: column.type for column in CONTRACT} | WORDS_OF_AN_EVENT
+    words = of_visits if DAILY[name].over_visits else of_events
+    given = ", ".join(f'cast(null as {kind}) as "{word}"' for word, kind in words.items())
+    (kind,) = duckdb.connect().sql(f"select {DAILY[name].sql} from (select {given})").types
+    assert str(kind) in INTEGERS, (
+        f"the daily column {name} is of type {kind}: 1 and 0 in place of 1.0 and 0.0, scale outside"
+    )
 
 
 def test_a_daily_column_has_one_meaning():

@@ -41,7 +41,8 @@ def test_the_report_is_translated_text_by_text_with_the_same_places(name: str):
             forms = [words] if isinstance(words, str) else list(words.values())
             if forms[-1]:
                 wanted.add((f"{section}.{key}", forms[-1]))
-    assert known.keys() == wanted  # an English text that changes needs another translation
+    changed = f"an English text that changes needs another translation: models/text/{name}/report.po"
+    assert known.keys() == wanted, f"{changed}: {sorted(known.keys() ^ wanted)}"
     for (context, words), one in known.items():
         assert one.string, context
         found = one.string if isinstance(one.string, str) else one.string[-1]
@@ -53,7 +54,8 @@ def test_the_report_is_translated_text_by_text_with_the_same_places(name: str):
 def test_every_reason_of_the_catalogue_is_translated(name: str):
     reasons = {one.reason for one in features((1, 7, 28), FittedConstants(("buy", "it's")))}
     with in_language(name):
-        assert [one for one in sorted(reasons) if reason_words(one) == one] == []
+        missing = [one for one in sorted(reasons) if reason_words(one) == one]
+        assert not missing, f"models/text/{name}/reasons.po has no translation of: {missing}"
         assert reason_words("{value} it's events in the last 7 days") == "最近 7 天有 {value} 次 it's 事件"
         assert reason_words("plan is {value}") == "plan 为 {value}"
         assert reason_words("a reason of a custom feature") == "a reason of a custom feature"
