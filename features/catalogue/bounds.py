@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from features.catalogue.catalogue import CUSTOM
-from features.catalogue.definition import Daily, Feature, OverWindow, Unit
+from features.catalogue.definition import Feature, OverWindow, Unit
 
 UNBOUNDED = (float("-inf"), float("inf"))
-_COUNTED = (Unit.EVENTS, Unit.DAYS, Unit.SESSIONS, Unit.MINUTES, Unit.PURCHASES)
+_OF_ONE = (Unit.FLAG, Unit.SHARE)
+_COUNTED = (Unit.EVENTS, Unit.SESSIONS, Unit.MINUTES, Unit.PURCHASES)
 _ELAPSED = ("days_since_", "tenure_days")
 
 
@@ -23,9 +24,9 @@ def bounds_of(feature: Feature) -> tuple[float, float]:
     """
     if feature.is_text or feature.family == CUSTOM:
         return UNBOUNDED
-    if feature.unit is Unit.FLAG:
+    if feature.unit in _OF_ONE:
         return (0, 1)
-    if isinstance(feature, OverWindow) and feature.unit in _COUNTED:
-        is_one_a_day = all(daily == Daily("1") for daily in feature.daily.values())
-        return (0, feature.window_days or 0) if is_one_a_day else (0, float("inf"))
-    return (0, float("inf")) if feature.name.startswith(_ELAPSED) else UNBOUNDED
+    if isinstance(feature, OverWindow) and feature.unit is Unit.DAYS:  # a day counts once, whatever is asked of it
+        return (0, feature.window_days or 0)
+    is_counted = isinstance(feature, OverWindow) and feature.unit in _COUNTED
+    return (0, float("inf")) if is_counted or feature.name.startswith(_ELAPSED) else UNBOUNDED

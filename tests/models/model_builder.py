@@ -73,7 +73,8 @@ def _column(feature: Feature, users: int, *, random: np.random.Generator) -> pa.
         return pa.array(random.integers(*whole[feature.name], users), pa.float64())
     if feature.when_absent == 0:
         return pa.array(np.minimum(random.poisson(5, users), bounds_of(feature)[1]), pa.float64())
-    return pa.array(random.gamma(2, 3, users), pa.float64(), mask=absent)
+    amounts = random.gamma(2, 3, users)
+    return pa.array(amounts / (1 + amounts) if bounds_of(feature)[1] == 1 else amounts, pa.float64(), mask=absent)
 
 
 def churned_among(profiles: pa.Table, *, seed: int = 0) -> np.ndarray[Any, np.dtype[np.bool_]]:
