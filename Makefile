@@ -15,7 +15,7 @@ export DO_NOT_TRACK := 1
 export UV_SYSTEM_CERTS := true
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup demo test test-slow test-faults system check fmt docs serve bench bench-serving bench-open-loop bench-accuracy bench-new-users bench-training bench-list bench-report bench-report-cost bench-effect bench-replay bench-profit wheel lock clean
+.PHONY: help setup demo test-quick test test-slow test-faults system check fmt docs serve bench bench-serving bench-open-loop bench-accuracy bench-new-users bench-training bench-list bench-report bench-report-cost bench-effect bench-replay bench-profit wheel lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' Makefile
@@ -39,6 +39,9 @@ $(INSTALLED): pyproject.toml requirements.lock
 
 demo: setup ## End to end on a small simulated world, in under three minutes
 	@$(BIN)/python -m churn.demo
+
+test-quick: setup ## Architecture, words and generated pages: half a minute, while you work
+	@$(BIN)/pytest -q tests/test_architecture.py tests/test_words.py tests/test_documentation.py -k "not docstrings and not somebodys_machine"
 
 test: setup ## The tests, without those marked slow
 	@$(BIN)/pytest -q -n 2 -m "not slow"
