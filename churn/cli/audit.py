@@ -9,7 +9,7 @@ from churn.project import Project
 from churn.results import Audit
 
 
-@verb(steps=3, then=lambda _: ("train",))
+@verb(steps=3, then=lambda *_: ("train",))
 def audit(project: Project, say: Progress) -> Audit:
     """Look for leaks in what a model would be trained on.
 

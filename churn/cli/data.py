@@ -116,7 +116,7 @@ def features(
         console.out.print(f"next: {next_command(project, *words, again={'set_': set_})}", markup=False)
 
 
-@verb(steps=2, then=lambda _: ("train",), as_settings={"memory_limit": ("compute.memory_limit_gb", MemoryLimit)})
+@verb(steps=2, then=lambda *_: ("train",), as_settings={"memory_limit": ("compute.memory_limit_gb", MemoryLimit)})
 def profiles(
     project: Project,
     say: Progress,

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _WEEK, _WEEKS_UP_TO = 7, 56
 
 
-def _next(found: Horizon) -> tuple[str, ...]:
+def _next(_: Project, found: Horizon) -> tuple[str, ...]:
     days, within = found.recommended_days, found.advice.active_within_days
     if days is None or found.is_set:
         return ("train",)

@@ -12,8 +12,10 @@ from churn.project import Project
 from churn.results import Outcomes, Replay
 
 
-def _next(found: Outcomes) -> tuple[str, ...]:
-    return ("export", "--as-of", str(found.as_of))
+def _next(project: Project, found: Outcomes) -> tuple[str, ...]:
+    from churn.jobs.status import next_step
+
+    return next_step(project, reached=found.as_of)
 
 
 @verb(steps=3, then=_next)
@@ -38,7 +40,7 @@ def outcomes(
     return project.outcomes(a_date(as_of, "--as-of") if as_of else None, say=say)
 
 
-def _after_replay(_: Replay) -> tuple[str, ...]:
+def _after_replay(_: Project, __: Replay) -> tuple[str, ...]:
     return ("outcomes",)
 
 

@@ -18,16 +18,19 @@ from features.errors import InputError
 from models.registry import CHAMPION
 
 
-def _next(found: Scoring) -> tuple[str, ...]:
-    return ("export", "--as-of", str(found.cutoff))
+def _next(project: Project, found: Scoring) -> tuple[str, ...]:
+    from churn.jobs.status import next_step
+
+    return next_step(project, reached=found.cutoff)
 
 
-def _after_export(found: Export | ListCheck) -> tuple[str, ...]:
+def _after_export(project: Project, found: Export | ListCheck) -> tuple[str, ...]:
+    from churn.jobs.status import cutoff_option
+
     if isinstance(found, ListCheck):
         return ()
-    if not any(one.export_id for one in found.lists):
-        return ("export", "--as-of", str(found.cutoff))
-    return ("outcomes",) if found.has_earlier_scores else ("status",)
+    is_written = any(one.export_id for one in found.lists)
+    return _next(project, found) if is_written else ("export", *cutoff_option(found.cutoff))
 
 
 def _allowing(project: Project, mapping_change: bool) -> Project:

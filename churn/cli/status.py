@@ -11,7 +11,7 @@ from churn.results import Diagnosis, Status
 _STEPS = 3
 
 
-@verb(events=False, then=lambda found: found.next)
+@verb(events=False, then=lambda _, found: found.next)
 def status(project: Project, say: Progress) -> Status:
     """Say where the project stands, and what comes next. Reads nothing anew, and changes nothing.
 

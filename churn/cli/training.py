@@ -13,7 +13,6 @@ from churn.cli.verb import shown_by, verb
 from churn.progress import Progress
 from churn.project import Project
 from churn.results import Promotion, Reliability, Result, Rollback, Training
-from features.snapshots import latest_monday
 from models.registry import CHAMPION
 
 
@@ -30,7 +29,7 @@ class Trainings(Result):
         return {"horizons": {one.horizon_days: one.to_json() for one in self.found}}
 
 
-def _next(trainings: Trainings) -> tuple[str, ...]:
+def _next(_: Project, trainings: Trainings) -> tuple[str, ...]:
     first = trainings.found[0]
     return () if first.registered.refused or len(trainings.found) > 1 else ("promote",)
 
@@ -98,9 +97,16 @@ def _registered(model: dict[str, Any]) -> str:
     return f"registered {model['name']} version {model['version']} as challenger"
 
 
-def _after(found: Promotion) -> tuple[str, ...]:
-    """Return the next step: lists are weekly, so it is the latest Monday that is scored."""
-    return ("promote",) if found.dry_run else ("score", "--as-of", str(latest_monday(found.covered_until)))
+def _after(project: Project, found: Promotion) -> tuple[str, ...]:
+    from churn.jobs.status import next_step
+
+    return ("promote",) if found.dry_run else next_step(project, reached=found.covered_until)
+
+
+def _after_rollback(project: Project, _: Rollback) -> tuple[str, ...]:
+    from churn.jobs.status import next_step
+
+    return next_step(project)
 
 
 @verb(steps=3, then=_after)
@@ -134,7 +140,7 @@ def _show_promotion(found: Promotion) -> None:
         console.out.print(f"version {found.version} {verb} champion: {decision.why}", markup=False)
 
 
-@verb(events=False, then=lambda _: ("score", "--as-of", "DATE"))
+@verb(events=False, then=_after_rollback)
 def rollback(project: Project, say: Progress) -> Rollback:
     """Make the previous champion champion again.
 

@@ -23,7 +23,7 @@ def verb(
     *,
     steps: int = 0,
     events: bool = True,
-    then: Callable[[Any], tuple[str, ...]] = lambda _: (),
+    then: Callable[[Project, Any], tuple[str, ...]] = lambda *_: (),
     as_settings: Mapping[str, tuple[str, Any]] | None = None,
 ) -> Callable[[Callable[..., Any]], Callable[..., None]]:
     """Make a verb of a function of a project, what reports progress, and options of its own; it returns a result.
@@ -38,7 +38,7 @@ def verb(
     events
         Whether there is ``--events``.
     then
-        Verb and options that usually come next, of a result; the last line that people see.
+        Verb and options that usually come next, of a project and the result; the last line that people see.
     as_settings
         Further options that are short for a setting: parameter to the setting and the option's annotation.
     """
@@ -58,7 +58,7 @@ def verb(
             project = opened(given.pop("config"), given.pop("set_"), named, **places)
             with console.steps(function.__name__, steps) as say, damage_named(project.root / ACTIVITY):
                 result = function(project, say, **given)
-            following = then(result)
+            following = then(project, result)
             after = next_command(project, *following, again=again) if following else ""
             console.print_json(_as_json(result, after)) if as_json else _show(result)
             result.check()

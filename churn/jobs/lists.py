@@ -15,7 +15,6 @@ from churn.jobs.week import Week, batch_of
 from churn.progress import Progress
 from churn.results import Export, ListCheck, WeeklyList
 from features.errors import CheckFailed
-from serving.weekly.account.outcomes import scored_batches
 from serving.weekly.checks import Concern
 from serving.weekly.files.verify import verify
 
@@ -69,7 +68,6 @@ def export(project: Project, cutoff: date, *, model: str, run: ExportRun, say: P
         can_show=week.plan.words(week.arms.share),
         changes=review.changes,
         concerns=writer.concerns,
-        has_earlier_scores=bool(scored_batches(project.home.ledgers(project.name), before=cutoff)),
     )
     if run.is_dry:
         return replace(found, lists=tuple(writer.counted(one) for one in writer.drafts))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import replace
@@ -37,6 +38,17 @@ def status(project: Project) -> Status:
     return _Standing(project).status()
 
 
+def next_step(project: Project, *, reached: date | None = None) -> tuple[str, ...]:
+    """Return the verb that comes next, and its options, as ``churn status`` names it.
+
+    Parameters
+    ----------
+    reached
+        A day that the log is known to reach, where the log under these settings was not read: a model's frozen ones may differ.
+    """
+    return _Standing(project, reached=reached).status().next
+
+
 def kept_log(project: Project) -> tuple[Path, Manifest] | None:
     """Return the activity of the project's log as it was last read: its folder and manifest; None: it was not read yet."""
     from features.activity.manifest import read_manifest
@@ -56,8 +68,9 @@ def existing_registry(project: Project) -> Registry | None:
 
 
 class _Standing:
-    def __init__(self, project: Project) -> None:
+    def __init__(self, project: Project, *, reached: date | None = None) -> None:
         self._project, self._home = project, Home(project.root)
+        self._reached = reached
         self._days_to_label = cache(self._recorded_days)
 
     def status(self) -> Status:
@@ -155,7 +168,7 @@ class _Standing:
 
     def _next(self, found: Status) -> tuple[str, ...]:
         """Return the first thing that is missing."""
-        if found.config is None and not found.log:
+        if not (found.config or found.log or found.training):
             return ("init", "PATH")
         if not found.training:
             return ("train",) if found.log else ("horizon",)
@@ -165,11 +178,25 @@ class _Standing:
 
     def _weekly(self, found: Status) -> tuple[str, ...]:
         """Return what a week with a champion needs."""
+        if found.release and found.release["version"] not in (found.champion, "unknown") and (week := self._week()):
+            return ("score", "--week", week)  # until then the service answers from a former champion
         if week := self._week_to_export(found):
             return ("export", "--week", week)
         if not found.release and found.lists:
-            return ("score", *_cutoff_option(found.lists[-1].week))
-        return ("outcomes",) if any(one.is_closed for one in found.lists) else ("serve",)
+            return ("score", *cutoff_option(date.fromisoformat(found.lists[-1].week)))
+        return ("outcomes",) if self._is_to_account(found) else ("serve",)
+
+    def _is_to_account(self, found: Status) -> bool:
+        """Tell whether a list is closed whose outcome the latest account did not know yet."""
+        from churn.results.outcomes import NUMBERS
+
+        closed = [one.label_ends for one in found.lists if one.is_closed and one.label_ends]
+        account = current_of(self._home.outcomes(self._project.name))
+        try:
+            until = date.fromisoformat(json.loads((account / NUMBERS).read_bytes())["as_of"]) if account else date.min
+        except (OSError, ValueError, KeyError, TypeError):  # damaged: it is written anew
+            until = date.min
+        return max(closed, default=date.min) > until
 
     def _is_judged(self, found: Status) -> bool:
         """Tell whether it was decided already that the challenger stays one."""
@@ -178,16 +205,19 @@ class _Standing:
 
     def _week_to_export(self, found: Status) -> str:
         """Return the latest week whose Monday the log reaches, where there is no list of this cutoff or a later one."""
+        days, week = [date.fromisoformat(one.week) for one in found.lists], self._week()
+        return week if week and max(days, default=date.min) < date.fromisoformat(week) else ""
+
+    def _week(self) -> str:
+        """Return the latest week whose Monday the log reaches; empty: it is not known how far it does."""
         from serving.weekly.at_risk_list import week_of
 
-        if self._manifest is None:
-            return ""
-        end = self._manifest.coverage.covered_until
-        monday = latest_monday(end)
-        return "" if any(date.fromisoformat(one.week) >= monday for one in found.lists) else week_of(monday)
+        end = self._manifest.coverage.covered_until if self._manifest else self._reached
+        return week_of(latest_monday(end)) if end else ""
 
 
-def _cutoff_option(week: str) -> tuple[str, str]:
-    """Return the option that names the cutoff of a list; the name of one that is not a Monday ends with its weekday."""
-    is_monday = week.count("-") == 1
-    return ("--week", week) if is_monday else ("--as-of", str(date.fromisoformat(week)))
+def cutoff_option(cutoff: date) -> tuple[str, str]:
+    """Return the option that names a cutoff: the week of a Monday, else the day."""
+    from serving.weekly.at_risk_list import week_of
+
+    return ("--week", week_of(cutoff)) if cutoff.weekday() == 0 else ("--as-of", str(cutoff))

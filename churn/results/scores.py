@@ -199,8 +199,6 @@ class Export(Scoring):
         Since the batch before; None: there was none in the last days.
     concerns
         What should be checked before a list is sent.
-    has_earlier_scores
-        Whether an earlier cutoff was scored, so that ``churn outcomes`` has a week to account for.
     """
 
     lists: tuple[WeeklyList, ...] = ()
@@ -209,7 +207,6 @@ class Export(Scoring):
     can_show: str = ""
     changes: Changes | None = None
     concerns: tuple[Concern, ...] = ()
-    has_earlier_scores: bool = False
 
     @property
     def title(self) -> str:

@@ -18,8 +18,8 @@ COMMANDS = {
     "churn horizon": "After how many idle days a user counts as churned:",
     "churn train": "A model, tested on a later cutoff than it was trained on:",
     "churn promote": "It becomes the champion:",
-    f"churn score --week {WEEK}": "All users at the Monday of that week:",
-    f"churn export --week {WEEK}": "The list, less a control group:",
+    f"churn export --week {WEEK}": "The list of the latest week, less a control group:",
+    f"churn score --week {WEEK}": "All users at the Monday of that week, for the service:",
     "churn status": "Where the project stands:",
 }
 HEAD = """# What a terminal shows

@@ -235,15 +235,15 @@ def test_a_column_that_one_list_lacks_is_refused_before_any_list_is_written(
     assert not (tmp_path / "crm").exists()
 
 
-def test_outcomes_come_next_once_an_earlier_week_was_scored(world: TrainedWorld, command: Command):
+def test_outcomes_come_next_once_those_of_an_earlier_list_are_known(world: TrainedWorld, command: Command):
     for part in (world.home / "ledger", world.home / "lists"):
         part.rename(part.with_name(f"former_{part.name}"))
     first = command("export", *world.options(), "--as-of", END)
-    assert "next: churn status" in first.out.splitlines()[-1], first.err
+    assert "next: churn serve" in first.out.splitlines()[-1], first.err
     refused = command("outcomes", *world.options())
     assert (refused.code, f"nothing was scored before {END}" in refused.err) == (3, True)
     assert f"the first outcomes, those of {END}, are final on 2026-05-22" in refused.err
-    assert command("export", *world.options(), "--as-of", AS_OF, "--force").code == 0
+    assert command("export", *world.options(), "--as-of", BEFORE, "--force").code == 0
     later = command("export", *world.options(), "--as-of", END, "--force")
     assert "next: churn outcomes" in later.out.splitlines()[-1]
     assert command("outcomes", *world.options()).code == 0

@@ -10,10 +10,11 @@ import pytest
 
 from churn.cli.training import _after  # pyright: ignore[reportPrivateUsage]
 from churn.cli.verb import next_command
-from churn.jobs.status import _cutoff_option  # pyright: ignore[reportPrivateUsage]
+from churn.jobs.status import cutoff_option
 from churn.project import Project
 from churn.results import Promotion
 from tests.builders import write
+from tests.churn.command import WEEK, TrainedWorld
 from tests.churn.conftest import Command
 from training.promotion.decide import Decision
 
@@ -38,10 +39,28 @@ def test_options_that_the_next_verb_takes_too_are_kept(words: tuple[str, ...], a
     assert next_command(Project(), *words, again=again) == f"churn {expected}"
 
 
-@pytest.mark.parametrize(("end", "monday"), [((2026, 7, 4), "2026-06-29"), ((2026, 7, 6), "2026-07-06")])
-def test_after_a_promotion_the_latest_monday_that_the_log_covers_is_scored(end: tuple[int, int, int], monday: str):
-    decision = Decision("2", "champion", "models", (), 0, (), {}, "")
-    assert _after(Promotion("2", decision, date(*end))) == ("score", "--as-of", monday)
+@pytest.mark.parametrize(("end", "week"), [((2026, 5, 5), "2026-W19"), ((2026, 5, 11), "2026-W20")])
+def test_after_a_promotion_the_latest_week_that_the_log_reaches_is_exported(
+    end: tuple[int, int, int], week: str, trained_world: TrainedWorld
+):
+    project, decision = Project(home=trained_world.home), Decision("1", "champion", "models", (), 0, (), {}, "")
+    assert _after(project, Promotion("1", decision, date(*end))) == ("export", "--week", week)
+
+
+def test_each_verb_of_a_week_names_what_status_names(command: Command, trained_world: TrainedWorld, tmp_path: Path):
+    own = trained_world.copy_to(tmp_path / "home")
+
+    def after(*words: str) -> str:
+        ran = command(*words, *own.options())
+        assert ran.code == 0, ran.err
+        return ran.out.splitlines()[-1].removeprefix("next: ").partition(" --config")[0]
+
+    assert after("score", "--week", WEEK) == after("status") == "churn export --week 2026-W19"
+    assert after("export", "--as-of", "2026-04-28", "--dry-run") == "churn export --as-of 2026-04-28"
+    assert after("export", "--week", "2026-W19", "--dry-run") == "churn export --week 2026-W19"
+    assert after("export", "--week", "2026-W19", "--force") == after("status") == "churn serve"
+    assert after("score", "--week", "2026-W19") == "churn serve"
+    assert after("outcomes") == after("status") == "churn serve"
 
 
 def test_a_verb_hands_over_what_it_was_given(command: Command, tmp_path: Path):
@@ -56,5 +75,5 @@ def test_a_verb_hands_over_what_it_was_given(command: Command, tmp_path: Path):
 
 
 def test_a_list_of_another_day_than_a_monday_is_named_by_its_cutoff():
-    assert _cutoff_option("2026-W27") == ("--week", "2026-W27")
-    assert _cutoff_option("2026-W27-3") == ("--as-of", "2026-07-01")
+    assert cutoff_option(date(2026, 6, 29)) == ("--week", "2026-W27")
+    assert cutoff_option(date(2026, 7, 1)) == ("--as-of", "2026-07-01")

@@ -129,7 +129,9 @@ def test_the_command_writes_a_page_and_the_numbers_that_it_prints(command: Comma
     assert page.count("<svg") >= 4
     shown = command("outcomes", *world.options())
     assert "was the model right?" in shown.out
-    assert "next: churn export --as-of 2026-05-05" in shown.out
+    # the service still answers from the champion before
+    assert "next: churn score --week 2026-W19" in shown.out
+    assert command("status", *world.options(), "--json").json()["next"] in shown.out
 
 
 def test_a_channel_is_shown_as_text_whatever_it_is_called(account: Outcomes):
