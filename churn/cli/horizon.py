@@ -23,7 +23,9 @@ _WEEK, _WEEKS_UP_TO = 7, 56
 
 def _next(_: Project, found: Horizon) -> tuple[str, ...]:
     days, within = found.recommended_days, found.advice.active_within_days
-    if days is None or found.is_set:
+    if days is None:
+        return ()  # a training would be refused
+    if found.is_set:
         return ("train",)
     return ("train", "--set", f"churn.horizon_days={days}", "--set", f"churn.active_within_days={within}")
 

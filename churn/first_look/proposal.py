@@ -15,6 +15,7 @@ from training.settings import AdviceSettings, TrainingSettings
 
 _LONG_WINDOWS = {180: 540, 365: 1095}  # days of a window, to the days of log from which on it is proposed
 _WHY_ELIGIBLE = "as long as the horizon: who was away for longer has left already, by the same definition"
+_WHY_AS_TRIED = "with the users who were active within the horizon alone there are too few to train on"
 _WHY_LONGER = "twice the horizon, as many users come back after being away for one"
 _TWICE = 2
 _MONTH = 28
@@ -57,11 +58,15 @@ def proposal_of(activity: Activity, churn: ChurnSettings) -> Proposal:
         return Proposal({}, features, None, (f"no horizon can be proposed: {advice.why}",))
     proposed = {
         "horizon_days": Line(horizon, f"by the rule of churn horizon: {advice.why}"),
-        "active_within_days": Line(active_within, _WHY_ELIGIBLE if active_within == horizon else _WHY_LONGER),
+        "active_within_days": Line(active_within, _why_eligible(horizon, active_within)),
     }
     objections = "; ".join(advice.objections)
     notes = (f"horizon of {horizon} days: {objections}; see churn horizon",) if objections else ()
     return Proposal(proposed, features, horizon, notes)
+
+
+def _why_eligible(horizon: int, active_within: int) -> str:
+    return {horizon: _WHY_ELIGIBLE, _TWICE * horizon: _WHY_LONGER}.get(active_within, _WHY_AS_TRIED)
 
 
 def _advice(activity: Activity, churn: ChurnSettings) -> Advice:

@@ -67,7 +67,13 @@ def test_a_verb_hands_over_what_it_was_given(command: Command, tmp_path: Path):
     events = [f"u{user} 2026-01-{5 + day:02}T10:00" for user in range(40) for day in range(0, 20, 1 + user % 4)]
     write(tmp_path / "events/log.parquet", events)
     ran = command(
-        "horizon", "--events", "events/log.parquet", "--set", "churn.horizon_days=3", "--set", "project.name=a"
+        *("profiles", "--as-of", "2026-01-20", "--out", "p.parquet"),
+        "--events",
+        "events/log.parquet",
+        "--set",
+        "churn.horizon_days=3",
+        "--set",
+        "project.name=a",
     )
     assert ran.out.splitlines()[-1] == (
         "next: churn train --events events/log.parquet --set churn.horizon_days=3 --set project.name=a"

@@ -81,7 +81,8 @@ class Advice:
         that it does not depend on the eligibility that is configured, unless these are too few under any candidate.
     active_within_days
         How recently a user should have been active to be eligible under the recommended horizon: as long as the horizon, as who was away
-        for longer has left already by the same definition; twice as long where many come back after being away for one.
+        for longer has left already by the same definition; twice as long where many come back after being away for one; as configured
+        where only these users are enough.
     objections
         What speaks against the recommended horizon; empty: nothing.
     """
@@ -145,9 +146,16 @@ def advise(activity: Activity, recipe: Recipe, *, settings: AdviceSettings) -> A
         warnings=tuple(rule.warnings(choices, churn.horizon_days)),
         reach_days=idle.reach,
         return_share=settings.return_share,
-        active_within_days=chosen.horizon_days * (_TWICE if rule.mislabelling(chosen) else 1) if chosen else None,
+        active_within_days=_active_within(chosen, churn, rule=rule, is_alone=tried is found) if chosen else None,
         objections=chosen.against if chosen else (),
     )
+
+
+def _active_within(chosen: Candidate, churn: ChurnSettings, *, rule: HorizonRule, is_alone: bool) -> int:
+    """Return who should be eligible under a recommended horizon: only with those it was tried with, or more, are there enough users."""
+    if not is_alone:
+        return churn.active_within_days
+    return chosen.horizon_days * (_TWICE if rule.mislabelling(chosen) else 1)
 
 
 def _tried(activity: Activity, recipe: Recipe, *, rule: HorizonRule) -> Iterator[Candidate]:

@@ -72,7 +72,7 @@ class HorizonRule:
         """Return the recommended horizon, and why."""
         possible = [candidate for candidate in candidates if not self._shortages(candidate)]
         if not possible:
-            return None, "no candidate leaves enough to train on"
+            return None, "; ".join(["no candidate leaves enough to train on", *self._closest(candidates)])
         for candidate in possible:
             if not candidate.against:
                 return candidate.horizon_days, describe_returns(candidate)
@@ -101,10 +101,19 @@ class HorizonRule:
     def _shortages(self, candidate: Candidate) -> list[str]:
         found: list[str] = []
         if candidate.snapshots < self.settings.min_snapshots:
-            found.append(f"{candidate.snapshots} training snapshots")
+            snapshots = (
+                "1 training snapshot" if candidate.snapshots == 1 else f"{candidate.snapshots} training snapshots"
+            )
+            found.append(f"{snapshots}, {self.settings.min_snapshots} are needed")
         if candidate.smaller_class < self.min_users:
-            found.append(f"{candidate.smaller_class} users in the smaller class")
+            users = "1 user" if candidate.smaller_class == 1 else f"{candidate.smaller_class:,} users"
+            found.append(f"{users} in the smaller class, {self.min_users:,} are needed")
         return found
+
+    def _closest(self, candidates: Sequence[Candidate]) -> list[str]:
+        """Say what the candidate with the largest smaller class lacks; nothing where there is none."""
+        best = max(candidates, key=lambda one: (one.smaller_class, one.snapshots), default=None)
+        return [f"{best.horizon_days} days leaves {' and '.join(self._shortages(best))}"] if best else []
 
     def _other_objections(self, candidate: Candidate) -> list[str]:
         found = ["not whole weeks"] if self._is_not_in_weeks(candidate) else []

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import random
+import re
 import tomllib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -74,6 +76,39 @@ def test_a_file_of_a_shop_becomes_settings_that_the_other_verbs_read(made: Made)
     log = churn.Project(made.config, home=made.folder / ".churn").log()
     assert log.to_json()["rejected"] == {}
     assert log.activity.is_reused  # the next verb does not read the file again
+
+
+def few_buyers(folder: Path, *, buyers: int) -> None:
+    """Write a shop where users buy at rates of their own, and leave after a time that nothing foretells: 130 days."""
+    chance, rows = random.Random(1), list[tuple[datetime, int]]()
+    for user in range(buyers):
+        rate, day = chance.gammavariate(1.5, 1 / 14), chance.uniform(0, 110)
+        end = min(130.0, day + chance.expovariate(1 / 60))
+        while day < end:
+            rows.append((datetime(2025, 1, 6) + timedelta(days=day), user))  # noqa: DTZ001
+            day += chance.expovariate(rate) + 0.01
+    lines = [f"c{user},{moment:%Y-%m-%d %H:%M:%S}" for moment, user in sorted(rows)]
+    (folder / "orders.csv").write_text("\n".join(["customer,ordered_at", *lines]) + "\n")
+
+
+def test_what_is_proposed_leaves_enough_to_train_on_and_horizon_says_the_same(command: Command, tmp_path: Path):
+    few_buyers(tmp_path, buyers=522)
+    assert command("init", "orders.csv").out.splitlines()[-1] == "next: churn train"
+    written = tomllib.loads((tmp_path / "churn.toml").read_text())["churn"]
+    found = churn.Project(tmp_path / "churn.toml", home=tmp_path / ".churn").horizon().advice
+    assert (found.recommended, found.active_within_days) == (written["horizon_days"], written["active_within_days"])
+    (chosen,) = [one for one in found.choices if one.horizon_days == found.recommended]
+    assert chosen.smaller_class >= 100
+
+
+def test_a_log_with_too_few_users_to_train_on_is_said_to_have(command: Command, tmp_path: Path):
+    few_buyers(tmp_path, buyers=150)
+    ran = command("init", "orders.csv")
+    assert re.search(
+        r"note: no horizon can be proposed: .*; \d+ days leaves \d+ users in the smaller class, 100 are", ran.out
+    )
+    assert ran.out.splitlines()[-1] == "next: churn horizon"
+    assert "next:" not in command("horizon").out  # a training would be refused
 
 
 def test_editors_find_the_schema_of_what_was_written(made: Made):

@@ -125,7 +125,7 @@ def test_the_smaller_class_is_not_more_than_the_latest_cutoff_has(tmp_path: Path
     activity = world_of(tmp_path, rows, covered_until=JAN_1 + timedelta(days=120)).activity()
     (found,) = advice_of(activity, 7, horizon=7).choices
     assert found.smaller_class == 0
-    assert "0 users in the smaller class" in found.against
+    assert "0 users in the smaller class, 20 are needed" in found.against
 
 
 def test_idle_days_up_to_half_the_log_say_who_returns(advice: Advice):
@@ -154,7 +154,7 @@ def test_one_user_gets_figures_without_intervals_and_no_recommendation(tmp_path:
     )
     advice = advice_of(world.activity())
     assert advice.recommended is None
-    assert advice.why == "no candidate leaves enough to train on"
+    assert advice.why.startswith("no candidate leaves enough to train on; ")
     assert [one.churn_rate for one in advice.choices] == [Share(0, None, None)] * 3
     assert advice.rows[0].returns == Share(1, None, None)  # seen on every second day
 

@@ -32,6 +32,18 @@ def test_one_that_leaves_too_little_to_learn_from_is_not():
     assert recommended(few, small) is None
 
 
+def test_what_the_closest_candidate_lacks_is_said_where_none_leaves_enough():
+    few, one = candidate(7, 0.05, smaller_class=64), candidate(14, 0.05, smaller_class=1, snapshots=1)
+    assert RULE.recommend([few, one]) == (
+        None,
+        "no candidate leaves enough to train on; 7 days leaves 64 users in the smaller class, 100 are needed",
+    )
+    assert RULE.with_objections(one).against == (
+        "1 training snapshot, 3 are needed",
+        "1 user in the smaller class, 100 are needed",
+    )
+
+
 def test_where_none_is_right_the_one_that_mislabels_least_is_named_as_such():
     judged = [RULE.with_objections(one) for one in (candidate(7, 0.4), candidate(14, 0.3), candidate(28, None))]
     days, why = RULE.recommend(judged)
