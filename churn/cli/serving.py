@@ -104,6 +104,8 @@ def _show_export(found: Export) -> None:
         out["changes"] = found.changes.words()
     if found.concerns:
         out["to look at"] = "\n".join(one.words for one in found.concerns)
+    if found.notes:
+        out["note"] = "\n".join(found.notes)
     console.print_report(f"{found.title}, {found.cutoff}", out)
     for one in found.lists:
         rows = {what: f"{count:,}" for what, count in one.counts.items()} | one.profit

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -15,11 +15,15 @@ from churn.jobs.week import Week, batch_of
 from churn.progress import Progress
 from churn.results import Export, ListCheck, WeeklyList
 from features.errors import CheckFailed
+from features.snapshots import latest_monday
+from serving.weekly.at_risk_list import week_of
 from serving.weekly.checks import Concern
 from serving.weekly.files.verify import verify
 
 if TYPE_CHECKING:
+    from churn.engine import ScoredUsers
     from churn.project import Project
+    from models.registry.registry import RegisteredModel
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,7 @@ def export(project: Project, cutoff: date, *, model: str, run: ExportRun, say: P
         can_show=week.plan.words(week.arms.share),
         changes=review.changes,
         concerns=writer.concerns,
+        notes=tuple(_notes(registered, users, cutoff=cutoff)),
     )
     if run.is_dry:
         return replace(found, lists=tuple(writer.counted(one) for one in writer.drafts))
@@ -82,6 +87,15 @@ def export(project: Project, cutoff: date, *, model: str, run: ExportRun, say: P
             lists.append(writer.write(one, say=say))
             written.add(lists[-1].path)
     return replace(found, lists=tuple(lists))
+
+
+def _notes(registered: RegisteredModel, users: ScoredUsers, *, cutoff: date) -> Iterator[str]:
+    """Say that a week is past, as one that was typed from a page."""
+    if users.activity and (latest := latest_monday(users.activity.coverage.covered_until)) > cutoff:
+        yield f"the log reaches a later week: churn export --week {week_of(latest)}"
+    model = registered.model
+    if model.definition.window.end(cutoff) <= model.quality.trained_through:
+        yield f"version {registered.version} was trained when the outcome of this week was known: it ranks a new week less well"
 
 
 def _to_look_at(concerns: Sequence[Concern]) -> CheckFailed:

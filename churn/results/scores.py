@@ -90,11 +90,23 @@ class Scoring(Result):
     @property
     def summary(self) -> dict[str, Any]:
         """The few values that people look at first."""
-        if self.shadow is None:
-            return super().summary
-        found = self.shadow["difference"]
-        words = f"version {self.shadow['version']}: {found['other_band']:,} of {found['users']:,} users in another band"
-        return super().summary | {"shadow": f"{words}, probability {found['mean']:+.4f} on average"}
+        found: dict[str, Any] = {
+            "model": f"{self.name} version {self.version}",
+            "scored": f"{self.scored:,} users at {self.cutoff}; {self.unscored:,} without a score, each with the reason",
+        }
+        if self.new_users:
+            found["new users"] = f"{self.new_users[0]:,} of them, scored by {self.new_users[1]}"
+        if self.shift:
+            found["base rate"] = f"probabilities follow it by {self.shift.shift:+.3f} in log-odds: {self.shift.why}"
+        found["files"] = str(self.path)
+        found["service"] = self.not_refreshed_because or "answers from these scores now"
+        if self.shadow:
+            other = self.shadow["difference"]
+            words = (
+                f"version {self.shadow['version']}: {other['other_band']:,} of {other['users']:,} users in another band"
+            )
+            found["shadow"] = f"{words}, probability {other['mean']:+.4f} on average"
+        return found
 
     @property
     def new_users(self) -> tuple[int, str] | None:
@@ -199,6 +211,8 @@ class Export(Scoring):
         Since the batch before; None: there was none in the last days.
     concerns
         What should be checked before a list is sent.
+    notes
+        What a reader should know, a sentence each; as that the week is past.
     """
 
     lists: tuple[WeeklyList, ...] = ()
@@ -207,6 +221,7 @@ class Export(Scoring):
     can_show: str = ""
     changes: Changes | None = None
     concerns: tuple[Concern, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:
@@ -234,6 +249,7 @@ class Export(Scoring):
             "can_show": self.can_show,
             "changes": self.changes.to_json() if self.changes else None,
             "concerns": [asdict(one) for one in self.concerns],
+            "notes": list(self.notes),
             "lists": [one.to_json() for one in self.lists],
         }
 

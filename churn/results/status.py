@@ -91,7 +91,9 @@ class Status(Result):
             "last training": _line(self.training, "version {version}, {grade}; audit {audit}; {registered_at}")
             or "none",
             "champion": f"version {self.champion}" if self.champion else "none",
-            "challenger": f"version {self.challenger}" if self.challenger else "none",
+            "challenger": f"version {self.challenger}"
+            if self.challenger and self.challenger != self.champion
+            else "none",
             **self._of_new_users(),
             "release": _line(self.release, "version {version}, profiles of {cutoff}, written {age_days} days ago")
             or "none",

@@ -89,6 +89,15 @@ def files_of(folder: Path) -> set[Path]:
     return {path for path in folder.rglob("*") if path.is_file() and path.name != ".lock"}
 
 
+def test_a_list_of_a_past_week_says_that_it_is_one(command: Command, trained_world: TrainedWorld):
+    def notes(*options: str) -> list[str]:
+        return command("export", *trained_world.options(), *options, "--dry-run", "--json").json()["notes"]
+
+    learned = "version 1 was trained when the outcome of this week was known: it ranks a new week less well"
+    assert notes("--week", "2026-W19") == []
+    assert notes("--as-of", "2026-03-16") == ["the log reaches a later week: churn export --week 2026-W19", learned]
+
+
 def test_nobody_is_on_two_lists_and_each_is_cut_in_its_own_way(two_lists: Any):
     ios, rest = two_lists
     assert (ios["name"], ios["treated"]) == ("ios", 20)

@@ -10,6 +10,7 @@ from filelock import FileLock
 
 import churn
 from churn.home import Home
+from churn.results import Status
 from features.storage.versions import current_of
 from tests.builders import write
 from tests.churn.command import AS_OF, WEEK, TrainedWorld
@@ -61,6 +62,11 @@ def test_after_a_week_models_release_and_lists_are_told(command: Command, traine
     assert (found["release"]["version"], found["release"]["cutoff"]) == ("1", AS_OF)
     # the list of 27 April is known on 11 May, and the log ends before that
     assert found["lists"] == [{"week": WEEK, "lists": ["at_risk"], "label_ends": "2026-05-11", "is_closed": False}]
+
+
+def test_a_challenger_that_was_promoted_is_none_any_more():
+    assert Status(None, "", champion="1", challenger="1").summary["challenger"] == "none"
+    assert Status(None, "", champion="1", challenger="2").summary["challenger"] == "version 2"
 
 
 def test_a_list_ends_when_the_model_says_that_scored_it_whatever_the_settings_are_now(
