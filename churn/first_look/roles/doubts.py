@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 
 from churn.first_look.evidence.columns import Column, percent
-from churn.first_look.evidence.names import is_arrival, is_event_time, is_other_time
+from churn.first_look.evidence.names import is_arrival, is_event_time, is_order, is_other_time
 from churn.first_look.evidence.table import LogTable
 from churn.first_look.evidence.times import TimeReading, column_name, sql_name
 from churn.first_look.roles.clocks import is_time_of_day
@@ -106,7 +106,9 @@ def unread(
     open_ = [one.name for one in columns if one.name not in used and one.distinct > 1]
     left = [name for name in open_ if not re.search(rf"(?<!\w){re.escape(name)}(?!\w)", said)]
     more = f" and {len(left) - _SHOWN} more" if len(left) > _SHOWN else ""
-    return [f"not read: {', '.join(left[:_SHOWN])}{more}"] if left else []
+    orders = [one.name for one in columns if one.name in left and is_order(one.normal)]
+    words = [f"{name} names orders: as [events.columns] order_id, the report tells of them" for name in orders[:1]]
+    return [f"not read: {', '.join(left[:_SHOWN])}{more}", *words] if left else []
 
 
 def doubts_of_times(

@@ -101,6 +101,15 @@ def test_what_is_proposed_leaves_enough_to_train_on_and_horizon_says_the_same(co
     assert chosen.smaller_class >= 100
 
 
+def test_a_column_that_names_orders_is_said_to_be_of_use_to_the_report(command: Command, tmp_path: Path):
+    path = shop(tmp_path)
+    head, *lines = path.read_text(encoding="utf-8-sig").splitlines()
+    numbered = [f"{head};order_id", *(f"{line};o{number}" for number, line in enumerate(lines))]
+    path.write_text("\n".join(numbered) + "\n", encoding="utf-8-sig")
+    notes = command("init", "orders.csv", "--dry-run", "--json").json()["notes"]
+    assert "order_id names orders: as [events.columns] order_id, the report tells of them" in notes
+
+
 def test_a_log_with_too_few_users_to_train_on_is_said_to_have(command: Command, tmp_path: Path):
     few_buyers(tmp_path, buyers=150)
     ran = command("init", "orders.csv")
