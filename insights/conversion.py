@@ -38,6 +38,8 @@ def conversion(log: ActiveDays, steps: Steps, *, benchmark: float | None = None)
         return Section("conversion", [text("conversion.too_short")])
     overall = wilson(sum(row["buyers"] for row in closed), sum(row["active"] for row in closed))
     facts: dict[str, object] = {"user_weeks": overall.whole, "conversion": overall.value, "benchmark": benchmark}
+    if overall.value == 1:
+        return Section("conversion", [text("conversion.only_purchases")], facts=facts)
     sentences = [
         text(
             "conversion.sentence",

@@ -238,12 +238,16 @@ def _week(log: ActiveDays, found: Projection, *, week: int) -> Row:
 def _sentence(last: Row) -> str:
     numbers = {name: formats.count(round(last[name])) for name in ("dau", "low", "high")}
     days = {name: formats.date_words(last[name]) for name in ("first_day", "last_day")}
-    return text("projection.sentence", **numbers, **days, coverage=formats.share(COVERAGE))
+    return text("projection.sentence", **numbers, **days, coverage=_coverage())
+
+
+def _coverage() -> str:
+    return text("formats.share", number=formats.written(100 * COVERAGE, 0))
 
 
 def _account(facts: Row) -> str:
-    shares = {name: formats.share(facts[name]) for name in ("inside", "error", "error_as_last_month", "coverage")}
-    return text("projection.account", tested=facts["tested"], weeks=WEEKS, **shares)
+    shares = {name: formats.share(facts[name]) for name in ("inside", "error", "error_as_last_month")}
+    return text("projection.account", tested=facts["tested"], weeks=WEEKS, coverage=_coverage(), **shares)
 
 
 def _picture(log: ActiveDays, course: Course, *, weeks: Sequence[Row]) -> Picture:

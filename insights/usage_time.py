@@ -34,6 +34,8 @@ def usage_time(log: ActiveDays, expected: Sequence[float] = ()) -> Section:
     found = minutes_per_day(log)
     facts: dict[str, object] = {"users": len(found)}
     facts |= {name: float(np.percentile(found, at)) for name, at in _QUARTILES.items()} if len(found) else {}
+    if len(found) and not found.max():
+        return Section("usage_time", [text("usage_time.moments")], facts=facts)
     sentences, rows = [_sentence(facts)], []
     if expected and len(found):
         rows = outside(found, expected)

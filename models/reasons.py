@@ -196,9 +196,11 @@ def reason_words(reason: str) -> str:
     >>> with in_language("zh"):
     ...     reason_words("{value} events in the last 28 days")
     '最近 28 天有 {value} 次事件'
+    >>> reason_words("{value} events in the last 1 days")
+    '{value} events in the last day'
     """
     if language() == "en":
-        return reason
+        return reason.replace("in the last 1 days", "in the last day")
     for pattern, words in _patterns(language()):
         if found := pattern.fullmatch(reason):
             return re.sub(r"\{(window|type|attribute)\}", lambda place: found[place[1]], words)

@@ -224,7 +224,7 @@ class Windowed(Literal):
         return OverWindow(
             f"{self.name}_{window}d",
             self.unit,
-            f"In the last {window} days: {self.description[0].lower()}{self.description[1:]}",
+            f"In the last {_days(window)}: {self.description[0].lower()}{self.description[1:]}",
             sql=f"sum(case when age <= {window} then {column} end){unit}",
             reason=self.reason.replace("{window}", str(window)),
             daily={column: self.daily},
@@ -233,6 +233,10 @@ class Windowed(Literal):
             when_absent=0,
             usual=(f"{self.name}_{longer}d", window / longer) if longer else None,
         )
+
+
+def _days(window: int) -> str:
+    return "day" if window == 1 else f"{window} days"
 
 
 @dataclass(frozen=True)

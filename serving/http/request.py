@@ -280,9 +280,11 @@ def _broken_contract(message: str, *, keys: type[msgspec.Struct] = ScoreRequest)
     if unknown := _UNKNOWN_KEY.fullmatch(message):
         place = unknown["place"] or whole
         known = _keys_of(unknown["place"], keys)
-        return InputError(
-            f"{place}: an unknown key, expected {' or '.join(known)}", hint=_suggestion(unknown["key"], known)
+        is_of_an_item = place == whole == "the body" and unknown["key"] in Item.__struct_fields__
+        hint = (
+            f"{unknown['key']} belongs to an item, {_EXAMPLE}" if is_of_an_item else _suggestion(unknown["key"], known)
         )
+        return InputError(f"{place}: an unknown key, expected {' or '.join(known)}", hint=hint)
     what, _, place = re.sub(r"\b(str|int|float)\b|`", lambda found: _WORDS[found[0]], message).partition(" - at $")
     return InputError(f"{place.lstrip('.') or whole}: {what[:1].lower()}{what[1:]}", hint=_EXAMPLE)
 

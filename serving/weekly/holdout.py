@@ -88,15 +88,18 @@ class HoldoutPlan:
         found, weeks = detectable(self.season, share), self.season.weeks
         effect = (self.settings.smallest_effect or 0) / 100 or _COSTED_EFFECT
         lost = self.season.lost(share, effect=effect)
-        costs = (
-            f"if contacting saves {points(effect)} of 100, leaving them alone loses {lost:,.0f} users in {weeks} weeks"
-        )
+        saved = f"if contacting saves {points(effect)} of 100"
+        costs = f"{saved}, the control group costs {_users(lost)} in {weeks} weeks, who would have stayed"
         if np.isnan(found[-1]):
             return f"too few users to show any effect within {weeks} weeks; {costs}"
-        shown = f"an effect of {points(float(found[-1]))} points or more is shown within {weeks} weeks"
+        shown = f"an effect of {points(float(found[-1]))} points or more within {weeks} weeks"
         enough = np.flatnonzero(found <= effect)
         by = f", {points(effect)} points by week {int(enough[0]) + 1}" if len(enough) else ""
         return f"{shown}{by}; {costs}"
+
+
+def _users(number: float) -> str:
+    return "1 user" if round(number) == 1 else f"{number:,.0f} users"
 
 
 def new_per_week(past: Sequence[PastList]) -> float | None:

@@ -38,6 +38,15 @@ def test_steps_have_their_denominators(tmp_path: Path):
     assert "benchmark in the settings is 30.0 %" in found.sentences[1]
 
 
+def test_a_log_of_orders_alone_has_no_share_of_buyers(tmp_path: Path):
+    log = opened(tmp_path, [row for row in ROWS if row.endswith("buy")], **BOUGHT)
+    found = conversion(log, make_steps(log, funnel=[], purchase_event_types=["buy"]))
+    assert found.sentences == [
+        "Everybody who is active in a week buys in it, as in a log of orders alone, so that the share of buyers does not apply."
+    ]
+    assert found.facts["conversion"] == 1
+
+
 def test_versions_are_compared_within_the_weeks_in_which_both_live(tmp_path: Path):
     def day(version: str, week: int, users: range, buyers: int) -> list[str]:
         at = f"2026-01-{5 + 7 * week:02d}T10:00"

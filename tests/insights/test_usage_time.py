@@ -42,3 +42,9 @@ def test_the_last_bar_holds_everyone_above():
 def test_a_log_that_knows_neither_durations_nor_times_says_so(tmp_path: Path):
     found = usage_time(opened(tmp_path, ["a 2026-01-05T00:00", "b 2026-01-06T00:00"]))
     assert found.needs == {"Minutes of use": "duration_seconds"}
+
+
+def test_minutes_do_not_apply_where_every_visit_is_one_moment(tmp_path: Path):
+    found = usage_time(opened(tmp_path, ["a 2026-01-05T10:00 buy", "b 2026-01-06T11:00 buy"]))
+    assert "do not apply" in found.sentences[0]
+    assert not found.pictures

@@ -69,6 +69,11 @@ def test_an_error_names_its_place(body: bytes, error: str):
 @pytest.mark.parametrize(
     ("body", "error", "hint"),
     [
+        (
+            b'{"user_id":"a"}',
+            "the body: an unknown key, expected items",
+            'user_id belongs to an item, for example {"items": [{"user_id": "..."}]}',
+        ),
         (b'{"itms":[]}', "the body: an unknown key, expected items or reasons", 'did you mean "items"?'),
     ],
 )

@@ -79,9 +79,9 @@ def test_a_season_lasts_until_an_outcome_is_known_however_long_the_horizon(days:
     found = plan(5_000, days=days, smallest_effect=5)
     assert found.season
     assert found.season.weeks == weeks
-    assert f"is shown within {weeks} weeks" in found.words(found.epoch().share)
+    assert f"points or more within {weeks} weeks" in found.words(found.epoch().share)
 
 
 def test_the_cost_is_of_those_who_are_held_out():
     found = plan(1_000, [past(0, "a"), past(1, "a")]).words(0.1)  # 2,000 entries in two quarters
-    assert found.endswith("leaving them alone loses 10 users in 26 weeks")
+    assert found.endswith("the control group costs 10 users in 26 weeks, who would have stayed")
