@@ -44,7 +44,7 @@ test-quick: setup ## Architecture, words and generated pages: half a minute, whi
 	@$(BIN)/pytest -q tests/test_architecture.py tests/test_words.py tests/test_documentation.py -k "not docstrings and not somebodys_machine"
 
 test: setup ## The tests, without those marked slow
-	@$(BIN)/pytest -q -n 2 -m "not slow"
+	@$(BIN)/pytest -q -n 3 -m "not slow"  # some wait for servers and processes
 
 test-slow: setup ## The tests marked slow but for test-faults, and properties on many more random logs
 	@HYPOTHESIS_PROFILE=ci $(BIN)/pytest -q -n 2 -m "slow or hypothesis" --ignore tests/faults
