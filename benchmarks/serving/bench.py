@@ -29,7 +29,7 @@ from features.storage.versions import Place
 from serving.settings import ServingSettings
 
 USERS, BODIES = int(os.environ.get("USERS") or 1_000_000), 300
-SECONDS, ROUNDS = 2.0, 5
+SECONDS, ROUNDS = 1.2, 9
 RESULTS = PAGES / "serving.json"
 
 

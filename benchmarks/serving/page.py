@@ -14,7 +14,7 @@ Written by `make bench-serving` from `serving.json`; do not edit.
 A model of 284 trees of six leaves and a logistic part over all features, {users:,} users with finished answers in the store, one worker.
 *stored* are user ids, *computed* are profiles in the request. *Bare* is Starlette on the same server (uvicorn, uvloop, httptools) with one
 route that does the same work with the same store, model, reasons and JSON, and has no checks, limits, metrics or other routes. Servers and
-load share the machine; each connection sends its next request when it has read the answer. Five rounds of two seconds with
+load share the machine; each connection sends its next request when it has read the answer. Nine rounds of 1.2 seconds with
 new servers, the two in turns; medians. CPU is that of the server's processes, per request.
 
 Measured on {cores} cores ({cpu}), with a load of {load} in the minute before: latencies are those of a machine that is not quiet.
