@@ -59,7 +59,7 @@ def _no_test_inherits_the_store_of_another() -> Iterator[None]:
 # Seconds that the longest take.
 _SECONDS = {
     "tests/faults/": 900,  # first of all: they fork, which is safe only where no other test has started a thread
-    "tests/features/spark/test_cluster.py": 800,  # begins without the trained world, which those of faults make meanwhile
+    "tests/features/spark/test_cluster.py": 800,  # begins without the trained world, which another worker makes meanwhile
     "tests/training/": 200,
     "tests/churn/test_train_more.py": 40,
     "tests/serving/test_service.py": 20,

@@ -101,13 +101,13 @@ class HorizonRule:
     def _shortages(self, candidate: Candidate) -> list[str]:
         found: list[str] = []
         if candidate.snapshots < self.settings.min_snapshots:
-            snapshots = (
-                "1 training snapshot" if candidate.snapshots == 1 else f"{candidate.snapshots} training snapshots"
+            found.append(
+                f"{_number(candidate.snapshots, 'training snapshot')}, {self.settings.min_snapshots} are needed"
             )
-            found.append(f"{snapshots}, {self.settings.min_snapshots} are needed")
         if candidate.smaller_class < self.min_users:
-            users = "1 user" if candidate.smaller_class == 1 else f"{candidate.smaller_class:,} users"
-            found.append(f"{users} in the smaller class, {self.min_users:,} are needed")
+            found.append(
+                f"{_number(candidate.smaller_class, 'user')} in the smaller class, {self.min_users:,} are needed"
+            )
         return found
 
     def _closest(self, candidates: Sequence[Candidate]) -> list[str]:
@@ -138,3 +138,7 @@ def describe_returns(candidate: Candidate) -> str:
         f"of those it labels churned, {candidate.back_soon.value:.0%} come back within the next {candidate.horizon_days} days and "
         f"{candidate.back_ever.value:.0%} as far as the log reaches"
     )
+
+
+def _number(n: int, what: str) -> str:
+    return f"{n:,} {what}{'' if n == 1 else 's'}"

@@ -25,7 +25,7 @@ _STATUS, _INTERIM, _LINE_END, _END = b"HTTP/1.1 ", b"HTTP/1.1 1", b"\r\n", b"\r\
 
 
 class WholeAnswers:
-    """A transport that keeps the headers of an answer, and those that protect it, until its body comes, or its end; else it is as before.
+    """A transport that keeps the headers of an answer, and those that protect it, until its body comes, or its end. All else is the same.
 
     Parameters
     ----------
