@@ -90,6 +90,9 @@ WORLDS = {
     ),
     "young": ShiftingWorld("16 days of log before the test", horizon_days=7, history_days=16, is_steady=True),
     "one_snapshot": ShiftingWorld("history for one training snapshot", history_days=28, is_steady=True),
+    "three_days": ShiftingWorld(
+        "a horizon of three days, with fewer visits at weekends", horizon_days=3, is_steady=True
+    ),
     "campaign": ShiftingWorld(
         "many users of one channel arrive within three weeks, and leave soon", campaign=(-40, -19)
     ),

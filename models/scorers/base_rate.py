@@ -4,7 +4,8 @@ At each such cutoff, the shift that makes the mean probability the churn rate is
 later cutoff is predicted by a level that wanders with time, which is measured in horizons, with or without a slope; how fast, and
 whether with a slope, is chosen by how well earlier shifts would have been predicted from those known by then. Cutoffs whose horizons
 overlap share labels, and so their errors, by the share of days that they have in common: ten weekly cutoffs of a horizon of ten weeks
-say little more than one. Nothing else of the model moves: the ranking, and so percentiles and bands, stay.
+say little more than one. A horizon that is not whole weeks has more weekends from one weekday on than from another: each weekday then has a
+shift of its own, the smaller the longer the horizon. Nothing else of the model moves: the ranking, and so percentiles and bands, stay.
 
 Source: structural time series, Harvey 1989, "Forecasting, Structural Time Series Models and the Kalman Filter", chapter 2; the
 prediction here is the same as the Kalman filter's, in the form of a Gaussian process.
@@ -32,6 +33,8 @@ _SLOPES = (0.0, 0.07, 0.2)  # of its change per horizon,
 _WANDERINGS = (0.0, 0.02, 0.09, 0.22)  # of its random change within a horizon,
 _NOISES = (0.03, 0.1, 0.2)  # and of what one horizon shows beyond chance
 _USUAL = (0.0, 0.09, 0.03)  # of each; chosen on the worlds of benchmarks/accuracy/shifting_worlds.py
+_WEEK = 7  # days
+_WEEKDAY = 0.6  # standard deviation of what a weekday adds, for each day of a horizon that is not whole weeks
 _TINY = 1e-9
 _FEWEST = 2  # cutoffs to predict from: one says nothing of how shifts change
 _MIN_PREDICTED = 4  # cutoffs that were predicted from earlier ones, to choose by
@@ -122,17 +125,25 @@ UNSHIFTED = Prediction(0.0, "no cutoff with known labels", _LEVEL_PRIOR)
 
 @dataclass(frozen=True)
 class _Series:
-    """Shifts in order of time: the time of each cutoff in horizons, the shift and its error, each of shape (n,)."""
+    """Shifts in order of time: the time of each cutoff in horizons, the shift and its error, each of shape (n,).
+
+    Attributes
+    ----------
+    horizon
+        Days from a cutoff until its label is known.
+    """
 
     times: Values
     shifts: Values
     errors: Values
+    horizon: int
 
     @classmethod
     def of(cls, known: Sequence[KnownCutoff], *, purge_days: int) -> _Series:
         """Take the numbers out of cutoffs in order of time."""
         rows = [(one.cutoff.toordinal() / purge_days, one.shift, one.error) for one in known]
-        return cls(*np.array(rows, dtype=np.float64).T)
+        times, shifts, errors = np.array(rows, dtype=np.float64).T
+        return cls(times, shifts, errors, purge_days)
 
     @property
     def known_before(self) -> list[int]:
@@ -142,7 +153,13 @@ class _Series:
 
     def first(self, count: int) -> _Series:
         """Return the earliest ones."""
-        return _Series(self.times[:count], self.shifts[:count], self.errors[:count])
+        return _Series(self.times[:count], self.shifts[:count], self.errors[:count], self.horizon)
+
+    def of_weekdays(self, *, at: float) -> Values:
+        """Return the covariance of what the weekdays of the cutoffs add, and of that of a time, shape (n + 1, n + 1)."""
+        days = np.rint(np.append(self.times, at) * self.horizon)
+        deviation = _WEEKDAY / self.horizon if self.horizon % _WEEK else 0.0
+        return np.asarray(deviation**2 * (np.subtract.outer(days, days) % _WEEK == 0), dtype=np.float64)
 
 
 @dataclass(frozen=True)
@@ -160,6 +177,7 @@ class _Way:
             _LEVEL_PRIOR**2
             + self.slope**2 * np.outer(elapsed, elapsed)
             + self.wandering**2 * np.minimum.outer(elapsed, elapsed)
+            + series.of_weekdays(at=at)
         )
         errors = overlaps(series.times) * (np.outer(series.errors, series.errors) + self.noise**2)
         known = covariance[:-1, :-1] + errors + _TINY * np.eye(len(errors))

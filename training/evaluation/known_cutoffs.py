@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
@@ -36,26 +37,37 @@ def known_since(
 ) -> tuple[KnownCutoff, ...]:
     """Score the latest cutoffs again whose labels have become known since the last that the model knows, and was fitted on.
 
-    Weekly back from the latest whose horizon ends by ``cutoff``, at most eight; those that an outage of the log affects are skipped, and
-    so are those whose labels see days that the model was fitted on: a refit has seen the horizon of the test. Where there are many
-    users, a sample is scored.
+    Those of :func:`weekly_before`; those that an outage of the log affects are skipped, and so are those whose labels see days that
+    the model was fitted on: a refit has seen the horizon of the test. Where there are many users, a sample is scored.
 
     Parameters
     ----------
     left_alone
         Of a cutoff and its users, who was left alone; None: everybody was.
     """
-    latest = cutoff - timedelta(days=model.definition.window.days_to_label)
-    found = weekly_since(max(one.cutoff for one in model.known_cutoffs), latest)
+    window, last = model.definition.window, max(one.cutoff for one in model.known_cutoffs)
+    found = weekly_before(cutoff, days_to_label=window.days_to_label, after=last)
     later = [one for one in found if one >= model.quality.trained_through]
     rows = labelled_rows(activity, model, cutoffs=later, recipe=recipe, left_alone=left_alone)
     return rows.known_cutoffs(unshifted(model, rows)) if rows else ()
 
 
-def weekly_since(last: date, latest: date) -> list[date]:
-    """Return the weekly cutoffs back from the latest, after the last, at most eight; in order of time."""
+def weekly_before(cutoff: date, *, days_to_label: int, after: date) -> list[date]:
+    """Return the latest cutoffs whose labels are known at a cutoff, whole weeks before it and at most eight; in order of time.
+
+    A horizon that is not whole weeks has more weekends from one weekday on than from another, so its churn rate depends on the
+    weekday: a cutoff is compared with those of its own.
+
+    Parameters
+    ----------
+    days_to_label
+        From a cutoff until its label is known.
+    after
+        Only later ones.
+    """
+    latest = cutoff - math.ceil(days_to_label / _WEEK.days) * _WEEK
     weekly = (latest - weeks * _WEEK for weeks in range(MAX_CUTOFFS))
-    return [*takewhile(lambda one: one > last, weekly)][::-1]
+    return [*takewhile(lambda one: one > after, weekly)][::-1]
 
 
 def unshifted(model: ChurnModel, rows: Dataset) -> NDArray[np.float64]:

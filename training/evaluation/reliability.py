@@ -17,7 +17,7 @@ from models.evaluation.results import Slice
 from models.evaluation.score_rates import LabelledScores, ScoreRates
 from models.scorers.base_rate import Prediction, shifted
 from training.data.dataset import Dataset
-from training.evaluation.known_cutoffs import LeftAlone, ShiftAt, labelled_rows, unshifted, weekly_since
+from training.evaluation.known_cutoffs import LeftAlone, ShiftAt, labelled_rows, unshifted, weekly_before
 from training.evaluation.slices import MIN_OF_A_CLASS, MIN_USERS, measured, slices
 from training.plan.plan import Recipe
 
@@ -106,8 +106,8 @@ def _scores_of(model: ChurnModel, rows: Dataset) -> LabelledScores:
 
 def _unseen(activity: Activity, model: ChurnModel) -> list[date]:
     """Return the test cutoff and the weekly ones after it whose horizons are over, as far as the model was not fitted on them."""
-    test, window = model.quality.test_cutoff, model.definition.window
-    found = [test, *weekly_since(test, window.latest_finished(activity.coverage.covered_until))]
+    test, days_to_label = model.quality.test_cutoff, model.definition.window.days_to_label
+    found = [test, *weekly_before(activity.coverage.covered_until, days_to_label=days_to_label, after=test)]
     return [one for one in found if one >= model.quality.trained_through]
 
 

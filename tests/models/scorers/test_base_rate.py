@@ -136,3 +136,21 @@ def test_shifts_fall_within_their_error_as_often_as_they_should():
         found = predict_shift(series(*shifts[:-2], error=0.03), at=FIRST + timedelta(weeks=15), purge_days=PURGE)
         inside.append(bool(abs(shifts[-1] - found.shift) < 1.645 * found.error))
     assert 0.8 <= np.mean(inside) <= 0.99
+
+
+def test_under_a_horizon_of_part_of_a_week_a_weekday_follows_its_own():
+    rhythm = [-0.3, 0.1, 0.1, 0.1, 0.1, 0.2, -0.3]  # the first day of the week and the last are low
+    daily = [KnownCutoff(day(number), 5_000, 0.3, rhythm[number % 7], 0.03) for number in range(21)]
+    for weekday in range(7):
+        found = predict_shift(daily, at=day(28 + weekday), purge_days=3).shift
+        assert found == pytest.approx(rhythm[weekday], abs=0.08)
+    without_own = [one for one in daily if one.cutoff.weekday() in {1, 2, 3, 4}][-4:]
+    assert abs(predict_shift(without_own, at=day(28), purge_days=3).shift) < 0.1  # a mean of others, not the last of them
+
+
+def test_the_weekday_matters_less_the_longer_the_horizon():
+    found = []
+    for horizon in (3, 10, 30):
+        known = [KnownCutoff(day(7 * week + 3), 5_000, 0.3, 0.3, 0.03) for week in range(8)]
+        found.append(0.3 - predict_shift(known, at=day(7 * 13), purge_days=horizon).shift)
+    assert found[0] > found[1] > found[2] > 0
