@@ -42,7 +42,9 @@ class TrainingSettings(Section):
         ge=1,
     )
     calibration_snapshots: int = setting(
-        4, "Number of latest labelled snapshots that probabilities are calibrated on.", ge=1
+        4,
+        "Number of latest labelled snapshots to calibrate on; at least 7 daily ones where the horizon is not whole weeks.",
+        ge=1,
     )
     max_snapshots: int = setting(52, "Maximum number of training snapshots; the latest are used.", ge=1)
     horizons_days: _Horizons = setting(

@@ -102,7 +102,7 @@ def make_split(
     histories = [first, *(coverage.first_day + timedelta(days=days) for days in sorted(windows_days))]
     kept = [tuple(cutoff for cutoff in usable if cutoff >= history) for history in histories]
     chosen = [some for some in kept if 3 * len(some) >= 2 * len(usable)][-1]
-    return _parts(chosen, test, window=window, calibrated=training.calibration_snapshots)
+    return _parts(chosen, test, window=window, calibrated=_calibrated(churn, training))
 
 
 @dataclass(frozen=True)
@@ -153,6 +153,12 @@ def snapshot_step(churn: ChurnSettings, training: TrainingSettings) -> int:
     """
     usual = SNAPSHOT_DAYS if churn.max_tenure_days else WEEK
     return training.snapshot_every_days or (1 if churn.horizon_days <= WEEK else usual)
+
+
+def _calibrated(churn: ChurnSettings, training: TrainingSettings) -> int:
+    """Return how many snapshots to calibrate on: all weekdays, where there is one a day and the churn rate depends on the weekday."""
+    depends = snapshot_step(churn, training) == 1 and churn.horizon_days % WEEK
+    return max(training.calibration_snapshots, WEEK) if depends else training.calibration_snapshots
 
 
 def test_cutoff_of(coverage: Coverage, churn: ChurnSettings, *, training: TrainingSettings) -> date:

@@ -143,6 +143,13 @@ def test_a_short_log_falls_back_to_folds_of_users():
     assert split.calibration == tuple(days(day) for day in (13, 14, 15, 16))
 
 
+def test_a_horizon_of_part_of_a_week_is_calibrated_on_every_weekday():
+    split = planned(200, horizon_days=3)
+    assert {cutoff.weekday() for cutoff in split.calibration} == set(range(7))
+    assert [len(planned(200, horizon_days=days).calibration) for days in (7, 10)] == [4, 4]
+    assert len(planned(200, horizon_days=3, calibration_snapshots=9).calibration) == 9
+
+
 def test_horizons_of_a_week_and_less_take_a_snapshot_a_day_and_longer_ones_one_a_week():
     daily, weekly = planned(200, horizon_days=7), planned(200, horizon_days=8)
     assert (daily.train[1] - daily.train[0], weekly.train[1] - weekly.train[0]) == (timedelta(1), timedelta(7))
