@@ -40,6 +40,25 @@ def churn(*arguments: str) -> str:
 # --- Generated pages -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    ("log", "begins"),
+    [
+        ("kuaishou", "| short-video app"),
+        ("cdnow", "| CD shop"),
+        ("cdnow_sample", "| its published sample"),
+        ("simulated", "| simulated"),
+    ],
+)
+def test_the_readme_has_the_figures_of_the_last_measurement(log: str, begins: str):
+    row = next(line for line in (TOP / "README.md").read_text().splitlines() if line.startswith(begins))
+    found = json.loads((TOP / "benchmarks/accuracy.json").read_text())[log]["figures"]
+    auc, low, high = (f"{value:.3f}".removeprefix("0") for value in found["model"]["auc"])
+    assert f"{auc}** ({low} to {high})" in row or f" {auc} ({low} to {high})" in row
+    assert row.endswith(f"| {found['model']['calibration_error'][0]:.3f} |".replace(" 0.", " ."))
+    for rival in set(found) - {"model", "overdue"}:
+        assert f"{found[rival]['auc'][0]:.3f}".removeprefix("0") in row
+
+
 def test_the_page_of_features_is_what_the_catalogue_says():
     assert (TOP / "docs/features.md").read_text() == churn("features", "--markdown"), (
         "docs/features.md is stale: python -m churn features --markdown > docs/features.md"
